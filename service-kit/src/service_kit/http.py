@@ -1,0 +1,104 @@
+"""The Flask application that both services start from: request ids, access log, limits, problems, bearer tokens.
+
+Where it stops: it knows no route. `create_app` gives an empty application; a service adds its blueprints.
+"""
+
+import re
+import secrets
+import time
+from http import HTTPStatus
+
+import msgspec
+from flask import Flask, Response, g, request
+
+from service_kit import logs, problems
+from service_kit.bearer import Claims, InvalidTokenError, Verifier
+from service_kit.issuer import IssuerMismatchError, IssuerUnavailableError
+from service_kit.problems import Problem, ProblemTable
+
+log = logs.get(__name__)
+
+MAX_BODY_BYTES = 64 * 1024
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+_BEARER = re.compile(r"Bearer +([A-Za-z0-9\-._~+/]+=*)", re.IGNORECASE)
+
+
+def create_app(name: str, table: ProblemTable) -> Flask:
+    """An application named `name` that turns errors into problems by `table`."""
+    app = Flask(name, static_folder=None)
+    app.config.update(MAX_CONTENT_LENGTH=MAX_BODY_BYTES, PROVIDE_AUTOMATIC_OPTIONS=False)
+    app.url_map.merge_slashes = False
+    app.url_map.strict_slashes = True
+    app.before_request(_begin)
+    app.after_request(_finish)
+    problems.install(app, table)
+    return app
+
+
+def respond(answer: msgspec.Struct, status: int = HTTPStatus.OK, headers: dict[str, str] | None = None) -> Response:
+    """Answer with a JSON body that no cache may keep."""
+    return Response(
+        msgspec.json.encode(answer),
+        status,
+        {"Cache-Control": "no-store", **(headers or {})},
+        content_type="application/json",
+    )
+
+
+def authenticate(verifier: Verifier) -> Claims:
+    """The claims of the request's bearer token (RFC 6750 section 2.1).
+
+    Problems: 401 `unauthorized` when it is missing, broken or not accepted; 503 `provider_unavailable` when the issuer's keys
+    are not known yet.
+    """
+    match = _BEARER.fullmatch(request.headers.get("Authorization", ""))
+    if match is None:
+        raise unauthorized("A bearer access token is needed.", "")
+    try:
+        claims = verifier.verify(match[1])
+    except InvalidTokenError:
+        raise unauthorized("The bearer access token is not accepted.", ', error="invalid_token"') from None
+    except (IssuerUnavailableError, IssuerMismatchError) as error:
+        log.warning("issuer.unavailable", reason=str(error))
+        detail = "The authorization server's keys cannot be fetched now."
+        raise Problem(503, "provider_unavailable", detail, {"Retry-After": "5"}) from None
+    g.client = claims.client
+    return claims
+
+
+def unauthorized(detail: str, challenge: str) -> Problem:
+    """A 401 with the challenge that RFC 6750 section 3 asks for."""
+    return Problem(401, "unauthorized", detail, {"WWW-Authenticate": f'Bearer realm="offline-token-vault"{challenge}'})
+
+
+def bearer_token() -> str:
+    """The raw bearer token of a request that `authenticate` has accepted, to be passed on in its holder's name."""
+    match = _BEARER.fullmatch(request.headers.get("Authorization", ""))
+    if match is None:
+        raise unauthorized("A bearer access token is needed.", "")
+    return match[1]
+
+
+def _begin() -> None:
+    g.started = time.perf_counter()
+    given = request.headers.get("X-Request-ID", "")
+    logs.request_id.set(given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(16))
+    if (request.content_length or 0) > MAX_BODY_BYTES:
+        raise Problem(
+            413, "body_too_large", f"The body is larger than {MAX_BODY_BYTES} bytes.", {"Connection": "close"}
+        )
+
+
+def _finish(response: Response) -> Response:
+    response.headers["X-Request-ID"] = logs.request_id.get() or ""
+    response.headers.setdefault("Cache-Control", "no-store")
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    log.info(
+        "http.request",
+        method=request.method,
+        path=request.path,
+        status=response.status_code,
+        ms=round((time.perf_counter() - g.started) * 1000, 2),
+        client=g.get("client"),
+    )
+    return response

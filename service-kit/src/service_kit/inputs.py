@@ -1,0 +1,77 @@
+"""Parsing at the edge: a request's body or query becomes a typed value, or a problem; no dict travels further.
+
+Unknown fields, wrong types, repeated parameters and characters that no text needs are refused. Types are `msgspec.Struct`s.
+"""
+
+import re
+from typing import TypeVar
+
+import msgspec
+from flask import Request
+
+from service_kit.problems import Fault, Problem
+
+T = TypeVar("T", bound="Input")
+
+LINE = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*$"
+"""Pattern for one line of text: no control characters."""
+TEXT = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*$"
+"""Pattern for several lines of text: tab, line feed and carriage return are the only control characters."""
+
+_POSITION = re.compile(r"^(?P<detail>.*?)(?: - at `(?P<path>[^`]*)`)?$", re.DOTALL)
+
+
+class Input(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """Base of every body and query that a service accepts."""
+
+
+class Output(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """Base of every body that a service answers with: camelCase, absent members omitted, times RFC 3339 in UTC."""
+
+
+def body(request: Request, shape: type[T]) -> T:
+    """Parse a JSON body. Problems: 415 `unsupported_media_type`, 400 `malformed_json`, 422 `invalid_input`."""
+    if request.mimetype != "application/json":
+        raise Problem(415, "unsupported_media_type", "The body must be application/json.")
+    try:
+        return msgspec.json.decode(request.get_data(cache=False), type=shape)
+    except msgspec.ValidationError as error:
+        raise _invalid(error) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise Problem(400, "malformed_json", "The body is not well-formed JSON in UTF-8.") from None
+
+
+def optional_body(request: Request, shape: type[T]) -> T:
+    """Like `body`, but no body at all is the same as `{}`."""
+    if not request.content_length and "Transfer-Encoding" not in request.headers:
+        return msgspec.convert({}, shape)
+    return body(request, shape)
+
+
+def query(request: Request, shape: type[T]) -> T:
+    """Parse the query string; names are those of the struct on the wire. Problem: 422 `invalid_input`."""
+    values: dict[str, str] = {}
+    for name, given in request.args.lists():
+        if len(given) > 1:
+            raise invalid(name, "is given more than once")
+        if "\x00" in given[0] or "\ufffd" in given[0]:
+            raise invalid(name, "has characters that are not allowed")
+        values[name] = given[0]
+    try:
+        return msgspec.convert(values, shape, strict=False)
+    except msgspec.ValidationError as error:
+        raise _invalid(error) from None
+
+
+def invalid(pointer: str, detail: str) -> Problem:
+    """The problem for one faulty part of the input."""
+    return Problem(422, "invalid_input", f"{pointer}: {detail}", errors=(Fault(pointer, detail),))
+
+
+def _invalid(error: msgspec.ValidationError) -> Problem:
+    match = _POSITION.match(str(error))
+    detail, path = (match["detail"], match["path"] or "$") if match else (str(error), "$")
+    pointer = re.sub(r"[.\[]", "/", path.removeprefix("$")).replace("]", "")
+    if "matching regex" in detail:
+        detail = "Text has characters that are not allowed"
+    return Problem(422, "invalid_input", detail, errors=(Fault(pointer, detail),))

@@ -1,0 +1,66 @@
+"""Structured logs: one JSON object a line on stderr, a static event name plus fields.
+
+The request id travels in a context variable, so every line that a request causes carries it. Secrets are types that print as
+`***` (`service_kit.secret`), and nothing here logs a query string, a header or a body.
+"""
+
+import logging
+import sys
+from contextvars import ContextVar
+from typing import Any
+
+import msgspec
+import structlog
+
+request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
+
+_encoder = msgspec.json.Encoder(enc_hook=str)
+
+
+def configure(service: str, level: str = "info") -> None:
+    """Send structlog's and the standard library's records to stderr as JSON lines. Call once, in an entry point."""
+    shared: list[Any] = [
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _add_context(service),
+        structlog.processors.dict_tracebacks,
+    ]
+    structlog.configure(
+        processors=[*shared, _render],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level.upper())),
+        logger_factory=structlog.BytesLoggerFactory(sys.stderr.buffer),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _render_text],
+        )
+    )
+    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+
+
+def get(name: str) -> structlog.typing.FilteringBoundLogger:
+    """The logger of a module; `get(__name__).info("grant.refreshed", grant=…)`."""
+    logger: structlog.typing.FilteringBoundLogger = structlog.get_logger(logger=name)
+    return logger
+
+
+def _add_context(service: str) -> structlog.typing.Processor:
+    def add(_logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+        event["service"] = service
+        current = request_id.get()
+        if current is not None:
+            event.setdefault("requestId", current)
+        return event
+
+    return add
+
+
+def _render(_logger: Any, _method: str, event: structlog.typing.EventDict) -> bytes:
+    return _encoder.encode(event)
+
+
+def _render_text(_logger: Any, _method: str, event: structlog.typing.EventDict) -> str:
+    return _encoder.encode(event).decode()

@@ -1,0 +1,44 @@
+"""Calls to other servers: pooled connections, the request id sent along, no redirects, no environment proxies, bounded answers."""
+
+from typing import Any
+
+import requests
+from requests.adapters import HTTPAdapter
+
+from service_kit import logs
+
+MAX_ANSWER_BYTES = 1 << 20
+
+
+class AnswerTooLargeError(requests.RequestException):
+    """The answer is larger than anything this service asks for."""
+
+
+class Session(requests.Session):
+    """A `requests.Session` shared by threads; every call must name its timeout (connect, read) in seconds."""
+
+    def __init__(self, pool_size: int = 32) -> None:
+        super().__init__()
+        self.trust_env = False
+        self.max_redirects = 0
+        for scheme in ("http://", "https://"):
+            self.mount(scheme, HTTPAdapter(pool_connections=8, pool_maxsize=pool_size))
+
+    def request(self, method: str | bytes, url: str | bytes, *args: Any, **kwargs: Any) -> requests.Response:
+        """Send, with the current request id as `X-Request-ID`; never follows a redirect."""
+        kwargs["allow_redirects"] = False
+        current = logs.request_id.get()
+        if current is not None:
+            kwargs["headers"] = {**(kwargs.get("headers") or {}), "X-Request-ID": current}
+        return super().request(method, url, *args, **kwargs)
+
+
+def bounded_body(answer: requests.Response, limit: int = MAX_ANSWER_BYTES) -> bytes:
+    """Read the body of an answer that was asked for with `stream=True`. Raises AnswerTooLargeError past `limit` bytes."""
+    body = b""
+    for chunk in answer.iter_content(65536):
+        body += chunk
+        if len(body) > limit:
+            answer.close()
+            raise AnswerTooLargeError(f"more than {limit} bytes")
+    return body

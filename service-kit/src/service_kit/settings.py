@@ -1,0 +1,123 @@
+"""Settings from the environment: each one declared once, with its parser and its documentation.
+
+A service declares a frozen dataclass whose fields are made by `setting()`. `load()` reads them all and reports every fault in
+one error. Any `NAME` may instead be given as `NAME_FILE`, the path of a file whose content (stripped) is the value: that is how
+container platforms hand over secrets.
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, TypeVar
+from urllib.parse import urlsplit
+
+from service_kit.secret import Secret
+
+
+class SettingsError(Exception):
+    """The configuration is unusable; the message names every faulty setting and says what it should be."""
+
+
+class _Dataclass(Protocol):
+    __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]
+
+
+S = TypeVar("S", bound=_Dataclass)
+
+
+def setting(name: str, parse: Callable[[str], Any], doc: str, *, default: str | None = None) -> Any:
+    """Declare one setting.
+
+    name: the environment variable; parse: turns its text into the value, raising ValueError with a reason;
+    doc: one sentence for operators; default: the text that is parsed when the variable is absent (none: it is required).
+    """
+    return dataclasses.field(metadata={"name": name, "parse": parse, "doc": doc, "default": default})
+
+
+def load(settings_type: type[S], environ: Mapping[str, str]) -> S:
+    """Read every declared setting. Raises SettingsError that lists all missing and unparsable ones, values never included."""
+    values: dict[str, Any] = {}
+    faults: list[str] = []
+    for field in dataclasses.fields(settings_type):
+        try:
+            values[field.name] = field.metadata["parse"](_text(field.metadata, environ))
+        except (ValueError, OSError) as fault:
+            faults.append(f"{field.metadata['name']}: {_reason(fault)}")
+    if faults:
+        raise SettingsError("; ".join(faults))
+    return settings_type(**values)
+
+
+def masked(settings: _Dataclass) -> dict[str, str]:
+    """The settings by variable name, fit for a log: secrets print as `***`."""
+    return {field.metadata["name"]: str(getattr(settings, field.name)) for field in dataclasses.fields(settings)}
+
+
+def _text(metadata: Mapping[str, Any], environ: Mapping[str, str]) -> str:
+    name = metadata["name"]
+    if name in environ:
+        return environ[name]
+    if f"{name}_FILE" in environ:
+        return Path(environ[f"{name}_FILE"]).read_text(encoding="utf-8").strip()
+    if metadata["default"] is None:
+        raise ValueError("is not set")
+    return str(metadata["default"])
+
+
+def _reason(fault: Exception) -> str:
+    return f"cannot read {fault.filename} ({fault.strerror})" if isinstance(fault, OSError) else str(fault)
+
+
+def text(value: str) -> str:
+    """A non-empty string."""
+    if not value:
+        raise ValueError("is empty")
+    return value
+
+
+def optional_text(value: str) -> str | None:
+    """A string; empty means absent."""
+    return value or None
+
+
+def secret(value: str) -> Secret:
+    """A non-empty secret."""
+    return Secret(text(value))
+
+
+def optional_secret(value: str) -> Secret | None:
+    """A secret; empty means absent."""
+    return Secret(value) if value else None
+
+
+def url(value: str) -> str:
+    """An absolute http(s) URL without query or fragment; a trailing slash is dropped."""
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError("is not an absolute http(s) URL")
+    return value.rstrip("/")
+
+
+def optional_url(value: str) -> str | None:
+    """Like `url`; empty means absent."""
+    return url(value) if value else None
+
+
+def words(value: str) -> frozenset[str]:
+    """A set of words separated by blanks or commas; may be empty."""
+    return frozenset(value.replace(",", " ").split())
+
+
+def number(minimum: float, maximum: float) -> Callable[[str], float]:
+    """A number within bounds, both included."""
+
+    def parse(value: str) -> float:
+        try:
+            parsed = float(value)
+        except ValueError:
+            raise ValueError("is not a number") from None
+        if not minimum <= parsed <= maximum:
+            raise ValueError(f"is not between {minimum:g} and {maximum:g}")
+        return parsed
+
+    return parse

@@ -1,9 +1,9 @@
 """Verification of bearer access tokens: JWS (RFC 7515), JWT (RFC 7519), the advice of RFC 8725.
 
-The one place where python-jose decodes a token. By itself it accepts tokens without `aud` or `exp`, unknown `crit` members and
-lax base64, and confuses algorithms when several are allowed; so all of that is settled here, before and around it: one algorithm
-from configuration, strict base64url, no header members that carry keys, the key chosen by `kid` among the issuer's own. Whatever
-goes wrong, the answer is one `InvalidTokenError`.
+The one place where python-jose decodes a token. By itself it accepts tokens without `aud` or `exp`, unknown `crit`
+members and lax base64, and confuses algorithms when several are allowed; so all of that is settled here, before and
+around it: one algorithm from configuration, strict base64url, no header members that carry keys, the key chosen by
+`kid` among the issuer's own. Whatever goes wrong, the answer is one `InvalidTokenError`.
 """
 
 import hashlib
@@ -71,7 +71,7 @@ class _Payload(msgspec.Struct, frozen=True):
 
 
 class Verifier:
-    """Verifies access tokens of one issuer for one audience. Verified tokens are remembered by hash for at most a minute."""
+    """Verifies access tokens of one issuer for one audience; remembers them by hash for at most a minute."""
 
     def __init__(self, issuer: Issuer, audience: str, *, clock: Callable[[], float] = time.time) -> None:
         """audience: the `aud` that tokens must carry; clock: seconds since the epoch."""
@@ -82,7 +82,7 @@ class Verifier:
         self._memo_lock = threading.Lock()
 
     def verify(self, token: str) -> Claims:
-        """Return the claims of a good token. Raises InvalidTokenError, or IssuerUnavailableError when no keys are known."""
+        """The claims of a good token. Raises InvalidTokenError, or IssuerUnavailableError when no keys are known."""
         now = self._clock()
         digest = hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
         remembered = self._memo.get(digest)

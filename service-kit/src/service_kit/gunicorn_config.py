@@ -5,6 +5,7 @@ application's own. On SIGTERM running requests get `graceful_timeout` seconds, l
 """
 
 import os
+from pathlib import Path
 
 bind = os.environ.get("BIND", "127.0.0.1:8000")
 workers = int(os.environ.get("WEB_WORKERS", "2"))
@@ -20,5 +21,5 @@ loglevel = "warning"
 forwarded_allow_ips = "127.0.0.1"
 limit_request_line = 8190
 limit_request_field_size = 16380
-worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: PTH112, S108 - gunicorn's heartbeat file, on memory
-no_control_socket = True
+worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - gunicorn's heartbeat, off the disk
+control_socket_disable = True

@@ -1,7 +1,7 @@
 """Health for an orchestrator: `/healthz` says that the process answers, `/readyz` that what it needs answers too.
 
-A ping is a named function that returns when its part is well and raises when it is not. Answers name the pings, never the reason:
-that stands in the log. Neither address is routed by the gateway.
+A ping is a named function that returns when its part is well and raises when it is not. Answers name the pings, never
+the reason: that stands in the log. Neither address is routed by the gateway.
 """
 
 from collections.abc import Callable, Mapping

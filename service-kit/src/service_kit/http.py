@@ -48,8 +48,8 @@ def respond(answer: msgspec.Struct, status: int = HTTPStatus.OK, headers: dict[s
 def authenticate(verifier: Verifier) -> Claims:
     """The claims of the request's bearer token (RFC 6750 section 2.1).
 
-    Problems: 401 `unauthorized` when it is missing, broken or not accepted; 503 `provider_unavailable` when the issuer's keys
-    are not known yet.
+    Problems: 401 `unauthorized` when it is missing, broken or not accepted; 503 `provider_unavailable` when the
+    issuer's keys are not known yet.
     """
     match = _BEARER.fullmatch(request.headers.get("Authorization", ""))
     if match is None:

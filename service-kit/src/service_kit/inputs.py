@@ -1,6 +1,7 @@
 """Parsing at the edge: a request's body or query becomes a typed value, or a problem; no dict travels further.
 
-Unknown fields, wrong types, repeated parameters and characters that no text needs are refused. Types are `msgspec.Struct`s.
+Unknown fields, wrong types, repeated parameters and characters that no text needs are refused. Types are
+`msgspec.Struct`s.
 """
 
 import re

@@ -1,7 +1,8 @@
-"""An authorization server as its clients see it: discovery (OpenID Connect Discovery 1.0, RFC 8414) and signing keys (RFC 7517).
+"""An authorization server as its clients see it: discovery (OpenID Connect Discovery 1.0, RFC 8414) and signing keys
+(RFC 7517).
 
-The issuer is a public name; inside containers services reach it at another address. Back-channel endpoints are taken from the
-discovery document and moved to that address; the name itself never changes.
+The issuer is a public name; inside containers services reach it at another address. Back-channel endpoints are taken
+from the discovery document and moved to that address; the name itself never changes.
 """
 
 import threading
@@ -49,7 +50,7 @@ class Metadata(msgspec.Struct, frozen=True):
 
 
 class Issuer:
-    """One authorization server. Nothing is fetched before it is needed; what was fetched last is kept when it is away."""
+    """One authorization server. Nothing is fetched before it is needed; the last good answer outlives an outage."""
 
     def __init__(
         self,
@@ -105,9 +106,8 @@ class Issuer:
                     raise IssuerUnavailableError(self.url)
                 return
             self._keys_tried_at = self._clock()
-            self._discover()
-            assert self._metadata is not None
-            self._keys = _verification_keys(self._get(self.backchannel(self._metadata.jwks_uri)), self.algorithm)
+            jwks_uri = self.backchannel(self._discover().jwks_uri)
+            self._keys = _verification_keys(self._get(jwks_uri), self.algorithm)
             self._keys_fetched_at = self._clock()
         except IssuerUnavailableError:
             if not self._keys:

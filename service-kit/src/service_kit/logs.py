@@ -1,7 +1,7 @@
 """Structured logs: one JSON object a line on stderr, a static event name plus fields.
 
-The request id travels in a context variable, so every line that a request causes carries it. Secrets are types that print as
-`***` (`service_kit.secret`), and nothing here logs a query string, a header or a body.
+The request id travels in a context variable, so every line that a request causes carries it. Secrets are types that
+print as `***` (`service_kit.secret`), and nothing here logs a query string, a header or a body.
 """
 
 import logging
@@ -43,7 +43,7 @@ def configure(service: str, level: str = "info") -> None:
 
 def get(name: str) -> structlog.typing.FilteringBoundLogger:
     """The logger of a module; `get(__name__).info("grant.refreshed", grant=…)`."""
-    logger: structlog.typing.FilteringBoundLogger = structlog.get_logger(logger=name)
+    logger: structlog.typing.FilteringBoundLogger = structlog.get_logger(module=name)
     return logger
 
 

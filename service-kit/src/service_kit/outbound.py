@@ -1,4 +1,6 @@
-"""Calls to other servers: pooled connections, the request id sent along, no redirects, no environment proxies, bounded answers."""
+"""Calls to other servers: pooled connections, the request id sent along, no redirects, no environment proxies, bounded
+answers.
+"""
 
 from typing import Any
 
@@ -34,7 +36,7 @@ class Session(requests.Session):
 
 
 def bounded_body(answer: requests.Response, limit: int = MAX_ANSWER_BYTES) -> bytes:
-    """Read the body of an answer that was asked for with `stream=True`. Raises AnswerTooLargeError past `limit` bytes."""
+    """The body of an answer asked for with `stream=True`. Raises AnswerTooLargeError past `limit` bytes."""
     body = b""
     for chunk in answer.iter_content(65536):
         body += chunk

@@ -1,7 +1,7 @@
 """Problem documents (RFC 9457): the only shape in which an error leaves a service.
 
-Problems exist at the HTTP edge only. A service maps its domain errors to them in one table (`ProblemTable`); what is not in the
-table becomes a bare 500 `internal_error`, logged with its traceback, answered without it.
+Problems exist at the HTTP edge only. A service maps its domain errors to them in one table (`ProblemTable`); what is
+not in the table becomes a bare 500 `internal_error`, logged with its traceback, answered without it.
 """
 
 from collections.abc import Callable, Mapping
@@ -20,7 +20,7 @@ CONTENT_TYPE = "application/problem+json"
 
 
 class Fault(msgspec.Struct, frozen=True, rename="camel"):
-    """One faulty part of the input: a JSON Pointer (RFC 6901) into the body, or a parameter's name, and what is wrong."""
+    """One faulty part of the input: a JSON Pointer (RFC 6901), or a parameter's name, and what is wrong."""
 
     pointer: str
     detail: str

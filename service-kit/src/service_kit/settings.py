@@ -1,8 +1,8 @@
 """Settings from the environment: each one declared once, with its parser and its documentation.
 
-A service declares a frozen dataclass whose fields are made by `setting()`. `load()` reads them all and reports every fault in
-one error. Any `NAME` may instead be given as `NAME_FILE`, the path of a file whose content (stripped) is the value: that is how
-container platforms hand over secrets.
+A service declares a frozen dataclass whose fields are made by `setting()`. `load()` reads them all and reports every
+fault in one error. Any `NAME` may instead be given as `NAME_FILE`, the path of a file whose content (stripped) is the
+value: that is how container platforms hand over secrets.
 """
 
 import dataclasses
@@ -29,13 +29,14 @@ def setting(name: str, parse: Callable[[str], Any], doc: str, *, default: str | 
     """Declare one setting.
 
     name: the environment variable; parse: turns its text into the value, raising ValueError with a reason;
-    doc: one sentence for operators; default: the text that is parsed when the variable is absent (none: it is required).
+    doc: one sentence for operators; default: the text that is parsed when the variable is absent (none: it is
+    required).
     """
     return dataclasses.field(metadata={"name": name, "parse": parse, "doc": doc, "default": default})
 
 
 def load(settings_type: type[S], environ: Mapping[str, str]) -> S:
-    """Read every declared setting. Raises SettingsError that lists all missing and unparsable ones, values never included."""
+    """Read every declared setting. Raises SettingsError that lists all faulty ones, their values never included."""
     values: dict[str, Any] = {}
     faults: list[str] = []
     for field in dataclasses.fields(settings_type):

@@ -1,0 +1,156 @@
+"""Routes and their OpenAPI 3.1 description from one declaration, so that the two cannot differ.
+
+A service makes one `Api`, declares each route with `@api.route(...)` and serves `api.document()`. Schemas come from the
+`msgspec.Struct`s that parse bodies and queries and form the answers.
+"""
+
+import inspect
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+from flask import Blueprint, Response
+
+from service_kit import problems
+from service_kit.inputs import Input, Output
+
+View = Callable[..., Response]
+_PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One route. `answers` maps a status to the body's type, or to None when it has none; `problems` lists codes."""
+
+    method: str
+    path: str
+    view: View
+    answers: Mapping[int, type[Output] | None]
+    problems: Mapping[int, tuple[str, ...]]
+    query: type[Input] | None = None
+    body: type[Input] | None = None
+    body_required: bool = True
+    public: bool = False
+
+    @property
+    def shapes(self) -> list[type[msgspec.Struct]]:
+        """Every struct that this route needs described."""
+        return [shape for shape in (self.body, *self.answers.values()) if shape is not None]
+
+
+@dataclass
+class Api:
+    """A blueprint that keeps the description of its routes. prefix: the path below which all of them live."""
+
+    name: str
+    title: str
+    version: str
+    prefix: str
+    operations: list[Operation] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.blueprint = Blueprint(self.name, __name__, url_prefix=self.prefix)
+
+    def route(
+        self,
+        method: str,
+        path: str,
+        *,
+        answers: Mapping[int, type[Output] | None],
+        problems: Mapping[int, tuple[str, ...]] | None = None,
+        query: type[Input] | None = None,
+        body: type[Input] | None = None,
+        body_required: bool = True,
+        public: bool = False,
+    ) -> Callable[[View], View]:
+        """Declare a route below the prefix; `path` in Flask's notation. public: no bearer token is asked for."""
+
+        def declare(view: View) -> View:
+            operation = Operation(method, path, view, answers, problems or {}, query, body, body_required, public)
+            self.operations.append(operation)
+            self.blueprint.add_url_rule(path, view.__name__, view, methods=[method])
+            return view
+
+        return declare
+
+    def document(self) -> dict[str, Any]:
+        """The OpenAPI document."""
+        shapes = {shape for operation in self.operations for shape in operation.shapes} | {problems.ProblemDocument}
+        ordered = sorted(shapes, key=lambda shape: shape.__name__)
+        references, components = msgspec.json.schema_components(ordered, ref_template="#/components/schemas/{name}")
+        refer = dict(zip(ordered, references, strict=True))
+        paths: dict[str, dict[str, Any]] = {}
+        for operation in self.operations:
+            template = self.prefix + _PARAMETER.sub(r"{\1}", operation.path)
+            paths.setdefault(template, {})[operation.method.lower()] = _describe(operation, refer)
+        return {
+            "openapi": "3.1.0",
+            "info": {"title": self.title, "version": self.version, "license": {"name": "Apache-2.0"}},
+            "servers": [{"url": "/"}],
+            "paths": paths,
+            "components": {
+                "schemas": components,
+                "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
+            },
+        }
+
+
+def _describe(operation: Operation, refer: Mapping[type, dict[str, Any]]) -> dict[str, Any]:
+    summary, _, description = inspect.cleandoc(operation.view.__doc__ or "").partition("\n")
+    described: dict[str, Any] = {
+        "operationId": operation.view.__name__,
+        "summary": summary.rstrip("."),
+        "description": description.strip(),
+        "parameters": _parameters(operation),
+        "responses": _responses(operation, refer),
+        "security": [] if operation.public else [{"bearer": []}],
+    }
+    if operation.body is not None:
+        content = {"application/json": {"schema": refer[operation.body]}}
+        described["requestBody"] = {"required": operation.body_required, "content": content}
+    return described
+
+
+def _parameters(operation: Operation) -> list[dict[str, Any]]:
+    in_path = [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        for name in _PARAMETER.findall(operation.path)
+    ]
+    if operation.query is None:
+        return in_path
+    _, components = msgspec.json.schema_components([operation.query], ref_template="#/{name}")
+    schema = components[operation.query.__name__]
+    required = set(schema.get("required", ()))
+    return in_path + [
+        {"name": name, "in": "query", "required": name in required, "schema": shape}
+        for name, shape in schema.get("properties", {}).items()
+    ]
+
+
+def _responses(operation: Operation, refer: Mapping[type, dict[str, Any]]) -> dict[str, Any]:
+    responses: dict[str, Any] = {}
+    for status, shape in operation.answers.items():
+        responses[str(status)] = {"description": HTTPStatus(status).phrase}
+        if shape is not None:
+            responses[str(status)]["content"] = {"application/json": {"schema": refer[shape]}}
+    for status, codes in {**_implied(operation), **operation.problems}.items():
+        responses[str(status)] = {
+            "description": "Problem; code: " + ", ".join(f"`{code}`" for code in codes),
+            "content": {problems.CONTENT_TYPE: {"schema": refer[problems.ProblemDocument]}},
+        }
+    return responses
+
+
+def _implied(operation: Operation) -> dict[int, tuple[str, ...]]:
+    """The problems that every route of that kind can answer with."""
+    implied: dict[int, tuple[str, ...]] = {413: ("body_too_large",)}
+    if operation.body is not None:
+        implied |= {400: ("malformed_json",), 415: ("unsupported_media_type",)}
+    if operation.body is not None or operation.query is not None:
+        implied[422] = ("invalid_input",)
+    if not operation.public:
+        implied |= {401: ("unauthorized",), 503: ("provider_unavailable",)}
+    return implied

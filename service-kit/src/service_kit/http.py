@@ -12,8 +12,9 @@ import msgspec
 from flask import Flask, Response, g, request
 
 from service_kit import logs, problems
-from service_kit.bearer import Claims, InvalidTokenError, Verifier
+from service_kit.bearer import Claims, Verifier
 from service_kit.issuer import IssuerMismatchError, IssuerUnavailableError
+from service_kit.jwt import InvalidTokenError
 from service_kit.problems import Problem, ProblemTable
 
 log = logs.get(__name__)

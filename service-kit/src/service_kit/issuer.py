@@ -47,6 +47,7 @@ class Metadata(msgspec.Struct, frozen=True):
     userinfo_endpoint: str | None = None
     revocation_endpoint: str | None = None
     end_session_endpoint: str | None = None
+    authorization_response_iss_parameter_supported: bool = False
 
 
 class Issuer:

@@ -1,0 +1,122 @@
+"""Caches of access tokens: this process's memory, and Redis for what replicas share. Both keep them sealed.
+
+Neither is needed for correctness: a cache may forget, lie unreachable or answer garbage, and the vault refreshes
+instead.
+"""
+
+import hashlib
+from collections.abc import Callable
+from datetime import datetime
+from time import monotonic
+from uuid import UUID
+
+import msgspec
+import redis
+
+from vault_service.adapters.sealing import Place, Sealer
+from vault_service.application.errors import SealBrokenError
+from vault_service.domain.grant import AccessToken
+
+MEMORY_SIZE = 10_000
+REDIS_TIMEOUT_SECONDS = 0.25
+REDIS_PAUSE_SECONDS = 1.0
+
+
+def _pack(token: AccessToken) -> bytes:
+    return msgspec.json.encode((token.value, token.expires_at, token.lifetime, sorted(token.scopes)))
+
+
+def _unpack(packed: bytes) -> AccessToken:
+    value, expires_at, lifetime, scopes = msgspec.json.decode(packed, type=tuple[str, float, float, frozenset[str]])
+    return AccessToken(value, expires_at, lifetime, scopes)
+
+
+def _place(where: str, grant_id: UUID, scopes: frozenset[str]) -> Place:
+    return Place(where, "access_token", f"{grant_id} {' '.join(sorted(scopes))}")
+
+
+class MemoryAccessTokens:
+    """Tokens that this process remembers, at most `MEMORY_SIZE`; the oldest give way."""
+
+    def __init__(self, sealer: Sealer) -> None:
+        self._sealer = sealer
+        self._tokens: dict[tuple[UUID, frozenset[str]], bytes] = {}
+
+    def get(self, grant_id: UUID, scopes: frozenset[str]) -> AccessToken | None:
+        """The token, or None."""
+        sealed = self._tokens.get((grant_id, scopes))
+        return None if sealed is None else _unpack(self._sealer.open(sealed, _place("memory", grant_id, scopes)))
+
+    def put(self, grant_id: UUID, scopes: frozenset[str], token: AccessToken) -> None:
+        """Remember the token."""
+        while len(self._tokens) >= MEMORY_SIZE:
+            self._tokens.pop(next(iter(self._tokens)), None)
+        self._tokens[grant_id, scopes] = self._sealer.seal(_pack(token), _place("memory", grant_id, scopes))
+
+
+class RedisAccessTokens:
+    """Tokens that replicas share. After a failure Redis is left alone for a second, so that it costs no time."""
+
+    def __init__(
+        self, client: redis.Redis, sealer: Sealer, now: Callable[[], datetime], report: Callable[[Exception], None]
+    ) -> None:
+        """report: told once for each pause."""
+        self._client = client
+        self._sealer = sealer
+        self._now = now
+        self._report = report
+        self._paused_until = float("-inf")
+
+    def get(self, grant_id: UUID, scopes: frozenset[str]) -> AccessToken | None:
+        """The token, or None."""
+        place = _place("redis", grant_id, scopes)
+        try:
+            sealed = None if self._paused() else self._client.get(self._name(place))
+            return _unpack(self._sealer.open(sealed, place)) if isinstance(sealed, bytes) else None
+        except (redis.RedisError, OSError) as error:
+            self._pause(error)
+        except (SealBrokenError, msgspec.MsgspecError, ValueError) as error:
+            self._report(error)
+        return None
+
+    def put(self, grant_id: UUID, scopes: frozenset[str], token: AccessToken) -> None:
+        """Share the token until just before it expires."""
+        place = _place("redis", grant_id, scopes)
+        left = int(token.expires_at - self._now().timestamp()) - 1
+        if left <= 0 or self._paused():
+            return
+        try:
+            self._client.set(self._name(place), self._sealer.seal(_pack(token), place), ex=left)
+        except (redis.RedisError, OSError) as error:
+            self._pause(error)
+
+    def _name(self, place: Place) -> str:
+        return f"vault:{self._sealer.pseudonym(hashlib.sha256(place.row.encode()).hexdigest())}"
+
+    def _paused(self) -> bool:
+        return monotonic() < self._paused_until
+
+    def _pause(self, error: Exception) -> None:
+        self._paused_until = monotonic() + REDIS_PAUSE_SECONDS
+        self._report(error)
+
+
+class NoSharedAccessTokens:
+    """Stands in where no Redis is configured."""
+
+    def get(self, grant_id: UUID, scopes: frozenset[str]) -> AccessToken | None:  # noqa: ARG002 - the port's shape
+        """Nothing is shared."""
+        return None
+
+    def put(self, grant_id: UUID, scopes: frozenset[str], token: AccessToken) -> None:
+        """Nothing is shared."""
+
+
+def connect_redis(url: str) -> redis.Redis:
+    """A client that connects when it is first used and never waits long."""
+    return redis.Redis.from_url(
+        url,
+        socket_timeout=REDIS_TIMEOUT_SECONDS,
+        socket_connect_timeout=REDIS_TIMEOUT_SECONDS,
+        protocol=2,
+    )

@@ -1,0 +1,112 @@
+"""PostgreSQL for the adapters: a lazy pool, transactions, and driver errors that stop here.
+
+Nothing connects before the first call. A connection that the server has closed (a restart, a failover) is replaced and
+a single statement is sent again once; a transaction is not.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from time import monotonic
+from typing import Any
+
+import psycopg
+from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
+
+from vault_service.application.errors import StorageUnavailableError
+
+POOL_TIMEOUT_SECONDS = 3.0
+CONNECT_TIMEOUT_SECONDS = 3
+
+Parameters = Mapping[str, Any]
+Row = tuple[Any, ...]
+
+
+class Database:
+    """A pool of autocommit connections."""
+
+    def __init__(self, url: str, *, name: str, size: int) -> None:
+        """url: libpq URL; name: shown in pg_stat_activity; size: the most connections."""
+        self._pool = ConnectionPool(
+            url,
+            min_size=1,
+            max_size=size,
+            open=False,
+            timeout=POOL_TIMEOUT_SECONDS,
+            reconnect_timeout=POOL_TIMEOUT_SECONDS,
+            kwargs={
+                "autocommit": True,
+                "prepare_threshold": 1,
+                "application_name": name,
+                "connect_timeout": CONNECT_TIMEOUT_SECONDS,
+            },
+        )
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._pool.close()
+
+    @contextmanager
+    def connection(self) -> Iterator[psycopg.Connection]:
+        """A connection in autocommit mode. Raises StorageUnavailableError when there is none or it breaks."""
+        try:
+            self._pool.open()  # does nothing when it is open
+            with self._pool.connection() as connection:
+                yield connection
+        except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, PoolClosed) as error:
+            raise StorageUnavailableError from error
+
+    @contextmanager
+    def transaction(self) -> Iterator[psycopg.Connection]:
+        """A connection inside a transaction, committed when the block ends without an error."""
+        with self.connection() as connection, connection.transaction():
+            yield connection
+
+    def one(self, query: bytes, parameters: Parameters) -> Row | None:
+        """The first row of one statement, or None; sent again once when the connection turns out to be dead."""
+        try:
+            return self._one(query, parameters)
+        except StorageUnavailableError as error:
+            if isinstance(error.__cause__, PoolTimeout):
+                raise
+            return self._one(query, parameters)
+
+    def all(self, query: bytes, parameters: Parameters) -> list[Row]:
+        """All rows of one statement."""
+        with self.connection() as connection:
+            return connection.execute(query, parameters).fetchall()
+
+    def _one(self, query: bytes, parameters: Parameters) -> Row | None:
+        with self.connection() as connection:
+            return connection.execute(query, parameters).fetchone()
+
+
+class DatabaseClock:
+    """The database's clock, read once a minute and carried on by this machine's monotonic clock in between."""
+
+    def __init__(self, database: Database, *, every: float = 60.0) -> None:
+        self._database = database
+        self._every = every
+        self._read_at = float("-inf")
+        self._offset = 0.0
+
+    def now(self) -> datetime:
+        """The time, in UTC. Raises StorageUnavailableError only when it was never read."""
+        before = monotonic()
+        if before - self._read_at > self._every:
+            self._read(before)
+        return datetime.fromtimestamp(monotonic() + self._offset, UTC)
+
+    def _read(self, before: float) -> None:
+        known = self._read_at > float("-inf")
+        try:
+            row = self._database.one(b"select extract(epoch from clock_timestamp())::float8", {})
+        except StorageUnavailableError:
+            if not known:
+                raise
+            self._read_at = before  # keep what we have; ask again in a minute
+            return
+        assert row is not None  # noqa: S101 - the statement always has one row
+        after = monotonic()
+        self._offset = row[0] - (before + after) / 2
+        self._read_at = after

@@ -1,0 +1,284 @@
+"""Grants in PostgreSQL: `application.ports.Grants`. Tokens are sealed before they reach a statement's parameters.
+
+A change and its line in the audit are one transaction; only a refresh is stored by itself before it is recorded.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from vault_service.adapters import queries
+from vault_service.adapters.audit import AuditLog
+from vault_service.adapters.database import Database, Row
+from vault_service.adapters.outbox import Outbox
+from vault_service.adapters.sealing import Place, Sealer, grant_token_place
+from vault_service.application.errors import (
+    ConsentError,
+    ConsentPendingError,
+    GrantNotFoundError,
+    GrantUnusableError,
+    SealBrokenError,
+    ServiceNotAllowedError,
+)
+from vault_service.application.ports import (
+    ClaimedConsent,
+    ConsentRequest,
+    NewGrant,
+    Requester,
+    StoredGrant,
+    TokenAnswer,
+)
+from vault_service.domain.audit import Entry
+from vault_service.domain.grant import Failure, Grant, Limits, RefreshToken, Status, Subject, TokenType
+
+_GRANTS = queries.load("grants.sql")
+
+
+class PostgresGrants:
+    """The vault's grants."""
+
+    def __init__(self, database: Database, sealer: Sealer, audit: AuditLog, outbox: Outbox) -> None:
+        self._database = database
+        self._sealer = sealer
+        self._audit = audit
+        self._outbox = outbox
+
+    # consent
+
+    def add(self, grant: NewGrant, request: ConsentRequest, entry: Entry) -> None:
+        """Store a pending grant and the request that will activate it."""
+        secrets = msgspec.json.encode((request.code_verifier, request.nonce))
+        with self._database.transaction() as connection:
+            connection.execute(_GRANTS["add_grant"], _new_grant_row(grant))
+            connection.execute(
+                _GRANTS["add_consent_request"],
+                {
+                    "state_hash": request.state_hash,
+                    "grant_id": request.grant_id,
+                    "secrets": self._sealer.seal(secrets, _consent_place(request.state_hash, grant.owner)),
+                    "browser_hash": request.browser_hash,
+                    "expires_at": request.expires_at,
+                },
+            )
+            self._audit.append_within(connection, entry)
+
+    def claim_consent(self, state_hash: bytes, browser_hash: bytes | None) -> ClaimedConsent:
+        """Take the request, once. Raises ConsentError: `consent_invalid` or `consent_expired`."""
+        parameters = {"state_hash": state_hash, "browser_hash": browser_hash}
+        row = self._database.one(_GRANTS["claim_consent"], parameters)
+        if row is None:
+            late = self._database.one(_GRANTS["why_not_claimed"], parameters)
+            raise ConsentError("consent_expired", late[1]) if late and late[0] else ConsentError("consent_invalid")
+        grant_id, issuer, subject, provider, token_type, task_id, sealed = row
+        owner = Subject(issuer, subject)
+        secrets = self._sealer.open(sealed, _consent_place(state_hash, owner))
+        code_verifier, nonce = msgspec.json.decode(secrets, type=tuple[str, str])
+        return ClaimedConsent(
+            grant_id=grant_id,
+            owner=owner,
+            provider=provider,
+            token_type=TokenType(token_type),
+            task_id=task_id,
+            code_verifier=code_verifier,
+            nonce=nonce,
+        )
+
+    def activate(self, grant_id: UUID, answer: TokenAnswer, entry: Entry) -> bool:
+        """Make a pending grant active with its first token."""
+        parameters = {
+            "id": grant_id,
+            "generation": 1,
+            "scopes": sorted(answer.scopes),
+            **self._sealed_answer(grant_id, entry.owner, 1, answer, None),
+        }
+        return self._change("activate", parameters, entry)
+
+    def fail_consent(self, grant_id: UUID, failure: Failure, entry: Entry) -> None:
+        """Make a pending grant failed."""
+        self._change("fail_consent", {"id": grant_id, "failure": failure.value}, entry)
+
+    # the owner's view
+
+    def of_owner(self, owner: Subject, task_id: str | None = None) -> Sequence[Grant]:
+        """The owner's grants, newest first."""
+        return [_grant(row) for row in self._database.all(_GRANTS["of_owner"], _owned(owner, task_id=task_id, id=None))]
+
+    def find(self, grant_id: UUID, owner: Subject) -> Grant:
+        """One grant of that owner."""
+        row = self._database.one(_GRANTS["of_owner"], _owned(owner, task_id=None, id=grant_id))
+        if row is None:
+            raise GrantNotFoundError
+        return _grant(row)
+
+    def revoke(self, grant_id: UUID, owner: Subject, entry: Entry) -> None:
+        """Make it revoked for good and put its token into the outbox."""
+        with self._database.transaction() as connection:
+            row = connection.execute(_GRANTS["for_update"], _owned(owner, id=grant_id)).fetchone()
+            if row is None:
+                raise GrantNotFoundError
+            status, generation, sealed, provider = row
+            if status == Status.REVOKED:
+                return
+            token = self._opened(sealed, grant_id, owner, generation)
+            if token is not None:
+                self._outbox.add(connection, grant_id, owner, provider, token)
+            connection.execute(_GRANTS["revoke"], {"id": grant_id})
+            self._audit.append_within(connection, entry)
+
+    def revoke_later(self, grant_id: UUID, owner: Subject, provider: str, token: RefreshToken) -> None:
+        """Put a token that must not be kept into the outbox of revocations."""
+        with self._database.transaction() as connection:
+            self._outbox.add(connection, grant_id, owner, provider, token)
+
+    # issuing and refreshing
+
+    def issue(self, requester: Requester, entry: Entry) -> bool:
+        """In one statement: check the grant, count the use and record it."""
+        row = self._database.one(
+            _GRANTS["issue"],
+            {**self._audit.row(entry), "is_owner": requester.is_owner, "client": requester.client},
+        )
+        return row is not None
+
+    def authorize(self, grant_id: UUID, requester: Requester) -> StoredGrant:
+        """The grant, for a requester that may use it now."""
+        row = self._database.one(_GRANTS["authorize"], _owned(requester.owner, id=grant_id))
+        if row is None:
+            raise GrantNotFoundError
+        status, failure, provider, services, scopes, generation, sealed, lifetime, intent_age, late, over = row
+        if not requester.is_owner and requester.client not in services:
+            raise ServiceNotAllowedError
+        _raise_unless_usable(status, failure, late=late, over=over)
+        token = self._sealer.open(sealed, grant_token_place(grant_id, requester.owner, generation))
+        return StoredGrant(
+            id=grant_id,
+            owner=requester.owner,
+            provider=provider,
+            scopes=frozenset(scopes),
+            generation=generation,
+            intent_age=intent_age,
+            lifetime=lifetime,
+            refresh_token=RefreshToken(token.decode()),
+        )
+
+    def begin_refresh(self, grant: StoredGrant) -> bool:
+        """Write down that a refresh of this generation begins."""
+        return self._database.one(_GRANTS["begin_refresh"], _fence(grant)) is not None
+
+    def finish_refresh(self, grant: StoredGrant, answer: TokenAnswer, entry: Entry) -> bool:
+        """Store the outcome, fenced by the generation: first thing and alone, so that nothing can roll it back."""
+        sealed = self._sealed_answer(grant.id, grant.owner, grant.generation + 1, answer, grant.refresh_token)
+        if self._database.one(_GRANTS["finish_refresh"], {**_fence(grant), **sealed}) is not None:
+            self._audit.append(entry)
+            return True
+        with self._database.transaction() as connection:
+            revoked = connection.execute(_GRANTS["is_revoked"], {"id": grant.id}).fetchone()
+            if revoked and answer.refresh_token is not None:
+                self._outbox.add(connection, grant.id, grant.owner, grant.provider, answer.refresh_token)
+        return False
+
+    def abandon_refresh(self, grant: StoredGrant) -> None:
+        """Take the intent back."""
+        self._database.one(_GRANTS["abandon_refresh"], _fence(grant))
+
+    def fail(self, grant: StoredGrant, failure: Failure, entry: Entry) -> bool:
+        """Make it failed, fenced by the generation."""
+        return self._change("fail", {**_fence(grant), "failure": failure.value}, entry)
+
+    # parts
+
+    def _change(self, query: str, parameters: dict[str, Any], entry: Entry) -> bool:
+        """Run a fenced update and, when it changed something, record it, in one transaction."""
+        with self._database.transaction() as connection:
+            changed = connection.execute(_GRANTS[query], parameters).fetchone() is not None
+            if changed:
+                self._audit.append_within(connection, entry)
+        return changed
+
+    def _sealed_answer(
+        self, grant_id: UUID, owner: Subject, generation: int, answer: TokenAnswer, old: RefreshToken | None
+    ) -> dict[str, Any]:
+        token = answer.refresh_token or old
+        if token is None:
+            raise ValueError("an answer without a refresh token cannot be kept")
+        return {
+            "refresh_token": self._sealer.seal(token.value.encode(), grant_token_place(grant_id, owner, generation)),
+            "access_lifetime": answer.expires_in,
+            "refresh_expires_in": answer.refresh_expires_in,
+        }
+
+    def _opened(self, sealed: bytes | None, grant_id: UUID, owner: Subject, generation: int) -> RefreshToken | None:
+        """The token, or None when there is none or it cannot be opened: revoking must work all the same."""
+        if sealed is None:
+            return None
+        try:
+            return RefreshToken(self._sealer.open(sealed, grant_token_place(grant_id, owner, generation)).decode())
+        except SealBrokenError:
+            return None
+
+
+def _raise_unless_usable(status: str, failure: str | None, *, late: bool, over: bool) -> None:
+    match Status(status):
+        case Status.PENDING if late:
+            raise GrantUnusableError(Failure.CONSENT_EXPIRED)
+        case Status.PENDING:
+            raise ConsentPendingError
+        case Status.FAILED:
+            raise GrantUnusableError(Failure(failure or Failure.REAUTHORIZATION_REQUIRED))
+        case Status.REVOKED:
+            raise GrantUnusableError(Failure.TOKEN_REVOKED)
+        case _ if over:
+            raise GrantUnusableError(Failure.TOKEN_EXPIRED)
+
+
+def _owned(owner: Subject, **more: Any) -> dict[str, Any]:
+    return {"issuer": owner.issuer, "subject": owner.sub, **more}
+
+
+def _fence(grant: StoredGrant) -> dict[str, Any]:
+    return {"id": grant.id, "generation": grant.generation}
+
+
+def _consent_place(state_hash: bytes, owner: Subject) -> Place:
+    return Place("consent_requests", "secrets", state_hash.hex(), owner)
+
+
+def _new_grant_row(grant: NewGrant) -> dict[str, Any]:
+    return {
+        "id": grant.id,
+        **_owned(grant.owner),
+        "provider": grant.provider,
+        "token_type": grant.token_type.value,
+        "task_id": grant.task_id,
+        "scopes": sorted(grant.scopes),
+        "services": sorted(grant.limits.services),
+        "not_after": grant.limits.not_after,
+        "max_uses": grant.limits.max_uses,
+        "consent_expires_at": grant.consent_expires_at,
+    }
+
+
+def _grant(row: Row) -> Grant:
+    """From a row of `of_owner`."""
+    grant_id, issuer, subject, status, failure, provider, token_type, task_id = row[:8]
+    scopes, services, not_after, max_uses, uses = row[8:13]
+    created_at, activated_at, last_used_at, last_refreshed_at, expires_at = row[13:]
+    return Grant(
+        id=grant_id,
+        owner=Subject(issuer, subject),
+        status=Status(status),
+        failure=Failure(failure) if failure else None,
+        provider=provider,
+        token_type=TokenType(token_type),
+        task_id=task_id,
+        scopes=frozenset(scopes),
+        limits=Limits(frozenset(services), not_after, max_uses),
+        created_at=created_at,
+        activated_at=activated_at,
+        last_used_at=last_used_at,
+        last_refreshed_at=last_refreshed_at,
+        expires_at=expires_at,
+        uses=uses,
+    )

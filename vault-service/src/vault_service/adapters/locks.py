@@ -1,0 +1,55 @@
+"""The lock of a refresh: a session-level advisory lock in PostgreSQL, on connections of its own.
+
+It is held while the authorization server is asked, without a transaction, and it is gone when its holder's connection
+is
+gone: it can neither run out under a slow answer nor be released by somebody else.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from uuid import UUID
+
+import psycopg
+
+from vault_service.adapters.database import Database
+
+
+class AdvisoryLocks:
+    """`application.ports.Locks`. database: a pool with a connection for every thread that may wait."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @contextmanager
+    def hold(self, grant_id: UUID) -> Iterator[None]:
+        """Wait for the lock, hold it for the length of the block."""
+        with self._database.connection() as connection:
+            connection.execute(b"select pg_advisory_lock(%s)", [_number(grant_id)])
+            try:
+                yield
+            finally:
+                _release(connection, grant_id)
+
+    @contextmanager
+    def try_hold(self, grant_id: UUID) -> Iterator[bool]:
+        """Hold the lock for the length of the block if it is free; yields whether it is held."""
+        with self._database.connection() as connection:
+            row = connection.execute(b"select pg_try_advisory_lock(%s)", [_number(grant_id)]).fetchone()
+            held = row is not None and row[0]
+            try:
+                yield held
+            finally:
+                if held:
+                    _release(connection, grant_id)
+
+
+def _release(connection: psycopg.Connection, grant_id: UUID) -> None:
+    try:
+        connection.execute(b"select pg_advisory_unlock(%s)", [_number(grant_id)])
+    except psycopg.Error:
+        connection.close()  # the lock ends with the session; what was done under it stands
+
+
+def _number(grant_id: UUID) -> int:
+    """The lock's 64-bit number. Two grants that share one would merely wait for each other."""
+    return int.from_bytes(grant_id.bytes[:8], "big", signed=True)

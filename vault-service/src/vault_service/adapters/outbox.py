@@ -1,0 +1,139 @@
+"""The outbox of revocations: tokens that are over here and still have to be revoked at the authorization server.
+
+A token is put in within the transaction that ends its grant, and sent by whichever process takes it first, until the
+server has taken it or says that it knows it no more. Between attempts it waits longer and longer, an hour at most.
+"""
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from uuid import UUID, uuid4
+
+import psycopg
+
+from vault_service.adapters import queries
+from vault_service.adapters.audit import AuditLog
+from vault_service.adapters.database import Database
+from vault_service.adapters.sealing import Place, Sealer
+from vault_service.application.errors import SealBrokenError, StorageUnavailableError
+from vault_service.application.ports import Clock, Provider
+from vault_service.application.provider_errors import GrantRefusedError, ProviderError
+from vault_service.domain.audit import Entry, Event
+from vault_service.domain.grant import RefreshToken, Subject
+
+_QUERIES = queries.load("revocations.sql")
+LOOK_EVERY_SECONDS = 5.0
+LONGEST_WAIT_SECONDS = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What became of one attempt: `revoked`, `unknown` (to the server), `unreadable` (here) or `postponed`."""
+
+    grant_id: UUID
+    owner: Subject
+    outcome: str
+    attempts: int
+
+
+class Outbox:
+    """Adds tokens, and sends those that are due."""
+
+    def __init__(
+        self, database: Database, sealer: Sealer, audit: AuditLog, providers: Mapping[str, Provider], clock: Clock
+    ) -> None:
+        self._database = database
+        self._audit = audit
+        self._clock = clock
+        self._sealer = sealer
+        self._providers = providers
+
+    def add(
+        self, connection: psycopg.Connection, grant_id: UUID, owner: Subject, provider: str, token: RefreshToken
+    ) -> None:
+        """Put a token in, within the caller's transaction."""
+        revocation_id = uuid4()
+        connection.execute(
+            _QUERIES["add"],
+            {
+                "id": revocation_id,
+                "grant_id": grant_id,
+                "issuer": owner.issuer,
+                "subject": owner.sub,
+                "provider": provider,
+                "refresh_token": self._sealer.seal(token.value.encode(), _place(revocation_id, owner)),
+            },
+        )
+
+    def deliver_one(self) -> Delivery | None:
+        """Send one token that is due; None when there is none. Raises StorageUnavailableError."""
+        row = self._database.one(_QUERIES["take_due"], {})
+        if row is None:
+            return None
+        revocation_id, grant_id, issuer, subject, provider, sealed, attempts = row
+        owner = Subject(issuer, subject)
+        outcome = self._send(provider, sealed, _place(revocation_id, owner))
+        if outcome == "postponed":
+            seconds = min(2.0**attempts, LONGEST_WAIT_SECONDS)
+            self._database.one(_QUERIES["postpone"], {"id": revocation_id, "seconds": seconds})
+        else:
+            with self._database.transaction() as connection:
+                connection.execute(_QUERIES["done"], {"id": revocation_id, "outcome": outcome})
+                now = self._clock.now()
+                entry = Entry(Event.REVOCATION_SENT, grant_id, owner, "vault", revocation_id.hex, now, outcome)
+                self._audit.append_within(connection, entry)
+        return Delivery(grant_id, owner, outcome, attempts)
+
+    def _send(self, provider: str, sealed: bytes, place: Place) -> str:
+        try:
+            self._providers[provider].revoke(RefreshToken(self._sealer.open(sealed, place).decode()))
+        except SealBrokenError:
+            return "unreadable"
+        except GrantRefusedError:
+            return "unknown"
+        except (ProviderError, KeyError):
+            return "postponed"
+        return "revoked"
+
+
+class OutboxWorker:
+    """A thread that delivers what is due: when it is woken, and every few seconds for what others left."""
+
+    def __init__(self, outbox: Outbox, report: Callable[[Delivery | Exception], None]) -> None:
+        """report: told of each delivery and of each failure to look."""
+        self._outbox = outbox
+        self._report = report
+        self._wake = threading.Event()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="outbox", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def wake(self) -> None:
+        """There is something to send."""
+        self._wake.set()
+
+    def stop(self) -> None:
+        """End after the delivery under way."""
+        self._stopping = True
+        self._wake.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stopping:
+            try:
+                delivery = self._outbox.deliver_one()
+            except StorageUnavailableError as error:
+                self._report(error)
+                delivery = None
+            if delivery is not None:
+                self._report(delivery)
+                continue
+            self._wake.wait(LOOK_EVERY_SECONDS)
+            self._wake.clear()
+
+
+def _place(revocation_id: UUID, owner: Subject) -> Place:
+    return Place("revocations", "refresh_token", str(revocation_id), owner)

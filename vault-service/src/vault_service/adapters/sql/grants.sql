@@ -1,0 +1,169 @@
+-- name: add_grant
+insert into grants (id, issuer, subject, provider, token_type, status, task_id, scopes, services, not_after, max_uses,
+                    consent_expires_at)
+values (%(id)s, %(issuer)s, %(subject)s, %(provider)s, %(token_type)s, 'pending', %(task_id)s, %(scopes)s, %(services)s,
+        %(not_after)s, %(max_uses)s, %(consent_expires_at)s);
+
+-- name: add_consent_request
+insert into consent_requests (state_hash, grant_id, secrets, browser_hash, expires_at)
+values (%(state_hash)s, %(grant_id)s, %(secrets)s, %(browser_hash)s, %(expires_at)s);
+
+-- name: claim_consent
+-- One caller takes the request; a wrong browser takes nothing, so that it cannot use the request up either.
+update consent_requests c
+set claimed_at = now()
+from grants g
+where c.state_hash = %(state_hash)s
+  and g.id = c.grant_id
+  and c.claimed_at is null
+  and c.expires_at > now()
+  and (c.browser_hash is null or c.browser_hash = %(browser_hash)s)
+returning c.grant_id, g.issuer, g.subject, g.provider, g.token_type, g.task_id, c.secrets;
+
+-- name: why_not_claimed
+-- Whether a request that could not be claimed is merely too old, and the task that it was for.
+select c.claimed_at is null and c.expires_at <= now(), g.task_id
+from consent_requests c
+join grants g on g.id = c.grant_id
+where c.state_hash = %(state_hash)s
+  and (c.browser_hash is null or c.browser_hash = %(browser_hash)s);
+
+-- name: activate
+update grants
+set status = 'active',
+    refresh_token = %(refresh_token)s,
+    generation = %(generation)s,
+    scopes = %(scopes)s,
+    access_lifetime = %(access_lifetime)s,
+    activated_at = now(),
+    last_refreshed_at = now(),
+    expires_at = now() + make_interval(secs => %(refresh_expires_in)s)
+where id = %(id)s
+  and status = 'pending'
+returning true;
+
+-- name: fail_consent
+update grants
+set status = 'failed', failure = %(failure)s
+where id = %(id)s
+  and status = 'pending'
+returning true;
+
+-- name: of_owner
+-- A consent that was never given, and an end that has passed, show in the status.
+select g.id, g.issuer, g.subject,
+       case
+           when g.status = 'pending' and g.consent_expires_at <= now() then 'failed'
+           when g.status = 'active' and (g.not_after <= now() or g.expires_at <= now() or g.uses >= g.max_uses) then 'expired'
+           else g.status
+       end,
+       case
+           when g.status = 'pending' and g.consent_expires_at <= now() then 'consent_expired'
+           else g.failure
+       end,
+       g.provider, g.token_type, g.task_id, g.scopes, g.services, g.not_after, g.max_uses, used.uses,
+       g.created_at, g.activated_at, used.last_used_at, g.last_refreshed_at, g.expires_at
+from grants g
+cross join lateral (
+    select count(*) as uses, max(a.at) as last_used_at
+    from audit a
+    where a.grant_id = g.id
+      and a.event = 'token.issued'
+) used
+where g.issuer = %(issuer)s
+  and g.subject = %(subject)s
+  and (%(task_id)s::text is null or g.task_id = %(task_id)s)
+  and (%(id)s::uuid is null or g.id = %(id)s)
+order by g.created_at desc, g.id
+limit 1000;
+
+-- name: for_update
+select status, generation, refresh_token, provider
+from grants
+where id = %(id)s
+  and issuer = %(issuer)s
+  and subject = %(subject)s
+for update;
+
+-- name: revoke
+update grants
+set status = 'revoked', failure = null, refresh_token = null, refresh_started_at = null
+where id = %(id)s;
+
+-- name: issue
+-- The hot path. One statement checks the grant, counts a limited use and records it; no row means: nothing is issued.
+with usable as (
+    select id, max_uses
+    from grants
+    where id = %(grant_id)s
+      and issuer = %(issuer)s
+      and subject = %(subject)s
+      and status = 'active'
+      and (not_after is null or not_after > now())
+      and (%(is_owner)s or %(client)s = any (services))
+), counted as (
+    update grants
+    set uses = uses + 1
+    where id = (select id from usable where max_uses is not null)
+      and uses < max_uses
+    returning id
+)
+insert into audit (at, event, grant_id, issuer, subject, actor, request_id, outcome, key_id, mac)
+select %(at)s, %(event)s, id, %(issuer)s, %(subject)s, %(actor)s, %(request_id)s, %(outcome)s, %(key_id)s, %(mac)s
+from usable
+where max_uses is null
+   or exists (select from counted)
+returning true;
+
+-- name: authorize
+select status, failure, provider, services, scopes, generation, refresh_token, access_lifetime,
+       extract(epoch from clock_timestamp() - refresh_started_at)::float8,
+       consent_expires_at <= now(),
+       coalesce(not_after <= now(), false) or coalesce(expires_at <= now(), false) or coalesce(uses >= max_uses, false)
+from grants
+where id = %(id)s
+  and issuer = %(issuer)s
+  and subject = %(subject)s;
+
+-- name: begin_refresh
+update grants
+set refresh_started_at = clock_timestamp()
+where id = %(id)s
+  and generation = %(generation)s
+  and status = 'active'
+returning true;
+
+-- name: finish_refresh
+update grants
+set generation = generation + 1,
+    refresh_token = %(refresh_token)s,
+    refresh_started_at = null,
+    access_lifetime = %(access_lifetime)s,
+    last_refreshed_at = now(),
+    expires_at = now() + make_interval(secs => %(refresh_expires_in)s)
+where id = %(id)s
+  and generation = %(generation)s
+  and status = 'active'
+returning true;
+
+-- name: is_revoked
+select true
+from grants
+where id = %(id)s
+  and status = 'revoked';
+
+-- name: abandon_refresh
+update grants
+set refresh_started_at = null
+where id = %(id)s
+  and generation = %(generation)s
+returning true;
+
+-- name: fail
+-- The sealed token is kept: a disabled person can be enabled again. Nothing is sent with it before the owner asks.
+update grants
+set status = 'failed', failure = %(failure)s, refresh_started_at = null
+where id = %(id)s
+  and generation = %(generation)s
+  and status = 'active'
+returning true;

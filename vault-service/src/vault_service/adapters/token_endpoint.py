@@ -1,0 +1,145 @@
+"""One POST to an authorization server's back channel, and what its answer means (RFC 6749 sections 5.1 and 5.2).
+
+Each failure is sorted by what it means for the token that was sent: refused, certainly not used, or unknown. A request
+is never sent twice from here.
+"""
+
+from collections.abc import Mapping
+from time import monotonic
+from urllib.parse import quote
+
+import msgspec
+import requests
+from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
+
+from service_kit.outbound import Session
+from vault_service.application.provider_errors import (
+    ClientRefusedError,
+    GrantRefusedError,
+    NotSentError,
+    ProviderError,
+    ScopeRefusedError,
+    UncertainError,
+)
+from vault_service.domain.grant import Failure
+
+CONNECT_TIMEOUT = 2.0
+READ_TIMEOUT = 12.5
+TOTAL_TIMEOUT = 14.5
+MAX_ANSWER_BYTES = 256 * 1024
+CLIENT_REFUSED_PAUSE = 30.0
+
+
+class TokenResponse(msgspec.Struct, frozen=True):
+    """A successful answer. It holds tokens: it must not be logged, and its repr is never taken."""
+
+    access_token: str
+    token_type: str
+    expires_in: float = 60.0
+    refresh_token: str | None = None
+    refresh_expires_in: float | None = None
+    scope: str | None = None
+    id_token: str | None = None
+
+
+class _ErrorResponse(msgspec.Struct, frozen=True):
+    error: str
+    error_description: str = ""
+
+
+# What Keycloak 26 says of a refresh token, where RFC 6749 has only `invalid_grant`.
+_FAILURES = {
+    "Offline user session not found": Failure.TOKEN_REVOKED,
+    "Session not active": Failure.TOKEN_EXPIRED,
+    "Token is not active": Failure.TOKEN_EXPIRED,
+    "Offline session not active": Failure.TOKEN_EXPIRED,
+    "Stale token": Failure.TOKEN_REVOKED,
+}
+
+
+class TokenEndpoint:
+    """Posts forms as one client, authenticated by `client_secret_basic`."""
+
+    def __init__(self, session: Session, client_id: str, client_secret: str) -> None:
+        self._session = session
+        # RFC 6749 section 2.3.1: both are form-encoded before they become a user name and a password.
+        self._credentials = (quote(client_id, safe=""), quote(client_secret, safe=""))
+
+    def tokens(self, url: str, form: Mapping[str, str]) -> tuple[TokenResponse, float]:
+        """Ask for tokens: the answer, and the seconds that it took. Raises the provider errors."""
+        started = monotonic()
+        body = self.post(url, form)
+        try:
+            answer = msgspec.json.decode(body, type=TokenResponse)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise UncertainError("the answer is not one of a token endpoint") from error
+        if answer.token_type.lower() != "bearer" or not answer.access_token or answer.expires_in <= 0:
+            raise UncertainError("the answer holds no usable bearer token")
+        return answer, monotonic() - started
+
+    def post(self, url: str, form: Mapping[str, str]) -> bytes:
+        """Post the form; the body of a 200. Raises the provider errors."""
+        try:
+            status, headers, body = self._send(url, form)
+        except requests.RequestException as error:
+            if _nothing_left(error):
+                raise NotSentError(f"no connection: {type(error).__name__}") from None
+            raise UncertainError(f"no whole answer: {type(error).__name__}") from None
+        if status == requests.codes.ok:
+            return body
+        raise _error(status, headers, body)
+
+    def _send(self, url: str, form: Mapping[str, str]) -> tuple[int, Mapping[str, str], bytes]:
+        deadline = monotonic() + TOTAL_TIMEOUT
+        with self._session.post(
+            url,
+            data=dict(form),
+            auth=self._credentials,
+            headers={"Accept": "application/json"},
+            timeout=(CONNECT_TIMEOUT, READ_TIMEOUT),
+            stream=True,
+        ) as answer:
+            body = b""
+            for chunk in answer.iter_content(16384):
+                body += chunk
+                if monotonic() > deadline or len(body) > MAX_ANSWER_BYTES:
+                    raise requests.ReadTimeout("the answer is too slow or too long")
+            return answer.status_code, answer.headers, body
+
+
+def _nothing_left(error: requests.RequestException) -> bool:
+    """Whether certainly no byte of the request has left this machine."""
+    if isinstance(error, (requests.ConnectTimeout, requests.exceptions.SSLError, requests.exceptions.InvalidURL)):
+        return True
+    cause = getattr(error.args[0], "reason", None) if error.args else None
+    return isinstance(cause, (NewConnectionError, ConnectTimeoutError))
+
+
+def _error(status: int, headers: Mapping[str, str], body: bytes) -> ProviderError:
+    if status in {429, 503}:
+        return NotSentError(f"the server answered {status}", _retry_after(headers))
+    try:
+        answer = msgspec.json.decode(body, type=_ErrorResponse)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return UncertainError(f"the server answered {status}")
+    return _refusal(answer) or UncertainError(f"the server answered {status} {answer.error}")
+
+
+def _refusal(answer: _ErrorResponse) -> ProviderError | None:
+    match answer.error:
+        case "invalid_grant":
+            return GrantRefusedError(_FAILURES.get(answer.error_description, Failure.REAUTHORIZATION_REQUIRED))
+        case "invalid_scope" if "consent" in answer.error_description:
+            return GrantRefusedError(Failure.REAUTHORIZATION_REQUIRED)
+        case "invalid_scope":
+            return ScopeRefusedError(answer.error_description)
+        case "invalid_client" | "unauthorized_client" | "unsupported_grant_type":
+            return ClientRefusedError(answer.error, CLIENT_REFUSED_PAUSE)
+        case _:
+            return None
+
+
+def _retry_after(headers: Mapping[str, str]) -> float:
+    """Seconds from a Retry-After header (RFC 9110 section 10.2.3); a date or nonsense counts as 5."""
+    value = headers.get("Retry-After", "")
+    return min(max(float(value), 1.0), 300.0) if value.isdecimal() else 5.0

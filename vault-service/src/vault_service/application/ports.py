@@ -1,0 +1,211 @@
+"""What the use cases need from outside, as Protocols. Adapters implement them; `bootstrap` wires them."""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from vault_service.domain.audit import Entry
+from vault_service.domain.grant import AccessToken, Failure, Grant, Limits, RefreshToken, Subject, TokenType
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewGrant:
+    """A grant that is about to be asked for."""
+
+    id: UUID
+    owner: Subject
+    provider: str
+    token_type: TokenType
+    task_id: str | None
+    scopes: frozenset[str]
+    limits: Limits
+    consent_expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsentRequest:
+    """What the callback needs to know of the request that it answers. The hashes are SHA-256."""
+
+    state_hash: bytes
+    grant_id: UUID
+    code_verifier: str = field(repr=False)
+    nonce: str = field(repr=False)
+    browser_hash: bytes | None
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimedConsent:
+    """A consent request that this caller, and nobody else, may now complete."""
+
+    grant_id: UUID
+    owner: Subject
+    provider: str
+    token_type: TokenType
+    task_id: str | None
+    code_verifier: str = field(repr=False)
+    nonce: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredGrant:
+    """An active grant as the refresh protocol needs it.
+
+    generation counts refreshes and fences writes; intent_age: seconds since a refresh was begun whose outcome nobody
+    wrote down, or None; lifetime: seconds that its last access token had, or None before the first.
+    """
+
+    id: UUID
+    owner: Subject
+    provider: str
+    scopes: frozenset[str]
+    generation: int
+    intent_age: float | None
+    lifetime: float | None
+    refresh_token: RefreshToken
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenAnswer:
+    """A token endpoint's answer (RFC 6749 section 5.1). Lifetimes are in seconds from when the request was sent."""
+
+    access_token: str = field(repr=False)
+    expires_in: float
+    scopes: frozenset[str]
+    refresh_token: RefreshToken | None
+    refresh_expires_in: float | None
+    id_token: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Requester:
+    """Who asks for an access token. client: the `azp`; is_owner: the owner's own token, not a service's."""
+
+    client: str
+    is_owner: bool
+    owner: Subject
+
+
+class Clock(Protocol):
+    """Time by the database's clock, so that all replicas agree."""
+
+    def now(self) -> datetime:
+        """The time now, aware, in UTC."""
+        ...
+
+
+class Grants(Protocol):
+    """Grants and their consent requests. Every write records its audit entry in the same transaction."""
+
+    def add(self, grant: NewGrant, request: ConsentRequest, entry: Entry) -> None:
+        """Store a pending grant and the request that will activate it."""
+        ...
+
+    def claim_consent(self, state_hash: bytes, browser_hash: bytes | None) -> ClaimedConsent:
+        """Take the request, once.
+
+        Raises ConsentError: `consent_invalid` (unknown, taken, or another browser), `consent_expired`.
+        """
+        ...
+
+    def activate(self, grant_id: UUID, answer: TokenAnswer, entry: Entry) -> bool:
+        """Make a pending grant active with its first token; False when it is not pending any more."""
+        ...
+
+    def fail_consent(self, grant_id: UUID, failure: Failure, entry: Entry) -> None:
+        """Make a pending grant failed."""
+        ...
+
+    def of_owner(self, owner: Subject, task_id: str | None = None) -> Sequence[Grant]:
+        """The owner's grants, newest first."""
+        ...
+
+    def find(self, grant_id: UUID, owner: Subject) -> Grant:
+        """One grant of that owner. Raises GrantNotFoundError."""
+        ...
+
+    def revoke(self, grant_id: UUID, owner: Subject, entry: Entry) -> None:
+        """Make it revoked for good and put its token into the outbox. Idempotent. Raises GrantNotFoundError."""
+        ...
+
+    def revoke_later(self, grant_id: UUID, owner: Subject, provider: str, token: RefreshToken) -> None:
+        """Put a token that must not be kept into the outbox of revocations."""
+        ...
+
+    def issue(self, requester: Requester, entry: Entry) -> bool:
+        """In one statement: check the grant, count the use and record it. False when the grant gives nothing."""
+        ...
+
+    def authorize(self, grant_id: UUID, requester: Requester) -> StoredGrant:
+        """The grant, for a requester that may use it now.
+
+        Raises GrantNotFoundError, ConsentPendingError, GrantUnusableError, ServiceNotAllowedError.
+        """
+        ...
+
+    def begin_refresh(self, grant: StoredGrant) -> bool:
+        """Write down that a refresh of this generation begins; False when it has passed or is not active."""
+        ...
+
+    def finish_refresh(self, grant: StoredGrant, answer: TokenAnswer, entry: Entry) -> bool:
+        """Store the outcome, fenced by the generation; False when the grant was revoked or has moved on."""
+        ...
+
+    def abandon_refresh(self, grant: StoredGrant) -> None:
+        """Take the intent back: the authorization server certainly did not use the token."""
+        ...
+
+    def fail(self, grant: StoredGrant, failure: Failure, entry: Entry) -> bool:
+        """Make it failed, fenced by the generation; False when it has moved on."""
+        ...
+
+
+class Locks(Protocol):
+    """One refresh at a time for each grant, across processes and replicas."""
+
+    def hold(self, grant_id: UUID) -> AbstractContextManager[None]:
+        """Hold the grant's lock, waiting for it. Raises StorageUnavailableError."""
+        ...
+
+    def try_hold(self, grant_id: UUID) -> AbstractContextManager[bool]:
+        """Hold the grant's lock if it is free; yields whether it is held."""
+        ...
+
+
+class AccessTokens(Protocol):
+    """Cached access tokens, by grant and scopes. A cache may forget at any time; it never raises."""
+
+    def get(self, grant_id: UUID, scopes: frozenset[str]) -> AccessToken | None:
+        """The token, or None."""
+        ...
+
+    def put(self, grant_id: UUID, scopes: frozenset[str], token: AccessToken) -> None:
+        """Keep the token until shortly before it expires."""
+        ...
+
+
+class Provider(Protocol):
+    """One authorization server with the vault's client there."""
+
+    def authorization_url(self, *, state: str, nonce: str, code_challenge: str, scopes: frozenset[str]) -> str:
+        """Where to send the person (RFC 6749 section 4.1.1, RFC 7636). Raises ProviderUnavailableError."""
+        ...
+
+    def check_issuer(self, unverified_issuer: str | None) -> bool:
+        """Whether the callback's `iss` is this server's (RFC 9207 section 2.4)."""
+        ...
+
+    def redeem(self, code: str, code_verifier: str, nonce: str) -> tuple[Subject, TokenAnswer]:
+        """Exchange the code; the subject is that of the verified id_token. Raises `provider_errors`."""
+        ...
+
+    def refresh(self, token: RefreshToken, scopes: frozenset[str] | None) -> TokenAnswer:
+        """Use the refresh token, once (RFC 6749 section 6). Raises the errors of `application.provider_errors`."""
+        ...
+
+    def revoke(self, token: RefreshToken) -> None:
+        """Revoke the token (RFC 7009). Raises the errors of `application.provider_errors`."""
+        ...

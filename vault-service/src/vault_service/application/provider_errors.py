@@ -1,0 +1,43 @@
+"""How a call to an authorization server can fail, sorted by what it means for the refresh token that was sent.
+
+ProviderError
+├── GrantRefusedError       `invalid_grant`: the token (or code) is of no use any more
+├── ScopeRefusedError       `invalid_scope` for a scope that the caller asked for: nothing was used
+├── NotSentError            nothing left this machine, or the server said that it did not look: nothing was used
+│   └── ClientRefusedError  the vault's own client is not accepted: the provider is at fault, not the grant
+└── UncertainError          timeout, 5xx, half an answer, garbage: the token may have been used
+"""
+
+from vault_service.domain.grant import Failure
+
+
+class ProviderError(Exception):
+    """A call to the authorization server failed."""
+
+
+class GrantRefusedError(ProviderError):
+    """The authorization server refuses the grant."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.value)
+        self.failure = failure
+
+
+class ScopeRefusedError(ProviderError):
+    """The authorization server refuses the scope."""
+
+
+class NotSentError(ProviderError):
+    """The authorization server did not handle the request."""
+
+    def __init__(self, reason: str, retry_after: float = 5.0) -> None:
+        super().__init__(reason)
+        self.retry_after = retry_after
+
+
+class ClientRefusedError(NotSentError):
+    """The authorization server does not accept the vault's client."""
+
+
+class UncertainError(ProviderError):
+    """Nobody knows whether the authorization server has handled the request."""

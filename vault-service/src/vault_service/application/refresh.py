@@ -1,0 +1,161 @@
+"""The refresh protocol: exactly one refresh of a grant at a time, and nothing lost.
+
+With rotation on (RFC 9700 section 4.14.2) an authorization server takes a second use of a refresh token for theft and
+ends the session. So, in order:
+
+1. single flight in the process, then the grant's lock across processes; what another has fetched meanwhile is taken;
+2. the intent is committed before the request is sent; no transaction stays open over it;
+3. the outcome is stored first thing, by compare-and-set on the generation;
+4. an intent found with the lock free is a crash, or an answer that never came: nobody knows whether the token was used.
+   The old token is sent again, but only `REPLAY_AFTER` seconds after the intent, when the first request can no longer
+   be under way. The server must allow one reuse for that to succeed.
+
+A lock that is lost in mid-call is harmless: the compare-and-set lets one writer win, and a loser that is told
+`invalid_grant` reads again before it believes that the grant is over.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+from vault_service.application.errors import (
+    GrantUnusableError,
+    InvalidScopeError,
+    MinValidUnattainableError,
+    ProviderUnavailableError,
+)
+from vault_service.application.ports import (
+    AccessTokens,
+    Clock,
+    Grants,
+    Locks,
+    Provider,
+    Requester,
+    StoredGrant,
+    TokenAnswer,
+)
+from vault_service.application.provider_errors import (
+    GrantRefusedError,
+    NotSentError,
+    ScopeRefusedError,
+    UncertainError,
+)
+from vault_service.application.single_flight import SingleFlight
+from vault_service.domain.audit import Entry, Event
+from vault_service.domain.freshness import attainable
+from vault_service.domain.grant import AccessToken, Failure
+
+REPLAY_AFTER = 15.0
+"""Seconds after which a request to the token endpoint is certainly over; the provider's total timeout is shorter."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Need:
+    """What a caller needs: a token of this grant with these scopes (empty: all) that lives `min_valid` seconds more."""
+
+    grant_id: UUID
+    requester: Requester
+    scopes: frozenset[str]
+    min_valid: float
+    request_id: str
+
+    @property
+    def key(self) -> tuple[UUID, frozenset[str]]:
+        """What may be shared with callers who need the same."""
+        return self.grant_id, self.scopes
+
+
+class Refresher:
+    """Obtains access tokens from authorization servers."""
+
+    def __init__(
+        self, grants: Grants, locks: Locks, shared: AccessTokens, providers: Mapping[str, Provider], clock: Clock
+    ) -> None:
+        """shared: the cache that replicas have in common; it spares a refresh, correctness does not need it."""
+        self._grants = grants
+        self._locks = locks
+        self._shared = shared
+        self._providers = providers
+        self._clock = clock
+        self._flights: SingleFlight[AccessToken] = SingleFlight()
+
+    def obtain(self, need: Need) -> AccessToken:
+        """A token that fits, waiting for it if need be.
+
+        Raises the errors of `Grants.authorize`, ProviderUnavailableError, InvalidScopeError, MinValidUnattainableError,
+        StorageUnavailableError.
+        """
+        return self._fitting(need) or self._flights.do(need.key, lambda: self._obtain_alone(need))
+
+    def renew(self, need: Need) -> AccessToken | None:
+        """Like `obtain`, for a token that still serves: does nothing when somebody is at it already."""
+        if self._flights.under_way(need.key):
+            return None
+        with self._locks.try_hold(need.grant_id) as held:
+            return self._flights.do(need.key, lambda: self._obtain_locked(need)) if held else None
+
+    def _obtain_alone(self, need: Need) -> AccessToken:
+        with self._locks.hold(need.grant_id):
+            return self._obtain_locked(need)
+
+    def _obtain_locked(self, need: Need) -> AccessToken:
+        found = self._fitting(need)
+        if found is not None:
+            return found
+        grant = self._grants.authorize(need.grant_id, need.requester)
+        if grant.lifetime is not None and not attainable(need.min_valid, grant.lifetime):
+            raise MinValidUnattainableError
+        if not need.scopes <= grant.scopes:
+            raise InvalidScopeError
+        return self._refresh(need, grant)
+
+    def _fitting(self, need: Need) -> AccessToken | None:
+        token = self._shared.get(need.grant_id, need.scopes)
+        if token is None:
+            return None
+        left = token.expires_at - self._clock.now().timestamp()
+        return token if left >= max(need.min_valid, token.lifetime / 2) else None
+
+    def _refresh(self, need: Need, grant: StoredGrant) -> AccessToken:
+        if grant.intent_age is not None and grant.intent_age < REPLAY_AFTER:
+            raise ProviderUnavailableError(REPLAY_AFTER - grant.intent_age)
+        if not self._grants.begin_refresh(grant):
+            raise ProviderUnavailableError(1.0)
+        try:
+            answer = self._providers[grant.provider].refresh(grant.refresh_token, need.scopes or None)
+        except GrantRefusedError as refused:
+            raise self._refused(need, grant, refused.failure) from refused
+        except ScopeRefusedError as refused:
+            self._nothing_used(grant)
+            raise InvalidScopeError from refused
+        except NotSentError as failed:
+            self._nothing_used(grant)
+            raise ProviderUnavailableError(failed.retry_after) from failed
+        except UncertainError as failed:
+            raise ProviderUnavailableError(REPLAY_AFTER) from failed
+        return self._store(need, grant, answer)
+
+    def _store(self, need: Need, grant: StoredGrant, answer: TokenAnswer) -> AccessToken:
+        entry = self._entry(Event.GRANT_REFRESHED, need, grant)
+        if not self._grants.finish_refresh(grant, answer, entry):
+            self._grants.authorize(need.grant_id, need.requester)  # says why, when the grant is over
+            raise ProviderUnavailableError(1.0)
+        expires_at = entry.at.timestamp() + answer.expires_in
+        token = AccessToken(answer.access_token, expires_at, answer.expires_in, answer.scopes)
+        self._shared.put(need.grant_id, need.scopes, token)
+        return token
+
+    def _nothing_used(self, grant: StoredGrant) -> None:
+        """This attempt did not use the token; an earlier one whose outcome is unknown stays written down."""
+        if grant.intent_age is None:
+            self._grants.abandon_refresh(grant)
+
+    def _refused(self, need: Need, grant: StoredGrant, failure: Failure) -> Exception:
+        """A lost race is not a revocation: only when nobody else has moved the grant on is it over."""
+        if self._grants.fail(grant, failure, self._entry(Event.GRANT_FAILED, need, grant, failure.value)):
+            return GrantUnusableError(failure)
+        return ProviderUnavailableError(1.0)
+
+    def _entry(self, event: Event, need: Need, grant: StoredGrant, outcome: str = "ok") -> Entry:
+        now = self._clock.now()
+        return Entry(event, grant.id, grant.owner, need.requester.client, need.request_id, now, outcome)

@@ -1,0 +1,117 @@
+"""The vault's settings, each with its documentation."""
+
+import base64
+import binascii
+import os
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from service_kit.secret import Secret
+from service_kit.settings import (
+    SettingsError,
+    load,
+    number,
+    optional_secret,
+    optional_url,
+    secret,
+    setting,
+    text,
+    url,
+    words,
+)
+
+ROOT_KEY_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class RootKey:
+    """The key that wraps the data keys; prints as `***`."""
+
+    value: bytes = field(repr=False)
+
+    def __str__(self) -> str:
+        return "***"
+
+
+def _root_key_file(value: str) -> RootKey:
+    """The key in a file that only its owner can change and not everybody can read."""
+    path = Path(value)
+    if path.stat().st_mode & (stat.S_IRWXO | stat.S_IWGRP):
+        raise ValueError(f"{path} is readable by everybody or writable by its group; chmod 400 it")
+    try:
+        key = base64.urlsafe_b64decode(path.read_text(encoding="ascii").strip() + "==")
+    except (binascii.Error, UnicodeDecodeError):
+        raise ValueError(f"{path} does not hold base64url") from None
+    if len(key) != ROOT_KEY_BYTES:
+        raise ValueError(f"{path} does not hold {ROOT_KEY_BYTES} bytes in base64url")
+    return RootKey(key)
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Settings:
+    """What `vault-service` reads from its environment."""
+
+    database_url: Secret = setting("VAULT_DATABASE_URL", secret, "PostgreSQL URL of the runtime role.")
+    root_key: RootKey = setting(
+        "VAULT_ROOT_KEY_FILE",
+        _root_key_file,
+        "File with the root key: 32 random bytes in base64url, mode 0400. Lost, and every stored token is lost.",
+    )
+    redis_url: Secret | None = setting(
+        "REDIS_URL",
+        optional_secret,
+        "Redis or Valkey for access tokens that replicas share; may be absent.",
+        default="",
+    )
+    public_url: str = setting("PUBLIC_URL", url, "Where browsers reach the gateway.")
+    issuer: str = setting("ISSUER", url, "The authorization server's issuer, as its tokens name it.")
+    issuer_internal_url: str | None = setting(
+        "ISSUER_INTERNAL_URL", optional_url, "Where the vault reaches the issuer, when that differs.", default=""
+    )
+    client_id: str = setting("VAULT_CLIENT_ID", text, "The vault's client at the issuer.", default="token-vault")
+    client_secret: Secret = setting("VAULT_CLIENT_SECRET", secret, "That client's secret.")
+    audience: str = setting("VAULT_AUDIENCE", text, "The `aud` of tokens that callers bring.", default="token-vault")
+    browser_clients: frozenset[str] = setting(
+        "VAULT_BROWSER_CLIENTS",
+        words,
+        "Clients that run in a browser: their consent must come back through the same browser.",
+        default="task-ui",
+    )
+    owner_clients: frozenset[str] = setting(
+        "VAULT_OWNER_CLIENTS",
+        words,
+        "Clients with which owners may fetch access tokens for themselves; never a browser's.",
+        default="",
+    )
+    mint_role: str = setting(
+        "VAULT_MINT_ROLE", text, "The client role that a service needs to fetch access tokens.", default="token:mint"
+    )
+    default_services: frozenset[str] = setting(
+        "VAULT_DEFAULT_SERVICES",
+        words,
+        "Services (client ids) that may use a grant whose owner names none.",
+        default="task-service",
+    )
+    threads: float = setting("WEB_THREADS", number(1, 256), "Threads of each process; sizes the pools.", default="8")
+    log_level: str = setting("LOG_LEVEL", text, "debug, info, warning or error.", default="info")
+
+
+def read(environ: Mapping[str, str] = os.environ) -> Settings:
+    """The settings. Raises SettingsError."""
+    settings = load(Settings, environ)
+    overlap = settings.browser_clients & settings.owner_clients
+    if overlap:
+        raise SettingsError(f"VAULT_OWNER_CLIENTS: {', '.join(sorted(overlap))} runs in a browser")
+    return settings
+
+
+def migration_database_url(environ: Mapping[str, str] = os.environ) -> Secret:
+    """PostgreSQL URL of the role that owns the schema. Raises SettingsError."""
+
+    @dataclass(frozen=True)
+    class Migration:
+        url: Secret = setting("VAULT_MIGRATION_DATABASE_URL", secret, "PostgreSQL URL of the schema's owner.")
+
+    return load(Migration, environ).url

@@ -1,0 +1,99 @@
+"""An offline grant: one person's permission, kept by the vault, to obtain access tokens when that person is away.
+
+The grant's id is what everybody else stores: the `persistent_token_id`.
+"""
+
+import enum
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A person: `sub` is unique within its `issuer` only (OpenID Connect Core 1.0 section 2)."""
+
+    issuer: str
+    sub: str
+
+
+class Status(enum.StrEnum):
+    """pending: consent was asked for; active: usable; failed: needs the person; revoked, expired: over."""
+
+    PENDING = "pending"
+    ACTIVE = "active"
+    FAILED = "failed"
+    REVOKED = "revoked"
+    EXPIRED = "expired"
+
+
+class TokenType(enum.StrEnum):
+    """offline: outlives the login session (`offline_access`); refresh: ends with it."""
+
+    OFFLINE = "offline"
+    REFRESH = "refresh"
+
+
+class Failure(enum.StrEnum):
+    """Why a grant is `failed`. The words are problem codes and part of the API."""
+
+    CONSENT_DENIED = "consent_denied"
+    CONSENT_EXPIRED = "consent_expired"
+    WRONG_USER = "wrong_user"
+    PROVIDER_ERROR = "provider_error"
+    TOKEN_REVOKED = "token_revoked"  # noqa: S105 - a code, not a password
+    TOKEN_EXPIRED = "token_expired"  # noqa: S105
+    REAUTHORIZATION_REQUIRED = "reauthorization_required"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the owner allows: the services (client ids) that may use the grant, until when, and how often."""
+
+    services: frozenset[str]
+    not_after: datetime | None = None
+    max_uses: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """A grant as its owner may see it: everything but the token. Times are aware and in UTC."""
+
+    id: UUID
+    owner: Subject
+    status: Status
+    failure: Failure | None
+    provider: str
+    token_type: TokenType
+    task_id: str | None
+    scopes: frozenset[str]
+    limits: Limits
+    created_at: datetime
+    activated_at: datetime | None
+    last_used_at: datetime | None
+    last_refreshed_at: datetime | None
+    expires_at: datetime | None
+    uses: int
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshToken:
+    """A refresh token in the clear. It lives for the length of one call and prints as `***`."""
+
+    value: str = field(repr=False)
+
+    def __str__(self) -> str:
+        return "***"
+
+
+@dataclass(frozen=True, slots=True)
+class AccessToken:
+    """An access token in the clear. expires_at: seconds since the epoch by the database's clock; scopes: as granted."""
+
+    value: str = field(repr=False)
+    expires_at: float
+    lifetime: float
+    scopes: frozenset[str]
+
+    def __str__(self) -> str:
+        return "***"

@@ -1,0 +1,27 @@
+"""The vault's Flask application."""
+
+from http import HTTPStatus
+
+import msgspec
+from flask import Flask, Response
+
+from service_kit import health
+from service_kit import http as kit
+from vault_service.http.problems import TABLE
+from vault_service.http.routes import create_api
+from vault_service.http.vault import Vault
+
+
+def create_app(vault: Vault) -> Flask:
+    """Routes, health, and the OpenAPI document at `/api/auth/manager/openapi.json`."""
+    app = kit.create_app("vault", TABLE)
+    api = create_api(vault)
+    document = msgspec.json.encode(api.document())
+
+    @api.blueprint.get("/openapi.json")
+    def openapi() -> Response:
+        return Response(document, HTTPStatus.OK, content_type="application/json")
+
+    app.register_blueprint(api.blueprint)
+    app.register_blueprint(health.blueprint(vault.pings))
+    return app

@@ -1,0 +1,75 @@
+"""The browser's way back from the authorization server: always a redirect to the page, whatever happened.
+
+The target is fixed; nothing that a caller sends chooses where the browser goes.
+"""
+
+import hashlib
+from urllib.parse import urlencode
+
+from flask import Response, request
+from werkzeug.http import dump_cookie
+
+from service_kit import logs
+from vault_service.application.consent import Callback, ConsentStarted, OfflineConsent
+from vault_service.application.errors import ConsentError, StorageUnavailableError, VaultError
+
+log = logs.get(__name__)
+
+CALLBACK_PATH = "/api/auth/manager/offline-callback"
+PAGE = "/tasks"
+COOKIE_SECONDS = 600
+
+
+def receive(consent: OfflineConsent) -> Response:
+    """Complete the consent; the browser goes to the page with the token's id, or with the code of what went wrong."""
+    state = request.args.get("state", "")
+    try:
+        granted = consent.complete(
+            Callback(
+                unverified_state=state,
+                unverified_issuer=request.args.get("iss"),
+                code=request.args.get("code"),
+                error=request.args.get("error"),
+                browser_secret=request.cookies.get(cookie_name(state)),
+                request_id=logs.request_id.get() or "",
+            )
+        )
+    except ConsentError as error:
+        log.info("consent.not_granted", code=error.code)
+        return _to_page(state, error=error.code, task_id=error.task_id)
+    except StorageUnavailableError:
+        return _to_page(state, error="provider_unavailable")
+    except VaultError:
+        log.exception("consent.failed")
+        return _to_page(state, error="internal_error")
+    return _to_page(state, persistent_token_id=str(granted.grant_id), task_id=granted.task_id)
+
+
+def cookie_name(state: str) -> str:
+    """A name for each request, so that two consents in one browser do not disturb each other."""
+    return f"consent_{hashlib.sha256(state.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}"
+
+
+def binding_cookie(started: ConsentStarted, *, secure: bool) -> str:
+    """The Set-Cookie value that ties this browser to the request."""
+    return _cookie(started.state, started.browser_secret or "", COOKIE_SECONDS, secure=secure)
+
+
+def _cookie(state: str, value: str, seconds: int, *, secure: bool) -> str:
+    return dump_cookie(
+        cookie_name(state),
+        value,
+        max_age=seconds,
+        path=CALLBACK_PATH,
+        secure=secure,
+        httponly=True,
+        samesite="Lax",
+    )
+
+
+def _to_page(state: str, **parameters: str | None) -> Response:
+    query = urlencode({name: value for name, value in parameters.items() if value is not None})
+    response = Response(status=303, headers={"Location": f"{PAGE}?{query}", "Referrer-Policy": "no-referrer"})
+    if cookie_name(state) in request.cookies:
+        response.headers.add("Set-Cookie", _cookie(state, "", 0, secure=False))
+    return response

@@ -1,0 +1,154 @@
+"""The vault's API, as `docs/api.md` describes it: consent, access tokens, and the owner's view of grants."""
+
+from flask import Response, request
+from msgspec import UNSET
+
+import vault_service
+from service_kit import inputs, logs
+from service_kit.bearer import Claims
+from service_kit.http import authenticate, respond
+from service_kit.openapi import Api
+from vault_service.application.consent import Wish
+from vault_service.application.issue import parse_scope
+from vault_service.application.refresh import Need
+from vault_service.domain.grant import Limits, TokenType
+from vault_service.http import callback, callers
+from vault_service.http.schemas import (
+    ConsentBegun,
+    ConsentWish,
+    GrantList,
+    GrantsQuery,
+    GrantView,
+    IssuedToken,
+    Revoked,
+    TokenQuery,
+    grant_view,
+    issued_token,
+)
+from vault_service.http.vault import Vault
+
+CONSENT_MESSAGE = "Open the consent URL and grant offline access."
+
+
+def create_api(vault: Vault) -> Api:
+    """The routes over a wired vault."""
+    api = Api("vault", "Offline token vault", vault_service.__version__, "/api/auth/manager")
+    _consent_routes(api, vault)
+    _token_routes(api, vault)
+    _owner_routes(api, vault)
+    return api
+
+
+def _consent_routes(api: Api, vault: Vault) -> None:
+    @api.route(
+        "POST",
+        "/offline-consent",
+        body=ConsentWish,
+        body_required=False,
+        answers={200: ConsentBegun},
+        problems={403: ("forbidden",)},
+    )
+    def request_offline_consent() -> Response:
+        """Ask for offline consent: a pending token, and the URL where its owner grants it.
+
+        A browser client gets a cookie too, with which the browser has to come back.
+        """
+        claims = authenticate(vault.verifier)
+        wish = inputs.optional_body(request, ConsentWish)
+        started = vault.consent.request(_wish(vault, claims, wish))
+        answer = ConsentBegun(
+            consent_url=started.url,
+            persistent_token_id=started.grant_id,
+            expires_at=started.expires_at,
+            message=CONSENT_MESSAGE,
+        )
+        if started.browser_secret is None:
+            return respond(answer)
+        return respond(answer, headers={"Set-Cookie": callback.binding_cookie(started, secure=vault.is_https)})
+
+    @api.route("GET", "/offline-callback", answers={303: None}, public=True)
+    def receive_offline_callback() -> Response:
+        """Where the authorization server sends the browser back; redirects to the page."""
+        return callback.receive(vault.consent)
+
+
+def _token_routes(api: Api, vault: Vault) -> None:
+    @api.route(
+        "GET",
+        "/access-token",
+        query=TokenQuery,
+        answers={200: IssuedToken},
+        problems={
+            400: ("invalid_scope",),
+            403: ("service_not_allowed",),
+            404: ("token_not_found",),
+            409: ("consent_pending", "consent_denied", "reauthorization_required"),
+            410: ("token_revoked", "token_expired"),
+            422: ("invalid_input", "min_valid_unattainable"),
+            503: ("provider_unavailable", "audit_unavailable"),
+        },
+    )
+    def issue_access_token() -> Response:
+        """A fresh access token for a persistent token id.
+
+        For a service with its own token and the role to mint, which names the owner in `subject`; or for the owner,
+        through a client that is allowed for that.
+        """
+        claims = authenticate(vault.verifier)
+        query = inputs.query(request, TokenQuery)
+        need = Need(
+            grant_id=callers.grant_id(query.id),
+            requester=vault.policy.requester(claims, query.subject),
+            scopes=parse_scope(query.scope),
+            min_valid=float(query.min_valid),
+            request_id=logs.request_id.get() or "",
+        )
+        return respond(issued_token(need.grant_id, vault.issue.issue(need), vault.now()))
+
+
+def _owner_routes(api: Api, vault: Vault) -> None:
+    missing = {403: ("forbidden",), 404: ("token_not_found",)}
+
+    @api.route("GET", "/tokens", query=GrantsQuery, answers={200: GrantList}, problems={403: ("forbidden",)})
+    def list_tokens() -> Response:
+        """The caller's tokens, newest first."""
+        owner = callers.person(authenticate(vault.verifier), vault.policy.mint_role)
+        query = inputs.query(request, GrantsQuery)
+        grants = vault.manage.of_owner(owner, query.task_id)
+        return respond(GrantList(tokens=[grant_view(grant) for grant in grants]))
+
+    @api.route("GET", "/tokens/<token_id>", answers={200: GrantView}, problems=missing)
+    def get_token(token_id: str) -> Response:
+        """One of the caller's tokens; another person's is not found."""
+        owner = callers.person(authenticate(vault.verifier), vault.policy.mint_role)
+        return respond(grant_view(vault.manage.find(callers.grant_id(token_id), owner)))
+
+    @api.route("DELETE", "/tokens/<token_id>", answers={200: Revoked}, problems=missing)
+    def revoke_token(token_id: str) -> Response:
+        """End a token: here at once, at the authorization server as soon as it can be reached."""
+        claims = authenticate(vault.verifier)
+        owner = callers.person(claims, vault.policy.mint_role)
+        grant_id = callers.grant_id(token_id)
+        vault.manage.revoke(grant_id, owner, claims.client, logs.request_id.get() or "")
+        return respond(Revoked(status="revoked", persistent_token_id=grant_id))
+
+
+def _wish(vault: Vault, claims: Claims, wish: ConsentWish) -> Wish:
+    owner = callers.person(claims, vault.policy.mint_role)
+    if wish.not_after is not UNSET and wish.not_after <= vault.now():
+        raise inputs.invalid("/notAfter", "is in the past")
+    return Wish(
+        owner=owner,
+        client=claims.client,
+        request_id=logs.request_id.get() or "",
+        browser_bound=claims.client in vault.policy.browser_clients,
+        provider=vault.default_provider,
+        token_type=TokenType.OFFLINE,
+        task_id=None if wish.task_id is UNSET else wish.task_id,
+        scopes=frozenset(wish.scopes),
+        limits=Limits(
+            services=vault.default_services if wish.services is UNSET else frozenset(wish.services),
+            not_after=None if wish.not_after is UNSET else wish.not_after,
+            max_uses=None if wish.max_uses is UNSET else wish.max_uses,
+        ),
+    )

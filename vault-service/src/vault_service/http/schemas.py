@@ -1,0 +1,131 @@
+"""The bodies and queries of the vault's API, as they go over the wire."""
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+import msgspec
+
+from service_kit.inputs import LINE, Input, Output
+from vault_service.domain.grant import AccessToken, Grant
+
+Line = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=LINE)]
+ScopeName = Annotated[str, msgspec.Meta(min_length=1, max_length=100, pattern=r"^[\x21\x23-\x5b\x5d-\x7e]+$")]
+FutureTime = Annotated[datetime, msgspec.Meta(tz=True)]
+
+
+class ConsentWish(Input, frozen=True, kw_only=True):
+    """What a person asks for; all of it may be left out.
+
+    taskId: opaque, kept with the grant; scopes: beyond the usual; services: client ids that may use the grant;
+    notAfter: when it ends; maxUses: how many access tokens it may give.
+    """
+
+    task_id: Line | msgspec.UnsetType = msgspec.UNSET
+    scopes: Annotated[tuple[ScopeName, ...], msgspec.Meta(max_length=20)] = ()
+    services: Annotated[list[Line], msgspec.Meta(min_length=1, max_length=20)] | msgspec.UnsetType = msgspec.UNSET
+    not_after: FutureTime | msgspec.UnsetType = msgspec.UNSET
+    max_uses: Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000)] | msgspec.UnsetType = msgspec.UNSET
+
+
+class ConsentBegun(Output, frozen=True, kw_only=True):
+    """Where to send the person, and the id to keep. expiresAt: until when the consent can be given."""
+
+    consent_url: str
+    persistent_token_id: UUID
+    expires_at: datetime
+    message: str
+
+
+class TokenQuery(Input, frozen=True, kw_only=True, rename=None):
+    """id: the persistent token id; subject: the owner a service acts for; min_valid: seconds; scope: as in RFC 6749."""
+
+    id: str
+    subject: Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=LINE)] | None = None
+    min_valid: Annotated[int, msgspec.Meta(ge=0, le=86_400)] = 0
+    scope: Annotated[str, msgspec.Meta(max_length=1000)] = ""
+
+
+class IssuedToken(Output, frozen=True, kw_only=True):
+    """An access token. expiresIn: seconds; scope: what it really carries."""
+
+    access_token: str
+    token_type: str
+    expires_in: int
+    expires_at: datetime
+    scope: str
+    persistent_token_id: UUID
+
+
+class GrantsQuery(Input, frozen=True, kw_only=True):
+    """taskId: only grants that were asked for that task."""
+
+    task_id: Line | None = None
+
+
+class GrantView(Output, frozen=True, kw_only=True):
+    """A grant as its owner sees it: everything but the token."""
+
+    persistent_token_id: UUID
+    status: str
+    token_type: str
+    provider: str
+    scopes: list[str]
+    services: list[str]
+    created_at: datetime
+    uses: int
+    failure: str | None = None
+    task_id: str | None = None
+    activated_at: datetime | None = None
+    last_used_at: datetime | None = None
+    last_refreshed_at: datetime | None = None
+    expires_at: datetime | None = None
+    not_after: datetime | None = None
+    max_uses: int | None = None
+
+
+class GrantList(Output, frozen=True, kw_only=True):
+    """The owner's grants, newest first."""
+
+    tokens: list[GrantView]
+
+
+class Revoked(Output, frozen=True, kw_only=True):
+    """The grant is over: no replica issues another access token for it."""
+
+    status: str
+    persistent_token_id: UUID
+
+
+def grant_view(grant: Grant) -> GrantView:
+    """The wire form of a grant."""
+    return GrantView(
+        persistent_token_id=grant.id,
+        status=grant.status.value,
+        failure=grant.failure.value if grant.failure else None,
+        task_id=grant.task_id,
+        token_type=grant.token_type.value,
+        provider=grant.provider,
+        scopes=sorted(grant.scopes),
+        services=sorted(grant.limits.services),
+        created_at=grant.created_at,
+        activated_at=grant.activated_at,
+        last_used_at=grant.last_used_at,
+        last_refreshed_at=grant.last_refreshed_at,
+        expires_at=grant.expires_at,
+        not_after=grant.limits.not_after,
+        max_uses=grant.limits.max_uses,
+        uses=grant.uses,
+    )
+
+
+def issued_token(grant_id: UUID, token: AccessToken, now: datetime) -> IssuedToken:
+    """The wire form of an access token."""
+    return IssuedToken(
+        access_token=token.value,
+        token_type="Bearer",  # noqa: S106 - the type's name
+        expires_in=int(token.expires_at - now.timestamp()),
+        expires_at=datetime.fromtimestamp(int(token.expires_at), now.tzinfo),
+        scope=" ".join(sorted(token.scopes)),
+        persistent_token_id=grant_id,
+    )

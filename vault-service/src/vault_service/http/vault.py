@@ -1,0 +1,27 @@
+"""What the routes need of a wired vault."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from service_kit.bearer import Verifier
+from vault_service.application.consent import OfflineConsent
+from vault_service.application.issue import IssueAccessToken
+from vault_service.application.manage import ManageGrants
+from vault_service.http.callers import Policy
+
+
+@dataclass(frozen=True)
+class Vault:
+    """Use cases, and the rules of the edge. pings: by name, what must answer before the vault is ready."""
+
+    verifier: Verifier
+    policy: Policy
+    consent: OfflineConsent
+    issue: IssueAccessToken
+    manage: ManageGrants
+    now: Callable[[], datetime]
+    default_provider: str
+    default_services: frozenset[str]
+    is_https: bool
+    pings: Mapping[str, Callable[[], None]]

@@ -1,0 +1,249 @@
+/**
+ * Signing in and staying signed in: authorization code with PKCE (RFC 6749, RFC 7636, OpenID Connect Core 1.0) and
+ * RP-initiated logout. Tokens live in this object only, so a reload restores them from the authorization server's own
+ * session by a top-level request with `prompt=none`. `offline_access` is never asked for: that token is the vault's.
+ */
+import { signal } from "@preact/signals";
+import * as oauth from "oauth4webapi";
+
+import { pathOf, type Browser } from "./browser";
+import type { Config } from "./config";
+import { Issuer } from "./issuer";
+
+export type Session =
+  | { kind: "starting" }
+  | { kind: "leaving" }
+  | { kind: "signedOut"; notice?: string }
+  | { kind: "signedIn"; name: string };
+
+/** There is no session any more: a person has to sign in. */
+export class SessionEnded extends Error {}
+
+interface Tokens {
+  access: string;
+  refresh: string | undefined;
+  id: string | undefined;
+  lifetime: number;
+  expiresAt: number;
+}
+
+/** A sign-in that has left for the authorization server. */
+interface Flight {
+  state: string;
+  nonce: string;
+  verifier: string;
+  returnTo: string;
+  silent: boolean;
+}
+
+const FLIGHT = "login-in-flight";
+const SIGNED_IN = "was-signed-in";
+const START_PAGE = "/tasks";
+const NOTICES = {
+  ended: "Your session has ended. Please sign in again.",
+  stale: "That sign-in link is no longer valid. Please sign in again.",
+  cancelled: "Sign-in was cancelled.",
+  failed: "Sign-in could not be completed. Please try again.",
+  unreachable: "The sign-in service does not answer. Please try again in a moment.",
+  insecure: "Signing in needs https, or http on this machine itself. Please open the page at such an address.",
+};
+
+export class Auth {
+  readonly session = signal<Session>({ kind: "starting" });
+  private tokens: Tokens | undefined;
+  private refreshing: Promise<string> | undefined;
+  private readonly client: oauth.Client;
+  private readonly issuer: Issuer;
+
+  constructor(
+    private readonly config: Config,
+    private readonly browser: Browser,
+  ) {
+    this.client = { client_id: config.clientId, [oauth.clockTolerance]: 120 };
+    this.issuer = new Issuer(config.issuer, browser);
+  }
+
+  /** Takes the answer out of the address if the page was called with one, else restores what the tab had before. */
+  async start(): Promise<void> {
+    const { searchParams } = this.browser.url();
+    if (searchParams.has("state") && (searchParams.has("code") || searchParams.has("error"))) {
+      await this.finish(searchParams);
+    } else if (this.browser.sharedStorage.getItem(SIGNED_IN) === null) {
+      this.session.value = { kind: "signedOut" };
+    } else {
+      await this.depart(true);
+    }
+  }
+
+  async signIn(): Promise<void> {
+    await this.depart(false);
+  }
+
+  /** Ends the session here and at the authorization server (OpenID Connect RP-Initiated Logout 1.0). */
+  async signOut(): Promise<void> {
+    const idToken = this.tokens?.id;
+    this.forget();
+    this.session.value = { kind: "leaving" };
+    const endpoint = await this.issuer.discover().then((as) => as.end_session_endpoint, () => undefined);
+    if (endpoint === undefined) {
+      this.session.value = { kind: "signedOut" };
+      return;
+    }
+    const url = new URL(endpoint);
+    url.searchParams.set("client_id", this.config.clientId);
+    url.searchParams.set("post_logout_redirect_uri", this.redirectUri());
+    if (idToken !== undefined) url.searchParams.set("id_token_hint", idToken);
+    this.browser.leaveFor(url.href);
+  }
+
+  /**
+   * An access token with some life left. Pass the one the API has just refused to get another. All callers share one
+   * refresh, since a rotated refresh token must not be used twice.
+   */
+  async accessToken(refused?: string): Promise<string> {
+    const held = this.tokens;
+    if (held === undefined) throw new SessionEnded();
+    const life = held.access === refused ? 0 : held.expiresAt - this.browser.now();
+    if (life > Math.min(30_000, held.lifetime / 4)) return held.access;
+    this.refreshing ??= this.refresh(held).finally(() => (this.refreshing = undefined));
+    return this.refreshing.catch((error: unknown) => {
+      if (error instanceof SessionEnded || life <= 0) throw error;
+      return held.access; // the authorization server is away, and this one is still good
+    });
+  }
+
+  /** Drops the tokens; the page shows the way to sign in, with `notice` above it. */
+  end(notice = NOTICES.ended): void {
+    this.forget();
+    this.session.value = { kind: "signedOut", notice };
+  }
+
+  /** For the `storage` event: another tab has signed out. */
+  onSharedStorage(key: string | null): void {
+    const gone = this.browser.sharedStorage.getItem(SIGNED_IN) === null;
+    if (gone && (key === SIGNED_IN || key === null) && this.tokens !== undefined) this.end();
+  }
+
+  private async depart(silent: boolean): Promise<void> {
+    this.session.value = { kind: "leaving" };
+    try {
+      const url = await this.authorizationUrl(silent);
+      this.browser.leaveFor(url);
+    } catch {
+      const possible = this.issuer.safe && "subtle" in crypto; // which only a secure context has
+      this.session.value = { kind: "signedOut", notice: possible ? NOTICES.unreachable : NOTICES.insecure };
+    }
+  }
+
+  private async authorizationUrl(silent: boolean): Promise<string> {
+    const { authorization_endpoint: endpoint } = await this.issuer.discover();
+    if (endpoint === undefined) throw new Error("the authorization server has no authorization endpoint");
+    const flight: Flight = {
+      state: oauth.generateRandomState(),
+      nonce: oauth.generateRandomNonce(),
+      verifier: oauth.generateRandomCodeVerifier(),
+      returnTo: pathOf(this.browser.url()),
+      silent,
+    };
+    const url = new URL(endpoint);
+    const parameters = {
+      client_id: this.config.clientId,
+      redirect_uri: this.redirectUri(),
+      response_type: "code",
+      scope: "openid profile",
+      state: flight.state,
+      nonce: flight.nonce,
+      code_challenge: await oauth.calculatePKCECodeChallenge(flight.verifier),
+      code_challenge_method: "S256",
+      ...(silent && { prompt: "none" }),
+    };
+    for (const [name, value] of Object.entries(parameters)) url.searchParams.set(name, value);
+    this.browser.tabStorage.setItem(FLIGHT, JSON.stringify(flight));
+    return url.href;
+  }
+
+  private async finish(answer: URLSearchParams): Promise<void> {
+    const kept = this.browser.tabStorage.getItem(FLIGHT);
+    const flight = kept === null ? undefined : (JSON.parse(kept) as Flight);
+    this.browser.tabStorage.removeItem(FLIGHT);
+    this.browser.replacePath(flight?.returnTo ?? START_PAGE); // before anything else: the code must not stay in sight
+    if (flight?.state !== answer.get("state")) {
+      this.session.value = { kind: "signedOut", notice: NOTICES.stale };
+      return;
+    }
+    try {
+      await this.redeem(answer, flight);
+    } catch (error) {
+      this.session.value = this.afterFailure(error, flight);
+    }
+  }
+
+  private async redeem(answer: URLSearchParams, flight: Flight): Promise<void> {
+    const { client, issuer } = this;
+    const [as, none, uri] = [await issuer.discover(), oauth.None(), this.redirectUri()];
+    const code = oauth.validateAuthResponse(as, client, answer, flight.state);
+    const exchange = [as, client, none, code, uri, flight.verifier, issuer.options()] as const;
+    const response = await oauth.authorizationCodeGrantRequest(...exchange);
+    const checks = { expectedNonce: flight.nonce, requireIdToken: true };
+    const granted = await oauth.processAuthorizationCodeResponse(as, client, response, checks);
+    const claims = oauth.getValidatedIdTokenClaims(granted);
+    this.tokens = this.received(granted);
+    this.browser.sharedStorage.setItem(SIGNED_IN, "yes");
+    this.session.value = { kind: "signedIn", name: displayName(claims) };
+  }
+
+  private afterFailure(error: unknown, flight: Flight): Session {
+    const refused = error instanceof oauth.AuthorizationResponseError;
+    if (refused && flight.silent) {
+      this.forget(); // login_required and its kin: nobody is signed in there, so the next visit need not ask
+      return { kind: "signedOut" };
+    }
+    if (refused && error.error === "access_denied") return { kind: "signedOut", notice: NOTICES.cancelled };
+    return { kind: "signedOut", notice: isTransport(error) ? NOTICES.unreachable : NOTICES.failed };
+  }
+
+  private async refresh(held: Tokens): Promise<string> {
+    try {
+      if (held.refresh === undefined) throw new SessionEnded();
+      const as = await this.issuer.discover();
+      const options = this.issuer.options();
+      const response = await oauth.refreshTokenGrantRequest(as, this.client, oauth.None(), held.refresh, options);
+      const granted = await oauth.processRefreshTokenResponse(as, this.client, response);
+      if (this.tokens !== held) throw new SessionEnded(); // signed out meanwhile
+      this.tokens = this.received(granted, held);
+      return this.tokens.access;
+    } catch (error) {
+      const final = error instanceof SessionEnded || (error instanceof oauth.ResponseBodyError && error.status < 429);
+      if (!final) throw error;
+      if (this.tokens === held) this.end();
+      throw new SessionEnded();
+    }
+  }
+
+  private received(granted: oauth.TokenEndpointResponse, before?: Tokens): Tokens {
+    const lifetime = (granted.expires_in ?? 60) * 1000;
+    return {
+      access: granted.access_token,
+      refresh: granted.refresh_token ?? before?.refresh,
+      id: granted.id_token ?? before?.id,
+      lifetime,
+      expiresAt: this.browser.now() + lifetime,
+    };
+  }
+
+  private redirectUri(): string {
+    return new URL(START_PAGE, this.browser.url()).href;
+  }
+
+  private forget(): void {
+    this.tokens = undefined;
+    this.browser.sharedStorage.removeItem(SIGNED_IN);
+  }
+}
+
+function displayName(claims: oauth.IDToken | undefined): string {
+  const named = [claims?.name, claims?.preferred_username, claims?.sub].find((value) => typeof value === "string");
+  return typeof named === "string" ? named : "";
+}
+
+const isTransport = (error: unknown): boolean => error instanceof TypeError || error instanceof DOMException;

@@ -1,0 +1,36 @@
+/** What the application needs of the browser beyond the document; tests hand in a stand-in. */
+
+export interface Browser {
+  fetch: typeof fetch;
+  /** The address of the page. */
+  url(): URL;
+  /** Leaves the page. */
+  leaveFor(url: string): void;
+  /** Rewrites the address without a new history entry; `path` is relative to the origin. */
+  replacePath(path: string): void;
+  /** This tab only; for what must survive a redirect. Never a token. */
+  tabStorage: Storage;
+  /** All tabs. Never a token. */
+  sharedStorage: Storage;
+  /** Milliseconds since the epoch. */
+  now(): number;
+}
+
+export function realBrowser(): Browser {
+  return {
+    fetch: (input, init) => fetch(input, init),
+    url: () => new URL(location.href),
+    leaveFor: (url) => location.assign(url),
+    replacePath: (path) => history.replaceState(null, "", path),
+    tabStorage: sessionStorage,
+    sharedStorage: localStorage,
+    now: () => Date.now(),
+  };
+}
+
+/** Whether plain http to this host stays on this machine. */
+export function isLoopback(url: URL): boolean {
+  return /^(localhost|.+\.localhost|127(\.\d{1,3}){3}|\[::1\])$/.test(url.hostname);
+}
+
+export const pathOf = (url: URL): string => url.pathname + url.search;

@@ -51,7 +51,7 @@ class Metadata(msgspec.Struct, frozen=True):
 
 
 class Issuer:
-    """One authorization server. Nothing is fetched before it is needed; the last good answer outlives an outage."""
+    """One authorization server; nothing is fetched before it is needed, and what was fetched outlives an outage."""
 
     def __init__(
         self,

@@ -1,0 +1,93 @@
+# Everything a person or a machine does with this project. `make help` lists it.
+
+STATE_DIR ?= .local
+export STATE_DIR GATEWAY_PORT IDP_PORT IDP IDP_CONTROL PYTHON
+BIN       := .venv/bin
+STACK      = $(BIN)/python -m local_stack
+PACKAGES  := service-kit vault-service vault-service/client task-service deploy/dev-idp deploy/local
+UNIT      := service-kit vault-service task-service deploy
+WHO       ?= alice
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+##@ Use
+
+.PHONY: run
+run: .venv/run frontend/dist/index.html ## Start the whole stack in the foreground; Ctrl-C stops it
+	@exec $(STACK) run
+
+.PHONY: start
+start: .venv/run frontend/dist/index.html ## Start the stack, or what is missing of it, in the background
+	@$(STACK) start
+
+.PHONY: stop
+stop: .venv/run ## Stop it; data stay
+	@$(STACK) stop
+
+.PHONY: status
+status: .venv/run ## Which parts are alive
+	@$(STACK) status
+
+.PHONY: clean
+clean: .venv/run ## Stop it and forget all its data
+	@$(STACK) clean
+
+.PHONY: token
+token: .venv/run ## Print a bearer token of WHO=alice or WHO=bob
+	@$(STACK) token $(WHO)
+
+##@ Prove
+
+.PHONY: test
+test: lint test-frontend test-unit test-integration ## The whole proof
+
+.PHONY: lint
+lint: .venv/dev ## Format, rules, types, import contracts
+	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet .
+	@$(BIN)/mypy $(addsuffix /src,$(PACKAGES)) tests-integration conftest.py
+	@$(BIN)/lint-imports
+
+.PHONY: test-unit
+test-unit: .venv/dev ## Unit and contract tests
+	@$(BIN)/pytest -q -n 2 $(UNIT)
+
+.PHONY: test-frontend
+test-frontend: frontend/dist/index.html ## Types and unit tests of the page
+	@deploy/local/npm --prefix frontend run check
+
+.PHONY: test-integration
+test-integration: .venv/dev frontend/dist/index.html ## Black box, against a stack of its own, browser included
+	@$(BIN)/pytest -q tests-integration
+
+.PHONY: test-keycloak
+test-keycloak: .venv/dev frontend/dist/index.html ## The same against the real Keycloak (Java 17 and Maven)
+	@IDP=keycloak $(BIN)/pytest -q tests-integration
+
+##@ Maintain
+
+.PHONY: format
+format: .venv/dev ## Format the Python sources
+	@$(BIN)/ruff format --quiet . && $(BIN)/ruff check --quiet --fix .
+
+.PHONY: lock
+lock: .venv/dev ## Pin all requirements anew, with hashes
+	@deploy/local/lock
+
+.PHONY: help
+help: ## This list
+	@awk 'BEGIN { FS = ":.*## " } /^##@/ { print "\n" substr($$0, 5) } \
+	  /^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@printf '\nVariables: STATE_DIR (.local), GATEWAY_PORT (3000), IDP_PORT (8080),\n'
+	@printf '           IDP (dev, keycloak, or the URL of an issuer that is there already)\n'
+
+# What the targets stand on. Stamps: nothing is done twice.
+
+.venv/run: requirements/run.txt $(addsuffix /pyproject.toml,$(PACKAGES))
+	@deploy/local/install run
+
+.venv/dev: requirements/dev.txt .venv/run
+	@deploy/local/install dev
+
+FRONTEND := $(shell find frontend -type f -not -path '*/node_modules/*' -not -path '*/dist/*' 2>/dev/null)
+frontend/dist/index.html: $(FRONTEND) | .venv/run
+	@deploy/local/build-frontend

@@ -1,0 +1,105 @@
+"""`python -m local_stack run|start|stop|clean|status|token`: what the Makefile calls."""
+
+import argparse
+import os
+import sys
+import time
+
+import requests
+
+from local_stack import options
+from local_stack.options import Options, StackError, read_env_file
+from local_stack.stack import Stack
+
+WATCH_SECONDS = 0.5
+
+
+def main() -> int:
+    """Run one command; the exit status."""
+    parser = argparse.ArgumentParser(prog="local_stack", description=__doc__)
+    parser.add_argument("command", choices=["run", "start", "stop", "clean", "status", "token"])
+    parser.add_argument("who", nargs="?", default="alice", help="for `token`: whose")
+    arguments = parser.parse_args()
+    try:
+        chosen = options.read()
+        if arguments.command == "token":
+            return _token(chosen, arguments.who)
+        stack = Stack(chosen, dict(os.environ), lambda line: print(line, flush=True))
+        return {"run": _run, "start": _start, "stop": _stop, "clean": _clean, "status": _status}[arguments.command](
+            stack, chosen
+        )
+    except StackError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+
+
+def _start(stack: Stack, chosen: Options) -> int:
+    started = time.monotonic()
+    if not stack.start():
+        print(f"already up: {chosen.gateway_url}/tasks")
+        return 0
+    print(f"ready after {time.monotonic() - started:.1f} s: {chosen.gateway_url}/tasks  (alice/alice, bob/bob)")
+    return 0
+
+
+def _run(stack: Stack, chosen: Options) -> int:
+    """Start, and stay in the foreground until Ctrl-C; a part that dies is named."""
+    try:
+        _start(stack, chosen)
+        print("Ctrl-C stops it.")
+        _watch(stack)
+    except KeyboardInterrupt:
+        print("\nstopping …")
+    finally:
+        stack.stop()
+    return 0
+
+
+def _watch(stack: Stack) -> None:
+    known = stack.alive()
+    while any(known.values()):
+        time.sleep(WATCH_SECONDS)
+        now = stack.alive()
+        for name in (name for name, was_alive in known.items() if was_alive and not now[name]):
+            print(f"\n{name} has died; `make start` in another terminal brings it back. Its last lines:", flush=True)
+            print(stack.processes.last_lines(name), flush=True)
+        known = now
+
+
+def _stop(stack: Stack, _chosen: Options) -> int:
+    stopped = stack.stop()
+    print(f"stopped: {', '.join(stopped)}" if stopped else "nothing was running")
+    return 0
+
+
+def _clean(stack: Stack, chosen: Options) -> int:
+    stack.clean()
+    print(f"forgot everything in {chosen.state_dir}")
+    return 0
+
+
+def _status(stack: Stack, _chosen: Options) -> int:
+    alive = stack.alive()
+    for name, is_alive in alive.items():
+        print(f"{name:<10}{'up' if is_alive else 'down'}")
+    return 0 if all(alive.values()) else 1
+
+
+def _token(chosen: Options, who: str) -> int:
+    """Print one bearer token of a development user and nothing else."""
+    issuer = read_env_file(chosen.stack_env).get("ISSUER")
+    if issuer is None:
+        raise StackError("the stack is not there: `make start` first")
+    form = {"grant_type": "password", "client_id": "dev-cli", "username": who, "password": who, "scope": "openid"}
+    try:
+        answer = requests.post(f"{issuer}/protocol/openid-connect/token", data=form, timeout=10)
+    except requests.RequestException:
+        raise StackError(f"the authorization server does not answer at {issuer}: `make start` first") from None
+    if answer.status_code != requests.codes.ok:
+        raise StackError(f"no token for {who}: {answer.text[:200]}")
+    print(answer.json()["access_token"])
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

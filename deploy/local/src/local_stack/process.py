@@ -1,0 +1,133 @@
+"""Background processes by pid file: start, look, stop. A pid is trusted only with the start time that was written
+beside it.
+"""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from local_stack.options import StackError
+
+START_SECONDS = 30.0
+STOP_SECONDS = 20.0
+LOG_LINES = 15
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One process of the stack. ready: whether it can be used; user: run as that one (when we are root)."""
+
+    name: str
+    command: list[str]
+    ready: Callable[[], bool]
+    environ: Mapping[str, str] = field(default_factory=dict)
+    user: str | None = None
+    stop_signal: signal.Signals = signal.SIGTERM
+    start_seconds: float = START_SECONDS
+    cwd: Path | None = None
+
+
+class Processes:
+    """The processes of one stack, by name."""
+
+    def __init__(self, run_dir: Path, log_dir: Path) -> None:
+        self._run_dir = run_dir
+        self._log_dir = log_dir
+        self._children: dict[str, subprocess.Popen[bytes]] = {}
+
+    def log(self, name: str) -> Path:
+        """Where that part writes."""
+        return self._log_dir / f"{name}.log"
+
+    def pid(self, name: str) -> int | None:
+        """The pid of a part that is alive, or None."""
+        child = self._children.get(name)
+        if child is not None:
+            child.poll()  # takes leave of a child that is dead
+        try:
+            pid = int((self._run_dir / f"{name}.pid").read_text())
+            started = (self._run_dir / f"{name}.started").read_text()
+        except (OSError, ValueError):
+            return None
+        return pid if _started(pid) == started else None
+
+    def start(self, part: Part) -> None:
+        """Start a part in a session of its own, so that a Ctrl-C at the terminal does not reach it."""
+        with self.log(part.name).open("ab") as log:
+            child = subprocess.Popen(
+                part.command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **part.environ},
+                cwd=part.cwd,
+                start_new_session=True,
+                user=part.user,
+                group=_group(part.user),
+                extra_groups=[] if part.user else None,
+            )
+        self._children[part.name] = child
+        (self._run_dir / f"{part.name}.pid").write_text(f"{child.pid}\n")
+        (self._run_dir / f"{part.name}.started").write_text(_started(child.pid) or "")
+
+    def wait_ready(self, part: Part) -> None:
+        """Return when the part can be used. Raises StackError with its last lines when it dies or takes too long."""
+        deadline = time.monotonic() + part.start_seconds
+        while not part.ready():
+            if self.pid(part.name) is None:
+                raise StackError(f"{part.name} has died; its last lines:\n{self.last_lines(part.name)}")
+            if time.monotonic() > deadline:
+                raise StackError(
+                    f"{part.name} is not ready after {part.start_seconds:.0f} s:\n{self.last_lines(part.name)}"
+                )
+            time.sleep(0.05)
+
+    def last_lines(self, name: str) -> str:
+        """The end of a part's log."""
+        try:
+            lines = self.log(name).read_text(encoding="utf-8", errors="replace").splitlines()
+        except OSError:
+            return "  (no log)"
+        return "\n".join(f"  {line[:400]}" for line in lines[-LOG_LINES:])
+
+    def stop(self, name: str, stop_signal: signal.Signals = signal.SIGTERM) -> bool:
+        """Stop a part and all that it started, gently first; whether it was running."""
+        pid = self.pid(name)
+        if pid is not None:
+            os.kill(pid, stop_signal)
+            deadline = time.monotonic() + STOP_SECONDS
+            while self.pid(name) is not None and time.monotonic() < deadline:
+                time.sleep(0.02)
+            _kill_session(pid)
+        for suffix in ("pid", "started"):
+            (self._run_dir / f"{name}.{suffix}").unlink(missing_ok=True)
+        return pid is not None
+
+
+def _kill_session(pid: int) -> None:
+    """What is left of a part's process group gets no second chance."""
+    try:
+        os.killpg(pid, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        return
+
+
+def _started(pid: int) -> str | None:
+    """When a living process began, as the kernel tells it; None for the dead and for zombies."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return None if fields[0] in {"Z", "X"} else fields[19]
+
+
+def _group(user: str | None) -> int | None:
+    if user is None:
+        return None
+    import pwd  # noqa: PLC0415 - only where there are users
+
+    return pwd.getpwnam(user).pw_gid

@@ -1,0 +1,260 @@
+"""The whole stack: what there is to start, in which order, and what the parts tell each other."""
+
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from base64 import urlsafe_b64encode
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from local_stack import authorization_server, gateway, http, ports, postgres, valkey
+from local_stack.options import ROOT, Options, StackError, read_env_file, write_private
+from local_stack.process import Part, Processes
+
+STOP_ORDER = ("gateway", "worker", "tasks", "vault", "idp", "redis", "postgres")
+DATABASE_ROLES = ("vault_owner", "vault", "tasks_owner", "tasks")
+CLIENT_VARIABLES = {
+    "UI_CLIENT_ID": "task-ui",
+    "VAULT_CLIENT_ID": "token-vault",
+    "TASK_SERVICE_CLIENT_ID": "task-service",
+}
+CLIENT_SECRETS = ("VAULT_CLIENT_SECRET", "TASK_SERVICE_CLIENT_SECRET")
+
+
+@dataclass(frozen=True, slots=True)
+class Say:
+    """How progress is told."""
+
+    line: Callable[[str], None]
+
+    def done(self, what: str, started: float) -> None:
+        """Something is ready."""
+        self.line(f"  ✓ {what:<24}{time.monotonic() - started:5.1f} s")
+
+
+class Stack:
+    """One stack, in one state folder."""
+
+    def __init__(self, options: Options, environ: dict[str, str], say: Callable[[str], None]) -> None:
+        """environ: where an external issuer's clients are read from; say: told of progress."""
+        self._options = options
+        self._environ = environ
+        self._say = Say(say)
+        self._idp = self._which_idp()
+        self.processes = Processes(options.folder("run"), options.folder("log"))
+
+    # what operators ask for
+
+    def alive(self) -> dict[str, bool]:
+        """Each part of this stack and whether it is alive."""
+        return {name: self.processes.pid(name) is not None for name in self.names()}
+
+    def names(self) -> list[str]:
+        """The parts, in the order of starting."""
+        return [name for name in reversed(STOP_ORDER) if name != "idp" or self._idp in {"dev", "keycloak"}]
+
+    def start(self) -> bool:
+        """Start what is not alive and return when all can be used; False when there was nothing to do.
+
+        Raises StackError that names the part which failed.
+        """
+        alive = self.alive()
+        if all(alive.values()):
+            return False
+        for name, port, variable in (
+            ("gateway", self._options.gateway_port, "GATEWAY_PORT"),
+            ("idp", self._options.idp_port, "IDP_PORT"),
+        ):
+            if name in alive and not alive[name]:
+                ports.demand(port, variable)
+        running = {name for name, is_alive in alive.items() if is_alive}
+        chosen = ports.choose(self._options.state_dir / "ports.json", ["postgres", "redis", "vault", "tasks"], running)
+        environ = self._environment(chosen)
+        write_private(self._options.stack_env, "".join(f"{name}={value}\n" for name, value in environ.items()))
+        self._bring_up(self._parts(chosen, environ), running, environ)
+        return True
+
+    def stop(self) -> list[str]:
+        """Stop everything; the parts that were running."""
+        fast = {"postgres": signal.SIGINT}  # PostgreSQL's "fast shutdown"
+        return [name for name in STOP_ORDER if self.processes.stop(name, fast.get(name, signal.SIGTERM))]
+
+    def clean(self) -> None:
+        """Forget all data."""
+        self.stop()
+        shutil.rmtree(postgres.fallback_folder(self._options.state_dir / "postgres"), ignore_errors=True)
+        shutil.rmtree(self._options.state_dir)
+
+    # parts
+
+    def _bring_up(self, parts: dict[str, Part], running: set[str], environ: dict[str, str]) -> None:
+        """Everything that waits for nobody starts at once; the services follow PostgreSQL and its schema."""
+        missing = [name for name in self.names() if name not in running]
+        services = [name for name in missing if name in {"vault", "tasks", "worker"}]
+        first = [name for name in missing if name not in services]
+        started = time.monotonic()
+        for name in first:
+            self.processes.start(parts[name])
+        if "postgres" in first:
+            self.processes.wait_ready(parts["postgres"])
+            self._say.done("postgres", started)
+        if services:
+            postgres.create_databases(environ["POSTGRES_SUPERUSER_URL"], self._database_passwords())
+            self._migrate(environ)
+            self._say.done("schemas", started)
+        for name in services:
+            self.processes.start(parts[name])
+        for name in [*first, *services]:
+            if name != "postgres":
+                self.processes.wait_ready(parts[name])
+                self._say.done(name, started)
+
+    def _parts(self, chosen: dict[str, int], environ: dict[str, str]) -> dict[str, Part]:
+        folder = self._options.folder
+        parts = [
+            self._postgres(chosen["postgres"]).part(),
+            valkey.part(folder("redis"), chosen["redis"], self._secret("redis")),
+            *self._idp_part(environ),
+            self._web("vault", chosen["vault"], environ),
+            self._web("tasks", chosen["tasks"], environ),
+            Part(
+                name="worker",
+                command=[_program("task-service"), "worker"],
+                environ=environ,
+                ready=self._worker_is_ready,
+            ),
+            gateway.part(folder("nginx"), environ["GATEWAY_URL"], self._gateway_values(chosen, environ)),
+        ]
+        return {part.name: part for part in parts}
+
+    def _postgres(self, port: int) -> postgres.Server:
+        return postgres.Server(self._options.folder("postgres"), port, self._secret("postgres"))
+
+    def _idp_part(self, environ: dict[str, str]) -> list[Part]:
+        if self._idp not in {"dev", "keycloak"}:
+            return []
+        folder, port = self._options.folder("idp"), self._options.idp_port
+        realm = authorization_server.render_realm(folder, environ)
+        if self._idp == "dev":
+            return [authorization_server.development(folder, realm, port, control=self._options.idp_control)]
+        self._say.line("  … Keycloak starts (about 40 s the first time)")
+        return [authorization_server.keycloak(folder, realm, port, self._secret("keycloak_admin"))]
+
+    def _web(self, name: str, port: int, environ: dict[str, str]) -> Part:
+        package = {"vault": "vault_service", "tasks": "task_service"}[name]
+        return Part(
+            name=name,
+            command=[_program("gunicorn"), "-c", "python:service_kit.gunicorn_config", f"{package}.wsgi:app"],
+            environ={**environ, "BIND": f"127.0.0.1:{port}", "WEB_WORKERS": "2", "WEB_THREADS": "16"},
+            ready=lambda: http.answers(f"http://127.0.0.1:{port}/readyz"),
+        )
+
+    def _worker_is_ready(self) -> bool:
+        return "worker.ready" in self.processes.last_lines("worker")
+
+    def _migrate(self, environ: dict[str, str]) -> None:
+        def run(service: str) -> subprocess.CompletedProcess[str]:
+            command = [_program(service), "migrate"]
+            return subprocess.run(
+                command, env={**self._environ, **environ}, capture_output=True, text=True, check=False
+            )
+
+        with ThreadPoolExecutor() as pool:
+            for done in pool.map(run, ("vault-service", "task-service")):
+                if done.returncode != 0:
+                    raise StackError(f"{done.args[0]} migrate failed: {done.stderr.strip()}")
+
+    # what the parts are told
+
+    def _environment(self, chosen: dict[str, int]) -> dict[str, str]:
+        passwords = self._database_passwords()
+
+        def database(role: str, name: str) -> str:
+            return f"postgresql://{role}:{passwords[role]}@127.0.0.1:{chosen['postgres']}/{name}"
+
+        environ = {
+            "IDP": self._idp,
+            "GATEWAY_URL": self._options.gateway_url,
+            "PUBLIC_URL": self._options.gateway_url,
+            "ISSUER": self._issuer(),
+            "VAULT_URL": f"http://127.0.0.1:{chosen['vault']}",
+            "TASK_URL": f"http://127.0.0.1:{chosen['tasks']}",
+            "POSTGRES_SUPERUSER_URL": self._postgres(chosen["postgres"]).url,
+            "VAULT_DATABASE_URL": database("vault", "vault"),
+            "VAULT_MIGRATION_DATABASE_URL": database("vault_owner", "vault"),
+            "TASK_DATABASE_URL": database("tasks", "tasks"),
+            "TASK_MIGRATION_DATABASE_URL": database("tasks_owner", "tasks"),
+            "REDIS_URL": f"redis://:{self._secret('redis')}@127.0.0.1:{chosen['redis']}/0",
+            "VAULT_ROOT_KEY_FILE": str(self._root_key()),
+            "VAULT_OWNER_CLIENTS": "dev-cli",
+            **self._clients(),
+        }
+        if self._idp == "dev" and self._options.idp_control:
+            environ["CONTROL_URL"] = f"http://localhost:{self._options.idp_port}/_control"
+        if self._idp == "keycloak":
+            environ |= {"KEYCLOAK_ADMIN_USER": "admin", "KEYCLOAK_ADMIN_PASSWORD": self._secret("keycloak_admin")}
+        return environ
+
+    def _clients(self) -> dict[str, str]:
+        if self._idp in {"dev", "keycloak"}:
+            return {**CLIENT_VARIABLES, **{name: self._secret(name.lower()) for name in CLIENT_SECRETS}}
+        known = read_env_file(self._options.stack_env)
+        given = {name: self._environ.get(name) or known.get(name, "") for name in CLIENT_SECRETS}
+        missing = [name for name, value in given.items() if not value]
+        if missing:
+            raise StackError(f"IDP={self._idp} needs {' and '.join(missing)} in the environment")
+        ids = {name: self._environ.get(name, default) for name, default in CLIENT_VARIABLES.items()}
+        return {**ids, **given}
+
+    def _gateway_values(self, chosen: dict[str, int], environ: dict[str, str]) -> dict[str, str]:
+        issuer = urlsplit(environ["ISSUER"])
+        return {
+            "GATEWAY_LISTEN": f"127.0.0.1:{self._options.gateway_port}",
+            "VAULT_UPSTREAM": f"127.0.0.1:{chosen['vault']}",
+            "TASK_UPSTREAM": f"127.0.0.1:{chosen['tasks']}",
+            "FRONTEND_ROOT": str(ROOT / "frontend" / "dist"),
+            "ISSUER": environ["ISSUER"],
+            "ISSUER_ORIGIN": f"{issuer.scheme}://{issuer.netloc}",
+            "UI_CLIENT_ID": environ["UI_CLIENT_ID"],
+        }
+
+    def _issuer(self) -> str:
+        if self._idp in {"dev", "keycloak"}:
+            return f"http://localhost:{self._options.idp_port}/realms/demo"
+        return self._idp
+
+    def _which_idp(self) -> str:
+        before = read_env_file(self._options.stack_env).get("IDP")
+        wanted = self._options.idp or before or "dev"
+        if before is not None and wanted != before:
+            raise StackError(f"this stack was made with IDP={before}; `make clean` first, or choose another STATE_DIR")
+        if wanted not in {"dev", "keycloak"} and not wanted.startswith(("http://", "https://")):
+            raise StackError(f"IDP={wanted} is neither dev, nor keycloak, nor an issuer's URL")
+        return wanted
+
+    def _database_passwords(self) -> dict[str, str]:
+        return {role: self._secret(f"database_{role}") for role in DATABASE_ROLES}
+
+    def _secret(self, name: str) -> str:
+        """A secret of this stack's, made on first use."""
+        path = self._options.folder("secrets") / name
+        if not path.exists():
+            write_private(path, secrets.token_urlsafe(32))
+        return path.read_text(encoding="utf-8")
+
+    def _root_key(self) -> Path:
+        path = self._options.folder("secrets") / "vault_root_key"
+        if not path.exists():
+            write_private(path, urlsafe_b64encode(secrets.token_bytes(32)).decode(), mode=0o400)
+        return path
+
+
+def _program(name: str) -> str:
+    """A console script of this virtual environment."""
+    return str(Path(sys.executable).parent / name)

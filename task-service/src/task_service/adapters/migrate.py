@@ -1,0 +1,36 @@
+"""Applies the numbered SQL files of `task_service.migrations`, each once, in order, in a transaction of its own.
+
+`NNNN_name.pre.sql` runs before the new code is rolled out and must suit the old code too; `.post.sql` runs after it.
+The engine's own schema comes from its package, behind the first file, which settles who may use what comes after it.
+"""
+
+from importlib.resources import files
+
+import psycopg
+
+LOCK_NUMBER = 0x7461736B73  # "tasks": two replicas that start together migrate one after the other
+ENGINE_AFTER = "0001_procrastinate.pre.sql"
+
+
+def migrate(url: str) -> list[str]:
+    """Bring the database up to date as its owner; the names of the files that were applied."""
+    with psycopg.connect(url, autocommit=True, application_name="tasks-migrate") as connection:
+        connection.execute("select pg_advisory_lock(%s)", [LOCK_NUMBER])
+        connection.execute(
+            "create table if not exists schema_migrations"
+            " (name text primary key, applied_at timestamptz not null default now())"
+        )
+        rows = connection.execute("select name from schema_migrations").fetchall()
+        pending = sorted(available() - {name for (name,) in rows})
+        for name in pending:
+            with connection.transaction():
+                connection.execute((files("task_service.migrations") / name).read_bytes())
+                if name == ENGINE_AFTER:
+                    connection.execute((files("procrastinate.sql") / "schema.sql").read_bytes())
+                connection.execute("insert into schema_migrations (name) values (%s)", [name])
+        return pending
+
+
+def available() -> set[str]:
+    """The names of all migrations that this version of the code knows."""
+    return {entry.name for entry in files("task_service.migrations").iterdir() if entry.name.endswith(".sql")}

@@ -1,0 +1,67 @@
+"""The one place that wires adapters to use cases. Nothing connects here: pools and clients open when first used."""
+
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+
+from service_kit import logs
+from service_kit.bearer import Verifier
+from service_kit.issuer import Issuer
+from service_kit.outbound import Session
+from task_service.adapters.credentials import OwnCredentials
+from task_service.adapters.database import Database
+from task_service.adapters.identity import UserInfo
+from task_service.adapters.tasks import PostgresAttempts, PostgresTasks
+from task_service.adapters.vault import Vault
+from task_service.application.run import Handler, RunAttempt, Tools
+from task_service.application.tasks import ManageTasks
+from task_service.config import Settings
+from task_service.http.service import Service
+from token_vault_client import TokenVaultClient
+from token_vault_client.credentials import Credentials
+
+HANDLERS = "task_service.handlers"
+VAULT_ANSWER_SECONDS = 20.0
+STATUS_ANSWER_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a worker needs."""
+
+    run: RunAttempt
+    attempts: PostgresAttempts
+    database: Database
+
+
+def build_service(settings: Settings) -> Service:
+    """Wire the HTTP side."""
+    database = Database(settings.database_url.reveal(), name="tasks", size=int(settings.threads) + 2)
+    issuer = Issuer(settings.issuer, settings.issuer_internal_url)
+    vault = Vault(_vault_client(settings, issuer, STATUS_ANSWER_SECONDS))
+    return Service(
+        verifier=Verifier(issuer, settings.audience),
+        tasks=ManageTasks(PostgresTasks(database), vault),
+        pings={"database": database.ping},
+    )
+
+
+def build_work(settings: Settings) -> Work:
+    """Wire the worker's side, with every handler that is installed."""
+    database = Database(settings.database_url.reveal(), name="worker", size=int(settings.concurrency) + 2)
+    issuer = Issuer(settings.issuer, settings.issuer_internal_url)
+    tools = Tools(UserInfo(issuer, Session()), settings.demo_step_seconds)
+    handlers: dict[str, Handler] = {entry.name: entry.load()(tools) for entry in entry_points(group=HANDLERS)}
+    attempts = PostgresAttempts(database)
+    tokens = Vault(_vault_client(settings, issuer, VAULT_ANSWER_SECONDS))
+    return Work(RunAttempt(attempts, tokens, handlers), attempts, database)
+
+
+def _vault_client(settings: Settings, issuer: Issuer, seconds: float) -> TokenVaultClient:
+    credentials: Credentials = OwnCredentials(issuer, settings.client_id, settings.client_secret)
+    return TokenVaultClient(
+        settings.vault_url,
+        credentials,
+        session=Session(),
+        timeout=(2.0, seconds),
+        request_id=logs.request_id.get,
+    )

@@ -1,0 +1,46 @@
+"""The task service's settings, each with its documentation."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from service_kit.secret import Secret
+from service_kit.settings import load, number, optional_url, secret, setting, text, url
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Settings:
+    """What `task-service` reads from its environment."""
+
+    database_url: Secret = setting("TASK_DATABASE_URL", secret, "PostgreSQL URL of the runtime role.")
+    issuer: str = setting("ISSUER", url, "The authorization server's issuer, as its tokens name it.")
+    issuer_internal_url: str | None = setting(
+        "ISSUER_INTERNAL_URL", optional_url, "Where the service reaches the issuer, when that differs.", default=""
+    )
+    audience: str = setting("TASK_AUDIENCE", text, "The `aud` of tokens that callers bring.", default="task-service")
+    vault_url: str = setting("VAULT_URL", url, "Where the service reaches the token vault.")
+    client_id: str = setting("TASK_SERVICE_CLIENT_ID", text, "The service's own client.", default="task-service")
+    client_secret: Secret = setting("TASK_SERVICE_CLIENT_SECRET", secret, "That client's secret.")
+    demo_step_seconds: float = setting(
+        "TASK_DEMO_STEP_SECONDS", number(0, 3600), "Seconds for each tenth of the demonstration.", default="1"
+    )
+    concurrency: float = setting(
+        "TASK_CONCURRENCY", number(1, 256), "Attempts that a worker runs at once.", default="16"
+    )
+    threads: float = setting("WEB_THREADS", number(1, 256), "Threads of each process; sizes the pool.", default="8")
+    log_level: str = setting("LOG_LEVEL", text, "debug, info, warning or error.", default="info")
+
+
+def read(environ: Mapping[str, str] = os.environ) -> Settings:
+    """The settings. Raises SettingsError."""
+    return load(Settings, environ)
+
+
+def migration_database_url(environ: Mapping[str, str] = os.environ) -> Secret:
+    """PostgreSQL URL of the role that owns the schema. Raises SettingsError."""
+
+    @dataclass(frozen=True)
+    class Migration:
+        url: Secret = setting("TASK_MIGRATION_DATABASE_URL", secret, "PostgreSQL URL of the schema's owner.")
+
+    return load(Migration, environ).url

@@ -1,0 +1,1 @@
+"""The rules of tasks as plain values and functions."""

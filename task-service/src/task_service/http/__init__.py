@@ -1,0 +1,1 @@
+"""The HTTP edge: parses requests, calls use cases, turns errors into problems."""

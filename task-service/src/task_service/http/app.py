@@ -1,0 +1,27 @@
+"""The task service's Flask application."""
+
+from http import HTTPStatus
+
+import msgspec
+from flask import Flask, Response
+
+from service_kit import health
+from service_kit import http as kit
+from task_service.http.problems import TABLE
+from task_service.http.routes import create_api
+from task_service.http.service import Service
+
+
+def create_app(service: Service) -> Flask:
+    """Routes, health, and the OpenAPI document at `/api/tasks/openapi.json`."""
+    app = kit.create_app("tasks", TABLE)
+    api = create_api(service)
+    document = msgspec.json.encode(api.document())
+
+    @api.blueprint.get("/openapi.json")
+    def openapi() -> Response:
+        return Response(document, HTTPStatus.OK, content_type="application/json")
+
+    app.register_blueprint(api.blueprint)
+    app.register_blueprint(health.blueprint(service.pings))
+    return app

@@ -1,0 +1,97 @@
+"""The bodies of the task API, as they go over the wire."""
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+import msgspec
+
+from service_kit.inputs import LINE, TEXT, Input, Output
+from task_service.application.tasks import MESSAGES, Execution
+from task_service.domain.task import Task, public_id
+
+
+class NewTask(Input, frozen=True, kw_only=True):
+    """A task to create. name: one line; description: may have several."""
+
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=LINE)]
+    description: Annotated[str, msgspec.Meta(max_length=2000, pattern=TEXT)] = ""
+
+
+class TokenLink(Input, frozen=True, kw_only=True):
+    """The token to link."""
+
+    persistent_token_id: UUID
+
+
+class NoBody(Input, frozen=True, kw_only=True):
+    """Nothing."""
+
+
+class TaskView(Output, frozen=True, kw_only=True):
+    """A task. progress: percent."""
+
+    id: str
+    name: str
+    description: str
+    status: str
+    created_at: datetime
+    user_id: str
+    started_at: datetime | None = None
+    completed_at: datetime | None = None
+    persistent_token_id: UUID | None = None
+    offline_token_status: str | None = None
+    result: str | None = None
+    error: str | None = None
+    progress: int | None = None
+
+
+class TaskList(Output, frozen=True, kw_only=True):
+    """The caller's tasks, newest first."""
+
+    tasks: list[TaskView]
+
+
+class ExecutionView(Output, frozen=True, kw_only=True):
+    """status: `needs_consent`, `waiting_consent`, `executing` or `token_failed`."""
+
+    status: str
+    message: str
+    task_id: str
+    persistent_token_id: UUID | None = None
+
+
+class Deleted(Output, frozen=True, kw_only=True):
+    """The task is gone."""
+
+    status: str
+    task_id: str
+
+
+def task_view(task: Task) -> TaskView:
+    """The wire form of a task."""
+    return TaskView(
+        id=public_id(task.id),
+        name=task.name,
+        description=task.description,
+        status=task.status.value,
+        created_at=task.created_at,
+        user_id=task.owner.sub,
+        started_at=task.started_at,
+        completed_at=task.completed_at,
+        persistent_token_id=task.persistent_token_id,
+        offline_token_status=task.token_status.value if task.token_status else None,
+        result=task.result,
+        error=task.error,
+        progress=task.progress,
+    )
+
+
+def execution_view(execution: Execution) -> ExecutionView:
+    """The wire form of what became of a wish to execute."""
+    return ExecutionView(
+        status=execution.answer.value,
+        message=MESSAGES[execution.answer],
+        task_id=public_id(execution.task_id),
+        persistent_token_id=execution.persistent_token_id,
+    )

@@ -60,7 +60,6 @@ def _interactive(pages: Blueprint, state: Grants, server: Any) -> None:
         if request.method == "POST":
             _check_csrf()
         grant = server.get_consent_grant(end_user=g.sso and state.realm.user(g.sso["user_id"]))
-        grant.client = grant.request.client
         if "password" in request.form:
             return _log_in(state)
         prompts = request.args.get("prompt", "").split()

@@ -26,7 +26,10 @@ export function TasksPage() {
 
   return (
     <main class="tasks-page" id="main">
-      <CreateTask nameField={nameField} />
+      <div class="side">
+        <CreateTask nameField={nameField} />
+        <HowItWorks />
+      </div>
       <section class="list" aria-labelledby="list-title" aria-busy={tasks === undefined}>
         <div class="list-head">
           <h2 id="list-title" ref={listTitle} tabIndex={-1}>Your tasks</h2>
@@ -37,7 +40,6 @@ export function TasksPage() {
         {tasks?.length === 0 && <Empty nameField={nameField} />}
         {tasks?.map((task) => <TaskCard key={task.id} task={task} onDelete={setDeleting} />)}
       </section>
-      <HowItWorks />
       {deleting && (
         <DeleteDialog
           key={deleting.id}

@@ -1,0 +1,125 @@
+/** The page as it is rendered: names, roles and what the buttons do. */
+import { render } from "preact";
+import { act } from "preact/test-utils";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+
+import type { Task } from "../src/api/types";
+import { createApp, type App } from "../src/app";
+import { followAddress } from "../src/router";
+import { Root } from "../src/ui/Root";
+import { FakeBrowser, ISSUER, json, task } from "./stand-ins";
+
+let app: App;
+let root: HTMLElement;
+let created: unknown[];
+
+beforeEach(async () => {
+  created = [];
+  history.replaceState(null, "", "/tasks");
+  followAddress();
+  root = document.body.appendChild(document.createElement("div"));
+  const browser = new FakeBrowser((_, init) => {
+    created.push(JSON.parse(typeof init?.body === "string" ? init.body : "null"));
+    return Promise.resolve(json(422, {
+      title: "Invalid", status: 422, code: "invalid_input", errors: [{ pointer: "/name", detail: "Too long." }],
+    }));
+  });
+  app = createApp({ issuer: new URL(ISSUER), clientId: "task-ui" }, browser);
+  app.auth.accessToken = () => Promise.resolve("token");
+  app.auth.session.value = { kind: "signedIn", name: "Alice Archer" };
+  await act(() => render(<Root app={app} />, root));
+});
+
+afterEach(() => {
+  render(null, root);
+  root.remove();
+});
+
+const one = (selector: string) => {
+  const found = root.querySelector<HTMLElement>(selector);
+  if (found === null) throw new Error(`nothing matches ${selector}`);
+  return found;
+};
+const show = (...tasks: Task[]) => act(() => void (app.store.tasks.value = tasks));
+const buttons = (within: HTMLElement) => [...within.querySelectorAll("button")].map((button) => button.textContent);
+
+describe("the list", () => {
+  it("shows skeletons before the first answer only", async () => {
+    expect(root.querySelectorAll(".skeleton")).not.toHaveLength(0);
+    await show();
+    expect(root.querySelectorAll(".skeleton")).toHaveLength(0);
+    expect(root.textContent).toContain("No tasks yet");
+  });
+
+  it("gives each task an article with its id, name and one action", async () => {
+    await show(task({ id: "task-7", name: "Report" }));
+    const card = one('article[data-task-id="task-7"]');
+    expect(card.querySelector("h3")?.textContent).toBe("Report");
+    expect(buttons(card)).toEqual(["", "🔐 Request Offline Token"]);
+    expect(card.querySelector("[aria-label='Delete Report']")).not.toBeNull();
+  });
+
+  it("offers the execution with an active token", async () => {
+    await show(task({ offlineTokenStatus: "active", persistentTokenId: "p1" }));
+    expect(buttons(one("article"))).toEqual(["", "▶️ Execute Task"]);
+  });
+
+  it("tells progress to everybody", async () => {
+    await show(task({ status: "running", progress: 40 }));
+    const bar = one("[role=progressbar]");
+    expect(bar.getAttribute("aria-valuenow")).toBe("40");
+    expect(bar.getAttribute("aria-label")).toBe("Progress of Data Processing");
+    expect(one("article").textContent).toContain("40%");
+  });
+
+  it("renders what people wrote as text", async () => {
+    await show(task({ name: "<img src=x onerror=alert(1)>", result: "<b>done</b>", status: "completed" }));
+    expect(root.querySelector("img, b")).toBeNull();
+    expect(root.textContent).toContain("<b>done</b>");
+  });
+});
+
+describe("the form", () => {
+  const submit = () => act(() => void one("form").dispatchEvent(new Event("submit", { cancelable: true, bubbles: true })));
+
+  it("asks for a name and sends nothing without one", async () => {
+    await submit();
+    expect(one("[role=alert]").textContent).toBe("Give the task a name.");
+    expect(one("[name=name]").getAttribute("aria-invalid")).toBe("true");
+    expect(created).toEqual([]);
+  });
+
+  it("shows the server's objection at the field and keeps what was written", async () => {
+    const name = one("[name=name]") as HTMLInputElement;
+    name.value = " A name ";
+    await submit();
+    await expect.poll(() => root.querySelector("#name-error")?.textContent).toBe("Too long.");
+    expect(created).toEqual([{ name: "A name", description: "" }]);
+    expect(name.value).toBe(" A name ");
+  });
+});
+
+describe("messages", () => {
+  it("show the request id of an error, and stay until dismissed", async () => {
+    await act(() => app.toasts.show({ tone: "error", title: "Trouble", requestId: "r-1" }));
+    expect(one("[data-toast=error]").textContent).toContain("r-1");
+    await act(() => one("[aria-label='Dismiss: Trouble']").click());
+    expect(root.querySelector("[data-toast]")).toBeNull();
+  });
+
+  it("are spoken by exactly one status line", async () => {
+    await act(() => app.status.say("Data Processing completed"));
+    expect(root.querySelectorAll("[role=status]")).toHaveLength(1);
+    expect(one("[role=status]").textContent).toBe("Data Processing completed");
+  });
+});
+
+describe("signed out", () => {
+  it("shows the way in and nothing of the tasks", async () => {
+    await show(task());
+    await act(() => app.auth.end());
+    expect(buttons(root)).toEqual(["Sign in"]);
+    expect(root.textContent).toContain("Your session has ended.");
+    expect(root.querySelector("article")).toBeNull();
+  });
+});

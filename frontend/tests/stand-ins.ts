@@ -1,0 +1,109 @@
+/** Stand-ins for the browser and the authorization server, and builders in the words of the domain. */
+import type { Task } from "../src/api/types";
+import type { Browser } from "../src/browser";
+
+export const ISSUER = "https://login.example/realms/demo";
+export const CLIENT = "task-ui";
+export const PAGE = "https://tasks.example";
+
+export function task(changes: Partial<Task> = {}): Task {
+  return {
+    id: "task-1",
+    name: "Data Processing",
+    description: "",
+    status: "pending",
+    createdAt: "2025-01-18T12:00:00Z",
+    userId: "alice",
+    ...changes,
+  };
+}
+
+export class FakeStorage implements Storage {
+  private readonly kept = new Map<string, string>();
+  get length() { return this.kept.size; }
+  key = (index: number) => [...this.kept.keys()][index] ?? null;
+  getItem = (key: string) => this.kept.get(key) ?? null;
+  setItem = (key: string, value: string) => void this.kept.set(key, value);
+  removeItem = (key: string) => void this.kept.delete(key);
+  clear = () => this.kept.clear();
+  everything = () => JSON.stringify([...this.kept]);
+}
+
+/** A tab: it remembers where it was sent, and can be "reloaded" by handing its storages to a new one. */
+export class FakeBrowser implements Browser {
+  readonly left: string[] = [];
+  address: URL;
+  clock = 1_700_000_000_000;
+  readonly tabStorage = new FakeStorage();
+  readonly sharedStorage = new FakeStorage();
+
+  constructor(
+    readonly fetch: Browser["fetch"],
+    path = "/tasks",
+  ) {
+    this.address = new URL(path, PAGE);
+  }
+
+  url = () => new URL(this.address);
+  now = () => this.clock;
+  leaveFor = (url: string) => void this.left.push(url);
+  replacePath = (path: string) => void (this.address = new URL(path, PAGE));
+  open = (path: string) => void (this.address = new URL(path, PAGE));
+  lastRequest = () => new URL(this.left.at(-1) ?? "about:blank").searchParams;
+}
+
+/** Answers discovery and the token endpoint. Set `nonce` from the authorization request before redeeming its code. */
+export class FakeIssuer {
+  nonce = "";
+  /** The form of each token request. */
+  readonly requests: URLSearchParams[] = [];
+  /** What the token endpoint says to a refresh: a status, or "away" for no answer at all. */
+  refreshes: 200 | 400 | "away" = 200;
+  lifetime = 300;
+  private serial = 0;
+
+  readonly fetch = (async (input: RequestInfo | URL, init?: RequestInit) => {
+    await Promise.resolve();
+    const url = input instanceof Request ? input.url : String(input);
+    if (url.endsWith("/.well-known/openid-configuration")) return json(200, metadata());
+    const form = new URLSearchParams(init?.body as URLSearchParams);
+    this.requests.push(form);
+    if (form.get("grant_type") === "refresh_token" && this.refreshes !== 200) {
+      if (this.refreshes === "away") throw new TypeError("fetch failed");
+      return json(400, { error: "invalid_grant" });
+    }
+    return json(200, this.tokens());
+  }) as Browser["fetch"];
+
+  private tokens(): object {
+    this.serial += 1;
+    const now = Math.floor(Date.now() / 1000);
+    const claims = { iss: ISSUER, aud: CLIENT, sub: "alice", iat: now, exp: now + 300, name: "Alice Archer" };
+    return {
+      access_token: `access-${this.serial}`,
+      refresh_token: `refresh-${this.serial}`,
+      id_token: jwt(this.requests.at(-1)?.has("code") ? { ...claims, nonce: this.nonce } : claims),
+      token_type: "Bearer",
+      expires_in: this.lifetime,
+    };
+  }
+}
+
+function metadata(): object {
+  const endpoints = ISSUER + "/protocol/openid-connect";
+  return {
+    issuer: ISSUER,
+    authorization_endpoint: `${endpoints}/auth`,
+    token_endpoint: `${endpoints}/token`,
+    end_session_endpoint: `${endpoints}/logout`,
+  };
+}
+
+function jwt(claims: object): string {
+  const part = (value: object) => Buffer.from(JSON.stringify(value)).toString("base64url");
+  return `${part({ alg: "RS256" })}.${part(claims)}.${Buffer.from("signature").toString("base64url")}`;
+}
+
+export function json(status: number, body: object, headers: Record<string, string> = {}): Response {
+  return new Response(JSON.stringify(body), { status, headers: { "Content-Type": "application/json", ...headers } });
+}

@@ -1,0 +1,128 @@
+import { describe, expect, it } from "vitest";
+
+import type { TaskStatus, TokenStatus } from "../src/api/types";
+import { changes } from "../src/tasks/changes";
+import { isMoving, tokenOnlyUsedBy, viewOf } from "../src/tasks/view";
+import { task } from "./stand-ins";
+
+const startable: TaskStatus[] = ["pending", "failed", "cancelled"];
+const underWay: TaskStatus[] = ["queued", "running", "completed"];
+const unusable: (TokenStatus | undefined)[] = [undefined, "pending", "failed"];
+
+function withToken(status: TaskStatus, token: TokenStatus | undefined) {
+  return task({ status, ...(token && { persistentTokenId: "p1", offlineTokenStatus: token }) });
+}
+
+describe("badges (R17, R18)", () => {
+  it.each([
+    ["pending", "Pending", "gray"],
+    ["queued", "Queued", "purple"],
+    ["running", "Running", "blue"],
+    ["completed", "Completed", "green"],
+    ["failed", "Failed", "red"],
+    ["cancelled", "Cancelled", "gray"],
+  ] as const)("a %s task is “%s” in %s", (status, label, tone) => {
+    expect(viewOf(task({ status })).status).toMatchObject({ label, tone });
+  });
+
+  it("a completed task has a check mark", () => {
+    expect(viewOf(task({ status: "completed" })).status.icon).toBe("check");
+  });
+
+  it.each([["pending", "yellow"], ["active", "green"], ["failed", "red"]] as const)("a %s token is %s", (token, tone) => {
+    expect(viewOf(withToken("pending", token)).token).toMatchObject({ label: `Token ${token}`, tone });
+  });
+
+  it("a task without a token has no token badge", () => {
+    expect(viewOf(task()).token).toBeUndefined();
+  });
+});
+
+describe("buttons (R20)", () => {
+  it.each(startable.flatMap((status) => unusable.map((token) => [status, token] as const)))(
+    "a %s task with token %s offers the request, not the execution", (status, token) => {
+      expect(viewOf(withToken(status, token))).toMatchObject({ canRequestToken: true, canExecute: false });
+    });
+
+  it.each(startable)("a %s task with an active token offers the execution only", (status) => {
+    expect(viewOf(withToken(status, "active"))).toMatchObject({ canRequestToken: false, canExecute: true });
+  });
+
+  it.each(underWay)("a %s task offers neither", (status) => {
+    for (const token of [...unusable, "active"] as const) {
+      expect(viewOf(withToken(status, token))).toMatchObject({ canRequestToken: false, canExecute: false });
+    }
+  });
+});
+
+describe("hints (R22)", () => {
+  it.each([
+    [undefined, "Task needs offline token. Please request consent first."],
+    ["pending", "Waiting for user to grant consent"],
+    ["failed", "Token request failed. Please try again."],
+  ] as const)("with token %s it says “%s”", (token, text) => {
+    expect(viewOf(withToken("pending", token)).hint?.text).toBe(text);
+  });
+
+  it("says nothing where nothing is missing", () => {
+    expect(viewOf(withToken("pending", "active")).hint).toBeUndefined();
+    expect(viewOf(withToken("running", "failed")).hint).toBeUndefined();
+  });
+});
+
+describe("progress and outcome (R19, R21)", () => {
+  it("a running task shows whole percent within bounds", () => {
+    for (const [progress, shown] of [[40, 40], [undefined, 0], [33.4, 33], [140, 100], [-1, 0]] as const) {
+      expect(viewOf(task({ status: "running", ...(progress !== undefined && { progress }) })).progress).toBe(shown);
+    }
+  });
+
+  it("no other task shows progress", () => {
+    expect(viewOf(task({ status: "completed", progress: 100 })).progress).toBeUndefined();
+  });
+
+  it("a completed task shows its result in green, a failed one its error in red", () => {
+    expect(viewOf(task({ status: "completed", result: "Done" })).outcome).toEqual({ tone: "green", text: "Done" });
+    expect(viewOf(task({ status: "failed", error: "Broken" })).outcome).toEqual({ tone: "red", text: "Broken" });
+  });
+
+  it("a failed task with a usable token says how to go on", () => {
+    const view = viewOf(task({ status: "failed", error: "Broken", offlineTokenStatus: "active" }));
+    expect(view.outcome?.advice).toMatch(/execute the task again/);
+  });
+});
+
+describe("what moves", () => {
+  it("is what is queued, running, or waiting for consent", () => {
+    expect(isMoving(task({ status: "queued" }))).toBe(true);
+    expect(isMoving(task({ status: "running" }))).toBe(true);
+    expect(isMoving(withToken("pending", "pending"))).toBe(true);
+    expect(isMoving(withToken("pending", "active"))).toBe(false);
+    expect(isMoving(task({ status: "completed" }))).toBe(false);
+  });
+});
+
+describe("the grant offered for revocation", () => {
+  it("is the task's own, unless another task lives on it", () => {
+    const mine = task({ persistentTokenId: "p1" });
+    expect(tokenOnlyUsedBy(mine, [mine, task({ id: "task-2", persistentTokenId: "p2" })])).toBe("p1");
+    expect(tokenOnlyUsedBy(mine, [mine, task({ id: "task-2", persistentTokenId: "p1" })])).toBeUndefined();
+    expect(tokenOnlyUsedBy(task(), [task()])).toBeUndefined();
+  });
+});
+
+describe("what is said of a change", () => {
+  it("names new tasks, status and token, and is silent about progress", () => {
+    const before = [task(), task({ id: "task-2", name: "Report", status: "running", progress: 10 })];
+    const after = [
+      task({ id: "task-3", name: "Import" }),
+      task({ status: "completed", offlineTokenStatus: "active" }),
+      task({ id: "task-2", name: "Report", status: "running", progress: 20 }),
+    ];
+    expect(changes(before, after)).toEqual([
+      "New task: Import",
+      "Data Processing completed",
+      "Data Processing has an active offline token",
+    ]);
+  });
+});

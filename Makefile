@@ -53,7 +53,7 @@ test-unit: .venv/dev ## Unit and contract tests
 
 .PHONY: test-frontend
 test-frontend: frontend/dist/index.html ## Types and unit tests of the page
-	@deploy/local/npm --prefix frontend run check
+	@for step in lint typecheck test size; do deploy/local/npm --prefix frontend run --silent $$step || exit 1; done
 
 .PHONY: test-integration
 test-integration: .venv/dev frontend/dist/index.html ## Black box, against a stack of its own, browser included

@@ -1,4 +1,4 @@
-"""A person with a browser made of `requests`: logs in, consents or refuses, at the development server or at Keycloak."""
+"""A person with a browser made of `requests`: logs in, consents or refuses, at either authorization server."""
 
 import html
 import re

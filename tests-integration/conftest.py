@@ -1,0 +1,113 @@
+"""One stack for the whole run, on its own ports, against the authorization server that `IDP` names (default: dev)."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+from api import Api
+from person import Person
+from secrets_scan import leaks
+from stack import ROOT, TIMEOUT, Stack
+
+ARTIFACTS = ROOT / "artifacts"
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A running stack. When the run is over, nothing that it has written may hold a secret; then it is cleaned away."""
+    idp = os.environ.get("IDP") or "dev"
+    state_dir = tmp_path_factory.mktemp("stack")
+    state_dir.chmod(0o755)
+    for parent in state_dir.parents[:2]:
+        parent.chmod(0o755)
+    running = Stack.create(state_dir, idp)
+    running.start()
+    try:
+        yield running
+        found = leaks(running)
+    finally:
+        _keep_logs(state_dir)
+        running.command("clean")
+    assert found == [], "secrets where none may be"
+
+
+def _keep_logs(state_dir: Path) -> None:
+    target = ARTIFACTS / "log"
+    shutil.rmtree(target, ignore_errors=True)
+    shutil.copytree(state_dir / "log", target)
+
+
+@pytest.fixture
+def healthy(stack: Stack) -> Iterator[Stack]:
+    """The stack, for a test that breaks something: brought back afterwards, whatever happened."""
+    yield stack
+    if stack.is_dev:
+        stack.start()
+        stack.control("DELETE", "")
+    stack.start()
+
+
+@pytest.fixture
+def dev_stack(healthy: Stack) -> Stack:
+    """The stack with the development authorization server, whose switches the test needs."""
+    if not healthy.is_dev:
+        pytest.skip("needs the switches of the development authorization server")
+    return healthy
+
+
+@pytest.fixture(scope="session")
+def alice_person(stack: Stack) -> Person:
+    """Alice with her browser."""
+    return Person("alice")
+
+
+@pytest.fixture(scope="session")
+def bob_person(stack: Stack) -> Person:
+    """Bob with his browser."""
+    return Person("bob")
+
+
+@pytest.fixture
+def alice(stack: Stack) -> Api:
+    """Alice at the command line."""
+    return Api(stack, command_line_token(stack, "alice"))
+
+
+@pytest.fixture
+def bob(stack: Stack) -> Api:
+    """Bob at the command line."""
+    return Api(stack, command_line_token(stack, "bob"))
+
+
+@pytest.fixture
+def nobody(stack: Stack) -> Api:
+    """A caller without a token."""
+    return Api(stack, None)
+
+
+@pytest.fixture
+def task_service(stack: Stack) -> Api:
+    """The task service's own client, straight at the API."""
+    return Api(stack, service_token(stack))
+
+
+def command_line_token(stack: Stack, who: str) -> str:
+    """What `make token WHO=…` prints."""
+    done = stack.command("token", who)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def service_token(stack: Stack) -> str:
+    """A client credentials token of the task service."""
+    answer = requests.post(
+        f"{stack['ISSUER']}/protocol/openid-connect/token",
+        data={"grant_type": "client_credentials"},
+        auth=(stack["TASK_SERVICE_CLIENT_ID"], stack["TASK_SERVICE_CLIENT_SECRET"]),
+        timeout=TIMEOUT,
+    )
+    answer.raise_for_status()
+    return str(answer.json()["access_token"])

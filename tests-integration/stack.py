@@ -1,0 +1,117 @@
+"""The stack under test, as an operator has it: its `stack.env`, its logs, and the commands that start and stop it."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import requests
+
+ROOT = Path(__file__).resolve().parents[1]
+TIMEOUT = 30
+T = TypeVar("T")
+
+
+@dataclass
+class Stack:
+    """One local stack. environ: what it was started with."""
+
+    state_dir: Path
+    environ: dict[str, str]
+    values: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def create(cls, state_dir: Path, idp: str) -> "Stack":
+        """A stack on ports of its own, not started yet."""
+        choices = {
+            "STATE_DIR": str(state_dir),
+            "GATEWAY_PORT": str(free_port()),
+            "IDP_PORT": str(free_port()),
+            "IDP": idp,
+            "IDP_CONTROL": "1",
+        }
+        return cls(state_dir, {**os.environ, **choices})
+
+    def command(self, *words: str) -> "subprocess.CompletedProcess[str]":
+        """Run one command of the local stack."""
+        return subprocess.run(
+            [sys.executable, "-m", "local_stack", *words],
+            env=self.environ,
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=300,
+        )
+
+    def start(self) -> None:
+        """Start what is missing; the stack can be used when this returns."""
+        done = self.command("start")
+        assert done.returncode == 0, done.stdout + done.stderr
+        lines = (self.state_dir / "stack.env").read_text().splitlines()
+        self.values = dict(line.split("=", 1) for line in lines)
+
+    def __getitem__(self, name: str) -> str:
+        return self.values[name]
+
+    @property
+    def gateway(self) -> str:
+        """Where browsers go."""
+        return self["GATEWAY_URL"]
+
+    @property
+    def is_dev(self) -> bool:
+        """Whether the development authorization server is there, with its switches."""
+        return self["IDP"] == "dev"
+
+    def pid(self, part: str) -> int:
+        """The process of a part."""
+        return int((self.state_dir / "run" / f"{part}.pid").read_text())
+
+    def log(self, part: str) -> str:
+        """What a part has written."""
+        return (self.state_dir / "log" / f"{part}.log").read_text(errors="replace")
+
+    def kill(self, part: str) -> None:
+        """kill -9 a part with all its children, as a machine that loses power would."""
+        pid = self.pid(part)
+        os.killpg(pid, 9)
+        eventually(lambda: not is_running(pid), f"{part} is dead")
+
+    def control(self, method: str, path: str, body: Any = None) -> requests.Response:
+        """Flip a switch of the development authorization server."""
+        answer = requests.request(method, self["CONTROL_URL"] + path, json=body, timeout=TIMEOUT)
+        answer.raise_for_status()
+        return answer
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process is there and not a zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in {"Z", "X"}
+    except OSError:
+        return False
+
+
+def eventually(condition: Callable[[], T], what: str, seconds: float = 30.0) -> T:
+    """Wait for a condition; its value. Fails with `what` when it does not come."""
+    deadline = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        assert time.monotonic() < deadline, f"not within {seconds:.0f} s: {what}"
+        time.sleep(0.05)
+
+
+def free_port() -> int:
+    """A port that nobody uses now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port

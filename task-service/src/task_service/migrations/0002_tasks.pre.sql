@@ -5,7 +5,7 @@ create table owners (
     issuer           text not null,
     subject          text not null,
     version          bigint not null default 0,
-    token_checked_at timestamptz not null default '-infinity',
+    token_checked_at timestamptz not null default 'epoch',
     primary key (issuer, subject)
 );
 

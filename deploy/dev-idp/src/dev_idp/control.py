@@ -1,95 +1,150 @@
 """Trouble on demand, for tests: mounted at `/_control` by `--control` only, apart from the server's normal code.
 
-`PUT /_control/settings {"accessTokenLifespan": 5, …}` changes lifetimes and rotation · `PUT /_control/users/<name>
-{"enabled": false}` · `POST /_control/not-before` · `POST /_control/keys {"forgetOld": true}` rotates the signing key ·
-`DELETE /_control/consents/<user>/<client>` · `PUT /_control/secrets/<client> {"secret": …}` · `POST /_control/mint
-{"claims": …, "header": …}` signs anything · `PUT /_control/faults [fault, …]` (see `faults`) · `GET /_control/requests`
-counts by endpoint and grant type · `DELETE /_control` makes all well again.
+The README describes every call.
 """
 
 import time
+from dataclasses import replace
 from typing import Any
 
-from flask import Blueprint, Flask, jsonify, request
+from flask import Blueprint, Flask, Response, abort, jsonify, request
 
-from dev_idp.faults import Faults
-from dev_idp.grants import Grants
-from dev_idp.realm import Realm
+from dev_idp.faults import Fault, Faults
+from dev_idp.realm import User
+from dev_idp.state import State
 
 _SETTINGS = {
     "accessTokenLifespan": "access_token",
     "ssoSessionIdleTimeout": "sso_idle",
+    "ssoSessionMaxLifespan": "sso_max",
     "offlineSessionIdleTimeout": "offline_idle",
     "revokeRefreshToken": "rotate",
     "refreshTokenMaxReuse": "max_reuse",
 }
+_DONE = ("", 204)
 
 
 def install(app: Flask) -> None:
     """Mount the switches on an application."""
-    state: Grants = app.extensions["dev_idp"]
-    original = state.realm
-    faults = Faults(f"/realms/{original.name}/protocol/openid-connect/")
+    state: State = app.extensions["dev_idp"]
+    faults = Faults(f"/realms/{state.realm.name}/protocol/openid-connect/")
     setattr(app, "wsgi_app", faults.around(app.wsgi_app))  # noqa: B010 - Flask's way to add middleware
     switches = Blueprint("control", __name__, url_prefix="/_control")
+    switches.register_error_handler(400, _explain)
+    switches.register_error_handler(404, _explain)
+    _realm_switches(switches, state)
+    _people_switches(switches, state)
+    _fault_switches(switches, faults)
+    _reset_switch(switches, state, faults)
+    app.register_blueprint(switches)
 
+
+def _realm_switches(switches: Blueprint, state: State) -> None:
     @switches.put("/settings")
     def change_settings() -> Any:
-        changes = {_SETTINGS[name]: value for name, value in request.get_json().items()}
-        _use(state, state.realm.with_lifetimes(**changes))
-        return "", 204
-
-    @switches.put("/users/<name>")
-    def change_user(name: str) -> Any:
-        enabled = bool(request.get_json()["enabled"])
-        state.store.run("insert or replace into users values (?, ?)", state.realm.users[name].id, enabled)
-        return "", 204
+        asked = request.get_json()
+        unknown = sorted(asked.keys() - _SETTINGS.keys())
+        if unknown:
+            abort(400, f"unknown: {unknown}; known: {sorted(_SETTINGS)}")
+        changes = {_SETTINGS[name]: value for name, value in asked.items()}
+        state.realm.lifetimes = replace(state.realm.lifetimes, **changes)
+        return _DONE
 
     @switches.post("/not-before")
     def push_not_before() -> Any:
-        state.store.remember("not_before", int(time.time()) + 1)
-        return "", 204
+        """Waits for the next second, so that it divides what was issued before from what is issued after."""
+        boundary = state.now() + 1
+        while state.now() < boundary:
+            time.sleep(0.01)
+        state.store.remember("not_before", boundary)
+        return jsonify(notBefore=boundary)
 
     @switches.post("/keys")
     def rotate_key() -> Any:
-        return jsonify(kid=state.tokens.rotate_key(forget_old=bool(request.get_json()["forgetOld"])))
-
-    @switches.delete("/consents/<user>/<client>")
-    def withdraw_consent(user: str, client: str) -> Any:
-        state.sessions.withdraw_consent(state.realm.users[user].id, client)
-        return "", 204
+        asked = request.get_json(silent=True) or {}
+        return jsonify(kid=state.keys.rotate(forget_old=bool(asked.get("forgetOld"))))
 
     @switches.put("/secrets/<client>")
     def change_secret(client: str) -> Any:
-        state.store.remember(f"secret:{client}", request.get_json()["secret"])
-        return "", 204
+        if client not in state.realm.clients:
+            abort(404, f"no client {client}")
+        state.store.run("keep_client_secret", client_id=client, secret=request.get_json()["secret"])
+        return _DONE
 
     @switches.post("/mint")
     def mint() -> Any:
         asked = request.get_json()
-        return jsonify(token=state.tokens.sign(asked["claims"], asked.get("header")))
+        return jsonify(token=state.keys.sign_as_told(asked["claims"], asked.get("header", {})))
 
+
+def _people_switches(switches: Blueprint, state: State) -> None:
+    def person(name: str) -> User:
+        return state.realm.users.get(name) or abort(404, f"no user {name}")
+
+    @switches.put("/users/<name>")
+    def change_user(name: str) -> Any:
+        state.store.run("keep_user", user_id=person(name).id, enabled=bool(request.get_json()["enabled"]))
+        return _DONE
+
+    @switches.delete("/sessions/<name>")
+    def sign_out(name: str) -> Any:
+        for login in state.logins.of_user(person(name).id):
+            state.grants.log_out(login.sid)
+        return _DONE
+
+    @switches.delete("/consents/<name>/<client>")
+    def withdraw_consent(name: str, client: str) -> Any:
+        state.grants.withdraw_consent(person(name).id, client)
+        return _DONE
+
+    @switches.get("/grants")
+    def list_grants() -> Any:
+        names = {user.id: user.username for user in state.realm.users.values()}
+        return jsonify(
+            grants=[
+                {
+                    "sid": row["sid"],
+                    "clientId": row["client_id"],
+                    "username": names.get(row["user_id"]),
+                    "scope": row["scope"],
+                    "offline": bool(row["offline"]),
+                    "refreshes": row["refreshes"],
+                    "reuses": row["reuses"],
+                    "createdAt": row["created_at"],
+                    "lastUsedAt": row["last_used"],
+                    "ended": row["ended"],
+                }
+                for row in state.store.all("all_grants")
+            ]
+        )
+
+
+def _fault_switches(switches: Blueprint, faults: Faults) -> None:
     @switches.put("/faults")
     def plan_faults() -> Any:
-        faults.plan(request.get_json())
-        return "", 204
+        try:
+            faults.plan([Fault.parse(fault) for fault in request.get_json()])
+        except ValueError as error:
+            abort(400, str(error))
+        return _DONE
 
     @switches.get("/requests")
     def count_requests() -> Any:
         return jsonify(faults.counts())
 
-    @switches.delete("")
+
+def _reset_switch(switches: Blueprint, state: State, faults: Faults) -> None:
+    original = state.realm.lifetimes
+
+    @switches.delete("", strict_slashes=False)
     def all_well() -> Any:
-        _use(state, original)
+        state.realm.lifetimes = original
         faults.plan([])
         state.store.remember("not_before", 0)
-        state.store.run("delete from users")
-        state.store.run("delete from meta where name like 'secret:%'")
-        return "", 204
-
-    app.register_blueprint(switches)
+        state.store.run("forget_users")
+        state.store.run("forget_client_secrets")
+        return _DONE
 
 
-def _use(state: Grants, realm: Realm) -> None:
-    state.realm = realm
-    state.tokens.realm = realm
+def _explain(error: Any) -> tuple[Response, int]:
+    return jsonify(error=error.description), error.code

@@ -1,26 +1,72 @@
 """Faults in front of the server, as WSGI middleware: what a network or an overloaded server does to an answer.
 
-A fault is `{"endpoint": "token", "grantType": "refresh_token", "times": 1, …}` and one of
-
-- `"delay": seconds` before the request is handled;
-- `"status": 503`, with `"retryAfter": seconds`, instead of handling it;
-- `"garbage": true`: handled, but the answer is not JSON;
-- `"half": true`: handled, but the answer breaks off;
-- `"drop": true`: handled, but the connection closes without an answer.
-
-`grantType` and `times` may be left out: any, and for ever.
+Knows nothing of the realm; `control` mounts it. The README describes a fault's members.
 """
 
+import base64
+import binascii
 import io
 import socket
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields
 from typing import Any
 from urllib.parse import parse_qs
 
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+_GARBAGE = b"<html>certainly not JSON"
+
+
+@dataclass(slots=True)
+class Fault:
+    """One fault of a plan. Seconds; `times` counts down, None is for ever."""
+
+    endpoint: str
+    grant_type: str | None = None
+    client_id: str | None = None
+    times: int | None = None
+    delay: float = 0
+    hold: float = 0
+    status: int | None = None
+    retry_after: int | None = None
+    garbage: bool = False
+    half: bool = False
+    drop: bool = False
+
+    @classmethod
+    def parse(cls, document: Mapping[str, Any]) -> "Fault":
+        """From its JSON form. Raises ValueError for a member that does not exist."""
+        known = {_camel(field.name): field.name for field in fields(cls)}
+        unknown = sorted(document.keys() - known.keys())
+        if unknown or "endpoint" not in document:
+            raise ValueError(f"a fault has `endpoint` and may have {', '.join(sorted(known))}; unknown: {unknown}")
+        return cls(**{known[name]: value for name, value in document.items()})
+
+    def fits(self, call: "Call") -> bool:
+        """Whether it is meant for that call."""
+        return (
+            self.times != 0
+            and self.endpoint == call.endpoint
+            and self.grant_type in {None, call.grant_type}
+            and self.client_id in {None, call.client_id}
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request, as far as plans and counters care."""
+
+    endpoint: str
+    grant_type: str = ""
+    client_id: str = ""
+
+    def counters(self) -> list[str]:
+        """`token`, `token:refresh_token`, `token:refresh_token:token-vault`."""
+        names = [name for name in (self.endpoint, self.grant_type, self.client_id) if name]
+        return [":".join(names[: length + 1]) for length in range(len(names))]
 
 
 class Faults:
@@ -30,17 +76,17 @@ class Faults:
         """prefix: the path below which the endpoints live."""
         self._prefix = prefix
         self._lock = threading.Lock()
-        self._plan: list[dict[str, Any]] = []
+        self._plan: list[Fault] = []
         self._counts: Counter[str] = Counter()
 
-    def plan(self, faults: list[dict[str, Any]]) -> None:
+    def plan(self, faults: list[Fault]) -> None:
         """Replace the plan and start counting anew."""
         with self._lock:
-            self._plan = [dict(fault) for fault in faults]
+            self._plan = faults
             self._counts.clear()
 
     def counts(self) -> dict[str, int]:
-        """Requests since the last plan, by `endpoint` and `endpoint:grant_type`."""
+        """Requests since the last plan."""
         with self._lock:
             return dict(self._counts)
 
@@ -48,55 +94,70 @@ class Faults:
         """The application with the faults in front."""
 
         def outer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-            path = environ["PATH_INFO"]
-            if not path.startswith(self._prefix):
+            if not environ["PATH_INFO"].startswith(self._prefix):
                 return inner(environ, start_response)
-            fault = self._next(path.removeprefix(self._prefix), _grant_type(environ))
-            return _answer(fault, inner, environ, start_response)
+            fault = self._next(_call(environ, self._prefix))
+            return _answer(fault, inner, environ, start_response) if fault else inner(environ, start_response)
 
         return outer
 
-    def _next(self, endpoint: str, grant_type: str) -> dict[str, Any]:
+    def _next(self, call: Call) -> Fault | None:
         with self._lock:
-            self._counts.update([endpoint, f"{endpoint}:{grant_type}"] if grant_type else [endpoint])
-            for fault in self._plan:
-                fits = fault["endpoint"] == endpoint and fault.get("grantType", grant_type) == grant_type
-                if fits and fault.get("times", 1) > 0:
-                    fault["times"] = fault.get("times", float("inf")) - 1
-                    return fault
-        return {}
+            self._counts.update(call.counters())
+            fault = next((fault for fault in self._plan if fault.fits(call)), None)
+            if fault and fault.times:
+                fault.times -= 1
+            return fault
 
 
-def _grant_type(environ: dict[str, Any]) -> str:
+def _answer(fault: Fault, inner: Wsgi, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    time.sleep(fault.delay)
+    if fault.status is not None:
+        retry = [] if fault.retry_after is None else [("Retry-After", str(fault.retry_after))]
+        start_response(f"{fault.status} Fault", [("Content-Type", "text/plain"), *retry])
+        return [b"trouble on demand"]
+    answer: list[tuple[str, list[tuple[str, str]]]] = []
+    body = b"".join(inner(environ, lambda status, headers, *_: answer.append((status, headers))))
+    status, headers = answer[0]
+    time.sleep(fault.hold)
+    if fault.drop:
+        return _hang_up(environ, b"")
+    if fault.half:
+        start_response(status, headers)  # its Content-Length promises more than comes
+        return _hang_up(environ, body[: len(body) // 2])
+    if fault.garbage:
+        start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(_GARBAGE)))])
+        return [_GARBAGE]
+    start_response(status, headers)
+    return [body]
+
+
+def _hang_up(environ: dict[str, Any], first: bytes) -> Iterator[bytes]:
+    """Send what there is and close the connection; the server notices when it wants to send more."""
+    if first:
+        yield first
+    environ["gunicorn.socket"].shutdown(socket.SHUT_RDWR)
+
+
+def _call(environ: dict[str, Any], prefix: str) -> Call:
+    endpoint = environ["PATH_INFO"].removeprefix(prefix)
     if environ["REQUEST_METHOD"] != "POST":
-        return ""
+        return Call(endpoint)
     body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
     environ["wsgi.input"] = io.BytesIO(body)
-    return str(parse_qs(body.decode("latin-1")).get("grant_type", [""])[0])
+    form = parse_qs(body.decode("latin-1"))
+    client_id = _basic_user(environ.get("HTTP_AUTHORIZATION", "")) or form.get("client_id", [""])[0]
+    return Call(endpoint, form.get("grant_type", [""])[0], client_id)
 
 
-def _answer(
-    fault: dict[str, Any], inner: Wsgi, environ: dict[str, Any], start_response: Callable[..., Any]
-) -> Iterable[bytes]:
-    if "delay" in fault:
-        time.sleep(fault["delay"])  # the fault itself
-    if "status" in fault:
-        headers = [("Content-Type", "text/plain")]
-        if "retryAfter" in fault:
-            headers.append(("Retry-After", str(fault["retryAfter"])))
-        start_response(f"{fault['status']} Fault", headers)
-        return [b"trouble on demand"]
-    if not fault.keys() & {"garbage", "half", "drop"}:
-        return inner(environ, start_response)
-    seen: list[Any] = []
-    body = b"".join(inner(environ, lambda status, headers, *_: seen.append((status, headers))))
-    if "garbage" in fault:
-        start_response("200 OK", [("Content-Type", "application/json")])
-        return [b"<html>certainly not JSON"]
-    if "half" in fault:
-        status, headers = seen[0]
-        start_response(status, headers)  # its Content-Length promises more than comes
-        return [body[: len(body) // 2]]
-    environ["gunicorn.socket"].shutdown(socket.SHUT_RDWR)
-    start_response("200 OK", [])
-    return []
+def _basic_user(authorization: str) -> str:
+    try:
+        credentials = base64.b64decode(authorization.removeprefix("Basic "), validate=True)
+    except binascii.Error:
+        return ""
+    return credentials.decode("latin-1").partition(":")[0]
+
+
+def _camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(word.capitalize() for word in rest)

@@ -1,104 +1,149 @@
-"""Authlib's authorization server with this realm behind it: what a token answer holds, and what it does not."""
+"""Authlib's authorization server with this realm behind it: who may call, what is answered; RFC 7009 and 7662."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from authlib.integrations.flask_oauth2 import AuthorizationServer
-from authlib.oauth2.rfc6750 import BearerTokenGenerator
+from authlib.oauth2.rfc6749 import InvalidClientError, InvalidRequestError
+from authlib.oauth2.rfc6749.util import extract_basic_authorization
 from authlib.oauth2.rfc7009 import RevocationEndpoint
 from authlib.oauth2.rfc7662 import IntrospectionEndpoint
-from flask import Flask, g
+from flask import Flask
 
-from dev_idp.grants import Client, ClientCredentials, Grants, IdTokens, Pkce, narrowed
+from dev_idp.clients import Client
+from dev_idp.errors import ClientRefusedError, RevocationRefusedError, UnknownClientError
+from dev_idp.flows import AuthorizationCode, ClientCredentials, Password, Pkce, RefreshToken
 from dev_idp.realm import User
-
-_ALL_METHODS = ("client_secret_basic", "client_secret_post", "none")
-
-
-def create_server(app: Flask, state: Grants) -> AuthorizationServer:
-    """Wire the grants and endpoints."""
-
-    def find_client(client_id: str) -> Client | None:
-        record = state.realm.clients.get(client_id)
-        return (
-            None
-            if record is None
-            else Client(record, state.store.remembered(f"secret:{client_id}", str) or record.secret)
-        )
-
-    def access_token(client: Client, grant_type: str, user: User | None, scope: str | None) -> str:
-        if grant_type == "password" and user is not None:
-            g.session = state.sessions.begin(client.client_id, user.id, client.get_allowed_scope(scope), None)
-        session = g.get("session")
-        person = user or state.realm.service_account(client.client_id)
-        granted = client.get_allowed_scope(scope) if session is None else session.scope
-        if grant_type == "refresh_token":
-            granted = narrowed(session, scope)
-        return state.tokens.access_token(client.record, person, granted, session.sid if session else None)
-
-    def complete(token: dict[str, Any], _request: Any) -> None:
-        """What Keycloak adds: the refresh token with its lifetime, the session, and all scopes of the grant."""
-        session = g.get("session")
-        token["expires_in"] = state.realm.lifetimes.access_token
-        token["not-before-policy"] = state.store.remembered("not_before", int)
-        if session is None:
-            token["refresh_expires_in"] = 0
-            token["scope"] = " ".join(("profile", "email"))
-            return
-        token["refresh_token"] = g.get("next_refresh_token") or state.sessions.new_refresh_token(session)
-        token["refresh_expires_in"] = 0 if session.offline else state.realm.lifetimes.sso_idle
-        token["session_state"] = session.sid
-        token["scope"] = session.scope
-
-    class Revocation(RevocationEndpoint):  # type: ignore[misc]
-        """RFC 7009; ends the session that the token belongs to."""
-
-        CLIENT_AUTH_METHODS = _ALL_METHODS
-
-        def query_token(self, token_string: str, token_type_hint: str | None) -> Any:  # noqa: ARG002
-            claims = state.tokens.read_refresh_token(token_string) or state.tokens.read_access_token(token_string)
-            return _Owned(claims) if claims else None
-
-        def revoke_token(self, token: "_Owned", request: Any) -> None:  # noqa: ARG002
-            if token["typ"] == "Bearer":
-                state.store.run("insert or ignore into revoked_access_tokens values (?, ?)", token["jti"], token["exp"])
-            else:
-                state.sessions.end(token["sid"])
-
-    class Introspection(IntrospectionEndpoint):  # type: ignore[misc]
-        """RFC 7662."""
-
-        CLIENT_AUTH_METHODS = ("client_secret_basic", "client_secret_post")
-
-        def query_token(self, token_string: str, token_type_hint: str | None) -> Any:  # noqa: ARG002
-            claims = state.tokens.read_access_token(token_string) or _live_refresh(state, token_string)
-            return _Owned(claims) if claims else None
-
-        def check_permission(self, token: Any, client: Client, request: Any) -> bool:  # noqa: ARG002
-            return True
-
-        def introspect_token(self, token: "_Owned") -> dict[str, Any]:
-            return {**token, "client_id": token["azp"], "token_type": token["typ"], "active": True}
-
-    server = AuthorizationServer(app, query_client=find_client, save_token=complete)
-    generator = BearerTokenGenerator(access_token, lambda **_: "replaced in complete()", lambda *_: 0)
-    server.register_token_generator("default", generator)
-    server.register_grant(state.code(), [Pkce(required=False), IdTokens(state.tokens)])
-    server.register_grant(state.refresh())
-    server.register_grant(state.password())
-    server.register_grant(ClientCredentials)
-    server.register_endpoint(Revocation)
-    server.register_endpoint(Introspection)
-    return server
+from dev_idp.state import State
+from dev_idp.tokens import Grant
 
 
-class _Owned(dict[str, Any]):
-    """Claims of a token, as Authlib asks whose it is."""
+class Server(AuthorizationServer):  # type: ignore[misc]  # Authlib has no types
+    """One realm's."""
 
-    def check_client(self, client: Client) -> bool:
-        return bool(self["azp"] == client.client_id)
+    def __init__(self, app: Flask, state: State) -> None:
+        super().__init__(app)
+        self.state = state
+        self.register_grant(AuthorizationCode, [Pkce(required=True)])
+        for flow in (RefreshToken, Password, ClientCredentials):
+            self.register_grant(flow)
+        for endpoint in (_Revocation, _Introspection):
+            self.register_endpoint(endpoint)
+
+    def query_client(self, client_id: str) -> Client | None:
+        """A client of the realm, with the secret that it has now."""
+        record = self.state.realm.clients.get(client_id)
+        row = self.state.store.one("client_secret", client_id=client_id)
+        return Client(record, row["secret"] if row else record.secret) if record else None
+
+    def authenticate_client(self, request: Any, methods: Any, endpoint: str = "token") -> Any:
+        """Raises UnknownClientError or ClientRefusedError."""
+        try:
+            return super().authenticate_client(request, methods, endpoint)
+        except InvalidClientError as error:
+            named = extract_basic_authorization(request.headers)[0] or request.form.get("client_id", "")
+            raise ClientRefusedError if self.query_client(named) else UnknownClientError from error
+
+    def save_token(self, token: dict[str, Any], request: Any) -> None:
+        """Done by the flow that made it."""
+
+    def answer(
+        self, client: Client, user: User, grant: Grant, refresh_token: str, *, asked: str | None = None, nonce: str = ""
+    ) -> dict[str, Any]:
+        """Keycloak's token answer for a person's grant. asked: scopes to narrow the access token to.
+
+        The answer's `scope` names all scopes of the grant even so; the access token's own claim is narrowed.
+        """
+        state = self.state
+        scope = client.record.narrowed_scopes(grant.scope, asked)
+        access_token = state.tokens.access_token(client.record, user, scope, grant.sid)
+        answer = {
+            **self._common(access_token),
+            "refresh_expires_in": state.grants.refresh_lifetime(grant),
+            "refresh_token": refresh_token,
+            "session_state": grant.sid,
+            "scope": grant.scope,
+        }
+        if "openid" in scope.split():
+            answer["id_token"] = state.tokens.id_token(client.record, user, grant, access_token, nonce)
+        return answer
+
+    def answer_client(self, client: Client, asked: str | None) -> dict[str, Any]:
+        """Keycloak's token answer for a client's own service account. Raises ClientRefusedError when it has none."""
+        account = self.state.realm.service_account(client.client_id)
+        if account is None:
+            raise ClientRefusedError
+        scope = client.get_allowed_scope(asked)
+        access_token = self.state.tokens.access_token(client.record, account, scope, None)
+        return {**self._common(access_token), "refresh_expires_in": 0, "scope": scope}
+
+    def _common(self, access_token: str) -> dict[str, Any]:
+        return {
+            "access_token": access_token,
+            "token_type": "Bearer",
+            "expires_in": self.state.realm.lifetimes.access_token,
+            "not-before-policy": self.state.logins.not_before(),
+        }
 
 
-def _live_refresh(state: Grants, token: str) -> dict[str, Any] | None:
-    claims = state.tokens.read_refresh_token(token)
-    live = claims and state.store.one("select 1 from sessions where sid = ? and ended = ''", claims["sid"])
-    return claims if live else None
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A token that somebody asks about."""
+
+    text: str
+    claims: dict[str, Any]
+
+    def is_expired(self) -> bool:
+        """Expired tokens are not found."""
+        return False
+
+    def is_revoked(self) -> bool:
+        """Revoked tokens are not found."""
+        return False
+
+
+class _Revocation(RevocationEndpoint):  # type: ignore[misc]
+    """RFC 7009, with Keycloak's answers: 200 with an error inside for what is no token any more."""
+
+    CLIENT_AUTH_METHODS = ("client_secret_basic", "client_secret_post", "none")
+
+    def authenticate_token(self, request: Any, client: Client) -> _Found:
+        """Raises InvalidRequestError or RevocationRefusedError."""
+        self.check_params(request, client)
+        text = request.form["token"]
+        claims = self.server.state.keys.read_secret(text) or self.server.state.verify(text)
+        if claims is None:
+            raise RevocationRefusedError
+        if claims["azp"] != client.client_id:
+            raise InvalidRequestError("Unmatching clients")
+        return _Found(text, claims)
+
+    def revoke_token(self, token: _Found, request: Any) -> None:
+        """An access token alone; a refresh token with its grant. Raises RevocationRefusedError when that has ended."""
+        state = self.server.state
+        if token.claims["typ"] == "Bearer":
+            state.store.run("revoke_access_token", jti=token.claims["jti"], expires_at=token.claims["exp"])
+        elif not state.grants.revoke(token.text, request.client.client_id):
+            raise RevocationRefusedError
+
+
+class _Introspection(IntrospectionEndpoint):  # type: ignore[misc]
+    """RFC 7662, for clients with a secret."""
+
+    CLIENT_AUTH_METHODS = ("client_secret_basic", "client_secret_post")
+
+    def query_token(self, token_string: str, token_type_hint: str | None) -> _Found | None:  # noqa: ARG002
+        """None when it is of no use any more."""
+        claims = self.server.state.verify(token_string) or self.server.state.verify_refresh(token_string)
+        return _Found(token_string, claims) if claims else None
+
+    def check_permission(self, token: _Found, client: Client, request: Any) -> bool:  # noqa: ARG002
+        """Any client with a secret may ask, as at Keycloak."""
+        return True
+
+    def introspect_token(self, token: _Found) -> dict[str, Any]:
+        """The claims, and what RFC 7662 section 2.2 calls them."""
+        claims = token.claims
+        user = self.server.state.realm.user(claims["sub"])
+        named = {"username": user.username} if user else {}
+        return {**claims, **named, "client_id": claims["azp"], "token_type": claims["typ"], "active": True}

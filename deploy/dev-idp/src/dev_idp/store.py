@@ -1,68 +1,105 @@
-"""State that outlives a restart, in one SQLite file that only its owner can read."""
+"""State that outlives a restart: one SQLite file that only its owner can read.
+
+The statements stand in `queries.sql`, each with a name; callers know names, never SQL.
+"""
 
 import json
 import os
+import re
 import sqlite3
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-
-def now() -> int:
-    """Seconds since the epoch."""
-    return int(time.time())
+_SCHEMA_VERSION = 2  # raise it with any change of schema.sql
+_NAME = re.compile(r"^-- name: (\w+)\n", re.MULTILINE)
 
 
 class Store:
-    """SQLite in WAL mode, a connection for each thread."""
+    """One connection and one lock: the server is one process, and SQLite has one writer anyway."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._local = threading.local()
         os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-        self._connection().executescript((files(__package__) / "schema.sql").read_text())
+        self._lock = threading.RLock()
+        self._queries = _named_queries()
+        self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=256)
+        self._connection.row_factory = sqlite3.Row
+        self._connection.executescript("pragma journal_mode=wal; pragma synchronous=normal; pragma foreign_keys=on")
+        self._drop_other_schema()
+        self._connection.executescript((files(__package__) / "schema.sql").read_text(encoding="utf-8"))
 
-    def run(self, statement: str, *values: Any) -> int:
-        """Execute one statement; how many rows it changed."""
-        return self._connection().execute(statement, values).rowcount
+    def run(self, query: str, **values: Any) -> int:
+        """Execute a statement; how many rows it changed."""
+        with self._lock:
+            return self._connection.execute(self._queries[query], values).rowcount
 
-    def one(self, query: str, *values: Any) -> sqlite3.Row | None:
+    def one(self, query: str, **values: Any) -> sqlite3.Row | None:
         """The first row, or None."""
-        row: sqlite3.Row | None = self._connection().execute(query, values).fetchone()
+        with self._lock:
+            row: sqlite3.Row | None = self._connection.execute(self._queries[query], values).fetchone()
         return row
+
+    def all(self, query: str, **values: Any) -> list[sqlite3.Row]:
+        """Every row."""
+        with self._lock:
+            return self._connection.execute(self._queries[query], values).fetchall()
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All or nothing, and nobody else writes in between."""
-        connection = self._connection()
-        connection.execute("begin immediate")
-        try:
-            yield
-        except BaseException:
-            connection.execute("rollback")
-            raise
-        connection.execute("commit")
+        """All or nothing, and nobody else reads or writes in between."""
+        with self._lock:
+            self._connection.execute("begin immediate")
+            try:
+                yield
+            except BaseException:
+                self._connection.execute("rollback")
+                raise
+            self._connection.execute("commit")
 
     def remembered(self, name: str, make: Callable[[], Any]) -> Any:
         """A JSON value that is made once and kept."""
-        row = self.one("select value from meta where name = ?", name)
-        if row is None:
-            self.run("insert or ignore into meta values (?, ?)", name, json.dumps(make()))
-            row = self.one("select value from meta where name = ?", name)
-        return json.loads(row["value"]) if row else None
+        with self._lock:
+            row = self.one("value", name=name)
+            if row is not None:
+                return json.loads(row["value"])
+            value = make()
+            self.remember(name, value)
+            return value
 
     def remember(self, name: str, value: Any) -> None:
         """Replace a remembered value."""
-        self.run("insert or replace into meta values (?, ?)", name, json.dumps(value))
+        self.run("keep_value", name=name, value=json.dumps(value))
 
-    def _connection(self) -> sqlite3.Connection:
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if connection is None:
-            connection = self._local.connection = sqlite3.connect(self._path, isolation_level=None, timeout=10)
-            connection.row_factory = sqlite3.Row
-            connection.executescript("pragma journal_mode=wal; pragma synchronous=normal; pragma foreign_keys=on")
-        return connection
+    def sweep(self, now: int, keep: int) -> None:
+        """Forget what is over since `keep` seconds."""
+        for query in ("sweep_codes", "sweep_logins", "sweep_grants"):
+            self.run(query, long_ago=now - keep)
+        self.run("sweep_revoked_access_tokens", now=now)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        with self._lock:
+            self._connection.close()
+
+    def _drop_other_schema(self) -> None:
+        """What another version of this server kept is not worth a migration: begin anew."""
+        (version,) = self._connection.execute("pragma user_version").fetchone()
+        if version != _SCHEMA_VERSION:
+            self._connection.execute("pragma foreign_keys=off")
+            for table in _tables(self._connection):
+                self._connection.execute(f'drop table "{table}"')
+            self._connection.execute("pragma foreign_keys=on")
+            self._connection.execute(f"pragma user_version={_SCHEMA_VERSION}")
+
+
+def _tables(connection: sqlite3.Connection) -> list[str]:
+    names = connection.execute("select name from sqlite_master where type = 'table' and name not like 'sqlite_%'")
+    return [row["name"] for row in names]
+
+
+def _named_queries() -> Mapping[str, str]:
+    parts = _NAME.split((files(__package__) / "queries.sql").read_text(encoding="utf-8"))
+    return dict(zip(parts[1::2], parts[2::2], strict=True))

@@ -1,135 +1,112 @@
-"""Tokens with Keycloak's claims: RS256 access and ID tokens, refresh tokens as JWTs that only this server can read."""
+"""Tokens with Keycloak's claims: what stands in an access token, an ID token and a refresh token."""
 
-import json
-import secrets
+import base64
+import hashlib
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
-from joserfc import jwt
-from joserfc.errors import JoseError
-from joserfc.jwk import KeySet, OctKey, RSAKey
-
+from dev_idp.keys import Keys
 from dev_idp.realm import ClientRecord, Realm, User
-from dev_idp.store import Store, now
 
 
-def _new_key() -> dict[str, Any]:
-    key = RSAKey.generate_key(2048, {"use": "sig", "alg": "RS256"})
-    key.ensure_kid()
-    return dict(key.as_dict(private=True))
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A live grant. sid: the login's for an online one, its own for an offline one. auth_time: seconds."""
+
+    id: int
+    sid: str
+    client_id: str
+    user_id: str
+    scope: str
+    offline: bool
+    auth_time: int
 
 
 class Tokens:
-    """Signs and reads tokens of one realm."""
+    """Makes tokens of one realm. `now` gives seconds since the epoch."""
 
-    def __init__(self, store: Store, realm: Realm, issuer: str) -> None:
-        self._store = store
-        self.realm = realm
+    def __init__(self, keys: Keys, realm: Realm, issuer: str, now: Callable[[], int]) -> None:
+        self._keys = keys
+        self._realm = realm
+        self._now = now
         self.issuer = issuer
-        self._secret = OctKey.import_key(store.remembered("refresh_secret", lambda: secrets.token_hex(32)))
-
-    def signing_key(self) -> RSAKey:
-        """The key that signs now."""
-        return self._keys()[0]
-
-    def jwks(self) -> dict[str, Any]:
-        """The public keys: the one that signs, and those that signed before."""
-        return dict(KeySet(list(self._keys())).as_dict(private=False))
-
-    def rotate_key(self, *, forget_old: bool) -> str:
-        """Sign with a new key from now on; its id."""
-        old = [] if forget_old else self._store.remembered("signing_keys", list)
-        self._store.remember("signing_keys", [_new_key(), *old])
-        return str(self.signing_key().kid)
 
     def access_token(self, client: ClientRecord, user: User, scope: str, sid: str | None) -> str:
-        """A signed access token with Keycloak's claims."""
-        identity = {
-            "preferred_username": user.username,
-            "name": f"{user.first_name} {user.last_name}".strip(),
-            "email": user.email,
-            "email_verified": True,
-        }
+        """For a person's session, or without `sid` for the client itself. `aud` only where a mapper adds one."""
         claims = {
-            "exp": now() + self.realm.lifetimes.access_token,
-            "iat": now(),
-            "jti": str(uuid.uuid4()),
-            "iss": self.issuer,
-            "sub": user.id,
-            "typ": "Bearer",
-            "azp": client.client_id,
-            "acr": "1",
+            **self._about("Bearer", client, user, scope),
             "realm_access": {"roles": list(user.realm_roles)},
             "resource_access": {name: {"roles": list(roles)} for name, roles in user.client_roles.items()},
+            "allowed-origins": list(client.web_origins),
+            "aud": client.audiences[0] if len(client.audiences) == 1 else list(client.audiences),
             "scope": scope,
-            **{name: value for name, value in identity.items() if value},
+            "sid": sid,
+            "client_id": None if sid else client.client_id,
         }
-        if client.audiences:
-            claims["aud"] = list(client.audiences) if len(client.audiences) > 1 else client.audiences[0]
-        claims |= {"sid": sid} if sid else {"client_id": client.client_id}
-        return self.sign(claims)
+        return self._keys.sign({name: value for name, value in claims.items() if value not in (None, [], {})})
 
-    def sign(self, claims: Mapping[str, Any], header: Mapping[str, Any] | None = None) -> str:
-        """Any claims, signed with the key that signs now."""
-        key = self.signing_key()
-        return jwt.encode({"alg": "RS256", "typ": "JWT", "kid": key.kid, **(header or {})}, dict(claims), key)
+    def id_token(self, client: ClientRecord, user: User, grant: Grant, access_token: str, nonce: str) -> str:
+        """OpenID Connect Core 1.0 section 2; `at_hash` as in section 3.1.3.6."""
+        claims = {
+            **self._about("ID", client, user, grant.scope),
+            "aud": client.client_id,
+            "sid": grant.sid,
+            "auth_time": grant.auth_time,
+            "at_hash": _half_hash(access_token),
+            **({"nonce": nonce} if nonce else {}),
+        }
+        return self._keys.sign(claims)
 
-    def read_access_token(self, token: str) -> dict[str, Any] | None:
-        """The claims of an access token that is still good here, or None."""
-        try:
-            claims = dict(jwt.decode(token, KeySet(list(self._keys())), ["RS256"]).claims)
-        except (JoseError, ValueError):
-            return None
-        live = claims.get("typ") == "Bearer" and claims.get("iss") == self.issuer and claims["exp"] > now()
-        if not live or self._store.one("select 1 from revoked_access_tokens where jti = ?", claims["jti"]):
-            return None
-        sid = claims.get("sid")
-        ended = sid and not self._store.one("select 1 from sessions where sid = ? and ended = ''", sid)
-        return None if ended else claims
-
-    def read_id_token(self, token: str) -> dict[str, Any] | None:
-        """The claims of an ID token that this server made, expired or not, or None."""
-        try:
-            claims = dict(jwt.decode(token, KeySet(list(self._keys())), ["RS256"]).claims)
-        except (JoseError, ValueError):
-            return None
-        return claims if claims.get("typ") == "ID" and claims.get("iss") == self.issuer else None
-
-    def refresh_token(self, client_id: str, user_id: str, sid: str, scope: str, *, offline: bool) -> tuple[str, str]:
-        """A refresh token and its `jti`."""
+    def refresh_token(self, grant: Grant, lifetime: int) -> tuple[str, str]:
+        """A refresh token and its `jti`. lifetime: seconds; 0 for an offline one, which does not name its end."""
         jti = str(uuid.uuid4())
-        claims: dict[str, Any] = {
-            "iat": now(),
+        now = self._now()
+        claims = {
+            **({"exp": now + lifetime} if lifetime else {}),
+            "iat": now,
             "jti": jti,
             "iss": self.issuer,
             "aud": self.issuer,
-            "sub": user_id,
-            "typ": "Offline" if offline else "Refresh",
-            "azp": client_id,
-            "sid": sid,
-            "scope": scope,
+            "sub": grant.user_id,
+            "typ": "Offline" if grant.offline else "Refresh",
+            "azp": grant.client_id,
+            "sid": grant.sid,
+            "scope": grant.scope,
         }
-        if not offline:
-            claims["exp"] = now() + self.realm.lifetimes.sso_idle
-        return jwt.encode({"alg": "HS256", "typ": "JWT"}, claims, self._secret), jti
+        return self._keys.sign_secretly(claims), jti
 
-    def read_refresh_token(self, token: str) -> dict[str, Any] | None:
-        """The claims of a token that this server made, or None."""
-        try:
-            return dict(jwt.decode(token, self._secret, ["HS256"]).claims)
-        except (JoseError, ValueError):
-            return None
-
-    def _keys(self) -> tuple[RSAKey, ...]:
-        stored = self._store.remembered("signing_keys", lambda: [_new_key()])
-        return tuple(_imported(json.dumps(key, sort_keys=True)) for key in stored)
-
-
-_cache: dict[str, RSAKey] = {}
+    def _about(self, typ: str, client: ClientRecord, user: User, scope: str) -> dict[str, Any]:
+        now = self._now()
+        return {
+            "exp": now + self._realm.lifetimes.access_token,
+            "iat": now,
+            "jti": str(uuid.uuid4()),
+            "iss": self.issuer,
+            "typ": typ,
+            "azp": client.client_id,
+            "acr": "1",
+            **profile(user, scope),
+        }
 
 
-def _imported(document: str) -> RSAKey:
-    if document not in _cache:
-        _cache[document] = RSAKey.import_key(json.loads(document))
-    return _cache[document]
+def profile(user: User, scope: str) -> dict[str, Any]:
+    """Claims about a person, by scope (OpenID Connect Core 1.0 section 5.4)."""
+    scopes = scope.split()
+    claims: dict[str, Any] = {"sub": user.id}
+    if "profile" in scopes:
+        claims |= {
+            "preferred_username": user.username,
+            "name": user.name,
+            "given_name": user.first_name,
+            "family_name": user.last_name,
+        }
+    if "email" in scopes and user.email:
+        claims |= {"email": user.email, "email_verified": user.email_verified}
+    return {name: value for name, value in claims.items() if value != ""}
+
+
+def _half_hash(token: str) -> str:
+    half = hashlib.sha256(token.encode()).digest()[:16]
+    return base64.urlsafe_b64encode(half).rstrip(b"=").decode()

@@ -1,0 +1,65 @@
+"""Authorization codes (RFC 6749 section 4.1.2): good for a minute, once."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+
+from authlib.oauth2.rfc6749 import InvalidGrantError
+
+from dev_idp import errors
+from dev_idp.grants import Grants
+from dev_idp.store import Store
+
+LIFETIME_SECONDS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """What a code stands for, with the two names by which Authlib asks."""
+
+    client_id: str
+    user_id: str
+    sid: str
+    login_sid: str
+    redirect_uri: str
+    scope: str
+    nonce: str
+    code_challenge: str
+    auth_time: int
+
+    def get_redirect_uri(self) -> str:
+        """The address that it was made for."""
+        return self.redirect_uri
+
+    def get_scope(self) -> str:
+        """What was consented to."""
+        return self.scope
+
+
+class Codes:
+    """The realm's codes. `now` gives seconds since the epoch."""
+
+    def __init__(self, store: Store, grants: Grants, now: Callable[[], int]) -> None:
+        self._store = store
+        self._grants = grants
+        self._now = now
+
+    def add(self, value: str, code: Code) -> None:
+        """Remember a code, by its hash."""
+        self._store.run("add_code", hash=_hash(value), expires_at=self._now() + LIFETIME_SECONDS, **asdict(code))
+
+    def take(self, value: str, client_id: str) -> Code:
+        """Use a code up. Raises InvalidGrantError; a code that comes twice ends what the first use began."""
+        row = self._store.one("code", hash=_hash(value))
+        if row is None or row["client_id"] != client_id:
+            raise InvalidGrantError(errors.CODE_NOT_VALID)
+        if not self._store.run("use_code", hash=_hash(value)):
+            self._grants.detach(row["sid"], client_id)
+            raise InvalidGrantError(errors.CODE_NOT_VALID)
+        if row["expires_at"] <= self._now():
+            raise InvalidGrantError(errors.CODE_NOT_VALID)
+        return Code(**{name: row[name] for name in Code.__dataclass_fields__})
+
+
+def _hash(value: str) -> str:
+    return hashlib.sha256(value.encode()).hexdigest()

@@ -1,0 +1,3 @@
+"""Keycloak's addresses: what people see, and what programs call."""
+
+OIDC = "/protocol/openid-connect"

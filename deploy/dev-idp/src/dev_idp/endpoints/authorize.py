@@ -1,0 +1,149 @@
+"""The authorization endpoint (RFC 6749 section 3.1, OpenID Connect Core 1.0 section 3.1.2): login, consent, code.
+
+Everything about a request stands in its query; the forms of the pages are posted to the same address. Answers carry
+`iss` (RFC 9207), refusals too.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from authlib.common.urls import add_params_to_uri
+from authlib.oauth2 import OAuth2Error
+from authlib.oauth2.rfc6749 import AccessDeniedError, InvalidRequestError, UnsupportedResponseTypeError
+from authlib.oidc.core.errors import ConsentRequiredError, LoginRequiredError
+from flask import Blueprint, redirect, request
+from werkzeug.wrappers import Response
+
+from dev_idp.clients import Client
+from dev_idp.endpoints import OIDC
+from dev_idp.errors import RequestRefusedError
+from dev_idp.logins import Login
+from dev_idp.pages import SIGN_IN, SORRY, Pages
+from dev_idp.realm import SCOPE_TITLES, User
+from dev_idp.server import Server
+
+
+def blueprint(server: Server, pages: Pages) -> Blueprint:
+    """The endpoint, below the realm's address."""
+    routes = Blueprint("authorize", __name__)
+    endpoint = _Authorize(server, pages)
+    routes.add_url_rule(f"{OIDC}/auth", view_func=endpoint.answer, methods=["GET", "POST"], endpoint="auth")
+    routes.register_error_handler(OAuth2Error, endpoint.refuse)
+    return routes
+
+
+@dataclass(frozen=True, slots=True)
+class _Authorize:
+    server: Server
+    pages: Pages
+
+    def answer(self) -> Response:
+        """Whatever comes next: a page, or the way back to the client. Raises OAuth2Error."""
+        client = self._client()
+        grant = self.server.get_consent_grant()
+        if request.method == "POST":
+            self.pages.demand_own_form()
+            if "password" in request.form:
+                return self._log_in()
+        login = self.server.state.logins.of_browser(self.pages.login_cookie())
+        user = self.server.state.realm.user(login.user_id) if login else None
+        if login is None or user is None or self._must_log_in_again(login):
+            return self._ask_for_login()
+        if not self.server.state.logins.is_enabled(user):
+            return self._ask_for_login("Account is disabled, contact your administrator.")
+        page = self._ask_for_consent(client, user)
+        if page is not None:
+            return page
+        self.server.state.logins.touch(login.sid)
+        response = self.server.create_authorization_response(grant=grant, grant_user=login)
+        return self._name_issuer(response, session_state=grant.sid)
+
+    def refuse(self, error: OAuth2Error) -> Any:
+        """Tell the client, by redirect; or the person, when the client or its address is in doubt."""
+        if not error.redirect_uri:
+            return self.pages.show("message.html", 400, title=SORRY, message=error.description or error.error)
+        error.state = request.args.get("state")
+        return self._name_issuer(self.server.handle_error_response(None, error))
+
+    def _client(self) -> Client:
+        client: Client | None = self.server.query_client(request.args.get("client_id", ""))
+        if client is None:
+            raise RequestRefusedError("Client not found.")
+        redirect_uri = request.args.get("redirect_uri", "")
+        if not client.check_redirect_uri(redirect_uri):
+            raise RequestRefusedError("Invalid parameter: redirect_uri")
+        if "response_type" not in request.args:
+            raise InvalidRequestError("Missing parameter: response_type", redirect_uri=redirect_uri)
+        if request.args["response_type"] != "code":
+            raise UnsupportedResponseTypeError(None, redirect_uri=redirect_uri)
+        return client
+
+    def _must_log_in_again(self, login: Login) -> bool:
+        max_age = request.args.get("max_age", "")
+        too_old = max_age.isdecimal() and login.auth_time + int(max_age) < self.server.state.now()
+        return too_old or ("login" in _prompts() and not _decision())
+
+    def _ask_for_login(self, error: str | None = None) -> Response:
+        if "none" in _prompts():
+            raise LoginRequiredError(**_back())
+        people = [user for user in self.server.state.realm.users.values() if user.password == user.username]
+        return self.pages.show("login.html", title=SIGN_IN, error=error, people=people)
+
+    def _log_in(self) -> Response:
+        """Check the password and go on, with `prompt=login` fulfilled."""
+        logins = self.server.state.logins
+        user = logins.authenticate(request.form.get("username", ""), request.form["password"])
+        if user is None:
+            return self._ask_for_login("Invalid username or password.")
+        if not logins.is_enabled(user):
+            return self._ask_for_login("Account is disabled, contact your administrator.")
+        left = " ".join(word for word in _prompts() if word != "login")
+        query = [*((n, v) for n, v in request.args.items() if n != "prompt"), *([("prompt", left)] if left else [])]
+        response = redirect(f"{request.path}?{urlencode(query)}", 303)
+        known = logins.of_browser(self.pages.login_cookie())
+        if known and known.user_id == user.id:
+            logins.renew(known)
+        else:
+            _, cookie = logins.begin(user)
+            self.pages.keep_login(response, cookie, self.server.state.realm.lifetimes.sso_max)
+        return response
+
+    def _ask_for_consent(self, client: Client, user: User) -> Response | None:
+        """The page, or None when nothing is left to ask. Raises AccessDeniedError and ConsentRequiredError."""
+        if not client.record.consent_required:
+            return None
+        logins = self.server.state.logins
+        wanted = set(client.get_allowed_scope(request.args.get("scope")).split())
+        if _decision() == "cancel":
+            raise AccessDeniedError("", **_back())
+        if _decision() == "accept":
+            logins.consent(user.id, client.client_id, wanted)
+            return None
+        if wanted <= logins.consented(user.id, client.client_id) and "consent" not in _prompts():
+            return None
+        if "none" in _prompts():
+            raise ConsentRequiredError(**_back())
+        titles = [title for name, title in SCOPE_TITLES.items() if name in wanted]
+        title = f"Grant access to {client.record.name}"
+        return self.pages.show("consent.html", title=title, client=client.record.name, user=user, scopes=titles)
+
+    def _name_issuer(self, response: Response, **more: str) -> Response:
+        if response.location:
+            more |= {"iss": self.server.state.tokens.issuer}
+            response.location = add_params_to_uri(response.location, list(more.items()))
+        response.headers["Cache-Control"] = "no-store"
+        return response
+
+
+def _prompts() -> list[str]:
+    return request.args.get("prompt", "").split()
+
+
+def _decision() -> str | None:
+    """`accept` or `cancel`, once the person pressed a button."""
+    return next((name for name in ("accept", "cancel") if name in request.form), None)
+
+
+def _back() -> dict[str, str]:
+    return {"redirect_uri": request.args["redirect_uri"]}

@@ -1,0 +1,74 @@
+"""What this server refuses with, in Keycloak's words.
+
+OAuth2Error (Authlib)
+├── RequestRefusedError       400, no redirect: shown to the person on a page
+├── UnknownClientError        401 invalid_client
+├── ClientRefusedError        401 unauthorized_client
+├── CredentialsRefusedError   401 invalid_grant
+├── ScopesRefusedError        400 invalid_scope
+├── RevocationRefusedError    200 invalid_token: a token that is no (longer a) token, at the revocation endpoint
+└── InvalidGrantError         400 invalid_grant, with one of the texts below
+"""
+
+from authlib.oauth2 import OAuth2Error
+
+CODE_NOT_VALID = "Code not valid"
+CODE_ELSEWHERE = "Incorrect redirect_uri"
+REFRESH_INVALID = "Invalid refresh token"
+REFRESH_FOREIGN = "Invalid refresh token. Token client and authorized client don't match"
+REFRESH_EXPIRED = "Token is not active"
+REFRESH_OVERUSED = "Maximum allowed refresh token reuse exceeded"
+REFRESH_STALE = "Stale token"
+OFFLINE_SESSION_GONE = "Offline user session not found"
+OFFLINE_SESSION_IDLE = "Offline session not active"
+SESSION_GONE = "Session not active"
+SESSION_DETACHED = "Session doesn't have required client"
+USER_DISABLED = "User disabled"
+
+
+class RequestRefusedError(OAuth2Error):  # type: ignore[misc]  # Authlib has no types
+    """An authorization request that must not be sent back anywhere (RFC 6749 section 4.1.2.1)."""
+
+    error = "invalid_request"
+
+
+class UnknownClientError(OAuth2Error):  # type: ignore[misc]
+    """Invalid client or Invalid client credentials"""
+
+    error = "invalid_client"
+    description = __doc__
+    status_code = 401
+
+
+class ClientRefusedError(OAuth2Error):  # type: ignore[misc]
+    """Invalid client or Invalid client credentials"""
+
+    error = "unauthorized_client"
+    description = __doc__
+    status_code = 401
+
+
+class CredentialsRefusedError(OAuth2Error):  # type: ignore[misc]
+    """Invalid user credentials"""
+
+    error = "invalid_grant"
+    description = __doc__
+    status_code = 401
+
+
+class ScopesRefusedError(OAuth2Error):  # type: ignore[misc]
+    """Invalid scopes: those that were asked for"""
+
+    error = "invalid_scope"
+
+    def __init__(self, scope: str) -> None:
+        printable = "".join(c for c in scope if " " <= c <= "~" and c not in '"\\')  # RFC 6749 section 5.2
+        super().__init__(description=f"Invalid scopes: {printable}")
+
+
+class RevocationRefusedError(OAuth2Error):  # type: ignore[misc]
+    """Invalid token"""
+
+    error = "invalid_token"
+    description = __doc__
+    status_code = 200

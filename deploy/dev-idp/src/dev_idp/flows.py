@@ -1,0 +1,192 @@
+"""The grant types of RFC 6749, on Authlib: it checks the requests, this realm decides and answers.
+
+Each flow finds the realm's state at `self.server.state` and makes its whole token answer in `generate_token`.
+"""
+
+from typing import Any
+
+from authlib.oauth2.rfc6749 import InvalidGrantError, InvalidRequestError, grants
+from authlib.oauth2.rfc7636 import CodeChallenge
+
+from dev_idp import errors
+from dev_idp.codes import Code
+from dev_idp.errors import CredentialsRefusedError, ScopesRefusedError
+from dev_idp.grants import Presented, new_sid
+from dev_idp.logins import Login
+from dev_idp.realm import User
+
+_ANY_METHOD = ("client_secret_basic", "client_secret_post", "none")
+_SECRET = ("client_secret_basic", "client_secret_post")
+
+
+class AuthorizationCode(grants.AuthorizationCodeGrant):  # type: ignore[misc]  # Authlib has no types
+    """Section 4.1."""
+
+    TOKEN_ENDPOINT_AUTH_METHODS = _ANY_METHOD
+
+    def validate_requested_scope(self) -> None:
+        """Raises ScopesRefusedError, which goes back to the client."""
+        _check_scopes(self.request.client or self.server.query_client(self.request.payload.client_id), self.request)
+
+    def create_authorization_response(self, redirect_uri: str, grant_user: Login) -> Any:
+        """Also names the session that the code stands for, as Keycloak does."""
+        request = self.request
+        self.sid = new_sid(grant_user.sid, request.client.get_allowed_scope(request.payload.scope))
+        return super().create_authorization_response(redirect_uri, grant_user)
+
+    def save_authorization_code(self, code: str, request: Any) -> None:
+        """Authlib calls the login the request's user."""
+        login: Login = request.user
+        asked = request.payload.data
+        self.server.state.codes.add(
+            code,
+            Code(
+                client_id=request.client.client_id,
+                user_id=login.user_id,
+                sid=self.sid,
+                login_sid=login.sid,
+                redirect_uri=request.payload.redirect_uri,
+                scope=request.client.get_allowed_scope(request.payload.scope),
+                nonce=asked.get("nonce", ""),
+                code_challenge=asked.get("code_challenge", ""),
+                auth_time=login.auth_time,
+            ),
+        )
+
+    def query_authorization_code(self, code: str, client: Any) -> Code:
+        """Takes it: whatever is wrong with the rest of the request, it is used up. Raises InvalidGrantError."""
+        taken: Code = self.server.state.codes.take(code, client.client_id)
+        if taken.redirect_uri != self.request.form.get("redirect_uri"):
+            raise InvalidGrantError(errors.CODE_ELSEWHERE)
+        return taken
+
+    def authenticate_user(self, authorization_code: Code) -> User:
+        """The person who consented. Raises InvalidGrantError when they were disabled or logged out since."""
+        state = self.server.state
+        user: User | None = state.realm.user(authorization_code.user_id)
+        if user is None or not state.logins.is_enabled(user):
+            raise InvalidGrantError(errors.USER_DISABLED)
+        if state.logins.find(authorization_code.login_sid) is None:
+            raise InvalidGrantError(errors.CODE_NOT_VALID)
+        return user
+
+    def delete_authorization_code(self, authorization_code: Code) -> None:
+        """It stays, marked as used, so that a replay is recognized."""
+
+    def generate_token(self, user: User, **_: Any) -> dict[str, Any]:
+        """The answer to a code."""
+        code: Code = self.request.authorization_code
+        login = Login(code.login_sid, code.user_id, code.auth_time, code.auth_time)
+        grant = self.server.state.grants.begin(code.client_id, login, code.scope, code.sid)
+        refresh_token = self.server.state.grants.first_refresh_token(grant)
+        return dict(self.server.answer(self.request.client, user, grant, refresh_token, nonce=code.nonce))
+
+
+class RefreshToken(grants.RefreshTokenGrant):  # type: ignore[misc]
+    """Section 6."""
+
+    TOKEN_ENDPOINT_AUTH_METHODS = _ANY_METHOD
+
+    def authenticate_refresh_token(self, refresh_token: str) -> "_Credential":
+        """Raises InvalidGrantError."""
+        return _Credential(self.server.state.grants.present(refresh_token, self.request.client.client_id))
+
+    def _validate_token_scope(self, token: "_Credential") -> None:  # noqa: ARG002 - Authlib's signature
+        """Unlike Authlib, Keycloak refuses only what it does not know and passes over what was not granted."""
+        _check_scopes(self.request.client, self.request)
+
+    def authenticate_user(self, refresh_token: "_Credential") -> User | None:
+        """The person who granted."""
+        user: User | None = self.server.state.realm.user(refresh_token.presented.grant.user_id)
+        return user
+
+    def generate_token(self, user: User, **_: Any) -> dict[str, Any]:
+        """Spends the token; the answer. Raises InvalidGrantError when it was used too often."""
+        presented = self.request.refresh_token.presented
+        successor = self.server.state.grants.spend(presented)
+        asked = self.request.payload.scope
+        return dict(self.server.answer(self.request.client, user, presented.grant, successor, asked=asked))
+
+    def revoke_old_credential(self, refresh_token: "_Credential") -> None:
+        """Spending it has done that."""
+
+
+class Password(grants.ResourceOwnerPasswordCredentialsGrant):  # type: ignore[misc]
+    """Section 4.3, for the command line in development."""
+
+    TOKEN_ENDPOINT_AUTH_METHODS = _ANY_METHOD
+
+    def authenticate_user(self, username: str, password: str) -> User:
+        """Raises CredentialsRefusedError, or InvalidGrantError when the person is disabled."""
+        logins = self.server.state.logins
+        user: User | None = logins.authenticate(username, password)
+        if user is None:
+            raise CredentialsRefusedError
+        if not logins.is_enabled(user):
+            raise InvalidGrantError("Account disabled")
+        return user
+
+    def generate_token(self, user: User, **_: Any) -> dict[str, Any]:
+        """A login without a browser, and the answer. Raises ScopesRefusedError."""
+        _check_scopes(self.request.client, self.request)
+        state, client = self.server.state, self.request.client
+        login = state.logins.begin_without_browser(user)
+        scope = client.get_allowed_scope(self.request.payload.scope)
+        grant = state.grants.begin(client.client_id, login, scope, new_sid(login.sid, scope))
+        return dict(self.server.answer(client, user, grant, state.grants.first_refresh_token(grant)))
+
+
+class ClientCredentials(grants.ClientCredentialsGrant):  # type: ignore[misc]
+    """Section 4.4."""
+
+    TOKEN_ENDPOINT_AUTH_METHODS = _SECRET
+
+    def generate_token(self, **_: Any) -> dict[str, Any]:
+        """The answer, for the client's service account. Raises ScopesRefusedError."""
+        _check_scopes(self.request.client, self.request)
+        return dict(self.server.answer_client(self.request.client, self.request.payload.scope))
+
+
+class Pkce(CodeChallenge):  # type: ignore[misc]
+    """RFC 7636 with S256; demanded of the clients whose realm entry says so."""
+
+    SUPPORTED_CODE_CHALLENGE_METHOD = ("S256",)
+    DEFAULT_CODE_CHALLENGE_METHOD = "S256"
+
+    def validate_code_challenge(self, grant: Any, redirect_uri: str) -> None:
+        """Authlib lets a request without any challenge pass; Keycloak does not."""
+        asked = grant.request.payload.data
+        if grant.request.client.record.pkce_required:
+            for name in ("code_challenge_method", "code_challenge"):
+                if not asked.get(name):
+                    raise InvalidRequestError(f"Missing parameter: {name}", redirect_uri=redirect_uri)
+        super().validate_code_challenge(grant, redirect_uri)
+
+    def get_authorization_code_challenge(self, authorization_code: Code) -> str | None:
+        """What the request sent."""
+        return authorization_code.code_challenge or None
+
+    def get_authorization_code_challenge_method(self, authorization_code: Code) -> str:  # noqa: ARG002
+        """No other is accepted."""
+        return "S256"
+
+
+class _Credential:
+    """A refresh token that was presented, as Authlib asks for it."""
+
+    def __init__(self, presented: Presented) -> None:
+        self.presented = presented
+
+    def check_client(self, client: Any) -> bool:
+        """Whether it was given to that client."""
+        return bool(self.presented.grant.client_id == client.client_id)
+
+    def get_scope(self) -> str:
+        """All that was granted."""
+        return self.presented.grant.scope
+
+
+def _check_scopes(client: Any, request: Any) -> None:
+    asked = request.payload.scope
+    if client.record.unknown_scopes(asked):
+        raise ScopesRefusedError(asked)

@@ -24,9 +24,11 @@ const UNREACHABLE: Explanation = {
 const BY_CODE: Record<string, { title: string; next?: NextStep }> = {
   task_not_found: { title: "This task no longer exists" },
   task_not_executable: { title: "This task can't be executed now" },
+  task_not_linkable: { title: "This task can't take another token now" },
   token_not_found: { title: "This offline token no longer exists", next: "requestToken" },
   vault_unavailable: { title: "The token vault is not available", next: "retry" },
   service_unavailable: { title: "The service is not available", next: "retry" },
+  storage_unavailable: { title: "The service is not available", next: "retry" },
   provider_unavailable: { title: "The authorization server is not available", next: "retry" },
   rate_limited: { title: "Too many requests", next: "retry" },
   forbidden: { title: "You may not do this" },

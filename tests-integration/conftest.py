@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,13 +17,11 @@ ARTIFACTS = ROOT / "artifacts"
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def stack() -> Iterator[Stack]:
     """A running stack. When the run is over, nothing that it has written may hold a secret; then it is cleaned away."""
     idp = os.environ.get("IDP") or "dev"
-    state_dir = tmp_path_factory.mktemp("stack")
-    state_dir.chmod(0o755)
-    for parent in state_dir.parents[:2]:
-        parent.chmod(0o755)
+    state_dir = Path(tempfile.mkdtemp(prefix="offline-token-vault-test-"))
+    state_dir.chmod(0o755)  # PostgreSQL runs as somebody else when we are root
     running = Stack.create(state_dir, idp)
     running.start()
     try:

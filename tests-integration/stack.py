@@ -98,8 +98,8 @@ def is_running(pid: int) -> bool:
         return False
 
 
-def eventually(condition: Callable[[], T], what: str, seconds: float = 30.0) -> T:
-    """Wait for a condition; its value. Fails with `what` when it does not come."""
+def eventually(condition: Callable[[], T | None], what: str, seconds: float = 30.0) -> T:
+    """Wait until a condition is truthy; its value. Fails with `what` when that does not come."""
     deadline = time.monotonic() + seconds
     while True:
         value = condition()

@@ -3,9 +3,11 @@
 import base64
 import json
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+import requests
 from api import MANAGER, Api, problem
 from cryptography.hazmat.primitives.asymmetric import rsa
 from joserfc import jwt
@@ -36,8 +38,6 @@ def test_forged_tokens(stack: Stack, alice: Api, address: str, forge: str) -> No
 
 def test_a_refresh_token_is_no_access_token(stack: Stack, alice: Api) -> None:
     """And neither is an ID token, nor a token for somebody else."""
-    import requests  # noqa: PLC0415 - only here
-
     form = {
         "grant_type": "password",
         "client_id": "dev-cli",
@@ -106,7 +106,7 @@ def _encoded(value: Any) -> str:
     return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
 
 
-FORGERIES = {
+FORGERIES: dict[str, Callable[[str], str]] = {
     "signed_by_another_key": _resigned,
     "without_signature": lambda token: f"{_encoded({'alg': 'none', 'typ': 'JWT'})}.{token.split('.')[1]}.",
     "changed_payload": lambda token: ".".join(

@@ -1,8 +1,8 @@
 """Structured logs: one JSON object a line on stderr, a static event name plus fields.
 
 The request id travels in a context variable, so every line that a request causes carries it. Secrets are types that
-print as `***` (`service_kit.secret`), and nothing here logs a query string, a header, a body, or the local variables of a
-traceback, which may hold tokens.
+print as `***` (`service_kit.secret`), and nothing here logs a query string, a header, a body, or a traceback's local
+variables, which may hold tokens.
 """
 
 import logging

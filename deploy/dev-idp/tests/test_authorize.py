@@ -105,10 +105,10 @@ def test_prompt_none_without_a_login_is_login_required(world):
     assert (answer["error"], answer["iss"], answer["state"]) == ("login_required", world.ISSUER, "s1")
 
 
-def test_prompt_none_without_a_consent_is_consent_required(world):
+def test_prompt_none_without_a_consent_is_interaction_required(world):
     alice = world.person()
     alice.authorize("task-ui")
-    assert alice.authorize("token-vault", prompt="none")["error"] == "consent_required"
+    assert alice.authorize("token-vault", prompt="none")["error"] == "interaction_required"
 
 
 def test_prompt_none_with_a_login_gives_a_code(world):

@@ -49,12 +49,12 @@ class Codes:
         self._store.run("add_code", hash=_hash(value), expires_at=self._now() + LIFETIME_SECONDS, **asdict(code))
 
     def take(self, value: str, client_id: str) -> Code:
-        """Use a code up. Raises InvalidGrantError; a code that comes twice ends what the first use began."""
+        """Use a code up. Raises InvalidGrantError; a code that comes twice ends an online grant of its first use."""
         row = self._store.one("code", hash=_hash(value))
         if row is None or row["client_id"] != client_id:
             raise InvalidGrantError(errors.CODE_NOT_VALID)
         if not self._store.run("use_code", hash=_hash(value)):
-            self._grants.detach(row["sid"], client_id)
+            self._grants.detach_online(row["sid"], client_id)
             raise InvalidGrantError(errors.CODE_NOT_VALID)
         if row["expires_at"] <= self._now():
             raise InvalidGrantError(errors.CODE_NOT_VALID)

@@ -4,6 +4,8 @@ OAuth2Error (Authlib)
 ├── RequestRefusedError       400, no redirect: shown to the person on a page
 ├── UnknownClientError        401 invalid_client
 ├── ClientRefusedError        401 unauthorized_client
+│   └── FlowRefusedError      400 or 401, in words of its own
+├── ClientNotAllowedError     403 invalid_request
 ├── CredentialsRefusedError   401 invalid_grant
 ├── ScopesRefusedError        400 invalid_scope
 ├── RevocationRefusedError    200 invalid_token: a token that is no (longer a) token, at the revocation endpoint
@@ -14,6 +16,8 @@ from authlib.oauth2 import OAuth2Error
 
 CODE_NOT_VALID = "Code not valid"
 CODE_ELSEWHERE = "Incorrect redirect_uri"
+VERIFIER_MISSING = "PKCE code verifier not specified"
+VERIFIER_WRONG = "PKCE verification failed: Code mismatch"
 REFRESH_INVALID = "Invalid refresh token"
 REFRESH_FOREIGN = "Invalid refresh token. Token client and authorized client don't match"
 REFRESH_EXPIRED = "Token is not active"
@@ -46,6 +50,18 @@ class ClientRefusedError(OAuth2Error):  # type: ignore[misc]
     error = "unauthorized_client"
     description = __doc__
     status_code = 401
+
+
+class FlowRefusedError(ClientRefusedError):
+    """The client is who it says, but the realm does not allow it that flow; the message says which."""
+
+
+class ClientNotAllowedError(OAuth2Error):  # type: ignore[misc]
+    """Client not allowed."""
+
+    error = "invalid_request"
+    description = __doc__
+    status_code = 403
 
 
 class CredentialsRefusedError(OAuth2Error):  # type: ignore[misc]

@@ -5,18 +5,17 @@ Each flow finds the realm's state at `self.server.state` and makes its whole tok
 
 from typing import Any
 
-from authlib.oauth2.rfc6749 import InvalidGrantError, InvalidRequestError, grants
+from authlib.oauth2.rfc6749 import InvalidGrantError, InvalidRequestError, UnauthorizedClientError, grants
 from authlib.oauth2.rfc7636 import CodeChallenge
 
 from dev_idp import errors
 from dev_idp.codes import Code
-from dev_idp.errors import CredentialsRefusedError, ScopesRefusedError
+from dev_idp.errors import CredentialsRefusedError, FlowRefusedError, ScopesRefusedError
 from dev_idp.grants import Presented, new_sid
 from dev_idp.logins import Login
 from dev_idp.realm import User
 
 _ANY_METHOD = ("client_secret_basic", "client_secret_post", "none")
-_SECRET = ("client_secret_basic", "client_secret_post")
 
 
 class AuthorizationCode(grants.AuthorizationCodeGrant):  # type: ignore[misc]  # Authlib has no types
@@ -116,6 +115,13 @@ class Password(grants.ResourceOwnerPasswordCredentialsGrant):  # type: ignore[mi
 
     TOKEN_ENDPOINT_AUTH_METHODS = _ANY_METHOD
 
+    def validate_token_request(self) -> None:
+        """Raises FlowRefusedError in Keycloak's words."""
+        try:
+            super().validate_token_request()
+        except UnauthorizedClientError as error:
+            raise FlowRefusedError("Client not allowed for direct access grants", status_code=400) from error
+
     def authenticate_user(self, username: str, password: str) -> User:
         """Raises CredentialsRefusedError, or InvalidGrantError when the person is disabled."""
         logins = self.server.state.logins
@@ -139,7 +145,16 @@ class Password(grants.ResourceOwnerPasswordCredentialsGrant):  # type: ignore[mi
 class ClientCredentials(grants.ClientCredentialsGrant):  # type: ignore[misc]
     """Section 4.4."""
 
-    TOKEN_ENDPOINT_AUTH_METHODS = _SECRET
+    TOKEN_ENDPOINT_AUTH_METHODS = _ANY_METHOD
+
+    def validate_token_request(self) -> None:
+        """Raises FlowRefusedError in Keycloak's words."""
+        client = self.authenticate_token_endpoint_client()
+        if client.record.secret is None:
+            raise FlowRefusedError("Public client not allowed to retrieve service account")
+        if not client.check_grant_type(self.GRANT_TYPE):
+            raise FlowRefusedError("Client not enabled to retrieve service account")
+        self.request.client = client
 
     def generate_token(self, **_: Any) -> dict[str, Any]:
         """The answer, for the client's service account. Raises ScopesRefusedError."""
@@ -161,6 +176,16 @@ class Pkce(CodeChallenge):  # type: ignore[misc]
                 if not asked.get(name):
                     raise InvalidRequestError(f"Missing parameter: {name}", redirect_uri=redirect_uri)
         super().validate_code_challenge(grant, redirect_uri)
+
+    def validate_code_verifier(self, grant: Any, result: Any) -> None:
+        """Raises InvalidGrantError in Keycloak's words."""
+        challenged = bool(grant.request.authorization_code.code_challenge)
+        if challenged and not grant.request.form.get("code_verifier"):
+            raise InvalidGrantError(errors.VERIFIER_MISSING)
+        try:
+            super().validate_code_verifier(grant, result)
+        except InvalidGrantError as error:
+            raise InvalidGrantError(errors.VERIFIER_WRONG) from error
 
     def get_authorization_code_challenge(self, authorization_code: Code) -> str | None:
         """What the request sent."""

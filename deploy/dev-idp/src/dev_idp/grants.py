@@ -98,10 +98,6 @@ class Grants:
             self._logins.touch(grant.sid)
         return successor
 
-    def could_spend(self, presented: Presented) -> bool:
-        """Whether `spend` would give a successor now."""
-        return self._spending_refusal(self._store.one("grant_of_token", jti=presented.jti)) is None
-
     def revoke(self, refresh_token: str, client_id: str) -> bool:
         """End the grant of a refresh token; whether there was one to end."""
         claims = self._keys.read_secret(refresh_token)
@@ -110,8 +106,12 @@ class Grants:
         return bool(self._store.run("end_session", sid=claims["sid"], client_id=client_id, ended=_REVOKED))
 
     def detach(self, sid: str, client_id: str) -> None:
-        """End a client's part in a session, because a refresh token or a code came too often."""
+        """End a client's part in a session, because a refresh token came too often."""
         self._store.run("end_session", sid=sid, client_id=client_id, ended=_DETACHED)
+
+    def detach_online(self, sid: str, client_id: str) -> None:
+        """The same, sparing an offline grant: Keycloak does not end one because a code came twice."""
+        self._store.run("end_online_session", sid=sid, client_id=client_id, ended=_DETACHED)
 
     def log_out(self, sid: str) -> None:
         """End a login and its online grants; offline ones live on."""

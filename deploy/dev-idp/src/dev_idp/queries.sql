@@ -53,6 +53,8 @@ update grants set generation = max(generation, :generation), refreshes = refresh
 where id = :id
 -- name: end_session
 update grants set ended = :ended where sid = :sid and client_id = :client_id and ended = ''
+-- name: end_online_session
+update grants set ended = :ended where sid = :sid and client_id = :client_id and offline = 0 and ended = ''
 -- name: end_login
 update grants set ended = :ended where sid = :sid and offline = 0 and ended = ''
 -- name: end_grants_of_client

@@ -67,7 +67,7 @@ def _client(entry: Mapping[str, Any]) -> ClientRecord:
         secret=None if entry.get("publicClient") else entry["secret"],
         redirect_uris=redirect_uris,
         post_logout_uris=_or_same(attributes.get("post.logout.redirect.uris", "").split("##"), redirect_uris),
-        web_origins=_or_same(entry.get("webOrigins", ()), tuple(_origin(uri) for uri in redirect_uris)),
+        web_origins=_or_same(entry.get("webOrigins", ("+",)), tuple(sorted({_origin(uri) for uri in redirect_uris}))),
         grant_types=tuple(name for name, enabled in allowed.items() if enabled),
         audiences=tuple(_audiences(entry)),
         default_scopes=_known(entry.get("defaultClientScopes", _DEFAULT_SCOPES)),

@@ -11,7 +11,7 @@ from authlib.oauth2.rfc7662 import IntrospectionEndpoint
 from flask import Flask
 
 from dev_idp.clients import Client
-from dev_idp.errors import ClientRefusedError, RevocationRefusedError, UnknownClientError
+from dev_idp.errors import ClientNotAllowedError, ClientRefusedError, RevocationRefusedError, UnknownClientError
 from dev_idp.flows import AuthorizationCode, ClientCredentials, Password, Pkce, RefreshToken
 from dev_idp.realm import User
 from dev_idp.state import State
@@ -56,7 +56,7 @@ class Server(AuthorizationServer):  # type: ignore[misc]  # Authlib has no types
         """
         state = self.state
         scope = client.record.narrowed_scopes(grant.scope, asked)
-        access_token = state.tokens.access_token(client.record, user, scope, grant.sid)
+        access_token = state.tokens.access_token(client.record, user, scope, grant)
         answer = {
             **self._common(access_token),
             "refresh_expires_in": state.grants.refresh_lifetime(grant),
@@ -118,6 +118,11 @@ class _Revocation(RevocationEndpoint):  # type: ignore[misc]
             raise InvalidRequestError("Unmatching clients")
         return _Found(text, claims)
 
+    def create_endpoint_response(self, request: Any) -> tuple[int, str, list[tuple[str, str]]]:
+        """Nothing but the status."""
+        status, _, _ = super().create_endpoint_response(request)
+        return status, "", [("Cache-Control", "no-store")]
+
     def revoke_token(self, token: _Found, request: Any) -> None:
         """An access token alone; a refresh token with its grant. Raises RevocationRefusedError when that has ended."""
         state = self.server.state
@@ -128,18 +133,26 @@ class _Revocation(RevocationEndpoint):  # type: ignore[misc]
 
 
 class _Introspection(IntrospectionEndpoint):  # type: ignore[misc]
-    """RFC 7662, for clients with a secret."""
+    """RFC 7662, as Keycloak has it: for clients with a secret, about access tokens that are meant for them."""
 
-    CLIENT_AUTH_METHODS = ("client_secret_basic", "client_secret_post")
+    CLIENT_AUTH_METHODS = ("client_secret_basic", "client_secret_post", "none")
+
+    def authenticate_endpoint_client(self, request: Any) -> Client:
+        """Raises ClientNotAllowedError for a public client."""
+        client: Client = super().authenticate_endpoint_client(request)
+        if client.record.secret is None:
+            raise ClientNotAllowedError
+        return client
 
     def query_token(self, token_string: str, token_type_hint: str | None) -> _Found | None:  # noqa: ARG002
-        """None when it is of no use any more."""
-        claims = self.server.state.verify(token_string) or self.server.state.verify_refresh(token_string)
+        """None when it is of no use any more; refresh tokens are nobody's business."""
+        claims = self.server.state.verify(token_string)
         return _Found(token_string, claims) if claims else None
 
     def check_permission(self, token: _Found, client: Client, request: Any) -> bool:  # noqa: ARG002
-        """Any client with a secret may ask, as at Keycloak."""
-        return True
+        """Whether the token names the client as its audience."""
+        audience = token.claims.get("aud", [])
+        return client.client_id in ([audience] if isinstance(audience, str) else audience)
 
     def introspect_token(self, token: _Found) -> dict[str, Any]:
         """The claims, and what RFC 7662 section 2.2 calls them."""

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from authlib.oauth2.rfc6749 import InvalidGrantError
-
 from dev_idp.codes import Codes
 from dev_idp.grants import Grants
 from dev_idp.keys import Keys
@@ -48,17 +46,6 @@ class State:
             return None
         sid = claims.get("sid")
         return claims if sid is None or self.grants.is_live(str(sid), str(claims.get("azp"))) else None
-
-    def verify_refresh(self, refresh_token: str) -> dict[str, Any] | None:
-        """The claims of a refresh token that could be used now, or None."""
-        claims = self.keys.read_secret(refresh_token)
-        if claims is None:
-            return None
-        try:
-            presented = self.grants.present(refresh_token, claims["azp"])
-        except InvalidGrantError:
-            return None
-        return claims if self.grants.could_spend(presented) else None
 
 
 def build(realm: Realm, database: Path, issuer: str, now: Callable[[], int]) -> State:

@@ -33,8 +33,8 @@ class Tokens:
         self._now = now
         self.issuer = issuer
 
-    def access_token(self, client: ClientRecord, user: User, scope: str, sid: str | None) -> str:
-        """For a person's session, or without `sid` for the client itself. `aud` only where a mapper adds one."""
+    def access_token(self, client: ClientRecord, user: User, scope: str, grant: Grant | None) -> str:
+        """For a person's grant, or without one for the client itself. `aud` only where a mapper adds one."""
         claims = {
             **self._about("Bearer", client, user, scope),
             "realm_access": {"roles": list(user.realm_roles)},
@@ -42,8 +42,8 @@ class Tokens:
             "allowed-origins": list(client.web_origins),
             "aud": client.audiences[0] if len(client.audiences) == 1 else list(client.audiences),
             "scope": scope,
-            "sid": sid,
-            "client_id": None if sid else client.client_id,
+            "sid": grant.sid if grant else None,
+            "auth_time": grant.auth_time if grant else None,
         }
         return self._keys.sign({name: value for name, value in claims.items() if value not in (None, [], {})})
 
@@ -102,7 +102,7 @@ def profile(user: User, scope: str) -> dict[str, Any]:
             "given_name": user.first_name,
             "family_name": user.last_name,
         }
-    if "email" in scopes and user.email:
+    if "email" in scopes:
         claims |= {"email": user.email, "email_verified": user.email_verified}
     return {name: value for name, value in claims.items() if value != ""}
 

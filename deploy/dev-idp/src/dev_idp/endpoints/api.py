@@ -43,7 +43,9 @@ def blueprint(server: Server) -> Blueprint:
     @routes.route(f"{OIDC}/userinfo", methods=["GET", "POST"])
     def userinfo() -> Response:
         scheme, _, bearer = request.headers.get("Authorization", "").partition(" ")
-        claims = state.verify(bearer) if scheme.lower() == "bearer" else None
+        if scheme.lower() != "bearer" or not bearer:
+            return _challenge(state.realm.name, 401)
+        claims = state.verify(bearer)
         user = state.realm.user(claims["sub"]) if claims else None
         if claims is None or user is None:
             return _challenge(state.realm.name, 401, "invalid_token", "Token verification failed")
@@ -62,11 +64,12 @@ def _add_public_documents(
     routes.add_url_rule("/.well-known/openid-configuration", "discovery", lambda: as_json(discovery()))
 
 
-def _challenge(realm: str, status: int, error: str, description: str) -> Response:
-    """RFC 6750 section 3."""
-    response = as_json({"error": error, "error_description": description}, status)
-    response.headers["WWW-Authenticate"] = f'Bearer realm="{realm}", error="{error}", error_description="{description}"'
-    return response
+def _challenge(realm: str, status: int, error: str = "", description: str = "") -> Response:
+    """RFC 6750 section 3: no body, and no error when no token was sent."""
+    challenge = f'Bearer realm="{realm}"'
+    if error:
+        challenge += f', error="{error}", error_description="{description}"'
+    return Response(status=status, headers={"WWW-Authenticate": challenge, "Cache-Control": "no-store"})
 
 
 def _discovery(issuer: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from authlib.common.urls import add_params_to_uri
 from authlib.oauth2 import OAuth2Error
 from authlib.oauth2.rfc6749 import AccessDeniedError, InvalidRequestError, UnsupportedResponseTypeError
-from authlib.oidc.core.errors import ConsentRequiredError, LoginRequiredError
+from authlib.oidc.core.errors import InteractionRequiredError, LoginRequiredError
 from flask import Blueprint, redirect, request
 from werkzeug.wrappers import Response
 
@@ -110,7 +110,7 @@ class _Authorize:
         return response
 
     def _ask_for_consent(self, client: Client, user: User) -> Response | None:
-        """The page, or None when nothing is left to ask. Raises AccessDeniedError and ConsentRequiredError."""
+        """The page, or None when nothing is left to ask. Raises AccessDeniedError and InteractionRequiredError."""
         if not client.record.consent_required:
             return None
         logins = self.server.state.logins
@@ -123,7 +123,7 @@ class _Authorize:
         if wanted <= logins.consented(user.id, client.client_id) and "consent" not in _prompts():
             return None
         if "none" in _prompts():
-            raise ConsentRequiredError(**_back())
+            raise InteractionRequiredError(**_back())  # Keycloak does not say consent_required
         titles = [title for name, title in SCOPE_TITLES.items() if name in wanted]
         title = f"Grant access to {client.record.name}"
         return self.pages.show("consent.html", title=title, client=client.record.name, user=user, scopes=titles)

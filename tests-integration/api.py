@@ -111,3 +111,22 @@ def problem(answer: requests.Response) -> tuple[int, str]:
     assert document["requestId"] == answer.headers["X-Request-ID"]
     assert "Traceback" not in answer.text
     return answer.status_code, str(document["code"])
+
+
+def command_line_token(stack: Stack, who: str) -> str:
+    """What `make token WHO=…` prints."""
+    done = stack.command("token", who)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def service_token(stack: Stack) -> str:
+    """A client credentials token of the task service."""
+    answer = requests.post(
+        f"{stack['ISSUER']}/protocol/openid-connect/token",
+        data={"grant_type": "client_credentials"},
+        auth=(stack["TASK_SERVICE_CLIENT_ID"], stack["TASK_SERVICE_CLIENT_SECRET"]),
+        timeout=TIMEOUT,
+    )
+    answer.raise_for_status()
+    return str(answer.json()["access_token"])

@@ -7,13 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import requests
-from api import Api
+from api import Api, command_line_token, service_token
 from person import Person
 from secrets_scan import leaks
-from stack import ROOT, TIMEOUT, Stack
-
-ARTIFACTS = ROOT / "artifacts"
+from stack import ARTIFACTS, Stack
 
 
 @pytest.fixture(scope="session")
@@ -91,22 +88,3 @@ def nobody(stack: Stack) -> Api:
 def task_service(stack: Stack) -> Api:
     """The task service's own client, straight at the API."""
     return Api(stack, service_token(stack))
-
-
-def command_line_token(stack: Stack, who: str) -> str:
-    """What `make token WHO=…` prints."""
-    done = stack.command("token", who)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
-
-
-def service_token(stack: Stack) -> str:
-    """A client credentials token of the task service."""
-    answer = requests.post(
-        f"{stack['ISSUER']}/protocol/openid-connect/token",
-        data={"grant_type": "client_credentials"},
-        auth=(stack["TASK_SERVICE_CLIENT_ID"], stack["TASK_SERVICE_CLIENT_SECRET"]),
-        timeout=TIMEOUT,
-    )
-    answer.raise_for_status()
-    return str(answer.json()["access_token"])

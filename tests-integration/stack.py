@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import requests
 
 ROOT = Path(__file__).resolve().parents[1]
+ARTIFACTS = ROOT / "artifacts"
 TIMEOUT = 30
 T = TypeVar("T")
 

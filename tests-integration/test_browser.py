@@ -12,10 +12,9 @@ import pytest
 from api import MANAGER, Api
 from axe_playwright_python.sync_playwright import Axe
 from browser_login import page_token
-from conftest import ARTIFACTS
 from person import Person
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
-from stack import Stack
+from stack import ARTIFACTS, Stack
 
 pytestmark = pytest.mark.browser
 DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}

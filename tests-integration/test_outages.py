@@ -3,8 +3,7 @@
 import os
 import signal
 
-from api import MANAGER, Api, problem
-from conftest import command_line_token
+from api import MANAGER, Api, command_line_token, problem
 from person import Person
 from stack import Stack, eventually
 

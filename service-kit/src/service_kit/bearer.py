@@ -55,9 +55,9 @@ class Verifier:
 
     def _verify(self, token: str, now: float) -> Claims:
         header, payload = jwt.verify(token, self._issuer, self._audience, now)
-        kind = header.typ.lower()
+        kind = header.typ.lower().removeprefix("application/")
         # Keycloak says it in a claim; RFC 9068 section 2.1 in the header. ID and refresh tokens say neither.
-        if kind not in {"jwt", "at+jwt"} or (payload.typ or kind) not in {"Bearer", "at+jwt"}:
+        if (kind, payload.typ) not in {("jwt", "Bearer"), ("at+jwt", "Bearer"), ("at+jwt", "")}:
             raise InvalidTokenError("not an access token")
         return Claims(
             issuer=payload.iss,

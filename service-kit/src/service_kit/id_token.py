@@ -13,8 +13,8 @@ def verify(id_token: str, issuer: Issuer, client_id: str, nonce: str) -> str:
 
     Raises InvalidTokenError, or IssuerUnavailableError when the issuer's keys were never fetched.
     """
-    _, payload = jwt.verify(id_token, issuer, client_id, time.time())
-    if payload.typ not in {"", "ID"} or payload.azp not in {"", client_id}:
+    header, payload = jwt.verify(id_token, issuer, client_id, time.time())
+    if header.typ.upper() != "JWT" or payload.typ not in {"", "ID"} or payload.azp not in {"", client_id}:
         raise InvalidTokenError("not an ID token of this client")
     if not hmac.compare_digest(payload.nonce.encode(), nonce.encode()):
         raise InvalidTokenError("nonce")

@@ -4,6 +4,7 @@ Unknown fields, wrong types, repeated parameters and characters that no text nee
 `msgspec.Struct`s.
 """
 
+import math
 import re
 from typing import TypeVar
 
@@ -14,8 +15,8 @@ from service_kit.problems import Fault, Problem
 
 T = TypeVar("T", bound="Input")
 
-LINE = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*$"
-"""Pattern for one line of text: no control characters."""
+LINE = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*$(?!\n)"
+"""Pattern for one line of text: no control characters. (In Python `$` also matches before a last line feed.)"""
 TEXT = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*$"
 """Pattern for several lines of text: tab, line feed and carriage return are the only control characters."""
 
@@ -54,14 +55,18 @@ def query(request: Request, shape: type[T]) -> T:
     values: dict[str, str] = {}
     for name, given in request.args.lists():
         if len(given) > 1:
-            raise invalid(name, "is given more than once")
+            raise invalid(f"/{name}", "is given more than once")
         if "\x00" in given[0] or "\ufffd" in given[0]:
-            raise invalid(name, "has characters that are not allowed")
+            raise invalid(f"/{name}", "has characters that are not allowed")
         values[name] = given[0]
     try:
-        return msgspec.convert(values, shape, strict=False)
+        parsed = msgspec.convert(values, shape, strict=False)
     except msgspec.ValidationError as error:
         raise _invalid(error) from None
+    for name, value in zip(shape.__struct_encode_fields__, msgspec.structs.astuple(parsed), strict=True):
+        if isinstance(value, float) and not math.isfinite(value):
+            raise invalid(f"/{name}", "is not a number")
+    return parsed
 
 
 def invalid(pointer: str, detail: str) -> Problem:

@@ -27,6 +27,7 @@ REFETCH_UNKNOWN_AFTER = 30.0
 REFETCH_ANYWAY_AFTER = 600.0
 RETRY_AFTER_FAILURE = 2.0
 MIN_RSA_BITS = 2048
+_PUBLIC_MEMBERS = {"RSA": ("kty", "n", "e"), "EC": ("kty", "crv", "x", "y")}
 
 
 class IssuerUnavailableError(Exception):
@@ -150,21 +151,23 @@ def _verification_keys(document: bytes, algorithm: str) -> dict[str, Key]:
     for entry in entries if isinstance(entries, list) else []:
         if isinstance(entry, dict) and _fits(entry, algorithm):
             try:
-                key = jwk.construct(entry, algorithm)
+                key = jwk.construct({name: entry[name] for name in _PUBLIC_MEMBERS[entry["kty"]]}, algorithm)
             except (JOSEError, ValueError, TypeError, KeyError):
                 continue
             if _strong(key):
                 keys[entry["kid"]] = key
+    if not keys:
+        raise IssuerUnavailableError("no usable key in the JWK set")
     return keys
 
 
 def _fits(entry: Mapping[str, Any], algorithm: str) -> bool:
-    kind = {"RS": "RSA", "PS": "RSA", "ES": "EC"}.get(algorithm[:2])
+    kind = {"RS": "RSA", "ES": "EC"}[algorithm[:2]]
     return (
-        isinstance(entry.get("kid"), str)
-        and entry.get("kty") == kind
+        entry.get("kty") == kind
         and entry.get("use", "sig") == "sig"
         and entry.get("alg", algorithm) == algorithm
+        and all(isinstance(entry.get(name), str) for name in ("kid", *_PUBLIC_MEMBERS[kind]))
     )
 
 

@@ -60,8 +60,12 @@ def _add_context(service: str) -> structlog.typing.Processor:
 
 
 def _render(_logger: Any, _method: str, event: structlog.typing.EventDict) -> bytes:
-    return _encoder.encode(event)
+    try:
+        return _encoder.encode(event)
+    except (UnicodeError, msgspec.MsgspecError, TypeError, ValueError, OverflowError, RecursionError):
+        # A lone surrogate, say: what is logged must never break what is done.
+        return _encoder.encode({name: ascii(value) for name, value in event.items()})
 
 
-def _render_text(_logger: Any, _method: str, event: structlog.typing.EventDict) -> str:
-    return _encoder.encode(event).decode()
+def _render_text(logger: Any, method: str, event: structlog.typing.EventDict) -> str:
+    return _render(logger, method, event).decode()

@@ -136,7 +136,9 @@ def _responses(operation: Operation, refer: Mapping[type, dict[str, Any]]) -> di
         responses[str(status)] = {"description": HTTPStatus(status).phrase}
         if shape is not None:
             responses[str(status)]["content"] = {"application/json": {"schema": refer[shape]}}
-    for status, codes in {**_implied(operation), **operation.problems}.items():
+    implied = _implied(operation)
+    for status in sorted(implied.keys() | operation.problems.keys()):
+        codes = dict.fromkeys((*implied.get(status, ()), *operation.problems.get(status, ())))
         responses[str(status)] = {
             "description": "Problem; code: " + ", ".join(f"`{code}`" for code in codes),
             "content": {problems.CONTENT_TYPE: {"schema": refer[problems.ProblemDocument]}},

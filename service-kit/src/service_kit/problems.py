@@ -20,7 +20,7 @@ CONTENT_TYPE = "application/problem+json"
 
 
 class Fault(msgspec.Struct, frozen=True, rename="camel"):
-    """One faulty part of the input: a JSON Pointer (RFC 6901), or a parameter's name, and what is wrong."""
+    """One faulty part of the input: a JSON Pointer (RFC 6901) into the body or to a parameter, and what is wrong."""
 
     pointer: str
     detail: str

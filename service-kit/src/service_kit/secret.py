@@ -1,17 +1,28 @@
 """A string that must not be printed: its `repr`, `str` and format are `***`; only `reveal()` gives the value."""
 
-from dataclasses import dataclass
+import hmac
 
 
-@dataclass(frozen=True, slots=True)
 class Secret:
-    """A password, key or token that came from configuration or from a credential answer."""
+    """A password, key or token that came from configuration or from a credential answer.
 
-    _value: str
+    No dataclass, because encoders (`msgspec`, `dataclasses.asdict`) would look inside.
+    """
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
 
     def reveal(self) -> str:
         """Return the value itself. Call it where the value is sent or used, nowhere else."""
         return self._value
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and hmac.compare_digest(self._value.encode(), other._value.encode())
+
+    def __hash__(self) -> int:
+        return hash((Secret, self._value))
 
     def __repr__(self) -> str:
         return "***"

@@ -66,7 +66,9 @@ def _text(metadata: Mapping[str, Any], environ: Mapping[str, str]) -> str:
 
 
 def _reason(fault: Exception) -> str:
-    return f"cannot read {fault.filename} ({fault.strerror})" if isinstance(fault, OSError) else str(fault)
+    if isinstance(fault, OSError):
+        return f"cannot read {fault.filename} ({fault.strerror})"
+    return "is not UTF-8" if isinstance(fault, UnicodeError) else str(fault)
 
 
 def text(value: str) -> str:
@@ -93,8 +95,12 @@ def optional_secret(value: str) -> Secret | None:
 
 def url(value: str) -> str:
     """An absolute http(s) URL without query or fragment; a trailing slash is dropped."""
-    parts = urlsplit(value)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+    try:
+        parts = urlsplit(value)
+        usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:  # its message may quote the value
+        usable = False
+    if not usable or "?" in value or "#" in value:
         raise ValueError("is not an absolute http(s) URL")
     return value.rstrip("/")
 

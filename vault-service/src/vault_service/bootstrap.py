@@ -73,13 +73,14 @@ def build(settings: Settings) -> Service:
     outbox_worker = OutboxWorker(outbox, _report_delivery)
     grants = PostgresGrants(database, sealer, audit, outbox)
     shared = _shared_access_tokens(settings, sealer, clock)
-    refresher = Refresher(grants, AdvisoryLocks(lock_database), shared, providers, clock)
+    memory = MemoryAccessTokens(sealer)
+    refresher = Refresher(grants, AdvisoryLocks(lock_database), (memory, shared), providers, clock)
     beside = ThreadPoolExecutor(RENEWAL_THREADS, thread_name_prefix="renewal")
     vault = Vault(
         verifier=Verifier(issuer, settings.audience),
         policy=Policy(settings.browser_clients, settings.owner_clients, settings.mint_role),
         consent=OfflineConsent(grants, shared, providers, clock),
-        issue=IssueAccessToken(grants, MemoryAccessTokens(sealer), refresher, beside, clock, _report_renewal),
+        issue=IssueAccessToken(grants, memory, refresher, beside, clock, _report_renewal),
         manage=ManageGrants(grants, clock, outbox_worker.wake),
         now=clock.now,
         default_provider=DEFAULT_PROVIDER,

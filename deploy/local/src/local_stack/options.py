@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from urllib.parse import urlsplit
 
 ROOT = Path(__file__).resolve().parents[4]
 """The checkout."""
@@ -17,13 +18,26 @@ class StackError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """idp: `dev`, `keycloak`, an issuer URL, or empty: whatever this stack has used before, else `dev`."""
+    """What was not said is what this stack has used before, else the default.
+
+    idp: `dev`, `keycloak`, or the URL of an issuer that is there already.
+    """
 
     state_dir: Path
     gateway_port: int
     idp_port: int
     idp: str
     idp_control: bool
+
+    @property
+    def idp_kind(self) -> str:
+        """`dev`, `keycloak` or `external`."""
+        return self.idp if self.idp in {"dev", "keycloak"} else "external"
+
+    @property
+    def issuer(self) -> str:
+        """The authorization server's name in tokens, and its address."""
+        return self.idp if self.idp_kind == "external" else f"http://localhost:{self.idp_port}/realms/demo"
 
     @property
     def gateway_url(self) -> str:
@@ -43,18 +57,27 @@ class Options:
 
 
 def read(environ: Mapping[str, str] = os.environ) -> Options:
-    """The choices, from the environment. Raises StackError."""
+    """The choices, from the environment and from what the stack remembers. Raises StackError."""
+    state_dir = (ROOT / (environ.get("STATE_DIR") or ".local")).resolve()
+    before = read_env_file(state_dir / "stack.env")
+    idp = (environ.get("IDP") or before.get("IDP") or "dev").rstrip("/")
+    if idp == "external":
+        idp = before["ISSUER"]
+    if idp not in {"dev", "keycloak"} and not idp.startswith(("http://", "https://")):
+        raise StackError(f"IDP={idp} is neither dev, nor keycloak, nor an issuer's URL")
+    remembered_issuer = before.get("ISSUER") if before.get("IDP") in {"dev", "keycloak"} else None
     return Options(
-        state_dir=(ROOT / environ.get("STATE_DIR", ".local")).resolve(),
-        gateway_port=_port(environ, "GATEWAY_PORT", 3000),
-        idp_port=_port(environ, "IDP_PORT", 8080),
-        idp=environ.get("IDP", "").rstrip("/"),
+        state_dir=state_dir,
+        gateway_port=_port(environ, "GATEWAY_PORT", before.get("GATEWAY_URL"), 3000),
+        idp_port=_port(environ, "IDP_PORT", remembered_issuer, 8080),
+        idp=idp,
         idp_control=environ.get("IDP_CONTROL") == "1",
     )
 
 
-def _port(environ: Mapping[str, str], name: str, default: int) -> int:
-    text = environ.get(name) or str(default)
+def _port(environ: Mapping[str, str], name: str, remembered_url: str | None, default: int) -> int:
+    remembered = urlsplit(remembered_url or "").port
+    text = environ.get(name) or str(remembered or default)
     if not text.isdecimal() or not 0 < int(text) < 65536:
         raise StackError(f"{name}={text} is not a port number")
     return int(text)

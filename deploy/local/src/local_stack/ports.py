@@ -1,10 +1,14 @@
 """Ports of the stack's inner parts: chosen once, remembered, chosen anew when somebody else has taken one."""
 
 import json
+import secrets
 import socket
 from pathlib import Path
 
-from local_stack.options import StackError
+from local_stack.options import StackError, write_private
+
+CHOICE = range(20_000, 30_000)
+"""Below the ports that the kernel hands out to outgoing connections, which would be busy at the next start."""
 
 
 def is_free(port: int) -> bool:
@@ -18,35 +22,35 @@ def is_free(port: int) -> bool:
     return True
 
 
-def answers(port: int) -> bool:
-    """Whether something listens there."""
-    with socket.socket() as probe:
-        probe.settimeout(0.5)
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
 def demand(port: int, variable: str) -> None:
-    """Raise StackError unless the port is free."""
-    if not is_free(port):
+    """Raise StackError unless the port is free, also on IPv6, where browsers look for `localhost` first."""
+    if not is_free(port) or _listens_on_ipv6(port):
         raise StackError(f"port {port} is in use by something else; choose another: {variable}=…")
 
 
 def choose(file: Path, names: list[str], running: set[str]) -> dict[str, int]:
     """A port for each name: the remembered one while it is free or its part is running, else another."""
-    known: dict[str, int] = json.loads(file.read_text()) if file.exists() else {}
+    known: dict[str, int] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     chosen: dict[str, int] = {}
     for name in names:
         port = known.get(name)
         keep = port is not None and (name in running or is_free(port))
         chosen[name] = port if keep and port is not None else _free(set(chosen.values()))
-    file.write_text(json.dumps(chosen))
+    write_private(file, json.dumps(chosen))
     return chosen
 
 
 def _free(taken: set[int]) -> int:
     while True:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port: int = probe.getsockname()[1]
-        if port not in taken:
+        port = secrets.choice(CHOICE)
+        if port not in taken and is_free(port):
             return port
+
+
+def _listens_on_ipv6(port: int) -> bool:
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.settimeout(0.5)
+            return probe.connect_ex(("::1", port)) == 0
+    except OSError:
+        return False  # a machine without IPv6

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -38,6 +39,7 @@ class Processes:
         self._run_dir = run_dir
         self._log_dir = log_dir
         self._children: dict[str, subprocess.Popen[bytes]] = {}
+        self._log_starts: dict[str, int] = {}
 
     def log(self, name: str) -> Path:
         """Where that part writes."""
@@ -48,16 +50,18 @@ class Processes:
         child = self._children.get(name)
         if child is not None:
             child.poll()  # takes leave of a child that is dead
-        try:
-            pid = int((self._run_dir / f"{name}.pid").read_text())
-            since = (self._run_dir / f"{name}.started").read_text()
-        except (OSError, ValueError):
-            return None
-        return pid if started(pid) == since else None
+        pid, since = self._noted(name)
+        return pid if pid is not None and started(pid) == since else None
+
+    def has_died(self, name: str) -> bool:
+        """Whether a part that was started, and that nobody has stopped, is dead."""
+        return self._noted(name)[0] is not None and self.pid(name) is None
 
     def start(self, part: Part) -> None:
         """Start a part in a session of its own, so that a Ctrl-C at the terminal does not reach it."""
+        self._kill_remnants(part.name)
         with self.log(part.name).open("ab") as log:
+            self._log_starts[part.name] = log.tell()
             child = subprocess.Popen(
                 part.command,
                 stdin=subprocess.DEVNULL,
@@ -71,8 +75,8 @@ class Processes:
                 extra_groups=[] if part.user else None,
             )
         self._children[part.name] = child
-        (self._run_dir / f"{part.name}.pid").write_text(f"{child.pid}\n")
         (self._run_dir / f"{part.name}.started").write_text(started(child.pid) or "")
+        (self._run_dir / f"{part.name}.pid").write_text(f"{child.pid}\n")
 
     def wait_ready(self, part: Part) -> None:
         """Return when the part can be used. Raises StackError with its last lines when it dies or takes too long."""
@@ -85,6 +89,15 @@ class Processes:
                     f"{part.name} is not ready after {part.start_seconds:.0f} s:\n{self.last_lines(part.name)}"
                 )
             time.sleep(0.05)
+
+    def has_logged(self, name: str, words: str) -> bool:
+        """Whether a part that was started here has written these words since; one started elsewhere has, long ago."""
+        start = self._log_starts.get(name)
+        if start is None:
+            return True
+        with self.log(name).open("rb") as log:
+            log.seek(start)
+            return words.encode() in log.read()
 
     def last_lines(self, name: str) -> str:
         """The end of a part's log."""
@@ -102,27 +115,59 @@ class Processes:
             deadline = time.monotonic() + STOP_SECONDS
             while self.pid(name) is not None and time.monotonic() < deadline:
                 time.sleep(0.02)
-            _kill_session(pid)
+            if self.pid(name) is not None:
+                os.kill(pid, signal.SIGKILL)
+        self._kill_remnants(name)
         for suffix in ("pid", "started"):
             (self._run_dir / f"{name}.{suffix}").unlink(missing_ok=True)
         return pid is not None
 
+    def _noted(self, name: str) -> tuple[int | None, str]:
+        """What was written down when the part was started: its pid, and when that process began."""
+        try:
+            pid = int((self._run_dir / f"{name}.pid").read_text())
+            return pid, (self._run_dir / f"{name}.started").read_text()
+        except (OSError, ValueError):
+            return None, ""
 
-def _kill_session(pid: int) -> None:
-    """What is left of a part's process group gets no second chance."""
-    try:
-        os.killpg(pid, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        return
+    def _kill_remnants(self, name: str) -> None:
+        """What outlives a part gets no second chance: nginx's workers, say, would keep the port of a killed master.
+
+        They are known by their session, whose number the kernel gives to nobody else while one of them lives.
+        """
+        pid, since = self._noted(name)
+        if pid is None or started(pid) not in {None, since}:
+            return
+        deadline = time.monotonic() + STOP_SECONDS
+        while (remnants := _session(pid)) and time.monotonic() < deadline:
+            for member in remnants:
+                _kill(member)
+            time.sleep(0.01)
+
+
+def _kill(pid: int) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+
+
+def _session(leader: int) -> list[int]:
+    """The living processes of a session."""
+    pids = (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdecimal())
+    return [pid for pid in pids if _stat(pid)[3:4] == [str(leader)] and started(pid) is not None]
 
 
 def started(pid: int) -> str | None:
     """When a living process began, as the kernel tells it; None for the dead and for zombies."""
+    fields = _stat(pid)
+    return None if not fields or fields[0] in {"Z", "X"} else fields[19]
+
+
+def _stat(pid: int) -> list[str]:
+    """The fields of proc(5)'s `stat` from the third, `state`, on; none for a process that is not there."""
     try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
     except OSError:
-        return None
-    return None if fields[0] in {"Z", "X"} else fields[19]
+        return []
 
 
 def _group(user: str | None) -> int | None:

@@ -14,7 +14,7 @@ A lock that is lost in mid-call is harmless: the compare-and-set lets one writer
 `invalid_grant` reads again before it believes that the grant is over.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -69,12 +69,12 @@ class Refresher:
     """Obtains access tokens from authorization servers."""
 
     def __init__(
-        self, grants: Grants, locks: Locks, shared: AccessTokens, providers: Mapping[str, Provider], clock: Clock
+        self, grants: Grants, locks: Locks, caches: Sequence[AccessTokens], providers: Mapping[str, Provider], clock: Clock
     ) -> None:
-        """shared: the cache that replicas have in common; it spares a refresh, correctness does not need it."""
+        """caches: this process's own, then the one that replicas share. They spare refreshes; correctness needs none."""
         self._grants = grants
         self._locks = locks
-        self._shared = shared
+        self._caches = caches
         self._providers = providers
         self._clock = clock
         self._flights: SingleFlight[AccessToken] = SingleFlight()
@@ -110,11 +110,14 @@ class Refresher:
         return self._refresh(need, grant)
 
     def _fitting(self, need: Need) -> AccessToken | None:
-        token = self._shared.get(need.grant_id, need.scopes)
-        if token is None:
-            return None
-        left = token.expires_at - self._clock.now().timestamp()
-        return token if left >= max(need.min_valid, token.lifetime / 2) else None
+        """A token that somebody has fetched meanwhile and that is worth waiting no longer for."""
+        for cache in self._caches:
+            token = cache.get(need.grant_id, need.scopes)
+            if token is not None:
+                left = token.expires_at - self._clock.now().timestamp()
+                if left >= max(need.min_valid, token.lifetime / 2):
+                    return token
+        return None
 
     def _refresh(self, need: Need, grant: StoredGrant) -> AccessToken:
         if grant.intent_age is not None and grant.intent_age < REPLAY_AFTER:
@@ -142,7 +145,8 @@ class Refresher:
             raise ProviderUnavailableError(1.0)
         expires_at = entry.at.timestamp() + answer.expires_in
         token = AccessToken(answer.access_token, expires_at, answer.expires_in, answer.scopes)
-        self._shared.put(need.grant_id, need.scopes, token)
+        for cache in self._caches:
+            cache.put(need.grant_id, need.scopes, token)
         return token
 
     def _nothing_used(self, grant: StoredGrant) -> None:

@@ -1,0 +1,119 @@
+"""One process of the vault, wired for a test, and the words that tests are told in."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from uuid import UUID
+
+from scripted_provider import ScriptedProvider
+
+from vault_service.adapters.audit import AuditLog
+from vault_service.adapters.caches import MemoryAccessTokens, NoSharedAccessTokens
+from vault_service.adapters.database import Database, DatabaseClock
+from vault_service.adapters.grants import PostgresGrants
+from vault_service.adapters.locks import AdvisoryLocks
+from vault_service.adapters.outbox import Outbox
+from vault_service.adapters.sealing import Keyring, Sealer
+from vault_service.application.consent import Callback, OfflineConsent, Wish
+from vault_service.application.issue import IssueAccessToken
+from vault_service.application.manage import ManageGrants
+from vault_service.application.ports import AccessTokens, Requester
+from vault_service.application.refresh import Need, Refresher
+from vault_service.domain.grant import AccessToken, Limits, Subject, TokenType
+
+ALICE = Subject("https://issuer.example/realms/demo", "alice-sub")
+SERVICE = Requester("task-service", is_owner=False, owner=ALICE)
+ROOT_KEY = bytes(range(32))
+
+
+class Inline:
+    """An executor that runs what it is given at once."""
+
+    def submit(self, work: Callable[..., object], *arguments: object) -> None:
+        """Run it."""
+        work(*arguments)
+
+
+@dataclass
+class Replica:
+    """One process of the vault. Several of them share a database."""
+
+    databases: tuple[Database, Database]
+    keyring: Keyring
+    grants: PostgresGrants
+    consent: OfflineConsent
+    issuing: IssueAccessToken
+    manage: ManageGrants
+    outbox: Outbox
+    provider: ScriptedProvider
+
+    def close(self) -> None:
+        """Let go of its connections."""
+        for database in self.databases:
+            database.close()
+
+    def grant(self, **limits: object) -> UUID:
+        """An active grant of Alice's."""
+        started = self.consent.request(wish(**limits))
+        self.consent.complete(answer(started.state, self.provider))
+        return started.grant_id
+
+    def issue(
+        self,
+        grant_id: UUID,
+        requester: Requester = SERVICE,
+        *,
+        scopes: frozenset[str] = frozenset(),
+        min_valid: float = 0.0,
+    ) -> AccessToken:
+        """Ask for an access token."""
+        return self.issuing.issue(
+            Need(grant_id=grant_id, requester=requester, scopes=scopes, min_valid=min_valid, request_id="request-1")
+        )
+
+
+def wish(**limits: object) -> Wish:
+    """What Alice asks for."""
+    return Wish(
+        owner=ALICE,
+        client="task-ui",
+        request_id="request-0",
+        browser_bound=False,
+        provider="default",
+        token_type=TokenType.OFFLINE,
+        task_id="task-1",
+        scopes=frozenset(),
+        limits=Limits(services=frozenset({"task-service"}), **limits),  # type: ignore[arg-type]
+    )
+
+
+def answer(state: str, provider: ScriptedProvider, **changes: str | None) -> Callback:
+    """The callback after a consent."""
+    given: dict[str, str | None] = {"code": "code", "error": None, "unverified_issuer": provider.issuer}
+    given |= {"browser_secret": None, **changes}
+    return Callback(unverified_state=state, request_id="request-2", **given)
+
+
+def create(database_url: str, provider: ScriptedProvider, shared: AccessTokens | None = None) -> Replica:
+    """A process on a database. shared: the cache that it has in common with others; none if not given."""
+    database = Database(database_url, name="test", size=20)
+    lock_database = Database(database_url, name="test-locks", size=20)
+    clock = DatabaseClock(database)
+    keyring = Keyring(database, ROOT_KEY)
+    sealer = Sealer(keyring)
+    audit = AuditLog(database, keyring)
+    providers = {"default": provider}
+    outbox = Outbox(database, sealer, audit, providers, clock)
+    grants = PostgresGrants(database, sealer, audit, outbox)
+    cache = shared or NoSharedAccessTokens()
+    memory = MemoryAccessTokens(sealer)
+    refresher = Refresher(grants, AdvisoryLocks(lock_database), (memory, cache), providers, clock)
+    return Replica(
+        databases=(database, lock_database),
+        keyring=keyring,
+        grants=grants,
+        consent=OfflineConsent(grants, cache, providers, clock),
+        issuing=IssueAccessToken(grants, memory, refresher, Inline(), clock, lambda _: None),  # type: ignore[arg-type]
+        manage=ManageGrants(grants, clock, lambda: None),
+        outbox=outbox,
+        provider=provider,
+    )

@@ -1,0 +1,190 @@
+"""The refresh protocol on a real database: one at a time, fenced, nothing lost, no token used twice."""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from replica import Replica
+from scripted_provider import ScriptedProvider
+
+from vault_service.application.errors import (
+    GrantUnusableError,
+    InvalidScopeError,
+    MinValidUnattainableError,
+    ProviderUnavailableError,
+    SealBrokenError,
+)
+from vault_service.application.provider_errors import (
+    ClientRefusedError,
+    GrantRefusedError,
+    NotSentError,
+    ScopeRefusedError,
+    UncertainError,
+)
+from vault_service.domain.grant import Failure
+
+Rows = Callable[..., list[tuple[object, ...]]]
+
+
+def test_the_first_token_comes_from_the_database_by_a_refresh(vault: Replica) -> None:
+    """Nothing is cached after a restart: the stored refresh token is used, rotated and stored again."""
+    grant_id = vault.grant()
+    assert vault.issue(grant_id).value == "access-2"
+    assert vault.issue(grant_id).value == "access-2"
+    assert vault.provider.refreshes == 1
+
+
+def test_each_refresh_uses_the_rotated_token(new_replica: Callable[[], Replica]) -> None:
+    """No allowance for reuse; each new process finds what the one before has stored."""
+    grant_id = new_replica().grant()
+    assert [new_replica().issue(grant_id).value for _ in range(4)] == [f"access-{n}" for n in range(2, 6)]
+
+
+@pytest.mark.parametrize("replicas", [1, 3])
+def test_many_callers_cause_one_refresh_for_each_replica_at_most(
+    new_replica: Callable[[], Replica], replicas: int
+) -> None:
+    """32 callers at once, no reuse allowed, no cache in common: the tokens are used one after the other."""
+    vaults = [new_replica() for _ in range(replicas)]
+    grant_id = vaults[0].grant()
+    barrier = threading.Barrier(32)
+
+    def call(number: int) -> str:
+        barrier.wait()
+        return vaults[number % replicas].issue(grant_id).value
+
+    with ThreadPoolExecutor(32) as pool:
+        tokens = set(pool.map(call, range(32)))
+    assert vaults[0].provider.refreshes == len(tokens) <= replicas
+
+
+def test_an_uncertain_outcome_is_not_sent_again_at_once(vault: Replica, rows: Rows) -> None:
+    """The intent stays written down; until it is old enough callers are told when to come back."""
+    grant_id = vault.grant()
+    vault.provider.after.append(UncertainError("the answer was lost"))
+    with pytest.raises(ProviderUnavailableError):
+        vault.issue(grant_id)
+    assert rows("select refresh_started_at is not null from grants") == [(True,)]
+    with pytest.raises(ProviderUnavailableError) as again:
+        vault.issue(grant_id)
+    assert 10 < again.value.retry_after <= 15
+    assert vault.provider.refreshes == 1
+
+
+def test_a_lost_answer_is_made_up_for_by_one_replay(new_replica: Callable[[], Replica], rows: Rows) -> None:
+    """After the wait the old token is sent once more; a server that allows one reuse gives the next one."""
+    vault = new_replica()
+    vault.provider.max_reuse = 1
+    grant_id = vault.grant()
+    vault.provider.after.append(UncertainError("the answer was lost"))
+    with pytest.raises(ProviderUnavailableError):
+        vault.issue(grant_id)
+    rows("update grants set refresh_started_at = refresh_started_at - interval '16 seconds' returning 1")
+    assert new_replica().issue(grant_id).value == "access-3"
+    assert rows("select generation, refresh_started_at from grants") == [(2, None)]
+
+
+@pytest.mark.parametrize("error", [NotSentError("no connection", 7.0), ClientRefusedError("invalid_client", 7.0)])
+def test_what_was_not_used_can_be_used_again(vault: Replica, error: NotSentError, rows: Rows) -> None:
+    """The intent is taken back, the grant stays as it is, and the caller is told when to try again."""
+    grant_id = vault.grant()
+    vault.provider.script.append(error)
+    with pytest.raises(ProviderUnavailableError) as refused:
+        vault.issue(grant_id)
+    assert refused.value.retry_after == 7.0
+    assert rows("select status, refresh_started_at from grants") == [("active", None)]
+    assert vault.issue(grant_id).value == "access-2"
+
+
+def test_a_scope_that_the_server_refuses_is_the_callers_fault(vault: Replica, rows: Rows) -> None:
+    """The grant goes on."""
+    grant_id = vault.grant()
+    vault.provider.script.append(ScopeRefusedError("Invalid scopes: x"))
+    with pytest.raises(InvalidScopeError):
+        vault.issue(grant_id, scopes=frozenset({"openid"}))
+    assert vault.issue(grant_id).value == "access-2"
+
+
+def test_a_scope_that_was_not_granted_is_refused_without_asking(vault: Replica) -> None:
+    """No call to the server."""
+    grant_id = vault.grant()
+    with pytest.raises(InvalidScopeError):
+        vault.issue(grant_id, scopes=frozenset({"admin"}))
+    assert vault.provider.refreshes == 0
+
+
+def test_after_invalid_grant_nothing_more_is_sent(vault: Replica, rows: Rows) -> None:
+    """The row is failed with the reason; the sealed token is kept, for a person can be enabled again."""
+    grant_id = vault.grant()
+    vault.provider.script.append(GrantRefusedError(Failure.TOKEN_REVOKED))
+    for _ in range(3):
+        with pytest.raises(GrantUnusableError) as refused:
+            vault.issue(grant_id)
+        assert refused.value.reason is Failure.TOKEN_REVOKED
+    assert vault.provider.refreshes == 0
+    assert rows("select status, failure, refresh_token is not null from grants") == [("failed", "token_revoked", True)]
+
+
+def test_a_lost_race_is_not_a_revocation(vault: Replica, rows: Rows) -> None:
+    """`invalid_grant` for a generation that somebody else has moved on says nothing about the grant."""
+    grant_id = vault.grant()
+
+    def somebody_else_wins() -> None:
+        rows("update grants set generation = generation + 1 returning 1")
+        raise GrantRefusedError(Failure.TOKEN_REVOKED)
+
+    vault.provider.script.append(somebody_else_wins)
+    with pytest.raises(ProviderUnavailableError):
+        vault.issue(grant_id)
+    assert rows("select status from grants") == [("active",)]
+
+
+def test_a_revocation_during_a_refresh_wins(vault: Replica, rows: Rows) -> None:
+    """No token is issued, and the one that the refresh brought is revoked too."""
+    grant_id = vault.grant()
+    vault.provider.script.append(lambda: vault.manage.revoke(grant_id, vault.provider.person, "task-ui", "request-9"))
+    with pytest.raises(GrantUnusableError):
+        vault.issue(grant_id)
+    while vault.outbox.deliver_one():
+        pass
+    assert sorted(vault.provider.revoked) == ["refresh-1", "refresh-2"]
+    assert rows("select count(*) from audit where event = 'token.issued'") == [(0,)]
+
+
+def test_more_life_than_the_server_gives_is_not_hammered_for(vault: Replica) -> None:
+    """The lifetime is remembered with the grant: no refresh at all."""
+    grant_id = vault.grant()
+    for _ in range(3):
+        with pytest.raises(MinValidUnattainableError):
+            vault.issue(grant_id, min_valid=301.0)
+    assert vault.provider.refreshes == 0
+
+
+def test_an_unexpired_token_is_served_while_the_server_is_away(vault: Replica) -> None:
+    """Also when it should have been renewed by now."""
+    vault.provider.lifetime = 40.0
+    grant_id = vault.grant()
+    first = vault.issue(grant_id)
+    vault.provider.lifetime = 20.0
+    for _ in range(5):
+        vault.provider.script.append(NotSentError("down"))
+    assert vault.issue(grant_id) == first
+
+
+def test_a_token_put_back_to_another_generation_does_not_open(vault: Replica, rows: Rows) -> None:
+    """A row that somebody has tampered with is refused."""
+    grant_id = vault.grant()
+    vault.issue(grant_id)
+    rows("update grants set generation = 1 returning 1")
+    with pytest.raises(SealBrokenError):
+        vault.issue(grant_id, scopes=frozenset({"openid"}))
+
+
+def test_the_scripted_server_ends_a_session_by_reuse(provider: ScriptedProvider) -> None:
+    """The oracle itself: a second use is noticed."""
+    _, answer = provider.redeem("code", "", "")
+    assert answer.refresh_token is not None
+    provider.refresh(answer.refresh_token, None)
+    with pytest.raises(GrantRefusedError):
+        provider.refresh(answer.refresh_token, None)

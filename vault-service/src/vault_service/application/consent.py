@@ -58,7 +58,7 @@ class ConsentStarted:
     """Where to send the person. browser_secret: the value of the cookie that ties the browser to the request."""
 
     grant_id: UUID
-    url: str
+    url: str = field(repr=False)
     expires_at: datetime
     state: str = field(repr=False)
     browser_secret: str | None = field(repr=False)

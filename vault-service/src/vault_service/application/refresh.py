@@ -69,9 +69,14 @@ class Refresher:
     """Obtains access tokens from authorization servers."""
 
     def __init__(
-        self, grants: Grants, locks: Locks, caches: Sequence[AccessTokens], providers: Mapping[str, Provider], clock: Clock
+        self,
+        grants: Grants,
+        locks: Locks,
+        caches: Sequence[AccessTokens],
+        providers: Mapping[str, Provider],
+        clock: Clock,
     ) -> None:
-        """caches: this process's own, then the one that replicas share. They spare refreshes; correctness needs none."""
+        """caches: this process's own, then the one that replicas share; they spare refreshes, no more."""
         self._grants = grants
         self._locks = locks
         self._caches = caches

@@ -1,0 +1,129 @@
+"""Consent: claimed once, bound to the person, nothing kept that must not be."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from replica import ALICE, Replica, answer, wish
+
+from vault_service.application.consent import code_challenge
+from vault_service.application.errors import ConsentError, ConsentPendingError, GrantUnusableError
+from vault_service.domain.grant import Failure, Subject
+
+Rows = Callable[..., list[tuple[object, ...]]]
+
+
+def test_a_consent_activates_the_grant_it_was_asked_for(vault: Replica, rows: Rows) -> None:
+    """Pending first, then active, each step in the audit."""
+    started = vault.consent.request(wish())
+    with pytest.raises(ConsentPendingError):
+        vault.issue(started.grant_id)
+    granted = vault.consent.complete(answer(started.state, vault.provider))
+    assert (granted.grant_id, granted.task_id) == (started.grant_id, "task-1")
+    assert rows("select event, outcome from audit order by id") == [
+        ("consent.requested", "ok"),
+        ("consent.granted", "ok"),
+    ]
+
+
+def test_nothing_that_is_stored_shows_a_secret(vault: Replica, rows: Rows) -> None:
+    """State, verifier, nonce and token are hashed or sealed."""
+    started = vault.consent.request(wish())
+    vault.consent.complete(answer(started.state, vault.provider))
+    stored = "".join(str(row) for table in ("grants", "consent_requests") for row in rows(f"select * from {table}"))
+    assert started.state not in stored
+    assert "refresh-1" not in stored
+    assert started.state not in repr(started)
+
+
+@pytest.mark.parametrize("attempt", ["replay", "unknown"])
+def test_a_request_is_claimed_once(vault: Replica, attempt: str) -> None:
+    """A replay touches nothing."""
+    started = vault.consent.request(wish())
+    vault.consent.complete(answer(started.state, vault.provider))
+    state = started.state if attempt == "replay" else "unknown"
+    with pytest.raises(ConsentError) as refused:
+        vault.consent.complete(answer(state, vault.provider, error="access_denied"))
+    assert refused.value.code == "consent_invalid"
+    assert vault.issue(started.grant_id).value
+
+
+def test_a_late_answer_is_told_so(vault: Replica, rows: Rows) -> None:
+    """After ten minutes the request is over, and the grant shows it."""
+    started = vault.consent.request(wish())
+    rows("update consent_requests set expires_at = now() - interval '1 second' returning 1")
+    rows("update grants set consent_expires_at = now() - interval '1 second' returning 1")
+    with pytest.raises(ConsentError) as refused:
+        vault.consent.complete(answer(started.state, vault.provider))
+    assert (refused.value.code, refused.value.task_id) == ("consent_expired", "task-1")
+    assert vault.manage.find(started.grant_id, ALICE).failure is Failure.CONSENT_EXPIRED
+    with pytest.raises(GrantUnusableError):
+        vault.issue(started.grant_id)
+
+
+@pytest.mark.parametrize(
+    ("changes", "failure"),
+    [
+        ({"error": "access_denied", "code": None}, Failure.CONSENT_DENIED),
+        ({"error": "server_error", "code": None}, Failure.PROVIDER_ERROR),
+        ({"code": None}, Failure.PROVIDER_ERROR),
+        ({"unverified_issuer": "https://attacker.example"}, Failure.PROVIDER_ERROR),
+        ({"code": "bad"}, Failure.PROVIDER_ERROR),
+    ],
+    ids=str,
+)
+def test_what_is_no_consent_fails_the_grant(vault: Replica, changes: dict[str, str | None], failure: Failure) -> None:
+    """Each with its code, in the row and in the audit."""
+    started = vault.consent.request(wish())
+    with pytest.raises(ConsentError) as refused:
+        vault.consent.complete(answer(started.state, vault.provider, **changes))
+    assert refused.value.code == failure.value
+    assert vault.manage.find(started.grant_id, ALICE).failure is failure
+
+
+def test_the_wrong_persons_token_is_not_kept_but_revoked(vault: Replica) -> None:
+    """The consent of somebody else never comes under the id of the one who asked."""
+    started = vault.consent.request(wish())
+    vault.provider.person = Subject(ALICE.issuer, "bob-sub")
+    with pytest.raises(ConsentError) as refused:
+        vault.consent.complete(answer(started.state, vault.provider))
+    assert refused.value.code == "wrong_user"
+    vault.outbox.deliver_one()
+    assert vault.provider.revoked == ["refresh-1"]
+
+
+def test_a_token_that_is_not_offline_is_refused(vault: Replica) -> None:
+    """The server left `offline_access` out."""
+    vault.provider.granted = frozenset({"openid"})
+    started = vault.consent.request(wish())
+    with pytest.raises(ConsentError) as refused:
+        vault.consent.complete(answer(started.state, vault.provider))
+    assert refused.value.code == "provider_error"
+
+
+def test_the_cookie_is_demanded_and_a_wrong_one_uses_nothing_up(vault: Replica) -> None:
+    """A browser client's request comes back through its browser."""
+
+    started = vault.consent.request(replace(wish(), browser_bound=True))
+    for cookie in (None, "wrong"):
+        with pytest.raises(ConsentError) as refused:
+            vault.consent.complete(answer(started.state, vault.provider, browser_secret=cookie))
+        assert refused.value.code == "consent_invalid"
+    vault.consent.complete(answer(started.state, vault.provider, browser_secret=started.browser_secret))
+
+
+def test_a_grant_deleted_during_its_consent_stays_deleted(vault: Replica, rows: Rows) -> None:
+    """The token that comes too late is revoked."""
+    started = vault.consent.request(wish())
+    vault.manage.revoke(started.grant_id, ALICE, "task-ui", "request-3")
+    with pytest.raises(ConsentError):
+        vault.consent.complete(answer(started.state, vault.provider))
+    vault.outbox.deliver_one()
+    assert vault.provider.revoked == ["refresh-1"]
+    assert rows("select status from grants") == [("revoked",)]
+
+
+def test_the_challenge_is_the_rfcs() -> None:
+    """RFC 7636 appendix B."""
+    challenge = code_challenge("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk")
+    assert challenge == "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"

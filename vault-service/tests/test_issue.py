@@ -1,0 +1,163 @@
+"""Who gets a token, how often, and what is recorded of it."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import psycopg
+import pytest
+from replica import ALICE, SERVICE, Replica
+
+from vault_service.application.errors import (
+    GrantNotFoundError,
+    GrantUnusableError,
+    InvalidScopeError,
+    ServiceNotAllowedError,
+    StorageUnavailableError,
+)
+from vault_service.application.issue import parse_scope
+from vault_service.application.ports import Requester
+from vault_service.domain.audit import Entry, Event
+from vault_service.domain.grant import Failure, Subject
+
+Rows = Callable[..., list[tuple[object, ...]]]
+BOB = Subject(ALICE.issuer, "bob-sub")
+
+
+@pytest.mark.parametrize(
+    ("requester", "error"),
+    [
+        (Requester("other-service", is_owner=False, owner=ALICE), ServiceNotAllowedError),
+        (Requester("task-service", is_owner=False, owner=BOB), GrantNotFoundError),
+        (Requester("dev-cli", is_owner=True, owner=BOB), GrantNotFoundError),
+        (Requester("task-service", is_owner=False, owner=Subject("https://other", ALICE.sub)), GrantNotFoundError),
+    ],
+)
+def test_others_get_nothing_not_even_what_is_cached(
+    vault: Replica, requester: Requester, error: type[Exception], rows: Rows
+) -> None:
+    """The check is made anew for each request."""
+    grant_id = vault.grant()
+    vault.issue(grant_id)
+    with pytest.raises(error):
+        vault.issue(grant_id, requester)
+    assert rows("select count(*) from audit where event = 'token.issued'") == [(1,)]
+
+
+def test_the_owner_gets_tokens_whatever_services_are_named(vault: Replica) -> None:
+    """With a client that is allowed for it."""
+    assert vault.issue(vault.grant(), Requester("dev-cli", is_owner=True, owner=ALICE)).value
+
+
+def test_unknown_ids_are_not_found(vault: Replica) -> None:
+    """As another person's."""
+    with pytest.raises(GrantNotFoundError):
+        vault.issue(uuid4())
+
+
+def test_uses_are_counted_exactly_under_64_callers(vault: Replica, rows: Rows) -> None:
+    """`maxUses`: parallel callers cannot exceed it, and each success is one line in the audit."""
+    grant_id = vault.grant(max_uses=10)
+
+    def call(_: int) -> bool:
+        try:
+            vault.issue(grant_id)
+        except GrantUnusableError as error:
+            return error.reason is not Failure.TOKEN_EXPIRED
+        return True
+
+    with ThreadPoolExecutor(16) as pool:
+        assert sum(pool.map(call, range(64))) == 10
+    assert rows("select uses from grants") == [(10,)]
+    assert rows("select count(*) from audit where event = 'token.issued'") == [(10,)]
+
+
+def test_after_its_time_a_grant_gives_nothing(vault: Replica, rows: Rows) -> None:
+    """`notAfter`, for a token that is cached too."""
+    grant_id = vault.grant(not_after=datetime.now(UTC) + timedelta(hours=1))
+    vault.issue(grant_id)
+    rows("update grants set not_after = now() - interval '1 second' returning 1")
+    with pytest.raises(GrantUnusableError):
+        vault.issue(grant_id)
+
+
+def test_a_revocation_holds_at_once_on_every_replica(new_replica: Callable[[], Replica]) -> None:
+    """Also where the token is cached."""
+    first, second = new_replica(), new_replica()
+    grant_id = first.grant()
+    for vault in (first, second):
+        vault.issue(grant_id)
+    first.manage.revoke(grant_id, ALICE, "task-ui", "request-3")
+    for vault in (first, second):
+        with pytest.raises(GrantUnusableError) as refused:
+            vault.issue(grant_id)
+        assert refused.value.reason is Failure.TOKEN_REVOKED
+
+
+def test_no_token_leaves_unrecorded(vault: Replica, postgres_url: str, database_url: str) -> None:
+    """When the audit cannot be written, nothing is issued, cached or not."""
+    grant_id = vault.grant()
+    vault.issue(grant_id)
+    name = database_url.rpartition("/")[2]
+    with psycopg.connect(postgres_url.rpartition("/")[0] + f"/{name}", autocommit=True) as superuser:
+        superuser.execute("revoke insert on audit from vault")
+        with pytest.raises(Exception, match="audit"):
+            vault.issue(grant_id)
+        superuser.execute("grant insert on audit to vault")
+    assert vault.issue(grant_id).value
+
+
+def test_a_database_that_is_away_is_said_so(vault: Replica) -> None:
+    """Fail closed."""
+    grant_id = vault.grant()
+    vault.issue(grant_id)
+    vault.close()
+    with pytest.raises(StorageUnavailableError):
+        vault.issue(grant_id)
+
+
+def test_a_line_that_was_changed_is_noticed(vault: Replica, rows: Rows) -> None:
+    """The MAC covers everything that a line says."""
+    grant_id = vault.grant()
+    vault.issue(grant_id)
+    columns = "event, grant_id, issuer, subject, actor, request_id, at, outcome, key_id, mac"
+    event, found, issuer, subject, actor, request_id, at, outcome, key_id, mac = rows(
+        f"select {columns} from audit where event = 'token.issued'"
+    )[0]
+    assert found == grant_id
+    entry = Entry(
+        Event(event), grant_id, Subject(str(issuer), str(subject)), str(actor), str(request_id), at, str(outcome)
+    )  # type: ignore[arg-type]
+    audit = vault.grants._audit
+    assert audit.is_authentic(entry, key_id, mac)  # type: ignore[arg-type]
+    changes: list[Entry] = [
+        replace(entry, actor="somebody"),
+        replace(entry, outcome="failed"),
+        replace(entry, event=Event.GRANT_REVOKED),
+        replace(entry, at=entry.at + timedelta(microseconds=1)),
+        replace(entry, grant_id=uuid4()),
+        replace(entry, owner=BOB),
+        replace(entry, request_id="other"),
+    ]
+    assert not any(audit.is_authentic(changed, key_id, mac) for changed in changes)  # type: ignore[arg-type]
+
+
+def test_scopes_are_parsed_as_the_rfc_says() -> None:
+    """RFC 6749 section 3.3: printable characters but for quote and backslash, separated by one space."""
+    assert parse_scope("openid  profile") == {"openid", "profile"}
+    assert parse_scope("") == frozenset()
+    for bad in ('a"b', "a\\b", "a\tb", "ä"):
+        with pytest.raises(InvalidScopeError):
+            parse_scope(bad)
+
+
+def test_a_narrowed_token_is_cached_apart(vault: Replica) -> None:
+    """One token for each set of scopes."""
+    grant_id = vault.grant()
+    whole = vault.issue(grant_id)
+    narrow = vault.issue(grant_id, SERVICE, scopes=frozenset({"openid"}))
+    assert narrow.scopes == {"openid"}
+    assert vault.issue(grant_id) == whole
+    assert vault.provider.refreshes == 2

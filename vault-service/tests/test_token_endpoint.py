@@ -1,0 +1,191 @@
+"""What an answer of a token endpoint means for the token that was sent: refused, not used, or unknown."""
+
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from service_kit.outbound import Session
+from vault_service.adapters.token_endpoint import TokenEndpoint
+from vault_service.application.provider_errors import (
+    ClientRefusedError,
+    GrantRefusedError,
+    NotSentError,
+    ProviderError,
+    ScopeRefusedError,
+    UncertainError,
+)
+from vault_service.domain.grant import Failure
+
+
+@dataclass
+class Server:
+    """A token endpoint that gives one prepared answer."""
+
+    status: int = 200
+    body: bytes = b"{}"
+    headers: dict[str, str] = field(default_factory=dict)
+    promised: int | None = None
+    hang_up: bool = False
+    seen: list[str] = field(default_factory=list)
+    url: str = ""
+
+    def says(self, status: int, body: object, **headers: str) -> None:
+        """Prepare an answer."""
+        self.status, self.headers = status, headers
+        self.body = body if isinstance(body, bytes) else json.dumps(body).encode()
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    """It listens on loopback."""
+    prepared = Server()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            prepared.seen.append(self.headers["Authorization"])
+            if prepared.hang_up:
+                self.close_connection = True
+                return
+            self.send_response(prepared.status)
+            for name, value in prepared.headers.items():
+                self.send_header(name.replace("_", "-"), value)
+            length = len(prepared.body) if prepared.promised is None else prepared.promised
+            self.send_header("Content-Length", str(length))
+            self.end_headers()
+            self.wfile.write(prepared.body)
+            self.close_connection = True
+
+        def log_message(self, *_: object) -> None:
+            """Be quiet."""
+
+    listening = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    prepared.url = f"http://127.0.0.1:{listening.server_port}/token"
+    thread = threading.Thread(target=listening.serve_forever, daemon=True)
+    thread.start()
+    yield prepared
+    listening.shutdown()
+    listening.server_close()
+
+
+@pytest.fixture
+def endpoint() -> Iterator[TokenEndpoint]:
+    """The client."""
+    with Session() as session:
+        yield TokenEndpoint(session, "token vault", "s:ecret/")
+
+
+GOOD = {"access_token": "a", "token_type": "Bearer", "expires_in": 300, "refresh_token": "r", "not-before-policy": 0}
+
+
+def test_a_good_answer(server: Server, endpoint: TokenEndpoint) -> None:
+    """Read, with the time that it took; credentials are form-encoded (RFC 6749 section 2.3.1)."""
+    server.says(200, GOOD)
+    answer, seconds = endpoint.tokens(server.url, {"grant_type": "refresh_token"})
+    assert (answer.access_token, answer.refresh_token, answer.expires_in) == ("a", "r", 300)
+    assert 0 <= seconds < 10
+    assert server.seen == ["Basic dG9rZW4lMjB2YXVsdDpzJTNBZWNyZXQlMkY="]
+
+
+@pytest.mark.parametrize(
+    ("error", "description", "kind"),
+    [
+        ("invalid_grant", "Offline user session not found", GrantRefusedError),
+        ("invalid_grant", "User disabled", GrantRefusedError),
+        ("invalid_scope", "Client no longer has requested consent from user", GrantRefusedError),
+        ("invalid_scope", "Invalid scopes: phone", ScopeRefusedError),
+        ("unauthorized_client", "Invalid client or Invalid client credentials", ClientRefusedError),
+        ("invalid_client", "", ClientRefusedError),
+        ("server_error", "", UncertainError),
+    ],
+)
+def test_refusals(
+    server: Server, endpoint: TokenEndpoint, error: str, description: str, kind: type[ProviderError]
+) -> None:
+    """By the words of RFC 6749 and Keycloak's own."""
+    server.says(400, {"error": error, "error_description": description})
+    with pytest.raises(kind):
+        endpoint.tokens(server.url, {})
+
+
+def test_the_reason_of_a_refusal_is_kept(server: Server, endpoint: TokenEndpoint) -> None:
+    """So that the owner can be told."""
+    server.says(400, {"error": "invalid_grant", "error_description": "Offline user session not found"})
+    with pytest.raises(GrantRefusedError) as refused:
+        endpoint.tokens(server.url, {})
+    assert refused.value.failure is Failure.TOKEN_REVOKED
+
+
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize(("header", "seconds"), [("7", 7.0), ("soon", 5.0), ("99999", 300.0)])
+def test_later_please(server: Server, endpoint: TokenEndpoint, status: int, header: str, seconds: float) -> None:
+    """Nothing was used; Retry-After is believed within bounds."""
+    server.says(status, b"busy", Retry_After=header)
+    with pytest.raises(NotSentError) as refused:
+        endpoint.tokens(server.url, {})
+    assert refused.value.retry_after == seconds
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"<html>",
+        b"[]",
+        b"\xff",
+        {"token_type": "Bearer"},
+        {**GOOD, "token_type": "mac"},
+        {**GOOD, "expires_in": -1},
+    ],
+    ids=str,
+)
+def test_nonsense_is_uncertain(server: Server, endpoint: TokenEndpoint, body: object) -> None:
+    """A 200 that says nothing usable: the token may have been used."""
+    server.says(200, body)
+    with pytest.raises(UncertainError):
+        endpoint.tokens(server.url, {})
+
+
+@pytest.mark.parametrize("status", [302, 400, 401, 500, 502])
+def test_errors_without_words_are_uncertain(server: Server, endpoint: TokenEndpoint, status: int) -> None:
+    """A proxy's page, say. Redirects are not followed."""
+    server.says(status, b"<html>trouble</html>", Location="https://attacker.example")
+    with pytest.raises(UncertainError):
+        endpoint.tokens(server.url, {})
+
+
+def test_half_an_answer_is_uncertain(server: Server, endpoint: TokenEndpoint) -> None:
+    """The connection breaks in the body."""
+    server.says(200, GOOD)
+    server.promised = 1000
+    with pytest.raises(UncertainError):
+        endpoint.tokens(server.url, {})
+
+
+def test_hanging_up_is_uncertain_and_not_sent_again(server: Server, endpoint: TokenEndpoint) -> None:
+    """Once bytes are out, nothing is repeated."""
+    server.hang_up = True
+    with pytest.raises(UncertainError):
+        endpoint.tokens(server.url, {})
+    assert len(server.seen) == 1
+
+
+def test_a_refused_connection_is_certainly_not_sent(endpoint: TokenEndpoint) -> None:
+    """Nobody listens."""
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+        with pytest.raises(NotSentError):
+            endpoint.tokens(f"http://127.0.0.1:{port}/token", {})
+
+
+def test_too_long_an_answer_is_not_read_to_its_end(server: Server, endpoint: TokenEndpoint) -> None:
+    """Bounded memory."""
+    server.says(200, b" " * (1 << 20))
+    with pytest.raises(UncertainError):
+        endpoint.tokens(server.url, {})

@@ -16,7 +16,8 @@ class ScriptedProvider:
     """`application.ports.Provider`.
 
     script: what happens to the next refreshes, in order: an error to raise before (`"lost"`: after) the token was used,
-    or a callable that is run first. lifetime: seconds of the access tokens it gives.
+    or a callable that is run first. lifetime: seconds of the access tokens it gives; session: what it names the
+    session behind them.
     """
 
     issuer = "https://issuer.example/realms/demo"
@@ -26,6 +27,7 @@ class ScriptedProvider:
         self.max_reuse = max_reuse
         self.lifetime = 300.0
         self.granted = SCOPES
+        self.session: str | None = None
         self.refresh_expires_in: float | None = None
         self.script: deque[ProviderError | Callable[[], None]] = deque()
         self.after: deque[ProviderError] = deque()
@@ -81,4 +83,5 @@ class ScriptedProvider:
             scopes=scopes or self.granted,
             refresh_token=RefreshToken(f"refresh-{number}"),
             refresh_expires_in=self.refresh_expires_in,
+            session=self.session,
         )

@@ -105,6 +105,7 @@ def _token_answer(answer: TokenResponse, seconds: float) -> TokenAnswer:
         scopes=_granted_scopes(answer),
         refresh_token=RefreshToken(answer.refresh_token) if answer.refresh_token else None,
         refresh_expires_in=answer.refresh_expires_in or None,  # Keycloak's 0 means: does not expire by itself
+        session=answer.session_state,
         id_token=answer.id_token,
     )
 

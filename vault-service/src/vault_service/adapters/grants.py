@@ -4,6 +4,7 @@ A change and its line in the audit are one transaction; only a refresh is stored
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -12,7 +13,7 @@ import msgspec
 from vault_service.adapters import queries
 from vault_service.adapters.audit import AuditLog
 from vault_service.adapters.database import Database, Row
-from vault_service.adapters.outbox import Outbox
+from vault_service.adapters.outbox import Discarded, Outbox
 from vault_service.adapters.sealing import Place, Sealer, grant_token_place
 from vault_service.application.errors import (
     ConsentError,
@@ -91,6 +92,7 @@ class PostgresGrants:
             "id": grant_id,
             "generation": 1,
             "scopes": sorted(answer.scopes),
+            "provider_session": answer.session,
             **self._sealed_answer(grant_id, entry.owner, 1, answer, None),
         }
         return self._change("activate", parameters, entry)
@@ -115,22 +117,29 @@ class PostgresGrants:
     def revoke(self, grant_id: UUID, owner: Subject, entry: Entry) -> None:
         """Make it revoked for good and put its token into the outbox."""
         with self._database.transaction() as connection:
-            row = connection.execute(_GRANTS["for_update"], _owned(owner, id=grant_id)).fetchone()
-            if row is None:
+            rows = connection.execute(_GRANTS["for_update"], _owned(owner, id=grant_id)).fetchall()
+            own = next((row[1:] for row in rows if row[0]), None)
+            if own is None:
                 raise GrantNotFoundError
-            status, generation, sealed, provider = row
+            status, generation, sealed, provider, issuer, subject = own
+            if (issuer, subject) != (owner.issuer, owner.sub):
+                raise GrantNotFoundError
             if status == Status.REVOKED:
                 return
             token = self._opened(sealed, grant_id, owner, generation)
-            if token is not None:
-                self._outbox.add(connection, grant_id, owner, provider, token)
+            if token is not None and not self._outbox.add(connection, Discarded(grant_id, owner, provider, token)):
+                entry = replace(entry, outcome="session_shared")
             connection.execute(_GRANTS["revoke"], {"id": grant_id})
             self._audit.append_within(connection, entry)
 
-    def revoke_later(self, grant_id: UUID, owner: Subject, provider: str, token: RefreshToken) -> None:
+    def revoke_later(self, claimed: ClaimedConsent, answer: TokenAnswer) -> None:
         """Put a token that must not be kept into the outbox of revocations."""
-        with self._database.transaction() as connection:
-            self._outbox.add(connection, grant_id, owner, provider, token)
+        if answer.refresh_token is not None:
+            discarded = Discarded(
+                claimed.grant_id, claimed.owner, claimed.provider, answer.refresh_token, answer.session
+            )
+            with self._database.transaction() as connection:
+                self._outbox.add(connection, discarded)
 
     # issuing and refreshing
 
@@ -176,7 +185,7 @@ class PostgresGrants:
         with self._database.transaction() as connection:
             revoked = connection.execute(_GRANTS["is_revoked"], {"id": grant.id}).fetchone()
             if revoked and answer.refresh_token is not None:
-                self._outbox.add(connection, grant.id, grant.owner, grant.provider, answer.refresh_token)
+                self._outbox.add(connection, Discarded(grant.id, grant.owner, grant.provider, answer.refresh_token))
         return False
 
     def abandon_refresh(self, grant: StoredGrant) -> None:

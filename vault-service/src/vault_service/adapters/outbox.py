@@ -36,6 +36,17 @@ class Delivery:
     attempts: int
 
 
+@dataclass(frozen=True, slots=True)
+class Discarded:
+    """A token that is of no use here any more. session: the authorization server's, when the grant does not say."""
+
+    grant_id: UUID
+    owner: Subject
+    provider: str
+    token: RefreshToken
+    session: str | None = None
+
+
 class Outbox:
     """Adds tokens, and sends those that are due."""
 
@@ -48,22 +59,23 @@ class Outbox:
         self._sealer = sealer
         self._providers = providers
 
-    def add(
-        self, connection: psycopg.Connection, grant_id: UUID, owner: Subject, provider: str, token: RefreshToken
-    ) -> None:
-        """Put a token in, within the caller's transaction."""
+    def add(self, connection: psycopg.Connection, discarded: Discarded) -> bool:
+        """Put a token in, within the caller's transaction; False when its session has to live on for another grant."""
         revocation_id = uuid4()
-        connection.execute(
+        sealed = self._sealer.seal(discarded.token.value.encode(), _place(revocation_id, discarded.owner))
+        row = connection.execute(
             _QUERIES["add"],
             {
                 "id": revocation_id,
-                "grant_id": grant_id,
-                "issuer": owner.issuer,
-                "subject": owner.sub,
-                "provider": provider,
-                "refresh_token": self._sealer.seal(token.value.encode(), _place(revocation_id, owner)),
+                "grant_id": discarded.grant_id,
+                "issuer": discarded.owner.issuer,
+                "subject": discarded.owner.sub,
+                "provider": discarded.provider,
+                "provider_session": discarded.session,
+                "refresh_token": sealed,
             },
-        )
+        ).fetchone()
+        return row is not None
 
     def deliver_one(self) -> Delivery | None:
         """Send one token that is due; None when there is none. Raises StorageUnavailableError."""

@@ -40,6 +40,7 @@ class TokenResponse(msgspec.Struct, frozen=True):
     refresh_expires_in: float | None = None
     scope: str | None = None
     id_token: str | None = None
+    session_state: str | None = None
 
 
 class _ErrorResponse(msgspec.Struct, frozen=True):

@@ -150,7 +150,7 @@ class OfflineConsent:
             raise self._failed(claimed, callback, Failure.CONSENT_DENIED if denied else Failure.PROVIDER_ERROR)
         subject, answer = self._redeem(provider, claimed, callback, callback.code)
         if subject != claimed.owner:
-            self._discard(claimed, answer)
+            self._grants.revoke_later(claimed, answer)
             raise self._failed(claimed, callback, Failure.WRONG_USER)
         self._activate(claimed, callback, answer)
         return ConsentGranted(claimed.grant_id, claimed.task_id)
@@ -171,19 +171,15 @@ class OfflineConsent:
         if answer.refresh_token is None:
             raise self._failed(claimed, callback, Failure.PROVIDER_ERROR)
         if claimed.token_type is TokenType.OFFLINE and OFFLINE_ACCESS not in answer.scopes:
-            self._discard(claimed, answer)
+            self._grants.revoke_later(claimed, answer)
             raise self._failed(claimed, callback, Failure.PROVIDER_ERROR)
         entry = self._entry(Event.CONSENT_GRANTED, claimed, callback)
         if not self._grants.activate(claimed.grant_id, answer, entry):
-            self._discard(claimed, answer)  # its owner deleted it in the meantime
+            self._grants.revoke_later(claimed, answer)  # its owner deleted it in the meantime
             raise ConsentError("consent_invalid", claimed.task_id)
         expires_at = entry.at.timestamp() + answer.expires_in
         token = AccessToken(answer.access_token, expires_at, answer.expires_in, answer.scopes)
         self._access_tokens.put(claimed.grant_id, frozenset(), token)
-
-    def _discard(self, claimed: ClaimedConsent, answer: TokenAnswer) -> None:
-        if answer.refresh_token is not None:
-            self._grants.revoke_later(claimed.grant_id, claimed.owner, claimed.provider, answer.refresh_token)
 
     def _failed(self, claimed: ClaimedConsent, callback: Callback, failure: Failure) -> ConsentError:
         event = Event.CONSENT_DENIED if failure is Failure.CONSENT_DENIED else Event.CONSENT_FAILED

@@ -70,13 +70,17 @@ class StoredGrant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenAnswer:
-    """A token endpoint's answer (RFC 6749 section 5.1). Lifetimes are in seconds from when the request was sent."""
+    """A token endpoint's answer (RFC 6749 section 5.1). Lifetimes are in seconds from when the answer came.
+
+    session: the authorization server's name for the session behind the token, where it tells one.
+    """
 
     access_token: str = field(repr=False)
     expires_in: float
     scopes: frozenset[str]
     refresh_token: RefreshToken | None
     refresh_expires_in: float | None
+    session: str | None = None
     id_token: str | None = field(default=None, repr=False)
 
 
@@ -131,7 +135,7 @@ class Grants(Protocol):
         """Make it revoked for good and put its token into the outbox. Idempotent. Raises GrantNotFoundError."""
         ...
 
-    def revoke_later(self, grant_id: UUID, owner: Subject, provider: str, token: RefreshToken) -> None:
+    def revoke_later(self, claimed: ClaimedConsent, answer: TokenAnswer) -> None:
         """Put a token that must not be kept into the outbox of revocations."""
         ...
 

@@ -12,7 +12,9 @@ create table sealing_keys (
 create unique index one_active_key_for_each_purpose on sealing_keys (purpose) where state = 'active';
 
 -- One person's permission. generation counts refreshes and fences writes; refresh_started_at is the intent: a refresh
--- of this generation was begun and its outcome is not written down.
+-- of this generation was begun and its outcome is not written down. provider_session: the authorization server's name for
+-- the session behind the token; grants that were consented to in one browser may share it, and then live and die together
+-- there.
 create table grants (
     id                 uuid primary key,
     issuer             text not null,
@@ -27,6 +29,7 @@ create table grants (
     not_after          timestamptz,
     max_uses           integer check (max_uses > 0),
     uses               integer not null default 0 check (max_uses is null or uses <= max_uses),
+    provider_session   text,
     generation         bigint not null default 0,
     refresh_token      bytea check (status <> 'active' or refresh_token is not null),
     refresh_started_at timestamptz,
@@ -37,6 +40,7 @@ create table grants (
     last_refreshed_at  timestamptz,
     expires_at         timestamptz
 );
+create index grants_of_session on grants (provider, provider_session) where provider_session is not null;
 create index grants_of_owner on grants (issuer, subject, created_at desc);
 
 -- What a callback answers. A request is claimed once, before its code is redeemed. secrets: the sealed code_verifier

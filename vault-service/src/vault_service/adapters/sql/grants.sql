@@ -32,6 +32,7 @@ where c.state_hash = %(state_hash)s
 update grants
 set status = 'active',
     refresh_token = %(refresh_token)s,
+    provider_session = %(provider_session)s,
     generation = %(generation)s,
     scopes = %(scopes)s,
     access_lifetime = %(access_lifetime)s,
@@ -78,11 +79,18 @@ order by g.created_at desc, g.id
 limit 1000;
 
 -- name: for_update
-select status, generation, refresh_token, provider
-from grants
-where id = %(id)s
-  and issuer = %(issuer)s
-  and subject = %(subject)s
+-- With all that share its session, always in the same order: two of them revoked at once must see each other.
+select g.id = %(id)s, g.status, g.generation, g.refresh_token, g.provider, g.issuer, g.subject
+from grants g
+where g.id = %(id)s
+   or (g.provider, g.provider_session) = (
+       select own.provider, own.provider_session
+       from grants own
+       where own.id = %(id)s
+         and own.issuer = %(issuer)s
+         and own.subject = %(subject)s
+   )
+order by g.id
 for update;
 
 -- name: revoke

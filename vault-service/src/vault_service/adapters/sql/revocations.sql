@@ -1,6 +1,21 @@
 -- name: add
+-- Not while another grant lives on the same session at the authorization server: revoking this token would end that one.
+-- The last grant's revocation ends the session.
 insert into revocations (id, grant_id, issuer, subject, provider, refresh_token)
-values (%(id)s, %(grant_id)s, %(issuer)s, %(subject)s, %(provider)s, %(refresh_token)s);
+select %(id)s, %(grant_id)s, %(issuer)s, %(subject)s, %(provider)s, %(refresh_token)s
+where not exists (
+    select
+    from grants other
+    where other.provider = %(provider)s
+      and other.provider_session = coalesce(
+          %(provider_session)s,
+          (select own.provider_session from grants own where own.id = %(grant_id)s)
+      )
+      and other.id <> %(grant_id)s
+      and other.status in ('active', 'failed')
+      and other.refresh_token is not null
+)
+returning true;
 
 -- name: take_due
 -- Lease one due token; it is due again after the lease when its taker dies.

@@ -2,8 +2,11 @@
 
 import argparse
 import os
+import signal
 import sys
 import time
+from types import FrameType
+from typing import NoReturn
 
 import requests
 
@@ -20,6 +23,7 @@ def main() -> int:
     parser.add_argument("command", choices=["run", "start", "stop", "clean", "status", "token"])
     parser.add_argument("who", nargs="?", default="alice", help="for `token`: whose")
     arguments = parser.parse_args()
+    _keep_loopback_from_proxies()
     try:
         chosen = options.read()
         if arguments.command == "token":
@@ -43,27 +47,43 @@ def _start(stack: Stack, chosen: Options) -> int:
 
 
 def _run(stack: Stack, chosen: Options) -> int:
-    """Start, and stay in the foreground until Ctrl-C; a part that dies is named."""
+    """Start, and stay in the foreground until Ctrl-C (or SIGTERM, or the terminal is closed)."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
     try:
         _start(stack, chosen)
-        print("Ctrl-C stops it.")
+        print("Ctrl-C stops it.", flush=True)
         _watch(stack)
     except KeyboardInterrupt:
-        print("\nstopping …")
+        print("\nstopping …", flush=True)
     finally:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)  # impatience leaves nothing behind
         stack.stop()
     return 0
 
 
+def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt
+
+
 def _watch(stack: Stack) -> None:
-    known = stack.alive()
-    while any(known.values()):
+    """Name each part that dies, until all are gone. What somebody stops by a command leaves no pid file: no death."""
+    seen: set[str] = set()
+    told: set[str] = set()
+    while any(stack.alive().values()):
         time.sleep(WATCH_SECONDS)
-        now = stack.alive()
-        for name in (name for name, was_alive in known.items() if was_alive and not now[name]):
+        dead = {name for name in stack.names() if stack.processes.has_died(name)}
+        for name in (dead & seen) - told:  # seen twice: a command that stops it would have removed the file by now
             print(f"\n{name} has died; `make start` in another terminal brings it back. Its last lines:", flush=True)
             print(stack.processes.last_lines(name), flush=True)
-        known = now
+        seen, told = dead, dead & (seen | told)
+
+
+def _keep_loopback_from_proxies() -> None:
+    """A proxy that the environment names is not asked for what is on this machine, by us or by the parts."""
+    for name in ("NO_PROXY", "no_proxy"):
+        os.environ[name] = ",".join(filter(None, (os.environ.get(name), "localhost", "127.0.0.1")))
 
 
 def _stop(stack: Stack, _chosen: Options) -> int:

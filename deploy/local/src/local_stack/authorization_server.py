@@ -70,8 +70,9 @@ def keycloak(folder: Path, realm: Path, port: int, admin_password: str) -> Part:
 
 
 def _demand_java() -> None:
+    java = str(Path(os.environ["JAVA_HOME"], "bin", "java")) if os.environ.get("JAVA_HOME") else "java"  # as kc.sh does
     try:
-        told = subprocess.run(["java", "-version"], capture_output=True, text=True, check=True).stderr
+        told = subprocess.run([java, "-version"], capture_output=True, text=True, check=True).stderr
     except (OSError, subprocess.CalledProcessError):
         raise StackError(f"IDP=keycloak needs Java {JAVA_VERSION} or newer on the PATH") from None
     version = re.search(r'version "(\d+)', told)

@@ -82,6 +82,8 @@ class Server:
         if (self._data / "PG_VERSION").exists():
             return
         self._base.mkdir(parents=True, exist_ok=True, mode=0o755)
+        if self._base.is_symlink() or self._base.stat().st_uid != os.geteuid():
+            raise StackError(f"{self._base} belongs to somebody else: remove it, or choose another STATE_DIR")
         if self._is_far and not self._programs.exists():
             shutil.copytree(self._installed, self._programs.parent, symlinks=True)
             _copy_libraries(self._installed, self._programs.parent)

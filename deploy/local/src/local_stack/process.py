@@ -59,7 +59,6 @@ class Processes:
 
     def start(self, part: Part) -> None:
         """Start a part in a session of its own, so that a Ctrl-C at the terminal does not reach it."""
-        self._kill_remnants(part.name)
         with self.log(part.name).open("ab") as log:
             self._log_starts[part.name] = log.tell()
             child = subprocess.Popen(
@@ -117,20 +116,12 @@ class Processes:
                 time.sleep(0.02)
             if self.pid(name) is not None:
                 os.kill(pid, signal.SIGKILL)
-        self._kill_remnants(name)
+        self.kill_remnants(name)
         for suffix in ("pid", "started"):
             (self._run_dir / f"{name}.{suffix}").unlink(missing_ok=True)
         return pid is not None
 
-    def _noted(self, name: str) -> tuple[int | None, str]:
-        """What was written down when the part was started: its pid, and when that process began."""
-        try:
-            pid = int((self._run_dir / f"{name}.pid").read_text())
-            return pid, (self._run_dir / f"{name}.started").read_text()
-        except (OSError, ValueError):
-            return None, ""
-
-    def _kill_remnants(self, name: str) -> None:
+    def kill_remnants(self, name: str) -> None:
         """What outlives a part gets no second chance: nginx's workers, say, would keep the port of a killed master.
 
         They are known by their session, whose number the kernel gives to nobody else while one of them lives.
@@ -143,6 +134,14 @@ class Processes:
             for member in remnants:
                 _kill(member)
             time.sleep(0.01)
+
+    def _noted(self, name: str) -> tuple[int | None, str]:
+        """What was written down when the part was started: its pid, and when that process began."""
+        try:
+            pid = int((self._run_dir / f"{name}.pid").read_text())
+            return pid, (self._run_dir / f"{name}.started").read_text()
+        except (OSError, ValueError):
+            return None, ""
 
 
 def _kill(pid: int) -> None:

@@ -1,5 +1,6 @@
 """The whole stack: what there is to start, in which order, and what the parts tell each other."""
 
+import fcntl
 import secrets
 import shutil
 import signal
@@ -7,8 +8,9 @@ import subprocess
 import sys
 import time
 from base64 import urlsafe_b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -24,6 +26,11 @@ CLIENT_VARIABLES = {
     "VAULT_CLIENT_ID": "token-vault",
     "TASK_SERVICE_CLIENT_ID": "task-service",
 }
+INNER_PARTS = ("postgres", "redis", "vault", "tasks")
+ADDRESSES = ("POSTGRES_SUPERUSER_URL", "REDIS_URL", "VAULT_URL", "TASK_URL")
+FOLLOWERS = ("gateway", "worker", "tasks", "vault")
+"""What is told the ADDRESSES when it starts, and has to start again when one of them has changed."""
+FOLDERS = ("idp", "log", "nginx", "postgres", "redis", "run", "secrets")
 CLIENT_SECRETS = ("VAULT_CLIENT_SECRET", "TASK_SERVICE_CLIENT_SECRET")
 
 
@@ -46,7 +53,7 @@ class Stack:
         self._options = options
         self._environ = environ
         self._say = Say(say)
-        self._idp = self._which_idp()
+        self._before = read_env_file(options.stack_env)
         self.processes = Processes(options.folder("run"), options.folder("log"))
 
     # what operators ask for
@@ -57,39 +64,77 @@ class Stack:
 
     def names(self) -> list[str]:
         """The parts, in the order of starting."""
-        return [name for name in reversed(STOP_ORDER) if name != "idp" or self._idp in {"dev", "keycloak"}]
+        return [name for name in reversed(STOP_ORDER) if name != "idp" or self._options.idp_kind != "external"]
 
     def start(self) -> bool:
         """Start what is not alive and return when all can be used; False when there was nothing to do.
 
         Raises StackError that names the part which failed.
         """
-        alive = self.alive()
-        if all(alive.values()):
-            return False
-        for name, port, variable in (
-            ("gateway", self._options.gateway_port, "GATEWAY_PORT"),
-            ("idp", self._options.idp_port, "IDP_PORT"),
-        ):
-            if name in alive and not alive[name]:
-                ports.demand(port, variable)
-        running = {name for name, is_alive in alive.items() if is_alive}
-        chosen = ports.choose(self._options.state_dir / "ports.json", ["postgres", "redis", "vault", "tasks"], running)
-        environ = self._environment(chosen)
-        write_private(self._options.stack_env, "".join(f"{name}={value}\n" for name, value in environ.items()))
-        self._bring_up(self._parts(chosen, environ), running, environ)
+        with self._alone():
+            self._before = read_env_file(self._options.stack_env)
+            running = self._running()
+            self._demand_same_stack(running)
+            chosen = ports.choose(self._options.state_dir / "ports.json", list(INNER_PARTS), running)
+            environ = self._environment(chosen)
+            if any(self._before.get(name) != environ[name] for name in ADDRESSES):
+                running -= {name for name in FOLLOWERS if self.processes.stop(name)}
+            write_private(self._options.stack_env, "".join(f"{name}={value}\n" for name, value in environ.items()))
+            parts = self._parts(chosen, environ)
+            if running == set(parts) and all(part.ready() for part in parts.values()):
+                return False
+            self._bring_up(parts, running, environ)
         return True
 
     def stop(self) -> list[str]:
         """Stop everything; the parts that were running."""
-        fast = {"postgres": signal.SIGINT}  # PostgreSQL's "fast shutdown"
-        return [name for name in STOP_ORDER if self.processes.stop(name, fast.get(name, signal.SIGTERM))]
+        with self._alone():
+            fast = {"postgres": signal.SIGINT}  # PostgreSQL's "fast shutdown"
+            return [name for name in STOP_ORDER if self.processes.stop(name, fast.get(name, signal.SIGTERM))]
 
     def clean(self) -> None:
-        """Forget all data."""
+        """Forget all data. Only what a stack makes is removed, whatever folder `STATE_DIR` names."""
         self.stop()
-        shutil.rmtree(postgres.fallback_folder(self._options.state_dir / "postgres"), ignore_errors=True)
-        shutil.rmtree(self._options.state_dir)
+        folder = self._options.state_dir
+        shutil.rmtree(postgres.fallback_folder(folder / "postgres"), ignore_errors=True)
+        for name in FOLDERS:
+            shutil.rmtree(folder / name, ignore_errors=True)
+        for name in ("stack.env", "ports.json"):
+            (folder / name).unlink(missing_ok=True)
+        with suppress(OSError):
+            folder.rmdir()
+
+    # whether it may start
+
+    def _running(self) -> set[str]:
+        return {name for name, is_alive in self.alive().items() if is_alive}
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """No two commands start or stop parts of one stack at a time."""
+        with (self._options.folder("run") / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def _demand_same_stack(self, running: set[str]) -> None:
+        """Raise StackError when the ports are taken, or when the stack's data or parts know it by other addresses."""
+        choice = {
+            "IDP": self._options.idp_kind,
+            "GATEWAY_URL": self._options.gateway_url,
+            "ISSUER": self._options.issuer,
+        }
+        changed = {name: old for name, new in choice.items() if (old := self._before.get(name, new)) != new}
+        known = ", ".join(f"{name}={value}" for name, value in changed.items())
+        if "IDP" in changed or (changed and "keycloak" in choice.values()):
+            raise StackError(f"this stack's data are made for {known}: `make clean` first, or choose another STATE_DIR")
+        if changed and running:
+            raise StackError(f"this stack is up with {known}: `make stop` first, or choose another STATE_DIR")
+        for name in set(self.names()) - running:
+            self.processes.kill_remnants(name)
+        if "gateway" not in running:
+            ports.demand(self._options.gateway_port, "GATEWAY_PORT")
+        if "idp" in self.names() and "idp" not in running:
+            ports.demand(self._options.idp_port, "IDP_PORT")
 
     # parts
 
@@ -101,8 +146,8 @@ class Stack:
         started = time.monotonic()
         for name in first:
             self.processes.start(parts[name])
+        self.processes.wait_ready(parts["postgres"])
         if "postgres" in first:
-            self.processes.wait_ready(parts["postgres"])
             self._say.done("postgres", started)
         if services:
             postgres.create_databases(environ["POSTGRES_SUPERUSER_URL"], self._database_passwords())
@@ -110,9 +155,9 @@ class Stack:
             self._say.done("schemas", started)
         for name in services:
             self.processes.start(parts[name])
-        for name in [*first, *services]:
-            if name != "postgres":
-                self.processes.wait_ready(parts[name])
+        for name in [*running, *first, *services]:
+            self.processes.wait_ready(parts[name])
+            if name in missing and name != "postgres":
                 self._say.done(name, started)
 
     def _parts(self, chosen: dict[str, int], environ: dict[str, str]) -> dict[str, Part]:
@@ -127,7 +172,7 @@ class Stack:
                 name="worker",
                 command=[_program("task-service"), "worker"],
                 environ=environ,
-                ready=self._worker_is_ready,
+                ready=lambda: self.processes.has_logged("worker", "worker.ready"),
             ),
             gateway.part(folder("nginx"), environ["GATEWAY_URL"], self._gateway_values(chosen, environ)),
         ]
@@ -137,13 +182,14 @@ class Stack:
         return postgres.Server(self._options.folder("postgres"), port, self._secret("postgres"))
 
     def _idp_part(self, environ: dict[str, str]) -> list[Part]:
-        if self._idp not in {"dev", "keycloak"}:
+        if self._options.idp_kind == "external":
             return []
         folder, port = self._options.folder("idp"), self._options.idp_port
         realm = authorization_server.render_realm(folder, environ)
-        if self._idp == "dev":
+        if self._options.idp_kind == "dev":
             return [authorization_server.development(folder, realm, port, control=self._options.idp_control)]
-        self._say.line("  … Keycloak starts (about 40 s the first time)")
+        if self.processes.pid("idp") is None:
+            self._say.line("  … Keycloak (about 40 s the first time)")
         return [authorization_server.keycloak(folder, realm, port, self._secret("keycloak_admin"))]
 
     def _web(self, name: str, port: int, environ: dict[str, str]) -> Part:
@@ -154,9 +200,6 @@ class Stack:
             environ={**environ, "BIND": f"127.0.0.1:{port}", "WEB_WORKERS": "2", "WEB_THREADS": "16"},
             ready=lambda: http.answers(f"http://127.0.0.1:{port}/readyz"),
         )
-
-    def _worker_is_ready(self) -> bool:
-        return "worker.ready" in self.processes.last_lines("worker")
 
     def _migrate(self, environ: dict[str, str]) -> None:
         def run(service: str) -> subprocess.CompletedProcess[str]:
@@ -179,10 +222,10 @@ class Stack:
             return f"postgresql://{role}:{passwords[role]}@127.0.0.1:{chosen['postgres']}/{name}"
 
         environ = {
-            "IDP": self._idp,
+            "IDP": self._options.idp_kind,
             "GATEWAY_URL": self._options.gateway_url,
             "PUBLIC_URL": self._options.gateway_url,
-            "ISSUER": self._issuer(),
+            "ISSUER": self._options.issuer,
             "VAULT_URL": f"http://127.0.0.1:{chosen['vault']}",
             "TASK_URL": f"http://127.0.0.1:{chosen['tasks']}",
             "POSTGRES_SUPERUSER_URL": self._postgres(chosen["postgres"]).url,
@@ -195,22 +238,21 @@ class Stack:
             "VAULT_OWNER_CLIENTS": "dev-cli",
             **self._clients(),
         }
-        if self._idp == "dev" and self._options.idp_control:
+        if self._options.idp_kind == "dev" and self._options.idp_control:
             environ["CONTROL_URL"] = f"http://localhost:{self._options.idp_port}/_control"
-        if self._idp == "keycloak":
+        if self._options.idp_kind == "keycloak":
             environ |= {"KEYCLOAK_ADMIN_USER": "admin", "KEYCLOAK_ADMIN_PASSWORD": self._secret("keycloak_admin")}
         return environ
 
     def _clients(self) -> dict[str, str]:
-        if self._idp in {"dev", "keycloak"}:
+        if self._options.idp_kind != "external":
             return {**CLIENT_VARIABLES, **{name: self._secret(name.lower()) for name in CLIENT_SECRETS}}
-        known = read_env_file(self._options.stack_env)
-        given = {name: self._environ.get(name) or known.get(name, "") for name in CLIENT_SECRETS}
+        known = {**CLIENT_VARIABLES, **self._before}
+        given = {name: self._environ.get(name) or known.get(name, "") for name in (*CLIENT_VARIABLES, *CLIENT_SECRETS)}
         missing = [name for name, value in given.items() if not value]
         if missing:
-            raise StackError(f"IDP={self._idp} needs {' and '.join(missing)} in the environment")
-        ids = {name: self._environ.get(name, default) for name, default in CLIENT_VARIABLES.items()}
-        return {**ids, **given}
+            raise StackError(f"IDP={self._options.idp} needs {' and '.join(missing)} in the environment")
+        return given
 
     def _gateway_values(self, chosen: dict[str, int], environ: dict[str, str]) -> dict[str, str]:
         issuer = urlsplit(environ["ISSUER"])
@@ -223,20 +265,6 @@ class Stack:
             "ISSUER_ORIGIN": f"{issuer.scheme}://{issuer.netloc}",
             "UI_CLIENT_ID": environ["UI_CLIENT_ID"],
         }
-
-    def _issuer(self) -> str:
-        if self._idp in {"dev", "keycloak"}:
-            return f"http://localhost:{self._options.idp_port}/realms/demo"
-        return self._idp
-
-    def _which_idp(self) -> str:
-        before = read_env_file(self._options.stack_env).get("IDP")
-        wanted = self._options.idp or before or "dev"
-        if before is not None and wanted != before:
-            raise StackError(f"this stack was made with IDP={before}; `make clean` first, or choose another STATE_DIR")
-        if wanted not in {"dev", "keycloak"} and not wanted.startswith(("http://", "https://")):
-            raise StackError(f"IDP={wanted} is neither dev, nor keycloak, nor an issuer's URL")
-        return wanted
 
     def _database_passwords(self) -> dict[str, str]:
         return {role: self._secret(f"database_{role}") for role in DATABASE_ROLES}

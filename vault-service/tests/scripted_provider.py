@@ -46,7 +46,7 @@ class ScriptedProvider:
         """Whether it is us."""
         return unverified_issuer == self.issuer
 
-    def redeem(self, code: str, code_verifier: str, nonce: str) -> tuple[Subject, TokenAnswer]:  # noqa: ARG002
+    def redeem(self, code: str, code_verifier: str, nonce: str) -> tuple[Subject, TokenAnswer]:
         """Exchange a code."""
         if code == "bad":
             raise GrantRefusedError(Failure.REAUTHORIZATION_REQUIRED)

@@ -88,6 +88,8 @@ def test_bodies_over_64_kib(alice: Api, address: str) -> None:
         {"notAfter": "2001-01-01T00:00:00Z"},
         {"notAfter": "2101-01-01T00:00:00"},
         {"redirectUri": "https://attacker.example"},
+        {"provider": "nobody"},
+        {"tokenType": "eternal"},
     ],
     ids=str,
 )

@@ -105,3 +105,13 @@ def test_two_consents_live_side_by_side(stack: Stack, alice: Api) -> None:
     assert alice.delete(f"{MANAGER}/tokens/{first}").status_code == 200
     assert problem(alice.access_token(first)) == (410, "token_revoked")
     assert alice.access_token(second, scope="openid").status_code == 200  # a refresh, after the outbox had its time
+
+
+def test_a_token_of_type_refresh_is_no_offline_token(stack: Stack, alice: Api) -> None:
+    """It gives access tokens too, and says when it ends."""
+    token_id = alice.grant(Person("alice"), tokenType="refresh")
+    token = alice.get(f"{MANAGER}/tokens/{token_id}").json()
+    assert token["tokenType"] == "refresh"
+    assert "offline_access" not in token["scopes"]
+    assert token["expiresAt"] > token["createdAt"]
+    assert alice.access_token(token_id).status_code == 200

@@ -13,13 +13,13 @@ from flask import Flask, Response, g, request
 
 from service_kit import logs, problems
 from service_kit.bearer import Claims, Verifier
+from service_kit.inputs import MAX_BODY_BYTES, body_too_large
 from service_kit.issuer import IssuerMismatchError, IssuerUnavailableError
 from service_kit.jwt import InvalidTokenError
 from service_kit.problems import Problem, ProblemTable
 
 log = logs.get(__name__)
 
-MAX_BODY_BYTES = 64 * 1024
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 _BEARER = re.compile(r"Bearer +([A-Za-z0-9\-._~+/]+=*)", re.IGNORECASE)
 
@@ -27,7 +27,8 @@ _BEARER = re.compile(r"Bearer +([A-Za-z0-9\-._~+/]+=*)", re.IGNORECASE)
 def create_app(name: str, table: ProblemTable) -> Flask:
     """An application named `name` that turns errors into problems by `table`."""
     app = Flask(name, static_folder=None)
-    app.config.update(MAX_CONTENT_LENGTH=MAX_BODY_BYTES, PROVIDE_AUTOMATIC_OPTIONS=False)
+    # Werkzeug cuts a chunked body off at its limit without a word; one byte more shows that there was more.
+    app.config.update(MAX_CONTENT_LENGTH=MAX_BODY_BYTES + 1, PROVIDE_AUTOMATIC_OPTIONS=False)
     app.url_map.merge_slashes = False
     app.url_map.strict_slashes = True
     app.before_request(_begin)
@@ -85,9 +86,7 @@ def _begin() -> None:
     given = request.headers.get("X-Request-ID", "")
     logs.request_id.set(given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(16))
     if (request.content_length or 0) > MAX_BODY_BYTES:
-        raise Problem(
-            413, "body_too_large", f"The body is larger than {MAX_BODY_BYTES} bytes.", {"Connection": "close"}
-        )
+        raise body_too_large()
 
 
 def _finish(response: Response) -> Response:

@@ -7,6 +7,7 @@ Unknown fields, wrong types, repeated parameters and characters that no text nee
 import math
 import re
 from typing import TypeVar
+from urllib.parse import unquote_to_bytes
 
 import msgspec
 from flask import Request
@@ -14,6 +15,8 @@ from flask import Request
 from service_kit.problems import Fault, Problem
 
 T = TypeVar("T", bound="Input")
+
+MAX_BODY_BYTES = 64 * 1024
 
 LINE = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*$(?!\n)"
 """Pattern for one line of text: no control characters. (In Python `$` also matches before a last line feed.)"""
@@ -32,11 +35,17 @@ class Output(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_def
 
 
 def body(request: Request, shape: type[T]) -> T:
-    """Parse a JSON body. Problems: 415 `unsupported_media_type`, 400 `malformed_json`, 422 `invalid_input`."""
+    """Parse a JSON body.
+
+    Problems: 415 `unsupported_media_type`, 413 `body_too_large`, 400 `malformed_json`, 422 `invalid_input`.
+    """
     if request.mimetype != "application/json":
         raise Problem(415, "unsupported_media_type", "The body must be application/json.")
+    data = request.get_data(cache=False)
+    if len(data) > MAX_BODY_BYTES:
+        raise body_too_large()
     try:
-        return msgspec.json.decode(request.get_data(cache=False), type=shape)
+        return msgspec.json.decode(data, type=shape)
     except msgspec.ValidationError as error:
         raise _invalid(error) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -52,11 +61,15 @@ def optional_body(request: Request, shape: type[T]) -> T:
 
 def query(request: Request, shape: type[T]) -> T:
     """Parse the query string; names are those of the struct on the wire. Problem: 422 `invalid_input`."""
+    try:
+        unquote_to_bytes(request.query_string).decode()
+    except UnicodeDecodeError:  # what werkzeug would hand over as it stands, percent signs and all
+        raise invalid("", "the query is not UTF-8") from None
     values: dict[str, str] = {}
     for name, given in request.args.lists():
         if len(given) > 1:
             raise invalid(f"/{name}", "is given more than once")
-        if "\x00" in given[0] or "\ufffd" in given[0]:
+        if "\x00" in given[0]:
             raise invalid(f"/{name}", "has characters that are not allowed")
         values[name] = given[0]
     try:
@@ -67,6 +80,12 @@ def query(request: Request, shape: type[T]) -> T:
         if isinstance(value, float) and not math.isfinite(value):
             raise invalid(f"/{name}", "is not a number")
     return parsed
+
+
+def body_too_large() -> Problem:
+    """The problem for a body beyond MAX_BODY_BYTES; what is left of it is not read, so the connection ends."""
+    detail = f"The body is larger than {MAX_BODY_BYTES} bytes."
+    return Problem(413, "body_too_large", detail, {"Connection": "close"})
 
 
 def invalid(pointer: str, detail: str) -> Problem:

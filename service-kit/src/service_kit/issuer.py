@@ -84,7 +84,9 @@ class Issuer:
 
     def backchannel(self, url: str) -> str:
         """The address at which services reach one of the issuer's public URLs."""
-        return self._internal_url + url.removeprefix(self.url) if url.startswith(self.url) else url
+        if url == self.url or url.startswith(f"{self.url}/"):
+            return self._internal_url + url.removeprefix(self.url)
+        return url
 
     def key(self, key_id: str) -> Key | None:
         """The signing key of that id, or None. An unknown id makes us look again, at most once in 30 s.

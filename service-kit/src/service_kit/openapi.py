@@ -38,7 +38,7 @@ class Operation:
     @property
     def shapes(self) -> list[type[msgspec.Struct]]:
         """Every struct that this route needs described."""
-        return [shape for shape in (self.body, *self.answers.values()) if shape is not None]
+        return [shape for shape in (self.query, self.body, *self.answers.values()) if shape is not None]
 
 
 @dataclass
@@ -82,10 +82,13 @@ class Api:
         ordered = sorted(shapes, key=lambda shape: shape.__name__)
         references, components = msgspec.json.schema_components(ordered, ref_template="#/components/schemas/{name}")
         refer = dict(zip(ordered, references, strict=True))
+        for shape in ordered:
+            if not issubclass(shape, Input):
+                _leave_out_null(components[shape.__name__])
         paths: dict[str, dict[str, Any]] = {}
         for operation in self.operations:
             template = self.prefix + _PARAMETER.sub(r"{\1}", operation.path)
-            paths.setdefault(template, {})[operation.method.lower()] = _describe(operation, refer)
+            paths.setdefault(template, {})[operation.method.lower()] = _describe(operation, refer, components)
         return {
             "openapi": "3.1.0",
             "info": {"title": self.title, "version": self.version, "license": {"name": "Apache-2.0"}},
@@ -98,13 +101,25 @@ class Api:
         }
 
 
-def _describe(operation: Operation, refer: Mapping[type, dict[str, Any]]) -> dict[str, Any]:
+def _leave_out_null(schema: dict[str, Any]) -> None:
+    """What a service has nothing to say of is absent from an answer, never null."""
+    for name, shape in schema.get("properties", {}).items():
+        alternatives = [other for other in shape.get("anyOf", ()) if other != {"type": "null"}]
+        if "default" in shape and shape["default"] is None:
+            rest = {key: value for key, value in shape.items() if key not in {"default", "anyOf"}}
+            several = {"anyOf": alternatives} if len(alternatives) > 1 else {}
+            schema["properties"][name] = {**rest, **(several or (alternatives[0] if alternatives else {}))}
+
+
+def _describe(
+    operation: Operation, refer: Mapping[type, dict[str, Any]], components: Mapping[str, Any]
+) -> dict[str, Any]:
     summary, _, description = inspect.cleandoc(operation.view.__doc__ or "").partition("\n")
     described: dict[str, Any] = {
         "operationId": operation.view.__name__,
         "summary": summary.rstrip("."),
         "description": description.strip(),
-        "parameters": _parameters(operation),
+        "parameters": _parameters(operation, components),
         "responses": _responses(operation, refer),
         "security": [] if operation.public else [{"bearer": []}],
     }
@@ -114,14 +129,13 @@ def _describe(operation: Operation, refer: Mapping[type, dict[str, Any]]) -> dic
     return described
 
 
-def _parameters(operation: Operation) -> list[dict[str, Any]]:
+def _parameters(operation: Operation, components: Mapping[str, Any]) -> list[dict[str, Any]]:
     in_path = [
         {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
         for name in _PARAMETER.findall(operation.path)
     ]
     if operation.query is None:
         return in_path
-    _, components = msgspec.json.schema_components([operation.query], ref_template="#/{name}")
     schema = components[operation.query.__name__]
     required = set(schema.get("required", ()))
     return in_path + [

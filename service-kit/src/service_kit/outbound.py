@@ -22,17 +22,18 @@ class Session(requests.Session):
     def __init__(self, pool_size: int = 32) -> None:
         super().__init__()
         self.trust_env = False
-        self.max_redirects = 0
         for scheme in ("http://", "https://"):
             self.mount(scheme, HTTPAdapter(pool_connections=8, pool_maxsize=pool_size))
 
     def request(self, method: str | bytes, url: str | bytes, *args: Any, **kwargs: Any) -> requests.Response:
-        """Send, with the current request id as `X-Request-ID`; never follows a redirect."""
-        kwargs["allow_redirects"] = False
+        """Send, with the current request id as `X-Request-ID`."""
         current = logs.request_id.get()
         if current is not None:
             kwargs["headers"] = {**(kwargs.get("headers") or {}), "X-Request-ID": current}
         return super().request(method, url, *args, **kwargs)
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """Nowhere: a redirect is an answer like any other, and its target is not even parsed."""
 
 
 def bounded_body(answer: requests.Response, limit: int = MAX_ANSWER_BYTES) -> bytes:

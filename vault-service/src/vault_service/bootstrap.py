@@ -83,6 +83,7 @@ def build(settings: Settings) -> Service:
         issue=IssueAccessToken(grants, memory, refresher, beside, clock, _report_renewal),
         manage=ManageGrants(grants, clock, outbox_worker.wake),
         now=clock.now,
+        providers=frozenset(providers),
         default_provider=DEFAULT_PROVIDER,
         default_services=settings.default_services,
         is_https=settings.public_url.startswith("https:"),

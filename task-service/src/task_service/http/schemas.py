@@ -7,8 +7,11 @@ from uuid import UUID
 import msgspec
 
 from service_kit.inputs import LINE, TEXT, Input, Output
-from task_service.application.tasks import MESSAGES, Execution
-from task_service.domain.task import Task, public_id
+from task_service.application.tasks import MESSAGES, Answer, Execution
+from task_service.domain.task import Task, TaskStatus, TokenStatus, public_id
+
+Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+"""A point in time; RFC 3339 in UTC on the wire."""
 
 
 class NewTask(Input, frozen=True, kw_only=True):
@@ -34,13 +37,13 @@ class TaskView(Output, frozen=True, kw_only=True):
     id: str
     name: str
     description: str
-    status: str
-    created_at: datetime
+    status: TaskStatus
+    created_at: Moment
     user_id: str
-    started_at: datetime | None = None
-    completed_at: datetime | None = None
+    started_at: Moment | None = None
+    completed_at: Moment | None = None
     persistent_token_id: UUID | None = None
-    offline_token_status: str | None = None
+    offline_token_status: TokenStatus | None = None
     result: str | None = None
     error: str | None = None
     progress: int | None = None
@@ -53,9 +56,9 @@ class TaskList(Output, frozen=True, kw_only=True):
 
 
 class ExecutionView(Output, frozen=True, kw_only=True):
-    """status: `needs_consent`, `waiting_consent`, `executing` or `token_failed`."""
+    """What became of the wish, and the document's words for it."""
 
-    status: str
+    status: Answer
     message: str
     task_id: str
     persistent_token_id: UUID | None = None
@@ -74,13 +77,13 @@ def task_view(task: Task) -> TaskView:
         id=public_id(task.id),
         name=task.name,
         description=task.description,
-        status=task.status.value,
+        status=task.status,
         created_at=task.created_at,
         user_id=task.owner.sub,
         started_at=task.started_at,
         completed_at=task.completed_at,
         persistent_token_id=task.persistent_token_id,
-        offline_token_status=task.token_status.value if task.token_status else None,
+        offline_token_status=task.token_status,
         result=task.result,
         error=task.error,
         progress=task.progress,
@@ -90,7 +93,7 @@ def task_view(task: Task) -> TaskView:
 def execution_view(execution: Execution) -> ExecutionView:
     """The wire form of what became of a wish to execute."""
     return ExecutionView(
-        status=execution.answer.value,
+        status=execution.answer,
         message=MESSAGES[execution.answer],
         task_id=public_id(execution.task_id),
         persistent_token_id=execution.persistent_token_id,

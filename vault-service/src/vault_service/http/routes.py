@@ -11,7 +11,7 @@ from service_kit.openapi import Api
 from vault_service.application.consent import Wish
 from vault_service.application.issue import parse_scope
 from vault_service.application.refresh import Need
-from vault_service.domain.grant import Limits, TokenType
+from vault_service.domain.grant import Limits
 from vault_service.http import callback, callers
 from vault_service.http.schemas import (
     ConsentBegun,
@@ -137,13 +137,16 @@ def _wish(vault: Vault, claims: Claims, wish: ConsentWish) -> Wish:
     owner = callers.person(claims, vault.policy.mint_role)
     if wish.not_after is not UNSET and wish.not_after <= vault.now():
         raise inputs.invalid("/notAfter", "is in the past")
+    provider = vault.default_provider if wish.provider is UNSET else wish.provider
+    if provider not in vault.providers:
+        raise inputs.invalid("/provider", "is not a provider that this vault knows")
     return Wish(
         owner=owner,
         client=claims.client,
         request_id=logs.request_id.get() or "",
         browser_bound=claims.client in vault.policy.browser_clients,
-        provider=vault.default_provider,
-        token_type=TokenType.OFFLINE,
+        provider=provider,
+        token_type=wish.token_type,
         task_id=None if wish.task_id is UNSET else wish.task_id,
         scopes=frozenset(wish.scopes),
         limits=Limits(

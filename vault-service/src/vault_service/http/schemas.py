@@ -7,11 +7,12 @@ from uuid import UUID
 import msgspec
 
 from service_kit.inputs import LINE, Input, Output
-from vault_service.domain.grant import AccessToken, Grant
+from vault_service.domain.grant import AccessToken, Failure, Grant, Status, TokenType
 
 Line = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=LINE)]
 ScopeName = Annotated[str, msgspec.Meta(min_length=1, max_length=100, pattern=r"^[\x21\x23-\x5b\x5d-\x7e]+$")]
-FutureTime = Annotated[datetime, msgspec.Meta(tz=True)]
+Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+"""A point in time; RFC 3339 in UTC on the wire."""
 
 
 class ConsentWish(Input, frozen=True, kw_only=True):
@@ -24,7 +25,7 @@ class ConsentWish(Input, frozen=True, kw_only=True):
     task_id: Line | msgspec.UnsetType = msgspec.UNSET
     scopes: Annotated[tuple[ScopeName, ...], msgspec.Meta(max_length=20)] = ()
     services: Annotated[list[Line], msgspec.Meta(min_length=1, max_length=20)] | msgspec.UnsetType = msgspec.UNSET
-    not_after: FutureTime | msgspec.UnsetType = msgspec.UNSET
+    not_after: Moment | msgspec.UnsetType = msgspec.UNSET
     max_uses: Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000)] | msgspec.UnsetType = msgspec.UNSET
 
 
@@ -33,7 +34,7 @@ class ConsentBegun(Output, frozen=True, kw_only=True):
 
     consent_url: str
     persistent_token_id: UUID
-    expires_at: datetime
+    expires_at: Moment
     message: str
 
 
@@ -52,7 +53,7 @@ class IssuedToken(Output, frozen=True, kw_only=True):
     access_token: str
     token_type: str
     expires_in: int
-    expires_at: datetime
+    expires_at: Moment
     scope: str
     persistent_token_id: UUID
 
@@ -67,20 +68,20 @@ class GrantView(Output, frozen=True, kw_only=True):
     """A grant as its owner sees it: everything but the token."""
 
     persistent_token_id: UUID
-    status: str
-    token_type: str
+    status: Status
+    token_type: TokenType
     provider: str
     scopes: list[str]
     services: list[str]
-    created_at: datetime
+    created_at: Moment
     uses: int
-    failure: str | None = None
+    failure: Failure | None = None
     task_id: str | None = None
-    activated_at: datetime | None = None
-    last_used_at: datetime | None = None
-    last_refreshed_at: datetime | None = None
-    expires_at: datetime | None = None
-    not_after: datetime | None = None
+    activated_at: Moment | None = None
+    last_used_at: Moment | None = None
+    last_refreshed_at: Moment | None = None
+    expires_at: Moment | None = None
+    not_after: Moment | None = None
     max_uses: int | None = None
 
 
@@ -101,10 +102,10 @@ def grant_view(grant: Grant) -> GrantView:
     """The wire form of a grant."""
     return GrantView(
         persistent_token_id=grant.id,
-        status=grant.status.value,
-        failure=grant.failure.value if grant.failure else None,
+        status=grant.status,
+        failure=grant.failure,
         task_id=grant.task_id,
-        token_type=grant.token_type.value,
+        token_type=grant.token_type,
         provider=grant.provider,
         scopes=sorted(grant.scopes),
         services=sorted(grant.limits.services),

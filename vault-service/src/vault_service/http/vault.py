@@ -21,6 +21,7 @@ class Vault:
     issue: IssueAccessToken
     manage: ManageGrants
     now: Callable[[], datetime]
+    providers: frozenset[str]
     default_provider: str
     default_services: frozenset[str]
     is_https: bool

@@ -1,9 +1,12 @@
 """An authorization server, an application and a clock for the tests of the kit."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
-from stub_issuer import AUDIENCE, NOW, Clock, SigningKey, StubIssuer
+from cryptography.hazmat.primitives.asymmetric import ec
+from stub_issuer import AUDIENCE, NOW, Clock, SigningKey, StubIssuer, b64
 
 from service_kit.bearer import Verifier
 from service_kit.issuer import Issuer
@@ -51,3 +54,24 @@ def issuer(server: StubIssuer, clock: Clock) -> Issuer:
 def verifier(issuer: Issuer, wall_clock: Clock) -> Verifier:
     """Verifies the server's tokens."""
     return Verifier(issuer, AUDIENCE, clock=wall_clock)
+
+
+@pytest.fixture
+def ec_jwk() -> dict[str, Any]:
+    """The public part of a P-256 key."""
+    numbers = ec.generate_private_key(ec.SECP256R1()).public_key().public_numbers()
+    x, y = (b64(number.to_bytes(32)) for number in (numbers.x, numbers.y))
+    return {"kid": "ec-1", "kty": "EC", "crv": "P-256", "x": x, "y": y}
+
+
+@pytest.fixture
+def wait_until() -> Callable[[Callable[[], bool]], None]:
+    """Waits for a condition, at most ten seconds."""
+
+    def wait(holds: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + 10
+        while not holds():
+            assert time.monotonic() < deadline, "it did not come to pass"
+            time.sleep(0.005)
+
+    return wait

@@ -1,0 +1,177 @@
+"""Routes and their description come from one declaration."""
+
+from enum import Enum
+from typing import Annotated, Any
+
+import jsonschema_rs
+import msgspec
+import pytest
+from flask import Response
+from schemathesis.specs.openapi.definitions import OPENAPI_31
+
+from service_kit.http import create_app, respond
+from service_kit.inputs import LINE, TEXT, Input, Output
+from service_kit.openapi import Api
+
+
+class Colour(Enum):
+    """A word of a few."""
+
+    RED = "red"
+    BLUE = "blue"
+
+
+class Part(Input, frozen=True, kw_only=True):
+    """A nested body."""
+
+    amount: Annotated[int, msgspec.Meta(ge=1)] = 1
+
+
+class NewThing(Input, frozen=True, kw_only=True):
+    """A body."""
+
+    full_name: Annotated[str, msgspec.Meta(min_length=1, pattern=LINE)]
+    notes: Annotated[str, msgspec.Meta(pattern=TEXT)] = ""
+    parts: tuple[Part, ...] = ()
+
+
+class Search(Input, frozen=True, kw_only=True):
+    """A query."""
+
+    name: Annotated[str, msgspec.Meta(max_length=5)]
+    min_size: int = 0
+    colour: Colour = Colour.RED
+    near: int | None = None
+
+
+class Thing(Output, frozen=True, kw_only=True):
+    """An answer."""
+
+    thing_id: str
+    colour: Colour | None = None
+
+
+@pytest.fixture
+def api() -> Api:
+    """Three routes."""
+    api = Api("things", "Things", "1.0", "/api/things")
+
+    @api.route("GET", "", answers={200: Thing, 304: None}, query=Search)
+    def find_things() -> Response:
+        """Find things.
+
+        As many as there are.
+        """
+        return respond(Thing(thing_id="1"))
+
+    @api.route(
+        "POST", "/<kind>/<uuid:place>", answers={201: Thing}, body=NewThing, problems={409: ("taken",), 503: ("full",)}
+    )
+    def make_thing(kind: str, place: str) -> Response:
+        """Make a thing."""
+        return respond(Thing(thing_id=kind + str(place)), 201)
+
+    @api.route("GET", "/<kind>/<uuid:place>", answers={200: Thing}, public=True)
+    def see_thing(kind: str, place: str) -> Response:
+        """See a thing."""
+        return respond(Thing(thing_id=kind + str(place)))
+
+    return api
+
+
+def references(document: object) -> list[str]:
+    """Every `$ref` in a document."""
+    if isinstance(document, dict):
+        own = [document["$ref"]] if isinstance(document.get("$ref"), str) else []
+        return own + [found for value in document.values() for found in references(value)]
+    if isinstance(document, list):
+        return [found for value in document for found in references(value)]
+    return []
+
+
+def parameters(document: dict[str, Any], path: str, method: str) -> dict[tuple[str, str], bool]:
+    """The parameters of an operation, and whether each is required."""
+    described = document["paths"][path][method]["parameters"]
+    return {(parameter["in"], parameter["name"]): parameter["required"] for parameter in described}
+
+
+def test_the_document_is_valid_openapi_3_1(api: Api) -> None:
+    """By the published schema of the specification; and it is JSON."""
+    document = msgspec.json.decode(msgspec.json.encode(api.document()))
+    jsonschema_rs.validator_for(OPENAPI_31).validate(document)
+
+
+def test_every_schema_in_it_is_valid(api: Api) -> None:
+    """Patterns included, by another engine for regular expressions than Python's."""
+    for schema in api.document()["components"]["schemas"].values():
+        jsonschema_rs.meta.validate({"$schema": "https://json-schema.org/draft/2020-12/schema", **schema})
+    jsonschema_rs.Draft202012Validator({"pattern": LINE}).validate("one line")
+    for text in ("two\n", "\x00", "\x7f", "\u2028"):
+        assert not jsonschema_rs.Draft202012Validator({"pattern": LINE}).is_valid(text)
+    assert jsonschema_rs.Draft202012Validator({"pattern": TEXT}).is_valid("two\r\nlines\t")
+    assert not jsonschema_rs.Draft202012Validator({"pattern": TEXT}).is_valid("bell\x07")
+
+
+def test_every_reference_leads_somewhere(api: Api) -> None:
+    """Those of parameters too."""
+    document = api.document()
+    for reference in references(document):
+        target: Any = document
+        for name in reference.removeprefix("#/").split("/"):
+            target = target[name]
+
+
+def test_what_is_described_is_routed(api: Api) -> None:
+    """The same methods at the same addresses, both ways."""
+    app = create_app("test", {})
+    app.register_blueprint(api.blueprint)
+    routed = {
+        (rule.rule.replace("<uuid:place>", "{place}").replace("<kind>", "{kind}"), method.lower())
+        for rule in app.url_map.iter_rules()
+        for method in (rule.methods or set()) - {"HEAD"}
+    }
+    described = {(path, method) for path, item in api.document()["paths"].items() for method in item}
+    assert described == routed
+    assert app.test_client().get("/api/things").get_json() == {"thingId": "1"}
+
+
+def test_names_are_those_on_the_wire(api: Api) -> None:
+    """camelCase; required is what has no default."""
+    document = api.document()
+    schemas = document["components"]["schemas"]
+    assert set(schemas["NewThing"]["properties"]) == {"fullName", "notes", "parts"}
+    assert schemas["NewThing"]["required"] == ["fullName"]
+    assert schemas["NewThing"]["additionalProperties"] is False
+    assert parameters(document, "/api/things", "get") == {
+        ("query", "name"): True,
+        ("query", "minSize"): False,
+        ("query", "colour"): False,
+        ("query", "near"): False,
+    }
+    assert parameters(document, "/api/things/{kind}/{place}", "post") == {
+        ("path", "kind"): True,
+        ("path", "place"): True,
+    }
+
+
+def test_every_problem_that_can_come_is_described(api: Api) -> None:
+    """Those of the kind of route, and its own; two with one status do not hide each other."""
+    paths = api.document()["paths"]
+    make, see = (paths["/api/things/{kind}/{place}"][method]["responses"] for method in ("post", "get"))
+    assert set(make) == {"201", "400", "401", "409", "413", "415", "422", "503"}
+    assert make["503"]["description"] == "Problem; code: `provider_unavailable`, `full`"
+    assert set(see) == {"200", "413"}
+    assert set(paths["/api/things"]["get"]["responses"]) == {"200", "304", "401", "413", "422", "503"}
+
+
+def test_who_must_log_in_is_described(api: Api) -> None:
+    """A public route asks for nothing."""
+    item = api.document()["paths"]["/api/things/{kind}/{place}"]
+    assert (item["post"]["security"], item["get"]["security"]) == ([{"bearer": []}], [])
+
+
+def test_the_view_s_docstring_is_the_description(api: Api) -> None:
+    """Its first line the summary."""
+    operation = api.document()["paths"]["/api/things"]["get"]
+    assert (operation["operationId"], operation["summary"]) == ("find_things", "Find things")
+    assert operation["description"] == "As many as there are."

@@ -1,12 +1,12 @@
 """Attacks on token verification (RFC 8725; CVEs of JWT libraries): each is an InvalidTokenError, whatever is inside."""
 
 import json
-import time
 from collections.abc import Callable
 
 import pytest
 from stub_issuer import AUDIENCE, NOW, SigningKey, StubIssuer, b64, es256, hs256, jws
 
+from service_kit import jwt
 from service_kit.bearer import Verifier
 from service_kit.jwt import MAX_TOKEN_BYTES, InvalidTokenError
 
@@ -108,7 +108,19 @@ def test_missing_claims(refused: Refused, server: StubIssuer, claim: str) -> Non
     refused(server.token(payload=server.claims(**{claim: None})))
 
 
-NUMBERS = ['"1900000000"', "1e400", "-1e400", "NaN", "Infinity", "true", "null", "[1900000000]", "{}", "0x7fffffff", "1_0"]
+NUMBERS = [
+    '"1900000000"',
+    "1e400",
+    "-1e400",
+    "NaN",
+    "Infinity",
+    "true",
+    "null",
+    "[1900000000]",
+    "{}",
+    "0x7fffffff",
+    "1_0",
+]
 
 
 @pytest.mark.parametrize("claim", ["exp", "iat", "nbf"])
@@ -142,7 +154,18 @@ def test_times_outside_the_token_s_life(refused: Refused, server: StubIssuer, ti
 
 @pytest.mark.parametrize(
     "audience",
-    [[], "", "task-service", AUDIENCE.upper(), AUDIENCE + " ", ["x", "y"], [[AUDIENCE]], {AUDIENCE: 1}, 5, [AUDIENCE, 5]],
+    [
+        [],
+        "",
+        "task-service",
+        AUDIENCE.upper(),
+        AUDIENCE + " ",
+        ["x", "y"],
+        [[AUDIENCE]],
+        {AUDIENCE: 1},
+        5,
+        [AUDIENCE, 5],
+    ],
 )
 def test_other_audiences(refused: Refused, server: StubIssuer, audience: object) -> None:
     """Others', none, nested, of other types; no part of a name counts."""
@@ -157,7 +180,14 @@ def test_other_issuers(refused: Refused, server: StubIssuer) -> None:
 
 @pytest.mark.parametrize(
     "claims",
-    [{"sub": ""}, {"sub": 5}, {"sub": ["a"]}, {"scope": ["a"]}, {"azp": 5}, {"resource_access": {AUDIENCE: {"roles": 1}}}],
+    [
+        {"sub": ""},
+        {"sub": 5},
+        {"sub": ["a"]},
+        {"scope": ["a"]},
+        {"azp": 5},
+        {"resource_access": {AUDIENCE: {"roles": 1}}},
+    ],
 )
 def test_claims_of_other_types(refused: Refused, server: StubIssuer, claims: dict[str, object]) -> None:
     """What we read must have the type that we read it as."""
@@ -192,7 +222,15 @@ def test_lax_spellings_of_base64url(refused: Refused, server: StubIssuer, segmen
     spelled = parts[segment]
     padded = spelled + "=" * (-len(spelled) % 4)
     halves = spelled[:8], spelled[8:]
-    for lax in (padded, f"{spelled}=", f"{spelled}\n", f" {spelled}", "\n".join(halves), "!".join(halves), f"{spelled}\x00"):
+    for lax in (
+        padded,
+        f"{spelled}=",
+        f"{spelled}\n",
+        f" {spelled}",
+        "\n".join(halves),
+        "!".join(halves),
+        f"{spelled}\x00",
+    ):
         if lax != spelled:
             refused(".".join([*parts[:segment], lax, *parts[segment + 1 :]]))
 
@@ -220,7 +258,13 @@ def test_other_shapes(refused: Refused, server: StubIssuer) -> None:
     token = server.token()
     header, payload, signature = token.split(".")
     shapes = ["", ".", "..", "...", "....", token + ".", "." + token, f"{token}.AA", f"{token}.AA.AA"]
-    shapes += [header, f"{header}.{payload}", f"{header}.{payload}.", f"{header}..{signature}", f".{payload}.{signature}"]
+    shapes += [
+        header,
+        f"{header}.{payload}",
+        f"{header}.{payload}.",
+        f"{header}..{signature}",
+        f".{payload}.{signature}",
+    ]
     shapes += [f"Bearer {token}", f"{token} ", f"\n{token}", f"{token},{token}", "a.b.c", "é.é.é", "\ud800.\udfff.x"]
     for shape in shapes:
         refused(shape)
@@ -244,16 +288,15 @@ def test_deep_nesting(refused: Refused, server: StubIssuer) -> None:
         refused(server.token(deep))
 
 
-def test_a_token_beyond_measure_is_refused_unread(refused: Refused, server: StubIssuer) -> None:
-    """100 kB cost no signature check and no parsing, even when they are well signed."""
-    refused("a" * 100_000)
-    refused("." * 100_000)
-    token = server.token(payload=server.claims(padding="x" * 100_000))
-    begun = time.process_time()
-    for _ in range(100):
-        refused(token)
-    assert time.process_time() - begun < 0.1
+def test_a_token_beyond_measure_is_refused_unread(
+    refused: Refused, server: StubIssuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """100 kB cost neither decoding nor a signature check, even when they are well signed."""
     assert len(server.token(payload=server.claims(padding="x" * 4000))) < MAX_TOKEN_BYTES
+    token = server.token(payload=server.claims(padding="x" * 100_000))
+    monkeypatch.setattr(jwt, "_strict_base64url", None)
+    for long in (token, "a" * 100_000, "." * 100_000):
+        refused(long)
 
 
 def test_a_signature_over_other_parts(refused: Refused, server: StubIssuer) -> None:

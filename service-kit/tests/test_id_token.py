@@ -21,7 +21,7 @@ def made(server: StubIssuer, header: dict[str, Any] | None = None, **claims: obj
 
 
 @pytest.mark.parametrize("claims", [{}, {"typ": None}, {"azp": None}, {"aud": [CLIENT]}, {"aud": [CLIENT, "x"]}])
-def test_it_names_the_person(server: StubIssuer, issuer: Issuer, claims: dict[str, object]) -> None:
+def test_it_names_the_person(server: StubIssuer, issuer: Issuer, claims: dict[str, Any]) -> None:
     """`typ` as a claim is Keycloak's own; `azp` is optional."""
     assert id_token.verify(made(server, **claims), issuer, CLIENT, "n-1") == "alice-id"
 
@@ -43,7 +43,7 @@ def test_it_names_the_person(server: StubIssuer, issuer: Issuer, claims: dict[st
         {"iss": "http://evil.example"},
     ],
 )
-def test_others_are_refused(server: StubIssuer, issuer: Issuer, claims: dict[str, object]) -> None:
+def test_others_are_refused(server: StubIssuer, issuer: Issuer, claims: dict[str, Any]) -> None:
     """Another login's, another client's, expired, another issuer's, or an access token."""
     with pytest.raises(InvalidTokenError):
         id_token.verify(made(server, **claims), issuer, CLIENT, "n-1")

@@ -137,6 +137,12 @@ def fallback_folder(folder: Path) -> Path:
     return Path("/var/tmp") / f"offline-token-vault-{name}"  # noqa: S108 - a name of our own, checked by initdb
 
 
+def forget(folder: Path) -> None:
+    """Remove the data, wherever they are."""
+    for path in (folder, fallback_folder(folder)):
+        shutil.rmtree(path, ignore_errors=True)
+
+
 def _must_be_far(folder: Path, installed: Path) -> bool:
     """Whether the data belong into the fallback folder: where they are once, they stay."""
     if (folder / "data" / "PG_VERSION").exists():

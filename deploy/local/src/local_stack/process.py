@@ -117,6 +117,9 @@ class Processes:
             if self.pid(name) is not None:
                 os.kill(pid, signal.SIGKILL)
         self.kill_remnants(name)
+        child = self._children.pop(name, None)
+        if child is not None:
+            child.poll()
         for suffix in ("pid", "started"):
             (self._run_dir / f"{name}.{suffix}").unlink(missing_ok=True)
         return pid is not None

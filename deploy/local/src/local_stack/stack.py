@@ -30,7 +30,7 @@ INNER_PARTS = ("postgres", "redis", "vault", "tasks")
 ADDRESSES = ("POSTGRES_SUPERUSER_URL", "REDIS_URL", "VAULT_URL", "TASK_URL")
 FOLLOWERS = ("gateway", "worker", "tasks", "vault")
 """What is told the ADDRESSES when it starts, and has to start again when one of them has changed."""
-FOLDERS = ("idp", "log", "nginx", "postgres", "redis", "run", "secrets")
+FOLDERS = ("idp", "log", "nginx", "redis", "run", "secrets")
 CLIENT_SECRETS = ("VAULT_CLIENT_SECRET", "TASK_SERVICE_CLIENT_SECRET")
 
 
@@ -96,7 +96,7 @@ class Stack:
         """Forget all data. Only what a stack makes is removed, whatever folder `STATE_DIR` names."""
         self.stop()
         folder = self._options.state_dir
-        shutil.rmtree(postgres.fallback_folder(folder / "postgres"), ignore_errors=True)
+        postgres.forget(folder / "postgres")
         for name in FOLDERS:
             shutil.rmtree(folder / name, ignore_errors=True)
         for name in ("stack.env", "ports.json"):

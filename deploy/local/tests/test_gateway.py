@@ -1,0 +1,335 @@
+"""nginx with the real configuration, between a client and two upstreams that say what they were sent."""
+
+import json
+import os
+import signal
+import socket
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import requests
+
+from local_stack import gateway, ports
+from local_stack.process import Processes
+
+API = "/api/tasks"
+ISSUER = "https://login.example/realms/x"
+CODES = {400: "bad_request", 404: "not_found", 413: "body_too_large", 429: "rate_limited", 503: "service_unavailable"}
+
+
+class Mirror(BaseHTTPRequestHandler):
+    """Answers with what it was sent. A request for …/missing gets a problem of the service's own."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        told = {
+            "upstream": self.server.name,
+            "target": self.path,
+            "headers": {k.lower(): v for k, v in self.headers.items()},
+        }
+        body = json.dumps(told).encode()
+        self.send_response(404 if self.path.endswith("/missing") else 200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Cache-Control", "no-store")
+        self.send_header("X-Request-ID", "the upstream's own")
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_POST(self):
+        self.do_GET()
+
+    def log_message(self, *arguments):
+        """Be quiet."""
+
+
+@contextmanager
+def mirror(name):
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Mirror)
+    server.name = name
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield f"127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("gateway")
+
+
+@pytest.fixture(scope="module")
+def page(folder):
+    root = folder / "dist"
+    (root / "assets").mkdir(parents=True)
+    (root / "index.html").write_text("<!doctype html><title>Tasks</title>")
+    (root / "assets" / "app-4f3a.js").write_text("export {};\n" * 200)
+    (root / "favicon.svg").write_text("<svg/>")
+    (root / "secret.txt").write_text("not for anybody")
+    return root
+
+
+def start(processes, folder, page, vault, tasks):
+    folder.mkdir(exist_ok=True)
+    port = ports.choose(folder / "ports.json", ["gateway"], set())["gateway"]
+    url = f"http://localhost:{port}"
+    values = {
+        "GATEWAY_LISTEN": f"127.0.0.1:{port}",
+        "VAULT_UPSTREAM": vault,
+        "TASK_UPSTREAM": tasks,
+        "FRONTEND_ROOT": str(page),
+        "ISSUER": ISSUER,
+        "ISSUER_ORIGIN": "https://login.example",
+        "UI_CLIENT_ID": "task-ui",
+    }
+    part = gateway.part(folder, url, values)
+    processes.start(part)
+    processes.wait_ready(part)
+    return SimpleNamespace(url=url, port=port, log=Path(processes.log("gateway")))
+
+
+@pytest.fixture(scope="module")
+def running(folder, page):
+    processes = Processes(folder, folder)
+    with mirror("vault") as vault, mirror("tasks") as tasks:
+        try:
+            yield start(processes, folder / "nginx", page, vault, tasks)
+        finally:
+            processes.stop("gateway")
+
+
+@pytest.fixture
+def get(running):
+    with requests.Session() as session:
+        yield lambda path, **options: session.get(running.url + path, allow_redirects=False, timeout=10, **options)
+
+
+def raw(running, request):
+    """Send bytes as they are: `requests` would tidy up the path."""
+    with socket.create_connection(("127.0.0.1", running.port), timeout=10) as connection:
+        connection.sendall(request)
+        answer = b""
+        while chunk := connection.recv(65536):
+            answer += chunk
+    return answer.decode()
+
+
+def problem(answer):
+    assert answer.headers["Content-Type"].startswith("application/problem+json")
+    assert answer.headers["Cache-Control"] == "no-store"
+    told = answer.json()
+    assert told["status"] == answer.status_code
+    assert told["requestId"] == answer.headers["X-Request-ID"]
+    return told["code"]
+
+
+def test_the_root_leads_to_the_page(get):
+    answer = get("/")
+    assert (answer.status_code, answer.headers["Location"]) == (302, "/tasks")
+
+
+@pytest.mark.parametrize("path", ["/tasks", "/tasks?error=consent_denied", "/tasks/task-1", "/grants"])
+def test_pages_are_the_one_file_and_are_asked_for_each_time(get, path):
+    answer = get(path)
+    assert (answer.status_code, answer.headers["Cache-Control"]) == (200, "no-cache")
+    assert "<title>Tasks</title>" in answer.text
+
+
+def test_assets_are_kept_for_ever_and_travel_compressed(get):
+    answer = get("/assets/app-4f3a.js")
+    assert answer.headers["Cache-Control"] == "public, max-age=31536000, immutable"
+    assert (answer.headers["Content-Type"], answer.headers["Content-Encoding"]) == (
+        "text/javascript; charset=utf-8",
+        "gzip",
+    )
+
+
+def test_an_asset_that_is_not_there_is_not_missing_for_ever(get):
+    answer = get("/assets/app-0000.js")
+    assert answer.status_code == 404
+    assert "Cache-Control" not in answer.headers
+
+
+def test_the_page_is_told_its_issuer_and_client(get):
+    answer = get("/config.json")
+    assert answer.json() == {"issuer": ISSUER, "clientId": "task-ui"}
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize(
+    ("path", "upstream"),
+    [
+        ("/api/tasks", "tasks"),
+        ("/api/tasks/task-1/execute?a=%2F&b=c", "tasks"),
+        ("/api/tasks/openapi.json", "tasks"),
+        ("/api/auth/manager/offline-consent", "vault"),
+        ("/api/auth/manager/tokens/1", "vault"),
+        ("/api/auth/manager/offline-callback?state=s&code=c", "vault"),
+    ],
+)
+def test_apis_go_to_their_service_with_path_and_query_as_they_came(get, path, upstream):
+    told = get(path).json()
+    assert (told["upstream"], told["target"]) == (upstream, path)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/healthz",
+        "/readyz",
+        "/metrics",
+        "/api",
+        "/api/",
+        "/api/tasksx",
+        "/api/auth/manager",
+        "/api/auth/managers/tokens",
+        "/api/auth",
+        "/index.html",
+        "/secret.txt",
+        "/tasks/../secret.txt",
+        "/assets/../secret.txt",
+        "/api/tasks/../../readyz",
+        "/api/tasks/%2e%2e/%2e%2e/readyz",
+        "/api/tasks/..%2f..%2freadyz",
+        "/.git/config",
+    ],
+)
+def test_what_is_not_on_the_list_is_not_there(running, path):
+    answer = raw(running, f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
+    head, _, body = answer.partition("\r\n\r\n")
+    assert head.startswith("HTTP/1.1 404")
+    assert json.loads(body)["code"] == "not_found"
+
+
+def test_the_request_id_is_the_gateways_upstream_and_in_the_answer(get):
+    answer = get(API, headers={"X-Request-ID": "forged"})
+    ours = answer.headers["X-Request-ID"]
+    assert len(ours) == 32
+    assert answer.json()["headers"]["x-request-id"] == ours
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["X-Real-IP", "X-User", "X-Remote-User", "Remote-User", "Forwarded", "X-Forwarded-User", "X-Auth-Request-User"],
+)
+def test_what_a_client_claims_about_itself_does_not_travel(get, name):
+    assert name.lower() not in get(API, headers={name: "root"}).json()["headers"]
+
+
+def test_forwarding_headers_are_the_gateways_own(get, running):
+    forged = {"X-Forwarded-For": "6.6.6.6", "X-Forwarded-Host": "evil.example", "X-Forwarded-Proto": "https"}
+    sent = get(API, headers=forged).json()["headers"]
+    assert sent["x-forwarded-for"] == "127.0.0.1"
+    assert (sent["x-forwarded-host"], sent["x-forwarded-proto"]) == (f"localhost:{running.port}", "http")
+
+
+def test_credentials_and_conditions_travel(get):
+    sent = get(API, headers={"Authorization": "Bearer x", "If-None-Match": 'W/"1"', "Cookie": "a=b"}).json()["headers"]
+    assert (sent["authorization"], sent["if-none-match"], sent["cookie"]) == ("Bearer x", 'W/"1"', "a=b")
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/tasks", "/assets/app-4f3a.js", "/favicon.svg", "/config.json", API, "/nowhere", "/assets/none"]
+)
+def test_every_answer_carries_the_security_headers(get, path):
+    headers = get(path).headers
+    policy = headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "connect-src 'self' https://login.example;" in policy
+    assert "unsafe" not in policy
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["X-Frame-Options"] == "DENY"
+    assert headers["Referrer-Policy"] == "no-referrer"
+    assert headers["Server"] == "nginx"
+    assert len(headers["X-Request-ID"]) == 32
+
+
+def test_a_services_own_problem_passes_as_it_is(get):
+    answer = get("/api/tasks/missing")
+    assert (answer.status_code, answer.json()["upstream"]) == (404, "tasks")
+
+
+def test_a_body_of_64_kib_passes_and_a_larger_one_is_a_problem(running):
+    def post(size):
+        return requests.post(running.url + API, data=b"x" * size, timeout=10)
+
+    assert post(64 * 1024).status_code == 200
+    answer = post(64 * 1024 + 1)
+    assert (answer.status_code, problem(answer)) == (413, "body_too_large")
+
+
+def test_a_header_that_is_too_long_is_a_problem(get):
+    answer = get(API, headers={"X-Long": "x" * 20_000})
+    assert (answer.status_code, problem(answer)) == (431, "header_too_large")
+
+
+def test_an_address_that_is_too_long_is_a_problem(get):
+    answer = get(f"{API}?q={'x' * 20_000}")
+    assert (answer.status_code, problem(answer)) == (414, "uri_too_long")
+
+
+def test_what_is_no_http_is_a_problem(running):
+    answer = raw(running, b"GET /api/tasks HTTP/1.1\r\n\r\n")
+    assert answer.startswith("HTTP/1.1 400")
+    assert '"code":"bad_request"' in answer
+
+
+def test_a_flood_is_slowed_down_with_a_problem(running):
+    address = f"{running.url}/api/auth/manager/offline-consent"
+    with requests.Session() as session, ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: session.post(address, timeout=10), range(120)))
+    refused = [answer for answer in answers if answer.status_code == 429]
+    assert len(answers) - len(refused) >= 40
+    assert refused
+    assert problem(refused[0]) == "rate_limited"
+    assert refused[0].headers["Retry-After"] == "1"
+
+
+def test_a_service_that_is_away_is_a_problem_that_says_when_to_come_back(folder, page):
+    away = ports.choose(folder / "away.json", ["away"], set())["away"]
+    processes = Processes(folder / "away", folder / "away")
+    (folder / "away").mkdir()
+    try:
+        other = start(processes, folder / "away", page, f"127.0.0.1:{away}", f"127.0.0.1:{away}")
+        answer = requests.get(other.url + API, timeout=10)
+    finally:
+        processes.stop("gateway")
+    assert (answer.status_code, problem(answer)) == (503, "service_unavailable")
+    assert answer.headers["Retry-After"] == "2"
+
+
+def test_the_log_is_json_that_holds_no_query_no_token_and_no_cookie(get, running):
+    answer = get(
+        f"{API}?state=hush", headers={"Authorization": "Bearer hush", "Cookie": "a=hush", "Referer": "http://x/?hush"}
+    )
+    lines = [json.loads(line) for line in running.log.read_text().splitlines() if line.startswith("{")]
+    entry = next(line for line in lines if line["requestId"] == answer.headers["X-Request-ID"])
+    assert (entry["path"], entry["status"], entry["method"]) == (API, 200, "GET")
+    assert "hush" not in json.dumps(entry)
+
+
+def test_a_killed_gateway_leaves_nobody_on_its_port(tmp_path, page):
+    processes = Processes(tmp_path, tmp_path)
+    try:
+        own = start(processes, tmp_path / "nginx", page, "127.0.0.1:1", "127.0.0.1:1")
+        os.kill(processes.pid("gateway"), signal.SIGKILL)
+        while not processes.has_died("gateway"):
+            time.sleep(0.01)
+        assert not ports.is_free(own.port)
+        processes.kill_remnants("gateway")
+        assert ports.is_free(own.port)
+    finally:
+        processes.stop("gateway")

@@ -18,11 +18,14 @@ Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 class ConsentWish(Input, frozen=True, kw_only=True):
     """What a person asks for; all of it may be left out.
 
-    taskId: opaque, kept with the grant; scopes: beyond the usual; services: client ids that may use the grant;
-    notAfter: when it ends; maxUses: how many access tokens it may give.
+    taskId: opaque, kept with the grant; provider: a configured authorization server; tokenType: `offline` outlives the
+    login, `refresh` ends with it; scopes: beyond the usual; services: client ids that may use the grant; notAfter: when
+    it ends; maxUses: how many access tokens it may give.
     """
 
     task_id: Line | msgspec.UnsetType = msgspec.UNSET
+    provider: Line | msgspec.UnsetType = msgspec.UNSET
+    token_type: TokenType = TokenType.OFFLINE
     scopes: Annotated[tuple[ScopeName, ...], msgspec.Meta(max_length=20)] = ()
     services: Annotated[list[Line], msgspec.Meta(min_length=1, max_length=20)] | msgspec.UnsetType = msgspec.UNSET
     not_after: Moment | msgspec.UnsetType = msgspec.UNSET

@@ -34,7 +34,7 @@ def server_folder() -> Iterator[Path]:
 def postgres_url(server_folder: Path) -> Iterator[str]:
     """The superuser's URL of a server with the databases and roles of the stack."""
     if _has_container_engine():
-        from testcontainers.postgres import PostgresContainer  # noqa: PLC0415 - only where it can be used
+        from testcontainers.community.postgres import PostgresContainer  # noqa: PLC0415 - only where it can be used
 
         with PostgresContainer("postgres:18-bookworm", driver=None) as container:
             yield _prepared(container.get_connection_url())
@@ -49,7 +49,7 @@ def postgres_url(server_folder: Path) -> Iterator[str]:
 def redis_url(server_folder: Path) -> Iterator[str]:
     """A Valkey, or a Redis."""
     if _has_container_engine():
-        from testcontainers.redis import RedisContainer  # noqa: PLC0415
+        from testcontainers.community.redis import RedisContainer  # noqa: PLC0415
 
         with RedisContainer("redis:8-bookworm") as container:
             yield f"redis://{container.get_container_host_ip()}:{container.get_exposed_port(6379)}/0"

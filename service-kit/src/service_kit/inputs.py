@@ -83,9 +83,8 @@ def query(request: Request, shape: type[T]) -> T:
 
 
 def body_too_large() -> Problem:
-    """The problem for a body beyond MAX_BODY_BYTES; what is left of it is not read, so the connection ends."""
-    detail = f"The body is larger than {MAX_BODY_BYTES} bytes."
-    return Problem(413, "body_too_large", detail, {"Connection": "close"})
+    """The problem for a body beyond MAX_BODY_BYTES."""
+    return Problem(413, "body_too_large", f"The body is larger than {MAX_BODY_BYTES} bytes.")
 
 
 def invalid(pointer: str, detail: str) -> Problem:

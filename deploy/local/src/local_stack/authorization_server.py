@@ -61,6 +61,7 @@ def keycloak(folder: Path, realm: Path, port: int, admin_password: str) -> Part:
         environ={
             "KC_BOOTSTRAP_ADMIN_USERNAME": "admin",
             "KC_BOOTSTRAP_ADMIN_PASSWORD": admin_password,
+            "KC_DB_URL_PROPERTIES": ";WRITE_DELAY=0",  # else H2 forgets the last half second when it is killed
             "KC_HTTP_MANAGEMENT_PORT": "0",
             "KC_HTTP_MANAGEMENT_HOST": "127.0.0.1",
         },

@@ -118,6 +118,21 @@ def test_a_database_that_is_away_is_said_so(vault: Replica) -> None:
         vault.issue(grant_id)
 
 
+def test_a_restarted_database_costs_no_request(vault: Replica, rows: Rows) -> None:
+    """All connections are dead at once; each kind of access finds a living one."""
+    grant_id = vault.grant()
+    vault.issue(grant_id)
+    for act in (
+        lambda: vault.issue(grant_id),
+        lambda: vault.issue(grant_id, scopes=frozenset({"openid"})),
+        vault.grant,
+        lambda: vault.manage.of_owner(ALICE, None),
+        lambda: vault.manage.revoke(grant_id, ALICE, "task-ui", "request-3"),
+    ):
+        rows("select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'test%%'", *())
+        act()
+
+
 def test_a_line_that_was_changed_is_noticed(vault: Replica, rows: Rows) -> None:
     """The MAC covers everything that a line says."""
     grant_id = vault.grant()

@@ -1,14 +1,14 @@
 """PostgreSQL for the adapters: a lazy pool, transactions, and driver errors that stop here.
 
-Nothing connects before the first call. A connection that the server has closed (a restart, a failover) is replaced and
-a single statement is sent again once; a transaction is not.
+Nothing connects before the first call. When the server has closed a connection (a restart, a failover), all dead ones
+are replaced, and a single statement or the beginning of a transaction is tried once more.
 """
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from time import monotonic
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
 from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
@@ -20,6 +20,11 @@ CONNECT_TIMEOUT_SECONDS = 3
 
 Parameters = Mapping[str, Any]
 Row = tuple[Any, ...]
+T = TypeVar("T")
+
+
+class NoConnectionError(StorageUnavailableError):
+    """The vault's database gives no connection now."""
 
 
 class Database:
@@ -53,32 +58,49 @@ class Database:
             self._pool.open()  # does nothing when it is open
             with self._pool.connection() as connection:
                 yield connection
-        except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, PoolClosed) as error:
+        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+            self._pool.check()  # where one is dead others are: they are replaced now, not one by one
             raise StorageUnavailableError from error
+        except (PoolTimeout, PoolClosed) as error:
+            raise NoConnectionError from error
 
     @contextmanager
     def transaction(self) -> Iterator[psycopg.Connection]:
         """A connection inside a transaction, committed when the block ends without an error."""
-        with self.connection() as connection, connection.transaction():
+        scope, connection = self.retried(self._begin)
+        with scope:
             yield connection
 
     def one(self, query: bytes, parameters: Parameters) -> Row | None:
-        """The first row of one statement, or None; sent again once when the connection turns out to be dead."""
-        try:
-            return self._one(query, parameters)
-        except StorageUnavailableError as error:
-            if isinstance(error.__cause__, PoolTimeout):
-                raise
-            return self._one(query, parameters)
+        """The first row of one statement, or None."""
+        return self.retried(lambda: self._one(query, parameters))
 
     def all(self, query: bytes, parameters: Parameters) -> list[Row]:
         """All rows of one statement."""
-        with self.connection() as connection:
-            return connection.execute(query, parameters).fetchall()
+        return self.retried(lambda: self._all(query, parameters))
+
+    def retried(self, work: Callable[[], T]) -> T:
+        """The outcome of work that may be done again when its connection turns out to be dead."""
+        try:
+            return work()
+        except NoConnectionError:
+            raise
+        except StorageUnavailableError:
+            return work()
+
+    def _begin(self) -> tuple[ExitStack, psycopg.Connection]:
+        with ExitStack() as scope:
+            connection = scope.enter_context(self.connection())
+            scope.enter_context(connection.transaction())
+            return scope.pop_all(), connection
 
     def _one(self, query: bytes, parameters: Parameters) -> Row | None:
         with self.connection() as connection:
             return connection.execute(query, parameters).fetchone()
+
+    def _all(self, query: bytes, parameters: Parameters) -> list[Row]:
+        with self.connection() as connection:
+            return connection.execute(query, parameters).fetchall()
 
 
 class DatabaseClock:

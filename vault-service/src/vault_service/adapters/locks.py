@@ -6,7 +6,7 @@ gone: it can neither run out under a slow answer nor be released by somebody els
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from uuid import UUID
 
 import psycopg
@@ -23,8 +23,7 @@ class AdvisoryLocks:
     @contextmanager
     def hold(self, grant_id: UUID) -> Iterator[None]:
         """Wait for the lock, hold it for the length of the block."""
-        with self._database.connection() as connection:
-            connection.execute(b"select pg_advisory_lock(%s)", [_number(grant_id)])
+        with self._locked(b"select pg_advisory_lock(%s)", grant_id) as (connection, _):
             try:
                 yield
             finally:
@@ -33,14 +32,25 @@ class AdvisoryLocks:
     @contextmanager
     def try_hold(self, grant_id: UUID) -> Iterator[bool]:
         """Hold the lock for the length of the block if it is free; yields whether it is held."""
-        with self._database.connection() as connection:
-            row = connection.execute(b"select pg_try_advisory_lock(%s)", [_number(grant_id)]).fetchone()
-            held = row is not None and row[0]
+        with self._locked(b"select pg_try_advisory_lock(%s)", grant_id) as (connection, held):
             try:
-                yield held
+                yield bool(held)
             finally:
                 if held:
                     _release(connection, grant_id)
+
+    @contextmanager
+    def _locked(self, query: bytes, grant_id: UUID) -> Iterator[tuple[psycopg.Connection, object]]:
+        """A connection on which the query was run, and the query's answer; a dead connection is replaced once."""
+        scope, connection, answer = self._database.retried(lambda: self._run(query, grant_id))
+        with scope:
+            yield connection, answer
+
+    def _run(self, query: bytes, grant_id: UUID) -> tuple[ExitStack, psycopg.Connection, object]:
+        with ExitStack() as scope:
+            connection = scope.enter_context(self._database.connection())
+            row = connection.execute(query, [_number(grant_id)]).fetchone()
+            return scope.pop_all(), connection, row and row[0]
 
 
 def _release(connection: psycopg.Connection, grant_id: UUID) -> None:

@@ -43,6 +43,7 @@ test: lint test-frontend test-unit test-integration ## The whole proof
 
 .PHONY: lint
 lint: .venv/dev ## Format, rules, types, import contracts
+	@echo "== lint"
 	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet .
 	@$(BIN)/mypy $(addsuffix /src,$(PACKAGES)) tests-integration
 	@$(BIN)/mypy conftest.py
@@ -50,18 +51,22 @@ lint: .venv/dev ## Format, rules, types, import contracts
 
 .PHONY: test-unit
 test-unit: .venv/dev ## Unit and contract tests
+	@echo "== unit and contract tests"
 	@$(BIN)/pytest -q -n 2 $(UNIT)
 
 .PHONY: test-frontend
 test-frontend: frontend/dist/index.html ## Types and unit tests of the page
+	@echo "== the page"
 	@for step in lint typecheck test size; do deploy/local/npm --prefix frontend run --silent $$step || exit 1; done
 
 .PHONY: test-integration
 test-integration: .venv/dev frontend/dist/index.html ## Black box, against a stack of its own, browser included
+	@echo "== integration and browser tests, against the development authorization server"
 	@$(BIN)/pytest -q tests-integration
 
 .PHONY: test-keycloak
 test-keycloak: .venv/dev frontend/dist/index.html ## The same against the real Keycloak (Java 17 and Maven)
+	@echo "== integration and browser tests, against Keycloak"
 	@IDP=keycloak $(BIN)/pytest -q tests-integration
 
 ##@ Maintain

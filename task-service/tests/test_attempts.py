@@ -158,6 +158,20 @@ def test_after_too_many_crashes_the_task_fails(
     assert task.error == f"The worker died {MAX_CRASHES} times while it ran this task."
 
 
+def test_a_task_whose_job_is_gone_is_not_forgotten(
+    manage: ManageTasks, alice: Caller, attempts: PostgresAttempts, vault: ScriptedVault, queued: UUID, look: Look
+) -> None:
+    """Its worker could not even write down that it failed: the sweep finds it, once."""
+    attempts.begin(queued, 1)
+    assert attempts.replace_orphans() == []
+    look("delete from procrastinate_jobs returning 1")
+    assert attempts.replace_orphans() == [queued]
+    assert attempts.replace_orphans() == []
+    assert runner(attempts, vault).run(queued, 2, never) == "completed"
+    assert attempts.replace_orphans() == []
+    assert manage.find(alice, queued).status is TaskStatus.COMPLETED
+
+
 def test_a_token_is_fetched_again_when_it_is_about_to_expire(
     attempts: PostgresAttempts, vault: ScriptedVault, queued: UUID
 ) -> None:

@@ -115,5 +115,7 @@ def create_app(settings: Settings, work: bootstrap.Work) -> procrastinate.App:
                 replaced = await asyncio.to_thread(work.attempts.replace_crashed, task_id, fence)
                 log.warning("attempt.taken_over", task=str(task_id), fence=fence, replaced=replaced)
             await app.job_manager.finish_job(job, jobs.Status.FAILED, delete_job=True)
+        for orphan in await asyncio.to_thread(work.attempts.replace_orphans):
+            log.warning("attempt.orphan_replaced", task=str(orphan))
 
     return app

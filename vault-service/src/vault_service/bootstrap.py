@@ -22,7 +22,7 @@ from vault_service.adapters.outbox import Delivery, Outbox, OutboxWorker
 from vault_service.adapters.sealing import Keyring, Sealer
 from vault_service.adapters.token_endpoint import TokenEndpoint
 from vault_service.application.consent import OfflineConsent
-from vault_service.application.errors import StorageUnavailableError, VaultError
+from vault_service.application.errors import StorageUnavailableError
 from vault_service.application.issue import IssueAccessToken
 from vault_service.application.manage import ManageGrants
 from vault_service.application.ports import AccessTokens
@@ -103,7 +103,7 @@ def _shared_access_tokens(settings: Settings, sealer: Sealer, clock: DatabaseClo
     return RedisAccessTokens(connect_redis(settings.redis_url.reveal()), sealer, clock.now, _report_redis)
 
 
-def _report_renewal(error: VaultError) -> None:
+def _report_renewal(error: Exception) -> None:
     log.warning("grant.renewal_failed", reason=type(error).__name__)
 
 

@@ -138,6 +138,12 @@ class PostgresAttempts:
         """Put another attempt in the place of one whose worker died; after too many the task fails."""
         return self._replace(task_id, fence, "crashed", crashes=1)
 
+    def replace_orphans(self) -> list[UUID]:
+        """Put another attempt in the place of those that no job will end; the tasks."""
+        with self._database.connection() as connection:
+            orphans = connection.execute(_ATTEMPTS["orphans"]).fetchall()
+        return [task_id for task_id, fence in orphans if self.replace_crashed(task_id, fence)]
+
     def _replace(self, task_id: UUID, fence: int, outcome: str, *, crashes: int) -> bool:
         key = {"task_id": task_id, "fence": fence}
         with self._database.transaction() as connection:

@@ -31,6 +31,7 @@ create table tasks (
     completed_at        timestamptz,
     check ((persistent_token_id is null) = (token_status is null))
 );
+create index tasks_under_way on tasks (job_id) where status in ('queued', 'running');
 create index tasks_of_owner on tasks (issuer, subject, created_at desc, id);
 
 -- One execution: which token it used, when, and how it ended.

@@ -15,7 +15,7 @@ from vault_service.adapters import queries
 from vault_service.adapters.audit import AuditLog
 from vault_service.adapters.database import Database
 from vault_service.adapters.sealing import Place, Sealer
-from vault_service.application.errors import SealBrokenError, StorageUnavailableError
+from vault_service.application.errors import SealBrokenError
 from vault_service.application.ports import Clock, Provider
 from vault_service.application.provider_errors import GrantRefusedError, ProviderError
 from vault_service.domain.audit import Entry, Event
@@ -137,7 +137,7 @@ class OutboxWorker:
         while not self._stopping:
             try:
                 delivery = self._outbox.deliver_one()
-            except StorageUnavailableError as error:
+            except Exception as error:  # noqa: BLE001 - the thread outlives whatever goes wrong in it
                 self._report(error)
                 delivery = None
             if delivery is not None:

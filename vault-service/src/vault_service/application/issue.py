@@ -13,7 +13,6 @@ from vault_service.application.errors import (
     MinValidUnattainableError,
     ProviderUnavailableError,
     StorageUnavailableError,
-    VaultError,
 )
 from vault_service.application.ports import AccessTokens, Clock, Grants
 from vault_service.application.refresh import Need, Refresher
@@ -35,7 +34,7 @@ class IssueAccessToken:
         refresher: Refresher,
         beside: Executor,
         clock: Clock,
-        report: Callable[[VaultError], None],
+        report: Callable[[Exception], None],
     ) -> None:
         """memory: this process's cache; beside: where renewals run; report: told of a renewal that failed."""
         self._grants = grants
@@ -82,7 +81,7 @@ class IssueAccessToken:
     def _renew(self, need: Need) -> None:
         try:
             token = self._refresher.renew(need)
-        except VaultError as error:
+        except Exception as error:  # noqa: BLE001 - nobody waits for this thread; what goes wrong has to be told
             self._report(error)
         else:
             if token is not None:

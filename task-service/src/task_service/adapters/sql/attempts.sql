@@ -52,3 +52,15 @@ set ended_at = now(), outcome = %(outcome)s
 where task_id = %(task_id)s
   and fence = %(fence)s
   and ended_at is null;
+
+-- name: orphans
+-- Under way, and no job is left that would end it: its worker could not write down how the attempt went.
+select t.id, t.fence
+from tasks t
+where t.status in ('queued', 'running')
+  and not exists (
+      select
+      from procrastinate_jobs j
+      where j.id = t.job_id
+        and j.status in ('todo', 'doing')
+  );

@@ -69,6 +69,29 @@ def test_every_use_is_recorded(stack: Stack, alice: Api, task_service: Api, alic
     assert "lastUsedAt" in token
 
 
+def test_the_owner_reads_what_has_happened(alice: Api, bob: Api, task_service: Api, alice_person: Person) -> None:
+    """R25, page by page, also after the token is over; nobody else does."""
+    token_id = alice.grant(alice_person)
+    owner = alice.task(alice.create_task())["userId"]
+    used = [task_service.access_token(token_id, subject=owner).headers["X-Request-ID"] for _ in range(3)]
+    alice.delete(f"{MANAGER}/tokens/{token_id}")
+    address = f"{MANAGER}/tokens/{token_id}/audit"
+    first = alice.get(address, params={"limit": 2}).json()
+    rest = alice.get(address, params={"before": first["next"], "limit": 200}).json()
+    lines = [line for line in first["lines"] + rest["lines"] if line["event"] != "revocation.sent"]
+    assert [line["event"] for line in lines if line["event"] != "grant.refreshed"] == [
+        "grant.revoked",
+        *["token.issued"] * 3,
+        "consent.granted",
+        "consent.requested",
+    ]
+    assert [line["requestId"] for line in lines if line["event"] == "token.issued"] == used[::-1]
+    assert {line["actor"] for line in lines if line["event"] == "token.issued"} == {"task-service"}
+    assert "next" not in rest
+    assert problem(bob.get(address)) == (404, "token_not_found")
+    assert problem(alice.get(address, params={"limit": 0})) == (422, "invalid_input")
+
+
 def test_deleting_revokes_here_and_at_the_authorization_server(stack: Stack, alice: Api) -> None:
     """R26: at once for us; there as soon as the outbox has sent it, with its outcome written down.
 

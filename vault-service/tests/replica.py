@@ -113,7 +113,7 @@ def create(database_url: str, provider: ScriptedProvider, shared: AccessTokens |
         grants=grants,
         consent=OfflineConsent(grants, cache, providers, clock),
         issuing=IssueAccessToken(grants, memory, refresher, Inline(), clock, lambda _: None),  # type: ignore[arg-type]
-        manage=ManageGrants(grants, clock, lambda: None),
+        manage=ManageGrants(grants, audit, clock, lambda: None),
         outbox=outbox,
         provider=provider,
     )

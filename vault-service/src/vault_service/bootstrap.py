@@ -81,7 +81,7 @@ def build(settings: Settings) -> Service:
         policy=Policy(settings.browser_clients, settings.owner_clients, settings.mint_role),
         consent=OfflineConsent(grants, shared, providers, clock),
         issue=IssueAccessToken(grants, memory, refresher, beside, clock, _report_renewal),
-        manage=ManageGrants(grants, clock, outbox_worker.wake),
+        manage=ManageGrants(grants, audit, clock, outbox_worker.wake),
         now=clock.now,
         providers=frozenset(providers),
         default_provider=DEFAULT_PROVIDER,

@@ -2,14 +2,17 @@
 
 import hashlib
 import hmac
+from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 import psycopg
 
 from vault_service.adapters import queries
 from vault_service.adapters.database import Database
 from vault_service.adapters.sealing import Keyring, joined
-from vault_service.domain.audit import Entry
+from vault_service.domain.audit import Entry, Event, Line
+from vault_service.domain.grant import Subject
 
 _QUERIES = queries.load("audit.sql")
 
@@ -29,6 +32,20 @@ class AuditLog:
     def append_within(self, connection: psycopg.Connection, entry: Entry) -> None:
         """Add a line within the caller's transaction."""
         connection.execute(_QUERIES["append"], self.row(entry))
+
+    def of_grant(self, grant_id: UUID, owner: Subject, before: int, limit: int) -> Sequence[Line]:
+        """The lines of an owner's grant below a number, newest first."""
+        rows = self._database.all(
+            _QUERIES["of_grant"],
+            {
+                "grant_id": grant_id,
+                "issuer": owner.issuer,
+                "subject": owner.sub,
+                "before": before,
+                "limit": limit,
+            },
+        )
+        return [Line(number, at, Event(event), *words) for number, at, event, *words in rows]
 
     def row(self, entry: Entry) -> dict[str, Any]:
         """The line as parameters of a statement."""

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
-from vault_service.domain.audit import Entry
+from vault_service.domain.audit import Entry, Line
 from vault_service.domain.grant import AccessToken, Failure, Grant, Limits, RefreshToken, Subject, TokenType
 
 
@@ -164,6 +164,14 @@ class Grants(Protocol):
 
     def fail(self, grant: StoredGrant, failure: Failure, entry: Entry) -> bool:
         """Make it failed, fenced by the generation; False when it has moved on."""
+        ...
+
+
+class Audit(Protocol):
+    """The audit, read by owners. Writing is part of what is recorded: see `Grants`."""
+
+    def of_grant(self, grant_id: UUID, owner: Subject, before: int, limit: int) -> Sequence[Line]:
+        """The lines of an owner's grant below a number, newest first."""
         ...
 
 

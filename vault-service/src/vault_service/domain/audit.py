@@ -34,3 +34,15 @@ class Entry:
     request_id: str
     at: datetime
     outcome: str = "ok"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line as its owner may read it. number: its place in the audit, growing."""
+
+    number: int
+    at: datetime
+    event: Event
+    actor: str
+    request_id: str
+    outcome: str

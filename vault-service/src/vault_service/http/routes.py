@@ -14,6 +14,8 @@ from vault_service.application.refresh import Need
 from vault_service.domain.grant import Limits
 from vault_service.http import callback, callers
 from vault_service.http.schemas import (
+    AuditPage,
+    AuditQuery,
     ConsentBegun,
     ConsentWish,
     GrantList,
@@ -22,6 +24,7 @@ from vault_service.http.schemas import (
     IssuedToken,
     Revoked,
     TokenQuery,
+    audit_page,
     grant_view,
     issued_token,
 )
@@ -122,6 +125,14 @@ def _owner_routes(api: Api, vault: Vault) -> None:
         """One of the caller's tokens; another person's is not found."""
         owner = callers.person(authenticate(vault.verifier), vault.policy.mint_role)
         return respond(grant_view(vault.manage.find(callers.grant_id(token_id), owner)))
+
+    @api.route("GET", "/tokens/<token_id>/audit", query=AuditQuery, answers={200: AuditPage}, problems=missing)
+    def get_token_audit(token_id: str) -> Response:
+        """What has happened to one of the caller's tokens, newest first; also after it was revoked."""
+        owner = callers.person(authenticate(vault.verifier), vault.policy.mint_role)
+        query = inputs.query(request, AuditQuery)
+        lines = vault.manage.audit(callers.grant_id(token_id), owner, query.before, query.limit)
+        return respond(audit_page(lines, query.limit))
 
     @api.route("DELETE", "/tokens/<token_id>", answers={200: Revoked}, problems=missing)
     def revoke_token(token_id: str) -> Response:

@@ -1,5 +1,6 @@
 """The bodies and queries of the vault's API, as they go over the wire."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated
 from uuid import UUID
@@ -7,6 +8,8 @@ from uuid import UUID
 import msgspec
 
 from service_kit.inputs import LINE, Input, Output
+from vault_service.domain.audit import Event
+from vault_service.domain.audit import Line as AuditedLine
 from vault_service.domain.grant import AccessToken, Failure, Grant, Status, TokenType
 
 Line = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=LINE)]
@@ -94,6 +97,30 @@ class GrantList(Output, frozen=True, kw_only=True):
     tokens: list[GrantView]
 
 
+class AuditQuery(Input, frozen=True, kw_only=True):
+    """before: the `next` of the page before; limit: lines on a page."""
+
+    before: Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)] = 2**63 - 1
+    limit: Annotated[int, msgspec.Meta(ge=1, le=200)] = 50
+
+
+class AuditLine(Output, frozen=True, kw_only=True):
+    """One thing that happened: who did it (a client id), when, and how it ended (`ok` or a code)."""
+
+    at: Moment
+    event: Event
+    actor: str
+    outcome: str
+    request_id: str
+
+
+class AuditPage(Output, frozen=True, kw_only=True):
+    """Newest first. next: the `before` of the next page, absent on the last one."""
+
+    lines: list[AuditLine]
+    next: int | None = None
+
+
 class Revoked(Output, frozen=True, kw_only=True):
     """The grant is over: no replica issues another access token for it."""
 
@@ -120,6 +147,17 @@ def grant_view(grant: Grant) -> GrantView:
         not_after=grant.limits.not_after,
         max_uses=grant.limits.max_uses,
         uses=grant.uses,
+    )
+
+
+def audit_page(lines: Sequence[AuditedLine], limit: int) -> AuditPage:
+    """The wire form of a page of the audit."""
+    return AuditPage(
+        lines=[
+            AuditLine(at=line.at, event=line.event, actor=line.actor, outcome=line.outcome, request_id=line.request_id)
+            for line in lines
+        ],
+        next=lines[-1].number if len(lines) == limit else None,
     )
 
 

@@ -2,3 +2,14 @@
 insert into audit (at, event, grant_id, issuer, subject, actor, request_id, outcome, key_id, mac)
 values (%(at)s, %(event)s, %(grant_id)s, %(issuer)s, %(subject)s, %(actor)s, %(request_id)s, %(outcome)s, %(key_id)s,
         %(mac)s);
+
+-- name: of_grant
+-- Newest first. The lines outlive the grant, so they are found by what they say themselves.
+select id, at, event, actor, request_id, outcome
+from audit
+where grant_id = %(grant_id)s
+  and issuer = %(issuer)s
+  and subject = %(subject)s
+  and id < %(before)s
+order by id desc
+limit %(limit)s;

@@ -9,6 +9,7 @@ from service_kit.issuer import Issuer
 from service_kit.outbound import Session
 from vault_service.adapters.audit import AuditLog
 from vault_service.adapters.authorization_server import AuthorizationServer
+from vault_service.adapters.breaker import Breaker
 from vault_service.adapters.caches import (
     MemoryAccessTokens,
     NoSharedAccessTokens,
@@ -68,7 +69,7 @@ def build(settings: Settings) -> Service:
     sealer = Sealer(keyring)
     audit = AuditLog(database, keyring)
     issuer = Issuer(settings.issuer, settings.issuer_internal_url)
-    providers = {DEFAULT_PROVIDER: _authorization_server(settings, issuer)}
+    providers = {DEFAULT_PROVIDER: Breaker(_authorization_server(settings, issuer))}
     outbox = Outbox(database, sealer, audit, providers, clock)
     outbox_worker = OutboxWorker(outbox, _report_delivery)
     grants = PostgresGrants(database, sealer, audit, outbox)

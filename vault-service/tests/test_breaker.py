@@ -1,0 +1,145 @@
+"""The breaker: a provider in trouble is left alone, and tried again by one."""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from replica import ALICE
+from scripted_provider import ScriptedProvider
+
+from vault_service.adapters.breaker import Breaker
+from vault_service.application.provider_errors import (
+    ClientRefusedError,
+    GrantRefusedError,
+    NotSentError,
+    ProviderError,
+    ScopeRefusedError,
+    UncertainError,
+)
+from vault_service.domain.grant import Failure, RefreshToken
+
+TOKEN = RefreshToken("refresh-0")
+
+
+class Clock:
+    """Time stands still until told otherwise."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """The breaker's clock."""
+    return Clock()
+
+
+@pytest.fixture
+def inner() -> ScriptedProvider:
+    """The provider in trouble; reuse is not its subject here."""
+    return ScriptedProvider(ALICE, max_reuse=1000)
+
+
+@pytest.fixture
+def breaker(inner: ScriptedProvider, clock: Clock) -> Breaker:
+    """What is tested."""
+    return Breaker(inner, clock)
+
+
+def refresh(breaker: Breaker) -> str:
+    """One refresh."""
+    return breaker.refresh(TOKEN, None).access_token
+
+
+@pytest.mark.parametrize("error", [NotSentError("busy", 7.0), ClientRefusedError("invalid_client", 7.0)])
+def test_it_is_paused_for_as_long_as_it_says(
+    breaker: Breaker, inner: ScriptedProvider, clock: Clock, error: ProviderError
+) -> None:
+    """Nothing reaches it meanwhile; then it is used as before."""
+    inner.script.append(error)
+    with pytest.raises(NotSentError):
+        refresh(breaker)
+    clock.now += 3
+    for _ in range(5):
+        with pytest.raises(NotSentError) as paused:
+            refresh(breaker)
+        assert paused.value.retry_after == 4.0
+    assert inner.refreshes == 0
+    clock.now += 4.1
+    assert refresh(breaker)
+    assert refresh(breaker)
+
+
+def test_three_uncertain_outcomes_in_a_row_pause_it(breaker: Breaker, inner: ScriptedProvider, clock: Clock) -> None:
+    """Two do not; a good one in between starts the count anew."""
+    for _ in range(2):
+        inner.script.append(UncertainError("timeout"))
+        with pytest.raises(UncertainError):
+            refresh(breaker)
+    assert refresh(breaker)
+    inner.script.extend([UncertainError("timeout")] * 3)
+    for _ in range(3):
+        with pytest.raises(UncertainError):
+            refresh(breaker)
+    with pytest.raises(NotSentError):
+        refresh(breaker)
+    clock.now += 5.1
+    inner.script.append(UncertainError("still"))
+    with pytest.raises(UncertainError):
+        refresh(breaker)
+    with pytest.raises(NotSentError):
+        refresh(breaker)
+
+
+@pytest.mark.parametrize("error", [GrantRefusedError(Failure.TOKEN_REVOKED), ScopeRefusedError("x")])
+def test_refusals_are_healthy_answers(breaker: Breaker, inner: ScriptedProvider, error: ProviderError) -> None:
+    """However many."""
+    inner.script.extend([error] * 10)
+    for _ in range(10):
+        with pytest.raises(type(error)):
+            refresh(breaker)
+    assert refresh(breaker)
+
+
+def test_after_a_pause_one_caller_probes(breaker: Breaker, inner: ScriptedProvider, clock: Clock) -> None:
+    """The others are told to come back; its verdict counts for all."""
+    inner.script.append(NotSentError("busy", 5.0))
+    with pytest.raises(NotSentError):
+        refresh(breaker)
+    clock.now += 5.1
+    probing, verdict = threading.Event(), threading.Event()
+
+    def slow() -> None:
+        probing.set()
+        verdict.wait()
+
+    inner.script.append(slow)
+    with ThreadPoolExecutor(1) as pool:
+        probe = pool.submit(refresh, breaker)
+        probing.wait()
+        for _ in range(3):
+            with pytest.raises(NotSentError) as told:
+                refresh(breaker)
+            assert told.value.retry_after == 1.0
+        verdict.set()
+        assert probe.result()
+    assert refresh(breaker)
+
+
+@pytest.mark.parametrize(
+    "act",
+    [lambda breaker: breaker.redeem("code", "v", "n"), lambda breaker: breaker.revoke(TOKEN)],
+    ids=["redeem", "revoke"],
+)
+def test_what_cannot_wait_goes_through(
+    breaker: Breaker, inner: ScriptedProvider, act: Callable[[Breaker], object]
+) -> None:
+    """Codes and revocations."""
+    inner.script.append(NotSentError("busy", 5.0))
+    with pytest.raises(NotSentError):
+        refresh(breaker)
+    act(breaker)

@@ -129,7 +129,7 @@ def test_a_restarted_database_costs_no_request(vault: Replica, rows: Rows) -> No
         lambda: vault.manage.of_owner(ALICE, None),
         lambda: vault.manage.revoke(grant_id, ALICE, "task-ui", "request-3"),
     ):
-        rows("select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'test%%'", *())
+        rows("select pg_terminate_backend(pid, 10000) from pg_stat_activity where application_name like 'test%%'", *())
         act()
 
 

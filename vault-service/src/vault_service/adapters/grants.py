@@ -12,14 +12,13 @@ import msgspec
 
 from vault_service.adapters import queries
 from vault_service.adapters.audit import AuditLog
-from vault_service.adapters.database import Database, Row
+from vault_service.adapters.database import Database
+from vault_service.adapters.grant_rows import consent_place, fence, grant_of, new_grant_row, owned, raise_unless_usable
 from vault_service.adapters.outbox import Discarded, Outbox
-from vault_service.adapters.sealing import Place, Sealer, grant_token_place
+from vault_service.adapters.sealing import Sealer, grant_token_place
 from vault_service.application.errors import (
     ConsentError,
-    ConsentPendingError,
     GrantNotFoundError,
-    GrantUnusableError,
     SealBrokenError,
     ServiceNotAllowedError,
 )
@@ -32,7 +31,7 @@ from vault_service.application.ports import (
     TokenAnswer,
 )
 from vault_service.domain.audit import Entry
-from vault_service.domain.grant import Failure, Grant, Limits, RefreshToken, Status, Subject, TokenType
+from vault_service.domain.grant import Failure, Grant, RefreshToken, Status, Subject, TokenType
 
 _GRANTS = queries.load("grants.sql")
 
@@ -52,13 +51,13 @@ class PostgresGrants:
         """Store a pending grant and the request that will activate it."""
         secrets = msgspec.json.encode((request.code_verifier, request.nonce))
         with self._database.transaction() as connection:
-            connection.execute(_GRANTS["add_grant"], _new_grant_row(grant))
+            connection.execute(_GRANTS["add_grant"], new_grant_row(grant))
             connection.execute(
                 _GRANTS["add_consent_request"],
                 {
                     "state_hash": request.state_hash,
                     "grant_id": request.grant_id,
-                    "secrets": self._sealer.seal(secrets, _consent_place(request.state_hash, grant.owner)),
+                    "secrets": self._sealer.seal(secrets, consent_place(request.state_hash, grant.owner)),
                     "browser_hash": request.browser_hash,
                     "expires_at": request.expires_at,
                 },
@@ -74,7 +73,7 @@ class PostgresGrants:
             raise ConsentError("consent_expired", late[1]) if late and late[0] else ConsentError("consent_invalid")
         grant_id, issuer, subject, provider, token_type, task_id, sealed = row
         owner = Subject(issuer, subject)
-        secrets = self._sealer.open(sealed, _consent_place(state_hash, owner))
+        secrets = self._sealer.open(sealed, consent_place(state_hash, owner))
         code_verifier, nonce = msgspec.json.decode(secrets, type=tuple[str, str])
         return ClaimedConsent(
             grant_id=grant_id,
@@ -105,19 +104,21 @@ class PostgresGrants:
 
     def of_owner(self, owner: Subject, task_id: str | None = None) -> Sequence[Grant]:
         """The owner's grants, newest first."""
-        return [_grant(row) for row in self._database.all(_GRANTS["of_owner"], _owned(owner, task_id=task_id, id=None))]
+        return [
+            grant_of(row) for row in self._database.all(_GRANTS["of_owner"], owned(owner, task_id=task_id, id=None))
+        ]
 
     def find(self, grant_id: UUID, owner: Subject) -> Grant:
         """One grant of that owner."""
-        row = self._database.one(_GRANTS["of_owner"], _owned(owner, task_id=None, id=grant_id))
+        row = self._database.one(_GRANTS["of_owner"], owned(owner, task_id=None, id=grant_id))
         if row is None:
             raise GrantNotFoundError
-        return _grant(row)
+        return grant_of(row)
 
     def revoke(self, grant_id: UUID, owner: Subject, entry: Entry) -> None:
         """Make it revoked for good and put its token into the outbox."""
         with self._database.transaction() as connection:
-            rows = connection.execute(_GRANTS["for_update"], _owned(owner, id=grant_id)).fetchall()
+            rows = connection.execute(_GRANTS["for_update"], owned(owner, id=grant_id)).fetchall()
             own = next((row[1:] for row in rows if row[0]), None)
             if own is None:
                 raise GrantNotFoundError
@@ -153,13 +154,13 @@ class PostgresGrants:
 
     def authorize(self, grant_id: UUID, requester: Requester) -> StoredGrant:
         """The grant, for a requester that may use it now."""
-        row = self._database.one(_GRANTS["authorize"], _owned(requester.owner, id=grant_id))
+        row = self._database.one(_GRANTS["authorize"], owned(requester.owner, id=grant_id))
         if row is None:
             raise GrantNotFoundError
         status, failure, provider, services, scopes, generation, sealed, lifetime, intent_age, late, over = row
         if not requester.is_owner and requester.client not in services:
             raise ServiceNotAllowedError
-        _raise_unless_usable(status, failure, late=late, over=over)
+        raise_unless_usable(status, failure, late=late, over=over)
         token = self._sealer.open(sealed, grant_token_place(grant_id, requester.owner, generation))
         return StoredGrant(
             id=grant_id,
@@ -174,12 +175,12 @@ class PostgresGrants:
 
     def begin_refresh(self, grant: StoredGrant) -> bool:
         """Write down that a refresh of this generation begins."""
-        return self._database.one(_GRANTS["begin_refresh"], _fence(grant)) is not None
+        return self._database.one(_GRANTS["begin_refresh"], fence(grant)) is not None
 
     def finish_refresh(self, grant: StoredGrant, answer: TokenAnswer, entry: Entry) -> bool:
         """Store the outcome, fenced by the generation: first thing and alone, so that nothing can roll it back."""
         sealed = self._sealed_answer(grant.id, grant.owner, grant.generation + 1, answer, grant.refresh_token)
-        if self._database.one(_GRANTS["finish_refresh"], {**_fence(grant), **sealed}) is not None:
+        if self._database.one(_GRANTS["finish_refresh"], {**fence(grant), **sealed}) is not None:
             self._audit.append(entry)
             return True
         with self._database.transaction() as connection:
@@ -190,11 +191,11 @@ class PostgresGrants:
 
     def abandon_refresh(self, grant: StoredGrant) -> None:
         """Take the intent back."""
-        self._database.one(_GRANTS["abandon_refresh"], _fence(grant))
+        self._database.one(_GRANTS["abandon_refresh"], fence(grant))
 
     def fail(self, grant: StoredGrant, failure: Failure, entry: Entry) -> bool:
         """Make it failed, fenced by the generation."""
-        return self._change("fail", {**_fence(grant), "failure": failure.value}, entry)
+        return self._change("fail", {**fence(grant), "failure": failure.value}, entry)
 
     # parts
 
@@ -226,68 +227,3 @@ class PostgresGrants:
             return RefreshToken(self._sealer.open(sealed, grant_token_place(grant_id, owner, generation)).decode())
         except SealBrokenError:
             return None
-
-
-def _raise_unless_usable(status: str, failure: str | None, *, late: bool, over: bool) -> None:
-    match Status(status):
-        case Status.PENDING if late:
-            raise GrantUnusableError(Failure.CONSENT_EXPIRED)
-        case Status.PENDING:
-            raise ConsentPendingError
-        case Status.FAILED:
-            raise GrantUnusableError(Failure(failure or Failure.REAUTHORIZATION_REQUIRED))
-        case Status.REVOKED:
-            raise GrantUnusableError(Failure.TOKEN_REVOKED)
-        case _ if over:
-            raise GrantUnusableError(Failure.TOKEN_EXPIRED)
-
-
-def _owned(owner: Subject, **more: Any) -> dict[str, Any]:
-    return {"issuer": owner.issuer, "subject": owner.sub, **more}
-
-
-def _fence(grant: StoredGrant) -> dict[str, Any]:
-    return {"id": grant.id, "generation": grant.generation}
-
-
-def _consent_place(state_hash: bytes, owner: Subject) -> Place:
-    return Place("consent_requests", "secrets", state_hash.hex(), owner)
-
-
-def _new_grant_row(grant: NewGrant) -> dict[str, Any]:
-    return {
-        "id": grant.id,
-        **_owned(grant.owner),
-        "provider": grant.provider,
-        "token_type": grant.token_type.value,
-        "task_id": grant.task_id,
-        "scopes": sorted(grant.scopes),
-        "services": sorted(grant.limits.services),
-        "not_after": grant.limits.not_after,
-        "max_uses": grant.limits.max_uses,
-        "consent_expires_at": grant.consent_expires_at,
-    }
-
-
-def _grant(row: Row) -> Grant:
-    """From a row of `of_owner`."""
-    grant_id, issuer, subject, status, failure, provider, token_type, task_id = row[:8]
-    scopes, services, not_after, max_uses, uses = row[8:13]
-    created_at, activated_at, last_used_at, last_refreshed_at, expires_at = row[13:]
-    return Grant(
-        id=grant_id,
-        owner=Subject(issuer, subject),
-        status=Status(status),
-        failure=Failure(failure) if failure else None,
-        provider=provider,
-        token_type=TokenType(token_type),
-        task_id=task_id,
-        scopes=frozenset(scopes),
-        limits=Limits(frozenset(services), not_after, max_uses),
-        created_at=created_at,
-        activated_at=activated_at,
-        last_used_at=last_used_at,
-        last_refreshed_at=last_refreshed_at,
-        expires_at=expires_at,
-        uses=uses,
-    )

@@ -14,6 +14,7 @@ from vault_service.application.errors import (
     MinValidUnattainableError,
     ProviderUnavailableError,
     SealBrokenError,
+    StorageUnavailableError,
 )
 from vault_service.application.provider_errors import (
     ClientRefusedError,
@@ -159,6 +160,47 @@ def test_more_life_than_the_server_gives_is_not_hammered_for(vault: Replica) -> 
         with pytest.raises(MinValidUnattainableError):
             vault.issue(grant_id, min_valid=301.0)
     assert vault.provider.refreshes == 0
+
+
+def test_callers_with_other_needs_do_not_fail_each_other(vault: Replica) -> None:
+    """They share a flight, not its terms: one wants more life than there is, one more than the flight brings."""
+    grant_id = vault.grant()
+    flying, land = threading.Event(), threading.Event()
+
+    def slow() -> None:
+        flying.set()
+        land.wait()
+
+    vault.provider.script.append(slow)
+    with ThreadPoolExecutor(4) as pool:
+        modest = pool.submit(vault.issue, grant_id)
+        flying.wait()
+        too_much = pool.submit(vault.issue, grant_id, min_valid=1000.0)
+        with pytest.raises(MinValidUnattainableError):
+            too_much.result()
+        much = pool.submit(vault.issue, grant_id, min_valid=290.0)
+        land.set()
+        assert modest.result() == much.result()
+
+
+def test_an_outcome_that_was_stored_unheard_is_stored(
+    vault: Replica, rows: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The connection breaks after the commit: the repeated write finds its own work."""
+    grant_id = vault.grant()
+    database = vault.databases[0]
+    really = database._one
+
+    def deaf(query: bytes, parameters: dict[str, object]) -> tuple[object, ...] | None:
+        row = really(query, parameters)
+        if b"set generation = generation + 1" in query and row is not None:
+            raise StorageUnavailableError
+        return row
+
+    monkeypatch.setattr(database, "_one", deaf)
+    assert vault.issue(grant_id).value == "access-2"
+    assert rows("select generation from grants") == [(2,)]
+    assert rows("select count(*) from audit where event = 'grant.refreshed'") == [(1,)]
 
 
 def test_an_unexpired_token_is_served_while_the_server_is_away(vault: Replica) -> None:

@@ -180,7 +180,10 @@ class PostgresGrants:
     def finish_refresh(self, grant: StoredGrant, answer: TokenAnswer, entry: Entry) -> bool:
         """Store the outcome, fenced by the generation: first thing and alone, so that nothing can roll it back."""
         sealed = self._sealed_answer(grant.id, grant.owner, grant.generation + 1, answer, grant.refresh_token)
-        if self._database.one(_GRANTS["finish_refresh"], {**fence(grant), **sealed}) is not None:
+        stored = self._database.one(_GRANTS["finish_refresh"], {**fence(grant), **sealed})
+        if stored is None:  # or it was stored, and the connection broke before that was said
+            stored = self._database.one(_GRANTS["is_stored"], {"id": grant.id, **sealed})
+        if stored is not None:
             self._audit.append(entry)
             return True
         with self._database.transaction() as connection:

@@ -14,10 +14,10 @@ from vault_service.application.errors import (
     ProviderUnavailableError,
     StorageUnavailableError,
 )
-from vault_service.application.ports import AccessTokens, Clock, Grants
+from vault_service.application.ports import AccessTokens, Clock, Grants, StoredGrant
 from vault_service.application.refresh import Need, Refresher
 from vault_service.domain.audit import Entry, Event
-from vault_service.domain.freshness import Freshness, judge
+from vault_service.domain.freshness import Freshness, attainable, judge
 from vault_service.domain.grant import AccessToken
 
 LAST_SECONDS = 2.0
@@ -66,7 +66,7 @@ class IssueAccessToken:
         return judge(left, token.lifetime, need.min_valid, random.random())  # noqa: S311 - jitter, not a secret
 
     def _obtain(self, need: Need, old: AccessToken | None) -> AccessToken:
-        self._grants.authorize(need.grant_id, need.requester)  # before anything is asked of anybody for this caller
+        self._check(need, self._grants.authorize(need.grant_id, need.requester))
         try:
             token = self._refresher.obtain(need)
         except ProviderUnavailableError:
@@ -77,6 +77,13 @@ class IssueAccessToken:
         if self._left(token) < need.min_valid:
             raise MinValidUnattainableError
         return token
+
+    def _check(self, need: Need, grant: StoredGrant) -> None:
+        """Refuse what can never be had, before anything is asked of anybody for this caller."""
+        if not need.scopes <= grant.scopes:
+            raise InvalidScopeError
+        if grant.lifetime is not None and not attainable(need.min_valid, grant.lifetime):
+            raise MinValidUnattainableError
 
     def _renew(self, need: Need) -> None:
         try:

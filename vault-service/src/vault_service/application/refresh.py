@@ -21,7 +21,6 @@ from uuid import UUID
 from vault_service.application.errors import (
     GrantUnusableError,
     InvalidScopeError,
-    MinValidUnattainableError,
     ProviderUnavailableError,
 )
 from vault_service.application.ports import (
@@ -42,7 +41,6 @@ from vault_service.application.provider_errors import (
 )
 from vault_service.application.single_flight import SingleFlight
 from vault_service.domain.audit import Entry, Event
-from vault_service.domain.freshness import attainable
 from vault_service.domain.grant import AccessToken, Failure
 
 REPLAY_AFTER = 15.0
@@ -85,12 +83,19 @@ class Refresher:
         self._flights: SingleFlight[AccessToken] = SingleFlight()
 
     def obtain(self, need: Need) -> AccessToken:
-        """A token that fits, waiting for it if need be.
+        """A token, waiting for it if need be; it has less life than needed only when the server gives no more.
 
-        Raises the errors of `Grants.authorize`, ProviderUnavailableError, InvalidScopeError, MinValidUnattainableError,
-        StorageUnavailableError.
+        A flight that was under way may bring a token that is good enough for those who began it and not for this
+        caller, who then begins another. Raises the errors of `Grants.authorize`, ProviderUnavailableError,
+        InvalidScopeError, StorageUnavailableError.
         """
-        return self._fitting(need) or self._flights.do(need.key, lambda: self._obtain_alone(need))
+        found = self._fitting(need)
+        if found is not None:
+            return found
+        token = self._flights.do(need.key, lambda: self._obtain_alone(need))
+        if self._left(token) >= need.min_valid:
+            return token
+        return self._flights.do(need.key, lambda: self._obtain_alone(need))
 
     def renew(self, need: Need) -> AccessToken | None:
         """Like `obtain`, for a token that still serves: does nothing when somebody is at it already."""
@@ -107,22 +112,18 @@ class Refresher:
         found = self._fitting(need)
         if found is not None:
             return found
-        grant = self._grants.authorize(need.grant_id, need.requester)
-        if grant.lifetime is not None and not attainable(need.min_valid, grant.lifetime):
-            raise MinValidUnattainableError
-        if not need.scopes <= grant.scopes:
-            raise InvalidScopeError
-        return self._refresh(need, grant)
+        return self._refresh(need, self._grants.authorize(need.grant_id, need.requester))
 
     def _fitting(self, need: Need) -> AccessToken | None:
         """A token that somebody has fetched meanwhile and that is worth waiting no longer for."""
         for cache in self._caches:
             token = cache.get(need.grant_id, need.scopes)
-            if token is not None:
-                left = token.expires_at - self._clock.now().timestamp()
-                if left >= max(need.min_valid, token.lifetime / 2):
-                    return token
+            if token is not None and self._left(token) >= max(need.min_valid, token.lifetime / 2):
+                return token
         return None
+
+    def _left(self, token: AccessToken) -> float:
+        return token.expires_at - self._clock.now().timestamp()
 
     def _refresh(self, need: Need, grant: StoredGrant) -> AccessToken:
         if grant.intent_age is not None and grant.intent_age < REPLAY_AFTER:

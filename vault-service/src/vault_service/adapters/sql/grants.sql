@@ -154,6 +154,13 @@ where id = %(id)s
   and status = 'active'
 returning true;
 
+-- name: is_stored
+-- Whether this very outcome is there: a sealed value is never made twice.
+select true
+from grants
+where id = %(id)s
+  and refresh_token = %(refresh_token)s;
+
 -- name: is_revoked
 select true
 from grants

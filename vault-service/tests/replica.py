@@ -1,7 +1,9 @@
 """One process of the vault, wired for a test, and the words that tests are told in."""
 
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from uuid import UUID
 
 from scripted_provider import ScriptedProvider
@@ -13,6 +15,7 @@ from vault_service.adapters.grants import PostgresGrants
 from vault_service.adapters.locks import AdvisoryLocks
 from vault_service.adapters.outbox import Outbox
 from vault_service.adapters.sealing import Keyring, Sealer
+from vault_service.adapters.spool import Spool
 from vault_service.application.consent import Callback, OfflineConsent, Wish
 from vault_service.application.issue import IssueAccessToken
 from vault_service.application.manage import ManageGrants
@@ -103,7 +106,7 @@ def create(database_url: str, provider: ScriptedProvider, shared: AccessTokens |
     audit = AuditLog(database, keyring)
     providers = {"default": provider}
     outbox = Outbox(database, sealer, audit, providers, clock)
-    grants = PostgresGrants(database, sealer, audit, outbox)
+    grants = PostgresGrants(database, sealer, audit, outbox, Spool(Path(tempfile.mkdtemp())))
     cache = shared or NoSharedAccessTokens()
     memory = MemoryAccessTokens(sealer)
     refresher = Refresher(grants, AdvisoryLocks(lock_database), (memory, cache), providers, clock)

@@ -203,6 +203,53 @@ def test_an_outcome_that_was_stored_unheard_is_stored(
     assert rows("select count(*) from audit where event = 'grant.refreshed'") == [(1,)]
 
 
+def test_an_outcome_that_the_database_does_not_take_is_spooled(
+    vault: Replica, rows: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rotated token survives on disk, sealed, and is stored when the database is back; no reuse was needed."""
+    grant_id = vault.grant()
+    really = vault.databases[0]._one
+
+    def away(query: bytes, parameters: dict[str, object]) -> tuple[object, ...] | None:
+        if b"set generation = generation + 1" in query:
+            raise StorageUnavailableError
+        return really(query, parameters)
+
+    with monkeypatch.context() as outage:
+        outage.setattr(vault.databases[0], "_one", away)
+        with pytest.raises(StorageUnavailableError):
+            vault.issue(grant_id)
+        with pytest.raises(StorageUnavailableError):
+            vault.grants.replay_spool()
+    assert rows("select generation, refresh_started_at is not null from grants") == [(1, True)]
+    (spooled,) = vault.grants._spool._folder.iterdir()
+    assert b"refresh-2" not in spooled.read_bytes()
+    assert vault.grants.replay_spool() == 1
+    assert vault.grants.replay_spool() == 0
+    assert rows("select generation, refresh_started_at is not null from grants") == [(2, False)]
+    assert rows("select outcome from audit where event = 'grant.refreshed'") == [("spooled",)]
+    assert vault.issue(grant_id).value == "access-3"
+
+
+def test_a_spooled_outcome_that_comes_too_late_changes_nothing(
+    vault: Replica, rows: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody else has moved the grant on: the fence holds."""
+    grant_id = vault.grant()
+
+    def away(*_: object) -> None:
+        raise StorageUnavailableError
+
+    with monkeypatch.context() as outage:
+        outage.setattr(vault.grants, "_store_outcome", away)
+        with pytest.raises(StorageUnavailableError):
+            vault.issue(grant_id)
+    rows("update grants set generation = 2, refresh_started_at = null returning 1")
+    assert vault.grants.replay_spool() == 1
+    assert rows("select generation from grants") == [(2,)]
+    assert rows("select outcome from audit where event = 'grant.refreshed'") == [("spooled_too_late",)]
+
+
 def test_an_unexpired_token_is_served_while_the_server_is_away(vault: Replica) -> None:
     """Also when it should have been renewed by now."""
     vault.provider.lifetime = 40.0

@@ -21,6 +21,7 @@ from vault_service.adapters.grants import PostgresGrants
 from vault_service.adapters.locks import AdvisoryLocks
 from vault_service.adapters.outbox import Delivery, Outbox, OutboxWorker
 from vault_service.adapters.sealing import Keyring, Sealer
+from vault_service.adapters.spool import Spool
 from vault_service.adapters.token_endpoint import TokenEndpoint
 from vault_service.application.consent import OfflineConsent
 from vault_service.application.errors import StorageUnavailableError
@@ -71,8 +72,8 @@ def build(settings: Settings) -> Service:
     issuer = Issuer(settings.issuer, settings.issuer_internal_url)
     providers = {DEFAULT_PROVIDER: Breaker(_authorization_server(settings, issuer))}
     outbox = Outbox(database, sealer, audit, providers, clock)
-    outbox_worker = OutboxWorker(outbox, _report_delivery)
-    grants = PostgresGrants(database, sealer, audit, outbox)
+    grants = PostgresGrants(database, sealer, audit, outbox, Spool(settings.spool_dir))
+    outbox_worker = OutboxWorker(outbox, grants.replay_spool, _report_delivery)
     shared = _shared_access_tokens(settings, sealer, clock)
     memory = MemoryAccessTokens(sealer)
     refresher = Refresher(grants, AdvisoryLocks(lock_database), (memory, shared), providers, clock)

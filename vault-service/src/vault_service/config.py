@@ -59,6 +59,12 @@ class Settings:
         _root_key_file,
         "File with the root key: 32 random bytes in base64url, mode 0400. Lost, and every stored token is lost.",
     )
+    spool_dir: Path = setting(
+        "VAULT_SPOOL_DIR",
+        Path,
+        "Folder on a disk of the vault's own, for refreshed tokens that the database does not take at once.",
+        default="/var/lib/vault-service/spool",
+    )
     redis_url: Secret | None = setting(
         "REDIS_URL",
         optional_secret,

@@ -30,7 +30,7 @@ INNER_PARTS = ("postgres", "redis", "vault", "tasks")
 ADDRESSES = ("POSTGRES_SUPERUSER_URL", "REDIS_URL", "VAULT_URL", "TASK_URL")
 FOLLOWERS = ("gateway", "worker", "tasks", "vault")
 """What is told the ADDRESSES when it starts, and has to start again when one of them has changed."""
-FOLDERS = ("idp", "log", "nginx", "redis", "run", "secrets")
+FOLDERS = ("idp", "log", "nginx", "redis", "run", "secrets", "spool")
 CLIENT_SECRETS = ("VAULT_CLIENT_SECRET", "TASK_SERVICE_CLIENT_SECRET")
 
 
@@ -236,6 +236,7 @@ class Stack:
             "REDIS_URL": f"redis://:{self._secret('redis')}@127.0.0.1:{chosen['redis']}/0",
             "VAULT_ROOT_KEY_FILE": str(self._root_key()),
             "VAULT_OWNER_CLIENTS": "dev-cli",
+            "VAULT_SPOOL_DIR": str(self._options.folder("spool")),
             **self._clients(),
         }
         if self._options.idp_kind == "dev" and self._options.idp_control:

@@ -4,6 +4,7 @@ A change and its line in the audit are one transaction; only a refresh is stored
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
@@ -16,11 +17,13 @@ from vault_service.adapters.database import Database
 from vault_service.adapters.grant_rows import consent_place, fence, grant_of, new_grant_row, owned, raise_unless_usable
 from vault_service.adapters.outbox import Discarded, Outbox
 from vault_service.adapters.sealing import Sealer, grant_token_place
+from vault_service.adapters.spool import Spool, Spooled
 from vault_service.application.errors import (
     ConsentError,
     GrantNotFoundError,
     SealBrokenError,
     ServiceNotAllowedError,
+    StorageUnavailableError,
 )
 from vault_service.application.ports import (
     ClaimedConsent,
@@ -30,7 +33,7 @@ from vault_service.application.ports import (
     StoredGrant,
     TokenAnswer,
 )
-from vault_service.domain.audit import Entry
+from vault_service.domain.audit import Entry, Event
 from vault_service.domain.grant import Failure, Grant, RefreshToken, Status, Subject, TokenType
 
 _GRANTS = queries.load("grants.sql")
@@ -39,11 +42,12 @@ _GRANTS = queries.load("grants.sql")
 class PostgresGrants:
     """The vault's grants."""
 
-    def __init__(self, database: Database, sealer: Sealer, audit: AuditLog, outbox: Outbox) -> None:
+    def __init__(self, database: Database, sealer: Sealer, audit: AuditLog, outbox: Outbox, spool: Spool) -> None:
         self._database = database
         self._sealer = sealer
         self._audit = audit
         self._outbox = outbox
+        self._spool = spool
 
     # consent
 
@@ -180,10 +184,13 @@ class PostgresGrants:
     def finish_refresh(self, grant: StoredGrant, answer: TokenAnswer, entry: Entry) -> bool:
         """Store the outcome, fenced by the generation: first thing and alone, so that nothing can roll it back."""
         sealed = self._sealed_answer(grant.id, grant.owner, grant.generation + 1, answer, grant.refresh_token)
-        stored = self._database.one(_GRANTS["finish_refresh"], {**fence(grant), **sealed})
-        if stored is None:  # or it was stored, and the connection broke before that was said
-            stored = self._database.one(_GRANTS["is_stored"], {"id": grant.id, **sealed})
-        if stored is not None:
+        try:
+            stored = self._store_outcome(grant.id, {**fence(grant), **sealed})
+        except StorageUnavailableError:
+            with suppress(OSError):  # without a disk too, only the replay of the old token is left
+                self._spool.keep(_spooled(grant, sealed, entry))
+            raise
+        if stored:
             self._audit.append(entry)
             return True
         with self._database.transaction() as connection:
@@ -191,6 +198,10 @@ class PostgresGrants:
             if revoked and answer.refresh_token is not None:
                 self._outbox.add(connection, Discarded(grant.id, grant.owner, grant.provider, answer.refresh_token))
         return False
+
+    def replay_spool(self) -> int:
+        """Store the outcomes that the database did not take before; how many. Raises StorageUnavailableError."""
+        return self._spool.replay(self._store_spooled)
 
     def abandon_refresh(self, grant: StoredGrant) -> None:
         """Take the intent back."""
@@ -209,6 +220,35 @@ class PostgresGrants:
             if changed:
                 self._audit.append_within(connection, entry)
         return changed
+
+    def _store_outcome(self, grant_id: UUID, write: dict[str, Any]) -> bool:
+        if self._database.one(_GRANTS["finish_refresh"], write) is not None:
+            return True
+        # or it was stored, and the connection broke before that was said
+        stored = {"id": grant_id, "refresh_token": write["refresh_token"]}
+        return self._database.one(_GRANTS["is_stored"], stored) is not None
+
+    def _store_spooled(self, outcome: Spooled) -> None:
+        write = {
+            "id": outcome.grant_id,
+            "generation": outcome.generation,
+            "refresh_token": outcome.refresh_token,
+            "access_lifetime": outcome.access_lifetime,
+            "refresh_expires_in": outcome.refresh_expires_in,
+        }
+        stored = self._store_outcome(outcome.grant_id, write)
+        owner = Subject(outcome.issuer, outcome.subject)
+        self._audit.append(
+            Entry(
+                Event.GRANT_REFRESHED,
+                outcome.grant_id,
+                owner,
+                outcome.actor,
+                outcome.request_id,
+                outcome.at,
+                "spooled" if stored else "spooled_too_late",
+            )
+        )
 
     def _sealed_answer(
         self, grant_id: UUID, owner: Subject, generation: int, answer: TokenAnswer, old: RefreshToken | None
@@ -230,3 +270,16 @@ class PostgresGrants:
             return RefreshToken(self._sealer.open(sealed, grant_token_place(grant_id, owner, generation)).decode())
         except SealBrokenError:
             return None
+
+
+def _spooled(grant: StoredGrant, sealed: dict[str, Any], entry: Entry) -> Spooled:
+    return Spooled(
+        grant_id=grant.id,
+        generation=grant.generation,
+        issuer=grant.owner.issuer,
+        subject=grant.owner.sub,
+        actor=entry.actor,
+        request_id=entry.request_id,
+        at=entry.at,
+        **sealed,
+    )

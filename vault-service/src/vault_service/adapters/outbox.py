@@ -111,9 +111,12 @@ class Outbox:
 class OutboxWorker:
     """A thread that delivers what is due: when it is woken, and every few seconds for what others left."""
 
-    def __init__(self, outbox: Outbox, report: Callable[[Delivery | Exception], None]) -> None:
-        """report: told of each delivery and of each failure to look."""
+    def __init__(
+        self, outbox: Outbox, replay_spool: Callable[[], int], report: Callable[[Delivery | Exception], None]
+    ) -> None:
+        """replay_spool: done first each time; report: told of each delivery and of each failure to look."""
         self._outbox = outbox
+        self._replay_spool = replay_spool
         self._report = report
         self._wake = threading.Event()
         self._stopping = False
@@ -136,6 +139,7 @@ class OutboxWorker:
     def _run(self) -> None:
         while not self._stopping:
             try:
+                self._replay_spool()
                 delivery = self._outbox.deliver_one()
             except Exception as error:  # noqa: BLE001 - the thread outlives whatever goes wrong in it
                 self._report(error)

@@ -1,0 +1,37 @@
+"""`vault-service`: what operators do beside serving requests. One module per command."""
+
+import argparse
+import sys
+
+import psycopg
+
+from service_kit.settings import SettingsError
+from vault_service.adapters.sealing import WrongRootKeyError
+from vault_service.application.errors import StorageUnavailableError
+from vault_service.cli import migrate
+
+COMMANDS = (migrate,)
+
+EX_TEMPFAIL = 75  # sysexits.h: try again later
+EX_CONFIG = 78  # sysexits.h: the configuration is unusable
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; the exit status."""
+    parser = argparse.ArgumentParser(prog="vault-service", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    for command in COMMANDS:
+        command.add(commands)
+    options = parser.parse_args(arguments)
+    try:
+        status: int = options.run(options)
+    except (SettingsError, WrongRootKeyError) as error:
+        return _fail(str(error), EX_CONFIG)
+    except (psycopg.Error, StorageUnavailableError) as error:
+        return _fail(f"the database refuses: {error}".strip(), EX_TEMPFAIL)
+    return status
+
+
+def _fail(message: str, status: int) -> int:
+    sys.stderr.write(f"vault-service: {message}\n")
+    return status

@@ -1,0 +1,7 @@
+"""`python -m vault_service.cli`."""
+
+import sys
+
+from vault_service.cli import main
+
+sys.exit(main())

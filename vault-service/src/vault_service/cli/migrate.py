@@ -1,0 +1,20 @@
+"""`vault-service migrate`: bring the schema up to date."""
+
+import argparse
+from typing import Any
+
+from vault_service import config
+from vault_service.adapters.migrate import migrate
+
+
+def add(commands: "argparse._SubParsersAction[Any]") -> None:
+    """Register the command."""
+    parser = commands.add_parser("migrate", help="bring the database's schema up to date, as its owner")
+    parser.set_defaults(run=run)
+
+
+def run(_: argparse.Namespace) -> int:
+    """Apply what is missing. Raises SettingsError, psycopg.Error."""
+    applied = migrate(config.migration_database_url().reveal())
+    print(f"applied: {', '.join(applied)}" if applied else "the schema is up to date")
+    return 0

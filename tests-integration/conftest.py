@@ -10,7 +10,7 @@ import pytest
 from api import Api, command_line_token, service_token
 from person import Person
 from secrets_scan import leaks
-from stack import ARTIFACTS, Stack
+from stack import ARTIFACTS, Stack, eventually
 
 
 @pytest.fixture(scope="session")
@@ -44,6 +44,7 @@ def healthy(stack: Stack) -> Iterator[Stack]:
         stack.start()
         stack.control("DELETE", "")
     stack.start()
+    eventually(stack.is_at_ease, "every process of the vault asks the authorization server again")
 
 
 @pytest.fixture

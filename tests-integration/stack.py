@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import requests
+from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
 
 ROOT = Path(__file__).resolve().parents[1]
 ARTIFACTS = ROOT / "artifacts"
@@ -77,6 +79,16 @@ class Stack:
     def log(self, part: str) -> str:
         """What a part has written."""
         return (self.state_dir / "log" / f"{part}.log").read_text(errors="replace")
+
+    def metrics(self, part: str) -> list[Sample]:
+        """What a part (vault, tasks, worker) has measured."""
+        text = requests.get(self[f"{part.upper()}_METRICS_URL"], timeout=TIMEOUT).text
+        return [sample for family in text_string_to_metric_families(text) for sample in family.samples]
+
+    def is_at_ease(self) -> bool:
+        """Whether no process of the vault leaves the authorization server alone any more."""
+        name = "vault_provider_paused_until_seconds"
+        return all(sample.value < time.time() for sample in self.metrics("vault") if sample.name == name)
 
     def kill(self, part: str) -> None:
         """kill -9 a part with all its children, as a machine that loses power would."""

@@ -1,7 +1,6 @@
 """One process of the vault, wired for a test, and the words that tests are told in."""
 
 import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
@@ -16,6 +15,7 @@ from vault_service.adapters.locks import AdvisoryLocks
 from vault_service.adapters.outbox import Outbox
 from vault_service.adapters.sealing import Keyring, Sealer
 from vault_service.adapters.spool import Spool
+from vault_service.adapters.telemetry import PrometheusTelemetry
 from vault_service.application.consent import Callback, OfflineConsent, Wish
 from vault_service.application.issue import IssueAccessToken
 from vault_service.application.manage import ManageGrants
@@ -26,14 +26,7 @@ from vault_service.domain.grant import AccessToken, Limits, Subject, TokenType
 ALICE = Subject("https://issuer.example/realms/demo", "alice-sub")
 SERVICE = Requester("task-service", is_owner=False, owner=ALICE)
 ROOT_KEY = bytes(range(32))
-
-
-class Inline:
-    """An executor that runs what it is given at once."""
-
-    def submit(self, work: Callable[..., object], *arguments: object) -> None:
-        """Run it."""
-        work(*arguments)
+THREADS = 16
 
 
 @dataclass
@@ -98,8 +91,8 @@ def answer(state: str, provider: ScriptedProvider, **changes: str | None) -> Cal
 
 def create(database_url: str, provider: ScriptedProvider, shared: AccessTokens | None = None) -> Replica:
     """A process on a database. shared: the cache that it has in common with others; none if not given."""
-    database = Database(database_url, name="test", size=20)
-    lock_database = Database(database_url, name="test-locks", size=20)
+    database = Database(database_url, name="test", size=40)
+    lock_database = Database(database_url, name="test-locks", size=40)
     clock = DatabaseClock(database)
     keyring = Keyring(database, ROOT_KEY)
     sealer = Sealer(keyring)
@@ -109,13 +102,15 @@ def create(database_url: str, provider: ScriptedProvider, shared: AccessTokens |
     grants = PostgresGrants(database, sealer, audit, outbox, Spool(Path(tempfile.mkdtemp())))
     cache = shared or NoSharedAccessTokens()
     memory = MemoryAccessTokens(sealer)
-    refresher = Refresher(grants, AdvisoryLocks(lock_database), (memory, cache), providers, clock)
+    telemetry = PrometheusTelemetry()
+    locks = AdvisoryLocks(lock_database)
+    refresher = Refresher(grants, locks, (memory, cache), providers, clock, telemetry, THREADS)
     return Replica(
         databases=(database, lock_database),
         keyring=keyring,
         grants=grants,
         consent=OfflineConsent(grants, cache, providers, clock),
-        issuing=IssueAccessToken(grants, memory, refresher, Inline(), clock, lambda _: None),  # type: ignore[arg-type]
+        issuing=IssueAccessToken(grants, memory, refresher, clock, telemetry, lambda _: None),
         manage=ManageGrants(grants, audit, clock, lambda: None),
         outbox=outbox,
         provider=provider,

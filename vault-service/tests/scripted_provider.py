@@ -38,6 +38,10 @@ class ScriptedProvider:
         self._numbers = count(1)
         self._lock = threading.Lock()
 
+    def paused_for(self) -> float:
+        """Never: there is no breaker before it."""
+        return 0.0
+
     def authorization_url(self, *, state: str, nonce: str, code_challenge: str, scopes: frozenset[str]) -> str:
         """Where the person would go."""
         return f"{self.issuer}/auth?state={state}&nonce={nonce}&code_challenge={code_challenge}&scope={sorted(scopes)}"

@@ -47,7 +47,7 @@ def inner() -> ScriptedProvider:
 @pytest.fixture
 def breaker(inner: ScriptedProvider, clock: Clock) -> Breaker:
     """What is tested."""
-    return Breaker(inner, clock)
+    return Breaker(inner, lambda _: None, clock)
 
 
 def refresh(breaker: Breaker) -> str:

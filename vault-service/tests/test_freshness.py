@@ -1,11 +1,7 @@
-"""The rule of freshness, and single flight."""
-
-import threading
-from concurrent.futures import ThreadPoolExecutor
+"""The rule of freshness."""
 
 import pytest
 
-from vault_service.application.single_flight import SingleFlight
 from vault_service.domain.freshness import Freshness, attainable, judge
 
 
@@ -33,39 +29,3 @@ def test_what_can_be_attained() -> None:
     """A token never lives longer than it was given."""
     assert attainable(300, 300)
     assert not attainable(301, 300)
-
-
-def test_one_call_at_a_time_and_all_get_its_outcome() -> None:
-    """The others wait and share."""
-    flights: SingleFlight[int] = SingleFlight()
-    started, release = threading.Event(), threading.Event()
-    calls = []
-
-    def work() -> int:
-        calls.append(1)
-        started.set()
-        release.wait()
-        return 7
-
-    with ThreadPoolExecutor(8) as pool:
-        first = pool.submit(flights.do, "key", work)
-        started.wait()
-        assert flights.under_way("key")
-        others = [pool.submit(flights.do, "key", work) for _ in range(5)]
-        other_key = pool.submit(flights.do, "other", lambda: 8)
-        assert other_key.result() == 8
-        release.set()
-        assert {first.result(), *(other.result() for other in others)} == {7}
-    assert not flights.under_way("key")
-
-
-def test_an_error_is_shared_and_then_forgotten() -> None:
-    """The next caller tries again."""
-    flights: SingleFlight[int] = SingleFlight()
-
-    def fail() -> int:
-        raise ValueError("once")
-
-    with pytest.raises(ValueError, match="once"):
-        flights.do("key", fail)
-    assert flights.do("key", lambda: 1) == 1

@@ -1,11 +1,22 @@
 """gunicorn's settings for both services: `gunicorn -c python:service_kit.gunicorn_config …`.
 
 Threads share connection pools and single flights, so a few processes with several threads each. The access log is the
-application's own. On SIGTERM running requests get `graceful_timeout` seconds, longer than any refresh takes.
+application's own. On SIGTERM running requests get `graceful_timeout` seconds, longer than any refresh takes. With
+METRICS_BIND a process beside the workers answers there with the metrics of them all.
 """
 
 import os
+import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from service_kit import metrics
+
+if TYPE_CHECKING:
+    import subprocess
+
+    from gunicorn.arbiter import Arbiter
+    from gunicorn.workers.base import Worker
 
 bind = os.environ.get("BIND", "127.0.0.1:8000")
 workers = int(os.environ.get("WEB_WORKERS", "2"))
@@ -23,3 +34,30 @@ limit_request_line = 8190
 limit_request_field_size = 16380
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - gunicorn's heartbeat, off the disk
 control_socket_disable = True
+
+_METRICS_BIND = os.environ.get("METRICS_BIND", "")
+_exporters: "list[subprocess.Popen[bytes]]" = []
+
+if _METRICS_BIND:
+    metrics.prepare_folder()
+
+
+def when_ready(_: "Arbiter") -> None:
+    """gunicorn: the socket is open, no worker has been started yet."""
+    if _METRICS_BIND:
+        _exporters.append(metrics.start_exporter(_METRICS_BIND))
+
+
+def child_exit(_: "Arbiter", worker: "Worker") -> None:
+    """gunicorn: a worker has ended."""
+    if _METRICS_BIND:
+        metrics.forget(worker.pid)
+
+
+def on_exit(_: "Arbiter") -> None:
+    """gunicorn: the workers are gone, and so is the need for their numbers."""
+    for exporter in _exporters:
+        exporter.terminate()
+        exporter.wait()
+    if _METRICS_BIND:
+        shutil.rmtree(os.environ[metrics.FOLDER], ignore_errors=True)

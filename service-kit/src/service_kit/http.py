@@ -10,8 +10,9 @@ from http import HTTPStatus
 
 import msgspec
 from flask import Flask, Response, g, request
+from prometheus_client import Histogram
 
-from service_kit import logs, problems
+from service_kit import logs, metrics, problems
 from service_kit.bearer import Claims, Verifier
 from service_kit.inputs import MAX_BODY_BYTES, body_too_large
 from service_kit.issuer import IssuerMismatchError, IssuerUnavailableError
@@ -21,6 +22,12 @@ from service_kit.problems import Problem, ProblemTable
 log = logs.get(__name__)
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+_SECONDS = Histogram(
+    "http_request_seconds",
+    "Requests, from their headers to their answer.",
+    ("route", "method", "status"),
+    buckets=metrics.SECONDS,
+)
 _BEARER = re.compile(r"Bearer +([A-Za-z0-9\-._~+/]+=*)", re.IGNORECASE)
 
 
@@ -93,12 +100,15 @@ def _finish(response: Response) -> Response:
     response.headers["X-Request-ID"] = logs.request_id.get() or ""
     response.headers.setdefault("Cache-Control", "no-store")
     response.headers["X-Content-Type-Options"] = "nosniff"
+    seconds = time.perf_counter() - g.started
+    route = request.url_rule.rule if request.url_rule else "none"
+    _SECONDS.labels(route, request.method if request.url_rule else "any", response.status_code).observe(seconds)
     log.info(
         "http.request",
         method=request.method,
         path=request.path,
         status=response.status_code,
-        ms=round((time.perf_counter() - g.started) * 1000, 2),
+        ms=round(seconds * 1000, 2),
         client=g.get("client"),
     )
     return response

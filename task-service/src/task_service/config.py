@@ -28,6 +28,9 @@ class Settings:
         "TASK_CONCURRENCY", number(1, 256), "Attempts that a worker runs at once.", default="16"
     )
     threads: float = setting("WEB_THREADS", number(1, 256), "Threads of each process; sizes the pool.", default="8")
+    metrics_bind: str = setting(
+        "METRICS_BIND", str, "host:port where a worker answers with its metrics; empty: nowhere.", default=""
+    )
     log_level: str = setting("LOG_LEVEL", text, "debug, info, warning or error.", default="info")
 
 

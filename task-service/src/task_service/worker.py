@@ -12,13 +12,15 @@ import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.context import SpawnProcess
+from time import perf_counter
 from uuid import UUID
 
 import procrastinate
 from procrastinate import jobs
 from procrastinate.job_context import AbortReason
+from prometheus_client import Gauge, Histogram
 
-from service_kit import logs
+from service_kit import logs, metrics
 from task_service import bootstrap
 from task_service.adapters.engine import MAINTENANCE_QUEUE, QUEUE, RUN_ATTEMPT, SWEEP
 from task_service.application.run import Stop
@@ -32,6 +34,12 @@ SHUTDOWN_SECONDS = 10.0
 RESTART_PAUSE_SECONDS = 1.0
 
 log = logs.get(__name__)
+
+_ATTEMPTS = Histogram(
+    "task_attempt_seconds", "Attempts that a worker has run, by outcome.", ("outcome",), buckets=metrics.SECONDS
+)
+_RUNNING = Gauge("task_attempts_running", "Attempts that a worker runs now.")
+_WAITING = Gauge("task_queue_depth", "Attempts that wait for a worker.")
 
 _STOPS = {AbortReason.USER_REQUEST: Stop.CANCELLED, AbortReason.SHUTDOWN: Stop.SHUTDOWN}
 
@@ -63,6 +71,8 @@ def supervise(settings: Settings) -> int:
 def run(settings: Settings) -> None:
     """Run attempts until SIGTERM, which gives running ones back to the queue."""
     logs.configure("worker", settings.log_level)
+    if settings.metrics_bind:
+        metrics.serve(settings.metrics_bind)
     asyncio.run(_run(settings))
 
 
@@ -100,10 +110,13 @@ def create_app(settings: Settings, work: bootstrap.Work) -> procrastinate.App:
     @app.task(name=RUN_ATTEMPT, queue=QUEUE, pass_context=True)
     def run_attempt(context: procrastinate.JobContext, task_id: str, fence: int) -> None:
         token = logs.request_id.set(f"{task_id}.{fence}")
+        started, outcome = perf_counter(), "error"
         try:
-            outcome = work.run.run(UUID(task_id), fence, lambda: _stop(context))
+            with _RUNNING.track_inprogress():
+                outcome = work.run.run(UUID(task_id), fence, lambda: _stop(context))
             log.info("attempt.ended", task=task_id, fence=fence, outcome=outcome)
         finally:
+            _ATTEMPTS.labels(outcome).observe(perf_counter() - started)
             logs.request_id.reset(token)
 
     @app.periodic(cron=f"* * * * * */{SWEEP_SECONDS}")
@@ -115,6 +128,7 @@ def create_app(settings: Settings, work: bootstrap.Work) -> procrastinate.App:
                 replaced = await asyncio.to_thread(work.attempts.replace_crashed, task_id, fence)
                 log.warning("attempt.taken_over", task=str(task_id), fence=fence, replaced=replaced)
             await app.job_manager.finish_job(job, jobs.Status.FAILED, delete_job=True)
+        _WAITING.set(sum(queue["todo"] for queue in await app.job_manager.list_queues_async(queue=QUEUE)))
         for orphan in await asyncio.to_thread(work.attempts.replace_orphans):
             log.warning("attempt.orphan_replaced", task=str(orphan))
 

@@ -1,14 +1,17 @@
 """The one place that wires adapters to use cases. Nothing connects here: pools and clients open when first used."""
 
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from service_kit import logs
 from service_kit.bearer import Verifier
 from service_kit.issuer import Issuer
 from service_kit.outbound import Session
 from vault_service.adapters.audit import AuditLog
+from vault_service.adapters.audit_chain import BATCH_LINES, AuditSealer
 from vault_service.adapters.authorization_server import AuthorizationServer
+from vault_service.adapters.background import Background
 from vault_service.adapters.breaker import Breaker
 from vault_service.adapters.caches import (
     MemoryAccessTokens,
@@ -19,9 +22,10 @@ from vault_service.adapters.caches import (
 from vault_service.adapters.database import Database, DatabaseClock
 from vault_service.adapters.grants import PostgresGrants
 from vault_service.adapters.locks import AdvisoryLocks
-from vault_service.adapters.outbox import Delivery, Outbox, OutboxWorker
+from vault_service.adapters.outbox import Outbox
 from vault_service.adapters.sealing import Keyring, Sealer
 from vault_service.adapters.spool import Spool
+from vault_service.adapters.telemetry import PrometheusTelemetry
 from vault_service.adapters.token_endpoint import TokenEndpoint
 from vault_service.application.consent import OfflineConsent
 from vault_service.application.errors import StorageUnavailableError
@@ -35,7 +39,9 @@ from vault_service.http.callers import Policy
 from vault_service.http.vault import Vault
 
 DEFAULT_PROVIDER = "default"
-RENEWAL_THREADS = 4
+HOUSEKEEPING_CONNECTIONS = 3
+HOUSEKEEPING_SECONDS = 5.0
+SEAL_SECONDS = 1.0
 
 log = logs.get(__name__)
 
@@ -46,7 +52,7 @@ class Service:
 
     vault: Vault
     keyring: Keyring
-    outbox: OutboxWorker
+    background: tuple[Background, ...]
 
     def start(self) -> None:
         """Check the root key against the database and begin the background work.
@@ -57,33 +63,44 @@ class Service:
             self.keyring.load()
         except StorageUnavailableError as error:
             log.warning("vault.keys_not_loaded", reason=str(error))
-        self.outbox.start()
+        for work in self.background:
+            work.start()
 
 
 def build(settings: Settings) -> Service:
     """Wire everything."""
     threads = int(settings.threads)
-    database = Database(settings.database_url.reveal(), name="vault", size=threads + RENEWAL_THREADS + 1)
-    lock_database = Database(settings.database_url.reveal(), name="vault-locks", size=threads + RENEWAL_THREADS)
+    telemetry = PrometheusTelemetry()
+    issuer = Issuer(settings.issuer, settings.issuer_internal_url)
+    server = Breaker(_authorization_server(settings, issuer), partial(telemetry.paused, DEFAULT_PROVIDER))
+    providers = {DEFAULT_PROVIDER: server}
+    # Threads that serve, as many that call each provider, and the background; each of the callers may hold a lock.
+    callers = threads * len(providers)
+    url = settings.database_url.reveal()
+    database = Database(url, name="vault", size=threads + callers + HOUSEKEEPING_CONNECTIONS)
+    lock_database = Database(url, name="vault-locks", size=callers)
     clock = DatabaseClock(database)
     keyring = Keyring(database, settings.root_key.value)
     sealer = Sealer(keyring)
     audit = AuditLog(database, keyring)
-    issuer = Issuer(settings.issuer, settings.issuer_internal_url)
-    providers = {DEFAULT_PROVIDER: Breaker(_authorization_server(settings, issuer))}
     outbox = Outbox(database, sealer, audit, providers, clock)
-    grants = PostgresGrants(database, sealer, audit, outbox, Spool(settings.spool_dir))
-    outbox_worker = OutboxWorker(outbox, grants.replay_spool, _report_delivery)
-    shared = _shared_access_tokens(settings, sealer, clock)
+    spool = Spool(settings.spool_dir)
+    grants = PostgresGrants(database, sealer, audit, outbox, spool)
+    shared = _shared_access_tokens(settings, sealer, clock, telemetry)
     memory = MemoryAccessTokens(sealer)
-    refresher = Refresher(grants, AdvisoryLocks(lock_database), (memory, shared), providers, clock)
-    beside = ThreadPoolExecutor(RENEWAL_THREADS, thread_name_prefix="renewal")
+    locks = AdvisoryLocks(lock_database)
+    refresher = Refresher(grants, locks, (memory, shared), providers, clock, telemetry, threads)
+    housekeeping = Background(
+        "housekeeping", _housekeeping(grants, outbox, spool, telemetry), _report_background, HOUSEKEEPING_SECONDS
+    )
+    chain = AuditSealer(database, keyring, clock)
+    sealing = Background("sealing", [lambda: _seal(chain, telemetry)], _report_background, SEAL_SECONDS)
     vault = Vault(
         verifier=Verifier(issuer, settings.audience),
         policy=Policy(settings.browser_clients, settings.owner_clients, settings.mint_role),
         consent=OfflineConsent(grants, shared, providers, clock),
-        issue=IssueAccessToken(grants, memory, refresher, beside, clock, _report_renewal),
-        manage=ManageGrants(grants, audit, clock, outbox_worker.wake),
+        issue=IssueAccessToken(grants, memory, refresher, clock, telemetry, _report_renewal),
+        manage=ManageGrants(grants, audit, clock, housekeeping.wake),
         now=clock.now,
         providers=frozenset(providers),
         default_provider=DEFAULT_PROVIDER,
@@ -91,7 +108,44 @@ def build(settings: Settings) -> Service:
         is_https=settings.public_url.startswith("https:"),
         pings={"database": keyring.load},
     )
-    return Service(vault, keyring, outbox_worker)
+    return Service(vault, keyring, (housekeeping, sealing))
+
+
+def _housekeeping(
+    grants: PostgresGrants, outbox: Outbox, spool: Spool, telemetry: PrometheusTelemetry
+) -> list[Callable[[], bool]]:
+    """What is done beside requests; each says whether there is more of it to do at once."""
+
+    def replay() -> bool:
+        grants.replay_spool()
+        return False
+
+    def deliver() -> bool:
+        delivery = outbox.deliver_one()
+        if delivery is not None:
+            log.info(
+                "grant.revocation_sent",
+                grant=str(delivery.grant_id),
+                outcome=delivery.outcome,
+                attempts=delivery.attempts,
+            )
+        return delivery is not None
+
+    def measure() -> bool:
+        pending, oldest = outbox.backlog()
+        telemetry.backlog(outbox=pending, oldest=oldest, spooled=spool.pending())
+        return False
+
+    return [replay, deliver, measure]
+
+
+def _seal(chain: AuditSealer, telemetry: PrometheusTelemetry) -> bool:
+    seal = chain.seal()
+    telemetry.unsealed(chain.lag())
+    if seal is None:
+        return False
+    log.info("audit.sealed", checkpoint=seal.checkpoint, lines=seal.lines)
+    return seal.lines == BATCH_LINES
 
 
 def _authorization_server(settings: Settings, issuer: Issuer) -> AuthorizationServer:
@@ -99,10 +153,12 @@ def _authorization_server(settings: Settings, issuer: Issuer) -> AuthorizationSe
     return AuthorizationServer(issuer, endpoint, settings.client_id, settings.public_url + CALLBACK_PATH)
 
 
-def _shared_access_tokens(settings: Settings, sealer: Sealer, clock: DatabaseClock) -> AccessTokens:
+def _shared_access_tokens(
+    settings: Settings, sealer: Sealer, clock: DatabaseClock, telemetry: PrometheusTelemetry
+) -> AccessTokens:
     if settings.redis_url is None:
         return NoSharedAccessTokens()
-    return RedisAccessTokens(connect_redis(settings.redis_url.reveal()), sealer, clock.now, _report_redis)
+    return RedisAccessTokens(connect_redis(settings.redis_url.reveal()), sealer, clock.now, telemetry, _report_redis)
 
 
 def _report_renewal(error: Exception) -> None:
@@ -113,13 +169,5 @@ def _report_redis(error: Exception) -> None:
     log.warning("redis.unavailable", reason=type(error).__name__)
 
 
-def _report_delivery(delivery: Delivery | Exception) -> None:
-    if isinstance(delivery, Exception):
-        log.warning("outbox.unavailable", reason=type(delivery).__name__)
-    else:
-        log.info(
-            "grant.revocation_sent",
-            grant=str(delivery.grant_id),
-            outcome=delivery.outcome,
-            attempts=delivery.attempts,
-        )
+def _report_background(error: Exception) -> None:
+    log.warning("background.failed", reason=type(error).__name__)

@@ -100,6 +100,12 @@ class Settings:
         "Services (client ids) that may use a grant whose owner names none.",
         default="task-service",
     )
+    audit_retention_days: float = setting(
+        "VAULT_AUDIT_RETENTION_DAYS",
+        number(0, 36500),
+        "Age at which `vault-service audit prune` removes lines; 0: never.",
+        default="0",
+    )
     threads: float = setting("WEB_THREADS", number(1, 256), "Threads of each process; sizes the pools.", default="8")
     log_level: str = setting("LOG_LEVEL", text, "debug, info, warning or error.", default="info")
 

@@ -26,7 +26,7 @@ CLIENT_VARIABLES = {
     "VAULT_CLIENT_ID": "token-vault",
     "TASK_SERVICE_CLIENT_ID": "task-service",
 }
-INNER_PARTS = ("postgres", "redis", "vault", "tasks")
+INNER_PARTS = ("postgres", "redis", "vault", "tasks", "vault-metrics", "tasks-metrics", "worker-metrics")
 ADDRESSES = ("POSTGRES_SUPERUSER_URL", "REDIS_URL", "VAULT_URL", "TASK_URL")
 FOLLOWERS = ("gateway", "worker", "tasks", "vault")
 """What is told the ADDRESSES when it starts, and has to start again when one of them has changed."""
@@ -75,7 +75,8 @@ class Stack:
             self._before = read_env_file(self._options.stack_env)
             running = self._running()
             self._demand_same_stack(running)
-            chosen = ports.choose(self._options.state_dir / "ports.json", list(INNER_PARTS), running)
+            metrics = {f"{name}-metrics" for name in running}
+            chosen = ports.choose(self._options.state_dir / "ports.json", list(INNER_PARTS), running | metrics)
             environ = self._environment(chosen)
             if any(self._before.get(name) != environ[name] for name in ADDRESSES):
                 running -= {name for name in FOLLOWERS if self.processes.stop(name)}
@@ -166,12 +167,12 @@ class Stack:
             self._postgres(chosen["postgres"]).part(),
             valkey.part(folder("redis"), chosen["redis"], self._secret("redis")),
             *self._idp_part(environ),
-            self._web("vault", chosen["vault"], environ),
-            self._web("tasks", chosen["tasks"], environ),
+            self._web("vault", chosen, environ),
+            self._web("tasks", chosen, environ),
             Part(
                 name="worker",
                 command=[_program("task-service"), "worker"],
-                environ=environ,
+                environ={**environ, "METRICS_BIND": f"127.0.0.1:{chosen['worker-metrics']}"},
                 ready=lambda: self.processes.has_logged("worker", "worker.ready"),
             ),
             gateway.part(folder("nginx"), environ["GATEWAY_URL"], self._gateway_values(chosen, environ)),
@@ -192,12 +193,19 @@ class Stack:
             self._say.line("  … Keycloak (about 40 s the first time)")
         return [authorization_server.keycloak(folder, realm, port, self._secret("keycloak_admin"))]
 
-    def _web(self, name: str, port: int, environ: dict[str, str]) -> Part:
+    def _web(self, name: str, chosen: dict[str, int], environ: dict[str, str]) -> Part:
         package = {"vault": "vault_service", "tasks": "task_service"}[name]
+        port, metrics_port = chosen[name], chosen[f"{name}-metrics"]
         return Part(
             name=name,
             command=[_program("gunicorn"), "-c", "python:service_kit.gunicorn_config", f"{package}.wsgi:app"],
-            environ={**environ, "BIND": f"127.0.0.1:{port}", "WEB_WORKERS": "2", "WEB_THREADS": "16"},
+            environ={
+                **environ,
+                "BIND": f"127.0.0.1:{port}",
+                "METRICS_BIND": f"127.0.0.1:{metrics_port}",
+                "WEB_WORKERS": "2",
+                "WEB_THREADS": "16",
+            },
             ready=lambda: http.answers(f"http://127.0.0.1:{port}/readyz"),
         )
 
@@ -228,6 +236,10 @@ class Stack:
             "ISSUER": self._options.issuer,
             "VAULT_URL": f"http://127.0.0.1:{chosen['vault']}",
             "TASK_URL": f"http://127.0.0.1:{chosen['tasks']}",
+            **{
+                f"{part.upper()}_METRICS_URL": f"http://127.0.0.1:{chosen[f'{part}-metrics']}/metrics"
+                for part in ("vault", "tasks", "worker")
+            },
             "POSTGRES_SUPERUSER_URL": self._postgres(chosen["postgres"]).url,
             "VAULT_DATABASE_URL": database("vault", "vault"),
             "VAULT_MIGRATION_DATABASE_URL": database("vault_owner", "vault"),
@@ -261,6 +273,7 @@ class Stack:
             "GATEWAY_LISTEN": f"127.0.0.1:{self._options.gateway_port}",
             "VAULT_UPSTREAM": f"127.0.0.1:{chosen['vault']}",
             "TASK_UPSTREAM": f"127.0.0.1:{chosen['tasks']}",
+            "NAMESERVER": "127.0.0.1",  # never asked: these are addresses
             "FRONTEND_ROOT": str(ROOT / "frontend" / "dist"),
             "ISSUER": environ["ISSUER"],
             "ISSUER_ORIGIN": f"{issuer.scheme}://{issuer.netloc}",

@@ -16,19 +16,29 @@ from vault_service.domain.grant import RefreshToken, Subject
 
 UNCERTAIN_IN_A_ROW = 3
 PAUSE_SECONDS = 5.0
+PROBE_SECONDS = 1.0
 
 
 class Breaker:
     """`application.ports.Provider` around another one; its state is this process's own."""
 
-    def __init__(self, provider: Provider, clock: Callable[[], float] = monotonic) -> None:
+    def __init__(
+        self, provider: Provider, report: Callable[[float], None], clock: Callable[[], float] = monotonic
+    ) -> None:
+        """report: told of each pause, in seconds."""
         self._provider = provider
+        self._report = report
         self._clock = clock
         self._lock = threading.Lock()
         self._paused_until = float("-inf")
         self._probing = False
         self._in_trouble = False
         self._uncertain = 0
+
+    def paused_for(self) -> float:
+        """Seconds that are left of a pause; a second while somebody else probes."""
+        with self._lock:
+            return self._paused_for()
 
     def refresh(self, token: RefreshToken, scopes: frozenset[str] | None) -> TokenAnswer:
         """Use the refresh token, unless the provider is paused. Raises NotSentError then, as when it is busy."""
@@ -63,11 +73,9 @@ class Breaker:
     def _admit(self) -> None:
         """Let the caller through; during a pause nobody, after it one to probe."""
         with self._lock:
-            left = self._paused_until - self._clock()
-            if left > 0:
+            left = self._paused_for()
+            if left:
                 raise NotSentError("the provider is paused", left)
-            if self._in_trouble and self._probing:
-                raise NotSentError("the provider is being probed", 1.0)
             self._probing = self._in_trouble
 
     def _note(self, error: ProviderError | None) -> None:
@@ -82,6 +90,13 @@ class Breaker:
             elif not self._uncertain:
                 self._in_trouble = False
 
+    def _paused_for(self) -> float:
+        left = self._paused_until - self._clock()
+        if left > 0:
+            return left
+        return PROBE_SECONDS if self._in_trouble and self._probing else 0.0
+
     def _pause(self, seconds: float) -> None:
         self._in_trouble = True
         self._paused_until = self._clock() + seconds
+        self._report(seconds)

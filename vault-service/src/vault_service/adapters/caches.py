@@ -14,6 +14,7 @@ import msgspec
 import redis
 
 from vault_service.adapters.sealing import Place, Sealer
+from vault_service.adapters.telemetry import PrometheusTelemetry
 from vault_service.application.errors import SealBrokenError
 from vault_service.domain.grant import AccessToken
 
@@ -58,26 +59,36 @@ class RedisAccessTokens:
     """Tokens that replicas share. After a failure Redis is left alone for a second, so that it costs no time."""
 
     def __init__(
-        self, client: redis.Redis, sealer: Sealer, now: Callable[[], datetime], report: Callable[[Exception], None]
+        self,
+        client: redis.Redis,
+        sealer: Sealer,
+        now: Callable[[], datetime],
+        telemetry: PrometheusTelemetry,
+        report: Callable[[Exception], None],
     ) -> None:
         """report: told once for each pause."""
         self._client = client
         self._sealer = sealer
         self._now = now
+        self._telemetry = telemetry
         self._report = report
         self._paused_until = float("-inf")
 
     def get(self, grant_id: UUID, scopes: frozenset[str]) -> AccessToken | None:
         """The token, or None."""
         place = _place("redis", grant_id, scopes)
+        token, outcome = None, "unavailable"
         try:
-            sealed = None if self._paused() else self._client.get(self._name(place))
-            return _unpack(self._sealer.open(sealed, place)) if isinstance(sealed, bytes) else None
+            if not self._paused():
+                sealed = self._client.get(self._name(place))
+                token = _unpack(self._sealer.open(sealed, place)) if isinstance(sealed, bytes) else None
+                outcome = "miss" if token is None else "hit"
         except (redis.RedisError, OSError) as error:
             self._pause(error)
         except (SealBrokenError, msgspec.MsgspecError, ValueError) as error:
             self._report(error)
-        return None
+        self._telemetry.read_shared(outcome)
+        return token
 
     def put(self, grant_id: UUID, scopes: frozenset[str], token: AccessToken) -> None:
         """Share the token until just before it expires."""

@@ -4,8 +4,7 @@ A token is put in within the transaction that ends its grant, and sent by whiche
 server has taken it or says that it knows it no more. Between attempts it waits longer and longer, an hour at most.
 """
 
-import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID, uuid4
 
@@ -22,7 +21,6 @@ from vault_service.domain.audit import Entry, Event
 from vault_service.domain.grant import RefreshToken, Subject
 
 _QUERIES = queries.load("revocations.sql")
-LOOK_EVERY_SECONDS = 5.0
 LONGEST_WAIT_SECONDS = 3600.0
 
 
@@ -96,6 +94,11 @@ class Outbox:
                 self._audit.append_within(connection, entry)
         return Delivery(grant_id, owner, outcome, attempts)
 
+    def backlog(self) -> tuple[int, float]:
+        """How many tokens wait to be revoked, and for how many seconds the oldest has."""
+        row = self._database.one(_QUERIES["backlog"], {})
+        return (0, 0.0) if row is None else (row[0], row[1])
+
     def _send(self, provider: str, sealed: bytes, place: Place) -> str:
         try:
             self._providers[provider].revoke(RefreshToken(self._sealer.open(sealed, place).decode()))
@@ -106,49 +109,6 @@ class Outbox:
         except (ProviderError, KeyError):
             return "postponed"
         return "revoked"
-
-
-class OutboxWorker:
-    """A thread that delivers what is due: when it is woken, and every few seconds for what others left."""
-
-    def __init__(
-        self, outbox: Outbox, replay_spool: Callable[[], int], report: Callable[[Delivery | Exception], None]
-    ) -> None:
-        """replay_spool: done first each time; report: told of each delivery and of each failure to look."""
-        self._outbox = outbox
-        self._replay_spool = replay_spool
-        self._report = report
-        self._wake = threading.Event()
-        self._stopping = False
-        self._thread = threading.Thread(target=self._run, name="outbox", daemon=True)
-
-    def start(self) -> None:
-        """Begin."""
-        self._thread.start()
-
-    def wake(self) -> None:
-        """There is something to send."""
-        self._wake.set()
-
-    def stop(self) -> None:
-        """End after the delivery under way."""
-        self._stopping = True
-        self._wake.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while not self._stopping:
-            try:
-                self._replay_spool()
-                delivery = self._outbox.deliver_one()
-            except Exception as error:  # noqa: BLE001 - the thread outlives whatever goes wrong in it
-                self._report(error)
-                delivery = None
-            if delivery is not None:
-                self._report(delivery)
-                continue
-            self._wake.wait(LOOK_EVERY_SECONDS)
-            self._wake.clear()
 
 
 def _place(revocation_id: UUID, owner: Subject) -> Place:

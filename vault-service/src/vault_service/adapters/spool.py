@@ -54,9 +54,7 @@ class Spool:
     def replay(self, store: Callable[[Spooled], None]) -> int:
         """Store what is there; how many outcomes that were. What `store` raises ends it, and the file stays."""
         done = 0
-        for path in sorted(self._folder.glob("*.*")) if self._folder.is_dir() else []:
-            if path.suffix == ".draft":
-                continue
+        for path in self._outcomes():
             try:
                 outcome = msgspec.json.decode(path.read_bytes(), type=Spooled)
             except FileNotFoundError:
@@ -65,3 +63,10 @@ class Spool:
             path.unlink(missing_ok=True)
             done += 1
         return done
+
+    def pending(self) -> int:
+        """How many outcomes are there."""
+        return len(self._outcomes())
+
+    def _outcomes(self) -> list[Path]:
+        return sorted(path for path in self._folder.glob("*.*") if path.suffix != ".draft")

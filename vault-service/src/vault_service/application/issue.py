@@ -6,15 +6,16 @@ revocation holds at once on every replica, and nothing leaves unrecorded. Everyt
 
 import random
 from collections.abc import Callable
-from concurrent.futures import Executor
+from time import perf_counter
 
 from vault_service.application.errors import (
     InvalidScopeError,
     MinValidUnattainableError,
     ProviderUnavailableError,
     StorageUnavailableError,
+    VaultError,
 )
-from vault_service.application.ports import AccessTokens, Clock, Grants, StoredGrant
+from vault_service.application.ports import AccessTokens, Clock, Grants, StoredGrant, Telemetry
 from vault_service.application.refresh import Need, Refresher
 from vault_service.domain.audit import Entry, Event
 from vault_service.domain.freshness import Freshness, attainable, judge
@@ -32,16 +33,16 @@ class IssueAccessToken:
         grants: Grants,
         memory: AccessTokens,
         refresher: Refresher,
-        beside: Executor,
         clock: Clock,
+        telemetry: Telemetry,
         report: Callable[[Exception], None],
     ) -> None:
-        """memory: this process's cache; beside: where renewals run; report: told of a renewal that failed."""
+        """memory: this process's cache; report: told of a renewal that failed."""
         self._grants = grants
         self._memory = memory
         self._refresher = refresher
-        self._beside = beside
         self._clock = clock
+        self._telemetry = telemetry
         self._report = report
 
     def issue(self, need: Need) -> AccessToken:
@@ -50,14 +51,30 @@ class IssueAccessToken:
         Raises GrantNotFoundError, ConsentPendingError, GrantUnusableError, ServiceNotAllowedError, InvalidScopeError,
         MinValidUnattainableError, ProviderUnavailableError, StorageUnavailableError.
         """
+        started = perf_counter()
+        outcome = "failed"
+        try:
+            token, outcome = self._issue(need)
+        except VaultError as error:
+            outcome = type(error).__name__
+            raise
+        finally:
+            self._telemetry.issued(outcome, perf_counter() - started)
+        return token
+
+    def _issue(self, need: Need) -> tuple[AccessToken, str]:
         token = self._memory.get(*need.key)
         freshness = self._judge(token, need)
         if token is None or freshness is Freshness.WAIT:
-            token = self._obtain(need, token)
-        elif freshness is Freshness.SERVE_AND_RENEW:
-            self._beside.submit(self._renew, need)
-        self._record(need)
-        return token
+            token, outcome = self._obtain(need, token), "obtained"
+            self._record(need)
+        else:
+            outcome = "memory"
+            self._record(need)
+            if freshness is Freshness.SERVE_AND_RENEW and not self._refresher.is_under_way(need):
+                provider = self._grants.authorize(need.grant_id, need.requester).provider
+                self._refresher.renew(need, provider, self._report)
+        return token, outcome
 
     def _judge(self, token: AccessToken | None, need: Need) -> Freshness:
         if token is None:
@@ -66,14 +83,14 @@ class IssueAccessToken:
         return judge(left, token.lifetime, need.min_valid, random.random())  # noqa: S311 - jitter, not a secret
 
     def _obtain(self, need: Need, old: AccessToken | None) -> AccessToken:
-        self._check(need, self._grants.authorize(need.grant_id, need.requester))
+        grant = self._grants.authorize(need.grant_id, need.requester)
+        self._check(need, grant)
         try:
-            token = self._refresher.obtain(need)
+            token = self._refresher.obtain(need, grant.provider)
         except ProviderUnavailableError:
             if old is not None and self._left(old) >= max(need.min_valid, LAST_SECONDS):
                 return old
             raise
-        self._memory.put(*need.key, token)
         if self._left(token) < need.min_valid:
             raise MinValidUnattainableError
         return token
@@ -84,15 +101,6 @@ class IssueAccessToken:
             raise InvalidScopeError
         if grant.lifetime is not None and not attainable(need.min_valid, grant.lifetime):
             raise MinValidUnattainableError
-
-    def _renew(self, need: Need) -> None:
-        try:
-            token = self._refresher.renew(need)
-        except Exception as error:  # noqa: BLE001 - nobody waits for this thread; what goes wrong has to be told
-            self._report(error)
-        else:
-            if token is not None:
-                self._memory.put(*need.key, token)
 
     def _record(self, need: Need) -> None:
         owner = need.requester.owner

@@ -221,3 +221,31 @@ class Provider(Protocol):
     def revoke(self, token: RefreshToken) -> None:
         """Revoke the token (RFC 7009). Raises the errors of `application.provider_errors`."""
         ...
+
+
+class GuardedProvider(Provider, Protocol):
+    """A provider behind a circuit breaker."""
+
+    def paused_for(self) -> float:
+        """Seconds for which it is left alone because it was in trouble; 0: it may be asked."""
+        ...
+
+
+class Telemetry(Protocol):
+    """What is measured. Nothing depends on it, and it never raises. Durations are in seconds."""
+
+    def issued(self, outcome: str, seconds: float) -> None:
+        """An access token was asked for; outcome: `memory`, `obtained`, or the name of what went wrong."""
+        ...
+
+    def refreshed(self, provider: str, outcome: str, seconds: float) -> None:
+        """An authorization server was asked to refresh; outcome: `ok`, or `ProviderError.outcome`."""
+        ...
+
+    def lock_waited(self, seconds: float) -> None:
+        """A grant's lock was waited for."""
+        ...
+
+    def paused(self, provider: str, seconds: float) -> None:
+        """An authorization server is left alone for so long."""
+        ...

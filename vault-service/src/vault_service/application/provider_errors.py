@@ -12,11 +12,15 @@ from vault_service.domain.grant import Failure
 
 
 class ProviderError(Exception):
-    """A call to the authorization server failed."""
+    """A call to the authorization server failed. outcome: one word for it, for those who count."""
+
+    outcome = "failed"
 
 
 class GrantRefusedError(ProviderError):
     """The authorization server refuses the grant."""
+
+    outcome = "grant_refused"
 
     def __init__(self, failure: Failure) -> None:
         super().__init__(failure.value)
@@ -26,9 +30,13 @@ class GrantRefusedError(ProviderError):
 class ScopeRefusedError(ProviderError):
     """The authorization server refuses the scope."""
 
+    outcome = "scope_refused"
+
 
 class NotSentError(ProviderError):
     """The authorization server did not handle the request."""
+
+    outcome = "not_sent"
 
     def __init__(self, reason: str, retry_after: float = 5.0) -> None:
         super().__init__(reason)
@@ -38,6 +46,10 @@ class NotSentError(ProviderError):
 class ClientRefusedError(NotSentError):
     """The authorization server does not accept the vault's client."""
 
+    outcome = "client_refused"
+
 
 class UncertainError(ProviderError):
     """Nobody knows whether the authorization server has handled the request."""
+
+    outcome = "uncertain"

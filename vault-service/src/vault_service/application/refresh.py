@@ -3,7 +3,8 @@
 With rotation on (RFC 9700 section 4.14.2) an authorization server takes a second use of a refresh token for theft and
 ends the session. So, in order:
 
-1. single flight in the process, then the grant's lock across processes; what another has fetched meanwhile is taken;
+1. single flight in the process, on a thread that goes on when the callers have left; then the grant's lock across
+   processes; what another has fetched meanwhile is taken;
 2. the intent is committed before the request is sent; no transaction stays open over it;
 3. the outcome is stored first thing, by compare-and-set on the generation;
 4. an intent found with the lock free is a crash, or an answer that never came: nobody knows whether the token was used.
@@ -14,10 +15,12 @@ A lock that is lost in mid-call is harmless: the compare-and-set lets one writer
 `invalid_grant` reads again before it believes that the grant is over.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from time import perf_counter
 from uuid import UUID
 
+from vault_service.application.bulkhead import Bulkhead
 from vault_service.application.errors import (
     GrantUnusableError,
     InvalidScopeError,
@@ -27,15 +30,17 @@ from vault_service.application.ports import (
     AccessTokens,
     Clock,
     Grants,
+    GuardedProvider,
     Locks,
-    Provider,
     Requester,
     StoredGrant,
+    Telemetry,
     TokenAnswer,
 )
 from vault_service.application.provider_errors import (
     GrantRefusedError,
     NotSentError,
+    ProviderError,
     ScopeRefusedError,
     UncertainError,
 )
@@ -71,18 +76,25 @@ class Refresher:
         grants: Grants,
         locks: Locks,
         caches: Sequence[AccessTokens],
-        providers: Mapping[str, Provider],
+        providers: Mapping[str, GuardedProvider],
         clock: Clock,
+        telemetry: Telemetry,
+        threads: int,
     ) -> None:
-        """caches: this process's own, then the one that replicas share; they spare refreshes, no more."""
+        """caches: this process's own, then the one that replicas share; they spare refreshes, no more.
+
+        threads: with which the process serves requests.
+        """
         self._grants = grants
         self._locks = locks
         self._caches = caches
         self._providers = providers
         self._clock = clock
+        self._telemetry = telemetry
+        self._bulkheads = {name: Bulkhead(name, threads) for name in providers}
         self._flights: SingleFlight[AccessToken] = SingleFlight()
 
-    def obtain(self, need: Need) -> AccessToken:
+    def obtain(self, need: Need, provider: str) -> AccessToken:
         """A token, waiting for it if need be; it has less life than needed only when the server gives no more.
 
         A flight that was under way may bring a token that is good enough for those who began it and not for this
@@ -92,20 +104,36 @@ class Refresher:
         found = self._fitting(need)
         if found is not None:
             return found
-        token = self._flights.do(need.key, lambda: self._obtain_alone(need))
-        if self._left(token) >= need.min_valid:
-            return token
-        return self._flights.do(need.key, lambda: self._obtain_alone(need))
+        token = self._fly(need, provider)
+        return token if self._left(token) >= need.min_valid else self._fly(need, provider)
 
-    def renew(self, need: Need) -> AccessToken | None:
-        """Like `obtain`, for a token that still serves: does nothing when somebody is at it already."""
-        if self._flights.under_way(need.key):
-            return None
-        with self._locks.try_hold(need.grant_id) as held:
-            return self._flights.do(need.key, lambda: self._obtain_locked(need)) if held else None
+    def renew(self, need: Need, provider: str, report: Callable[[Exception], None]) -> None:
+        """Refresh beside, for a token that still serves; not while somebody is at it, or the provider is paused."""
+        if not self._providers[provider].paused_for():
+            self._bulkheads[provider].executor.submit(self._renew, need, report)
+
+    def is_under_way(self, need: Need) -> bool:
+        """Whether this process is refreshing for that need just now."""
+        return self._flights.under_way(need.key)
+
+    def _fly(self, need: Need, provider: str) -> AccessToken:
+        bulkhead = self._bulkheads[provider]
+        bulkhead.admit()
+        return bulkhead.wait(self._flights.join(need.key, lambda: self._obtain_alone(need), bulkhead.executor))
+
+    def _renew(self, need: Need, report: Callable[[Exception], None]) -> None:
+        try:
+            with self._locks.try_hold(need.grant_id) as held:
+                flight = self._flights.lead(need.key, lambda: self._obtain_locked(need)) if held else None
+            if flight is not None:
+                flight.result()
+        except Exception as error:  # noqa: BLE001 - nobody waits for this thread; what goes wrong has to be told
+            report(error)
 
     def _obtain_alone(self, need: Need) -> AccessToken:
+        started = perf_counter()
         with self._locks.hold(need.grant_id):
+            self._telemetry.lock_waited(perf_counter() - started)
             return self._obtain_locked(need)
 
     def _obtain_locked(self, need: Need) -> AccessToken:
@@ -116,9 +144,12 @@ class Refresher:
 
     def _fitting(self, need: Need) -> AccessToken | None:
         """A token that somebody has fetched meanwhile and that is worth waiting no longer for."""
+        own, *_ = self._caches
         for cache in self._caches:
             token = cache.get(need.grant_id, need.scopes)
             if token is not None and self._left(token) >= max(need.min_valid, token.lifetime / 2):
+                if cache is not own:
+                    own.put(need.grant_id, need.scopes, token)
                 return token
         return None
 
@@ -128,10 +159,12 @@ class Refresher:
     def _refresh(self, need: Need, grant: StoredGrant) -> AccessToken:
         if grant.intent_age is not None and grant.intent_age < REPLAY_AFTER:
             raise ProviderUnavailableError(REPLAY_AFTER - grant.intent_age)
+        if pause := self._providers[grant.provider].paused_for():
+            raise ProviderUnavailableError(pause)
         if not self._grants.begin_refresh(grant):
             raise ProviderUnavailableError(1.0)
         try:
-            answer = self._providers[grant.provider].refresh(grant.refresh_token, need.scopes or None)
+            answer = self._ask(grant, need.scopes)
         except GrantRefusedError as refused:
             raise self._refused(need, grant, refused.failure) from refused
         except ScopeRefusedError as refused:
@@ -143,6 +176,17 @@ class Refresher:
         except UncertainError as failed:
             raise ProviderUnavailableError(REPLAY_AFTER) from failed
         return self._store(need, grant, answer)
+
+    def _ask(self, grant: StoredGrant, scopes: frozenset[str]) -> TokenAnswer:
+        started = perf_counter()
+        outcome = "ok"
+        try:
+            return self._providers[grant.provider].refresh(grant.refresh_token, scopes or None)
+        except ProviderError as error:
+            outcome = error.outcome
+            raise
+        finally:
+            self._telemetry.refreshed(grant.provider, outcome, perf_counter() - started)
 
     def _store(self, need: Need, grant: StoredGrant, answer: TokenAnswer) -> AccessToken:
         entry = self._entry(Event.GRANT_REFRESHED, need, grant)

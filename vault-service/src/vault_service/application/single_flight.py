@@ -1,38 +1,62 @@
-"""One call at a time for each key within a process: the first caller does the work, the others wait for its outcome."""
+"""One call at a time for each key within a process: whoever comes while it is under way shares its outcome."""
 
 import threading
 from collections.abc import Callable, Hashable
-from concurrent.futures import Future
+from concurrent.futures import Executor, Future
+from contextvars import copy_context
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
 
 class SingleFlight(Generic[T]):
-    """Calls in flight, by key. The outcome, good or bad, is shared by those who waited for it and then forgotten."""
+    """Calls in flight, by key. A flight is forgotten before its outcome, good or bad, is told to those who wait."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._flights: dict[Hashable, Future[T]] = {}
 
-    def do(self, key: Hashable, work: Callable[[], T]) -> T:
-        """The outcome of `work`, or of the same key's work that is already under way."""
-        with self._lock:
-            flight = self._flights.get(key)
-            if flight is None:
-                mine: Future[T] = Future()
-                self._flights[key] = mine
-        if flight is not None:
-            return flight.result()
-        try:
-            mine.set_result(work())
-        except BaseException as error:  # noqa: BLE001 - those who wait get it too, and `result` raises it
-            mine.set_exception(error)
-        finally:
-            with self._lock:
-                del self._flights[key]
-        return mine.result()
+    def join(self, key: Hashable, work: Callable[[], T], executor: Executor) -> Future[T]:
+        """The flight under way, or a new one on a thread of the executor, which goes on when nobody waits any more."""
+        flight, is_mine = self._claim(key)
+        if is_mine:
+            try:
+                executor.submit(copy_context().run, self._fly, key, flight, work)
+            except RuntimeError as error:  # the process is shutting down
+                self._land(key)
+                flight.set_exception(error)
+        return flight
+
+    def lead(self, key: Hashable, work: Callable[[], T]) -> Future[T] | None:
+        """Do the work on this very thread, as a flight that others may join; None when one is under way already."""
+        flight, is_mine = self._claim(key)
+        if not is_mine:
+            return None
+        self._fly(key, flight, work)
+        return flight
 
     def under_way(self, key: Hashable) -> bool:
         """Whether somebody is at it."""
         return key in self._flights
+
+    def _claim(self, key: Hashable) -> tuple[Future[T], bool]:
+        with self._lock:
+            flight = self._flights.get(key)
+            if flight is not None:
+                return flight, False
+            self._flights[key] = flight = Future()
+            return flight, True
+
+    def _fly(self, key: Hashable, flight: Future[T], work: Callable[[], T]) -> None:
+        try:
+            outcome = work()
+        except BaseException as error:  # noqa: BLE001 - those who wait get it
+            self._land(key)
+            flight.set_exception(error)
+        else:
+            self._land(key)
+            flight.set_result(outcome)
+
+    def _land(self, key: Hashable) -> None:
+        with self._lock:
+            del self._flights[key]

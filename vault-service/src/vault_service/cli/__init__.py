@@ -8,9 +8,9 @@ import psycopg
 from service_kit.settings import SettingsError
 from vault_service.adapters.sealing import WrongRootKeyError
 from vault_service.application.errors import StorageUnavailableError
-from vault_service.cli import migrate
+from vault_service.cli import audit, migrate
 
-COMMANDS = (migrate,)
+COMMANDS = (migrate, audit)
 
 EX_TEMPFAIL = 75  # sysexits.h: try again later
 EX_CONFIG = 78  # sysexits.h: the configuration is unusable

@@ -51,7 +51,8 @@ where id = %(id)s
 returning true;
 
 -- name: of_owner
--- A consent that was never given, and an end that has passed, show in the status.
+-- A consent that was never given, and an end that has passed, show in the status. Uses: those that the audit's seals
+-- have counted, and the lines since.
 select g.id, g.issuer, g.subject,
        case
            when g.status = 'pending' and g.consent_expires_at <= now() then 'failed'
@@ -62,15 +63,19 @@ select g.id, g.issuer, g.subject,
            when g.status = 'pending' and g.consent_expires_at <= now() then 'consent_expired'
            else g.failure
        end,
-       g.provider, g.token_type, g.task_id, g.scopes, g.services, g.not_after, g.max_uses, used.uses,
-       g.created_at, g.activated_at, used.last_used_at, g.last_refreshed_at, g.expires_at
+       g.provider, g.token_type, g.task_id, g.scopes, g.services, g.not_after, g.max_uses,
+       coalesce(sealed.uses, 0) + recent.uses,
+       g.created_at, g.activated_at, greatest(sealed.last_used_at, recent.last_used_at), g.last_refreshed_at,
+       g.expires_at
 from grants g
+left join grant_uses sealed on sealed.grant_id = g.id
 cross join lateral (
     select count(*) as uses, max(a.at) as last_used_at
     from audit a
     where a.grant_id = g.id
       and a.event = 'token.issued'
-) used
+      and a.id > coalesce((select high from audit_seals order by number desc limit 1), 0)
+) recent
 where g.issuer = %(issuer)s
   and g.subject = %(subject)s
   and (%(task_id)s::text is null or g.task_id = %(task_id)s)

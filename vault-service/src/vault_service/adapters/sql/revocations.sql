@@ -45,3 +45,8 @@ update revocations
 set next_attempt_at = now() + make_interval(secs => %(seconds)s)
 where id = %(id)s
 returning true;
+
+-- name: backlog
+select count(*), coalesce(extract(epoch from now() - min(created_at)), 0)::float8
+from revocations
+where done_at is null;

@@ -1,0 +1,48 @@
+"""Background work: a thread that does its jobs every few seconds, and at once when it is woken."""
+
+import threading
+from collections.abc import Callable, Sequence
+
+Job = Callable[[], bool]
+"""Does what is due; True: there is more to do at once."""
+
+
+class Background:
+    """One thread with its jobs. A job that fails is reported and hinders neither the others nor its next time."""
+
+    def __init__(self, name: str, jobs: Sequence[Job], report: Callable[[Exception], None], every: float) -> None:
+        """every: seconds between two rounds."""
+        self._jobs = jobs
+        self._report = report
+        self._every = every
+        self._wake = threading.Event()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def wake(self) -> None:
+        """There is something to do."""
+        self._wake.set()
+
+    def stop(self) -> None:
+        """End after the round under way."""
+        self._stopping = True
+        self._wake.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stopping:
+            if any([self._attempt(job) for job in self._jobs]):  # noqa: C419 - every job has its turn
+                continue
+            self._wake.wait(self._every)
+            self._wake.clear()
+
+    def _attempt(self, job: Job) -> bool:
+        try:
+            return job()
+        except Exception as error:  # noqa: BLE001 - the thread outlives whatever goes wrong in it
+            self._report(error)
+            return False

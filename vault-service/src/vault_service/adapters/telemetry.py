@@ -1,0 +1,67 @@
+"""The vault's metrics for Prometheus. Outcomes and providers are the only labels: neither persons nor tokens."""
+
+import time
+
+from prometheus_client import Counter, Gauge, Histogram
+
+from service_kit.metrics import SECONDS
+
+_ISSUED = Histogram(
+    "vault_access_token_seconds",
+    "Access tokens asked for, by outcome: `memory`, `obtained`, or the name of what went wrong.",
+    ("outcome",),
+    buckets=SECONDS,
+)
+_REFRESHED = Histogram(
+    "vault_refresh_seconds", "Refreshes at an authorization server.", ("provider", "outcome"), buckets=SECONDS
+)
+_LOCK_WAITED = Histogram("vault_lock_wait_seconds", "Waiting for a grant's lock.", buckets=SECONDS)
+_PAUSED_UNTIL = Gauge(
+    "vault_provider_paused_until_seconds",
+    "Unix time until which a process leaves an authorization server alone.",
+    ("provider",),
+    multiprocess_mode="livemax",
+)
+_SHARED = Counter("vault_shared_cache_reads", "Reads of the cache that replicas share.", ("outcome",))
+_PENDING = Gauge("vault_outbox_pending", "Tokens that still have to be revoked.", multiprocess_mode="livemostrecent")
+_OLDEST = Gauge(
+    "vault_outbox_oldest_seconds", "How long the oldest of them has waited.", multiprocess_mode="livemostrecent"
+)
+_SPOOLED = Gauge("vault_spool_pending", "Outcomes the database has not taken.", multiprocess_mode="livemostrecent")
+_UNSEALED = Gauge(
+    "vault_audit_unsealed_seconds", "Age of the oldest unsealed line of the audit.", multiprocess_mode="livemostrecent"
+)
+
+
+class PrometheusTelemetry:
+    """`application.ports.Telemetry`, and what the adapters have to tell."""
+
+    def issued(self, outcome: str, seconds: float) -> None:
+        """An access token was asked for."""
+        _ISSUED.labels(outcome).observe(seconds)
+
+    def refreshed(self, provider: str, outcome: str, seconds: float) -> None:
+        """An authorization server was asked to refresh."""
+        _REFRESHED.labels(provider, outcome).observe(seconds)
+
+    def lock_waited(self, seconds: float) -> None:
+        """A grant's lock was waited for."""
+        _LOCK_WAITED.observe(seconds)
+
+    def paused(self, provider: str, seconds: float) -> None:
+        """An authorization server is left alone for so long."""
+        _PAUSED_UNTIL.labels(provider).set(time.time() + seconds)
+
+    def read_shared(self, outcome: str) -> None:
+        """The shared cache was read: `hit`, `miss` or `unavailable`."""
+        _SHARED.labels(outcome).inc()
+
+    def backlog(self, *, outbox: int, oldest: float, spooled: int) -> None:
+        """What waits to be done; oldest: seconds."""
+        _PENDING.set(outbox)
+        _OLDEST.set(oldest)
+        _SPOOLED.set(spooled)
+
+    def unsealed(self, seconds: float) -> None:
+        """How old the oldest line is that no seal covers yet."""
+        _UNSEALED.set(seconds)

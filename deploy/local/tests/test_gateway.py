@@ -90,6 +90,7 @@ def start(processes, folder, page, vault, tasks):
         "GATEWAY_LISTEN": f"127.0.0.1:{port}",
         "VAULT_UPSTREAM": vault,
         "TASK_UPSTREAM": tasks,
+        "NAMESERVER": "127.0.0.1",
         "FRONTEND_ROOT": str(page),
         "ISSUER": ISSUER,
         "ISSUER_ORIGIN": "https://login.example",

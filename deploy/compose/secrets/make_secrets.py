@@ -1,0 +1,129 @@
+"""Makes the secrets of a compose stack in one volume, and writes for each part a folder with what that part may read.
+
+The secrets themselves lie in `own/`, one file each. They are made when none is there; when some are there and others
+are not, something was lost, and making it anew would hide that: then nothing is done. The other folders are written
+from them at every start. No file may be read by everybody; the parts read theirs through the group.
+"""
+
+import base64
+import os
+import re
+import secrets
+import stat
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+EX_CONFIG = 78  # sysexits.h
+MODE = 0o440
+OWN = "own"
+ROOT_KEY = "root_key"
+NAMES = (
+    ROOT_KEY,
+    "database_superuser",
+    "database_vault",
+    "database_vault_owner",
+    "database_tasks",
+    "database_tasks_owner",
+    "redis",
+    "keycloak_admin",
+    "vault_client_secret",
+    "task_service_client_secret",
+)
+REDIS_CONF = """requirepass {password}
+save ""
+appendonly no
+maxmemory 64mb
+maxmemory-policy allkeys-lru
+"""
+_PLACEHOLDER = re.compile(r"\$\{([A-Z_]+)\}")
+
+
+class SecretsError(Exception):
+    """The secrets cannot be used; the message is one line that says what to do."""
+
+
+def main(arguments: list[str], environ: Mapping[str, str] = os.environ) -> int:
+    """Make what is to be made below the folder that is named; the exit status."""
+    folder = Path(arguments[0])
+    try:
+        made = make(folder / OWN)
+        values = read(folder / OWN)
+        for path, text in rendered(values, environ["PUBLIC_URL"]).items():
+            write(folder / path, text)
+    except SecretsError as error:
+        sys.stderr.write(f"secrets: {error}\n")
+        return EX_CONFIG
+    sys.stdout.write(f"secrets: {len(made)} made, {len(values)} there\n")
+    return 0
+
+
+def make(own: Path) -> list[str]:
+    """Make all secrets where there is none; their names. Raises SecretsError when only some are there."""
+    missing = [name for name in NAMES if not (own / name).exists()]
+    if missing and len(missing) < len(NAMES):
+        raise SecretsError(f"{', '.join(f'{OWN}/{name}' for name in missing)} missing: restore it from a backup")
+    for name in missing:
+        new = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode() if name == ROOT_KEY else secrets.token_hex(24)
+        write(own / name, new)
+    return missing
+
+
+def read(own: Path) -> dict[str, str]:
+    """The secrets by name. Raises SecretsError when one is empty, unreadable, or open to everybody."""
+    values = {}
+    for name in NAMES:
+        path = own / name
+        try:
+            if path.stat().st_mode & (stat.S_IRWXO | stat.S_IWGRP):
+                raise SecretsError(f"{OWN}/{name} is readable by everybody or writable by its group: chmod 440 it")
+            values[name] = path.read_text(encoding="ascii").strip()
+        except OSError as error:
+            raise SecretsError(f"{OWN}/{name} cannot be read: {error.strerror}") from error
+        if not values[name]:
+            raise SecretsError(f"{OWN}/{name} is empty")
+    return values
+
+
+def rendered(values: Mapping[str, str], public_url: str) -> dict[str, str]:
+    """What the parts read: path and content."""
+    beside = Path(__file__).parent
+    placeholders = {name.upper(): value for name, value in values.items()} | {"GATEWAY_URL": public_url}
+
+    def database(role: str, name: str) -> str:
+        return f"postgresql://{role}:{values[f'database_{role}']}@postgres:5432/{name}"
+
+    def template(name: str) -> str:
+        return _PLACEHOLDER.sub(lambda match: placeholders[match[1]], (beside / name).read_text(encoding="utf-8"))
+
+    return {
+        "vault/database_url": database("vault", "vault"),
+        "vault/redis_url": f"redis://:{values['redis']}@redis:6379/0",
+        "vault/root_key": values[ROOT_KEY],
+        "vault/client_secret": values["vault_client_secret"],
+        "vault-migrate/database_url": database("vault_owner", "vault"),
+        "tasks/database_url": database("tasks", "tasks"),
+        "tasks/client_secret": values["task_service_client_secret"],
+        "tasks-migrate/database_url": database("tasks_owner", "tasks"),
+        "postgres/password": values["database_superuser"],
+        "postgres-init/databases.sql": template("databases.sql"),
+        "redis/password": values["redis"],
+        "redis/redis.conf": REDIS_CONF.format(password=values["redis"]),
+        "keycloak/admin_password": values["keycloak_admin"],
+        "keycloak-realm/realm.json": template("realm-demo.json"),
+    }
+
+
+def write(path: Path, text: str) -> None:
+    """Write a file whole or not at all, readable by its owner and group alone."""
+    path.parent.mkdir(exist_ok=True, mode=0o755)
+    draft = path.with_name(f".{path.name}.new")
+    draft.unlink(missing_ok=True)
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, MODE)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+    draft.replace(path)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

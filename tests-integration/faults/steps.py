@@ -120,22 +120,23 @@ def _blocked(scene: Scene, granted: Granted, lock: Lock) -> Held:
     return Held(granted, answer, lock, waiting)
 
 
-STEPS: dict[str, Callable[[Scene, Granted], Held]] = {
-    "1 issues a cached token": _at_the_issue,
-    "2 waits for the lock": _at_the_lock,
-    "3 writes the intent": _at_the_intent,
-    "5 stores, the write not arrived": _at_the_store,
-    "5 stores, the write arrived": _at_the_store,
-    "5 stored, not recorded yet": _at_the_record,
-    "4 asked, not rotated yet": _before_the_rotation,
-    "4 asked, rotated": _after_the_rotation,
-}
 ASKED = ("4 asked, not rotated yet", "4 asked, rotated")
-LOST_WRITE = "5 stores, the write not arrived"
+LOST_WRITE, ARRIVED_WRITE = "5 stores, the write not arrived", "5 stores, the write arrived"
 SENT = frozenset({*ASKED, LOST_WRITE})
 """The steps between the request's leaving and the outcome's being stored."""
 BEGUN = SENT | {"3 writes the intent"}
 """Where an intent is left behind. PostgreSQL writes it for the dead as well, when the statement has reached it."""
+
+STEPS: dict[str, Callable[[Scene, Granted], Held]] = {
+    "1 issues a cached token": _at_the_issue,
+    "2 waits for the lock": _at_the_lock,
+    "3 writes the intent": _at_the_intent,
+    LOST_WRITE: _at_the_store,
+    ARRIVED_WRITE: _at_the_store,
+    "5 stored, not recorded yet": _at_the_record,
+    "4 asked, not rotated yet": _before_the_rotation,
+    "4 asked, rotated": _after_the_rotation,
+}
 
 
 @contextmanager

@@ -6,16 +6,13 @@ import pytest
 from stack import eventually
 
 from faults.steps import BEGUN, LOST_WRITE, SENT, STEPS, at_every_step
-from faults.world import Books, Granted, World, outcome
-
-REPLAY_SECONDS = 15
+from faults.world import Books, World, outcome
 
 
 @dataclass(frozen=True)
 class Aftermath:
-    """What a kill left of a grant. first: what its next caller got at once; later: and after the wait."""
+    """What a kill left of a grant. first: what its next caller got at once; later: and when he had waited."""
 
-    granted: Granted
     first: str
     later: str
     books: Books
@@ -42,17 +39,9 @@ def kill_at_every_step(world: World, name: str, *, reuse: int) -> dict[str, Afte
     if reuse == 0:  # once is enough to wait in earnest
         world.let_time_pass(*grants.values())
 
-    def later(granted: Granted) -> str:
-        """The next answer that is not "try again"."""
-
-        def answered() -> str:
-            said = outcome(successor.ask(world.bearer, granted.id, scope="email"))
-            return "" if said == "provider_unavailable" else said
-
-        return eventually(answered, "the intent is old enough", REPLAY_SECONDS + 10)
-
     return {
-        step: Aftermath(granted, first[step], later(granted), world.books(granted)) for step, granted in grants.items()
+        step: Aftermath(first[step], world.settled(successor, granted, "email"), world.books(granted))
+        for step, granted in grants.items()
     }
 
 

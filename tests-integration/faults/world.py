@@ -4,7 +4,7 @@ import json
 import time
 from base64 import urlsafe_b64decode
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +12,7 @@ import psycopg
 import requests
 from api import Api
 from person import Person
-from stack import Stack
+from stack import Stack, eventually
 
 from faults.vault_process import VaultProcess
 
@@ -95,6 +95,15 @@ class World:
                 [[granted.id for granted in grants]],
             )
 
+    def settled(self, vault: VaultProcess, granted: Granted, scope: str, seconds: float = 30.0) -> str:
+        """What a caller gets who tries again for as long as he is told to."""
+
+        def answered() -> str:
+            answer = vault.ask(self.bearer, granted.id, scope=scope)
+            return "" if answer.status_code == requests.codes.unavailable else outcome(answer)
+
+        return eventually(answered, "an answer that is not `try again`", seconds)
+
     def requests(self) -> int:
         """Refreshes that the authorization server has been asked for since the last plan of faults."""
         return int(self.stack.control("GET", "/requests").json().get(REFRESHES, 0))
@@ -125,7 +134,7 @@ class World:
     @contextmanager
     def locked(self, statement: str, *parameters: Any) -> Iterator["Lock"]:
         """Hold what a statement locks for the length of the block, or until it is released."""
-        with self.connect() as connection:
+        with closing(self.connect()) as connection:
             connection.autocommit = False
             connection.execute(statement.encode(), parameters)
             yield Lock(self, connection)

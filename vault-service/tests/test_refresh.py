@@ -231,6 +231,27 @@ def test_an_outcome_that_the_database_does_not_take_is_spooled(
     assert vault.issue(grant_id).value == "access-3"
 
 
+def test_a_spooled_outcome_is_stored_before_the_old_token_is_sent_again(
+    vault: Replica, rows: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A caller who finds an old intent looks into the spool first: no reuse where the outcome is known."""
+    grant_id = vault.grant()
+
+    def away(*_: object) -> None:
+        raise StorageUnavailableError
+
+    with monkeypatch.context() as outage:
+        outage.setattr(vault.grants, "_store_outcome", away)
+        with pytest.raises(StorageUnavailableError):
+            vault.issue(grant_id)
+    rows("update grants set refresh_started_at = refresh_started_at - interval '16 seconds' returning 1")
+    with pytest.raises(ProviderUnavailableError) as again:
+        vault.issue(grant_id)
+    assert again.value.retry_after == 1.0
+    assert vault.issue(grant_id).value == "access-3"
+    assert vault.provider.refreshes == 2
+
+
 def test_a_spooled_outcome_that_comes_too_late_changes_nothing(
     vault: Replica, rows: Rows, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,11 +2,13 @@
 
 The old refresh token is spent by then, so the new one must not be lost. It is sealed already; each outcome is a file of
 its own, written whole, synced with its folder, and removed when it is stored or no longer wanted. Processes may share a
-folder: the write is fenced, so that doing it twice does it once.
+folder: one at a time replays it, so that each outcome is recorded once.
 """
 
+import fcntl
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from uuid import UUID
@@ -45,24 +47,19 @@ class Spool:
             file.flush()
             os.fsync(file.fileno())
         draft.rename(path)
-        folder = os.open(self._folder, os.O_RDONLY)
-        try:
+        with self._opened() as folder:
             os.fsync(folder)
-        finally:
-            os.close(folder)
 
     def replay(self, store: Callable[[Spooled], None]) -> int:
         """Store what is there; how many outcomes that were. What `store` raises ends it, and the file stays."""
-        done = 0
-        for path in self._outcomes():
-            try:
-                outcome = msgspec.json.decode(path.read_bytes(), type=Spooled)
-            except FileNotFoundError:
-                continue  # another process has just stored it
-            store(outcome)
-            path.unlink(missing_ok=True)
-            done += 1
-        return done
+        if not self._outcomes():
+            return 0
+        with self._opened() as folder:
+            fcntl.flock(folder, fcntl.LOCK_EX)  # until it is closed
+            for path in (outcomes := self._outcomes()):
+                store(msgspec.json.decode(path.read_bytes(), type=Spooled))
+                path.unlink()
+            return len(outcomes)
 
     def pending(self) -> int:
         """How many outcomes are there."""
@@ -70,3 +67,11 @@ class Spool:
 
     def _outcomes(self) -> list[Path]:
         return sorted(path for path in self._folder.glob("*.*") if path.suffix != ".draft")
+
+    @contextmanager
+    def _opened(self) -> Iterator[int]:
+        folder = os.open(self._folder, os.O_RDONLY)
+        try:
+            yield folder
+        finally:
+            os.close(folder)

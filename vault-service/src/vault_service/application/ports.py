@@ -158,6 +158,10 @@ class Grants(Protocol):
         """Store the outcome, fenced by the generation; False when the grant was revoked or has moved on."""
         ...
 
+    def replay_spool(self) -> int:
+        """Store the outcomes that could not be stored when they came; how many. Raises StorageUnavailableError."""
+        ...
+
     def abandon_refresh(self, grant: StoredGrant) -> None:
         """Take the intent back: the authorization server certainly did not use the token."""
         ...

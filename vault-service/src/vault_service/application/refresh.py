@@ -8,8 +8,8 @@ ends the session. So, in order:
 2. the intent is committed before the request is sent; no transaction stays open over it;
 3. the outcome is stored first thing, by compare-and-set on the generation;
 4. an intent found with the lock free is a crash, or an answer that never came: nobody knows whether the token was used.
-   The old token is sent again, but only `REPLAY_AFTER` seconds after the intent, when the first request can no longer
-   be under way. The server must allow one reuse for that to succeed.
+   Unless the spool has the outcome, the old token is sent again, but only `REPLAY_AFTER` seconds after the intent, when
+   the first request can no longer be under way. The server must allow one reuse for that to succeed.
 
 A lock that is lost in mid-call is harmless: the compare-and-set lets one writer win, and a loser that is told
 `invalid_grant` reads again before it believes that the grant is over.
@@ -157,6 +157,8 @@ class Refresher:
         return token.expires_at - self._clock.now().timestamp()
 
     def _refresh(self, need: Need, grant: StoredGrant) -> AccessToken:
+        if grant.intent_age is not None and self._grants.replay_spool():
+            raise ProviderUnavailableError(1.0)  # the outcome is stored by now
         if grant.intent_age is not None and grant.intent_age < REPLAY_AFTER:
             raise ProviderUnavailableError(REPLAY_AFTER - grant.intent_age)
         if pause := self._providers[grant.provider].paused_for():

@@ -168,9 +168,16 @@ def _fits(entry: Mapping[str, Any], algorithm: str) -> bool:
     return (
         entry.get("kty") == kind
         and entry.get("use", "sig") == "sig"
+        and "verify" in _operations(entry)
         and entry.get("alg", algorithm) == algorithm
         and all(isinstance(entry.get(name), str) for name in ("kid", *_PUBLIC_MEMBERS[kind]))
     )
+
+
+def _operations(entry: Mapping[str, Any]) -> list[Any]:
+    """What a key is for (RFC 7517 section 4.3); one that does not say so may verify."""
+    operations = entry.get("key_ops", ["verify"])
+    return operations if isinstance(operations, list) else []
 
 
 def _strong(key: Any) -> bool:

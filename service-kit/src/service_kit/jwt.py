@@ -9,7 +9,7 @@ key chosen by `kid` among the issuer's own. Whatever goes wrong, the answer is o
 import json
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 from jose import jws
@@ -20,6 +20,8 @@ MAX_TOKEN_BYTES: Final = 8192
 LEEWAY_SECONDS: Final = 10
 _FORBIDDEN_HEADERS: Final = frozenset({"crit", "jwk", "jku", "x5u", "x5c", "b64", "zip", "enc"})
 _SEGMENT: Final = re.compile(r"[A-Za-z0-9_-]+")
+
+T = TypeVar("T")
 
 
 class InvalidTokenError(Exception):
@@ -59,7 +61,24 @@ def verify(token: str, issuer: Issuer, audience: str, now: float) -> tuple[Heade
     What kind of token it is, the caller has to check. Raises InvalidTokenError, or IssuerUnavailableError when the
     issuer's keys were never fetched.
     """
-    header, payload = _parse(token)
+    header, document = verify_signature(token, issuer)
+    payload = _parsed(document, Payload)
+    _check(payload, issuer.url, audience, now)
+    return header, payload
+
+
+def verify_signature(token: str, issuer: Issuer) -> tuple[Header, bytes]:
+    """Header and payload of a compact JWS that `issuer` signed, whatever the payload may be (RFC 7515 section 5.2).
+
+    Raises what `verify` raises.
+    """
+    if len(token) > MAX_TOKEN_BYTES:
+        raise InvalidTokenError("too long")
+    segments = token.split(".")
+    if len(segments) != 3:
+        raise InvalidTokenError("not a compact JWS")
+    unverified_header, payload, _signature = (_strict_base64url(segment) for segment in segments)
+    header = _header(unverified_header)
     if header.alg != issuer.algorithm:
         raise InvalidTokenError("algorithm")
     key = issuer.key(header.kid)
@@ -69,7 +88,6 @@ def verify(token: str, issuer: Issuer, audience: str, now: float) -> tuple[Heade
         jws.verify(token, key, algorithms=[issuer.algorithm])
     except Exception as error:  # whatever a hostile token makes the library raise, it is not verified
         raise InvalidTokenError("signature") from error
-    _check(payload, issuer.url, audience, now)
     return header, payload
 
 
@@ -87,24 +105,23 @@ def _check(payload: Payload, issuer: str, audience: str, now: float) -> None:
             raise InvalidTokenError(name)
 
 
-def _parse(token: str) -> tuple[Header, Payload]:
-    if len(token) > MAX_TOKEN_BYTES:
-        raise InvalidTokenError("too long")
-    segments = token.split(".")
-    if len(segments) != 3:
-        raise InvalidTokenError("not a compact JWS")
-    unverified_header, unverified_payload, _signature = (_strict_base64url(segment) for segment in segments)
-    try:
-        members = msgspec.json.decode(unverified_header, type=dict[str, Any])
-        header = msgspec.convert(members, Header)
-        payload = msgspec.json.decode(unverified_payload, type=Payload)
-        for document in (unverified_header, unverified_payload):
-            json.loads(document, object_pairs_hook=_unique)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError) as error:
-        raise InvalidTokenError("not a JWT") from error
+def _header(unverified: bytes) -> Header:
+    members = _parsed(unverified, dict[str, Any])
     if _FORBIDDEN_HEADERS & members.keys():
         raise InvalidTokenError("header")
-    return header, payload
+    try:
+        return msgspec.convert(members, Header)
+    except msgspec.ValidationError as error:
+        raise InvalidTokenError("header") from error
+
+
+def _parsed(document: bytes, shape: type[T]) -> T:
+    try:
+        parsed = msgspec.json.decode(document, type=shape)
+        json.loads(document, object_pairs_hook=_unique)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError) as error:
+        raise InvalidTokenError("not a JWT") from error
+    return parsed
 
 
 def _unique(members: list[tuple[str, Any]]) -> dict[str, Any]:

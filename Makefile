@@ -69,6 +69,13 @@ test-keycloak: .venv/dev frontend/dist/index.html ## The same against the real K
 	@echo "== integration and browser tests, against Keycloak"
 	@IDP=keycloak $(BIN)/pytest -q tests-integration
 
+.PHONY: bench bench-vault
+bench: bench-vault ## All benchmarks
+
+BENCH ?= # --rounds 9 --seconds 10, say
+bench-vault: .venv/dev frontend/dist/index.html ## Speed of the vault: figures P1 to P4; options in BENCH="--rounds 9"
+	@PYTHONPATH=tests-integration $(BIN)/python -m bench vault $(BENCH)
+
 ##@ Maintain
 
 .PHONY: format

@@ -1,0 +1,1 @@
+"""Benchmarks: ratios, measured on one machine in one run. `python -m bench vault`. Nothing here is shipped."""

@@ -1,0 +1,70 @@
+"""`python -m bench vault`: measure P1 to P4, print them, keep them in artifacts/bench-vault.json.
+
+Exit status 1 when the figures would mean nothing. A goal that is not reached is said, and is no error.
+"""
+
+import argparse
+import os
+import sys
+from datetime import UTC, datetime
+
+from stack import ARTIFACTS, ROOT
+
+from bench import load, report, rig, vault
+from bench.outcome import BenchError
+
+BUSY_LOAD = 0.5
+"""Load average for each processor, before anything is started, from which the machine counts as busy."""
+
+
+def main() -> int:
+    """Run one benchmark; the exit status."""
+    options = _parse()
+    plan = vault.Plan(rounds=options.rounds, seconds=options.seconds, connections=options.connections)
+    shape = rig.Shape(workers=options.workers, threads=options.threads, grants=options.grants)
+    idp = os.environ.get("IDP") or "dev"
+    ARTIFACTS.mkdir(exist_ok=True)
+    machine = report.machine(ARTIFACTS)
+    tool_name, tool = load.choose()
+    print(
+        f"{machine['processors']} processors ({machine['processor']}), fsync {machine['fsync_ms']} ms, "
+        f"load by {tool_name}, authorization server {idp}"
+    )
+    if os.getloadavg()[0] > BUSY_LOAD * len(os.sched_getaffinity(0)):
+        print(f"  ! the machine is busy (load average {machine['load_average']}): figures from a quiet one are better")
+    begun = datetime.now(UTC)
+    try:
+        with rig.running(idp, shape) as running:
+            rounds = vault.measure(running, tool, plan, lambda line: print(line, flush=True))
+    except BenchError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    figures = vault.figures(rounds, is_real=idp != "dev")
+    about: dict[str, object] = {
+        "begun": begun.isoformat(timespec="seconds"),
+        "commit": report.commit(ROOT),
+        "idp": idp,
+        "tool": tool_name,
+        "gunicorn": {"workers": shape.workers, "threads": shape.threads},
+        "machine": machine,
+    }
+    kept = ARTIFACTS / "bench-vault.json"
+    report.write(kept, figures, rounds, plan, about)
+    print(f"\n{report.outcomes(rounds)}\n\n{report.table(figures)}\n\nkept in {kept.relative_to(ROOT)}")
+    return 0
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="bench", description=__doc__)
+    parser.add_argument("what", choices=["vault"])
+    parser.add_argument("--rounds", type=int, default=5, help="medians are taken over so many (default: %(default)s)")
+    parser.add_argument("--seconds", type=float, default=3.0, help="of each measurement (default: %(default)s)")
+    parser.add_argument("--connections", type=int, default=8, help="of a closed loop (default: %(default)s)")
+    parser.add_argument("--workers", type=int, default=2, help="gunicorn's processes (default: %(default)s)")
+    parser.add_argument("--threads", type=int, default=8, help="of each of them (default: %(default)s)")
+    parser.add_argument("--grants", type=int, default=16, help="that are refreshed (default: %(default)s)")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,145 @@
+"""Callers with a memory: who refresh, through the vault or at the authorization server itself.
+
+Both go round the same subsets of the scopes. The vault caches an access token for each subset, and each caller comes
+back to one of them only when that token has less life than `min_valid` demands; so every answer costs one refresh.
+"""
+
+import base64
+import hashlib
+import json
+import secrets
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations, cycle, product
+from typing import Any
+from urllib.parse import quote, urlencode, urlsplit
+
+import requests
+from api import MANAGER
+from person import Person, query
+from stack import TIMEOUT, Stack
+
+from bench.load import Get
+
+FRESH_SECONDS = 2
+"""How old a cached token has to be for a refresh; callers come back to one later than that."""
+
+
+@dataclass
+class ThroughVault:
+    """A service that demands fresh tokens of some grants, one after another."""
+
+    access_token: Get
+    grants: Sequence[str]
+    min_valid: int
+    scopes: Sequence[str]
+    _targets: Iterator[tuple[str, str]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._targets = cycle(product(subsets(self.scopes), self.grants))
+
+    @property
+    def origin(self) -> str:
+        """The vault."""
+        return self.access_token.origin
+
+    def request(self) -> bytes:
+        """The next grant and scopes."""
+        scope, grant = next(self._targets)
+        address = urlsplit(self.access_token.url)
+        subject = query(self.access_token.url)["subject"]
+        wish = urlencode({"id": grant, "subject": subject, "min_valid": self.min_valid, "scope": scope})
+        return Get(f"{address.scheme}://{address.netloc}{address.path}?{wish}", self.access_token.headers).request()
+
+    def take(self, body: bytes) -> None:
+        """Nothing to remember."""
+
+
+@dataclass
+class AtTheServer:
+    """The vault's client, refreshing for itself: each token is used once and replaced by the one that comes back.
+
+    tokens: everybody's; mine: the places of those that this caller uses.
+    """
+
+    token_endpoint: str
+    client: tuple[str, str]
+    tokens: list[str]
+    mine: Sequence[int]
+    scopes: Sequence[str]
+    _targets: Iterator[tuple[str, int]] = field(init=False)
+    _token: int = field(init=False, default=0)
+    _basic: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._targets = cycle(product(subsets(self.scopes), self.mine))
+        credentials = ":".join(quote(part, safe="") for part in self.client)
+        self._basic = base64.b64encode(credentials.encode()).decode()
+
+    @property
+    def origin(self) -> str:
+        """The authorization server."""
+        address = urlsplit(self.token_endpoint)
+        return f"{address.scheme}://{address.netloc}"
+
+    def request(self) -> bytes:
+        """A refresh with the next token."""
+        scope, self._token = next(self._targets)
+        form = {"grant_type": "refresh_token", "refresh_token": self.tokens[self._token], "scope": scope}
+        body = urlencode(form)
+        address = urlsplit(self.token_endpoint)
+        lines = (
+            f"POST {address.path} HTTP/1.1",
+            f"Host: {address.netloc}",
+            f"Authorization: Basic {self._basic}",
+            "Content-Type: application/x-www-form-urlencoded",
+            f"Content-Length: {len(body)}",
+        )
+        return "\r\n".join((*lines, "", body)).encode()
+
+    def take(self, body: bytes) -> None:
+        """Keep the rotated token."""
+        self.tokens[self._token] = json.loads(body)["refresh_token"]
+
+
+def subsets(scopes: Sequence[str]) -> list[str]:
+    """All `scope` strings that some of the scopes make."""
+    return [" ".join(some) for size in range(1, len(scopes) + 1) for some in combinations(scopes, size)]
+
+
+def token_endpoint(stack: Stack) -> str:
+    """Where tokens are refreshed."""
+    return f"{stack['ISSUER']}/protocol/openid-connect/token"
+
+
+def offline_token(stack: Stack, person: Person, scopes: Sequence[str]) -> str:
+    """An offline token, by the vault's client and the flow that the vault uses, past the vault."""
+    verifier = secrets.token_urlsafe(48)
+    callback = f"{stack['PUBLIC_URL']}{MANAGER}/offline-callback"
+    asked = {
+        "response_type": "code",
+        "client_id": stack["VAULT_CLIENT_ID"],
+        "redirect_uri": callback,
+        "scope": " ".join(scopes),
+        "state": secrets.token_urlsafe(16),
+        "code_challenge": _encoded(hashlib.sha256(verifier.encode()).digest()),
+        "code_challenge_method": "S256",
+        "prompt": "consent",
+    }
+    url = f"{stack['ISSUER']}/protocol/openid-connect/auth?{urlencode(asked)}"
+    code = query(person.grant(url, stop_at=callback))["code"]
+    form = {"grant_type": "authorization_code", "code": code, "redirect_uri": callback, "code_verifier": verifier}
+    client = (stack["VAULT_CLIENT_ID"], stack["VAULT_CLIENT_SECRET"])
+    answer = requests.post(token_endpoint(stack), data=form, auth=client, timeout=TIMEOUT)
+    answer.raise_for_status()
+    return str(answer.json()["refresh_token"])
+
+
+def claims(token: str) -> dict[str, Any]:
+    """What a JWT says, taken on trust: it was fetched a moment ago."""
+    payload = token.split(".")[1]
+    return dict(json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4))))
+
+
+def _encoded(value: bytes) -> str:
+    return base64.urlsafe_b64encode(value).rstrip(b"=").decode()

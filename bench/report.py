@@ -1,0 +1,92 @@
+"""What was measured, for people and for machines, with the machine that it was measured on."""
+
+import json
+import os
+import platform
+import statistics
+import subprocess
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from bench.vault import Figure, Plan, Round
+
+SYNCED_BYTES = 8192
+SYNCS = 50
+
+
+def table(figures: Sequence[Figure]) -> str:
+    """A line for each figure."""
+    head = f"{'':<4}{'':<42}{'median':>9}{'least':>9}{'greatest':>9}    goal"
+    lines = [
+        f"{f.name:<4}{f.what:<42}{f.median:>9.2f}{f.least:>9.2f}{f.greatest:>9.2f} {f.unit:<3}{f.goal:<7}"
+        f"{' not reached' if f.is_reached is False else ''}"
+        for f in figures
+    ]
+    return "\n".join([head, *lines])
+
+
+def outcomes(rounds: Sequence[Round]) -> str:
+    """A line for each measurement: medians over the rounds."""
+    lines = [f"{'':<16}{'a second':>10}{'p50 ms':>9}{'p99 ms':>9}"]
+    for name in rounds[0]:
+        median = {
+            field: statistics.median(getattr(measured[name], field) for measured in rounds)
+            for field in ("rate", "p50", "p99")
+        }
+        lines.append(f"{name:<16}{median['rate']:>10.0f}{median['p50']:>9.2f}{median['p99']:>9.2f}")
+    return "\n".join(lines)
+
+
+def write(path: Path, figures: Sequence[Figure], rounds: Sequence[Round], plan: Plan, about: dict[str, object]) -> None:
+    """Keep it all as JSON."""
+    document = {
+        "figures": [asdict(figure) for figure in figures],
+        "rounds": [{name: asdict(outcome) for name, outcome in measured.items()} for measured in rounds],
+        "plan": asdict(plan),
+        **about,
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def machine(folder: Path) -> dict[str, object]:
+    """What has a say in the figures. folder: on the disk that the database uses."""
+    return {
+        "processor": _processor(),
+        "processors": len(os.sched_getaffinity(0)),
+        "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "load_average": round(os.getloadavg()[0], 2),
+        "fsync_ms": round(_fsync_milliseconds(folder), 3),
+    }
+
+
+def commit(root: Path) -> str:
+    """What was checked out, with a mark when it was changed."""
+    done = subprocess.run(
+        ["git", "describe", "--always", "--dirty"], cwd=root, capture_output=True, text=True, check=False
+    )
+    return done.stdout.strip() or "unknown"
+
+
+def _processor() -> str:
+    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+def _fsync_milliseconds(folder: Path) -> float:
+    """What the disk takes to confirm a small write: the floor under each durable audit line."""
+    seconds = []
+    with tempfile.TemporaryFile(dir=folder) as file:
+        for _ in range(SYNCS):
+            file.write(bytes(SYNCED_BYTES))
+            file.flush()
+            started = time.perf_counter()
+            os.fdatasync(file.fileno())
+            seconds.append(time.perf_counter() - started)
+    return 1000 * statistics.median(seconds)

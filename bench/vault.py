@@ -1,0 +1,160 @@
+"""The vault's figures P1 to P4, measured in turns so that a busy moment spares none of them.
+
+P1: a cached access token against a bare Flask route, as fast as both go. P2: a cached access token against a refresh at
+the authorization server each time. P3: what the vault adds to a refresh: to the latency of a lone caller, and to the
+throughput of several. P4: latency when requests arrive by the clock, at half of what was reached before.
+"""
+
+import math
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from bench import callers, client
+from bench.load import Tool
+from bench.outcome import BenchError, Outcome
+from bench.rig import SCOPES, Rig
+
+OPEN_CONNECTIONS = 64
+"""For cached tokens in an open loop: so many that arrivals spread over gunicorn's processes."""
+WARM_UP_SECONDS = 1.0
+
+Round = dict[str, Outcome]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """seconds: of one measurement, of which a round has nine; connections: of a closed loop."""
+
+    rounds: int
+    seconds: float
+    connections: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """A figure over all rounds: its median, the least and the greatest, and its goal, if it has one here."""
+
+    name: str
+    what: str
+    unit: str
+    median: float
+    least: float
+    greatest: float
+    goal: str
+    is_reached: bool | None
+
+
+def measure(rig: Rig, tool: Tool, plan: Plan, say: Callable[[str], None]) -> list[Round]:
+    """All rounds. Raises BenchError when an answer was bad, or a refresh was none."""
+    for get in (rig.hello(), rig.access_token()):
+        tool(get, plan.connections, WARM_UP_SECONDS)
+    rounds = []
+    for number in range(plan.rounds):
+        rounds.append(_round(rig, tool, plan, number))
+        rates = "  ".join(f"{name} {outcome.rate:.0f}/s" for name, outcome in rounds[-1].items())
+        say(f"  round {number + 1} of {plan.rounds}: {rates}")
+    return rounds
+
+
+def _round(rig: Rig, tool: Tool, plan: Plan, number: int) -> Round:
+    seconds, several = plan.seconds, plan.connections
+    hello = tool(rig.hello(), several, seconds)
+    cached = tool(rig.access_token(), several, seconds)
+    direct = client.closed(_at_the_server(rig, several), seconds)
+    refresh = _refreshing(rig, lambda: client.closed(_through_vault(rig, several), seconds))
+    half = refresh.rate / 2
+    everybody = len(rig.grants)
+    return {
+        "hello": hello,
+        "cached": cached,
+        "direct": direct,
+        "refresh": refresh,
+        "direct alone": client.closed(_at_the_server(rig, 1), seconds),
+        "refresh alone": _refreshing(rig, lambda: client.closed(_through_vault(rig, 1), seconds)),
+        "cached open": client.opened([rig.access_token()] * OPEN_CONNECTIONS, cached.rate / 2, seconds, number),
+        "direct open": client.opened(_at_the_server(rig, everybody), half, seconds, number),
+        "refresh open": _refreshing(rig, lambda: client.opened(_through_vault(rig, everybody), half, seconds, number)),
+    }
+
+
+def _through_vault(rig: Rig, number: int) -> list[callers.ThroughVault]:
+    """Callers who share the grants out among them."""
+    get = rig.access_token()
+    min_valid = rig.lifetime - callers.FRESH_SECONDS
+    return [callers.ThroughVault(get, rig.grants[mine::number], min_valid, SCOPES) for mine in range(number)]
+
+
+def _at_the_server(rig: Rig, number: int) -> list[callers.AtTheServer]:
+    """The same without the vault."""
+    endpoint = callers.token_endpoint(rig.stack)
+    who = (rig.stack["VAULT_CLIENT_ID"], rig.stack["VAULT_CLIENT_SECRET"])
+    places = range(len(rig.refresh_tokens))
+    return [
+        callers.AtTheServer(endpoint, who, rig.refresh_tokens, places[mine::number], SCOPES) for mine in range(number)
+    ]
+
+
+def _refreshing(rig: Rig, load: Callable[[], Outcome]) -> Outcome:
+    """A load of which each answer has to cost one refresh."""
+    before = rig.refreshes()
+    outcome = load()
+    refreshed = rig.refreshes() - before
+    if refreshed != outcome.count:
+        raise BenchError(f"{outcome.count} answers cost {refreshed} refreshes: the vault is too fast for so few grants")
+    return outcome
+
+
+def figures(rounds: Sequence[Round], *, is_real: bool) -> list[Figure]:
+    """P1 to P4. is_real: against a server that people deploy; the development server's speed is nobody's goal."""
+
+    def ratio(of: str, to: str) -> Callable[[Round], float]:
+        return lambda measured: measured[of].rate / measured[to].rate
+
+    found = [
+        _figure(rounds, "P1", "cached / bare Flask", "", ratio("cached", "hello"), least=0.38),
+        _figure(rounds, "P2", "cached / refreshed at the server", "x", ratio("cached", "direct"), least=10),
+        _figure(
+            rounds, "P3", "refresh, added for a lone caller", "ms", _added("refresh alone", "direct alone"), most=3
+        ),
+        _figure(rounds, "P3", "refresh, throughput / direct", "x", ratio("refresh", "direct"), least=0.85),
+        _figure(rounds, "P4", "cached at half load, p99", "ms", lambda measured: measured["cached open"].p99, most=10),
+        _figure(rounds, "P4", "refresh at half load, p99 - direct", "ms", _p99_added, most=15),
+    ]
+    return (
+        found
+        if is_real
+        else [found[0], *(replace(figure, goal="", is_reached=None) for figure in found[1:4]), *found[4:]]
+    )
+
+
+def _figure(
+    rounds: Sequence[Round],
+    name: str,
+    what: str,
+    unit: str,
+    of: Callable[[Round], float],
+    *,
+    least: float = -math.inf,
+    most: float = math.inf,
+) -> Figure:
+    values = [of(measured) for measured in rounds]
+    median = statistics.median(values)
+    return Figure(
+        name=name,
+        what=what,
+        unit=unit,
+        median=median,
+        least=min(values),
+        greatest=max(values),
+        goal=f"≥ {least:g}" if most == math.inf else f"≤ {most:g}",
+        is_reached=least <= median <= most,
+    )
+
+
+def _added(of: str, to: str) -> Callable[[Round], float]:
+    return lambda measured: measured[of].p50 - measured[to].p50
+
+
+def _p99_added(measured: Round) -> float:
+    return measured["refresh open"].p99 - measured["direct open"].p99

@@ -111,7 +111,7 @@ def create(database_url: str, provider: ScriptedProvider, shared: AccessTokens |
         grants=grants,
         consent=OfflineConsent(grants, cache, providers, clock),
         issuing=IssueAccessToken(grants, memory, refresher, clock, telemetry, lambda _: None),
-        manage=ManageGrants(grants, audit, clock, lambda: None),
+        manage=ManageGrants(grants, audit, refresher, clock, lambda: None),
         outbox=outbox,
         provider=provider,
     )

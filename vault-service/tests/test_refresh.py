@@ -3,9 +3,10 @@
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 
 import pytest
-from replica import Replica
+from replica import ALICE, SERVICE, Replica
 from scripted_provider import ScriptedProvider
 
 from vault_service.application.errors import (
@@ -23,6 +24,7 @@ from vault_service.application.provider_errors import (
     ScopeRefusedError,
     UncertainError,
 )
+from vault_service.domain.audit import Entry, Event
 from vault_service.domain.grant import Failure
 
 Rows = Callable[..., list[tuple[object, ...]]]
@@ -132,7 +134,9 @@ def test_a_lost_race_is_not_a_revocation(vault: Replica, rows: Rows) -> None:
     grant_id = vault.grant()
 
     def somebody_else_wins() -> None:
-        rows("update grants set generation = generation + 1 returning 1")
+        stored = vault.grants.authorize(grant_id, SERVICE)
+        entry = Entry(Event.GRANT_REFRESHED, grant_id, ALICE, "vault", "request-9", datetime.now(UTC))
+        assert vault.grants.finish_refresh(stored, vault.provider._answer(), entry)
         raise GrantRefusedError(Failure.TOKEN_REVOKED)
 
     vault.provider.script.append(somebody_else_wins)
@@ -193,7 +197,7 @@ def test_an_outcome_that_was_stored_unheard_is_stored(
 
     def deaf(query: bytes, parameters: dict[str, object]) -> tuple[object, ...] | None:
         row = really(query, parameters)
-        if b"set generation = generation + 1" in query and row is not None:
+        if b"generation = generation + 1" in query and row is not None:
             raise StorageUnavailableError
         return row
 
@@ -211,7 +215,7 @@ def test_an_outcome_that_the_database_does_not_take_is_spooled(
     really = vault.databases[0]._one
 
     def away(query: bytes, parameters: dict[str, object]) -> tuple[object, ...] | None:
-        if b"set generation = generation + 1" in query:
+        if b"generation = generation + 1" in query:
             raise StorageUnavailableError
         return really(query, parameters)
 

@@ -18,17 +18,19 @@ from service_kit import problems
 from service_kit.inputs import Input, Output
 
 View = Callable[..., Response]
+Answer = type[Output] | tuple[str, ...] | None
+"""What a body is: a struct in JSON, text of one of these media types, or nothing."""
 _PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
 
 
 @dataclass(frozen=True)
 class Operation:
-    """One route. `answers` maps a status to the body's type, or to None when it has none; `problems` lists codes."""
+    """One route. `answers` maps a status to what its body is; `problems` lists codes."""
 
     method: str
     path: str
     view: View
-    answers: Mapping[int, type[Output] | None]
+    answers: Mapping[int, Answer]
     problems: Mapping[int, tuple[str, ...]]
     query: type[Input] | None = None
     body: type[Input] | None = None
@@ -38,7 +40,7 @@ class Operation:
     @property
     def shapes(self) -> list[type[msgspec.Struct]]:
         """Every struct that this route needs described."""
-        return [shape for shape in (self.query, self.body, *self.answers.values()) if shape is not None]
+        return [shape for shape in (self.query, self.body, *self.answers.values()) if isinstance(shape, type)]
 
 
 @dataclass
@@ -59,7 +61,7 @@ class Api:
         method: str,
         path: str,
         *,
-        answers: Mapping[int, type[Output] | None],
+        answers: Mapping[int, Answer],
         problems: Mapping[int, tuple[str, ...]] | None = None,
         query: type[Input] | None = None,
         body: type[Input] | None = None,
@@ -148,7 +150,9 @@ def _responses(operation: Operation, refer: Mapping[type, dict[str, Any]]) -> di
     responses: dict[str, Any] = {}
     for status, shape in operation.answers.items():
         responses[str(status)] = {"description": HTTPStatus(status).phrase}
-        if shape is not None:
+        if isinstance(shape, tuple):
+            responses[str(status)]["content"] = {media: {"schema": {"type": "string"}} for media in shape}
+        elif shape is not None:
             responses[str(status)]["content"] = {"application/json": {"schema": refer[shape]}}
     implied = _implied(operation)
     for status in sorted(implied.keys() | operation.problems.keys()):

@@ -29,7 +29,7 @@ from vault_service.adapters.telemetry import PrometheusTelemetry
 from vault_service.adapters.token_endpoint import TokenEndpoint
 from vault_service.application.consent import OfflineConsent
 from vault_service.application.errors import StorageUnavailableError
-from vault_service.application.issue import IssueAccessToken
+from vault_service.application.issue import BATCH_THREADS, IssueAccessToken, IssueMany
 from vault_service.application.manage import ManageGrants
 from vault_service.application.ports import AccessTokens
 from vault_service.application.refresh import Refresher
@@ -77,7 +77,7 @@ def build(settings: Settings) -> Service:
     # Threads that serve, as many that call each provider, and the background; each of the callers may hold a lock.
     callers = threads * len(providers)
     url = settings.database_url.reveal()
-    database = Database(url, name="vault", size=threads + callers + HOUSEKEEPING_CONNECTIONS)
+    database = Database(url, name="vault", size=threads + BATCH_THREADS + callers + HOUSEKEEPING_CONNECTIONS)
     lock_database = Database(url, name="vault-locks", size=callers)
     clock = DatabaseClock(database)
     keyring = Keyring(database, settings.root_key.value)
@@ -95,12 +95,14 @@ def build(settings: Settings) -> Service:
     )
     chain = AuditSealer(database, keyring, clock)
     sealing = Background("sealing", [lambda: _seal(chain, telemetry)], _report_background, SEAL_SECONDS)
+    issue = IssueAccessToken(grants, memory, refresher, clock, telemetry, _report_renewal)
     vault = Vault(
         verifier=Verifier(issuer, settings.audience),
         policy=Policy(settings.browser_clients, settings.owner_clients, settings.mint_role),
         consent=OfflineConsent(grants, shared, providers, clock),
-        issue=IssueAccessToken(grants, memory, refresher, clock, telemetry, _report_renewal),
-        manage=ManageGrants(grants, audit, clock, housekeeping.wake),
+        issue=issue,
+        issue_many=IssueMany(issue),
+        manage=ManageGrants(grants, audit, refresher, clock, housekeeping.wake),
         now=clock.now,
         providers=frozenset(providers),
         default_provider=DEFAULT_PROVIDER,

@@ -2,19 +2,20 @@
 
 import hashlib
 import hmac
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 from uuid import UUID
 
 import psycopg
 
 from vault_service.adapters import queries
-from vault_service.adapters.database import Database
+from vault_service.adapters.database import Database, Row
 from vault_service.adapters.sealing import Keyring, joined
 from vault_service.domain.audit import Entry, Event, Line
 from vault_service.domain.grant import Subject
 
 _QUERIES = queries.load("audit.sql")
+PAGE_LINES = 1000
 
 
 class AuditLog:
@@ -45,7 +46,15 @@ class AuditLog:
                 "limit": limit,
             },
         )
-        return [Line(number, at, Event(event), *words) for number, at, event, *words in rows]
+        return [_line(row) for row in rows]
+
+    def all_of_grant(self, grant_id: UUID, owner: Subject) -> Iterator[Line]:
+        """Every line of an owner's grant, oldest first, read page by page."""
+        where = {"grant_id": grant_id, "issuer": owner.issuer, "subject": owner.sub, "limit": PAGE_LINES}
+        after = 0
+        while rows := self._database.all(_QUERIES["of_grant_after"], {**where, "after": after}):
+            yield from map(_line, rows)
+            after = rows[-1][0]
 
     def row(self, entry: Entry) -> dict[str, Any]:
         """The line as parameters of a statement."""
@@ -66,6 +75,11 @@ class AuditLog:
     def is_authentic(self, entry: Entry, key_id: int, mac: bytes) -> bool:
         """Whether a line says what was written."""
         return hmac.compare_digest(_mac(self._keyring.key(key_id), entry), mac)
+
+
+def _line(row: Row) -> Line:
+    number, at, event, *words = row
+    return Line(number, at, Event(event), *words)
 
 
 def _mac(key: bytes, entry: Entry) -> bytes:

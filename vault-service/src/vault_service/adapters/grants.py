@@ -13,12 +13,13 @@ import msgspec
 
 from vault_service.adapters import queries
 from vault_service.adapters.audit import AuditLog
-from vault_service.adapters.database import Database
+from vault_service.adapters.database import Database, Row
 from vault_service.adapters.grant_rows import consent_place, fence, grant_of, new_grant_row, owned, raise_unless_usable
 from vault_service.adapters.outbox import Discarded, Outbox
 from vault_service.adapters.sealing import Sealer, grant_token_place
 from vault_service.adapters.spool import Spool, Spooled
 from vault_service.application.errors import (
+    CheckedTooOftenError,
     ConsentError,
     GrantNotFoundError,
     SealBrokenError,
@@ -158,17 +159,48 @@ class PostgresGrants:
 
     def authorize(self, grant_id: UUID, requester: Requester) -> StoredGrant:
         """The grant, for a requester that may use it now."""
-        row = self._database.one(_GRANTS["authorize"], owned(requester.owner, id=grant_id))
-        if row is None:
-            raise GrantNotFoundError
-        status, failure, provider, services, scopes, generation, sealed, lifetime, intent_age, late, over = row
+        status, failure, provider, services, *token, late, over = self._row(grant_id, requester.owner)
         if not requester.is_owner and requester.client not in services:
             raise ServiceNotAllowedError
         raise_unless_usable(status, failure, late=late, over=over)
-        token = self._sealer.open(sealed, grant_token_place(grant_id, requester.owner, generation))
+        return self._stored(grant_id, requester.owner, provider, *token)
+
+    def claim_check(self, grant_id: UUID, owner: Subject) -> StoredGrant:
+        """The grant, when it may be checked now."""
+        grant = self.checkable(grant_id, owner)
+        if self._database.one(_GRANTS["claim_check"], {"id": grant_id}) is None:
+            row = self._database.one(_GRANTS["next_check"], {"id": grant_id})
+            raise CheckedTooOftenError(row[0] if row else 1.0)
+        return grant
+
+    def checkable(self, grant_id: UUID, owner: Subject) -> StoredGrant:
+        """The grant, active or failed, as long as its token is kept."""
+        status, failure, provider, _, *token, late, over = self._row(grant_id, owner)
+        if status != Status.FAILED or token[2] is None:
+            raise_unless_usable(status, failure, late=late, over=over)
+        return self._stored(grant_id, owner, provider, *token)
+
+    def _row(self, grant_id: UUID, owner: Subject) -> Row:
+        row = self._database.one(_GRANTS["authorize"], owned(owner, id=grant_id))
+        if row is None:
+            raise GrantNotFoundError
+        return row
+
+    def _stored(
+        self,
+        grant_id: UUID,
+        owner: Subject,
+        provider: str,
+        scopes: list[str],
+        generation: int,
+        sealed: bytes,
+        lifetime: float | None,
+        intent_age: float | None,
+    ) -> StoredGrant:
+        token = self._sealer.open(sealed, grant_token_place(grant_id, owner, generation))
         return StoredGrant(
             id=grant_id,
-            owner=requester.owner,
+            owner=owner,
             provider=provider,
             scopes=frozenset(scopes),
             generation=generation,

@@ -70,6 +70,14 @@ class ProviderUnavailableError(VaultError):
         self.retry_after = retry_after
 
 
+class CheckedTooOftenError(VaultError):
+    """A token is checked at the authorization server once a minute at most."""
+
+    def __init__(self, retry_after: float) -> None:
+        super().__init__()
+        self.retry_after = retry_after
+
+
 class StorageUnavailableError(VaultError):
     """The vault's database cannot be reached now."""
 

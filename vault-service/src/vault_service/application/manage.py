@@ -1,9 +1,12 @@
 """What owners do with their grants: look at them, and end them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 from uuid import UUID
 
-from vault_service.application.ports import Audit, Clock, Grants
+from vault_service.application.errors import GrantUnusableError
+from vault_service.application.ports import Audit, Clock, Grants, Requester
+from vault_service.application.refresh import Need, Refresher
 from vault_service.domain.audit import Entry, Event, Line
 from vault_service.domain.grant import Grant, Subject
 
@@ -11,10 +14,13 @@ from vault_service.domain.grant import Grant, Subject
 class ManageGrants:
     """The owner's view. Another person's grant looks exactly like one that does not exist."""
 
-    def __init__(self, grants: Grants, audit: Audit, clock: Clock, wake_outbox: Callable[[], None]) -> None:
+    def __init__(
+        self, grants: Grants, audit: Audit, refresher: Refresher, clock: Clock, wake_outbox: Callable[[], None]
+    ) -> None:
         """wake_outbox: called after a revocation was stored, so that it is sent without delay."""
         self._grants = grants
         self._audit = audit
+        self._refresher = refresher
         self._clock = clock
         self._wake_outbox = wake_outbox
 
@@ -32,6 +38,35 @@ class ManageGrants:
         if not lines:
             self._grants.find(grant_id, owner)
         return lines
+
+    def whole_audit(self, grant_id: UUID, owner: Subject) -> Iterator[Line]:
+        """Everything that has happened to a grant, oldest first. Raises GrantNotFoundError before the first line."""
+        lines = self._audit.all_of_grant(grant_id, owner)
+        first = next(lines, None)
+        if first is None:
+            self._grants.find(grant_id, owner)
+            return iter(())
+        return chain([first], lines)
+
+    def check(self, grant_id: UUID, owner: Subject, client: str, request_id: str) -> Grant:
+        """Refresh now, to see whether a grant lives, or lives again; the grant as it is afterwards.
+
+        Raises GrantNotFoundError, ConsentPendingError, GrantUnusableError (no token is kept), CheckedTooOftenError,
+        ProviderUnavailableError, StorageUnavailableError.
+        """
+        grant = self._grants.claim_check(grant_id, owner)
+        requester = Requester(client, is_owner=True, owner=owner)
+        need = Need(grant_id=grant_id, requester=requester, scopes=frozenset(), min_valid=0.0, request_id=request_id)
+        outcome = "provider_unavailable"
+        try:
+            self._refresher.check(need, grant.provider)
+            outcome = "ok"
+        except GrantUnusableError as verdict:
+            outcome = verdict.reason.value
+        finally:
+            now = self._clock.now()
+            self._audit.append(Entry(Event.GRANT_CHECKED, grant_id, owner, client, request_id, now, outcome))
+        return self._grants.find(grant_id, owner)
 
     def revoke(self, grant_id: UUID, owner: Subject, client: str, request_id: str) -> None:
         """End the grant: here at once, at the authorization server through the outbox. Raises GrantNotFoundError."""

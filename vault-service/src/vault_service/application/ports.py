@@ -1,6 +1,6 @@
 """What the use cases need from outside, as Protocols. Adapters implement them; `bootstrap` wires them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -150,8 +150,19 @@ class Grants(Protocol):
         """
         ...
 
+    def claim_check(self, grant_id: UUID, owner: Subject) -> StoredGrant:
+        """The grant, for one check a minute. Raises CheckedTooOftenError, and the errors of `checkable`."""
+        ...
+
+    def checkable(self, grant_id: UUID, owner: Subject) -> StoredGrant:
+        """The grant, active, or failed with its token kept.
+
+        Raises GrantNotFoundError, ConsentPendingError, GrantUnusableError.
+        """
+        ...
+
     def begin_refresh(self, grant: StoredGrant) -> bool:
-        """Write down that a refresh of this generation begins; False when it has passed or is not active."""
+        """Write down that a refresh of this generation begins; False when it has passed or the grant is over."""
         ...
 
     def finish_refresh(self, grant: StoredGrant, answer: TokenAnswer, entry: Entry) -> bool:
@@ -172,10 +183,18 @@ class Grants(Protocol):
 
 
 class Audit(Protocol):
-    """The audit, read by owners. Writing is part of what is recorded: see `Grants`."""
+    """The audit, read by owners. Writing is mostly part of what is recorded: see `Grants`."""
+
+    def append(self, entry: Entry) -> None:
+        """Add a line by itself. Raises StorageUnavailableError."""
+        ...
 
     def of_grant(self, grant_id: UUID, owner: Subject, before: int, limit: int) -> Sequence[Line]:
         """The lines of an owner's grant below a number, newest first."""
+        ...
+
+    def all_of_grant(self, grant_id: UUID, owner: Subject) -> Iterator[Line]:
+        """Every line of an owner's grant, oldest first, read page by page."""
         ...
 
 

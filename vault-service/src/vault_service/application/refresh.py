@@ -112,6 +112,12 @@ class Refresher:
         if not self._providers[provider].paused_for():
             self._bulkheads[provider].executor.submit(self._renew, need, report)
 
+    def check(self, need: Need, provider: str) -> None:
+        """Refresh now, also a grant that has failed: it may live again. Raises what a refresh raises."""
+        bulkhead = self._bulkheads[provider]
+        bulkhead.admit()
+        bulkhead.wait(self._flights.join(("check", need.grant_id), lambda: self._check_alone(need), bulkhead.executor))
+
     def is_under_way(self, need: Need) -> bool:
         """Whether this process is refreshing for that need just now."""
         return self._flights.under_way(need.key)
@@ -135,6 +141,10 @@ class Refresher:
         with self._locks.hold(need.grant_id):
             self._telemetry.lock_waited(perf_counter() - started)
             return self._obtain_locked(need)
+
+    def _check_alone(self, need: Need) -> AccessToken:
+        with self._locks.hold(need.grant_id):
+            return self._refresh(need, self._grants.checkable(need.grant_id, need.requester.owner))
 
     def _obtain_locked(self, need: Need) -> AccessToken:
         found = self._fitting(need)
@@ -210,6 +220,7 @@ class Refresher:
         """A lost race is not a revocation: only when nobody else has moved the grant on is it over."""
         if self._grants.fail(grant, failure, self._entry(Event.GRANT_FAILED, need, grant, failure.value)):
             return GrantUnusableError(failure)
+        self._grants.authorize(need.grant_id, need.requester)  # says why, when the grant had failed before
         return ProviderUnavailableError(1.0)
 
     def _entry(self, event: Event, need: Need, grant: StoredGrant, outcome: str = "ok") -> Entry:

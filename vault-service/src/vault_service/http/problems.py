@@ -24,6 +24,11 @@ def _provider_unavailable(error: Exception) -> Problem:
     return Problem(503, "provider_unavailable", str(error), {"Retry-After": str(max(ceil(seconds), 1))})
 
 
+def _checked_too_often(error: Exception) -> Problem:
+    seconds = error.retry_after if isinstance(error, errors.CheckedTooOftenError) else 60.0
+    return Problem(429, "rate_limited", str(error), {"Retry-After": str(max(ceil(seconds), 1))})
+
+
 def _storage_unavailable(error: Exception) -> Problem:
     return Problem(503, "audit_unavailable", str(error), {"Retry-After": "2"})
 
@@ -46,5 +51,6 @@ TABLE: ProblemTable = {
     errors.InvalidScopeError: _plain(400, "invalid_scope"),
     errors.MinValidUnattainableError: _plain(422, "min_valid_unattainable"),
     errors.ProviderUnavailableError: _provider_unavailable,
+    errors.CheckedTooOftenError: _checked_too_often,
     errors.StorageUnavailableError: _storage_unavailable,
 }

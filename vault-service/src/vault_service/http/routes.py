@@ -13,11 +13,16 @@ from vault_service.application.issue import parse_scope
 from vault_service.application.refresh import Need
 from vault_service.domain.grant import Limits
 from vault_service.http import callback, callers
+from vault_service.http.batch import batched
+from vault_service.http.export import MEDIA_TYPES, export
 from vault_service.http.schemas import (
     AuditPage,
     AuditQuery,
+    Batch,
+    BatchWish,
     ConsentBegun,
     ConsentWish,
+    ExportQuery,
     GrantList,
     GrantsQuery,
     GrantView,
@@ -115,6 +120,23 @@ def _token_routes(api: Api, vault: Vault) -> None:
         )
         return respond(issued_token(need.grant_id, vault.issue.issue(need), vault.now()))
 
+    @api.route(
+        "POST",
+        "/access-tokens",
+        body=BatchWish,
+        answers={200: Batch},
+        problems={403: ("service_not_allowed",), 422: ("invalid_input",)},
+    )
+    def issue_access_tokens() -> Response:
+        """Fresh access tokens for many persistent token ids: for each a token or a problem, none spoils another.
+
+        For a service with its own token and the role to mint; each id is asked for with its owner.
+        """
+        claims = authenticate(vault.verifier)
+        wish = inputs.body(request, BatchWish)
+        requesters = [vault.policy.requester(claims, wanted.subject) for wanted in wish.tokens]
+        return respond(Batch(results=batched(vault, wish, requesters)))
+
 
 def _owner_routes(api: Api, vault: Vault) -> None:
     missing = {403: ("forbidden",), 404: ("token_not_found",)}
@@ -140,6 +162,46 @@ def _owner_routes(api: Api, vault: Vault) -> None:
         query = inputs.query(request, AuditQuery)
         lines = vault.manage.audit(callers.grant_id(token_id), owner, query.before, query.limit)
         return respond(audit_page(lines, query.limit))
+
+    @api.route(
+        "GET",
+        "/tokens/<token_id>/audit/export",
+        query=ExportQuery,
+        answers={200: tuple(MEDIA_TYPES.values())},
+        problems=missing,
+    )
+    def export_token_audit(token_id: str) -> Response:
+        """All that has happened to one of the caller's tokens, oldest first, as a file."""
+        owner = callers.person(authenticate(vault.verifier), vault.policy.mint_role)
+        query = inputs.query(request, ExportQuery)
+        grant_id = callers.grant_id(token_id)
+        return export(vault.manage.whole_audit(grant_id, owner), query.format, f"audit-{grant_id}")
+
+    @api.route(
+        "POST",
+        "/tokens/<token_id>/check",
+        answers={200: GrantView},
+        problems={
+            **missing,
+            409: (
+                "consent_pending",
+                "consent_denied",
+                "consent_expired",
+                "wrong_user",
+                "provider_error",
+                "reauthorization_required",
+            ),
+            410: ("token_revoked", "token_expired"),
+            429: ("rate_limited",),
+            503: ("provider_unavailable", "audit_unavailable"),
+        },
+    )
+    def check_token(token_id: str) -> Response:
+        """Ask the authorization server now whether a token works, also one that has failed; once a minute."""
+        claims = authenticate(vault.verifier)
+        owner = callers.person(claims, vault.policy.mint_role)
+        request_id = logs.request_id.get() or ""
+        return respond(grant_view(vault.manage.check(callers.grant_id(token_id), owner, claims.client, request_id)))
 
     @api.route("DELETE", "/tokens/<token_id>", answers={200: Revoked}, problems=missing)
     def revoke_token(token_id: str) -> Response:

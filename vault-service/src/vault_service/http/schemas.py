@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 import msgspec
 
 from service_kit.inputs import LINE, Input, Output
+from service_kit.problems import ProblemDocument
 from vault_service.domain.audit import Event
 from vault_service.domain.audit import Line as AuditedLine
 from vault_service.domain.grant import AccessToken, Failure, Grant, Status, TokenType
@@ -64,6 +65,35 @@ class IssuedToken(Output, frozen=True, kw_only=True):
     persistent_token_id: UUID
 
 
+class WantedToken(Input, frozen=True, kw_only=True):
+    """id: a persistent token id; subject: the owner for whom the service acts."""
+
+    id: str
+    subject: Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=LINE)]
+
+
+class BatchWish(Input, frozen=True, kw_only=True):
+    """Tokens that a service wants, and how many seconds of life each must have left."""
+
+    tokens: Annotated[list[WantedToken], msgspec.Meta(min_length=1, max_length=100)]
+    min_valid: Annotated[int, msgspec.Meta(ge=0, le=86_400)] = 0
+
+
+class BatchedToken(Output, frozen=True, kw_only=True):
+    """Either the token or the problem that a request for it alone would have met; retryAfter: seconds."""
+
+    id: str
+    token: IssuedToken | None = None
+    problem: ProblemDocument | None = None
+    retry_after: int | None = None
+
+
+class Batch(Output, frozen=True, kw_only=True):
+    """One result for each wanted token, in the same order."""
+
+    results: list[BatchedToken]
+
+
 class GrantsQuery(Input, frozen=True, kw_only=True):
     """taskId: only grants that were asked for that task."""
 
@@ -102,6 +132,12 @@ class AuditQuery(Input, frozen=True, kw_only=True):
 
     before: Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)] = 2**63 - 1
     limit: Annotated[int, msgspec.Meta(ge=1, le=200)] = 50
+
+
+class ExportQuery(Input, frozen=True, kw_only=True):
+    """format: `csv` with a header line, or `ndjson`, one JSON object a line."""
+
+    format: Literal["csv", "ndjson"] = "csv"
 
 
 class AuditLine(Output, frozen=True, kw_only=True):
@@ -153,12 +189,14 @@ def grant_view(grant: Grant) -> GrantView:
 def audit_page(lines: Sequence[AuditedLine], limit: int) -> AuditPage:
     """The wire form of a page of the audit."""
     return AuditPage(
-        lines=[
-            AuditLine(at=line.at, event=line.event, actor=line.actor, outcome=line.outcome, request_id=line.request_id)
-            for line in lines
-        ],
+        lines=[audit_line(line) for line in lines],
         next=lines[-1].number if len(lines) == limit else None,
     )
+
+
+def audit_line(line: AuditedLine) -> AuditLine:
+    """The wire form of a line of the audit."""
+    return AuditLine(at=line.at, event=line.event, actor=line.actor, outcome=line.outcome, request_id=line.request_id)
 
 
 def issued_token(grant_id: UUID, token: AccessToken, now: datetime) -> IssuedToken:

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from service_kit.bearer import Verifier
 from vault_service.application.consent import OfflineConsent
-from vault_service.application.issue import IssueAccessToken
+from vault_service.application.issue import IssueAccessToken, IssueMany
 from vault_service.application.manage import ManageGrants
 from vault_service.http.callers import Policy
 
@@ -19,6 +19,7 @@ class Vault:
     policy: Policy
     consent: OfflineConsent
     issue: IssueAccessToken
+    issue_many: IssueMany
     manage: ManageGrants
     now: Callable[[], datetime]
     providers: frozenset[str]

@@ -13,3 +13,13 @@ where grant_id = %(grant_id)s
   and id < %(before)s
 order by id desc
 limit %(limit)s;
+
+-- name: of_grant_after
+select id, at, event, actor, request_id, outcome
+from audit
+where grant_id = %(grant_id)s
+  and issuer = %(issuer)s
+  and subject = %(subject)s
+  and id > %(after)s
+order by id
+limit %(limit)s;

@@ -143,12 +143,28 @@ update grants
 set refresh_started_at = clock_timestamp()
 where id = %(id)s
   and generation = %(generation)s
-  and status = 'active'
+  and status in ('active', 'failed')
 returning true;
 
--- name: finish_refresh
+-- name: claim_check
+-- Once a minute for each grant, whoever asks wherever.
 update grants
-set generation = generation + 1,
+set checked_at = now()
+where id = %(id)s
+  and (checked_at is null or checked_at <= now() - interval '1 minute')
+returning true;
+
+-- name: next_check
+select greatest(extract(epoch from checked_at + interval '1 minute' - now()), 1)::float8
+from grants
+where id = %(id)s;
+
+-- name: finish_refresh
+-- A token that the authorization server has just given is the best proof that a failed grant lives.
+update grants
+set status = 'active',
+    failure = null,
+    generation = generation + 1,
     refresh_token = %(refresh_token)s,
     refresh_started_at = null,
     access_lifetime = %(access_lifetime)s,
@@ -156,7 +172,7 @@ set generation = generation + 1,
     expires_at = now() + make_interval(secs => %(refresh_expires_in)s)
 where id = %(id)s
   and generation = %(generation)s
-  and status = 'active'
+  and status in ('active', 'failed')
 returning true;
 
 -- name: is_stored
@@ -185,5 +201,5 @@ update grants
 set status = 'failed', failure = %(failure)s, refresh_started_at = null
 where id = %(id)s
   and generation = %(generation)s
-  and status = 'active'
+  and status in ('active', 'failed')
 returning true;

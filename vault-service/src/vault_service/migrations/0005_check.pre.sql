@@ -1,0 +1,2 @@
+-- When the owner last had a grant checked at the authorization server: once a minute at most.
+alter table grants add column checked_at timestamptz;

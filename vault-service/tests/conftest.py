@@ -25,6 +25,12 @@ def database_url(migrated: None, new_database: Callable[[str, str], str]) -> str
 
 
 @pytest.fixture
+def owner_url(database_url: str) -> str:
+    """The same database, as the role that owns its schema."""
+    return database_url.replace("//vault:", "//vault_owner:")
+
+
+@pytest.fixture
 def provider() -> ScriptedProvider:
     """The authorization server."""
     return ScriptedProvider(ALICE)

@@ -1,29 +1,35 @@
 """The vault refuses to start with what it cannot work with: one clear line and an exit status, no trace."""
 
+import json
 import os
 import subprocess
 import sys
+import threading
 from base64 import urlsafe_b64encode
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import psycopg
 import pytest
 from replica import ROOT_KEY
 
+from vault_service.adapters import migrate
 from vault_service.adapters.database import Database
 from vault_service.adapters.sealing import Keyring
 
 
 def start(**changes: str | None) -> "subprocess.CompletedProcess[str]":
-    """Import the entry point as gunicorn does."""
+    """Start gunicorn, which must not."""
     environ = {
         "PATH": os.environ["PATH"],
+        "BIND": "127.0.0.1:9",
         "VAULT_DATABASE_URL": "postgresql://vault@127.0.0.1:9/vault",
         "PUBLIC_URL": "http://localhost:3000",
         "ISSUER": "http://localhost:8080/realms/demo",
         "VAULT_CLIENT_SECRET": "s",
         **{name: value for name, value in changes.items() if value is not None},
     }
-    command = [sys.executable, "-c", "import vault_service.wsgi"]
+    command = [sys.executable, "-m", "gunicorn", "-c", "python:service_kit.gunicorn_config", "vault_service.wsgi:app"]
     return subprocess.run(command, env=environ, capture_output=True, text=True, check=False, timeout=60)
 
 
@@ -80,3 +86,65 @@ def test_a_browser_client_cannot_be_an_owner_client(tmp_path: Path) -> None:
     done = start(VAULT_ROOT_KEY_FILE=key, VAULT_OWNER_CLIENTS="task-ui dev-cli")
     assert done.returncode == 78
     assert "task-ui runs in a browser" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ("insert into schema_migrations (name) values ('9999_later.post.sql')", "is of a newer version"),
+        (
+            "delete from schema_migrations where name like '0001%'",
+            "lacks 0001_vault.pre.sql: run `vault-service migrate`",
+        ),
+        ("drop table schema_migrations", "lacks 0001_vault.pre.sql"),
+    ],
+)
+def test_a_schema_of_another_version(tmp_path: Path, owner_url: str, change: str, reason: str) -> None:
+    """What a newer version has taken away, or an older one has not made yet, is not worked with."""
+    with psycopg.connect(owner_url, autocommit=True) as owner:
+        owner.execute(change.encode())
+    key = key_file(tmp_path, urlsafe_b64encode(ROOT_KEY).decode())
+    done = start(VAULT_ROOT_KEY_FILE=key, VAULT_DATABASE_URL=owner_url.replace("vault_owner", "vault"))
+    assert (done.returncode, len(done.stderr.splitlines())) == (78, 1)
+    assert reason in done.stderr
+
+
+def test_what_a_newer_version_prepares_is_no_obstacle(database_url: str, owner_url: str) -> None:
+    """The old code goes on while the new one is rolled out; only migrating backwards is refused."""
+    with psycopg.connect(owner_url, autocommit=True) as owner:
+        owner.execute("insert into schema_migrations (name) values ('9999_later.pre.sql')")
+    database = Database(database_url, name="test", size=1)
+    migrate.check(database)
+    database.close()
+    with pytest.raises(migrate.SchemaMismatchError, match="9999_later"):
+        migrate.migrate(owner_url)
+
+
+class _OtherIssuer(BaseHTTPRequestHandler):
+    """An authorization server that calls itself something else."""
+
+    def do_GET(self) -> None:
+        """Discovery."""
+        names = ("authorization_endpoint", "token_endpoint", "jwks_uri")
+        document = {"issuer": "https://other.example", **dict.fromkeys(names, "https://other.example/x")}
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(json.dumps(document).encode())
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
+        """Be quiet."""
+
+
+def test_an_issuer_that_calls_itself_something_else(tmp_path: Path, database_url: str) -> None:
+    """RFC 8414 section 3.3."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), _OtherIssuer) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        done = start(
+            ISSUER=f"http://127.0.0.1:{server.server_port}/realms/demo",
+            VAULT_ROOT_KEY_FILE=key_file(tmp_path, urlsafe_b64encode(ROOT_KEY).decode()),
+            VAULT_DATABASE_URL=database_url,
+        )
+        server.shutdown()
+    assert done.returncode == 78
+    assert "the server says https://other.example" in done.stderr
+    assert "Traceback" not in done.stderr

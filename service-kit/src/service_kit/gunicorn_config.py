@@ -5,6 +5,7 @@ application's own. On SIGTERM running requests get `graceful_timeout` seconds, l
 METRICS_BIND a process beside the workers answers there with the metrics of them all.
 """
 
+import importlib.util
 import os
 import shutil
 from pathlib import Path
@@ -40,6 +41,13 @@ _exporters: "list[subprocess.Popen[bytes]]" = []
 
 if _METRICS_BIND:
     metrics.prepare_folder()
+
+
+def on_starting(server: "Arbiter") -> None:
+    """gunicorn: nothing is open yet. A service with a `preflight` module says here when it cannot work."""
+    package = server.app.app_uri.partition(".")[0]
+    if importlib.util.find_spec(f"{package}.preflight"):
+        importlib.import_module(f"{package}.preflight").check()
 
 
 def when_ready(_: "Arbiter") -> None:

@@ -6,7 +6,7 @@ Unknown fields, wrong types, repeated parameters and characters that no text nee
 
 import math
 import re
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import unquote_to_bytes
 
 import msgspec
@@ -45,11 +45,31 @@ def body(request: Request, shape: type[T]) -> T:
     if len(data) > MAX_BODY_BYTES:
         raise body_too_large()
     try:
-        return msgspec.json.decode(data, type=shape)
+        return _decoded(data, shape)
     except msgspec.ValidationError as error:
         raise _invalid(error) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise Problem(400, "malformed_json", "The body is not well-formed JSON in UTF-8.") from None
+
+
+def _decoded(data: bytes, shape: type[T]) -> T:
+    try:
+        return msgspec.json.decode(data, type=shape)
+    except msgspec.ValidationError as error:
+        try:  # `2.0` is the integer 2 (JSON Schema 2020-12, section 6.1.1 of its validation part)
+            return msgspec.convert(_whole(msgspec.json.decode(data)), shape)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            raise error from None
+
+
+def _whole(value: Any) -> Any:
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, dict):
+        return {name: _whole(member) for name, member in value.items()}
+    if isinstance(value, list):
+        return [_whole(member) for member in value]
+    return value
 
 
 def optional_body(request: Request, shape: type[T]) -> T:

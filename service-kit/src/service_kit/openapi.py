@@ -24,6 +24,15 @@ _PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
 
 
 @dataclass(frozen=True)
+class Link:
+    """A member of an answer is a parameter of other routes (OpenAPI 3.1, Link Object); `views` are their functions."""
+
+    member: str
+    parameter: str
+    views: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Operation:
     """One route. `answers` maps a status to what its body is; `problems` lists codes."""
 
@@ -45,12 +54,16 @@ class Operation:
 
 @dataclass
 class Api:
-    """A blueprint that keeps the description of its routes. prefix: the path below which all of them live."""
+    """A blueprint that keeps the description of its routes.
+
+    prefix: the path below which all of them live; links: from a view's name to where one can go from its first answer.
+    """
 
     name: str
     title: str
     version: str
     prefix: str
+    links: Mapping[str, tuple[Link, ...]] = field(default_factory=dict)
     operations: list[Operation] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -90,7 +103,11 @@ class Api:
         paths: dict[str, dict[str, Any]] = {}
         for operation in self.operations:
             template = self.prefix + _PARAMETER.sub(r"{\1}", operation.path)
-            paths.setdefault(template, {})[operation.method.lower()] = _describe(operation, refer, components)
+            described = _describe(operation, refer, components)
+            paths.setdefault(template, {})[operation.method.lower()] = described
+            for link in self.links.get(operation.view.__name__, ()):
+                first = described["responses"][str(min(operation.answers))]
+                first.setdefault("links", {}).update(_linked(link))
         return {
             "openapi": "3.1.0",
             "info": {"title": self.title, "version": self.version, "license": {"name": "Apache-2.0"}},
@@ -164,13 +181,22 @@ def _responses(operation: Operation, refer: Mapping[type, dict[str, Any]]) -> di
     return responses
 
 
+def _linked(link: Link) -> dict[str, Any]:
+    parameters = {link.parameter: f"$response.body#/{link.member}"}
+    return {f"{view}_by_{link.parameter}": {"operationId": view, "parameters": parameters} for view in link.views}
+
+
 def _implied(operation: Operation) -> dict[int, tuple[str, ...]]:
-    """The problems that every route of that kind can answer with."""
-    implied: dict[int, tuple[str, ...]] = {413: ("body_too_large",)}
+    """The problems that every route of that kind can answer with; those for all of them are the gateway's."""
+    implied: dict[int, tuple[str, ...]] = {
+        413: ("body_too_large",),
+        429: ("rate_limited",),
+        503: ("service_unavailable",),
+    }
     if operation.body is not None:
         implied |= {400: ("malformed_json",), 415: ("unsupported_media_type",)}
     if operation.body is not None or operation.query is not None:
         implied[422] = ("invalid_input",)
     if not operation.public:
-        implied |= {401: ("unauthorized",), 503: ("provider_unavailable",)}
+        implied |= {401: ("unauthorized",), 503: ("service_unavailable", "provider_unavailable")}
     return implied

@@ -1,23 +1,28 @@
 """The one place that wires adapters to use cases. Nothing connects here: pools and clients open when first used."""
 
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import entry_points
 
 from service_kit import logs
 from service_kit.bearer import Verifier
-from service_kit.issuer import Issuer
+from service_kit.issuer import Issuer, IssuerUnavailableError
 from service_kit.outbound import Session
+from task_service.adapters import migrate
 from task_service.adapters.credentials import OwnCredentials
 from task_service.adapters.database import Database
 from task_service.adapters.identity import UserInfo
 from task_service.adapters.tasks import PostgresAttempts, PostgresTasks
 from task_service.adapters.vault import Vault
+from task_service.application.errors import StorageUnavailableError
 from task_service.application.run import Handler, RunAttempt, Tools
 from task_service.application.tasks import ManageTasks
 from task_service.config import Settings
 from task_service.http.service import Service
 from token_vault_client import TokenVaultClient
 from token_vault_client.credentials import Credentials
+
+log = logs.get(__name__)
 
 HANDLERS = "task_service.handlers"
 VAULT_ANSWER_SECONDS = 20.0
@@ -33,6 +38,24 @@ class Work:
     database: Database
 
 
+def check(settings: Settings) -> None:
+    """Look at what must hold before anything is served.
+
+    Raises SchemaMismatchError, IssuerMismatchError; what is away now is checked when it is used.
+    """
+    database = Database(settings.database_url.reveal(), name="tasks-preflight", size=1)
+    try:
+        migrate.check(database)
+    except StorageUnavailableError as error:
+        log.warning("tasks.database_away", reason=str(error))
+    finally:
+        database.close()
+    try:
+        Issuer(settings.issuer, settings.issuer_internal_url).metadata()
+    except IssuerUnavailableError as error:
+        log.warning("tasks.issuer_away", reason=str(error))
+
+
 def build_service(settings: Settings) -> Service:
     """Wire the HTTP side."""
     database = Database(settings.database_url.reveal(), name="tasks", size=int(settings.threads) + 2)
@@ -41,7 +64,7 @@ def build_service(settings: Settings) -> Service:
     return Service(
         verifier=Verifier(issuer, settings.audience),
         tasks=ManageTasks(PostgresTasks(database), vault),
-        pings={"database": database.ping},
+        pings={"database": database.ping, "schema": partial(migrate.check, database)},
     )
 
 

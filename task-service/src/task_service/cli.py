@@ -7,8 +7,8 @@ import psycopg
 
 from service_kit import logs
 from service_kit.settings import SettingsError
-from task_service import config, worker
-from task_service.adapters.migrate import migrate
+from task_service import config, preflight, worker
+from task_service.adapters.migrate import SchemaMismatchError, migrate
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -20,7 +20,7 @@ def main(arguments: list[str] | None = None) -> int:
     command = parser.parse_args(arguments).command
     try:
         return _migrate() if command == "migrate" else _work()
-    except SettingsError as error:
+    except (SettingsError, SchemaMismatchError) as error:
         return _fail(str(error), 78)
 
 
@@ -34,6 +34,7 @@ def _migrate() -> int:
 
 
 def _work() -> int:
+    preflight.check()
     settings = config.read()
     logs.configure("worker", settings.log_level)
     return worker.supervise(settings)

@@ -6,8 +6,9 @@ from functools import partial
 
 from service_kit import logs
 from service_kit.bearer import Verifier
-from service_kit.issuer import Issuer
+from service_kit.issuer import Issuer, IssuerUnavailableError
 from service_kit.outbound import Session
+from vault_service.adapters import migrate
 from vault_service.adapters.audit import AuditLog
 from vault_service.adapters.audit_chain import BATCH_LINES, AuditSealer
 from vault_service.adapters.authorization_server import AuthorizationServer
@@ -51,20 +52,31 @@ class Service:
     """A wired vault with its background work."""
 
     vault: Vault
-    keyring: Keyring
     background: tuple[Background, ...]
 
     def start(self) -> None:
-        """Check the root key against the database and begin the background work.
-
-        Raises WrongRootKeyError; a database that is away now only delays the check to the first use.
-        """
-        try:
-            self.keyring.load()
-        except StorageUnavailableError as error:
-            log.warning("vault.keys_not_loaded", reason=str(error))
+        """Begin the background work. The keys are loaded when they are first used."""
         for work in self.background:
             work.start()
+
+
+def check(settings: Settings) -> None:
+    """Look at what must hold before anything is served.
+
+    Raises WrongRootKeyError, SchemaMismatchError, IssuerMismatchError; what is away now is checked when it is used.
+    """
+    database = Database(settings.database_url.reveal(), name="vault-preflight", size=1)
+    try:
+        migrate.check(database)
+        Keyring(database, settings.root_key.value).load()
+    except StorageUnavailableError as error:
+        log.warning("vault.database_away", reason=str(error))
+    finally:
+        database.close()
+    try:
+        Issuer(settings.issuer, settings.issuer_internal_url).metadata()
+    except IssuerUnavailableError as error:
+        log.warning("vault.issuer_away", reason=str(error))
 
 
 def build(settings: Settings) -> Service:
@@ -108,9 +120,9 @@ def build(settings: Settings) -> Service:
         default_provider=DEFAULT_PROVIDER,
         default_services=settings.default_services,
         is_https=settings.public_url.startswith("https:"),
-        pings={"database": keyring.load},
+        pings={"database": keyring.load, "schema": partial(migrate.check, database)},
     )
-    return Service(vault, keyring, (housekeeping, sealing))
+    return Service(vault, (housekeeping, sealing))
 
 
 def _housekeeping(

@@ -8,7 +8,7 @@ from flask import Response, request
 import task_service
 from service_kit import inputs
 from service_kit.http import authenticate, bearer_token, respond
-from service_kit.openapi import Api
+from service_kit.openapi import Api, Link
 from task_service.application.errors import TaskNotFoundError
 from task_service.application.tasks import Caller
 from task_service.domain.task import Subject, parse_id, public_id
@@ -25,12 +25,13 @@ from task_service.http.schemas import (
 )
 from task_service.http.service import Service
 
+LINKS = {"create_task": (Link("id", "task_id", ("get_task", "link_persistent_id", "execute_task", "delete_task")),)}
 MISSING = {404: ("task_not_found",), 503: ("provider_unavailable", "storage_unavailable")}
 
 
 def create_api(service: Service) -> Api:
     """The routes over a wired service."""
-    api = Api("tasks", "Task service", task_service.__version__, "/api/tasks")
+    api = Api("tasks", "Task service", task_service.__version__, "/api/tasks", LINKS)
 
     def caller() -> Caller:
         claims = authenticate(service.verifier)

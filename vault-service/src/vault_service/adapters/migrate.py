@@ -7,11 +7,20 @@ from importlib.resources import files
 
 import psycopg
 
+from vault_service.adapters.database import Database
+
 LOCK_NUMBER = 0x7661756C74  # "vault": two replicas that start together migrate one after the other
 
 
+class SchemaMismatchError(Exception):
+    """The database's schema is not one that this version of the code can work with."""
+
+
 def migrate(url: str) -> list[str]:
-    """Bring the database up to date as its owner; the names of the files that were applied."""
+    """Bring the database up to date as its owner; the names of the files that were applied.
+
+    Raises SchemaMismatchError when the database is of a newer version, psycopg.Error.
+    """
     with psycopg.connect(url, autocommit=True, application_name="vault-migrate") as connection:
         connection.execute("select pg_advisory_lock(%s)", [LOCK_NUMBER])
         connection.execute(
@@ -19,7 +28,10 @@ def migrate(url: str) -> list[str]:
             " (name text primary key, applied_at timestamptz not null default now())"
         )
         rows = connection.execute("select name from schema_migrations").fetchall()
-        pending = sorted(available() - {name for (name,) in rows})
+        applied = {name for (name,) in rows}
+        if newer := applied - available():
+            raise SchemaMismatchError(f"the database is of a newer version: it has {', '.join(sorted(newer))}")
+        pending = sorted(available() - applied)
         for name in pending:
             with connection.transaction():
                 connection.execute((files("vault_service.migrations") / name).read_bytes())
@@ -30,3 +42,19 @@ def migrate(url: str) -> list[str]:
 def available() -> set[str]:
     """The names of all migrations that this version of the code knows."""
     return {entry.name for entry in files("vault_service.migrations").iterdir() if entry.name.endswith(".sql")}
+
+
+def check(database: Database) -> None:
+    """Whether this version of the code can work with the database as it is.
+
+    It may lack what comes after the roll-out, and have what a newer version prepares; nothing else. Raises
+    SchemaMismatchError, StorageUnavailableError.
+    """
+    try:
+        applied = {name for (name,) in database.all(b"select name from schema_migrations", {})}
+    except (psycopg.errors.UndefinedTable, psycopg.errors.InsufficientPrivilege):
+        applied = set()
+    if missing := [name for name in available() - applied if name.endswith(".pre.sql")]:
+        raise SchemaMismatchError(f"the database lacks {', '.join(sorted(missing))}: run `vault-service migrate`")
+    if newer := [name for name in applied - available() if name.endswith(".post.sql")]:
+        raise SchemaMismatchError(f"the database is of a newer version: it has {', '.join(sorted(newer))}")

@@ -6,6 +6,7 @@ import sys
 import psycopg
 
 from service_kit.settings import SettingsError
+from vault_service.adapters.migrate import SchemaMismatchError
 from vault_service.adapters.sealing import WrongRootKeyError
 from vault_service.application.errors import StorageUnavailableError
 from vault_service.cli import audit, migrate
@@ -25,7 +26,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         status: int = options.run(options)
-    except (SettingsError, WrongRootKeyError) as error:
+    except (SettingsError, WrongRootKeyError, SchemaMismatchError) as error:
         return _fail(str(error), EX_CONFIG)
     except (psycopg.Error, StorageUnavailableError) as error:
         return _fail(f"the database refuses: {error}".strip(), EX_TEMPFAIL)

@@ -7,7 +7,7 @@ import vault_service
 from service_kit import inputs, logs
 from service_kit.bearer import Claims
 from service_kit.http import authenticate, respond
-from service_kit.openapi import Api
+from service_kit.openapi import Api, Link
 from vault_service.application.consent import Wish
 from vault_service.application.issue import parse_scope
 from vault_service.application.refresh import Need
@@ -36,11 +36,21 @@ from vault_service.http.schemas import (
 from vault_service.http.vault import Vault
 
 CONSENT_MESSAGE = "Open the consent URL and grant offline access."
+LINKS = {
+    "request_offline_consent": (
+        Link(
+            "persistentTokenId",
+            "token_id",
+            ("get_token", "get_token_audit", "export_token_audit", "check_token", "revoke_token"),
+        ),
+        Link("persistentTokenId", "id", ("issue_access_token",)),
+    )
+}
 
 
 def create_api(vault: Vault) -> Api:
     """The routes over a wired vault."""
-    api = Api("vault", "Offline token vault", vault_service.__version__, "/api/auth/manager")
+    api = Api("vault", "Offline token vault", vault_service.__version__, "/api/auth/manager", LINKS)
     _consent_routes(api, vault)
     _token_routes(api, vault)
     _owner_routes(api, vault)

@@ -14,7 +14,7 @@ from vault_service.domain.audit import Line as AuditedLine
 from vault_service.domain.grant import AccessToken, Failure, Grant, Status, TokenType
 
 Line = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=LINE)]
-ScopeName = Annotated[str, msgspec.Meta(min_length=1, max_length=100, pattern=r"^[\x21\x23-\x5b\x5d-\x7e]+\Z")]
+ScopeName = Annotated[str, msgspec.Meta(min_length=1, max_length=100, pattern=r"^[\x21\x23-\x5b\x5d-\x7e]+$(?!\n)")]
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 """A point in time; RFC 3339 in UTC on the wire."""
 
@@ -51,7 +51,7 @@ class TokenQuery(Input, frozen=True, kw_only=True, rename=None):
     id: str
     subject: Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=LINE)] | None = None
     min_valid: Annotated[int, msgspec.Meta(ge=0, le=86_400)] = 0
-    scope: Annotated[str, msgspec.Meta(max_length=1000)] = ""
+    scope: Annotated[str, msgspec.Meta(max_length=1000, pattern=r"^[\x20\x21\x23-\x5b\x5d-\x7e]*$(?!\n)")] = ""
 
 
 class IssuedToken(Output, frozen=True, kw_only=True):

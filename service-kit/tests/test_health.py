@@ -1,5 +1,7 @@
 """Alive and ready."""
 
+from collections.abc import Callable
+
 import pytest
 import structlog
 from flask.testing import FlaskClient
@@ -52,3 +54,15 @@ def test_it_is_alive_whatever_its_parts_do() -> None:
 def test_without_parts_it_is_ready() -> None:
     """Nothing is needed."""
     assert client().get("/readyz").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("database", "status", "word"), [(fine, 200, "degraded"), (broken, 503, "unavailable")], ids=["well", "broken"]
+)
+def test_what_is_merely_useful_does_not_make_it_unready(database: Callable[[], None], status: int, word: str) -> None:
+    """It says what is amiss; what is needed counts more."""
+    app = create_app("test", {})
+    app.register_blueprint(health.blueprint({"database": database}, {"redis": broken}))
+    answer = app.test_client().get("/readyz")
+    checks = {"database": "ok" if database is fine else "unavailable", "redis": "unavailable"}
+    assert (answer.status_code, answer.get_json()) == (status, {"status": word, "checks": checks})

@@ -1,7 +1,8 @@
 """Health for an orchestrator: `/healthz` says that the process answers, `/readyz` that what it needs answers too.
 
-A ping is a named function that returns when its part is well and raises when it is not. Answers name the pings, never
-the reason: that stands in the log. Neither address is routed by the gateway.
+A ping is a named function that returns when its part is well and raises when it is not. Some parts can be done without
+for a while: then the service is `degraded` and still ready. Answers name the pings, never the reason: that stands in
+the log. Neither address is routed by the gateway.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,14 +17,17 @@ log = logs.get(__name__)
 
 
 class Health(Output, frozen=True, kw_only=True):
-    """status: `ok` or `unavailable`; checks: by ping name the same words."""
+    """status: `ok`, `degraded` or `unavailable`; checks: by ping name, `ok` or `unavailable`."""
 
     status: str
     checks: dict[str, str]
 
 
-def blueprint(pings: Mapping[str, Callable[[], None]]) -> Blueprint:
-    """The two addresses; `pings` by name."""
+Pings = Mapping[str, Callable[[], None]]
+
+
+def blueprint(needed: Pings, useful: Pings | None = None) -> Blueprint:
+    """The two addresses. needed: without one of them the service is not ready; useful: it can do without."""
     health = Blueprint("health", __name__)
 
     @health.get("/healthz")
@@ -32,9 +36,13 @@ def blueprint(pings: Mapping[str, Callable[[], None]]) -> Blueprint:
 
     @health.get("/readyz")
     def ready() -> Response:
-        checks = {name: _check(name, ping) for name, ping in pings.items()}
-        well = all(state == "ok" for state in checks.values())
-        return respond(Health(status="ok" if well else "unavailable", checks=checks), 200 if well else 503)
+        must = {name: _check(name, ping) for name, ping in needed.items()}
+        may = {name: _check(name, ping) for name, ping in (useful or {}).items()}
+        if "unavailable" in must.values():
+            status = "unavailable"
+        else:
+            status = "degraded" if "unavailable" in may.values() else "ok"
+        return respond(Health(status=status, checks={**must, **may}), 503 if status == "unavailable" else 200)
 
     return health
 

@@ -29,10 +29,9 @@ from vault_service.adapters.spool import Spool
 from vault_service.adapters.telemetry import PrometheusTelemetry
 from vault_service.adapters.token_endpoint import TokenEndpoint
 from vault_service.application.consent import OfflineConsent
-from vault_service.application.errors import StorageUnavailableError
+from vault_service.application.errors import ProviderUnavailableError, StorageUnavailableError
 from vault_service.application.issue import BATCH_THREADS, IssueAccessToken, IssueMany
 from vault_service.application.manage import ManageGrants
-from vault_service.application.ports import AccessTokens
 from vault_service.application.refresh import Refresher
 from vault_service.config import Settings
 from vault_service.http.callback import CALLBACK_PATH
@@ -84,8 +83,8 @@ def build(settings: Settings) -> Service:
     threads = int(settings.threads)
     telemetry = PrometheusTelemetry()
     issuer = Issuer(settings.issuer, settings.issuer_internal_url)
-    server = Breaker(_authorization_server(settings, issuer), partial(telemetry.paused, DEFAULT_PROVIDER))
-    providers = {DEFAULT_PROVIDER: server}
+    servers = {DEFAULT_PROVIDER: _authorization_server(settings, issuer)}
+    providers = {name: Breaker(server, partial(telemetry.paused, name)) for name, server in servers.items()}
     # Threads that serve, as many that call each provider, and the background; each of the callers may hold a lock.
     callers = threads * len(providers)
     url = settings.database_url.reveal()
@@ -120,7 +119,11 @@ def build(settings: Settings) -> Service:
         default_provider=DEFAULT_PROVIDER,
         default_services=settings.default_services,
         is_https=settings.public_url.startswith("https:"),
-        pings={"database": keyring.load, "schema": partial(migrate.check, database)},
+        needed={"database": keyring.load, "schema": partial(migrate.check, database)},
+        useful={
+            "redis": shared.ping,
+            **{f"provider {name}": partial(_ping_provider, servers[name], providers[name]) for name in servers},
+        },
     )
     return Service(vault, (housekeeping, sealing))
 
@@ -162,6 +165,12 @@ def _seal(chain: AuditSealer, telemetry: PrometheusTelemetry) -> bool:
     return seal.lines == BATCH_LINES
 
 
+def _ping_provider(server: AuthorizationServer, breaker: Breaker) -> None:
+    server.ping()
+    if left := breaker.paused_for():
+        raise ProviderUnavailableError(left)
+
+
 def _authorization_server(settings: Settings, issuer: Issuer) -> AuthorizationServer:
     endpoint = TokenEndpoint(Session(), settings.client_id, settings.client_secret.reveal())
     return AuthorizationServer(issuer, endpoint, settings.client_id, settings.public_url + CALLBACK_PATH)
@@ -169,7 +178,7 @@ def _authorization_server(settings: Settings, issuer: Issuer) -> AuthorizationSe
 
 def _shared_access_tokens(
     settings: Settings, sealer: Sealer, clock: DatabaseClock, telemetry: PrometheusTelemetry
-) -> AccessTokens:
+) -> RedisAccessTokens | NoSharedAccessTokens:
     if settings.redis_url is None:
         return NoSharedAccessTokens()
     return RedisAccessTokens(connect_redis(settings.redis_url.reveal()), sealer, clock.now, telemetry, _report_redis)

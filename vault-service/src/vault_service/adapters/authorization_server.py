@@ -29,6 +29,10 @@ class AuthorizationServer:
         self._client_id = client_id
         self._redirect_uri = redirect_uri
 
+    def ping(self) -> None:
+        """Return when discovery has worked. Raises IssuerUnavailableError, IssuerMismatchError."""
+        self._issuer.metadata()
+
     def authorization_url(self, *, state: str, nonce: str, code_challenge: str, scopes: frozenset[str]) -> str:
         """Where to send the person; consent is asked for each time. Raises ProviderUnavailableError."""
         try:

@@ -101,6 +101,10 @@ class RedisAccessTokens:
         except (redis.RedisError, OSError) as error:
             self._pause(error)
 
+    def ping(self) -> None:
+        """Return when Redis answers. Raises redis.RedisError, OSError."""
+        self._client.ping()
+
     def _name(self, place: Place) -> str:
         return f"vault:{self._sealer.pseudonym(hashlib.sha256(place.row.encode()).hexdigest())}"
 
@@ -114,6 +118,9 @@ class RedisAccessTokens:
 
 class NoSharedAccessTokens:
     """Stands in where no Redis is configured."""
+
+    def ping(self) -> None:
+        """Nothing can be away."""
 
     def get(self, grant_id: UUID, scopes: frozenset[str]) -> AccessToken | None:  # noqa: ARG002 - the port's shape
         """Nothing is shared."""

@@ -23,5 +23,5 @@ def create_app(vault: Vault) -> Flask:
         return Response(document, HTTPStatus.OK, content_type="application/json")
 
     app.register_blueprint(api.blueprint)
-    app.register_blueprint(health.blueprint(vault.pings))
+    app.register_blueprint(health.blueprint(vault.needed, vault.useful))
     return app

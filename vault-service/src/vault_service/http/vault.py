@@ -1,10 +1,11 @@
 """What the routes need of a wired vault."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
 from service_kit.bearer import Verifier
+from service_kit.health import Pings
 from vault_service.application.consent import OfflineConsent
 from vault_service.application.issue import IssueAccessToken, IssueMany
 from vault_service.application.manage import ManageGrants
@@ -13,7 +14,7 @@ from vault_service.http.callers import Policy
 
 @dataclass(frozen=True)
 class Vault:
-    """Use cases, and the rules of the edge. pings: by name, what must answer before the vault is ready."""
+    """Use cases, and the rules of the edge. needed, useful: pings by name, see `service_kit.health`."""
 
     verifier: Verifier
     policy: Policy
@@ -26,4 +27,5 @@ class Vault:
     default_provider: str
     default_services: frozenset[str]
     is_https: bool
-    pings: Mapping[str, Callable[[], None]]
+    needed: Pings
+    useful: Pings

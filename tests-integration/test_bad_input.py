@@ -147,10 +147,13 @@ def test_bad_queries(alice: Api, query: str) -> None:
         ("GET", f"{MANAGER}/offline-consent"),
         ("POST", f"{MANAGER}/access-token"),
         ("POST", f"{MANAGER}/offline-callback"),
+        ("TRACE", "/api/tasks"),
+        ("TRACE", f"{MANAGER}/tokens"),
+        ("POST", "/tasks"),
     ],
 )
 def test_wrong_methods(alice: Api, method: str, address: str) -> None:
-    """405 with Allow."""
+    """405 with Allow, also where it is the gateway that refuses."""
     answer = alice.call(method, address)
     assert problem(answer) == (405, "method_not_allowed")
     assert answer.headers["Allow"]

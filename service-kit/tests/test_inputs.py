@@ -21,6 +21,7 @@ class Note(inputs.Input, frozen=True, kw_only=True):
     title: Annotated[str, msgspec.Meta(min_length=1, max_length=20, pattern=inputs.LINE)]
     long_text: Annotated[str, msgspec.Meta(max_length=100_000, pattern=inputs.TEXT)] = ""
     tags: tuple[str, ...] = ()
+    stars: Annotated[int, msgspec.Meta(ge=0, le=5)] = 0
     due: Annotated[datetime, msgspec.Meta(tz=True)] | msgspec.UnsetType = msgspec.UNSET
 
 
@@ -153,6 +154,13 @@ def test_deep_nesting_is_refused_like_other_bad_input(client: FlaskClient, body:
     assert problem(client, body) in {(400, "malformed_json"), (422, "invalid_input")}
 
 
+@pytest.mark.parametrize("number", ["2", "2.0", "2e0", "0.2e1", "-0.0"])
+def test_a_whole_number_may_be_written_in_any_way(client: FlaskClient, number: str) -> None:
+    """JSON has one kind of number, and JSON Schema calls `2.0` an integer."""
+    body = f'{{"title": "x", "stars": {number}, "tags": ["1.0"]}}'
+    assert client.post("/notes", data=body, content_type="application/json").get_json()["first"] == "x"
+
+
 @pytest.mark.parametrize("body", ["[]", "null", "5", '"x"', "true"])
 def test_json_that_is_no_object_is_422(client: FlaskClient, body: str) -> None:
     """The whole document is at fault: the empty pointer."""
@@ -177,6 +185,11 @@ def test_json_that_is_no_object_is_422(client: FlaskClient, body: str) -> None:
         ({"title": "x", "due": "tomorrow"}, "/due"),
         ({"title": "x", "due": "2026-02-30T00:00:00Z"}, "/due"),
         ({"title": "x", "due": 5}, "/due"),
+        ({"title": "x", "stars": 2.5}, "/stars"),
+        ({"title": "x", "stars": 6.0}, "/stars"),
+        ({"title": "x", "stars": 1e300}, "/stars"),
+        ({"title": "x", "stars": "2"}, "/stars"),
+        ({"title": "x", "stars": True}, "/stars"),
     ],
 )
 def test_the_faulty_part_is_named(client: FlaskClient, body: dict[str, Any], pointer: str) -> None:

@@ -11,7 +11,7 @@ from schemathesis.specs.openapi.definitions import OPENAPI_31
 
 from service_kit.http import create_app, respond
 from service_kit.inputs import LINE, TEXT, Input, Output
-from service_kit.openapi import Api
+from service_kit.openapi import Api, Link
 
 
 class Colour(Enum):
@@ -54,7 +54,8 @@ class Thing(Output, frozen=True, kw_only=True):
 @pytest.fixture
 def api() -> Api:
     """Three routes."""
-    api = Api("things", "Things", "1.0", "/api/things")
+    links = {"make_thing": (Link("thingId", "place", ("see_thing",)),)}
+    api = Api("things", "Things", "1.0", "/api/things", links)
 
     @api.route("GET", "", answers={200: Thing, 304: None}, query=Search)
     def find_things() -> Response:
@@ -65,7 +66,11 @@ def api() -> Api:
         return respond(Thing(thing_id="1"))
 
     @api.route(
-        "POST", "/<kind>/<uuid:place>", answers={201: Thing}, body=NewThing, problems={409: ("taken",), 503: ("full",)}
+        "POST",
+        "/<kind>/<uuid:place>",
+        answers={201: Thing},
+        body=NewThing,
+        problems={409: ("taken",), 503: ("full",)},
     )
     def make_thing(kind: str, place: str) -> Response:
         """Make a thing."""
@@ -158,10 +163,19 @@ def test_every_problem_that_can_come_is_described(api: Api) -> None:
     """Those of the kind of route, and its own; two with one status do not hide each other."""
     paths = api.document()["paths"]
     make, see = (paths["/api/things/{kind}/{place}"][method]["responses"] for method in ("post", "get"))
-    assert set(make) == {"201", "400", "401", "409", "413", "415", "422", "503"}
-    assert make["503"]["description"] == "Problem; code: `provider_unavailable`, `full`"
-    assert set(see) == {"200", "413"}
-    assert set(paths["/api/things"]["get"]["responses"]) == {"200", "304", "401", "413", "422", "503"}
+    assert set(make) == {"201", "400", "401", "409", "413", "415", "422", "429", "503"}
+    assert make["503"]["description"] == "Problem; code: `service_unavailable`, `provider_unavailable`, `full`"
+    assert set(see) == {"200", "413", "429", "503"}
+    assert set(paths["/api/things"]["get"]["responses"]) == {"200", "304", "401", "413", "422", "429", "503"}
+
+
+def test_an_answer_says_where_one_can_go_from_it(api: Api) -> None:
+    """A link names an operation that is there, and where its parameter comes from."""
+    paths = api.document()["paths"]
+    answer = paths["/api/things/{kind}/{place}"]["post"]["responses"]["201"]
+    assert answer["links"] == {
+        "see_thing_by_place": {"operationId": "see_thing", "parameters": {"place": "$response.body#/thingId"}}
+    }
 
 
 def test_who_must_log_in_is_described(api: Api) -> None:

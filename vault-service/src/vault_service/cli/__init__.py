@@ -9,9 +9,9 @@ from service_kit.settings import SettingsError
 from vault_service.adapters.migrate import SchemaMismatchError
 from vault_service.adapters.sealing import WrongRootKeyError
 from vault_service.application.errors import StorageUnavailableError
-from vault_service.cli import audit, migrate
+from vault_service.cli import audit, doctor, migrate
 
-COMMANDS = (migrate, audit)
+COMMANDS = (migrate, doctor, audit)
 
 EX_TEMPFAIL = 75  # sysexits.h: try again later
 EX_CONFIG = 78  # sysexits.h: the configuration is unusable

@@ -1,0 +1,98 @@
+"""`vault-service doctor`: what is wrong is named, with what to do."""
+
+import os
+import subprocess
+import sys
+from base64 import urlsafe_b64encode
+from pathlib import Path
+
+import psycopg
+import pytest
+from replica import ROOT_KEY, Replica
+
+
+def doctor(database_url: str, folder: Path, **changes: str) -> "subprocess.CompletedProcess[str]":
+    """Run it against a database, with no Redis and no authorization server."""
+    key = folder / "root.key"
+    if not key.exists():
+        key.write_text(urlsafe_b64encode(ROOT_KEY).decode())
+        key.chmod(0o400)
+    environ = {
+        "PATH": os.environ["PATH"],
+        "VAULT_DATABASE_URL": database_url,
+        "VAULT_ROOT_KEY_FILE": str(key),
+        "VAULT_SPOOL_DIR": str(folder / "spool"),
+        "PUBLIC_URL": "http://localhost:3000",
+        "ISSUER": "http://127.0.0.1:9/realms/demo",
+        "VAULT_CLIENT_SECRET": "s",
+        **changes,
+    }
+    command = [sys.executable, "-m", "vault_service.cli", "doctor"]
+    return subprocess.run(command, env=environ, capture_output=True, text=True, check=False, timeout=60)
+
+
+def state(done: "subprocess.CompletedProcess[str]", subject: str) -> str:
+    """ok, warn or fail."""
+    (line,) = [line for line in done.stdout.splitlines() if line[7:].startswith(f"{subject}:")]
+    return line.split()[0]
+
+
+def test_a_provider_that_is_away_fails_and_the_rest_is_well(vault: Replica, database_url: str, tmp_path: Path) -> None:
+    """Exit 1, one line for each thing, advice below what is wrong."""
+    vault.grant()
+    done = doctor(database_url, tmp_path)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert state(done, "provider http://127.0.0.1:9/realms/demo") == "fail"
+    assert "→ check ISSUER" in done.stdout
+    assert state(done, "durability") == "fail"  # the tests' server runs without fsync
+    for subject in ("settings", "schema", "root key", "audit", "clock", "outbox", "audit chain", "spool", "redis"):
+        assert state(done, subject) == "ok", done.stdout
+
+
+@pytest.mark.parametrize(
+    ("change", "subject", "expected"),
+    [
+        ("grant update on audit to vault", "audit", "fail"),
+        ("drop table schema_migrations", "schema", "fail"),
+        (
+            """insert into revocations (id, grant_id, issuer, subject, provider, created_at)
+               values (gen_random_uuid(), gen_random_uuid(), 'i', 's', 'p', now() - interval '2 hours')""",
+            "outbox",
+            "warn",
+        ),
+        ("update audit set at = at - interval '5 minutes'", "audit chain", "warn"),
+    ],
+)
+def test_what_is_wrong_in_the_database(
+    vault: Replica, database_url: str, owner_url: str, tmp_path: Path, change: str, subject: str, expected: str
+) -> None:
+    """Each thing by its name."""
+    vault.grant()
+    with psycopg.connect(owner_url, autocommit=True) as owner:
+        owner.execute(change.encode())
+    done = doctor(database_url, tmp_path)
+    assert state(done, subject) == expected, done.stdout
+
+
+def test_the_wrong_root_key(vault: Replica, database_url: str, tmp_path: Path) -> None:
+    """And the key itself is not shown."""
+    vault.grant()
+    (tmp_path / "root.key").write_text(urlsafe_b64encode(bytes(32)).decode())
+    (tmp_path / "root.key").chmod(0o400)
+    done = doctor(database_url, tmp_path)
+    assert state(done, "root key") == "fail"
+    assert urlsafe_b64encode(bytes(32)).decode() not in done.stdout
+
+
+def test_without_a_database_the_rest_is_still_looked_at(tmp_path: Path) -> None:
+    """All there is to mend, at once."""
+    done = doctor("postgresql://vault@127.0.0.1:9/vault", tmp_path, REDIS_URL="redis://127.0.0.1:9/0")
+    assert (state(done, "database"), state(done, "redis"), state(done, "spool")) == ("fail", "warn", "ok")
+
+
+def test_what_waits_in_the_spool_is_counted(tmp_path: Path) -> None:
+    """It holds the only copy of a rotated token."""
+    (tmp_path / "spool").mkdir()
+    (tmp_path / "spool" / "1.2").write_text("{}")
+    done = doctor("postgresql://vault@127.0.0.1:9/vault", tmp_path)
+    assert state(done, "spool") == "warn"

@@ -45,7 +45,7 @@ test: lint test-frontend test-unit test-integration ## The whole proof
 lint: .venv/dev ## Format, rules, types, import contracts
 	@echo "== lint"
 	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet .
-	@$(BIN)/mypy $(addsuffix /src,$(PACKAGES)) tests-integration
+	@$(BIN)/mypy $(addsuffix /src,$(PACKAGES)) tests-integration bench
 	@$(BIN)/mypy conftest.py
 	@$(BIN)/lint-imports
 
@@ -75,6 +75,12 @@ bench: bench-vault ## All benchmarks
 BENCH ?= # --rounds 9 --seconds 10, say
 bench-vault: .venv/dev frontend/dist/index.html ## Speed of the vault: figures P1 to P4; options in BENCH="--rounds 9"
 	@PYTHONPATH=tests-integration $(BIN)/python -m bench vault $(BENCH)
+
+.PHONY: test-compose
+test-compose: .venv/dev ## The same against docker-compose.yml, with several replicas and faults (a container engine)
+	@docker info >/dev/null 2>&1 || { echo "make test-compose needs a container engine, and none answers" >&2; exit 1; }
+	@echo "== integration and browser tests, against docker-compose.yml"
+	@STACK=compose $(BIN)/pytest -q tests-integration
 
 ##@ Maintain
 

@@ -1,4 +1,7 @@
-"""One stack for the whole run, on its own ports, against the authorization server that `IDP` names (default: dev)."""
+"""One stack for the whole run, on its own ports, against the authorization server that `IDP` names (default: dev).
+
+`STACK=compose` runs the same tests against docker-compose.yml, with the real Keycloak inside.
+"""
 
 import os
 import shutil
@@ -19,21 +22,29 @@ def stack() -> Iterator[Stack]:
     idp = os.environ.get("IDP") or "dev"
     state_dir = Path(tempfile.mkdtemp(prefix="offline-token-vault-test-"))
     state_dir.chmod(0o755)  # PostgreSQL runs as somebody else when we are root
-    running = Stack.create(state_dir, idp)
-    running.start()
+    running = _compose_stack(state_dir) if os.environ.get("STACK") == "compose" else Stack.create(state_dir, idp)
     try:
+        running.start()
         yield running
+        running.collect_logs()
         found = leaks(running)
     finally:
-        _keep_logs(state_dir)
-        running.command("clean")
+        _keep_logs(running)
+        running.clean()
     assert found == [], "secrets where none may be"
 
 
-def _keep_logs(state_dir: Path) -> None:
+def _compose_stack(state_dir: Path) -> Stack:
+    from compose_stack import ComposeStack  # noqa: PLC0415 - testcontainers are needed nowhere else
+
+    return ComposeStack(state_dir)
+
+
+def _keep_logs(stack: Stack) -> None:
+    stack.collect_logs()
     target = ARTIFACTS / "log"
     shutil.rmtree(target, ignore_errors=True)
-    shutil.copytree(state_dir / "log", target)
+    shutil.copytree(stack.state_dir / "log", target)
 
 
 @pytest.fixture

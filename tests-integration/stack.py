@@ -1,6 +1,7 @@
 """The stack under test, as an operator has it: its `stack.env`, its logs, and the commands that start and stop it."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -93,8 +94,30 @@ class Stack:
     def kill(self, part: str) -> None:
         """kill -9 a part with all its children, as a machine that loses power would."""
         pid = self.pid(part)
-        os.killpg(pid, 9)
+        os.killpg(pid, signal.SIGKILL)
         eventually(lambda: not is_running(pid), f"{part} is dead")
+
+    def terminate(self, part: str) -> None:
+        """SIGTERM, as a deploy does."""
+        os.kill(self.pid(part), signal.SIGTERM)
+
+    def kill_children(self, part: str) -> None:
+        """kill -9 whatever the part's first process has started."""
+        pid = self.pid(part)
+        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+            os.kill(int(child), signal.SIGKILL)
+
+    def parts(self) -> dict[str, bool]:
+        """Each part and whether it is alive."""
+        words = [line.split() for line in self.command("status").stdout.splitlines()]
+        return {part: state == "up" for part, state in words}
+
+    def clean(self) -> None:
+        """Stop it and forget all its data."""
+        self.command("clean")
+
+    def collect_logs(self) -> None:
+        """The logs are files already."""
 
     def control(self, method: str, path: str, body: Any = None) -> requests.Response:
         """Flip a switch of the development authorization server."""

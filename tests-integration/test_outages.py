@@ -1,8 +1,5 @@
 """Parts that die: what goes on, what is said, and that nothing is lost."""
 
-import os
-import signal
-
 from api import MANAGER, Api, command_line_token, problem
 from person import Person
 from stack import Stack, eventually
@@ -62,8 +59,7 @@ def test_a_child_that_dies_is_started_again(healthy: Stack, alice: Api, alice_pe
     task_id, _ = alice.ready_task(alice_person)
     alice.execute(task_id)
     eventually(lambda: alice.task(task_id).get("progress", 0) >= 10, "it runs")
-    for child in _children(healthy.pid("worker")):
-        os.kill(child, signal.SIGKILL)
+    healthy.kill_children("worker")
     assert alice.finished(task_id)["status"] == "completed"
 
 
@@ -72,9 +68,9 @@ def test_a_deploy_loses_no_task(healthy: Stack, alice: Api, alice_person: Person
     task_id, _ = alice.ready_task(alice_person)
     alice.execute(task_id)
     eventually(lambda: alice.task(task_id).get("progress", 0) >= 10, "it runs")
-    os.kill(healthy.pid("worker"), signal.SIGTERM)
+    healthy.terminate("worker")
     eventually(lambda: alice.task(task_id)["status"] == "queued", "it is given back")
-    eventually(lambda: healthy.command("status").returncode == 1, "the worker is gone")
+    eventually(lambda: not healthy.parts()["worker"], "the worker is gone")
     healthy.start()
     assert alice.finished(task_id)["status"] == "completed"
 
@@ -82,8 +78,8 @@ def test_a_deploy_loses_no_task(healthy: Stack, alice: Api, alice_person: Person
 def test_everything_restarts_and_nothing_is_lost(healthy: Stack, alice: Api, alice_person: Person) -> None:
     """kill -9 of every part at once; then the same token and the same tasks work."""
     task_id, token_id = alice.ready_task(alice_person)
-    names = [line.split()[0] for line in healthy.command("status").stdout.splitlines()]
-    assert set(names) == {"postgres", "redis", "idp", "vault", "tasks", "worker", "gateway"}
+    names = set(healthy.parts())
+    assert names == {"postgres", "redis", "idp", "vault", "tasks", "worker", "gateway"}
     for name in names:
         healthy.kill(name)
     healthy.start()
@@ -121,8 +117,3 @@ def test_a_token_that_fails_while_a_task_runs_fails_the_task(
     token = alice.get(f"{MANAGER}/tokens/{token_id}").json()
     assert (token["status"], token["failure"]) == ("failed", "reauthorization_required")
     assert alice.execute(task_id).json()["status"] == "token_failed"
-
-
-def _children(pid: int) -> list[int]:
-    with open(f"/proc/{pid}/task/{pid}/children") as file:  # noqa: PTH123 - a file of the kernel's
-        return [int(child) for child in file.read().split()]

@@ -11,6 +11,9 @@ import pytest
 import requests
 from stack import ROOT, Stack, eventually, is_running
 
+pytestmark = pytest.mark.skipif(
+    os.environ.get("STACK") == "compose", reason="the native stack's own commands; compose has its own"
+)
 PARTS = ("postgres", "redis", "idp", "vault", "tasks", "worker", "gateway")
 
 

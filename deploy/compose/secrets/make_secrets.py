@@ -27,6 +27,7 @@ NAMES = (
     "database_tasks_owner",
     "redis",
     "keycloak_admin",
+    "grafana_admin",
     "vault_client_secret",
     "task_service_client_secret",
 )
@@ -110,6 +111,7 @@ def rendered(values: Mapping[str, str], public_url: str) -> dict[str, str]:
         "redis/password": values["redis"],
         "redis/redis.conf": REDIS_CONF.format(password=values["redis"]),
         "keycloak/admin_password": values["keycloak_admin"],
+        "grafana/admin_password": values["grafana_admin"],
         "keycloak-realm/realm.json": template("realm-demo.json"),
     }
 

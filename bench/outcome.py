@@ -1,8 +1,8 @@
 """What one measurement gives."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 
 class BenchError(Exception):
@@ -11,12 +11,16 @@ class BenchError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """rate: answers a second; p50, p99: milliseconds; count: answers, all of them good."""
+    """rate: answers a second; p50, p99: milliseconds; count: answers, all of them good.
+
+    processor: microseconds of processor time that an answer cost, by the part of the stack that spent it.
+    """
 
     rate: float
     p50: float
     p99: float
     count: int
+    processor: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
     def of(cls, latencies: Sequence[float], seconds: float) -> "Outcome":

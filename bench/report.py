@@ -29,15 +29,16 @@ def table(figures: Sequence[Figure]) -> str:
 
 
 def outcomes(rounds: Sequence[Round]) -> str:
-    """A line for each measurement: medians over the rounds."""
-    lines = [f"{'':<16}{'a second':>10}{'p50 ms':>9}{'p99 ms':>9}"]
+    """A line for each measurement: medians over the rounds; then the processor time of an answer, by part."""
+    parts = list(rounds[0]["hello"].processor)
+    head = f"{'':<16}{'a second':>10}{'p50 ms':>9}{'p99 ms':>9}   processor µs of " + ", ".join(parts)
+    lines = []
     for name in rounds[0]:
-        median = {
-            field: statistics.median(getattr(measured[name], field) for measured in rounds)
-            for field in ("rate", "p50", "p99")
-        }
-        lines.append(f"{name:<16}{median['rate']:>10.0f}{median['p50']:>9.2f}{median['p99']:>9.2f}")
-    return "\n".join(lines)
+        measured = [each[name] for each in rounds]
+        rate, p50, p99 = (statistics.median(getattr(m, field) for m in measured) for field in ("rate", "p50", "p99"))
+        spent = (statistics.median(m.processor[part] for m in measured) for part in parts)
+        lines.append(f"{name:<16}{rate:>10.0f}{p50:>9.2f}{p99:>9.2f}   " + " ".join(f"{each:>7.0f}" for each in spent))
+    return "\n".join([head, *lines])
 
 
 def write(path: Path, figures: Sequence[Figure], rounds: Sequence[Round], plan: Plan, about: dict[str, object]) -> None:

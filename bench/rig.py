@@ -8,7 +8,7 @@ are on, as in production; PostgreSQL confirms a commit when it is on the disk.
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +26,7 @@ from local_stack.process import Part, Processes
 WHO = "alice"
 SCOPES = ("address", "email", "offline_access", "openid", "phone", "profile")
 """What the grants may do."""
+MEASURED = ("bench-hello", "bench-vault", "postgres", "redis", "idp")
 NOT_NEEDED = ("gateway", "worker", "tasks", "vault")
 
 
@@ -42,15 +43,15 @@ class Shape:
 class Rig:
     """A running vault, hello and authorization server.
 
-    vault_pid: gunicorn's first process; grants: ids of active grants; refresh_tokens: offline tokens of the vault's
-    client that the vault knows nothing of, replaced when they are used; subject: whose all these are; lifetime: seconds
-    of an access token.
+    parts: the first process of each part, by name; grants: ids of active grants; refresh_tokens: offline tokens of the
+    vault's client that the vault knows nothing of, replaced when they are used; subject: whose all these are; lifetime:
+    seconds of an access token.
     """
 
     stack: Stack
     vault_url: str
     hello_url: str
-    vault_pid: int
+    parts: Mapping[str, int]
     grants: Sequence[str]
     refresh_tokens: list[str]
     subject: str
@@ -96,7 +97,7 @@ def running(idp: str, shape: Shape) -> Iterator[Rig]:
             stack=stack,
             vault_url=vault,
             hello_url=hello,
-            vault_pid=stack.pid("bench-vault"),
+            parts={name: pid for name in MEASURED if (pid := processes.pid(name)) is not None},
             grants=grants,
             refresh_tokens=tokens,
             subject=str(token["sub"]),

@@ -10,7 +10,7 @@ import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from bench import callers, client
+from bench import callers, client, processor
 from bench.load import Tool
 from bench.outcome import BenchError, Outcome
 from bench.rig import SCOPES, Rig
@@ -58,24 +58,30 @@ def measure(rig: Rig, tool: Tool, plan: Plan, say: Callable[[str], None]) -> lis
 
 
 def _round(rig: Rig, tool: Tool, plan: Plan, number: int) -> Round:
-    seconds, several = plan.seconds, plan.connections
-    hello = tool(rig.hello(), several, seconds)
-    cached = tool(rig.access_token(), several, seconds)
-    direct = client.closed(_at_the_server(rig, several), seconds)
-    refresh = _refreshing(rig, lambda: client.closed(_through_vault(rig, several), seconds))
-    half = refresh.rate / 2
-    everybody = len(rig.grants)
-    return {
-        "hello": hello,
-        "cached": cached,
-        "direct": direct,
-        "refresh": refresh,
-        "direct alone": client.closed(_at_the_server(rig, 1), seconds),
-        "refresh alone": _refreshing(rig, lambda: client.closed(_through_vault(rig, 1), seconds)),
-        "cached open": client.opened([rig.access_token()] * OPEN_CONNECTIONS, cached.rate / 2, seconds, number),
-        "direct open": client.opened(_at_the_server(rig, everybody), half, seconds, number),
-        "refresh open": _refreshing(rig, lambda: client.opened(_through_vault(rig, everybody), half, seconds, number)),
-    }
+    seconds, several, everybody = plan.seconds, plan.connections, len(rig.grants)
+    taken: Round = {}
+
+    def take(name: str, load: Callable[[], Outcome]) -> None:
+        before = processor.used(rig.parts)
+        outcome = load()
+        taken[name] = replace(outcome, processor=processor.spent(rig.parts, before, outcome.count))
+
+    def closed(callers: Sequence[client.Caller]) -> Callable[[], Outcome]:
+        return lambda: client.closed(callers, seconds)
+
+    def opened(callers: Sequence[client.Caller], rate: float) -> Callable[[], Outcome]:
+        return lambda: client.opened(callers, rate, seconds, number)
+
+    take("hello", lambda: tool(rig.hello(), several, seconds))
+    take("cached", lambda: tool(rig.access_token(), several, seconds))
+    take("direct", closed(_at_the_server(rig, several)))
+    take("refresh", _refreshing(rig, closed(_through_vault(rig, several))))
+    take("direct alone", closed(_at_the_server(rig, 1)))
+    take("refresh alone", _refreshing(rig, closed(_through_vault(rig, 1))))
+    take("cached open", opened([rig.access_token()] * OPEN_CONNECTIONS, taken["cached"].rate / 2))
+    take("direct open", opened(_at_the_server(rig, everybody), taken["refresh"].rate / 2))
+    take("refresh open", _refreshing(rig, opened(_through_vault(rig, everybody), taken["refresh"].rate / 2)))
+    return taken
 
 
 def _through_vault(rig: Rig, number: int) -> list[callers.ThroughVault]:
@@ -95,14 +101,18 @@ def _at_the_server(rig: Rig, number: int) -> list[callers.AtTheServer]:
     ]
 
 
-def _refreshing(rig: Rig, load: Callable[[], Outcome]) -> Outcome:
+def _refreshing(rig: Rig, load: Callable[[], Outcome]) -> Callable[[], Outcome]:
     """A load of which each answer has to cost one refresh."""
-    before = rig.refreshes()
-    outcome = load()
-    refreshed = rig.refreshes() - before
-    if refreshed != outcome.count:
-        raise BenchError(f"{outcome.count} answers cost {refreshed} refreshes: the vault is too fast for so few grants")
-    return outcome
+
+    def checked() -> Outcome:
+        before = rig.refreshes()
+        outcome = load()
+        refreshed = rig.refreshes() - before
+        if refreshed != outcome.count:
+            raise BenchError(f"{outcome.count} answers cost {refreshed} refreshes: these are too few grants")
+        return outcome
+
+    return checked
 
 
 def figures(rounds: Sequence[Round], *, is_real: bool) -> list[Figure]:

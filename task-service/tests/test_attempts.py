@@ -77,6 +77,7 @@ def test_a_refused_token_fails_task_and_token(
     manage: ManageTasks, alice: Caller, attempts: PostgresAttempts, vault: ScriptedVault, queued: UUID
 ) -> None:
     """R22's words, and the badge."""
+    manage.find(alice, queued)  # the vault is asked, and not again for a while
     vault.script.append(TokenRefusedError())
     assert runner(attempts, vault).run(queued, 1, never) == "token_failed"
     task = manage.find(alice, queued)

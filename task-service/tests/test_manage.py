@@ -225,6 +225,16 @@ def test_the_vault_is_asked_seldom_on_reads(
     assert manage.find(alice, task.id).token_status is TokenStatus.FAILED
 
 
+def test_a_failed_token_may_live_again(manage: ManageTasks, vault: ScriptedVault, alice: Caller, look: Look) -> None:
+    """Its person was enabled and had it checked: the task sees it the next time the vault is asked."""
+    task = manage.create(alice, "a", "")
+    token_id = vault.knows(alice.bearer, TokenStatus.FAILED)
+    manage.link(alice, task.id, token_id)
+    vault.says(alice.bearer, token_id, TokenStatus.ACTIVE)
+    look("update owners set token_checked_at = now() - interval '16 seconds' returning 1")
+    assert manage.find(alice, task.id).token_status is TokenStatus.ACTIVE
+
+
 def test_enqueueing_is_all_or_nothing(
     manage: ManageTasks,
     vault: ScriptedVault,

@@ -115,6 +115,21 @@ def words(value: str) -> frozenset[str]:
     return frozenset(value.replace(",", " ").split())
 
 
+def whole(minimum: int, maximum: int) -> Callable[[str], int]:
+    """A whole number within bounds, both included."""
+
+    def parse(value: str) -> int:
+        try:
+            parsed = int(value)
+        except ValueError:
+            raise ValueError("is not a whole number") from None
+        if not minimum <= parsed <= maximum:
+            raise ValueError(f"is not between {minimum} and {maximum}")
+        return parsed
+
+    return parse
+
+
 def number(minimum: float, maximum: float) -> Callable[[str], float]:
     """A number within bounds, both included."""
 

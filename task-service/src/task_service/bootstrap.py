@@ -58,7 +58,7 @@ def check(settings: Settings) -> None:
 
 def build_service(settings: Settings) -> Service:
     """Wire the HTTP side."""
-    database = Database(settings.database_url.reveal(), name="tasks", size=int(settings.threads) + 2)
+    database = Database(settings.database_url.reveal(), name="tasks", size=settings.threads + 2)
     issuer = Issuer(settings.issuer, settings.issuer_internal_url)
     vault = Vault(_vault_client(settings, issuer, STATUS_ANSWER_SECONDS))
     return Service(
@@ -70,7 +70,7 @@ def build_service(settings: Settings) -> Service:
 
 def build_work(settings: Settings) -> Work:
     """Wire the worker's side, with every handler that is installed."""
-    database = Database(settings.database_url.reveal(), name="worker", size=int(settings.concurrency) + 2)
+    database = Database(settings.database_url.reveal(), name="worker", size=settings.concurrency + 2)
     issuer = Issuer(settings.issuer, settings.issuer_internal_url)
     tools = Tools(UserInfo(issuer, Session()), settings.demo_step_seconds)
     handlers: dict[str, Handler] = {entry.name: entry.load()(tools) for entry in entry_points(group=HANDLERS)}

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from service_kit.secret import Secret
-from service_kit.settings import load, number, optional_url, secret, setting, text, url
+from service_kit.settings import load, number, optional_url, secret, setting, text, url, whole
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -24,10 +24,8 @@ class Settings:
     demo_step_seconds: float = setting(
         "TASK_DEMO_STEP_SECONDS", number(0, 3600), "Seconds for each tenth of the demonstration.", default="1"
     )
-    concurrency: float = setting(
-        "TASK_CONCURRENCY", number(1, 256), "Attempts that a worker runs at once.", default="16"
-    )
-    threads: float = setting("WEB_THREADS", number(1, 256), "Threads of each process; sizes the pool.", default="8")
+    concurrency: int = setting("TASK_CONCURRENCY", whole(1, 256), "Attempts that a worker runs at once.", default="16")
+    threads: int = setting("WEB_THREADS", whole(1, 256), "Threads of each process; sizes the pool.", default="8")
     metrics_bind: str = setting(
         "METRICS_BIND", str, "host:port where a worker answers with its metrics; empty: nowhere.", default=""
     )

@@ -77,7 +77,7 @@ def run(settings: Settings) -> None:
 
 
 async def _run(settings: Settings) -> None:
-    concurrency = int(settings.concurrency)
+    concurrency = settings.concurrency
     threads = ThreadPoolExecutor(concurrency + 4, thread_name_prefix="attempt")
     asyncio.get_running_loop().set_default_executor(threads)
     app = create_app(settings, bootstrap.build_work(settings))
@@ -103,7 +103,7 @@ def _stop(context: procrastinate.JobContext) -> Stop | None:
 def create_app(settings: Settings, work: bootstrap.Work) -> procrastinate.App:
     """The engine with its two jobs: run an attempt, and sweep up after workers that died."""
     connector = procrastinate.PsycopgConnector(
-        conninfo=settings.database_url.reveal(), min_size=1, max_size=int(settings.concurrency) + 4
+        conninfo=settings.database_url.reveal(), min_size=1, max_size=settings.concurrency + 4
     )
     app = procrastinate.App(connector=connector)
 

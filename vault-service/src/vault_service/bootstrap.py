@@ -20,6 +20,7 @@ from vault_service.adapters.caches import (
     RedisAccessTokens,
     connect_redis,
 )
+from vault_service.adapters.cleaning import Cleaning
 from vault_service.adapters.database import Database, DatabaseClock
 from vault_service.adapters.grants import PostgresGrants
 from vault_service.adapters.locks import AdvisoryLocks
@@ -80,7 +81,7 @@ def check(settings: Settings) -> None:
 
 def build(settings: Settings) -> Service:
     """Wire everything."""
-    threads = int(settings.threads)
+    threads = settings.threads
     telemetry = PrometheusTelemetry()
     issuer = Issuer(settings.issuer, settings.issuer_internal_url)
     servers = {DEFAULT_PROVIDER: _authorization_server(settings, issuer)}
@@ -102,7 +103,10 @@ def build(settings: Settings) -> Service:
     locks = AdvisoryLocks(lock_database)
     refresher = Refresher(grants, locks, (memory, shared), providers, clock, telemetry, threads)
     housekeeping = Background(
-        "housekeeping", _housekeeping(grants, outbox, spool, telemetry), _report_background, HOUSEKEEPING_SECONDS
+        "housekeeping",
+        [*_housekeeping(grants, outbox, spool, telemetry), partial(_clean, Cleaning(database, settings.grant_days))],
+        _report_background,
+        HOUSEKEEPING_SECONDS,
     )
     chain = AuditSealer(database, keyring, clock)
     sealing = Background("sealing", [lambda: _seal(chain, telemetry)], _report_background, SEAL_SECONDS)
@@ -154,6 +158,13 @@ def _housekeeping(
         return False
 
     return [replay, deliver, measure]
+
+
+def _clean(cleaning: Cleaning) -> bool:
+    removed = cleaning.clean()
+    if removed and any(removed.values()):
+        log.info("vault.cleaned", **removed)
+    return False
 
 
 def _seal(chain: AuditSealer, telemetry: PrometheusTelemetry) -> bool:

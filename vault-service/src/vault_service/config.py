@@ -12,13 +12,13 @@ from service_kit.secret import Secret
 from service_kit.settings import (
     SettingsError,
     load,
-    number,
     optional_secret,
     optional_url,
     secret,
     setting,
     text,
     url,
+    whole,
     words,
 )
 
@@ -100,13 +100,16 @@ class Settings:
         "Services (client ids) that may use a grant whose owner names none.",
         default="task-service",
     )
-    audit_retention_days: float = setting(
+    grant_days: int = setting(
+        "VAULT_GRANT_DAYS", whole(1, 36500), "Days for which a grant that is over can still be looked at.", default="90"
+    )
+    audit_retention_days: int = setting(
         "VAULT_AUDIT_RETENTION_DAYS",
-        number(0, 36500),
+        whole(0, 36500),
         "Age at which `vault-service audit prune` removes lines; 0: never.",
         default="0",
     )
-    threads: float = setting("WEB_THREADS", number(1, 256), "Threads of each process; sizes the pools.", default="8")
+    threads: int = setting("WEB_THREADS", whole(1, 256), "Threads of each process; sizes the pools.", default="8")
     log_level: str = setting("LOG_LEVEL", text, "debug, info, warning or error.", default="info")
 
 

@@ -65,7 +65,7 @@ def _checkpoint(_: argparse.Namespace) -> int:
 
 def _prune(options: argparse.Namespace) -> int:
     settings = config.read()
-    days = int(settings.audit_retention_days) if options.days is None else options.days
+    days = settings.audit_retention_days if options.days is None else options.days
     if days <= 0:
         print("nothing is removed: VAULT_AUDIT_RETENTION_DAYS is 0, which means for ever")
         return 0

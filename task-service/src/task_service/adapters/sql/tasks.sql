@@ -67,7 +67,8 @@ where id = %(id)s
   and fence = %(fence)s;
 
 -- name: claim_status_check
--- One caller at a time asks the vault: often while a consent is awaited, seldom otherwise.
+-- One caller at a time asks the vault: often while a consent is awaited, seldom otherwise. A failed token may live
+-- again: its person was enabled, and had it checked.
 update owners o
 set token_checked_at = now()
 where o.issuer = %(issuer)s
@@ -78,7 +79,7 @@ where o.issuer = %(issuer)s
       from tasks t
       where t.issuer = o.issuer
         and t.subject = o.subject
-        and (t.token_status = 'pending' or t.token_status = 'active' and o.token_checked_at < now() - interval '15 seconds')
+        and (t.token_status = 'pending' or t.token_status is not null and o.token_checked_at < now() - interval '15 seconds')
   )
 returning true;
 

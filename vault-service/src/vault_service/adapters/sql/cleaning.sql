@@ -1,0 +1,28 @@
+-- name: consent_requests
+-- Nobody can answer them any more; why one failed is told for a day.
+delete from consent_requests
+where expires_at < now() - interval '1 day';
+
+-- name: revocations
+delete from revocations
+where done_at < now() - make_interval(days => %(days)s);
+
+-- name: grants
+-- What was never granted, or was ended long ago. The audit keeps what has happened.
+delete from grants g
+where g.created_at < now() - make_interval(days => %(days)s)
+  and (
+      g.status = 'revoked'
+      or g.status in ('pending', 'failed') and g.activated_at is null
+  )
+  and not exists (
+      select
+      from audit a
+      where a.grant_id = g.id
+        and a.at > now() - make_interval(days => %(days)s)
+  );
+
+-- name: uses
+delete from grant_uses u
+where not exists (select from grants g where g.id = u.grant_id)
+  and u.last_used_at < now() - make_interval(days => %(days)s);

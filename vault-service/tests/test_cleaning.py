@@ -1,0 +1,63 @@
+"""What is of no use any more goes; what somebody may still look at or use stays."""
+
+from collections.abc import Callable
+
+import psycopg
+import pytest
+from replica import ALICE, Replica, wish
+
+from vault_service.adapters.cleaning import Cleaning
+
+Rows = Callable[..., list[tuple[object, ...]]]
+
+
+@pytest.fixture
+def aged(rows: Rows) -> Callable[[], None]:
+    """Makes all there is a hundred days older."""
+
+    def age() -> None:
+        for table, columns in {
+            "grants": ("created_at", "consent_expires_at"),
+            "consent_requests": ("expires_at",),
+            "revocations": ("created_at", "done_at"),
+        }.items():
+            changes = ", ".join(f"{column} = {column} - interval '100 days'" for column in columns)
+            rows(f"update {table} set {changes} returning 1")
+
+    return age
+
+
+def test_what_ended_long_ago_goes(vault: Replica, rows: Rows, aged: Callable[[], None], owner_url: str) -> None:
+    """Consents that were never given, and grants that were revoked; not a grant that lives, however old."""
+    vault.consent.request(wish())
+    revoked, alive = vault.grant(), vault.grant()
+    vault.manage.revoke(revoked, ALICE, "task-ui", "request-7")
+    while vault.outbox.deliver_one() is not None:
+        pass
+    aged()
+    database, _ = vault.databases
+    removed = Cleaning(database, days=90).clean()
+    assert removed == {"consent_requests": 3, "revocations": 1, "grants": 0, "uses": 0}  # the audit is too young
+    assert Cleaning(database, days=90).clean() == {"consent_requests": 0, "revocations": 0, "grants": 0, "uses": 0}
+    with psycopg.connect(owner_url, autocommit=True) as owner:
+        owner.execute("update audit set at = at - interval '100 days'")
+    assert (Cleaning(database, days=90).clean() or {})["grants"] == 2
+    assert rows("select id from grants") == [(alive,)]
+    assert rows("select count(distinct grant_id) from audit") == [(3,)]
+    assert vault.issue(alive).value
+
+
+def test_what_is_recent_stays(vault: Replica, rows: Rows) -> None:
+    """The owner can still see what became of it."""
+    revoked = vault.grant()
+    vault.manage.revoke(revoked, ALICE, "task-ui", "request-7")
+    vault.consent.request(wish())
+    assert not any((Cleaning(vault.databases[0], days=90).clean() or {}).values())
+    assert rows("select count(*) from grants") == [(2,)]
+
+
+def test_it_is_done_once_an_hour(vault: Replica) -> None:
+    """However often it is asked."""
+    cleaning = Cleaning(vault.databases[0], days=90)
+    assert cleaning.clean() is not None
+    assert cleaning.clean() is None

@@ -20,7 +20,7 @@ class Cleaning:
         self._next = float("-inf")
 
     def clean(self) -> dict[str, int] | None:
-        """Remove what is due; the rows of each table, or None before the hour is over. Raises StorageUnavailableError."""
+        """Remove what is due: rows of each table; None before the hour is over. Raises StorageUnavailableError."""
         if monotonic() < self._next:
             return None
         self._next = monotonic() + EVERY_SECONDS

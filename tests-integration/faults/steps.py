@@ -17,7 +17,7 @@ from stack import eventually
 from faults.vault_process import VaultProcess
 from faults.world import Granted, Lock, World, outcome
 
-SLOW = 6.0
+SLOW = 3.0
 """Seconds that the authorization server takes at the two steps at which it is asked: longer than a test needs to break
 something, shorter than the vault waits for an answer."""
 

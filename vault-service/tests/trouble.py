@@ -1,0 +1,59 @@
+"""What can go wrong in the middle of a refresh, told by the step that it befalls."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from unittest.mock import patch
+
+from replica import Replica
+
+from vault_service.application.errors import StorageUnavailableError
+from vault_service.application.provider_errors import NotSentError, UncertainError
+
+INTENT, ROTATION, STORE, RECORD = "begin_refresh", "refresh", "_store_outcome", "issue"
+
+
+class Killed(BaseException):
+    """kill -9: no handler of the vault's sees it."""
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """What goes wrong at a step of a refresh, before it or after it is done."""
+
+    step: str
+    after: bool
+    error: BaseException
+
+    @property
+    def leaves_unknown(self) -> bool:
+        """Whether the token is used and the outcome is not stored."""
+        return (self.step, self.after) in {(ROTATION, True), (STORE, False)}
+
+    @property
+    def is_after_the_record(self) -> bool:
+        """Whether a token is recorded as issued that nobody gets."""
+        return (self.step, self.after) == (RECORD, True)
+
+    @contextmanager
+    def befalls(self, vault: Replica) -> Iterator[None]:
+        """There is trouble in that process for the length of the block."""
+        holder: object = vault.provider if self.step == ROTATION else vault.grants
+        really: Callable[..., object] = getattr(holder, self.step)
+
+        def break_down(*arguments: object) -> object:
+            if self.after:
+                really(*arguments)
+            raise self.error
+
+        with patch.object(holder, self.step, break_down):
+            yield
+
+
+TROUBLES = [
+    *(Trouble(step, after, Killed()) for step in (INTENT, ROTATION, STORE, RECORD) for after in (False, True)),
+    Trouble(ROTATION, after=False, error=NotSentError("busy")),
+    Trouble(ROTATION, after=True, error=UncertainError("the answer is lost")),
+    Trouble(STORE, after=False, error=StorageUnavailableError()),
+    Trouble(STORE, after=True, error=StorageUnavailableError()),
+]

@@ -6,7 +6,7 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -45,6 +45,13 @@ def _keep_logs(stack: Stack) -> None:
     target = ARTIFACTS / "log"
     shutil.rmtree(target, ignore_errors=True)
     shutil.copytree(stack.state_dir / "log", target)
+
+
+@pytest.fixture(scope="session")
+def say(pytestconfig: pytest.Config) -> Callable[[str], None]:
+    """Prints a line for whoever watches the tests: a figure, a version."""
+    terminal = pytestconfig.pluginmanager.get_plugin("terminalreporter")
+    return lambda line: terminal.write_line(f"  {line}") if terminal else None
 
 
 @pytest.fixture

@@ -55,7 +55,7 @@ class Thing(Output, frozen=True, kw_only=True):
 def api() -> Api:
     """Three routes."""
     links = {"make_thing": (Link("thingId", "place", ("see_thing",)),)}
-    api = Api("things", "Things", "1.0", "/api/things", links)
+    api = Api("things", "Things", "1.0", "/api/things", links, {(NewThing, "notes"): {"short", "none"}})
 
     @api.route("GET", "", answers={200: Thing, 304: None}, query=Search)
     def find_things() -> Response:
@@ -157,6 +157,11 @@ def test_names_are_those_on_the_wire(api: Api) -> None:
         ("path", "kind"): True,
         ("path", "place"): True,
     }
+
+
+def test_words_that_an_installation_takes_are_listed(api: Api) -> None:
+    """What only a running service knows."""
+    assert api.document()["components"]["schemas"]["NewThing"]["properties"]["notes"]["enum"] == ["none", "short"]
 
 
 def test_every_problem_that_can_come_is_described(api: Api) -> None:

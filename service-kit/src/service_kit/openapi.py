@@ -6,7 +6,7 @@ A service makes one `Api`, declares each route with `@api.route(...)` and serves
 
 import inspect
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
@@ -56,7 +56,8 @@ class Operation:
 class Api:
     """A blueprint that keeps the description of its routes.
 
-    prefix: the path below which all of them live; links: from a view's name to where one can go from its first answer.
+    prefix: the path below which all of them live; links: from a view's name to where one can go from its first answer;
+    words: by a body's type and a member's name, the values that this installation takes there.
     """
 
     name: str
@@ -64,6 +65,7 @@ class Api:
     version: str
     prefix: str
     links: Mapping[str, tuple[Link, ...]] = field(default_factory=dict)
+    words: Mapping[tuple[type[Input], str], Collection[str]] = field(default_factory=dict)
     operations: list[Operation] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -100,6 +102,8 @@ class Api:
         for shape in ordered:
             if not issubclass(shape, Input):
                 _leave_out_null(components[shape.__name__])
+        for (shape, member), words in self.words.items():
+            components[shape.__name__]["properties"][member]["enum"] = sorted(words)
         paths: dict[str, dict[str, Any]] = {}
         for operation in self.operations:
             template = self.prefix + _PARAMETER.sub(r"{\1}", operation.path)

@@ -50,7 +50,14 @@ LINKS = {
 
 def create_api(vault: Vault) -> Api:
     """The routes over a wired vault."""
-    api = Api("vault", "Offline token vault", vault_service.__version__, "/api/auth/manager", LINKS)
+    api = Api(
+        "vault",
+        "Offline token vault",
+        vault_service.__version__,
+        "/api/auth/manager",
+        LINKS,
+        words={(ConsentWish, "provider"): vault.providers},
+    )
     _consent_routes(api, vault)
     _token_routes(api, vault)
     _owner_routes(api, vault)

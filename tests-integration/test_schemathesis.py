@@ -1,0 +1,91 @@
+"""Schemathesis on both APIs, as their OpenAPI documents describe them: whatever is sent, the answer is a described one.
+
+All its checks are on: no answer of 500 and more; no undescribed status, media type, header or body; what breaks the
+schema is refused, what follows it is taken; nothing works without the token. `openapi/schemathesis.toml` says what is
+expected otherwise, and why. FAULTS=long sends far more.
+"""
+
+import os
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from api import MANAGER, Api
+from person import Person
+from stack import ARTIFACTS, ROOT
+
+CONFIGURATION = ROOT / "tests-integration" / "openapi" / "schemathesis.toml"
+EXAMPLES = 400 if os.environ.get("FAULTS") == "long" else 15
+ONE_BY_ONE = ("--phases", "examples,coverage,fuzzing")
+IN_SEQUENCE = ("--phases", "stateful")
+APIS = pytest.mark.parametrize("address", ["/api/tasks", MANAGER], ids=["tasks", "vault"])
+FOLLOWED = re.compile(r"API Links: +(\d+) covered")
+
+
+@dataclass
+class Things:
+    """Ids of things that are there: a token that is active, and a task that has it."""
+
+    token_id: str
+    task_id: str
+    subject: str
+
+
+@pytest.fixture
+def things(alice: Api, alice_person: Person) -> Things:
+    """Alice's."""
+    task_id, token_id = alice.ready_task(alice_person)
+    return Things(token_id, task_id, subject=alice.task(task_id)["userId"])
+
+
+def described(caller: Api, address: str, things: Things, report: Path, *options: str) -> str:
+    """Run schemathesis on the API at an address, with the caller's token; it finds nothing. Its words."""
+    names = {"TOKEN_ID": things.token_id, "TASK_ID": things.task_id, "SUBJECT": things.subject}
+    document = f"{caller.stack.gateway}{address}/openapi.json"
+    run = ["run", document, "--max-examples", str(EXAMPLES), "--generation-database", "none"]
+    done = subprocess.run(
+        [Path(sys.executable).with_name("schemathesis"), "--config-file", CONFIGURATION, "--no-color", *run, *options],
+        env={**os.environ, **names, "BEARER": caller.bearer or ""},
+        cwd=report.parent,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+        timeout=3600,
+    )
+    report.write_text(done.stdout)
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+@pytest.fixture
+def report(request: pytest.FixtureRequest) -> Path:
+    """Where a run's words are kept."""
+    folder = ARTIFACTS / "schemathesis"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / f"{request.node.name}.txt"
+
+
+@APIS
+def test_a_person_s_requests(alice: Api, things: Things, report: Path, address: str) -> None:
+    """All operations, one by one."""
+    described(alice, address, things, report, *ONE_BY_ONE)
+
+
+@APIS
+def test_a_person_s_sequences(alice: Api, things: Things, report: Path, address: str) -> None:
+    """From each answer along its links; not from batches, which are for services and would lead nowhere."""
+    others = ("--exclude-operation-id", "issue_access_tokens")
+    words = described(alice, address, things, report, *IN_SEQUENCE, *others)
+    followed = FOLLOWED.search(words)
+    assert followed, words
+    assert int(followed[1]) > 0, words
+
+
+def test_a_service_s_requests(task_service: Api, things: Things, report: Path) -> None:
+    """The operations that are for services: tokens for an owner, one and many."""
+    operations = ("--include-operation-id", "issue_access_token", "--include-operation-id", "issue_access_tokens")
+    described(task_service, MANAGER, things, report, *ONE_BY_ONE, *operations)

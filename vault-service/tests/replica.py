@@ -16,6 +16,7 @@ from vault_service.adapters.outbox import Outbox
 from vault_service.adapters.sealing import Keyring, Sealer
 from vault_service.adapters.spool import Spool
 from vault_service.adapters.telemetry import PrometheusTelemetry
+from vault_service.adapters.uses import Uses
 from vault_service.application.consent import Callback, OfflineConsent, Wish
 from vault_service.application.issue import IssueAccessToken
 from vault_service.application.manage import ManageGrants
@@ -99,7 +100,7 @@ def create(database_url: str, provider: ScriptedProvider, shared: AccessTokens |
     audit = AuditLog(database, keyring)
     providers = {"default": provider}
     outbox = Outbox(database, sealer, audit, providers, clock)
-    grants = PostgresGrants(database, sealer, audit, outbox, Spool(Path(tempfile.mkdtemp())))
+    grants = PostgresGrants(database, sealer, audit, Uses(database, audit), outbox, Spool(Path(tempfile.mkdtemp())))
     cache = shared or NoSharedAccessTokens()
     memory = MemoryAccessTokens(sealer)
     telemetry = PrometheusTelemetry()

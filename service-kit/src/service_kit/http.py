@@ -10,6 +10,7 @@ from http import HTTPStatus
 
 import msgspec
 from flask import Flask, Response, g, request
+from flask.globals import request_ctx
 from prometheus_client import Histogram
 
 from service_kit import logs, metrics, problems
@@ -28,7 +29,6 @@ _SECONDS = Histogram(
     ("route", "method", "status"),
     buckets=metrics.SECONDS,
 )
-_BEARER = re.compile(r"Bearer +([A-Za-z0-9\-._~+/]+=*)", re.IGNORECASE)
 
 
 def create_app(name: str, table: ProblemTable) -> Flask:
@@ -60,11 +60,9 @@ def authenticate(verifier: Verifier) -> Claims:
     Problems: 401 `unauthorized` when it is missing, broken or not accepted; 503 `provider_unavailable` when the
     issuer's keys are not known yet.
     """
-    match = _BEARER.fullmatch(request.headers.get("Authorization", ""))
-    if match is None:
-        raise unauthorized("A bearer access token is needed.", "")
+    token = bearer_token()
     try:
-        claims = verifier.verify(match[1])
+        claims = verifier.verify(token)
     except InvalidTokenError:
         raise unauthorized("The bearer access token is not accepted.", ', error="invalid_token"') from None
     except (IssuerUnavailableError, IssuerMismatchError) as error:
@@ -81,33 +79,40 @@ def unauthorized(detail: str, challenge: str) -> Problem:
 
 
 def bearer_token() -> str:
-    """The raw bearer token of a request that `authenticate` has accepted, to be passed on in its holder's name."""
-    match = _BEARER.fullmatch(request.headers.get("Authorization", ""))
-    if match is None:
+    """The raw bearer token of the request, not verified. Problem: 401 `unauthorized` when there is none."""
+    scheme, _, rest = request.headers.get("Authorization", "").partition(" ")
+    token = rest.lstrip(" ")
+    if scheme.lower() != "bearer" or not token or " " in token or "," in token or not token.isascii():
         raise unauthorized("A bearer access token is needed.", "")
-    return match[1]
+    return token
 
 
 def _begin() -> None:
     g.started = time.perf_counter()
-    given = request.headers.get("X-Request-ID", "")
+    environ = request.environ
+    given = environ.get("HTTP_X_REQUEST_ID", "")
     logs.request_id.set(given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(16))
     if (request.content_length or 0) > MAX_BODY_BYTES:
         raise body_too_large()
 
 
 def _finish(response: Response) -> Response:
-    response.headers["X-Request-ID"] = logs.request_id.get() or ""
-    response.headers.setdefault("Cache-Control", "no-store")
-    response.headers["X-Content-Type-Options"] = "nosniff"
+    """On every answer: what no cache and no browser may do with it, a line in the log, a measurement."""
+    current = request_ctx.request
+    status = response.status_code
+    headers = response.headers
+    headers["X-Request-ID"] = logs.request_id.get() or ""
+    headers["X-Content-Type-Options"] = "nosniff"
+    if "Cache-Control" not in headers:
+        headers["Cache-Control"] = "no-store"
     seconds = time.perf_counter() - g.started
-    route = request.url_rule.rule if request.url_rule else "none"
-    _SECONDS.labels(route, request.method if request.url_rule else "any", response.status_code).observe(seconds)
+    rule, method = current.url_rule, current.method
+    _SECONDS.labels(rule.rule if rule else "none", method if rule else "any", status).observe(seconds)
     log.info(
         "http.request",
-        method=request.method,
-        path=request.path,
-        status=response.status_code,
+        method=method,
+        path=current.path,
+        status=status,
         ms=round(seconds * 1000, 2),
         client=g.get("client"),
     )

@@ -29,6 +29,7 @@ from vault_service.adapters.sealing import Keyring, Sealer
 from vault_service.adapters.spool import Spool
 from vault_service.adapters.telemetry import PrometheusTelemetry
 from vault_service.adapters.token_endpoint import TokenEndpoint
+from vault_service.adapters.uses import Uses
 from vault_service.application.consent import OfflineConsent
 from vault_service.application.errors import ProviderUnavailableError, StorageUnavailableError
 from vault_service.application.issue import BATCH_THREADS, IssueAccessToken, IssueMany
@@ -43,6 +44,7 @@ DEFAULT_PROVIDER = "default"
 HOUSEKEEPING_CONNECTIONS = 3
 HOUSEKEEPING_SECONDS = 5.0
 SEAL_SECONDS = 1.0
+USES_CONNECTIONS = 2
 
 log = logs.get(__name__)
 
@@ -96,8 +98,9 @@ def build(settings: Settings) -> Service:
     sealer = Sealer(keyring)
     audit = AuditLog(database, keyring)
     outbox = Outbox(database, sealer, audit, providers, clock)
+    uses = Uses(Database(url, name="vault-uses", size=USES_CONNECTIONS), audit)
     spool = Spool(settings.spool_dir)
-    grants = PostgresGrants(database, sealer, audit, outbox, spool)
+    grants = PostgresGrants(database, sealer, audit, uses, outbox, spool)
     shared = _shared_access_tokens(settings, sealer, clock, telemetry)
     memory = MemoryAccessTokens(sealer)
     locks = AdvisoryLocks(lock_database)

@@ -18,6 +18,7 @@ from vault_service.adapters.grant_rows import consent_place, fence, grant_of, ne
 from vault_service.adapters.outbox import Discarded, Outbox
 from vault_service.adapters.sealing import Sealer, grant_token_place
 from vault_service.adapters.spool import Spool, Spooled
+from vault_service.adapters.uses import Uses
 from vault_service.application.errors import (
     CheckedTooOftenError,
     ConsentError,
@@ -43,8 +44,11 @@ _GRANTS = queries.load("grants.sql")
 class PostgresGrants:
     """The vault's grants."""
 
-    def __init__(self, database: Database, sealer: Sealer, audit: AuditLog, outbox: Outbox, spool: Spool) -> None:
+    def __init__(
+        self, database: Database, sealer: Sealer, audit: AuditLog, uses: Uses, outbox: Outbox, spool: Spool
+    ) -> None:
         self._database = database
+        self._uses = uses
         self._sealer = sealer
         self._audit = audit
         self._outbox = outbox
@@ -151,11 +155,7 @@ class PostgresGrants:
 
     def issue(self, requester: Requester, entry: Entry) -> bool:
         """In one statement: check the grant, count the use and record it."""
-        row = self._database.one(
-            _GRANTS["issue"],
-            {**self._audit.row(entry), "is_owner": requester.is_owner, "client": requester.client},
-        )
-        return row is not None
+        return self._uses.record(requester, entry)
 
     def authorize(self, grant_id: UUID, requester: Requester) -> StoredGrant:
         """The grant, for a requester that may use it now."""

@@ -103,31 +103,6 @@ update grants
 set status = 'revoked', failure = null, refresh_token = null, refresh_started_at = null
 where id = %(id)s;
 
--- name: issue
--- The hot path. One statement checks the grant, counts a limited use and records it; no row means: nothing is issued.
-with usable as (
-    select id, max_uses
-    from grants
-    where id = %(grant_id)s
-      and issuer = %(issuer)s
-      and subject = %(subject)s
-      and status = 'active'
-      and (not_after is null or not_after > now())
-      and (%(is_owner)s or %(client)s = any (services))
-), counted as (
-    update grants
-    set uses = uses + 1
-    where id = (select id from usable where max_uses is not null)
-      and uses < max_uses
-    returning id
-)
-insert into audit (at, event, grant_id, issuer, subject, actor, request_id, outcome, key_id, mac)
-select %(at)s, %(event)s, id, %(issuer)s, %(subject)s, %(actor)s, %(request_id)s, %(outcome)s, %(key_id)s, %(mac)s
-from usable
-where max_uses is null
-   or exists (select from counted)
-returning true;
-
 -- name: authorize
 select status, failure, provider, services, scopes, generation, refresh_token, access_lifetime,
        extract(epoch from clock_timestamp() - refresh_started_at)::float8,

@@ -1,0 +1,113 @@
+"""Recording uses in groups: everybody gets their own outcome, and as few commits as possible are made."""
+
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from uuid import UUID
+
+import pytest
+from replica import SERVICE, Replica
+
+from vault_service.adapters.group_commit import GroupCommit
+from vault_service.application.errors import GrantUnusableError, StorageUnavailableError
+from vault_service.domain.audit import Entry, Event
+
+Rows = Callable[..., list[tuple[object, ...]]]
+
+
+class Writer:
+    """Writes when it is let, and remembers what."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[int]] = []
+        self.began = threading.Semaphore(0)
+        self.go = threading.Semaphore(0)
+
+    def __call__(self, items: Sequence[int]) -> list[int]:
+        self.batches.append(list(items))
+        self.began.release()
+        self.go.acquire()
+        if -1 in items:
+            raise StorageUnavailableError
+        return [item * 10 for item in items]
+
+
+def test_those_who_come_meanwhile_are_written_together() -> None:
+    """The first alone, all others in one batch, each with its own outcome."""
+    writer = Writer()
+    group: GroupCommit[int, int] = GroupCommit(writer)
+    with ThreadPoolExecutor(9) as pool:
+        first = pool.submit(group.submit, 0)
+        writer.began.acquire()
+        others = [pool.submit(group.submit, number) for number in range(1, 9)]
+        while len(group._queue) < 8:
+            threading.Event().wait(0.001)
+        writer.go.release(2)
+        assert first.result(30) == 0
+        assert [other.result(30) for other in others] == [number * 10 for number in range(1, 9)]
+    assert [sorted(batch) for batch in writer.batches] == [[0], list(range(1, 9))]
+
+
+def test_a_failure_is_everybodys_in_the_batch_and_nobody_elses() -> None:
+    """Those who come after it are written."""
+    writer = Writer()
+    writer.go.release(100)
+    group: GroupCommit[int, int] = GroupCommit(writer)
+    with pytest.raises(StorageUnavailableError):
+        group.submit(-1)
+    assert group.submit(3) == 30
+
+
+def test_many_callers_for_long() -> None:
+    """Nobody is forgotten, and nobody's outcome is mixed up."""
+    writer = Writer()
+    writer.go.release(100_000)
+    group: GroupCommit[int, int] = GroupCommit(writer)
+
+    def call(caller: int) -> bool:
+        return all(group.submit(number) == number * 10 for number in range(caller * 500, caller * 500 + 500))
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(call, range(8)))
+    assert sorted(item for batch in writer.batches for item in batch) == list(range(4000))
+
+
+def test_a_group_of_uses_records_exactly_those_that_may(vault: Replica, rows: Rows) -> None:
+    """Of grants that live, that are limited, and that are over; each caller is told about its own."""
+    alive, limited, over = vault.grant(), vault.grant(max_uses=5), vault.grant()
+    for grant_id in (alive, limited, over):
+        vault.issue(grant_id)
+    vault.manage.revoke(over, SERVICE.owner, "task-ui", "request-7")
+    barrier = threading.Barrier(48)
+
+    def call(number: int) -> str:
+        barrier.wait()
+        try:
+            vault.issue((alive, limited, over)[number % 3])
+        except GrantUnusableError as error:
+            return error.reason.value
+        return "ok"
+
+    with ThreadPoolExecutor(48) as pool:
+        outcomes = list(pool.map(call, range(48)))
+    assert outcomes[0::3] == ["ok"] * 16
+    assert sorted(outcomes[1::3]) == ["ok"] * 4 + ["token_expired"] * 12
+    assert outcomes[2::3] == ["token_revoked"] * 16
+    used = dict(rows("select grant_id, count(*) from audit where event = 'token.issued' group by 1"))  # type: ignore[arg-type]
+    assert used == {alive: 17, limited: 5, over: 1}
+
+
+def test_one_use_that_cannot_be_written_does_not_spoil_the_others(vault: Replica) -> None:
+    """PostgreSQL takes no NUL; the others of the batch are written one by one."""
+    uses = vault.grants._uses
+    grant_id = vault.grant()
+    vault.issue(grant_id)
+    good, bad = _use(vault, grant_id, "request-1"), _use(vault, grant_id, "request-\x00")
+    assert uses._write([good, bad]) == [False, False]
+    assert uses._one(good)
+
+
+def _use(vault: Replica, grant_id: UUID, request_id: str) -> dict[str, object]:
+    entry = Entry(Event.TOKEN_ISSUED, grant_id, SERVICE.owner, SERVICE.client, request_id, datetime.now(UTC))
+    return {**vault.grants._audit.row(entry), "is_owner": False}

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
+import psycopg
 import pytest
 from replica import ALICE, SERVICE, Replica
 from scripted_provider import ScriptedProvider
@@ -231,6 +232,20 @@ def test_an_outcome_that_the_database_does_not_take_is_spooled(
     assert vault.grants.replay_spool() == 1
     assert vault.grants.replay_spool() == 0
     assert rows("select generation, refresh_started_at is not null from grants") == [(2, False)]
+    assert rows("select outcome from audit where event = 'grant.refreshed'") == [("spooled",)]
+    assert vault.issue(grant_id).value == "access-3"
+
+
+def test_a_refresh_that_cannot_be_recorded_is_kept_all_the_same(vault: Replica, rows: Rows, owner_url: str) -> None:
+    """The rotated token waits on disk until the audit can be written; nothing leaves before."""
+    grant_id = vault.grant()
+    with psycopg.connect(owner_url, autocommit=True) as owner:
+        owner.execute("revoke insert on audit from vault")
+        with pytest.raises(StorageUnavailableError):
+            vault.issue(grant_id)
+        assert vault.grants._spool.pending() == 1
+        owner.execute("grant insert on audit to vault")
+    assert vault.grants.replay_spool() == 1
     assert rows("select outcome from audit where event = 'grant.refreshed'") == [("spooled",)]
     assert vault.issue(grant_id).value == "access-3"
 

@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
+import psycopg
 
 from vault_service.adapters import queries
 from vault_service.adapters.audit import AuditLog
@@ -217,13 +218,12 @@ class PostgresGrants:
         """Store the outcome, fenced by the generation: first thing and alone, so that nothing can roll it back."""
         sealed = self._sealed_answer(grant.id, grant.owner, grant.generation + 1, answer, grant.refresh_token)
         try:
-            stored = self._store_outcome(grant.id, {**fence(grant), **sealed})
-        except StorageUnavailableError:
+            stored = self._store_outcome({**fence(grant), **sealed}, entry)
+        except (StorageUnavailableError, psycopg.Error) as error:
             with suppress(OSError):  # without a disk too, only the replay of the old token is left
                 self._spool.keep(_spooled(grant, sealed, entry))
-            raise
+            raise StorageUnavailableError from error
         if stored:
-            self._audit.append(entry)
             return True
         with self._database.transaction() as connection:
             revoked = connection.execute(_GRANTS["is_revoked"], {"id": grant.id}).fetchone()
@@ -253,11 +253,11 @@ class PostgresGrants:
                 self._audit.append_within(connection, entry)
         return changed
 
-    def _store_outcome(self, grant_id: UUID, write: dict[str, Any]) -> bool:
-        if self._database.one(_GRANTS["finish_refresh"], write) is not None:
+    def _store_outcome(self, write: dict[str, Any], entry: Entry) -> bool:
+        if self._database.one(_GRANTS["finish_refresh"], {**write, **self._audit.row(entry)}) is not None:
             return True
         # or it was stored, and the connection broke before that was said
-        stored = {"id": grant_id, "refresh_token": write["refresh_token"]}
+        stored = {"id": write["id"], "refresh_token": write["refresh_token"]}
         return self._database.one(_GRANTS["is_stored"], stored) is not None
 
     def _store_spooled(self, outcome: Spooled) -> None:
@@ -268,19 +268,17 @@ class PostgresGrants:
             "access_lifetime": outcome.access_lifetime,
             "refresh_expires_in": outcome.refresh_expires_in,
         }
-        stored = self._store_outcome(outcome.grant_id, write)
-        owner = Subject(outcome.issuer, outcome.subject)
-        self._audit.append(
-            Entry(
-                Event.GRANT_REFRESHED,
-                outcome.grant_id,
-                owner,
-                outcome.actor,
-                outcome.request_id,
-                outcome.at,
-                "spooled" if stored else "spooled_too_late",
-            )
+        entry = Entry(
+            Event.GRANT_REFRESHED,
+            outcome.grant_id,
+            Subject(outcome.issuer, outcome.subject),
+            outcome.actor,
+            outcome.request_id,
+            outcome.at,
+            "spooled",
         )
+        if not self._store_outcome(write, entry):
+            self._audit.append(replace(entry, outcome="spooled_too_late"))
 
     def _sealed_answer(
         self, grant_id: UUID, owner: Subject, generation: int, answer: TokenAnswer, old: RefreshToken | None

@@ -135,19 +135,26 @@ from grants
 where id = %(id)s;
 
 -- name: finish_refresh
--- A token that the authorization server has just given is the best proof that a failed grant lives.
-update grants
-set status = 'active',
-    failure = null,
-    generation = generation + 1,
-    refresh_token = %(refresh_token)s,
-    refresh_started_at = null,
-    access_lifetime = %(access_lifetime)s,
-    last_refreshed_at = now(),
-    expires_at = now() + make_interval(secs => %(refresh_expires_in)s)
-where id = %(id)s
-  and generation = %(generation)s
-  and status in ('active', 'failed')
+-- A token that the authorization server has just given is the best proof that a failed grant lives. The line of the audit
+-- goes into the same statement: neither is there without the other.
+with stored as (
+    update grants
+    set status = 'active',
+        failure = null,
+        generation = generation + 1,
+        refresh_token = %(refresh_token)s,
+        refresh_started_at = null,
+        access_lifetime = %(access_lifetime)s,
+        last_refreshed_at = now(),
+        expires_at = now() + make_interval(secs => %(refresh_expires_in)s)
+    where id = %(id)s
+      and generation = %(generation)s
+      and status in ('active', 'failed')
+    returning id
+)
+insert into audit (at, event, grant_id, issuer, subject, actor, request_id, outcome, key_id, mac)
+select %(at)s, %(event)s, id, %(issuer)s, %(subject)s, %(actor)s, %(request_id)s, %(outcome)s, %(key_id)s, %(mac)s
+from stored
 returning true;
 
 -- name: is_stored

@@ -115,7 +115,7 @@ def build(settings: Settings) -> Service:
     sealing = Background("sealing", [lambda: _seal(chain, telemetry)], _report_background, SEAL_SECONDS)
     issue = IssueAccessToken(grants, memory, refresher, clock, telemetry, _report_renewal)
     vault = Vault(
-        verifier=Verifier(issuer, settings.audience),
+        verifier=Verifier(issuer, settings.audience, clock=lambda: clock.now().timestamp()),
         policy=Policy(settings.browser_clients, settings.owner_clients, settings.mint_role),
         consent=OfflineConsent(grants, shared, providers, clock),
         issue=issue,

@@ -44,6 +44,6 @@ def world(stack: Stack, alice_person: Person) -> Iterator[World]:
     broken = World(stack, Api(stack, bearer), alice_person, bearer)
     yield broken
     for process in broken.processes:
-        process.stop()
+        process.end()
     stack.start()
     stack.control("DELETE", "")

@@ -44,11 +44,14 @@ class Scene:
     vault: VaultProcess
     scope: ExitStack
     callers: ThreadPoolExecutor
+    patience: float
     held: dict[str, Held] = field(default_factory=dict)
 
     def ask(self, granted: Granted) -> "Future[requests.Response]":
         """A caller that waits for a token that nobody has yet."""
-        return self.callers.submit(self.vault.ask, self.world.bearer, granted.id, scope="openid")
+        return self.callers.submit(
+            self.vault.ask, self.world.bearer, granted.id, scope="openid", patience=self.patience
+        )
 
     def lock(self, statement: str, *parameters: object) -> Lock:
         """Take a lock until it is released or the scene is over."""
@@ -140,10 +143,10 @@ STEPS: dict[str, Callable[[Scene, Granted], Held]] = {
 
 
 @contextmanager
-def at_every_step(world: World, vault: VaultProcess) -> Iterator[Scene]:
-    """A vault that stands at every step; nothing is held any more when the block ends."""
+def at_every_step(world: World, vault: VaultProcess, patience: float = 60.0) -> Iterator[Scene]:
+    """A vault that stands at every step; nothing is held any more when the block ends. patience: of its callers."""
     with ThreadPoolExecutor(32) as callers, ExitStack() as scope:
-        scene = Scene(world, vault, scope, callers)
+        scene = Scene(world, vault, scope, callers, patience)
         grants = {step: world.grant() for step in STEPS}
         for step, hold in STEPS.items():
             scene.held[step] = hold(scene, grants[step])

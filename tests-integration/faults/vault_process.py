@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import requests
-from stack import ROOT, TIMEOUT, Stack, eventually, free_port
+from stack import ROOT, TIMEOUT, Stack, eventually, free_port, is_running
 
 ACCESS_TOKEN = "/api/auth/manager/access-token"
 
@@ -77,14 +77,22 @@ class VaultProcess:
     def kill(self) -> None:
         """kill -9 all of it at once."""
         self._signal(signal.SIGKILL)
-        self._wait()
+        self.wait()
 
-    def stop(self) -> None:
-        """SIGTERM, and wait until it has drained. Does nothing when it is gone."""
+    def terminate(self) -> None:
+        """SIGTERM."""
+        os.kill(self.pid, signal.SIGTERM)
+
+    def wait(self) -> None:
+        """Return when it has ended."""
+        assert self._process is not None
+        self._process.wait(2 * TIMEOUT)
+        self._process = None
+
+    def end(self) -> None:
+        """Kill what there is left of it, frozen or not."""
         if self._process is not None:
-            self._signal(signal.SIGCONT)
-            os.kill(self.pid, signal.SIGTERM)
-            self._wait()
+            self.kill()
 
     def freeze(self) -> None:
         """SIGSTOP."""
@@ -94,27 +102,29 @@ class VaultProcess:
         """SIGCONT."""
         self._signal(signal.SIGCONT)
 
-    def workers(self) -> list[int]:
-        """The pids of its workers."""
-        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text()
-        return [int(child) for child in children.split()]
+    def ready_worker(self) -> int | None:
+        """The pid of its worker, when it has one that serves."""
+        if not answers(f"{self.url}/readyz"):
+            return None
+        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
+        return int(children[0]) if len(children) == 1 else None
 
-    def ask(self, bearer: str, grant_id: str, **parameters: str) -> requests.Response:
-        """Ask it for an access token."""
+    def kill_worker(self, pid: int) -> None:
+        """kill -9 a worker; the master starts another."""
+        os.kill(pid, signal.SIGKILL)
+        eventually(lambda: not is_running(pid), "the worker is dead")
+
+    def ask(self, bearer: str, grant_id: str, *, patience: float = 60.0, **parameters: str) -> requests.Response:
+        """Ask it for an access token. patience: seconds after which the caller hangs up."""
         return requests.get(
             self.url + ACCESS_TOKEN,
             params={"id": grant_id, **parameters},
             headers={"Authorization": f"Bearer {bearer}"},
-            timeout=2 * TIMEOUT,
+            timeout=patience,
         )
 
     def _signal(self, number: signal.Signals) -> None:
         os.killpg(self.pid, number)
-
-    def _wait(self) -> None:
-        assert self._process is not None
-        self._process.wait(2 * TIMEOUT)
-        self._process = None
 
 
 def answers(url: str) -> bool:

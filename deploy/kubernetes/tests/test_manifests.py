@@ -41,6 +41,9 @@ DRAIN_SECONDS = {
     "gateway": 30,  # worker_shutdown_timeout of deploy/nginx
     "task-worker": 10,  # SHUTDOWN_SECONDS of task_service.worker
 }
+CONNECTIONS = {"vault": 74, "task-api": 20, "task-worker": 38}
+"""That a replica may open; the README says of what they are made."""
+RESERVED_CONNECTIONS = 20
 
 
 @pytest.fixture(params=OVERLAYS)
@@ -155,6 +158,16 @@ def test_what_people_wait_for_survives_a_drained_node_and_grows_with_load(object
         assert budget["spec"]["maxUnavailable"] < target["spec"]["replicas"]
         spread = {each["topologyKey"] for each in pod(target)["topologySpreadConstraints"]}
         assert spread == {"kubernetes.io/hostname", "topology.kubernetes.io/zone"}
+
+
+def test_the_database_has_room_for_as_many_replicas_as_there_may_be() -> None:
+    objects = deployment("cloudnative-pg")
+    (cluster,) = of_kind(objects, "Cluster")
+    most = sum(
+        named(objects, "HorizontalPodAutoscaler", name)["spec"]["maxReplicas"] * connections
+        for name, connections in CONNECTIONS.items()
+    )
+    assert most + RESERVED_CONNECTIONS <= int(cluster["spec"]["postgresql"]["parameters"]["max_connections"])
 
 
 def test_every_service_finds_its_pods_and_their_port(objects: tuple[Object, ...], tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from scripted_vault import ScriptedVault
 
 from task_service.adapters.tasks import MAX_CRASHES, PostgresAttempts
-from task_service.application.errors import TokenRefusedError, VaultUnavailableError
+from task_service.application.errors import StorageUnavailableError, TokenRefusedError, VaultUnavailableError
 from task_service.application.ports import AccessToken, Attempt
 from task_service.application.run import Context, RunAttempt, Stop, Stopped, Tools
 from task_service.application.tasks import Caller, ManageTasks
@@ -115,6 +115,23 @@ def test_an_unexpected_error_is_told_without_details(
     with pytest.raises(ZeroDivisionError):
         RunAttempt(attempts, vault, {"demo": Broken()}).run(queued, 1, never)
     assert manage.find(alice, queued).error == "The task failed unexpectedly."
+
+
+def test_a_database_that_is_away_fails_no_task(
+    manage: ManageTasks, alice: Caller, attempts: PostgresAttempts, vault: ScriptedVault, queued: UUID, look: Look
+) -> None:
+    """Progress that could not be written is no fault of the task's: it is attempted again."""
+
+    class Unlucky:
+        def run(self, context: Context) -> str:
+            raise StorageUnavailableError
+
+    with pytest.raises(StorageUnavailableError):
+        RunAttempt(attempts, vault, {"demo": Unlucky()}).run(queued, 1, never)
+    assert manage.find(alice, queued).status is TaskStatus.RUNNING
+    look("delete from procrastinate_jobs returning 1")  # as the engine does when an attempt ends with an error
+    assert attempts.replace_orphans() == [queued]
+    assert runner(attempts, vault).run(queued, 2, never) == "completed"
 
 
 def test_a_shutdown_gives_the_attempt_back(

@@ -10,6 +10,9 @@ from task_service.application.errors import StorageUnavailableError
 
 TIMEOUT_SECONDS = 3.0
 
+NOTICE_SILENCE = {"tcp_user_timeout": 6000, "keepalives_idle": 4, "keepalives_interval": 2, "keepalives_count": 2}
+"""A network that is cut is noticed within seconds (the first is milliseconds), not when the kernel gives up."""
+
 
 class Database:
     """A pool that opens on first use."""
@@ -24,7 +27,12 @@ class Database:
             timeout=TIMEOUT_SECONDS,
             reconnect_timeout=TIMEOUT_SECONDS,
             check=ConnectionPool.check_connection,
-            kwargs={"autocommit": True, "application_name": name, "connect_timeout": int(TIMEOUT_SECONDS)},
+            kwargs={
+                "autocommit": True,
+                "application_name": name,
+                "connect_timeout": int(TIMEOUT_SECONDS),
+                **NOTICE_SILENCE,
+            },
         )
 
     @contextmanager

@@ -12,7 +12,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol
 from uuid import UUID
 
-from task_service.application.errors import HandlerError, TokenRefusedError, VaultUnavailableError
+from task_service.application.errors import (
+    HandlerError,
+    StorageUnavailableError,
+    TokenRefusedError,
+    VaultUnavailableError,
+)
 from task_service.application.ports import AccessToken, Attempt, Attempts, Identity, TokenSource
 
 MIN_VALID = timedelta(seconds=30)
@@ -132,6 +137,8 @@ class RunAttempt:
         except HandlerError as error:
             self._attempts.fail(attempt, str(error))
             return "failed"
+        except StorageUnavailableError:
+            raise  # nothing is wrong with the task: without a job, it is found by the sweep and attempted again
         except Exception:
             self._attempts.fail(attempt, "The task failed unexpectedly.")
             raise

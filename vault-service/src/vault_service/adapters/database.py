@@ -17,6 +17,15 @@ from vault_service.application.errors import StorageUnavailableError
 
 POOL_TIMEOUT_SECONDS = 3.0
 CONNECT_TIMEOUT_SECONDS = 3
+NOTICE_SILENCE = {
+    "tcp_user_timeout": 6000,  # milliseconds
+    "keepalives_idle": 4,
+    "keepalives_interval": 2,
+    "keepalives_count": 2,
+    "options": "-c tcp_keepalives_idle=4 -c tcp_keepalives_interval=2 -c tcp_keepalives_count=3",
+}
+"""A network that is cut is noticed within seconds on both sides: here no caller waits for an answer that cannot come,
+there the server lets go of the locks of a replica that is not heard of any more."""
 
 Parameters = Mapping[str, Any]
 Row = tuple[Any, ...]
@@ -44,6 +53,7 @@ class Database:
                 "prepare_threshold": 1,
                 "application_name": name,
                 "connect_timeout": CONNECT_TIMEOUT_SECONDS,
+                **NOTICE_SILENCE,
             },
         )
 

@@ -25,6 +25,7 @@ SERVICES = {
 """The tests' word for a part, and its service in docker-compose.yml."""
 DOORS = Path(__file__).with_name("compose-test.yml")
 SCALE_DOORS = Path(__file__).with_name("compose-scale.yml")
+CLEAR_LINE = "\x1b[2K"  # which docker compose writes, terminal or not
 READ_SECRETS = (
     "import json,pathlib; print(json.dumps({p.name: p.read_text() for p in pathlib.Path('/secrets/own').iterdir()}))"
 )
@@ -68,7 +69,8 @@ class ComposeStack(Stack):
 
     def log(self, part: str) -> str:
         """What a part has written."""
-        return self.docker_compose("logs", "--no-color", "--no-log-prefix", SERVICES[part]).stdout
+        told = self.docker_compose("logs", "--no-color", "--no-log-prefix", SERVICES[part]).stdout
+        return told.replace(CLEAR_LINE, "")
 
     def collect_logs(self) -> None:
         """Put the containers' logs where a native stack has them."""

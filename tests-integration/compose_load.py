@@ -1,0 +1,168 @@
+"""People and services at work while containers die, and the books that must balance afterwards."""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+
+import psycopg
+import requests
+from api import Api
+from compose_stack import ComposeStack
+from stack import eventually
+
+PAUSE = 0.08
+ALMOST_NEW = "295"
+"""With tokens that live 300 s: a `min_valid` that leads to a refresh about every five seconds and grant."""
+
+
+@dataclass
+class Load:
+    """Callers that ask for access tokens all the time, and tasks that run, for the length of a block.
+
+    heard: request ids of the answers that held a token; gap: the longest time in seconds without any such answer;
+    refreshed: how often all grants had been refreshed before.
+    """
+
+    stack: ComposeStack
+    alice: Api
+    grants: Sequence[str]
+    task_count: int
+    tasks: list[str] = field(default_factory=list)
+    heard: list[str] = field(default_factory=list)
+    others: Counter[str] = field(default_factory=Counter)
+    gap: float = 0.0
+    refreshed: int = 0
+
+    def __post_init__(self) -> None:
+        self._over = threading.Event()
+        self._lock = threading.Lock()
+        self._last = 0.0
+        self._threads = [threading.Thread(target=self._ask, args=(grant,)) for grant in self.grants]
+
+    def __enter__(self) -> Self:
+        for number in range(self.task_count):
+            task_id = self.alice.create_task(f"Under load {number}")
+            self.alice.link(task_id, self.grants[number % len(self.grants)])
+            self.tasks.append(task_id)
+        self.refreshed = sum(self.refreshes().values())
+        self._last = time.monotonic()
+        for thread in self._threads:
+            thread.start()
+        for task_id in self.tasks:
+            assert self.alice.execute(task_id).json()["status"] == "executing"
+        eventually(lambda: all(self.alice.task(task).get("progress", 0) >= 10 for task in self.tasks), "all run", 60)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._over.set()
+        for thread in self._threads:
+            thread.join()
+
+    def goes_on(self, seconds: float = 3.0) -> None:
+        """Return when tokens have been given for a while after what has happened."""
+        for _ in range(int(seconds)):
+            before = len(self.heard)
+            eventually(lambda before=before: len(self.heard) > before + 10, "tokens are given again", 90)  # type: ignore[misc]
+
+    def finish_tasks(self) -> None:
+        """Wait until no task runs any more."""
+        eventually(lambda: all(self._ended(task_id) for task_id in self.tasks), "all tasks end", 120)
+
+    def balance(self) -> None:
+        """Nothing lost, nothing twice, no session ended: by the answers, both databases and Keycloak's own log."""
+        assert not set(self.others) - {"503", "no answer"}, self.others
+        with psycopg.connect(self._database("vault")) as vault:
+            rows = vault.execute(
+                "select request_id, count(*) from audit"
+                " where event = 'token.issued' and request_id = any(%s) group by 1",
+                [self.heard],
+            ).fetchall()
+            failed = vault.execute("select count(*) from audit where event = 'grant.failed'").fetchone()
+        assert {number for _, number in rows} == {1}, "each token is recorded once"
+        assert len(rows) == len(self.heard), "no token was given unrecorded"
+        assert failed == (0,), "no grant has failed"
+        assert [self.alice.task(task_id)["status"] for task_id in self.tasks] == ["completed"] * len(self.tasks)
+        assert set(self.completions().values()) <= {1}, "no task has completed twice"
+        assert len(self.completions()) == len(self.tasks), "no task is lost"
+        before = self.refreshes()
+        eventually(lambda: self._all_refreshed_since(before), "each grant refreshes", 60)
+        assert "REFRESH_TOKEN_ERROR" not in self.stack.log("idp"), "no refresh token was used that Keycloak refuses"
+
+    def refreshes(self) -> dict[str, int]:
+        """How often each grant has been refreshed, by the audit."""
+        with psycopg.connect(self._database("vault")) as connection:
+            rows = connection.execute(
+                "select grant_id::text, count(*) from audit where event = 'grant.refreshed' group by 1"
+            ).fetchall()
+        return dict(rows)
+
+    def completions(self) -> dict[str, int]:
+        """How many attempts of each task have completed."""
+        return self._attempts("completed")
+
+    def figures(self, what: str) -> dict[str, object]:
+        """What has happened, for people."""
+        return {
+            "fault": what,
+            "tokens": len(self.heard),
+            "refused": self.others["503"],
+            "unanswered": self.others["no answer"],
+            "longest gap, s": round(self.gap, 2),
+            "tasks": len(self.tasks),
+            "completed": len(self.completions()),
+            "refreshes": sum(self.refreshes().values()) - self.refreshed,
+            "taken over": sum(self._attempts("crashed").values()),
+        }
+
+    def _all_refreshed_since(self, before: dict[str, int]) -> bool:
+        for grant in self.grants:
+            answer = self.alice.access_token(grant, min_valid=ALMOST_NEW)
+            assert answer.status_code in {200, 503}, answer.text
+        now = self.refreshes()
+        return all(now[grant] > before.get(grant, 0) for grant in self.grants)
+
+    def _attempts(self, outcome: str) -> dict[str, int]:
+        with psycopg.connect(self._database("tasks")) as connection:
+            rows = connection.execute(
+                "select task_id::text, count(*) from attempts"
+                " where outcome = %s and 'task-' || task_id::text = any(%s) group by 1",
+                [outcome, self.tasks],
+            ).fetchall()
+        return dict(rows)
+
+    def _database(self, name: str) -> str:
+        return self.stack["POSTGRES_SUPERUSER_URL"].rpartition("/")[0] + f"/{name}"
+
+    def _ended(self, task_id: str) -> bool:
+        try:
+            answer = self.alice.get(f"/api/tasks/{task_id}")
+        except requests.RequestException:
+            return False
+        return answer.status_code == 200 and answer.json()["status"] not in {"queued", "running"}
+
+    def _ask(self, grant: str) -> None:
+        number = 0
+        while not self._over.wait(PAUSE):
+            number += 1
+            try:
+                answer = self.alice.access_token(grant, **({"min_valid": ALMOST_NEW} if number % 5 == 0 else {}))
+            except requests.RequestException:
+                self._count("no answer", None)
+                continue
+            self._count(str(answer.status_code), answer.headers.get("X-Request-ID"))
+
+    def _count(self, status: str, request_id: str | None) -> None:
+        with self._lock:
+            if status == "200" and request_id is not None:
+                now = time.monotonic()
+                self.gap = max(self.gap, now - self._last)
+                self._last = now
+                self.heard.append(request_id)
+            else:
+                self.others[status] += 1

@@ -1,0 +1,154 @@
+"""Several replicas in containers, and what happens to them under load: kill -9, a cut network, a restarted database.
+
+Each test ends with the same books: nothing lost, nothing twice, no session ended (`compose_load.Load.balance`). The
+figures are printed and kept in `artifacts/compose-scale.json`.
+"""
+
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from api import Api, command_line_token
+from compose_load import Load
+from compose_stack import SCALE_DOORS, SERVICES, ComposeStack, docker, inspect
+from person import Person
+from stack import ARTIFACTS, eventually
+
+pytestmark = pytest.mark.skipif(os.environ.get("STACK") != "compose", reason="needs containers: make test-compose")
+SCALE = {"vault": 2, "task-worker": 3}
+GRANTS = 4
+TASKS = 6
+TAKEN_OVER_SECONDS = 12.0  # longer than a worker may be silent
+
+Recorder = Callable[[Load, str], None]
+
+
+@pytest.fixture(scope="module")
+def scaled() -> Iterator[ComposeStack]:
+    """A compose project of its own with two vaults and three workers."""
+    state_dir = Path(tempfile.mkdtemp(prefix="offline-token-vault-scale-"))
+    stack = ComposeStack(state_dir, SCALE_DOORS)
+    try:
+        stack.start()
+        stack.docker_compose("up", "--wait", *(f"--scale={name}={number}" for name, number in SCALE.items()))
+        yield stack
+    finally:
+        stack.collect_logs()
+        shutil.copytree(state_dir / "log", ARTIFACTS / "log-scale", dirs_exist_ok=True)
+        stack.clean()
+        shutil.rmtree(state_dir)
+
+
+@pytest.fixture(scope="module")
+def grants(scaled: ComposeStack) -> list[str]:
+    """Alice's grants, each consented to in a browser of its own, so that each has a session of its own."""
+    alice = Api(scaled, command_line_token(scaled, "alice"))
+    return [alice.grant(Person("alice")) for _ in range(GRANTS)]
+
+
+@pytest.fixture
+def load(scaled: ComposeStack, grants: list[str]) -> Load:
+    """Work that waits to be begun."""
+    return Load(scaled, Api(scaled, command_line_token(scaled, "alice")), grants, TASKS)
+
+
+@pytest.fixture(scope="module")
+def record(say: Callable[[str], None]) -> Iterator[Recorder]:
+    """Prints the figures of a load and keeps them."""
+    kept: list[dict[str, object]] = []
+
+    def keep(load: Load, what: str) -> None:
+        kept.append(load.figures(what))
+        say(json.dumps(kept[-1]))
+
+    yield keep
+    ARTIFACTS.mkdir(exist_ok=True)
+    (ARTIFACTS / "compose-scale.json").write_text(json.dumps(kept, indent=2) + "\n")
+
+
+def is_healthy(name: str) -> bool:
+    """What the engine says of a container."""
+    return bool(inspect(name)[0]["State"].get("Health", {}).get("Status") == "healthy")
+
+
+def test_all_replicas_work(scaled: ComposeStack, load: Load, record: Recorder) -> None:
+    """The gateway uses both vaults, and three workers have reported to the queue."""
+    assert {name: len(scaled.containers(name)) for name in SCALE} == SCALE
+    with load:
+        load.goes_on()
+        load.finish_tasks()
+    load.balance()
+    lines = [json.loads(line) for line in scaled.log("gateway").splitlines() if line.startswith("{")]
+    vaults = {line["upstream"] for line in lines if line["path"].endswith("/access-token")}
+    assert len(vaults) == SCALE["vault"]
+    with psycopg.connect(scaled["POSTGRES_SUPERUSER_URL"].rpartition("/")[0] + "/tasks") as connection:
+        workers = connection.execute("select count(*) from procrastinate_workers").fetchone()
+    assert workers == (SCALE["task-worker"],)
+    record(load, "none")
+
+
+@pytest.mark.parametrize("part", ["vault", "worker", "tasks", "gateway", "redis", "postgres"])
+def test_kill_9_under_load(scaled: ComposeStack, load: Load, record: Recorder, part: str) -> None:
+    """One container of each service, as a machine that loses power; then it comes back."""
+    victim = scaled.containers(SERVICES[part])[0]
+    with load:
+        docker("kill", "--signal", "SIGKILL", victim)
+        if len(scaled.containers(SERVICES[part])) > 1:
+            load.goes_on()  # the others do it alone
+        docker("start", victim)
+        eventually(lambda: is_healthy(victim), f"{victim} is healthy", 90)
+        load.goes_on()
+        load.finish_tasks()
+    load.balance()
+    record(load, f"kill -9 {part}")
+
+
+def test_kill_9_of_keycloak_under_load(scaled: ComposeStack, load: Load, record: Recorder) -> None:
+    """Tokens that live are served; what needs a refresh waits; tasks that run go on, none is begun meanwhile."""
+    victim = scaled.containers("keycloak")[0]
+    with load:
+        load.finish_tasks()
+        docker("kill", "--signal", "SIGKILL", victim)
+        load.goes_on()
+        docker("start", victim)
+        eventually(lambda: is_healthy(victim), "Keycloak is healthy", 180)
+        load.goes_on()
+    load.balance()
+    record(load, "kill -9 idp")
+
+
+@pytest.mark.parametrize(("part", "network"), [("vault", "vault-data"), ("worker", "task-data")])
+def test_cut_off_the_network_and_back(
+    scaled: ComposeStack, load: Load, record: Recorder, part: str, network: str
+) -> None:
+    """A replica loses its database for longer than a worker may be silent; what it still believes changes nothing."""
+    victim = scaled.containers(SERVICES[part])[0]
+    with load:
+        docker("network", "disconnect", f"{scaled.project}_{network}", victim)
+        cut = time.monotonic()
+        load.goes_on()
+        eventually(lambda: time.monotonic() - cut > TAKEN_OVER_SECONDS, "others have taken over", 30)
+        docker("network", "connect", "--alias", SERVICES[part], f"{scaled.project}_{network}", victim)
+        eventually(lambda: is_healthy(victim), f"{victim} is healthy", 90)
+        load.goes_on()
+        load.finish_tasks()
+    load.balance()
+    record(load, f"{part} cut off {network}")
+
+
+def test_postgresql_restarted_under_load(scaled: ComposeStack, load: Load, record: Recorder) -> None:
+    """As for a minor upgrade."""
+    victim = scaled.containers("postgres")[0]
+    with load:
+        docker("restart", victim)
+        eventually(lambda: is_healthy(victim), "PostgreSQL is healthy", 90)
+        load.goes_on()
+        load.finish_tasks()
+    load.balance()
+    record(load, "restart postgres")

@@ -87,7 +87,7 @@ def _round(rig: Rig, tool: Tool, plan: Plan, number: int) -> Round:
 def _through_vault(rig: Rig, number: int) -> list[callers.ThroughVault]:
     """Callers who share the grants out among them."""
     get = rig.access_token()
-    min_valid = rig.lifetime - callers.FRESH_SECONDS
+    min_valid = rig.lifetime - callers.FRESH_SECONDS.get(rig.stack["IDP"], callers.FRESH_SECONDS_OF_OTHERS)
     return [callers.ThroughVault(get, rig.grants[mine::number], min_valid, SCOPES) for mine in range(number)]
 
 
@@ -102,14 +102,16 @@ def _at_the_server(rig: Rig, number: int) -> list[callers.AtTheServer]:
 
 
 def _refreshing(rig: Rig, load: Callable[[], Outcome]) -> Callable[[], Outcome]:
-    """A load of which each answer has to cost one refresh."""
+    """A load of which each answer has to cost a refresh; a second one when the first took too long to be of use."""
 
     def checked() -> Outcome:
         before = rig.refreshes()
         outcome = load()
         refreshed = rig.refreshes() - before
-        if refreshed != outcome.count:
-            raise BenchError(f"{outcome.count} answers cost {refreshed} refreshes: these are too few grants")
+        if refreshed < outcome.count:
+            raise BenchError(
+                f"{outcome.count} answers cost {refreshed} refreshes: some came from a cache, more grants are needed"
+            )
         return outcome
 
     return checked

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 bind = os.environ.get("BIND", "127.0.0.1:8000")
 workers = int(os.environ.get("WEB_WORKERS", "2"))
 threads = int(os.environ.get("WEB_THREADS", "8"))
-worker_class = "gthread"
+worker_class = "service_kit.gunicorn_worker.Worker"
 graceful_timeout = 30
 timeout = 60
 keepalive = 75
@@ -45,8 +45,8 @@ if _METRICS_BIND:
 
 def on_starting(server: "Arbiter") -> None:
     """gunicorn: nothing is open yet. A service with a `preflight` module says here when it cannot work."""
-    package = server.app.app_uri.partition(".")[0]
-    if importlib.util.find_spec(f"{package}.preflight"):
+    package, _, _ = server.app.app_uri.partition(":")[0].rpartition(".")
+    if package and importlib.util.find_spec(f"{package}.preflight"):
         importlib.import_module(f"{package}.preflight").check()
 
 

@@ -11,6 +11,7 @@ from urllib.parse import unquote_to_bytes
 
 import msgspec
 from flask import Request
+from gunicorn.http.errors import ParseException
 
 from service_kit.problems import Fault, Problem
 
@@ -37,11 +38,15 @@ class Output(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_def
 def body(request: Request, shape: type[T]) -> T:
     """Parse a JSON body.
 
-    Problems: 415 `unsupported_media_type`, 413 `body_too_large`, 400 `malformed_json`, 422 `invalid_input`.
+    Problems: 415 `unsupported_media_type`, 413 `body_too_large`, 400 `malformed_json` and `bad_request`, 422
+    `invalid_input`.
     """
     if request.mimetype != "application/json":
         raise Problem(415, "unsupported_media_type", "The body must be application/json.")
-    data = request.get_data(cache=False)
+    try:
+        data = request.get_data(cache=False)
+    except ParseException:  # chunks that are none
+        raise Problem(400, "bad_request", "The body did not arrive whole.") from None
     if len(data) > MAX_BODY_BYTES:
         raise body_too_large()
     try:

@@ -198,7 +198,7 @@ def _implied(operation: Operation) -> dict[int, tuple[str, ...]]:
         503: ("service_unavailable",),
     }
     if operation.body is not None:
-        implied |= {400: ("malformed_json",), 415: ("unsupported_media_type",)}
+        implied |= {400: ("malformed_json", "bad_request"), 415: ("unsupported_media_type",)}
     if operation.body is not None or operation.query is not None:
         implied[422] = ("invalid_input",)
     if not operation.public:

@@ -1,0 +1,122 @@
+"""What gunicorn itself refuses is a problem document; what was sent is neither shown nor logged."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+APPLICATION = """
+from flask import request
+from service_kit import http, inputs, logs
+logs.configure("test")
+class Note(inputs.Input, frozen=True, kw_only=True):
+    text: str = ""
+class Echo(inputs.Output, frozen=True, kw_only=True):
+    text: str
+app = http.create_app("test", {})
+app.post("/notes", endpoint="notes")(lambda: http.respond(Echo(text=inputs.body(request, Note).text)))
+app.get("/broken", endpoint="broken")(lambda: ("", 200, {"X-Broken": "a\\x00b"}))
+"""
+HEAD = b"POST /notes HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+
+
+@pytest.fixture(scope="module")
+def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """A service behind gunicorn with our settings; its log is `log` in its folder."""
+    folder = tmp_path_factory.mktemp("gunicorn")
+    (folder / "service").mkdir()
+    (folder / "service" / "wsgi.py").write_text(APPLICATION)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        chosen: int = probe.getsockname()[1]
+    command = [sys.executable, "-m", "gunicorn", "-c", "python:service_kit.gunicorn_config", "service.wsgi:app"]
+    environ = {**os.environ, "BIND": f"127.0.0.1:{chosen}", "WEB_WORKERS": "1", "WEB_THREADS": "2"}
+    with (
+        (folder / "log").open("wb") as written,
+        subprocess.Popen(command, cwd=folder, env=environ, stderr=written) as it,
+    ):
+        try:
+            deadline = time.monotonic() + 30
+            while not answers(chosen):
+                assert it.poll() is None, (folder / "log").read_text()
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+            yield chosen
+        finally:
+            it.terminate()
+    assert "hidden" not in (folder / "log").read_text()
+
+
+def answers(port: int) -> bool:
+    """Whether somebody listens."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=1):
+            return True
+    except OSError:
+        return False
+
+
+@pytest.fixture
+def send(port: int) -> Callable[[bytes], tuple[int, bytes, bytes]]:
+    """Sends bytes; status, head and body of the one answer, after which the connection ends."""
+
+    def exchange(data: bytes) -> tuple[int, bytes, bytes]:
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+            connection.sendall(data)
+            connection.shutdown(socket.SHUT_WR)
+            received = b"".join(iter(lambda: connection.recv(65536), b""))
+        head, _, body = received.partition(b"\r\n\r\n")
+        return int(head.split(b" ", 2)[1]), head, body
+
+    return exchange
+
+
+@pytest.mark.parametrize(
+    ("data", "status", "code"),
+    [
+        (b"GET /?code=hidden\xff HTTP/1.1\r\nHost: x\r\n\r\n", 400, "bad_request"),
+        (b"GET /?code=hidden\r\n\r\n", 400, "bad_request"),
+        (b"get /hidden HTTP/1.1\r\nHost: x\r\n\r\n", 400, "bad_request"),
+        (b"GET / HTTP/2.0\r\nHost: x\r\n\r\n", 400, "bad_request"),
+        (b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 414, "uri_too_long"),
+        (b"GET / HTTP/1.1\r\nHost: x\r\n" + b"A: hidden\r\n" * 200 + b"\r\n", 431, "header_too_large"),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nA: " + b"y" * 20000 + b"\r\n\r\n", 431, "header_too_large"),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nAuthorization : Bearer hidden\r\n\r\n", 400, "bad_request"),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer\r\n hidden\r\n\r\n", 400, "bad_request"),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nA: hidden\x00\r\n\r\n", 400, "bad_request"),
+        (HEAD + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}x", 400, "bad_request"),
+        (HEAD + b"Content-Length: -1\r\n\r\n{}", 400, "bad_request"),
+        (HEAD + b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n", 400, "bad_request"),
+        (HEAD + b"Transfer-Encoding: xchunked\r\n\r\n{}", 400, "bad_request"),
+        (HEAD + b"Transfer-Encoding: chunked\r\n\r\nhidden\r\n{}\r\n0\r\n\r\n", 400, "bad_request"),
+        (HEAD + b"Expect: hidden\r\nContent-Length: 2\r\n\r\n{}", 417, "expectation_failed"),
+    ],
+    ids=lambda value: repr(value)[-40:] if isinstance(value, bytes) else None,
+)
+def test_refusals_are_problems(
+    send: Callable[[bytes], tuple[int, bytes, bytes]], data: bytes, status: int, code: str
+) -> None:
+    """Of the right status and code, closed afterwards, and silent about what was sent."""
+    answered, head, body = send(data)
+    document: dict[str, Any] = json.loads(body)
+    assert (answered, document["status"], document["code"]) == (status, status, code)
+    assert b"Content-Type: application/problem+json" in head
+    assert f"X-Request-ID: {document['requestId']}".encode() in head
+    assert b"hidden" not in head + body
+
+
+def test_good_requests_are_answered(send: Callable[[bytes], tuple[int, bytes, bytes]]) -> None:
+    """The worker is still gunicorn's."""
+    status, _, body = send(HEAD + b'Connection: close\r\nContent-Length: 12\r\n\r\n{"text":"a"}')
+    assert (status, json.loads(body)) == (200, {"text": "a"})
+
+
+def test_an_application_s_fault_is_not_the_client_s(send: Callable[[bytes], tuple[int, bytes, bytes]]) -> None:
+    """An answer that HTTP does not have stays a 500."""
+    assert send(b"GET /broken HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")[0] == 500

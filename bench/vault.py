@@ -18,6 +18,8 @@ from bench.rig import SCOPES, Rig
 OPEN_CONNECTIONS = 64
 """For cached tokens in an open loop: so many that arrivals spread over gunicorn's processes."""
 WARM_UP_SECONDS = 1.0
+JAVA_WARM_UP_SECONDS = 15.0
+"""A server in Java compiles while it is used."""
 
 Round = dict[str, Outcome]
 
@@ -49,6 +51,8 @@ def measure(rig: Rig, tool: Tool, plan: Plan, say: Callable[[str], None]) -> lis
     """All rounds. Raises BenchError when an answer was bad, or a refresh was none."""
     for get in (rig.hello(), rig.access_token()):
         tool(get, plan.connections, WARM_UP_SECONDS)
+    server_seconds = WARM_UP_SECONDS if rig.stack.is_dev else JAVA_WARM_UP_SECONDS
+    client.closed(_at_the_server(rig, plan.connections), server_seconds)
     rounds = []
     for number in range(plan.rounds):
         rounds.append(_round(rig, tool, plan, number))

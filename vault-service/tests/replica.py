@@ -1,6 +1,7 @@
 """One process of the vault, wired for a test, and the words that tests are told in."""
 
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
@@ -23,6 +24,7 @@ from vault_service.application.manage import ManageGrants
 from vault_service.application.ports import AccessTokens, Requester
 from vault_service.application.refresh import Need, Refresher
 from vault_service.domain.grant import AccessToken, Limits, Subject, TokenType
+from vault_service.domain.terms import Terms
 
 ALICE = Subject("https://issuer.example/realms/demo", "alice-sub")
 SERVICE = Requester("task-service", is_owner=False, owner=ALICE)
@@ -42,9 +44,11 @@ class Replica:
     manage: ManageGrants
     outbox: Outbox
     provider: ScriptedProvider
+    uses: Uses
 
     def close(self) -> None:
         """Let go of its connections."""
+        self.uses.close()
         for database in self.databases:
             database.close()
 
@@ -90,17 +94,27 @@ def answer(state: str, provider: ScriptedProvider, **changes: str | None) -> Cal
     return Callback(unverified_state=state, request_id="request-2", **given)
 
 
-def create(database_url: str, provider: ScriptedProvider, shared: AccessTokens | None = None) -> Replica:
-    """A process on a database. shared: the cache that it has in common with others; none if not given."""
+def create(
+    database_url: str,
+    provider: ScriptedProvider,
+    shared: AccessTokens | None = None,
+    terms: Mapping[str, Terms] | None = None,
+) -> Replica:
+    """A process on a database.
+
+    shared: the cache that it has in common with others; none if not given; terms: by provider, each of which is the same
+    server to talk to; one, named `default`, if not given.
+    """
     database = Database(database_url, name="test", size=40)
     lock_database = Database(database_url, name="test-locks", size=40)
     clock = DatabaseClock(database)
     keyring = Keyring(database, ROOT_KEY)
     sealer = Sealer(keyring)
     audit = AuditLog(database, keyring)
-    providers = {"default": provider}
+    providers = dict.fromkeys(terms or ("default",), provider)
     outbox = Outbox(database, sealer, audit, providers, clock)
-    grants = PostgresGrants(database, sealer, audit, Uses(database, audit), outbox, Spool(Path(tempfile.mkdtemp())))
+    uses = Uses(database_url, database, audit)
+    grants = PostgresGrants(database, sealer, audit, uses, outbox, Spool(Path(tempfile.mkdtemp())))
     cache = shared or NoSharedAccessTokens()
     memory = MemoryAccessTokens(sealer)
     telemetry = PrometheusTelemetry()
@@ -110,9 +124,10 @@ def create(database_url: str, provider: ScriptedProvider, shared: AccessTokens |
         databases=(database, lock_database),
         keyring=keyring,
         grants=grants,
-        consent=OfflineConsent(grants, cache, providers, clock),
+        consent=OfflineConsent(grants, cache, providers, terms or {"default": Terms(issuer=provider.issuer)}, clock),
         issuing=IssueAccessToken(grants, memory, refresher, clock, telemetry, lambda _: None),
         manage=ManageGrants(grants, audit, refresher, clock, lambda: None),
         outbox=outbox,
         provider=provider,
+        uses=uses,
     )

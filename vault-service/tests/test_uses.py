@@ -4,8 +4,8 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from uuid import UUID
 
+import psycopg
 import pytest
 from replica import SERVICE, Replica
 
@@ -98,16 +98,29 @@ def test_a_group_of_uses_records_exactly_those_that_may(vault: Replica, rows: Ro
     assert used == {alive: 17, limited: 5, over: 1}
 
 
-def test_one_use_that_cannot_be_written_does_not_spoil_the_others(vault: Replica) -> None:
+def test_one_use_that_cannot_be_written_does_not_spoil_the_others(vault: Replica, rows: Rows) -> None:
     """PostgreSQL takes no NUL; the others of the batch are written one by one."""
-    uses = vault.grants._uses
+    grant_id = vault.grant()
+
+    def record(request_id: str) -> bool:
+        entry = Entry(Event.TOKEN_ISSUED, grant_id, SERVICE.owner, SERVICE.client, request_id, datetime.now(UTC))
+        return vault.uses.record(SERVICE, entry)
+
+    with ThreadPoolExecutor(8) as pool:
+        bad = [pool.submit(record, "request-\x00") for _ in range(4)]
+        good = [pool.submit(record, f"request-{number}") for number in range(20)]
+        assert all(each.result(30) for each in good)
+        assert {type(each.exception(30)) for each in bad} == {psycopg.DataError}
+    assert rows("select count(*) from audit where event = 'token.issued'") == [(20,)]
+
+
+def test_a_connection_that_died_is_replaced(vault: Replica, rows: Rows, postgres_url: str) -> None:
+    """Nobody notices; the use is recorded once."""
     grant_id = vault.grant()
     vault.issue(grant_id)
-    good, bad = _use(vault, grant_id, "request-1"), _use(vault, grant_id, "request-\x00")
-    assert uses._write([good, bad]) == [False, False]
-    assert uses._one(good)
-
-
-def _use(vault: Replica, grant_id: UUID, request_id: str) -> dict[str, object]:
-    entry = Entry(Event.TOKEN_ISSUED, grant_id, SERVICE.owner, SERVICE.client, request_id, datetime.now(UTC))
-    return {**vault.grants._audit.row(entry), "is_owner": False}
+    with psycopg.connect(postgres_url, autocommit=True) as superuser:
+        superuser.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'vault-uses'"
+        )
+    vault.issue(grant_id)
+    assert rows("select count(*) from audit where event = 'token.issued'") == [(2,)]

@@ -6,8 +6,9 @@ Unknown fields, wrong types, repeated parameters and characters that no text nee
 
 import math
 import re
+from functools import lru_cache
 from typing import Any, TypeVar
-from urllib.parse import unquote_to_bytes
+from urllib.parse import parse_qsl
 
 import msgspec
 from flask import Request
@@ -86,17 +87,23 @@ def optional_body(request: Request, shape: type[T]) -> T:
 
 def query(request: Request, shape: type[T]) -> T:
     """Parse the query string; names are those of the struct on the wire. Problem: 422 `invalid_input`."""
-    try:
-        unquote_to_bytes(request.query_string).decode()
-    except UnicodeDecodeError:  # what werkzeug would hand over as it stands, percent signs and all
-        raise invalid("", "the query is not UTF-8") from None
+    parsed: T = _query(request.query_string, shape)
+    return parsed
+
+
+@lru_cache(maxsize=4096)  # callers ask the same thing again and again; what is refused is not kept
+def _query(raw: bytes, shape: type[T]) -> T:
     values: dict[str, str] = {}
-    for name, given in request.args.lists():
-        if len(given) > 1:
+    try:
+        pairs = parse_qsl(raw.decode("ascii"), keep_blank_values=True, errors="strict")
+    except (UnicodeDecodeError, ValueError):
+        raise invalid("", "the query is not UTF-8") from None
+    for name, value in pairs:
+        if name in values:
             raise invalid(f"/{name}", "is given more than once")
-        if "\x00" in given[0]:
+        if "\x00" in value:
             raise invalid(f"/{name}", "has characters that are not allowed")
-        values[name] = given[0]
+        values[name] = value
     try:
         parsed = msgspec.convert(values, shape, strict=False)
     except msgspec.ValidationError as error:

@@ -22,6 +22,7 @@ from vault_service.adapters.caches import (
 )
 from vault_service.adapters.cleaning import Cleaning
 from vault_service.adapters.database import Database, DatabaseClock
+from vault_service.adapters.discovery import Discovery
 from vault_service.adapters.grants import PostgresGrants
 from vault_service.adapters.locks import AdvisoryLocks
 from vault_service.adapters.outbox import Outbox
@@ -39,12 +40,11 @@ from vault_service.config import Settings
 from vault_service.http.callback import CALLBACK_PATH
 from vault_service.http.callers import Policy
 from vault_service.http.vault import Vault
+from vault_service.provider_file import ProviderSettings
 
-DEFAULT_PROVIDER = "default"
 HOUSEKEEPING_CONNECTIONS = 3
 HOUSEKEEPING_SECONDS = 5.0
 SEAL_SECONDS = 1.0
-USES_CONNECTIONS = 2
 
 log = logs.get(__name__)
 
@@ -81,12 +81,27 @@ def check(settings: Settings) -> None:
         log.warning("vault.issuer_away", reason=str(error))
 
 
+def _issuer(provider: ProviderSettings, login: Issuer, settings: Settings) -> Issuer:
+    """The provider's; the one where people log in is asked for its keys by one object only."""
+    address = (provider.terms.issuer, provider.internal_url, provider.id_token_algorithm)
+    if address == (settings.issuer, settings.issuer_internal_url, login.algorithm):
+        return login
+    return Issuer(provider.terms.issuer, provider.internal_url, algorithm=provider.id_token_algorithm)
+
+
 def build(settings: Settings) -> Service:
     """Wire everything."""
     threads = settings.threads
     telemetry = PrometheusTelemetry()
     issuer = Issuer(settings.issuer, settings.issuer_internal_url)
-    servers = {DEFAULT_PROVIDER: _authorization_server(settings, issuer)}
+    configured = settings.providers
+    issuers = {name: _issuer(provider, issuer, settings) for name, provider in configured.by_name.items()}
+    discoveries = {name: Discovery(name, issuers[name]) for name in issuers}
+    servers = {
+        name: _authorization_server(provider, issuers[name], discoveries[name], settings.public_url + CALLBACK_PATH)
+        for name, provider in configured.by_name.items()
+    }
+    terms = {name: provider.terms for name, provider in configured.by_name.items()}
     providers = {name: Breaker(server, partial(telemetry.paused, name)) for name, server in servers.items()}
     # Threads that serve, as many that call each provider, and the background; each of the callers may hold a lock.
     callers = threads * len(providers)
@@ -98,7 +113,7 @@ def build(settings: Settings) -> Service:
     sealer = Sealer(keyring)
     audit = AuditLog(database, keyring)
     outbox = Outbox(database, sealer, audit, providers, clock)
-    uses = Uses(Database(url, name="vault-uses", size=USES_CONNECTIONS), audit)
+    uses = Uses(url, database, audit)
     spool = Spool(settings.spool_dir)
     grants = PostgresGrants(database, sealer, audit, uses, outbox, spool)
     shared = _shared_access_tokens(settings, sealer, clock, telemetry)
@@ -117,16 +132,20 @@ def build(settings: Settings) -> Service:
     vault = Vault(
         verifier=Verifier(issuer, settings.audience, clock=lambda: clock.now().timestamp()),
         policy=Policy(settings.browser_clients, settings.owner_clients, settings.mint_role),
-        consent=OfflineConsent(grants, shared, providers, clock),
+        consent=OfflineConsent(grants, shared, providers, terms, clock),
         issue=issue,
         issue_many=IssueMany(issue),
         manage=ManageGrants(grants, audit, refresher, clock, housekeeping.wake),
         now=clock.now,
-        providers=frozenset(providers),
-        default_provider=DEFAULT_PROVIDER,
+        providers=terms,
+        default_provider=configured.default,
         default_services=settings.default_services,
         is_https=settings.public_url.startswith("https:"),
-        needed={"database": keyring.load, "schema": partial(migrate.check, database)},
+        needed={
+            "database": keyring.load,
+            "schema": partial(migrate.check, database),
+            f"issuer of {configured.default}": discoveries[configured.default].demand_no_mismatch,
+        },
         useful={
             "redis": shared.ping,
             **{f"provider {name}": partial(_ping_provider, servers[name], providers[name]) for name in servers},
@@ -185,9 +204,18 @@ def _ping_provider(server: AuthorizationServer, breaker: Breaker) -> None:
         raise ProviderUnavailableError(left)
 
 
-def _authorization_server(settings: Settings, issuer: Issuer) -> AuthorizationServer:
-    endpoint = TokenEndpoint(Session(), settings.client_id, settings.client_secret.reveal())
-    return AuthorizationServer(issuer, endpoint, settings.client_id, settings.public_url + CALLBACK_PATH)
+def _authorization_server(
+    provider: ProviderSettings, issuer: Issuer, discovery: Discovery, callback: str
+) -> AuthorizationServer:
+    return AuthorizationServer(
+        issuer,
+        discovery,
+        TokenEndpoint(Session(), provider.client_id, provider.client_secret.reveal()),
+        provider.client_id,
+        callback,
+        parameters=provider.authorization_parameters,
+        revokes=provider.revokes,
+    )
 
 
 def _shared_access_tokens(

@@ -21,6 +21,8 @@ from service_kit.settings import (
     whole,
     words,
 )
+from vault_service.domain.terms import Terms
+from vault_service.provider_file import DEFAULT_NAME, Providers, ProviderSettings, optional_providers
 
 ROOT_KEY_BYTES = 32
 
@@ -77,7 +79,15 @@ class Settings:
         "ISSUER_INTERNAL_URL", optional_url, "Where the vault reaches the issuer, when that differs.", default=""
     )
     client_id: str = setting("VAULT_CLIENT_ID", text, "The vault's client at the issuer.", default="token-vault")
-    client_secret: Secret = setting("VAULT_CLIENT_SECRET", secret, "That client's secret.")
+    client_secret: Secret | None = setting(
+        "VAULT_CLIENT_SECRET", optional_secret, "That client's secret; needed without a providers file.", default=""
+    )
+    provider_file: Providers | None = setting(
+        "VAULT_PROVIDERS_FILE",
+        optional_providers,
+        "TOML file of the authorization servers that consents are asked of, instead of that one client.",
+        default="",
+    )
     audience: str = setting("VAULT_AUDIENCE", text, "The `aud` of tokens that callers bring.", default="token-vault")
     browser_clients: frozenset[str] = setting(
         "VAULT_BROWSER_CLIENTS",
@@ -112,6 +122,21 @@ class Settings:
     threads: int = setting("WEB_THREADS", whole(1, 256), "Threads of each process; sizes the pools.", default="8")
     log_level: str = setting("LOG_LEVEL", text, "debug, info, warning or error.", default="info")
 
+    @property
+    def providers(self) -> Providers:
+        """Those of the file, or the issuer under the name `default`. Raises SettingsError."""
+        if self.provider_file is not None:
+            return self.provider_file
+        if self.client_secret is None:
+            raise SettingsError("VAULT_CLIENT_SECRET: is not set")
+        only = ProviderSettings(
+            terms=Terms(issuer=self.issuer),
+            internal_url=self.issuer_internal_url,
+            client_id=self.client_id,
+            client_secret=self.client_secret,
+        )
+        return Providers(DEFAULT_NAME, {DEFAULT_NAME: only})
+
 
 def read(environ: Mapping[str, str] = os.environ) -> Settings:
     """The settings. Raises SettingsError."""
@@ -119,6 +144,7 @@ def read(environ: Mapping[str, str] = os.environ) -> Settings:
     overlap = settings.browser_clients & settings.owner_clients
     if overlap:
         raise SettingsError(f"VAULT_OWNER_CLIENTS: {', '.join(sorted(overlap))} runs in a browser")
+    _ = settings.providers
     return settings
 
 

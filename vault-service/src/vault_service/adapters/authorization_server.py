@@ -1,6 +1,7 @@
 """An authorization server with the vault's client there: `application.ports.Provider` over discovery and HTTP."""
 
 import base64
+from collections.abc import Mapping
 from urllib.parse import urlencode
 
 import msgspec
@@ -8,39 +9,62 @@ import msgspec
 from service_kit import id_token
 from service_kit.issuer import Issuer, IssuerMismatchError, IssuerUnavailableError, Metadata
 from service_kit.jwt import InvalidTokenError
+from vault_service.adapters.discovery import Discovery
 from vault_service.adapters.token_endpoint import TokenEndpoint, TokenResponse
 from vault_service.application.errors import ProviderUnavailableError
 from vault_service.application.ports import TokenAnswer
-from vault_service.application.provider_errors import GrantRefusedError, NotSentError
-from vault_service.domain.grant import Failure, RefreshToken, Subject
+from vault_service.application.provider_errors import GrantRefusedError, NotSentError, RevocationNotOfferedError
+from vault_service.domain.grant import Failure, Identity, RefreshToken, Subject
 
 
-class _AccessTokenClaims(msgspec.Struct, frozen=True):
+class _Claims(msgspec.Struct, frozen=True):
+    """What is read of a token that came from the token endpoint itself. client_id: RFC 9068's name for `azp`."""
+
+    iss: str = ""
+    sub: str = ""
+    azp: str = ""
+    client_id: str = ""
     scope: str | None = None
 
 
 class AuthorizationServer:
     """One provider."""
 
-    def __init__(self, issuer: Issuer, endpoint: TokenEndpoint, client_id: str, redirect_uri: str) -> None:
-        """redirect_uri: the callback's public address, registered for the client."""
+    def __init__(
+        self,
+        issuer: Issuer,
+        discovery: Discovery,
+        endpoint: TokenEndpoint,
+        client_id: str,
+        redirect_uri: str,
+        *,
+        parameters: Mapping[str, str],
+        revokes: bool,
+    ) -> None:
+        """redirect_uri: the callback's public address, registered for the client; parameters: added to the consent's URL;
+        revokes: whether tokens are revoked there.
+        """
         self._issuer = issuer
+        self._discovery = discovery
         self._endpoint = endpoint
         self._client_id = client_id
         self._redirect_uri = redirect_uri
+        self._parameters = parameters
+        self._revokes = revokes
 
     def ping(self) -> None:
         """Return when discovery has worked. Raises IssuerUnavailableError, IssuerMismatchError."""
-        self._issuer.metadata()
+        self._discovery.metadata()
 
     def authorization_url(self, *, state: str, nonce: str, code_challenge: str, scopes: frozenset[str]) -> str:
-        """Where to send the person; consent is asked for each time. Raises ProviderUnavailableError."""
+        """Where to send the person. Raises ProviderUnavailableError."""
         try:
-            endpoint = self._issuer.metadata().authorization_endpoint
+            endpoint = self._discovery.metadata().authorization_endpoint
         except (IssuerUnavailableError, IssuerMismatchError) as error:
             raise ProviderUnavailableError from error
         query = urlencode(
             {
+                **self._parameters,
                 "response_type": "code",
                 "client_id": self._client_id,
                 "redirect_uri": self._redirect_uri,
@@ -49,10 +73,9 @@ class AuthorizationServer:
                 "nonce": nonce,
                 "code_challenge": code_challenge,
                 "code_challenge_method": "S256",
-                "prompt": "consent",
             }
         )
-        return f"{endpoint}?{query}"
+        return f"{endpoint}{'&' if '?' in endpoint else '?'}{query}"
 
     def check_issuer(self, unverified_issuer: str | None) -> bool:
         """RFC 9207 section 2.4: `iss` must be right, and must be there where the server promises it."""
@@ -86,15 +109,16 @@ class AuthorizationServer:
         return _token_answer(answer, seconds)
 
     def revoke(self, token: RefreshToken) -> None:
-        """Revoke the token; a server without a revocation endpoint keeps it until it expires there."""
-        endpoint = self._metadata().revocation_endpoint
-        if endpoint is not None:
-            form = {"token": token.value, "token_type_hint": "refresh_token"}
-            self._endpoint.post(self._backchannel(endpoint), form)
+        """Revoke the token. Raises RevocationNotOfferedError where it lives on until it expires."""
+        endpoint = self._metadata().revocation_endpoint if self._revokes else None
+        if endpoint is None:
+            raise RevocationNotOfferedError
+        form = {"token": token.value, "token_type_hint": "refresh_token"}
+        self._endpoint.post(self._backchannel(endpoint), form)
 
     def _metadata(self) -> Metadata:
         try:
-            return self._issuer.metadata()
+            return self._discovery.metadata()
         except (IssuerUnavailableError, IssuerMismatchError) as error:
             raise NotSentError(str(error)) from error
 
@@ -103,26 +127,29 @@ class AuthorizationServer:
 
 
 def _token_answer(answer: TokenResponse, seconds: float) -> TokenAnswer:
+    access = _claims(answer.access_token)
+    person = _claims(answer.id_token) if answer.id_token else None
     return TokenAnswer(
         access_token=answer.access_token,
         expires_in=max(answer.expires_in - seconds, 1.0),
-        scopes=_granted_scopes(answer),
+        scopes=_scopes(answer.scope if access is None or access.scope is None else access.scope),
         refresh_token=RefreshToken(answer.refresh_token) if answer.refresh_token else None,
         refresh_expires_in=answer.refresh_expires_in or None,  # Keycloak's 0 means: does not expire by itself
         session=answer.session_state,
-        id_token=answer.id_token,
+        identity=Identity(access.iss, access.sub, access.azp or access.client_id) if access else None,
+        person=Subject(person.iss, person.sub) if person else None,
     )
 
 
-def _granted_scopes(answer: TokenResponse) -> frozenset[str]:
-    """The scope that the access token itself names, when it is a JWT: Keycloak's answer names more than it granted."""
+def _claims(token: str) -> _Claims | None:
+    """The claims of a JWT, its signature not verified; None when it is opaque."""
     try:
-        payload = answer.access_token.split(".")[1]
-        claims = msgspec.json.decode(
-            base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)), type=_AccessTokenClaims
-        )
-        if claims.scope is not None:
-            return frozenset(claims.scope.split())
+        payload = token.split(".")[1]
+        return msgspec.json.decode(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)), type=_Claims)
     except (IndexError, ValueError, msgspec.MsgspecError):
-        pass  # an opaque token: the answer is all there is
-    return frozenset((answer.scope or "").split())
+        return None
+
+
+def _scopes(scope: str | None) -> frozenset[str]:
+    """What an access token names itself goes before the answer: Keycloak's names more than it granted."""
+    return frozenset((scope or "").split())

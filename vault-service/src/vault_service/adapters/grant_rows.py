@@ -51,18 +51,27 @@ def new_grant_row(grant: NewGrant) -> dict[str, Any]:
         "services": sorted(grant.limits.services),
         "not_after": grant.limits.not_after,
         "max_uses": grant.limits.max_uses,
+        "idle_seconds": grant.expiry.idle,
+        "max_seconds": grant.expiry.maximum,
         "consent_expires_at": grant.consent_expires_at,
     }
+
+
+def account_of(owner: Subject, issuer: str | None, subject: str | None) -> Subject:
+    """The person at the authorization server: the owner, unless the row says otherwise."""
+    return owner if issuer is None or subject is None else Subject(issuer, subject)
 
 
 def grant_of(row: Row) -> Grant:
     """From a row of `of_owner`."""
     grant_id, issuer, subject, status, failure, provider, token_type, task_id = row[:8]
     scopes, services, not_after, max_uses, uses = row[8:13]
-    created_at, activated_at, last_used_at, last_refreshed_at, expires_at = row[13:]
+    created_at, activated_at, last_used_at, last_refreshed_at, expires_at = row[13:18]
+    owner = Subject(issuer, subject)
     return Grant(
         id=grant_id,
-        owner=Subject(issuer, subject),
+        owner=owner,
+        account=account_of(owner, *row[18:]),
         status=Status(status),
         failure=Failure(failure) if failure else None,
         provider=provider,

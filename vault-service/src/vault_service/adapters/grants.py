@@ -15,7 +15,15 @@ import psycopg
 from vault_service.adapters import queries
 from vault_service.adapters.audit import AuditLog
 from vault_service.adapters.database import Database, Row
-from vault_service.adapters.grant_rows import consent_place, fence, grant_of, new_grant_row, owned, raise_unless_usable
+from vault_service.adapters.grant_rows import (
+    account_of,
+    consent_place,
+    fence,
+    grant_of,
+    new_grant_row,
+    owned,
+    raise_unless_usable,
+)
 from vault_service.adapters.outbox import Discarded, Outbox
 from vault_service.adapters.sealing import Sealer, grant_token_place
 from vault_service.adapters.spool import Spool, Spooled
@@ -37,7 +45,7 @@ from vault_service.application.ports import (
     TokenAnswer,
 )
 from vault_service.domain.audit import Entry, Event
-from vault_service.domain.grant import Failure, Grant, RefreshToken, Status, Subject, TokenType
+from vault_service.domain.grant import Failure, Grant, Identity, RefreshToken, Status, Subject, TokenType
 
 _GRANTS = queries.load("grants.sql")
 
@@ -81,7 +89,7 @@ class PostgresGrants:
         if row is None:
             late = self._database.one(_GRANTS["why_not_claimed"], parameters)
             raise ConsentError("consent_expired", late[1]) if late and late[0] else ConsentError("consent_invalid")
-        grant_id, issuer, subject, provider, token_type, task_id, sealed = row
+        grant_id, issuer, subject, provider, token_type, task_id, browser_bound, sealed = row
         owner = Subject(issuer, subject)
         secrets = self._sealer.open(sealed, consent_place(state_hash, owner))
         code_verifier, nonce = msgspec.json.decode(secrets, type=tuple[str, str])
@@ -91,17 +99,21 @@ class PostgresGrants:
             provider=provider,
             token_type=TokenType(token_type),
             task_id=task_id,
+            browser_bound=browser_bound,
             code_verifier=code_verifier,
             nonce=nonce,
         )
 
-    def activate(self, grant_id: UUID, answer: TokenAnswer, entry: Entry) -> bool:
+    def activate(self, grant_id: UUID, account: Subject, answer: TokenAnswer, entry: Entry) -> bool:
         """Make a pending grant active with its first token."""
         parameters = {
             "id": grant_id,
             "generation": 1,
             "scopes": sorted(answer.scopes),
             "provider_session": answer.session,
+            "account_issuer": account.issuer,
+            "account_subject": account.sub,
+            "token_identity": list(answer.identity) if answer.identity else None,
             **self._sealed_answer(grant_id, entry.owner, 1, answer, None),
         }
         return self._change("activate", parameters, entry)
@@ -197,11 +209,16 @@ class PostgresGrants:
         sealed: bytes,
         lifetime: float | None,
         intent_age: float | None,
+        account_issuer: str | None,
+        account_subject: str | None,
+        identity: list[str] | None,
     ) -> StoredGrant:
         token = self._sealer.open(sealed, grant_token_place(grant_id, owner, generation))
         return StoredGrant(
             id=grant_id,
             owner=owner,
+            account=account_of(owner, account_issuer, account_subject),
+            identity=Identity(*identity) if identity else None,
             provider=provider,
             scopes=frozenset(scopes),
             generation=generation,

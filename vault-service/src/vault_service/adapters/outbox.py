@@ -16,7 +16,7 @@ from vault_service.adapters.database import Database
 from vault_service.adapters.sealing import Place, Sealer
 from vault_service.application.errors import SealBrokenError
 from vault_service.application.ports import Clock, Provider
-from vault_service.application.provider_errors import GrantRefusedError, ProviderError
+from vault_service.application.provider_errors import GrantRefusedError, ProviderError, RevocationNotOfferedError
 from vault_service.domain.audit import Entry, Event
 from vault_service.domain.grant import RefreshToken, Subject
 
@@ -26,7 +26,9 @@ LONGEST_WAIT_SECONDS = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """What became of one attempt: `revoked`, `unknown` (to the server), `unreadable` (here) or `postponed`."""
+    """What became of one attempt: `revoked`, `unknown` (to the server), `not_offered` (there), `unreadable` (here) or
+    `postponed`.
+    """
 
     grant_id: UUID
     owner: Subject
@@ -106,6 +108,8 @@ class Outbox:
             return "unreadable"
         except GrantRefusedError:
             return "unknown"
+        except RevocationNotOfferedError as error:
+            return error.outcome
         except (ProviderError, KeyError):
             return "postponed"
         return "revoked"

@@ -3,7 +3,9 @@ asked.
 
 The pending grant is stored before the URL is given out. The callback claims the request before it redeems the code, so
 a replay finds nothing; and the person who consented must be the one who asked, or an attacker's link would store a
-victim's token under the attacker's id (RFC 9700 section 4.7).
+victim's token under the attacker's id (RFC 9700 section 4.7). At the authorization server where people log in, their
+subject says so. At another one subjects are others; there the answer must come back through the browser that asked
+(`docs/adr/0013-accounts-at-other-servers.md`).
 """
 
 import base64
@@ -33,14 +35,17 @@ from vault_service.application.provider_errors import (
 )
 from vault_service.domain.audit import Entry, Event
 from vault_service.domain.grant import AccessToken, Failure, Limits, Subject, TokenType
+from vault_service.domain.terms import Terms
 
 CONSENT_LIFETIME = timedelta(minutes=10)
-OFFLINE_ACCESS = "offline_access"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """What a person asks for. browser_bound: the answer must come back through the browser that asked."""
+    """What a person asks for: of a provider that there is, a type of token that its terms allow.
+
+    browser_bound: the answer must come back through the browser that asked, whatever the provider.
+    """
 
     owner: Subject
     client: str
@@ -93,20 +98,29 @@ class OfflineConsent:
     """Asks for consent and receives the answer."""
 
     def __init__(
-        self, grants: Grants, access_tokens: AccessTokens, providers: Mapping[str, Provider], clock: Clock
+        self,
+        grants: Grants,
+        access_tokens: AccessTokens,
+        providers: Mapping[str, Provider],
+        terms: Mapping[str, Terms],
+        clock: Clock,
     ) -> None:
+        """providers and terms have the same names."""
         self._grants = grants
         self._access_tokens = access_tokens
         self._providers = providers
+        self._terms = terms
         self._clock = clock
 
     def request(self, wish: Wish) -> ConsentStarted:
         """Store a pending grant and say where to send the person. Raises ProviderUnavailableError."""
         state, nonce, code_verifier = (secrets.token_urlsafe(32) for _ in range(3))
-        browser_secret = secrets.token_urlsafe(32) if wish.browser_bound else None
+        terms = self._terms[wish.provider]
+        is_bound = wish.browser_bound or terms.issuer != wish.owner.issuer
+        browser_secret = secrets.token_urlsafe(32) if is_bound else None
         grant_id = uuid4()
         now = self._clock.now()
-        scopes = wish.scopes | {"openid"} | ({OFFLINE_ACCESS} if wish.token_type is TokenType.OFFLINE else frozenset())
+        scopes = terms.scopes_for(wish.token_type, wish.scopes)
         url = self._providers[wish.provider].authorization_url(
             state=state, nonce=nonce, code_challenge=code_challenge(code_verifier), scopes=scopes
         )
@@ -118,6 +132,7 @@ class OfflineConsent:
             task_id=wish.task_id,
             scopes=scopes,
             limits=wish.limits,
+            expiry=terms.expiry[wish.token_type],
             consent_expires_at=now + CONSENT_LIFETIME,
         )
         request = ConsentRequest(
@@ -142,17 +157,17 @@ class OfflineConsent:
         """Receive the answer and activate the grant. Raises ConsentError whose code goes to the page."""
         browser_hash = digest(callback.browser_secret) if callback.browser_secret else None
         claimed = self._grants.claim_consent(digest(callback.unverified_state), browser_hash)
-        provider = self._providers[claimed.provider]
-        if not provider.check_issuer(callback.unverified_issuer):
+        provider = self._providers.get(claimed.provider)
+        if provider is None or not provider.check_issuer(callback.unverified_issuer):
             raise self._failed(claimed, callback, Failure.PROVIDER_ERROR)
         if callback.error is not None or not callback.code:
             denied = callback.error == "access_denied"
             raise self._failed(claimed, callback, Failure.CONSENT_DENIED if denied else Failure.PROVIDER_ERROR)
         subject, answer = self._redeem(provider, claimed, callback, callback.code)
-        if subject != claimed.owner:
+        if not _may_bind(subject, claimed):
             self._grants.revoke_later(claimed, answer)
             raise self._failed(claimed, callback, Failure.WRONG_USER)
-        self._activate(claimed, callback, answer)
+        self._activate(claimed, callback, subject, answer)
         return ConsentGranted(claimed.grant_id, claimed.task_id)
 
     def _redeem(
@@ -167,14 +182,14 @@ class OfflineConsent:
             away = isinstance(error, NotSentError)
             raise ConsentError("provider_unavailable" if away else "provider_error", claimed.task_id) from error
 
-    def _activate(self, claimed: ClaimedConsent, callback: Callback, answer: TokenAnswer) -> None:
+    def _activate(self, claimed: ClaimedConsent, callback: Callback, account: Subject, answer: TokenAnswer) -> None:
         if answer.refresh_token is None:
             raise self._failed(claimed, callback, Failure.PROVIDER_ERROR)
-        if claimed.token_type is TokenType.OFFLINE and OFFLINE_ACCESS not in answer.scopes:
+        if not self._terms[claimed.provider].is_as_asked(claimed.token_type, answer.scopes):
             self._grants.revoke_later(claimed, answer)
             raise self._failed(claimed, callback, Failure.PROVIDER_ERROR)
         entry = self._entry(Event.CONSENT_GRANTED, claimed, callback)
-        if not self._grants.activate(claimed.grant_id, answer, entry):
+        if not self._grants.activate(claimed.grant_id, account, answer, entry):
             self._grants.revoke_later(claimed, answer)  # its owner deleted it in the meantime
             raise ConsentError("consent_invalid", claimed.task_id)
         expires_at = entry.at.timestamp() + answer.expires_in
@@ -189,6 +204,13 @@ class OfflineConsent:
     def _entry(self, event: Event, claimed: ClaimedConsent, callback: Callback, outcome: str = "ok") -> Entry:
         now = self._clock.now()
         return Entry(event, claimed.grant_id, claimed.owner, "vault", callback.request_id, now, outcome)
+
+
+def _may_bind(account: Subject, claimed: ClaimedConsent) -> bool:
+    """Whether a token of this person may come under the id of the one who asked."""
+    if account.issuer == claimed.owner.issuer:
+        return account == claimed.owner
+    return claimed.browser_bound
 
 
 def code_challenge(code_verifier: str) -> str:

@@ -8,6 +8,7 @@ import random
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
+from functools import lru_cache
 from time import monotonic, perf_counter
 
 from vault_service.application.errors import (
@@ -143,6 +144,7 @@ def _outcome(running: Future[AccessToken], deadline: float) -> AccessToken | Exc
         return error
 
 
+@lru_cache(maxsize=256)
 def parse_scope(scope: str) -> frozenset[str]:
     """The set in a `scope` string (RFC 6749 section 3.3). Raises InvalidScopeError for what no scope can be."""
     scopes = frozenset(scope.split(" ")) - {""}

@@ -8,7 +8,17 @@ from typing import Protocol
 from uuid import UUID
 
 from vault_service.domain.audit import Entry, Line
-from vault_service.domain.grant import AccessToken, Failure, Grant, Limits, RefreshToken, Subject, TokenType
+from vault_service.domain.grant import (
+    AccessToken,
+    Failure,
+    Grant,
+    Identity,
+    Limits,
+    RefreshToken,
+    Subject,
+    TokenType,
+)
+from vault_service.domain.terms import Expiry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +32,7 @@ class NewGrant:
     task_id: str | None
     scopes: frozenset[str]
     limits: Limits
+    expiry: Expiry
     consent_expires_at: datetime
 
 
@@ -39,13 +50,17 @@ class ConsentRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimedConsent:
-    """A consent request that this caller, and nobody else, may now complete."""
+    """A consent request that this caller, and nobody else, may now complete.
+
+    browser_bound: it came back through the browser that asked, as the cookie says.
+    """
 
     grant_id: UUID
     owner: Subject
     provider: str
     token_type: TokenType
     task_id: str | None
+    browser_bound: bool
     code_verifier: str = field(repr=False)
     nonce: str = field(repr=False)
 
@@ -55,11 +70,14 @@ class StoredGrant:
     """An active grant as the refresh protocol needs it.
 
     generation counts refreshes and fences writes; intent_age: seconds since a refresh was begun whose outcome nobody
-    wrote down, or None; lifetime: seconds that its last access token had, or None before the first.
+    wrote down, or None; lifetime: seconds that its last access token had, or None before the first; account, identity:
+    whose token it is at the authorization server, which no refresh may change (identity: None where nothing told).
     """
 
     id: UUID
     owner: Subject
+    account: Subject
+    identity: Identity | None
     provider: str
     scopes: frozenset[str]
     generation: int
@@ -72,7 +90,8 @@ class StoredGrant:
 class TokenAnswer:
     """A token endpoint's answer (RFC 6749 section 5.1). Lifetimes are in seconds from when the answer came.
 
-    session: the authorization server's name for the session behind the token, where it tells one.
+    session: the authorization server's name for the session behind the token, where it tells one; identity: what the
+    access token says of itself, when it is a JWT; person: whom the id_token names, when one came. Neither is verified.
     """
 
     access_token: str = field(repr=False)
@@ -81,7 +100,8 @@ class TokenAnswer:
     refresh_token: RefreshToken | None
     refresh_expires_in: float | None
     session: str | None = None
-    id_token: str | None = field(default=None, repr=False)
+    identity: Identity | None = None
+    person: Subject | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +135,11 @@ class Grants(Protocol):
         """
         ...
 
-    def activate(self, grant_id: UUID, answer: TokenAnswer, entry: Entry) -> bool:
-        """Make a pending grant active with its first token; False when it is not pending any more."""
+    def activate(self, grant_id: UUID, account: Subject, answer: TokenAnswer, entry: Entry) -> bool:
+        """Make a pending grant active with its first token; False when it is not pending any more.
+
+        account: who has consented, at the authorization server.
+        """
         ...
 
     def fail_consent(self, grant_id: UUID, failure: Failure, entry: Entry) -> None:
@@ -242,7 +265,7 @@ class Provider(Protocol):
         ...
 
     def revoke(self, token: RefreshToken) -> None:
-        """Revoke the token (RFC 7009). Raises the errors of `application.provider_errors`."""
+        """Revoke the token (RFC 7009). Raises RevocationNotOfferedError, and the errors of `application.provider_errors`."""
         ...
 
 

@@ -2,9 +2,11 @@
 
 ProviderError
 ├── GrantRefusedError       `invalid_grant`: the token (or code) is of no use any more
+│   └── IdentityChangedError    a refresh brought somebody else's token, or one for another client
 ├── ScopeRefusedError       `invalid_scope` for a scope that the caller asked for: nothing was used
 ├── NotSentError            nothing left this machine, or the server said that it did not look: nothing was used
 │   └── ClientRefusedError  the vault's own client is not accepted: the provider is at fault, not the grant
+├── RevocationNotOfferedError   tokens cannot be revoked there
 └── UncertainError          timeout, 5xx, half an answer, garbage: the token may have been used
 """
 
@@ -25,6 +27,21 @@ class GrantRefusedError(ProviderError):
     def __init__(self, failure: Failure) -> None:
         super().__init__(failure.value)
         self.failure = failure
+
+
+class IdentityChangedError(GrantRefusedError):
+    """The refreshed token is not of the same issuer, person and client as the one that was consented to."""
+
+    outcome = "identity_changed"
+
+    def __init__(self) -> None:
+        super().__init__(Failure.WRONG_USER)
+
+
+class RevocationNotOfferedError(ProviderError):
+    """The authorization server has no revocation endpoint, or it is not to be used."""
+
+    outcome = "not_offered"
 
 
 class ScopeRefusedError(ProviderError):

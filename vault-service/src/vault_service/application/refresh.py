@@ -39,6 +39,7 @@ from vault_service.application.ports import (
 )
 from vault_service.application.provider_errors import (
     GrantRefusedError,
+    IdentityChangedError,
     NotSentError,
     ProviderError,
     ScopeRefusedError,
@@ -50,6 +51,7 @@ from vault_service.domain.grant import AccessToken, Failure
 
 REPLAY_AFTER = 15.0
 """Seconds after which a request to the token endpoint is certainly over; the provider's total timeout is shorter."""
+NOT_CONFIGURED_RETRY = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,12 +111,12 @@ class Refresher:
 
     def renew(self, need: Need, provider: str, report: Callable[[Exception], None]) -> None:
         """Refresh beside, for a token that still serves; not while somebody is at it, or the provider is paused."""
-        if not self._providers[provider].paused_for():
+        if provider in self._providers and not self._providers[provider].paused_for():
             self._bulkheads[provider].executor.submit(self._renew, need, report)
 
     def check(self, need: Need, provider: str) -> None:
         """Refresh now, also a grant that has failed: it may live again. Raises what a refresh raises."""
-        bulkhead = self._bulkheads[provider]
+        bulkhead = self._bulkhead(provider)
         bulkhead.admit()
         bulkhead.wait(self._flights.join(("check", need.grant_id), lambda: self._check_alone(need), bulkhead.executor))
 
@@ -123,9 +125,15 @@ class Refresher:
         return self._flights.under_way(need.key)
 
     def _fly(self, need: Need, provider: str) -> AccessToken:
-        bulkhead = self._bulkheads[provider]
+        bulkhead = self._bulkhead(provider)
         bulkhead.admit()
         return bulkhead.wait(self._flights.join(need.key, lambda: self._obtain_alone(need), bulkhead.executor))
+
+    def _bulkhead(self, provider: str) -> Bulkhead:
+        bulkhead = self._bulkheads.get(provider)
+        if bulkhead is None:
+            raise ProviderUnavailableError(NOT_CONFIGURED_RETRY, "The token's authorization server is not configured.")
+        return bulkhead
 
     def _renew(self, need: Need, report: Callable[[Exception], None]) -> None:
         try:
@@ -193,12 +201,14 @@ class Refresher:
         started = perf_counter()
         outcome = "ok"
         try:
-            return self._providers[grant.provider].refresh(grant.refresh_token, scopes or None)
+            answer = self._providers[grant.provider].refresh(grant.refresh_token, scopes or None)
+            _demand_same_identity(grant, answer)
         except ProviderError as error:
             outcome = error.outcome
             raise
         finally:
             self._telemetry.refreshed(grant.provider, outcome, perf_counter() - started)
+        return answer
 
     def _store(self, need: Need, grant: StoredGrant, answer: TokenAnswer) -> AccessToken:
         entry = self._entry(Event.GRANT_REFRESHED, need, grant)
@@ -226,3 +236,11 @@ class Refresher:
     def _entry(self, event: Event, need: Need, grant: StoredGrant, outcome: str = "ok") -> Entry:
         now = self._clock.now()
         return Entry(event, grant.id, grant.owner, need.requester.client, need.request_id, now, outcome)
+
+
+def _demand_same_identity(grant: StoredGrant, answer: TokenAnswer) -> None:
+    """Raise IdentityChangedError for an answer about another person, issuer or client (OpenID Connect Core 1.0 12.2)."""
+    same_person = answer.person is None or answer.person == grant.account
+    same_claims = answer.identity is None or grant.identity is None or answer.identity.fits(grant.identity)
+    if not (same_person and same_claims):
+        raise IdentityChangedError

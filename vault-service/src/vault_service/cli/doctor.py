@@ -21,6 +21,7 @@ from vault_service.adapters.token_endpoint import TokenEndpoint
 from vault_service.application.errors import StorageUnavailableError
 from vault_service.application.provider_errors import ClientRefusedError, GrantRefusedError, ProviderError
 from vault_service.config import Settings
+from vault_service.provider_file import ProviderSettings
 
 CLOCK_SECONDS = 5.0
 SEAL_LAG_SECONDS = 60.0
@@ -71,7 +72,8 @@ def examine(settings: Settings) -> Iterator[Finding]:
         database.close()
     yield _spool(settings)
     yield _redis(settings)
-    yield from _provider(settings)
+    for name, provider in settings.providers.by_name.items():
+        yield from _provider(f"provider {name} ({provider.terms.issuer})", provider)
 
 
 def _database(database: Database, settings: Settings) -> Iterator[Finding]:
@@ -174,21 +176,20 @@ def _redis(settings: Settings) -> Finding:
     return Finding("ok", "redis", "answers")
 
 
-def _provider(settings: Settings) -> Iterator[Finding]:
-    name = f"provider {settings.issuer}"
-    issuer = Issuer(settings.issuer, settings.issuer_internal_url)
+def _provider(name: str, provider: ProviderSettings) -> Iterator[Finding]:
+    issuer = Issuer(provider.terms.issuer, provider.internal_url)
     try:
         metadata = issuer.metadata()
     except IssuerMismatchError as error:
-        yield Finding("fail", name, str(error), "ISSUER must be the `iss` of its tokens, to the letter")
+        yield Finding("fail", name, str(error), "the issuer must be the `iss` of its tokens, to the letter")
         return
     except IssuerUnavailableError as error:
-        yield Finding("fail", name, f"no discovery document ({error})", "check ISSUER and ISSUER_INTERNAL_URL")
+        yield Finding("fail", name, f"no discovery document ({error})", "check its issuer and its internal URL")
         return
     yield Finding("ok", name, "its discovery document names this issuer")
     if metadata.revocation_endpoint is None:
         yield Finding("warn", name, "it has no revocation endpoint", "deleted tokens live on there until they expire")
-    endpoint = TokenEndpoint(Session(), settings.client_id, settings.client_secret.reveal())
+    endpoint = TokenEndpoint(Session(), provider.client_id, provider.client_secret.reveal())
     url = issuer.backchannel(metadata.token_endpoint)
     yield _client(name, lambda: endpoint.tokens(url, {"grant_type": "refresh_token", "refresh_token": "doctor"}))
 
@@ -200,7 +201,7 @@ def _client(name: str, ask: Callable[[], object]) -> Finding:
     except GrantRefusedError:
         return Finding("ok", name, "accepts the vault's client and secret")
     except ClientRefusedError as error:
-        return Finding("fail", name, f"refuses the vault's client ({error})", "check VAULT_CLIENT_ID and its secret")
+        return Finding("fail", name, f"refuses the vault's client ({error})", "check the client's id and secret")
     except ProviderError as error:
         return Finding("fail", name, f"its token endpoint is in trouble ({error})", "try again; look at its log")
     return Finding("fail", name, "gives tokens for a refresh token that is none", "do not trust this server")

@@ -6,6 +6,7 @@ The grant's id is what everybody else stores: the `persistent_token_id`.
 import enum
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 
@@ -15,6 +16,18 @@ class Subject:
 
     issuer: str
     sub: str
+
+
+class Identity(NamedTuple):
+    """Whom and what an access token is for, by its claims; empty where it does not say. client: the `azp`."""
+
+    issuer: str
+    sub: str
+    client: str
+
+    def fits(self, other: "Identity") -> bool:
+        """Whether nothing that both say differs."""
+        return all(mine == theirs for mine, theirs in zip(self, other, strict=True) if mine and theirs)
 
 
 class Status(enum.StrEnum):
@@ -57,10 +70,14 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:
-    """A grant as its owner may see it: everything but the token. Times are aware and in UTC."""
+    """A grant as its owner may see it: everything but the token. Times are aware and in UTC.
+
+    account: the person at the authorization server who has consented; the owner, when the owner logs in there too.
+    """
 
     id: UUID
     owner: Subject
+    account: Subject
     status: Status
     failure: Failure | None
     provider: str

@@ -1,6 +1,7 @@
 """Who may do what: from verified claims to the vault's words."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from uuid import UUID
 
 from service_kit.bearer import Claims
@@ -47,6 +48,7 @@ def person(claims: Claims, mint_role: str) -> Subject:
     return owner(claims)
 
 
+@lru_cache(maxsize=4096)
 def grant_id(text: str) -> UUID:
     """A grant's id from the wire; what is no UUID in its canonical form names no grant."""
     try:

@@ -237,6 +237,9 @@ def _wish(vault: Vault, claims: Claims, wish: ConsentWish) -> Wish:
     provider = vault.default_provider if wish.provider is UNSET else wish.provider
     if provider not in vault.providers:
         raise inputs.invalid("/provider", "is not a provider that this vault knows")
+    allowed = vault.providers[provider].token_types
+    if wish.token_type not in allowed:
+        raise inputs.invalid("/tokenType", f"this provider allows {' and '.join(sorted(allowed))} only")
     return Wish(
         owner=owner,
         client=claims.client,

@@ -100,8 +100,18 @@ class GrantsQuery(Input, frozen=True, kw_only=True):
     task_id: Line | None = None
 
 
+class Account(Output, frozen=True, kw_only=True):
+    """A person at an authorization server: `iss` and `sub`."""
+
+    issuer: str
+    subject: str
+
+
 class GrantView(Output, frozen=True, kw_only=True):
-    """A grant as its owner sees it: everything but the token."""
+    """A grant as its owner sees it: everything but the token.
+
+    account: who has consented there, at an authorization server where the owner is somebody else.
+    """
 
     persistent_token_id: UUID
     status: Status
@@ -113,6 +123,7 @@ class GrantView(Output, frozen=True, kw_only=True):
     uses: int
     failure: Failure | None = None
     task_id: str | None = None
+    account: Account | None = None
     activated_at: Moment | None = None
     last_used_at: Moment | None = None
     last_refreshed_at: Moment | None = None
@@ -171,6 +182,9 @@ def grant_view(grant: Grant) -> GrantView:
         status=grant.status,
         failure=grant.failure,
         task_id=grant.task_id,
+        account=None
+        if grant.account == grant.owner
+        else Account(issuer=grant.account.issuer, subject=grant.account.sub),
         token_type=grant.token_type,
         provider=grant.provider,
         scopes=sorted(grant.scopes),

@@ -1,6 +1,6 @@
 """What the routes need of a wired vault."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -9,6 +9,7 @@ from service_kit.health import Pings
 from vault_service.application.consent import OfflineConsent
 from vault_service.application.issue import IssueAccessToken, IssueMany
 from vault_service.application.manage import ManageGrants
+from vault_service.domain.terms import Terms
 from vault_service.http.callers import Policy
 
 
@@ -23,7 +24,7 @@ class Vault:
     issue_many: IssueMany
     manage: ManageGrants
     now: Callable[[], datetime]
-    providers: frozenset[str]
+    providers: Mapping[str, Terms]
     default_provider: str
     default_services: frozenset[str]
     is_https: bool

@@ -1,8 +1,8 @@
 -- name: add_grant
 insert into grants (id, issuer, subject, provider, token_type, status, task_id, scopes, services, not_after, max_uses,
-                    consent_expires_at)
+                    idle_seconds, max_seconds, consent_expires_at)
 values (%(id)s, %(issuer)s, %(subject)s, %(provider)s, %(token_type)s, 'pending', %(task_id)s, %(scopes)s, %(services)s,
-        %(not_after)s, %(max_uses)s, %(consent_expires_at)s);
+        %(not_after)s, %(max_uses)s, %(idle_seconds)s, %(max_seconds)s, %(consent_expires_at)s);
 
 -- name: add_consent_request
 insert into consent_requests (state_hash, grant_id, secrets, browser_hash, expires_at)
@@ -18,7 +18,7 @@ where c.state_hash = %(state_hash)s
   and c.claimed_at is null
   and c.expires_at > now()
   and (c.browser_hash is null or c.browser_hash = %(browser_hash)s)
-returning c.grant_id, g.issuer, g.subject, g.provider, g.token_type, g.task_id, c.secrets;
+returning c.grant_id, g.issuer, g.subject, g.provider, g.token_type, g.task_id, c.browser_hash is not null, c.secrets;
 
 -- name: why_not_claimed
 -- Whether a request that could not be claimed is merely too old, and the task that it was for.
@@ -29,8 +29,12 @@ where c.state_hash = %(state_hash)s
   and (c.browser_hash is null or c.browser_hash = %(browser_hash)s);
 
 -- name: activate
+-- Its end: what the authorization server says, else our rule for idle tokens; and never past the longest life.
 update grants
 set status = 'active',
+    account_issuer = %(account_issuer)s,
+    account_subject = %(account_subject)s,
+    token_identity = %(token_identity)s,
     refresh_token = %(refresh_token)s,
     provider_session = %(provider_session)s,
     generation = %(generation)s,
@@ -38,7 +42,10 @@ set status = 'active',
     access_lifetime = %(access_lifetime)s,
     activated_at = now(),
     last_refreshed_at = now(),
-    expires_at = now() + make_interval(secs => %(refresh_expires_in)s)
+    expires_at = least(
+        now() + make_interval(secs => coalesce(%(refresh_expires_in)s, idle_seconds)),
+        now() + make_interval(secs => max_seconds)
+    )
 where id = %(id)s
   and status = 'pending'
 returning true;
@@ -66,7 +73,7 @@ select g.id, g.issuer, g.subject,
        g.provider, g.token_type, g.task_id, g.scopes, g.services, g.not_after, g.max_uses,
        coalesce(sealed.uses, 0) + recent.uses,
        g.created_at, g.activated_at, greatest(sealed.last_used_at, recent.last_used_at), g.last_refreshed_at,
-       g.expires_at
+       g.expires_at, g.account_issuer, g.account_subject
 from grants g
 left join grant_uses sealed on sealed.grant_id = g.id
 cross join lateral (
@@ -106,6 +113,7 @@ where id = %(id)s;
 -- name: authorize
 select status, failure, provider, services, scopes, generation, refresh_token, access_lifetime,
        extract(epoch from clock_timestamp() - refresh_started_at)::float8,
+       account_issuer, account_subject, token_identity,
        consent_expires_at <= now(),
        coalesce(not_after <= now(), false) or coalesce(expires_at <= now(), false) or coalesce(uses >= max_uses, false)
 from grants
@@ -146,7 +154,10 @@ with stored as (
         refresh_started_at = null,
         access_lifetime = %(access_lifetime)s,
         last_refreshed_at = now(),
-        expires_at = now() + make_interval(secs => %(refresh_expires_in)s)
+        expires_at = least(
+            now() + make_interval(secs => coalesce(%(refresh_expires_in)s, idle_seconds)),
+            activated_at + make_interval(secs => max_seconds)
+        )
     where id = %(id)s
       and generation = %(generation)s
       and status in ('active', 'failed')

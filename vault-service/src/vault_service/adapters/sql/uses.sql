@@ -24,15 +24,24 @@ where max_uses is null
 returning true;
 
 -- name: issue_many
--- The same for several at once, of grants whose uses are not limited. A MAC stands for one use and no other.
+-- The same for several at once, of grants whose uses are not limited: $1 is a JSON array of uses. Each grant is looked up
+-- by its id, whatever the planner thinks of the array's length. A MAC stands for one use and no other.
 insert into audit (at, event, grant_id, issuer, subject, actor, request_id, outcome, key_id, mac)
-select use.at, 'token.issued', g.id, g.issuer, g.subject, use.actor, use.request_id, 'ok', use.key_id, use.mac
-from unnest(%(at)s::timestamptz[], %(grant_id)s::uuid[], %(issuer)s::text[], %(subject)s::text[], %(actor)s::text[],
-            %(request_id)s::text[], %(key_id)s::smallint[], %(mac)s::bytea[], %(is_owner)s::boolean[])
-         as use (at, grant_id, issuer, subject, actor, request_id, key_id, mac, is_owner)
-join grants g on g.id = use.grant_id and g.issuer = use.issuer and g.subject = use.subject
-where g.status = 'active'
-  and g.max_uses is null
-  and (g.not_after is null or g.not_after > now())
-  and (use.is_owner or use.actor = any (g.services))
+select use.at, 'token.issued', g.id, use.issuer, use.subject, use.actor, use.request_id, 'ok', use.key_id,
+       decode(use.mac, 'hex')
+from json_to_recordset($1)
+         as use (at timestamptz, grant_id uuid, issuer text, subject text, actor text, request_id text, key_id smallint,
+                 mac text, is_owner boolean)
+cross join lateral (
+    select id
+    from grants
+    where id = use.grant_id
+      and issuer = use.issuer
+      and subject = use.subject
+      and status = 'active'
+      and max_uses is null
+      and (not_after is null or not_after > now())
+      and (use.is_owner or use.actor = any (services))
+    limit 1
+) g
 returning mac;

@@ -62,10 +62,9 @@ def taken_over(world: World) -> Outcomes:
     with at_every_step(world, victim) as scene:
         victim.freeze()
         eventually(scene.served, "the server has done what it was asked for")
-        arrived = scene.held[ARRIVED_WRITE]
-        assert arrived.lock is not None
-        arrived.lock.release()
-        eventually(lambda: world.books(arrived.granted).generation == 2, "its outcome is stored")
+        scene.release(ARRIVED_WRITE)
+        arrived = scene.held[ARRIVED_WRITE].granted
+        eventually(lambda: world.books(arrived).generation == 2, "its outcome is stored")
         world.one("select count(pg_terminate_backend(pid)) from pg_stat_activity where usename = 'vault'")
         scene.release()
         grants: dict[str, Granted] = {step: held.granted for step, held in scene.held.items()}

@@ -60,10 +60,10 @@ class World:
         self.processes.append(VaultProcess(self.stack, f"vault-{name}", **options))
         return self.processes[-1]
 
-    def grant(self) -> Granted:
+    def grant(self, **wishes: Any) -> Granted:
         """A new active grant of Alice's, never refreshed."""
         before = {session["sid"] for session in self._sessions()}
-        grant_id = self.alice.grant(self.person)
+        grant_id = self.alice.grant(self.person, **wishes)
         (sid,) = {session["sid"] for session in self._sessions()} - before
         return Granted(grant_id, sid)
 

@@ -120,6 +120,17 @@ def test_what_a_newer_version_prepares_is_no_obstacle(database_url: str, owner_u
         migrate.migrate(owner_url)
 
 
+def test_what_the_running_version_could_not_live_with_can_wait() -> None:
+    """Before the roll-out and after it, each in the order of its numbers."""
+    known = {"0001_a.pre.sql", "0002_b.post.sql", "0003_c.pre.sql", "0004_d.post.sql"}
+    assert migrate.due({"0001_a.pre.sql"}, known, pre_only=True) == ["0003_c.pre.sql"]
+    assert migrate.due({"0001_a.pre.sql"}, known, pre_only=False) == [
+        "0002_b.post.sql",
+        "0003_c.pre.sql",
+        "0004_d.post.sql",
+    ]
+
+
 class _OtherIssuer(BaseHTTPRequestHandler):
     """An authorization server that calls itself something else."""
 

@@ -15,18 +15,19 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command; the exit status."""
     parser = argparse.ArgumentParser(prog="task-service", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("migrate", help="bring the database's schema up to date, as its owner")
+    migration = commands.add_parser("migrate", help="bring the database's schema up to date, as its owner")
+    migration.add_argument("--pre-only", action="store_true", help="only what the running version can live with")
     commands.add_parser("worker", help="run tasks, under a supervisor that restarts what dies")
-    command = parser.parse_args(arguments).command
+    options = parser.parse_args(arguments)
     try:
-        return _migrate() if command == "migrate" else _work()
+        return _migrate(pre_only=options.pre_only) if options.command == "migrate" else _work()
     except (SettingsError, SchemaMismatchError) as error:
         return _fail(str(error), 78)
 
 
-def _migrate() -> int:
+def _migrate(*, pre_only: bool) -> int:
     try:
-        applied = migrate(config.migration_database_url().reveal())
+        applied = migrate(config.migration_database_url().reveal(), pre_only=pre_only)
     except psycopg.Error as error:
         return _fail(f"the database refuses: {error}".strip(), 75)
     print(f"applied: {', '.join(applied)}" if applied else "the schema is up to date")

@@ -18,10 +18,10 @@ class SchemaMismatchError(Exception):
     """The database's schema is not one that this version of the code can work with."""
 
 
-def migrate(url: str) -> list[str]:
+def migrate(url: str, *, pre_only: bool = False) -> list[str]:
     """Bring the database up to date as its owner; the names of the files that were applied.
 
-    Raises SchemaMismatchError when the database is of a newer version, psycopg.Error.
+    pre_only: leave out what the version before this one could not live with, until it is rolled out. Raises SchemaMismatchError when the database is of a newer version, psycopg.Error.
     """
     with psycopg.connect(url, autocommit=True, application_name="tasks-migrate") as connection:
         connection.execute("select pg_advisory_lock(%s)", [LOCK_NUMBER])
@@ -30,10 +30,7 @@ def migrate(url: str) -> list[str]:
             " (name text primary key, applied_at timestamptz not null default now())"
         )
         rows = connection.execute("select name from schema_migrations").fetchall()
-        applied = {name for (name,) in rows}
-        if newer := applied - available():
-            raise SchemaMismatchError(f"the database is of a newer version: it has {', '.join(sorted(newer))}")
-        pending = sorted(available() - applied)
+        pending = due({name for (name,) in rows}, available(), pre_only=pre_only)
         for name in pending:
             with connection.transaction():
                 connection.execute((files("task_service.migrations") / name).read_bytes())
@@ -41,6 +38,13 @@ def migrate(url: str) -> list[str]:
                     connection.execute((files("procrastinate.sql") / "schema.sql").read_bytes())
                 connection.execute("insert into schema_migrations (name) values (%s)", [name])
         return pending
+
+
+def due(applied: set[str], known: set[str], *, pre_only: bool) -> list[str]:
+    """Which files to apply, in their order. Raises SchemaMismatchError."""
+    if newer := applied - known:
+        raise SchemaMismatchError(f"the database is of a newer version: it has {', '.join(sorted(newer))}")
+    return sorted(name for name in known - applied if name.endswith(".pre.sql") or not pre_only)
 
 
 def available() -> set[str]:

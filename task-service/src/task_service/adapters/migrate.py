@@ -21,7 +21,8 @@ class SchemaMismatchError(Exception):
 def migrate(url: str, *, pre_only: bool = False) -> list[str]:
     """Bring the database up to date as its owner; the names of the files that were applied.
 
-    pre_only: leave out what the version before this one could not live with, until it is rolled out. Raises SchemaMismatchError when the database is of a newer version, psycopg.Error.
+    pre_only: leave out what the version before this one could not live with. Raises SchemaMismatchError when the
+    database is of a newer version, psycopg.Error.
     """
     with psycopg.connect(url, autocommit=True, application_name="tasks-migrate") as connection:
         connection.execute("select pg_advisory_lock(%s)", [LOCK_NUMBER])

@@ -106,6 +106,10 @@ class Load:
         """How many attempts of each task have completed."""
         return self._attempts("completed")
 
+    def taken_over(self) -> int:
+        """How many attempts were begun again, their worker being dead or cut off."""
+        return sum(self._attempts("crashed").values())
+
     def figures(self, what: str) -> dict[str, object]:
         """What has happened, for people."""
         return {
@@ -117,7 +121,7 @@ class Load:
             "tasks": len(self.tasks),
             "completed": len(self.completions()),
             "refreshes": sum(self.refreshes().values()) - self.refreshed,
-            "taken over": sum(self._attempts("crashed").values()),
+            "taken over": self.taken_over(),
         }
 
     def _all_refreshed_since(self, before: dict[str, int]) -> bool:

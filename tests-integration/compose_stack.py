@@ -59,8 +59,8 @@ class ComposeStack(Stack):
         (self.state_dir / "stack.env").write_text("".join(f"{k}={v}\n" for k, v in self.values.items()))
 
     def clean(self) -> None:
-        """Remove containers, networks and volumes."""
-        self.compose.stop()
+        """Remove containers, networks and volumes, those of every profile."""
+        self.docker_compose("--profile", "*", "down", "--volumes")
 
     def parts(self) -> dict[str, bool]:
         """Each part and whether it runs."""

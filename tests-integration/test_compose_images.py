@@ -102,7 +102,7 @@ def test_the_task_side_reaches_neither_redis_nor_what_is_in_the_vaults_database(
     assert reach(address, 6379) in {"TimeoutError", "OSError"}
     refused = compose.docker_compose(
         *("exec", "-T", service, "python", "-c"),
-        "import psycopg; psycopg.connect(open('/run/secrets/database_url').read().replace('/tasks', '/vault'))",
+        "import psycopg; psycopg.connect(open('/run/secrets/database_url').read().rpartition('/')[0] + '/vault')",
         check=False,
     )
     assert 'permission denied for database "vault"' in refused.stderr

@@ -24,6 +24,10 @@ pytestmark = pytest.mark.skipif(os.environ.get("STACK") != "compose", reason="ne
 SCALE = {"vault": 2, "task-worker": 3}
 GRANTS = 4
 TASKS = 6
+RUNNING = (
+    "from urllib.request import urlopen; lines = urlopen('http://127.0.0.1:9100/metrics').read().decode().splitlines();"
+    "print(next(line.split()[1] for line in lines if line.startswith('task_attempts_running ')))"
+)
 TAKEN_OVER_SECONDS = 12.0  # longer than a worker may be silent
 
 Recorder = Callable[[Load, str], None]
@@ -77,6 +81,19 @@ def is_healthy(name: str) -> bool:
     return bool(inspect(name)[0]["State"].get("Health", {}).get("Status") == "healthy")
 
 
+def victim_of(scaled: ComposeStack, part: str) -> str:
+    """A container of a part; of the workers, one that is at work."""
+    names = scaled.containers(SERVICES[part])
+    if part != "worker":
+        return names[0]
+    return max(names, key=lambda name: float(docker("exec", name, "python", "-c", RUNNING).stdout))
+
+
+def assert_taken_over(load: Load, part: str) -> None:
+    """What a worker had under way has been begun again elsewhere."""
+    assert part != "worker" or load.taken_over() > 0
+
+
 def test_all_replicas_work(scaled: ComposeStack, load: Load, record: Recorder) -> None:
     """The gateway uses both vaults, and three workers have reported to the queue."""
     assert {name: len(scaled.containers(name)) for name in SCALE} == SCALE
@@ -96,8 +113,8 @@ def test_all_replicas_work(scaled: ComposeStack, load: Load, record: Recorder) -
 @pytest.mark.parametrize("part", ["vault", "worker", "tasks", "gateway", "redis", "postgres"])
 def test_kill_9_under_load(scaled: ComposeStack, load: Load, record: Recorder, part: str) -> None:
     """One container of each service, as a machine that loses power; then it comes back."""
-    victim = scaled.containers(SERVICES[part])[0]
     with load:
+        victim = victim_of(scaled, part)
         docker("kill", "--signal", "SIGKILL", victim)
         if len(scaled.containers(SERVICES[part])) > 1:
             load.goes_on()  # the others do it alone
@@ -106,6 +123,7 @@ def test_kill_9_under_load(scaled: ComposeStack, load: Load, record: Recorder, p
         load.goes_on()
         load.finish_tasks()
     load.balance()
+    assert_taken_over(load, part)
     record(load, f"kill -9 {part}")
 
 
@@ -128,8 +146,8 @@ def test_cut_off_the_network_and_back(
     scaled: ComposeStack, load: Load, record: Recorder, part: str, network: str
 ) -> None:
     """A replica loses its database for longer than a worker may be silent; what it still believes changes nothing."""
-    victim = scaled.containers(SERVICES[part])[0]
     with load:
+        victim = victim_of(scaled, part)
         docker("network", "disconnect", f"{scaled.project}_{network}", victim)
         cut = time.monotonic()
         load.goes_on()
@@ -139,6 +157,7 @@ def test_cut_off_the_network_and_back(
         load.goes_on()
         load.finish_tasks()
     load.balance()
+    assert_taken_over(load, part)
     record(load, f"{part} cut off {network}")
 
 

@@ -102,8 +102,8 @@ def create(
 ) -> Replica:
     """A process on a database.
 
-    shared: the cache that it has in common with others; none if not given; terms: by provider, each of which is the same
-    server to talk to; one, named `default`, if not given.
+    shared: the cache that it has in common with others, none if not given; terms: by the names of providers, all of
+    which are one server to talk to; just `default` if not given.
     """
     database = Database(database_url, name="test", size=40)
     lock_database = Database(database_url, name="test-locks", size=40)

@@ -7,7 +7,7 @@ from itertools import count
 
 from vault_service.application.ports import TokenAnswer
 from vault_service.application.provider_errors import GrantRefusedError, ProviderError
-from vault_service.domain.grant import Failure, RefreshToken, Subject
+from vault_service.domain.grant import Failure, Identity, RefreshToken, Subject
 
 SCOPES = frozenset({"openid", "profile", "email", "offline_access"})
 
@@ -17,7 +17,7 @@ class ScriptedProvider:
 
     script: what happens to the next refreshes, in order: an error to raise before (`"lost"`: after) the token was used,
     or a callable that is run first. lifetime: seconds of the access tokens it gives; session: what it names the
-    session behind them.
+    session behind them; identity, claimed_person: what access tokens and id_tokens say.
     """
 
     issuer = "https://issuer.example/realms/demo"
@@ -28,6 +28,9 @@ class ScriptedProvider:
         self.lifetime = 300.0
         self.granted = SCOPES
         self.session: str | None = None
+        self.identity: Identity | None = None
+        self.claimed_person: Subject | None = None
+        self.refuses_to_revoke: ProviderError | None = None
         self.refresh_expires_in: float | None = None
         self.script: deque[ProviderError | Callable[[], None]] = deque()
         self.after: deque[ProviderError] = deque()
@@ -77,6 +80,8 @@ class ScriptedProvider:
 
     def revoke(self, token: RefreshToken) -> None:
         """End the session."""
+        if self.refuses_to_revoke is not None:
+            raise self.refuses_to_revoke
         self.revoked.append(token.value)
 
     def _answer(self, scopes: frozenset[str] | None = None) -> TokenAnswer:
@@ -88,4 +93,6 @@ class ScriptedProvider:
             refresh_token=RefreshToken(f"refresh-{number}"),
             refresh_expires_in=self.refresh_expires_in,
             session=self.session,
+            identity=self.identity,
+            person=self.claimed_person,
         )

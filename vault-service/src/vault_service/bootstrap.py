@@ -83,10 +83,10 @@ def check(settings: Settings) -> None:
 
 def _issuer(provider: ProviderSettings, login: Issuer, settings: Settings) -> Issuer:
     """The provider's; the one where people log in is asked for its keys by one object only."""
-    address = (provider.terms.issuer, provider.internal_url, provider.id_token_algorithm)
+    address = (provider.terms.issuer, provider.internal_url, provider.algorithm)
     if address == (settings.issuer, settings.issuer_internal_url, login.algorithm):
         return login
-    return Issuer(provider.terms.issuer, provider.internal_url, algorithm=provider.id_token_algorithm)
+    return Issuer(provider.terms.issuer, provider.internal_url, algorithm=provider.algorithm)
 
 
 def build(settings: Settings) -> Service:

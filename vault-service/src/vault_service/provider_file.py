@@ -1,13 +1,13 @@
 """The providers file: which authorization servers the vault works with, as `deploy/providers.example.toml` explains.
 
-Secrets do not stand in it: it names their files. What is wrong is told in one line that names the file, the provider and
-the field, and never a value.
+Secrets do not stand in it: it names their files. What is wrong is told in one line that names the file, the provider
+and the field, and never a value.
 """
 
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Final, Literal, TypeVar
@@ -24,8 +24,10 @@ PROMPT_FOR_CONSENT: Final[Mapping[str, str]] = MappingProxyType({"prompt": "cons
 _NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,39}")
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _OURS: Final = frozenset(
-    "response_type response_mode client_id redirect_uri scope state nonce code_challenge code_challenge_method"
-    " request request_uri".split()
+    {
+        *("response_type", "response_mode", "client_id", "redirect_uri", "scope", "state", "nonce"),
+        *("code_challenge", "code_challenge_method", "request", "request_uri"),
+    }
 )
 """Authorization parameters that the vault sets itself, or that would override those."""
 
@@ -39,16 +41,17 @@ T = TypeVar("T")
 class ProviderSettings:
     """One authorization server and the vault's client there.
 
-    internal_url: where the vault reaches the issuer, when that differs; authorization_parameters: added to the consent's
-    URL; revokes: whether tokens are revoked there when they are over here.
+    internal_url: where the vault reaches the issuer, when that differs; algorithm: of its ID tokens;
+    authorization_parameters: added to the consent's URL; revokes: whether tokens are revoked there when they are over
+    here.
     """
 
     terms: Terms
     internal_url: str | None
     client_id: str
     client_secret: Secret
-    id_token_algorithm: str = "RS256"
-    authorization_parameters: Mapping[str, str] = PROMPT_FOR_CONSENT
+    algorithm: str = "RS256"
+    authorization_parameters: Mapping[str, str] = field(default_factory=lambda: PROMPT_FOR_CONSENT)
     revokes: bool = True
 
 
@@ -73,10 +76,10 @@ class _ProviderTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     internal_url: str = ""
     client_id: Word
     client_secret_file: Annotated[str, msgspec.Meta(min_length=1)]
-    id_token_algorithm: Literal["RS256", "ES256"] = "RS256"
+    algorithm: Literal["RS256", "ES256"] = "RS256"
     token_types: Annotated[frozenset[TokenType], msgspec.Meta(min_length=1)] = frozenset(TokenType)
     scopes: frozenset[ScopeName] = frozenset()
-    offline_scope: ScopeName | Literal[""] = OFFLINE_ACCESS
+    offline_scope: Annotated[str, msgspec.Meta(pattern=r"^[\x21\x23-\x5b\x5d-\x7e]*$(?!\n)")] = OFFLINE_ACCESS
     authorization_parameters: dict[Word, str] = msgspec.field(default_factory=lambda: dict(PROMPT_FOR_CONSENT))
     revoke: bool = True
     offline: _ExpiryTable = _ExpiryTable()
@@ -124,7 +127,7 @@ def _provider(path: Path, name: str, content: Any) -> ProviderSettings:
         internal_url=_url(table.internal_url, f"{where}: internal_url") if table.internal_url else None,
         client_id=table.client_id,
         client_secret=_secret(path.parent / table.client_secret_file, f"{where}: client_secret_file"),
-        id_token_algorithm=table.id_token_algorithm,
+        algorithm=table.algorithm,
         authorization_parameters=table.authorization_parameters,
         revokes=table.revoke,
     )

@@ -41,8 +41,9 @@ class AuthorizationServer:
         parameters: Mapping[str, str],
         revokes: bool,
     ) -> None:
-        """redirect_uri: the callback's public address, registered for the client; parameters: added to the consent's URL;
-        revokes: whether tokens are revoked there.
+        """redirect_uri: the callback's public address, registered for the client.
+
+        parameters: added to the consent's URL; revokes: whether tokens are revoked there.
         """
         self._issuer = issuer
         self._discovery = discovery

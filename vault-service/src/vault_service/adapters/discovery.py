@@ -28,7 +28,7 @@ class Discovery:
         """The discovery document. Raises IssuerUnavailableError, IssuerMismatchError."""
         with self._lock:
             if self._failure is not None and self._clock() - self._failed_at < RETRY_AFTER_FAILURE:
-                raise self._failure.with_traceback(None)
+                raise type(self._failure)(*self._failure.args)
         try:
             metadata = self._issuer.metadata()
         except (IssuerUnavailableError, IssuerMismatchError) as error:

@@ -176,7 +176,7 @@ class PostgresGrants:
         if not requester.is_owner and requester.client not in services:
             raise ServiceNotAllowedError
         raise_unless_usable(status, failure, late=late, over=over)
-        return self._stored(grant_id, requester.owner, provider, *token)
+        return self._stored(grant_id, requester.owner, provider, token)
 
     def claim_check(self, grant_id: UUID, owner: Subject) -> StoredGrant:
         """The grant, when it may be checked now."""
@@ -191,7 +191,7 @@ class PostgresGrants:
         status, failure, provider, _, *token, late, over = self._row(grant_id, owner)
         if status != Status.FAILED or token[2] is None:
             raise_unless_usable(status, failure, late=late, over=over)
-        return self._stored(grant_id, owner, provider, *token)
+        return self._stored(grant_id, owner, provider, token)
 
     def _row(self, grant_id: UUID, owner: Subject) -> Row:
         row = self._database.one(_GRANTS["authorize"], owned(owner, id=grant_id))
@@ -199,20 +199,8 @@ class PostgresGrants:
             raise GrantNotFoundError
         return row
 
-    def _stored(
-        self,
-        grant_id: UUID,
-        owner: Subject,
-        provider: str,
-        scopes: list[str],
-        generation: int,
-        sealed: bytes,
-        lifetime: float | None,
-        intent_age: float | None,
-        account_issuer: str | None,
-        account_subject: str | None,
-        identity: list[str] | None,
-    ) -> StoredGrant:
+    def _stored(self, grant_id: UUID, owner: Subject, provider: str, row: list[Any]) -> StoredGrant:
+        scopes, generation, sealed, lifetime, intent_age, account_issuer, account_subject, identity = row
         token = self._sealer.open(sealed, grant_token_place(grant_id, owner, generation))
         return StoredGrant(
             id=grant_id,

@@ -265,7 +265,7 @@ class Provider(Protocol):
         ...
 
     def revoke(self, token: RefreshToken) -> None:
-        """Revoke the token (RFC 7009). Raises RevocationNotOfferedError, and the errors of `application.provider_errors`."""
+        """Revoke the token (RFC 7009). Raises RevocationNotOfferedError and the other `provider_errors`."""
         ...
 
 

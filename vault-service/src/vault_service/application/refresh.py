@@ -239,7 +239,7 @@ class Refresher:
 
 
 def _demand_same_identity(grant: StoredGrant, answer: TokenAnswer) -> None:
-    """Raise IdentityChangedError for an answer about another person, issuer or client (OpenID Connect Core 1.0 12.2)."""
+    """Raise IdentityChangedError for another person, issuer or client (OpenID Connect Core 1.0 section 12.2)."""
     same_person = answer.person is None or answer.person == grant.account
     same_claims = answer.identity is None or grant.identity is None or answer.identity.fits(grant.identity)
     if not (same_person and same_claims):

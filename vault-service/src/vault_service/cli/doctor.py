@@ -73,7 +73,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield _spool(settings)
     yield _redis(settings)
     for name, provider in settings.providers.by_name.items():
-        yield from _provider(f"provider {name} ({provider.terms.issuer})", provider)
+        yield from _provider(f"provider {name}", provider)
 
 
 def _database(database: Database, settings: Settings) -> Iterator[Finding]:
@@ -186,7 +186,7 @@ def _provider(name: str, provider: ProviderSettings) -> Iterator[Finding]:
     except IssuerUnavailableError as error:
         yield Finding("fail", name, f"no discovery document ({error})", "check its issuer and its internal URL")
         return
-    yield Finding("ok", name, "its discovery document names this issuer")
+    yield Finding("ok", name, f"its discovery document names {issuer.url}")
     if metadata.revocation_endpoint is None:
         yield Finding("warn", name, "it has no revocation endpoint", "deleted tokens live on there until they expire")
     endpoint = TokenEndpoint(Session(), provider.client_id, provider.client_secret.reveal())

@@ -1,0 +1,335 @@
+"""Several authorization servers: the file that names them, their terms, and whose token it is."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import replica
+from replica import ALICE, Replica, answer, wish
+from scripted_provider import ScriptedProvider
+
+from service_kit.settings import SettingsError
+from vault_service import config, provider_file
+from vault_service.application.errors import ConsentError, GrantUnusableError, ProviderUnavailableError
+from vault_service.application.provider_errors import RevocationNotOfferedError
+from vault_service.domain.grant import Failure, Identity, Status, Subject, TokenType
+from vault_service.domain.terms import Expiry, Terms
+
+ROOT = Path(__file__).resolve().parents[2]
+EXAMPLE = ROOT / "deploy" / "providers.example.toml"
+CORP = Subject("https://corp.example", "a.archer")
+Rows = Callable[..., list[tuple[object, ...]]]
+
+MINIMAL = """
+default = "main"
+[providers.main]
+issuer = "https://issuer.example/realms/demo"
+client_id = "token-vault"
+client_secret_file = "secret"
+"""
+
+
+def write(folder: Path, content: str) -> Path:
+    """A providers file with its secret beside it."""
+    (folder / "secret").write_text("s3cret-value\n")
+    path = folder / "providers.toml"
+    path.write_text(content)
+    return path
+
+
+# the file
+
+
+def test_a_minimal_file_means_what_the_single_settings_mean(tmp_path: Path) -> None:
+    """Both types, consent asked for each time, no rules of expiry of our own."""
+    providers = provider_file.read(write(tmp_path, MINIMAL))
+    main = providers.by_name["main"]
+    assert providers.default == "main"
+    assert main.client_secret.reveal() == "s3cret-value"
+    assert main.terms == Terms(issuer="https://issuer.example/realms/demo")
+    assert dict(main.authorization_parameters) == {"prompt": "consent"}
+    assert str(providers) == "main"
+
+
+def test_the_example_file_can_be_read(tmp_path: Path) -> None:
+    """What operators copy has no fault, and each field of it is known."""
+    for name in ("vault_client_secret", "corp_client_secret"):
+        (tmp_path / name).write_text("s")
+    path = tmp_path / "providers.toml"
+    path.write_text(EXAMPLE.read_text())
+    providers = provider_file.read(path)
+    corp = providers.by_name["corp"]
+    assert corp.terms.expiry[TokenType.OFFLINE] == Expiry(idle=180 * 86400, maximum=365 * 86400)
+    assert corp.terms.offline_scope is None
+    assert dict(corp.authorization_parameters) == {"access_type": "offline", "prompt": "consent"}
+    assert not corp.revokes
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (("issuer =", "issuers ="), "provider main: Object contains unknown field `issuers`"),
+        (("client_id =", "#"), "provider main: Object missing required field `client_id`"),
+        (
+            ('"https://issuer.example/realms/demo"', '"ftp://x"'),
+            "provider main: issuer: is not an absolute http(s) URL",
+        ),
+        (('"secret"', '"nowhere"'), "provider main: client_secret_file: cannot read"),
+        (('"secret"', '"empty"'), "empty is empty"),
+        (("client_secret_file", "client_secret"), "provider main: Object"),
+        (("[providers.main]", "[providers.main]\nscopes = ['a b']"), "provider main: Expected `str` matching regex"),
+        (("[providers.main]", "[providers.main]\ntoken_types = ['offlin']"), "$.token_types"),
+        (("[providers.main]", "[providers.main]\ntoken_types = []"), "$.token_types"),
+        (("[providers.main]", "[providers.main]\noffline = {idle = '30'}"), "$.offline.idle"),
+        (
+            ("[providers.main]", "[providers.main]\nauthorization_parameters = {state = 'x'}"),
+            "state is set by the vault",
+        ),
+        (('default = "main"', 'default = "man"'), "default: is none of the providers main"),
+        (("[providers.main]", "[providers.Main]"), "provider 'Main': a name is"),
+        (("[providers.main]", "[providers.main"), "is not TOML"),
+        (('default = "main"', ""), "missing required field `default`"),
+    ],
+    ids=str,
+)
+def test_a_faulty_file_is_told_in_one_line(tmp_path: Path, change: tuple[str, str], told: str) -> None:
+    """With file, provider and field; never a value that could be a secret."""
+    (tmp_path / "empty").write_text("\n")
+    path = write(tmp_path, MINIMAL.replace(*change))
+    with pytest.raises(ValueError, match=r"providers\.toml") as refused:
+        provider_file.read(path)
+    assert told in str(refused.value)
+    assert len(str(refused.value).splitlines()) == 1
+    assert "s3cret-value" not in str(refused.value)
+
+
+def environ(tmp_path: Path, **more: str) -> dict[str, str]:
+    """Settings without a client secret."""
+    key = tmp_path / "root.key"
+    key.write_text("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=")
+    key.chmod(0o400)
+    return {
+        "VAULT_DATABASE_URL": "postgresql://vault@127.0.0.1:9/vault",
+        "VAULT_ROOT_KEY_FILE": str(key),
+        "PUBLIC_URL": "http://localhost:3000",
+        "ISSUER": "https://issuer.example/realms/demo",
+        **more,
+    }
+
+
+def test_without_a_file_the_issuer_is_the_provider_default(tmp_path: Path) -> None:
+    """As ever."""
+    providers = config.read(environ(tmp_path, VAULT_CLIENT_SECRET="s")).providers
+    assert (providers.default, list(providers.by_name)) == ("default", ["default"])
+    assert providers.by_name["default"].terms.issuer == "https://issuer.example/realms/demo"
+
+
+def test_without_a_file_the_client_needs_its_secret(tmp_path: Path) -> None:
+    """And with one it does not."""
+    with pytest.raises(SettingsError, match="VAULT_CLIENT_SECRET: is not set"):
+        config.read(environ(tmp_path))
+    path = write(tmp_path, MINIMAL)
+    assert config.read(environ(tmp_path, VAULT_PROVIDERS_FILE=str(path))).providers.default == "main"
+
+
+def test_a_faulty_file_stops_the_start(tmp_path: Path) -> None:
+    """Named with the setting, like every other fault."""
+    path = write(tmp_path, MINIMAL.replace("issuer =", "issuers ="))
+    with pytest.raises(SettingsError, match=r"VAULT_PROVIDERS_FILE: .*providers.toml: provider main: .*`issuers`"):
+        config.read(environ(tmp_path, VAULT_PROVIDERS_FILE=str(path)))
+    with pytest.raises(SettingsError, match="VAULT_PROVIDERS_FILE: cannot read"):
+        config.read(environ(tmp_path, VAULT_PROVIDERS_FILE=str(tmp_path / "nowhere.toml")))
+
+
+# scopes and ends
+
+
+def test_an_offline_token_needs_its_scope_and_a_refresh_token_must_not_have_it() -> None:
+    """Whatever is wished."""
+    terms = Terms(issuer="https://issuer.example", scopes=frozenset({"calendar"}))
+    assert terms.scopes_for(TokenType.OFFLINE, frozenset()) == {"openid", "calendar", "offline_access"}
+    assert terms.scopes_for(TokenType.REFRESH, frozenset({"offline_access"})) == {"openid", "calendar"}
+    google = replace(terms, offline_scope=None)
+    assert google.scopes_for(TokenType.OFFLINE, frozenset()) == {"openid", "calendar"}
+    assert google.is_as_asked(TokenType.OFFLINE, frozenset({"openid"}))
+    assert not terms.is_as_asked(TokenType.OFFLINE, frozenset({"openid"}))
+
+
+@pytest.mark.parametrize(
+    ("said", "rules", "token_type", "seconds"),
+    [
+        (None, Expiry(), TokenType.OFFLINE, None),
+        (None, Expiry(idle=600), TokenType.OFFLINE, 600),
+        (900.0, Expiry(idle=600), TokenType.OFFLINE, 900),
+        (900.0, Expiry(idle=600, maximum=300), TokenType.OFFLINE, 300),
+        (None, Expiry(maximum=300), TokenType.REFRESH, 300),
+    ],
+    ids=str,
+)
+def test_a_grant_ends_by_the_servers_word_and_our_rules(
+    database_url: str,
+    provider: ScriptedProvider,
+    said: float | None,
+    rules: Expiry,
+    token_type: TokenType,
+    seconds: float | None,
+) -> None:
+    """The server goes before the rule for idle tokens, and nothing before the longest life."""
+    provider.refresh_expires_in = said
+    vault = replica.create(
+        database_url, provider, terms={"default": Terms(issuer=provider.issuer, expiry={token_type: rules})}
+    )
+    try:
+        started = vault.consent.request(replace(wish(), token_type=token_type))
+        vault.consent.complete(answer(started.state, provider))
+        expires_at = vault.manage.find(started.grant_id, ALICE).expires_at
+    finally:
+        vault.close()
+    if seconds is None:
+        assert expires_at is None
+    else:
+        assert expires_at is not None
+        assert abs(expires_at - datetime.now(UTC) - timedelta(seconds=seconds)) < timedelta(seconds=60)
+
+
+def test_refreshing_moves_the_idle_end_and_never_the_last_one(
+    database_url: str, provider: ScriptedProvider, rows: Rows
+) -> None:
+    """An hour after its last use, two hours after its consent."""
+    rules = {TokenType.OFFLINE: Expiry(idle=3600, maximum=7200)}
+    vault = replica.create(database_url, provider, terms={"default": Terms(issuer=provider.issuer, expiry=rules)})
+    try:
+        grant_id = vault.grant()
+        rows(
+            "update grants set activated_at = activated_at - interval '90 minutes',"
+            " expires_at = now() + interval '1 minute' returning 1"
+        )
+        vault.issue(grant_id, scopes=frozenset({"openid"}))
+        assert rows("select expires_at = activated_at + interval '2 hours' from grants") == [(True,)]
+        rows("update grants set expires_at = now() - interval '1 second' returning 1")
+        assert vault.manage.find(grant_id, ALICE).status is Status.EXPIRED
+        with pytest.raises(GrantUnusableError) as over:
+            vault.issue(grant_id, scopes=frozenset({"email"}))
+        assert over.value.reason is Failure.TOKEN_EXPIRED
+    finally:
+        vault.close()
+
+
+# whose token it is
+
+
+@pytest.fixture
+def two(database_url: str, provider: ScriptedProvider) -> Replica:
+    """A vault with a provider `corp`, where Alice is somebody else."""
+    terms = {"default": Terms(issuer=provider.issuer), "corp": Terms(issuer=CORP.issuer)}
+    provider.person = CORP
+    return replica.create(database_url, provider, terms=terms)
+
+
+def test_an_account_elsewhere_is_bound_by_the_browser(two: Replica, rows: Rows) -> None:
+    """Even when no browser client asked; the account is kept and shown, the grant is Alice's."""
+    started = two.consent.request(replace(wish(), provider="corp"))
+    assert started.browser_secret is not None
+    two.consent.complete(answer(started.state, two.provider, browser_secret=started.browser_secret))
+    grant = two.manage.find(started.grant_id, ALICE)
+    assert (grant.owner, grant.account, grant.provider) == (ALICE, CORP, "corp")
+    assert two.issue(started.grant_id).value
+    two.close()
+
+
+def test_another_browser_binds_nothing_and_uses_nothing_up(two: Replica) -> None:
+    """An attacker's link, opened by a victim who consents: the code is not even redeemed."""
+    started = two.consent.request(replace(wish(), provider="corp"))
+    for other in (None, "another-browser"):
+        with pytest.raises(ConsentError) as refused:
+            two.consent.complete(answer(started.state, two.provider, browser_secret=other))
+        assert refused.value.code == "consent_invalid"
+    assert two.manage.find(started.grant_id, ALICE).status is Status.PENDING
+    two.consent.complete(answer(started.state, two.provider, browser_secret=started.browser_secret))
+    two.close()
+
+
+def test_a_consent_that_was_not_bound_never_takes_an_account_elsewhere(two: Replica) -> None:
+    """A provider that has changed its issuer between the question and the answer, say: revoked, not kept."""
+    started = two.consent.request(wish())
+    assert started.browser_secret is None
+    with pytest.raises(ConsentError) as refused:
+        two.consent.complete(answer(started.state, two.provider))
+    assert refused.value.code == "wrong_user"
+    two.outbox.deliver_one()
+    assert two.provider.revoked == ["refresh-1"]
+    two.close()
+
+
+SAME = Identity(ALICE.issuer, ALICE.sub, "token-vault")
+
+
+@pytest.mark.parametrize(
+    ("identity", "person"),
+    [
+        (SAME._replace(issuer="https://other.example"), None),
+        (SAME._replace(sub="bob-sub"), None),
+        (SAME._replace(client="another-client"), None),
+        (SAME, Subject(ALICE.issuer, "bob-sub")),
+        (None, Subject("https://other.example", ALICE.sub)),
+    ],
+    ids=str,
+)
+def test_a_refresh_that_brings_somebody_elses_token_fails_the_grant(
+    vault: Replica, identity: Identity | None, person: Subject | None, rows: Rows
+) -> None:
+    """It is not handed out, not cached, and nothing more is asked."""
+    vault.provider.identity, vault.provider.claimed_person = SAME, ALICE
+    grant_id = vault.grant()
+    vault.provider.identity, vault.provider.claimed_person = identity, person
+    for _ in range(2):
+        with pytest.raises(GrantUnusableError) as refused:
+            vault.issue(grant_id)
+        assert refused.value.reason is Failure.WRONG_USER
+    assert vault.provider.refreshes == 1
+    assert rows("select event, outcome from audit order by id desc limit 1") == [("grant.failed", "wrong_user")]
+
+
+@pytest.mark.parametrize(
+    ("first", "later"),
+    [(SAME, SAME), (SAME, None), (None, SAME), (SAME, SAME._replace(sub="", client=""))],
+    ids=str,
+)
+def test_what_is_not_said_is_not_compared(vault: Replica, first: Identity | None, later: Identity | None) -> None:
+    """Opaque tokens, and JWTs that leave claims out, are as good as before."""
+    vault.provider.identity = first
+    grant_id = vault.grant()
+    vault.provider.identity = later
+    assert vault.issue(grant_id).value
+
+
+# providers that are gone, or cannot revoke
+
+
+def test_a_grant_of_a_provider_that_is_no_longer_configured(
+    two: Replica, new_replica: Callable[[], Replica], provider: ScriptedProvider
+) -> None:
+    """It waits, others go on, and its owner can end it."""
+    started = two.consent.request(replace(wish(), provider="corp"))
+    two.consent.complete(answer(started.state, provider, browser_secret=started.browser_secret))
+    two.close()
+    provider.person = ALICE
+    vault = new_replica()
+    with pytest.raises(ProviderUnavailableError, match="not configured"):
+        vault.issue(started.grant_id)
+    assert vault.issue(vault.grant()).value
+    vault.manage.revoke(started.grant_id, ALICE, "task-ui", "request-9")
+    delivery = vault.outbox.deliver_one()
+    assert delivery is not None
+    assert delivery.outcome == "postponed"
+
+
+def test_a_server_that_revokes_nothing_is_not_said_to_have_revoked(vault: Replica, rows: Rows) -> None:
+    """The audit tells that the token lives on there."""
+    grant_id = vault.grant()
+    vault.provider.refuses_to_revoke = RevocationNotOfferedError()
+    vault.manage.revoke(grant_id, ALICE, "task-ui", "request-9")
+    vault.outbox.deliver_one()
+    assert rows("select outcome from audit where event = 'revocation.sent'") == [("not_offered",)]

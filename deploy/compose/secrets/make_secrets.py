@@ -37,6 +37,7 @@ appendonly no
 maxmemory 64mb
 maxmemory-policy allkeys-lru
 """
+_USABLE = re.compile(r"[A-Za-z0-9._~=-]+")  # as they are in URLs, SQL, JSON and redis.conf
 _PLACEHOLDER = re.compile(r"\$\{([A-Z_]+)\}")
 
 
@@ -71,7 +72,7 @@ def make(own: Path) -> list[str]:
 
 
 def read(own: Path) -> dict[str, str]:
-    """The secrets by name. Raises SecretsError when one is empty, unreadable, or open to everybody."""
+    """The secrets by name. Raises SecretsError when one is unusable, unreadable, or open to everybody."""
     values = {}
     for name in NAMES:
         path = own / name
@@ -81,8 +82,8 @@ def read(own: Path) -> dict[str, str]:
             values[name] = path.read_text(encoding="ascii").strip()
         except OSError as error:
             raise SecretsError(f"{OWN}/{name} cannot be read: {error.strerror}") from error
-        if not values[name]:
-            raise SecretsError(f"{OWN}/{name} is empty")
+        if not _USABLE.fullmatch(values[name]):
+            raise SecretsError(f"{OWN}/{name} is empty, or has other characters than letters, digits and . _ ~ - =")
     return values
 
 

@@ -92,8 +92,9 @@ def test_no_part_reads_what_another_part_needs(folder):
         (lambda path: path.chmod(0o444), "own/root_key is readable by everybody"),
         (lambda path: path.chmod(0o460), "writable by its group"),
         (lambda path: (path.chmod(0o600), path.write_text(" ")), "own/root_key is empty"),
+        (lambda path: (path.chmod(0o600), path.write_text("it's")), "other characters than letters"),
     ],
-    ids=["lost", "open", "writable", "empty"],
+    ids=["lost", "open", "writable", "empty", "quotes"],
 )
 def test_what_cannot_be_used_is_refused_in_one_line(folder, capsys, spoil, said):
     make(folder)

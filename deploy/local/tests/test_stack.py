@@ -4,13 +4,15 @@ import json
 import socket
 import subprocess
 import sys
+import tomllib
+from pathlib import Path
 
 import pytest
 
 from local_stack import options
 from local_stack.authorization_server import render_realm
 from local_stack.options import ROOT, StackError, read_env_file, write_private
-from local_stack.stack import Stack
+from local_stack.stack import INNER_PARTS, Stack
 
 SECRETS = {"VAULT_CLIENT_SECRET": "v", "TASK_SERVICE_CLIENT_SECRET": "t"}
 
@@ -24,7 +26,7 @@ def stack(tmp_path):
 
 
 def environment(stack):
-    return stack._environment({"postgres": 1, "redis": 2, "vault": 3, "tasks": 4})
+    return stack._environment({name: number for number, name in enumerate(INNER_PARTS, 1)})
 
 
 def remember(tmp_path, **values):
@@ -48,6 +50,34 @@ def test_each_stack_has_secrets_of_its_own_and_keeps_them(stack, tmp_path):
     other = Stack(options.read({"STATE_DIR": str(tmp_path / "other")}), {}, lambda _: None)
     for name in ("VAULT_CLIENT_SECRET", "TASK_SERVICE_CLIENT_SECRET", "VAULT_DATABASE_URL", "REDIS_URL"):
         assert environment(other)[name] != first[name]
+
+
+def test_a_second_authorization_server_has_a_part_and_a_client_secret_of_its_own(stack, tmp_path):
+    both = stack(SECOND_IDP="keycloak", SECOND_IDP_PORT="18081")
+    environ = environment(both)
+    assert "idp2" in both.names()
+    assert "idp2" not in stack().names()
+    told = tomllib.loads(Path(environ["VAULT_PROVIDERS_FILE"]).read_text())
+    assert told["default"] == "default"
+    issuers = {name: provider["issuer"] for name, provider in told["providers"].items()}
+    assert issuers == {"default": environ["ISSUER"], "keycloak": "http://localhost:18081/realms/demo"}
+    assert len({provider["client_secret_file"] for provider in told["providers"].values()}) == 2
+
+
+def test_with_one_authorization_server_the_single_settings_do(stack):
+    assert "VAULT_PROVIDERS_FILE" not in environment(stack())
+
+
+def test_a_second_authorization_server_goes_with_the_development_server(stack):
+    for choice in ({"SECOND_IDP": "keycloak", "IDP": "keycloak"}, {"SECOND_IDP": "dev"}):
+        with pytest.raises(StackError, match="is not keycloak beside IDP=dev"):
+            stack(**choice)
+
+
+def test_a_stack_that_is_up_does_not_take_another_choice_of_servers(stack, tmp_path):
+    remember(tmp_path, IDP="dev", SECOND_IDP="", SECOND_ISSUER="")
+    with pytest.raises(StackError, match="`make stop` first"):
+        stack(SECOND_IDP="keycloak")._demand_same_stack({"vault"})
 
 
 def test_secrets_are_for_their_owner_only(stack, tmp_path):

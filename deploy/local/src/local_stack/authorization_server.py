@@ -42,8 +42,8 @@ def issuer_probe(port: int) -> str:
     return f"http://localhost:{port}/realms/demo/.well-known/openid-configuration"
 
 
-def keycloak(folder: Path, realm: Path, port: int, admin_password: str) -> Part:
-    """The real Keycloak, from its own distribution, on the machine's Java."""
+def keycloak(name: str, folder: Path, realm: Path, port: int, admin_password: str) -> Part:
+    """The real Keycloak, from its own distribution, on the machine's Java. name: the part's."""
     _demand_java()
     home = folder / f"keycloak-{KEYCLOAK}"
     if not home.exists():
@@ -52,7 +52,7 @@ def keycloak(folder: Path, realm: Path, port: int, admin_password: str) -> Part:
     imports.mkdir(parents=True, exist_ok=True)
     shutil.copy(realm, imports / "realm.json")
     return Part(
-        name="idp",
+        name=name,
         command=[
             "/bin/bash",
             str(home / "bin" / "kc.sh"),

@@ -20,7 +20,8 @@ class StackError(Exception):
 class Options:
     """What was not said is what this stack has used before, else the default.
 
-    idp: `dev`, `keycloak`, or the URL of an issuer that is there already.
+    idp: `dev`, `keycloak`, or the URL of an issuer that is there already; second_idp: `keycloak` for one more, of which
+    the vault can ask consents too, or nothing.
     """
 
     state_dir: Path
@@ -28,6 +29,8 @@ class Options:
     idp_port: int
     idp: str
     idp_control: bool
+    second_idp: str = ""
+    second_idp_port: int = 8081
 
     @property
     def idp_kind(self) -> str:
@@ -38,6 +41,11 @@ class Options:
     def issuer(self) -> str:
         """The authorization server's name in tokens, and its address."""
         return self.idp if self.idp_kind == "external" else f"http://localhost:{self.idp_port}/realms/demo"
+
+    @property
+    def second_issuer(self) -> str:
+        """The same for the second authorization server; empty when there is none."""
+        return f"http://localhost:{self.second_idp_port}/realms/demo" if self.second_idp else ""
 
     @property
     def gateway_url(self) -> str:
@@ -65,6 +73,9 @@ def read(environ: Mapping[str, str] = os.environ) -> Options:
         idp = before["ISSUER"]
     if idp not in {"dev", "keycloak"} and not idp.startswith(("http://", "https://")):
         raise StackError(f"IDP={idp} is neither dev, nor keycloak, nor an issuer's URL")
+    second_idp = environ.get("SECOND_IDP", before.get("SECOND_IDP", ""))
+    if second_idp not in {"", "keycloak"} or (second_idp and idp != "dev"):
+        raise StackError(f"SECOND_IDP={second_idp} is not keycloak beside IDP=dev")
     remembered_issuer = before.get("ISSUER") if before.get("IDP") in {"dev", "keycloak"} else None
     return Options(
         state_dir=state_dir,
@@ -72,6 +83,8 @@ def read(environ: Mapping[str, str] = os.environ) -> Options:
         idp_port=_port(environ, "IDP_PORT", remembered_issuer, 8080),
         idp=idp,
         idp_control=environ.get("IDP_CONTROL") == "1",
+        second_idp=second_idp,
+        second_idp_port=_port(environ, "SECOND_IDP_PORT", before.get("SECOND_ISSUER"), 8081),
     )
 
 

@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from local_stack import authorization_server, gateway, http, ports, postgres, valkey
+from local_stack import authorization_server, gateway, http, ports, postgres, providers, valkey
 from local_stack.options import ROOT, Options, StackError, read_env_file, write_private
 from local_stack.process import Part, Processes
 
-STOP_ORDER = ("gateway", "worker", "tasks", "vault", "idp", "redis", "postgres")
+STOP_ORDER = ("gateway", "worker", "tasks", "vault", "idp2", "idp", "redis", "postgres")
 DATABASE_ROLES = ("vault_owner", "vault", "tasks_owner", "tasks")
 CLIENT_VARIABLES = {
     "UI_CLIENT_ID": "task-ui",
@@ -30,7 +30,7 @@ INNER_PARTS = ("postgres", "redis", "vault", "tasks", "vault-metrics", "tasks-me
 ADDRESSES = ("POSTGRES_SUPERUSER_URL", "REDIS_URL", "VAULT_URL", "TASK_URL")
 FOLLOWERS = ("gateway", "worker", "tasks", "vault")
 """What is told the ADDRESSES when it starts, and has to start again when one of them has changed."""
-FOLDERS = ("idp", "log", "nginx", "redis", "run", "secrets", "spool")
+FOLDERS = ("idp", "idp2", "log", "nginx", "redis", "run", "secrets", "spool")
 CLIENT_SECRETS = ("VAULT_CLIENT_SECRET", "TASK_SERVICE_CLIENT_SECRET")
 
 
@@ -64,7 +64,10 @@ class Stack:
 
     def names(self) -> list[str]:
         """The parts, in the order of starting."""
-        return [name for name in reversed(STOP_ORDER) if name != "idp" or self._options.idp_kind != "external"]
+        absent = {"idp"} if self._options.idp_kind == "external" else set()
+        if not self._options.second_idp:
+            absent.add("idp2")
+        return [name for name in reversed(STOP_ORDER) if name not in absent]
 
     def start(self) -> bool:
         """Start what is not alive and return when all can be used; False when there was nothing to do.
@@ -100,7 +103,7 @@ class Stack:
         postgres.forget(folder / "postgres")
         for name in FOLDERS:
             shutil.rmtree(folder / name, ignore_errors=True)
-        for name in ("stack.env", "ports.json"):
+        for name in ("stack.env", "ports.json", providers.FILE):
             (folder / name).unlink(missing_ok=True)
         with suppress(OSError):
             folder.rmdir()
@@ -123,10 +126,12 @@ class Stack:
             "IDP": self._options.idp_kind,
             "GATEWAY_URL": self._options.gateway_url,
             "ISSUER": self._options.issuer,
+            "SECOND_IDP": self._options.second_idp,
+            "SECOND_ISSUER": self._options.second_issuer,
         }
         changed = {name: old for name, new in choice.items() if (old := self._before.get(name, new)) != new}
         known = ", ".join(f"{name}={value}" for name, value in changed.items())
-        if "IDP" in changed or (changed and "keycloak" in choice.values()):
+        if "IDP" in changed or (changed.keys() - {"SECOND_IDP", "SECOND_ISSUER"} and "keycloak" in choice.values()):
             raise StackError(f"this stack's data are made for {known}: `make clean` first, or choose another STATE_DIR")
         if changed and running:
             raise StackError(f"this stack is up with {known}: `make stop` first, or choose another STATE_DIR")
@@ -136,6 +141,8 @@ class Stack:
             ports.demand(self._options.gateway_port, "GATEWAY_PORT")
         if "idp" in self.names() and "idp" not in running:
             ports.demand(self._options.idp_port, "IDP_PORT")
+        if "idp2" in self.names() and "idp2" not in running:
+            ports.demand(self._options.second_idp_port, "SECOND_IDP_PORT")
 
     # parts
 
@@ -167,6 +174,7 @@ class Stack:
             self._postgres(chosen["postgres"]).part(),
             valkey.part(folder("redis"), chosen["redis"], self._secret("redis")),
             *self._idp_part(environ),
+            *self._second_idp_part(environ),
             self._web("vault", chosen, environ),
             self._web("tasks", chosen, environ),
             Part(
@@ -189,9 +197,21 @@ class Stack:
         realm = authorization_server.render_realm(folder, environ)
         if self._options.idp_kind == "dev":
             return [authorization_server.development(folder, realm, port, control=self._options.idp_control)]
-        if self.processes.pid("idp") is None:
+        return [self._keycloak("idp", folder, realm, port)]
+
+    def _second_idp_part(self, environ: dict[str, str]) -> list[Part]:
+        """Keycloak with the same realm under another issuer, and the vault's client with another secret."""
+        if not self._options.second_idp:
+            return []
+        folder = self._options.folder("idp2")
+        own = {"VAULT_CLIENT_SECRET": self._secret(providers.SECOND_CLIENT_SECRET)}
+        realm = authorization_server.render_realm(folder, {**environ, **own})
+        return [self._keycloak("idp2", folder, realm, self._options.second_idp_port)]
+
+    def _keycloak(self, name: str, folder: Path, realm: Path, port: int) -> Part:
+        if self.processes.pid(name) is None:
             self._say.line("  … Keycloak (about 40 s the first time)")
-        return [authorization_server.keycloak(folder, realm, port, self._secret("keycloak_admin"))]
+        return authorization_server.keycloak(name, folder, realm, port, self._secret("keycloak_admin"))
 
     def _web(self, name: str, chosen: dict[str, int], environ: dict[str, str]) -> Part:
         package = {"vault": "vault_service", "tasks": "task_service"}[name]
@@ -234,6 +254,8 @@ class Stack:
             "GATEWAY_URL": self._options.gateway_url,
             "PUBLIC_URL": self._options.gateway_url,
             "ISSUER": self._options.issuer,
+            "SECOND_IDP": self._options.second_idp,
+            "SECOND_ISSUER": self._options.second_issuer,
             "VAULT_URL": f"http://127.0.0.1:{chosen['vault']}",
             "TASK_URL": f"http://127.0.0.1:{chosen['tasks']}",
             **{
@@ -253,6 +275,9 @@ class Stack:
         }
         if self._options.idp_kind == "dev" and self._options.idp_control:
             environ["CONTROL_URL"] = f"http://localhost:{self._options.idp_port}/_control"
+        if self._options.second_idp:
+            file = providers.write(self._options.state_dir, self._options.issuer, self._options.second_issuer)
+            environ["VAULT_PROVIDERS_FILE"] = str(file)
         if self._options.idp_kind == "keycloak":
             environ |= {"KEYCLOAK_ADMIN_USER": "admin", "KEYCLOAK_ADMIN_PASSWORD": self._secret("keycloak_admin")}
         return environ

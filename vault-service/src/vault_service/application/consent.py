@@ -5,7 +5,7 @@ The pending grant is stored before the URL is given out. The callback claims the
 a replay finds nothing; and the person who consented must be the one who asked, or an attacker's link would store a
 victim's token under the attacker's id (RFC 9700 section 4.7). At the authorization server where people log in, their
 subject says so. At another one subjects are others; there the answer must come back through the browser that asked
-(`docs/adr/0013-accounts-at-other-servers.md`).
+(`docs/adr/0014-accounts-at-other-servers.md`).
 """
 
 import base64

@@ -1,0 +1,259 @@
+"""Authorization servers as the vault meets them: discovery, the consent's address, and what their answers say."""
+
+import base64
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+from replica import ROOT_KEY
+
+from service_kit.issuer import Issuer, IssuerMismatchError, IssuerUnavailableError
+from service_kit.outbound import Session
+from vault_service import bootstrap, config
+from vault_service.adapters.authorization_server import AuthorizationServer
+from vault_service.adapters.discovery import Discovery
+from vault_service.adapters.token_endpoint import TokenEndpoint
+from vault_service.application.errors import ProviderUnavailableError
+from vault_service.application.provider_errors import NotSentError, RevocationNotOfferedError
+from vault_service.domain.grant import Identity, RefreshToken, Subject
+from vault_service.http.app import create_app
+
+
+@dataclass
+class Server:
+    """One that gives its discovery document, and one prepared answer to every form."""
+
+    url: str = ""
+    document: dict[str, Any] = field(default_factory=dict)
+    answer: dict[str, Any] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    """It listens on loopback."""
+    known = Server()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            known.asked.append(self.path)
+            self._say(known.document)
+
+        def do_POST(self) -> None:
+            known.asked.append(self.rfile.read(int(self.headers["Content-Length"])).decode())
+            self._say(known.answer)
+
+        def _say(self, content: dict[str, Any]) -> None:
+            body = json.dumps(content).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Be quiet."""
+
+    listening = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    known.url = f"http://127.0.0.1:{listening.server_port}"
+    known.document = {
+        "issuer": known.url,
+        "authorization_endpoint": f"{known.url}/auth?tenant=1",
+        "token_endpoint": f"{known.url}/token",
+        "jwks_uri": f"{known.url}/keys",
+        "revocation_endpoint": f"{known.url}/revoke",
+    }
+    thread = threading.Thread(target=listening.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    yield known
+    listening.shutdown()
+    listening.server_close()
+
+
+class Clock:
+    """Time that the test turns."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def session() -> Iterator[Session]:
+    """Connections that are closed afterwards."""
+    with Session() as open_session:
+        yield open_session
+
+
+def provider(server: Server, session: Session, *, revokes: bool = True, **parameters: str) -> AuthorizationServer:
+    """The adapter, for a client of that server's."""
+    issuer = Issuer(server.url, session=session)
+    endpoint = TokenEndpoint(session, "token-vault", "s")
+    callback = "https://vault.example/callback"
+    discovery = Discovery("test", issuer)
+    return AuthorizationServer(
+        issuer, discovery, endpoint, "token-vault", callback, parameters=parameters, revokes=revokes
+    )
+
+
+def jwt(**claims: str) -> str:
+    """A JWT whose signature nobody looks at."""
+    payload = base64.urlsafe_b64encode(json.dumps(claims).encode()).rstrip(b"=").decode()
+    return f"e30.{payload}.c2ln"
+
+
+# discovery
+
+
+def test_a_failure_holds_for_two_seconds(server: Server, session: Session) -> None:
+    """Many callers of a server that is in trouble cause one request; then it is asked again."""
+    clock = Clock()
+    right, server.document = server.document, {}
+    discovery = Discovery("test", Issuer(server.url, session=session), clock)
+    for _ in range(3):
+        with pytest.raises(IssuerUnavailableError):
+            discovery.metadata()
+    assert len(server.asked) == 1
+    server.document = right
+    clock.now = 2.0
+    assert discovery.metadata().issuer == server.url
+    assert len(server.asked) == 2
+
+
+def test_a_server_that_calls_itself_something_else_is_refused(server: Server, session: Session) -> None:
+    """RFC 8414 section 3.3: nothing is sent to the addresses that it names."""
+    server.document["issuer"] = "https://other.example"
+    refused = provider(server, session)
+    with pytest.raises(IssuerMismatchError):
+        refused.ping()
+    with pytest.raises(ProviderUnavailableError):
+        refused.authorization_url(state="s", nonce="n", code_challenge="c", scopes=frozenset())
+    with pytest.raises(NotSentError):
+        refused.refresh(RefreshToken("r"), None)
+    assert server.asked == ["/.well-known/openid-configuration"]
+
+
+def test_only_a_mismatch_counts_as_one(server: Server, session: Session) -> None:
+    """A server that is away is no reason not to be ready."""
+    server.document["issuer"] = "https://other.example"
+    with pytest.raises(IssuerMismatchError):
+        Discovery("test", Issuer(server.url, session=session)).demand_no_mismatch()
+    Discovery("test", Issuer("http://127.0.0.1:9", session=session)).demand_no_mismatch()
+
+
+# the consent's address
+
+
+def test_parameters_of_the_configuration_are_added(server: Server, session: Session) -> None:
+    """To those of the protocol, and to what the endpoint's own address says."""
+    asked = provider(server, session, access_type="offline", prompt="select_account consent").authorization_url(
+        state="s", nonce="n", code_challenge="c", scopes=frozenset({"openid", "calendar"})
+    )
+    assert dict(parse_qsl(urlsplit(asked).query)) == {
+        "tenant": "1",
+        "access_type": "offline",
+        "prompt": "select_account consent",
+        "response_type": "code",
+        "client_id": "token-vault",
+        "redirect_uri": "https://vault.example/callback",
+        "scope": "calendar openid",
+        "state": "s",
+        "nonce": "n",
+        "code_challenge": "c",
+        "code_challenge_method": "S256",
+    }
+
+
+# answers
+
+
+@pytest.mark.parametrize(
+    ("access_token", "id_token", "identity", "person"),
+    [
+        ("opaque", None, None, None),
+        (jwt(iss="i", sub="s", azp="a"), None, Identity("i", "s", "a"), None),
+        (jwt(iss="i", sub="s", client_id="a"), None, Identity("i", "s", "a"), None),
+        (jwt(), jwt(iss="i", sub="s"), Identity("", "", ""), Subject("i", "s")),
+        ("a.%%%.c", "not.a.jwt", None, None),
+    ],
+)
+def test_what_a_refresh_tells_of_whose_token_it_is(
+    server: Server,
+    session: Session,
+    access_token: str,
+    id_token: str | None,
+    identity: Identity | None,
+    person: Subject | None,
+) -> None:
+    """From the access token, when it is a JWT, and from an id_token, when one comes."""
+    server.answer = {"access_token": access_token, "token_type": "Bearer", "expires_in": 300, "id_token": id_token}
+    answer = provider(server, session).refresh(RefreshToken("r"), None)
+    assert (answer.identity, answer.person) == (identity, person)
+
+
+@pytest.mark.parametrize("seconds", [0, None])
+def test_no_end_is_no_end(server: Server, session: Session, seconds: int | None) -> None:
+    """Keycloak says 0 of offline tokens, others nothing."""
+    server.answer = {"access_token": "a", "token_type": "Bearer", "refresh_expires_in": seconds}
+    assert provider(server, session).refresh(RefreshToken("r"), None).refresh_expires_in is None
+
+
+def test_revocation_where_it_is_not_offered(server: Server, session: Session) -> None:
+    """By configuration, or because there is no endpoint; nothing is sent then."""
+    with pytest.raises(RevocationNotOfferedError):
+        provider(server, session, revokes=False).revoke(RefreshToken("r"))
+    with_endpoint = provider(server, session)
+    with_endpoint.revoke(RefreshToken("r"))
+    assert "token=r" in server.asked[-1]
+    del server.document["revocation_endpoint"]
+    with pytest.raises(RevocationNotOfferedError):
+        provider(server, session).revoke(RefreshToken("r"))
+
+
+# readiness
+
+
+@pytest.mark.parametrize(("default", "status", "code"), [("good", "degraded", 200), ("wrong", "unavailable", 503)])
+def test_readiness_names_the_providers_that_cannot_be_used(
+    server: Server, tmp_path: Path, database_url: str, default: str, status: str, code: int
+) -> None:
+    """One is away and one calls itself something else: the rest serves, unless that one is the default."""
+    (tmp_path / "secret").write_text("s3cret-value")
+    port = server.url.rpartition(":")[2]
+    issuers = {"good": server.url, "wrong": f"http://localhost:{port}", "away": "http://127.0.0.1:9"}
+    tables = [
+        f'[providers.{name}]\nissuer = "{issuer}"\nclient_id = "c"\nclient_secret_file = "secret"\n'
+        for name, issuer in issuers.items()
+    ]
+    path = tmp_path / "providers.toml"
+    path.write_text(f'default = "{default}"\n' + "".join(tables))
+    key = tmp_path / "root.key"
+    key.write_text(base64.urlsafe_b64encode(ROOT_KEY).decode())
+    key.chmod(0o400)
+    settings = config.read(
+        {
+            "VAULT_DATABASE_URL": database_url,
+            "VAULT_ROOT_KEY_FILE": str(key),
+            "VAULT_SPOOL_DIR": str(tmp_path / "spool"),
+            "PUBLIC_URL": "http://localhost:3000",
+            "ISSUER": server.url,
+            "VAULT_PROVIDERS_FILE": str(path),
+        }
+    )
+    bootstrap.check(settings)
+    answer = create_app(bootstrap.build(settings).vault).test_client().get("/readyz")
+    assert (answer.status_code, answer.get_json()["status"]) == (code, status)
+    checks = answer.get_json()["checks"]
+    assert {name: checks[f"provider {name}"] for name in issuers} == {
+        "good": "ok",
+        "wrong": "unavailable",
+        "away": "unavailable",
+    }
+    assert "s3cret-value" not in answer.text
+    assert "s3cret-value" not in str(settings)

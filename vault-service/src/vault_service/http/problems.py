@@ -36,7 +36,7 @@ def _storage_unavailable(error: Exception) -> Problem:
 _REASONS = {
     Failure.CONSENT_DENIED: "The owner has denied consent.",
     Failure.CONSENT_EXPIRED: "The owner was asked for consent and did not answer in time.",
-    Failure.WRONG_USER: "Somebody else than the owner has answered the request for consent.",
+    Failure.WRONG_USER: "The authorization server has answered for somebody else than the owner.",
     Failure.PROVIDER_ERROR: "The authorization server did not give a usable offline token.",
     Failure.TOKEN_REVOKED: "This token was revoked.",
     Failure.TOKEN_EXPIRED: "This token has expired or is used up.",

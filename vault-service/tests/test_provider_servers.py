@@ -3,16 +3,18 @@
 import base64
 import json
 import threading
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from replica import ROOT_KEY
+from werkzeug.test import TestResponse
 
+from service_kit.bearer import Claims, Verifier
 from service_kit.issuer import Issuer, IssuerMismatchError, IssuerUnavailableError
 from service_kit.outbound import Session
 from vault_service import bootstrap, config
@@ -216,38 +218,96 @@ def test_revocation_where_it_is_not_offered(server: Server, session: Session) ->
         provider(server, session).revoke(RefreshToken("r"))
 
 
-# readiness
+# the whole service
+
+
+@dataclass
+class Everybody:
+    """Takes any bearer token for that person's, by the command line's client."""
+
+    issuer: str
+
+    def verify(self, _: str) -> Claims:
+        """The claims."""
+        return Claims(self.issuer, "alice-sub", "dev-cli", frozenset(), frozenset(), 2e9)
+
+
+@pytest.fixture
+def settings(server: Server, tmp_path: Path, database_url: str) -> Callable[..., config.Settings]:
+    """Settings with a providers file: `good` is where people log in."""
+    key = tmp_path / "root.key"
+    key.write_text(base64.urlsafe_b64encode(ROOT_KEY).decode())
+    key.chmod(0o400)
+    (tmp_path / "secret").write_text("s3cret-value")
+
+    def write(default: str, **issuers: str) -> config.Settings:
+        tables = [
+            f'[providers.{name}]\nissuer = "{issuer}"\nclient_id = "c"\nclient_secret_file = "secret"\n'
+            'token_types = ["offline"]\n'
+            for name, issuer in {"good": server.url, **issuers}.items()
+        ]
+        path = tmp_path / "providers.toml"
+        path.write_text(f'default = "{default}"\n' + "".join(tables))
+        return config.read(
+            {
+                "VAULT_DATABASE_URL": database_url,
+                "VAULT_ROOT_KEY_FILE": str(key),
+                "VAULT_SPOOL_DIR": str(tmp_path / "spool"),
+                "PUBLIC_URL": "http://localhost:3000",
+                "ISSUER": server.url,
+                "VAULT_PROVIDERS_FILE": str(path),
+            }
+        )
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("wish", "pointer", "detail"),
+    [
+        ({"provider": "nobody"}, "/provider", "is not a provider that this vault knows"),
+        ({"tokenType": "refresh"}, "/tokenType", "this provider allows offline only"),
+    ],
+    ids=str,
+)
+def test_what_a_provider_does_not_offer_is_a_clear_problem(
+    settings: Callable[..., config.Settings], server: Server, wish: dict[str, str], pointer: str, detail: str
+) -> None:
+    """422 at the member that is wrong."""
+    answer = ask(settings("good"), server.url, wish)
+    assert answer.status_code == 422
+    assert answer.get_json()["errors"] == [{"pointer": pointer, "detail": detail}]
+    assert "s3cret-value" not in answer.text
+
+
+@pytest.mark.parametrize(("issuer", "is_bound"), [(None, False), ("https://login.example", True)])
+def test_an_account_elsewhere_needs_the_browser_whatever_client_asked(
+    settings: Callable[..., config.Settings], server: Server, issuer: str | None, is_bound: bool
+) -> None:
+    """The command line gets a cookie too, when its person logs in at another issuer than the provider's."""
+    answer = ask(settings("good"), issuer or server.url, {})
+    assert answer.status_code == 200
+    assert answer.get_json()["consentUrl"].startswith(f"{server.url}/auth?")
+    assert ("Set-Cookie" in answer.headers) is is_bound
+
+
+def ask(configured: config.Settings, login: str, wish: dict[str, str]) -> TestResponse:
+    """Ask for consent, as a person who logs in at that issuer."""
+    vault = replace(bootstrap.build(configured).vault, verifier=cast("Verifier", Everybody(login)))
+    headers = {"Authorization": "Bearer x"}
+    return create_app(vault).test_client().post("/api/auth/manager/offline-consent", json=wish, headers=headers)
 
 
 @pytest.mark.parametrize(("default", "status", "code"), [("good", "degraded", 200), ("wrong", "unavailable", 503)])
 def test_readiness_names_the_providers_that_cannot_be_used(
-    server: Server, tmp_path: Path, database_url: str, default: str, status: str, code: int
+    settings: Callable[..., config.Settings], server: Server, default: str, status: str, code: int
 ) -> None:
     """One is away and one calls itself something else: the rest serves, unless that one is the default."""
-    (tmp_path / "secret").write_text("s3cret-value")
     port = server.url.rpartition(":")[2]
     issuers = {"good": server.url, "wrong": f"http://localhost:{port}", "away": "http://127.0.0.1:9"}
-    tables = [
-        f'[providers.{name}]\nissuer = "{issuer}"\nclient_id = "c"\nclient_secret_file = "secret"\n'
-        for name, issuer in issuers.items()
-    ]
-    path = tmp_path / "providers.toml"
-    path.write_text(f'default = "{default}"\n' + "".join(tables))
-    key = tmp_path / "root.key"
-    key.write_text(base64.urlsafe_b64encode(ROOT_KEY).decode())
-    key.chmod(0o400)
-    settings = config.read(
-        {
-            "VAULT_DATABASE_URL": database_url,
-            "VAULT_ROOT_KEY_FILE": str(key),
-            "VAULT_SPOOL_DIR": str(tmp_path / "spool"),
-            "PUBLIC_URL": "http://localhost:3000",
-            "ISSUER": server.url,
-            "VAULT_PROVIDERS_FILE": str(path),
-        }
-    )
-    bootstrap.check(settings)
-    answer = create_app(bootstrap.build(settings).vault).test_client().get("/readyz")
+    configured = settings(default, **issuers)
+    bootstrap.check(configured)
+    answer = create_app(bootstrap.build(configured).vault).test_client().get("/readyz")
     assert (answer.status_code, answer.get_json()["status"]) == (code, status)
     checks = answer.get_json()["checks"]
     assert {name: checks[f"provider {name}"] for name in issuers} == {
@@ -256,4 +316,4 @@ def test_readiness_names_the_providers_that_cannot_be_used(
         "away": "unavailable",
     }
     assert "s3cret-value" not in answer.text
-    assert "s3cret-value" not in str(settings)
+    assert "s3cret-value" not in str(configured)

@@ -210,9 +210,10 @@ def test_refreshing_moves_the_idle_end_and_never_the_last_one(
         assert rows("select expires_at = activated_at + interval '2 hours' from grants") == [(True,)]
         rows("update grants set expires_at = now() - interval '1 second' returning 1")
         assert vault.manage.find(grant_id, ALICE).status is Status.EXPIRED
-        with pytest.raises(GrantUnusableError) as over:
-            vault.issue(grant_id, scopes=frozenset({"email"}))
-        assert over.value.reason is Failure.TOKEN_EXPIRED
+        for scopes in ({"openid"}, {"email"}):  # cached, and to be refreshed
+            with pytest.raises(GrantUnusableError) as over:
+                vault.issue(grant_id, scopes=frozenset(scopes))
+            assert over.value.reason is Failure.TOKEN_EXPIRED
     finally:
         vault.close()
 

@@ -8,6 +8,7 @@ with usable as (
       and subject = %(subject)s
       and status = 'active'
       and (not_after is null or not_after > now())
+      and (expires_at is null or expires_at > now())
       and (%(is_owner)s or %(actor)s = any (services))
 ), counted as (
     update grants
@@ -41,6 +42,7 @@ cross join lateral (
       and status = 'active'
       and max_uses is null
       and (not_after is null or not_after > now())
+      and (expires_at is null or expires_at > now())
       and (use.is_owner or use.actor = any (services))
     limit 1
 ) g

@@ -10,11 +10,13 @@ from scripted_provider import ScriptedProvider
 
 from vault_service.adapters.audit import AuditLog
 from vault_service.adapters.caches import MemoryAccessTokens, NoSharedAccessTokens
-from vault_service.adapters.database import Database, DatabaseClock
+from vault_service.adapters.database import BY_INDEX, Database, DatabaseClock
 from vault_service.adapters.grants import PostgresGrants
+from vault_service.adapters.keyring import Keyring
 from vault_service.adapters.locks import AdvisoryLocks
 from vault_service.adapters.outbox import Outbox
-from vault_service.adapters.sealing import Keyring, Sealer
+from vault_service.adapters.root_key import LocalRootKey
+from vault_service.adapters.sealing import Sealer
 from vault_service.adapters.spool import Spool
 from vault_service.adapters.telemetry import PrometheusTelemetry
 from vault_service.adapters.uses import Uses
@@ -105,10 +107,10 @@ def create(
     shared: the cache that it has in common with others, none if not given; terms: by the names of providers, all of
     which are one server to talk to; just `default` if not given.
     """
-    database = Database(database_url, name="test", size=40)
+    database = Database(database_url, name="test", size=40, options=BY_INDEX)
     lock_database = Database(database_url, name="test-locks", size=40)
     clock = DatabaseClock(database)
-    keyring = Keyring(database, ROOT_KEY)
+    keyring = Keyring(database, LocalRootKey(ROOT_KEY))
     sealer = Sealer(keyring)
     audit = AuditLog(database, keyring)
     providers = dict.fromkeys(terms or ("default",), provider)

@@ -8,7 +8,10 @@ from hypothesis import strategies as st
 from replica import ROOT_KEY
 
 from vault_service.adapters.database import Database
-from vault_service.adapters.sealing import Keyring, Place, Sealer, WrongRootKeyError, joined
+from vault_service.adapters.framing import joined
+from vault_service.adapters.keyring import Keyring
+from vault_service.adapters.root_key import LocalRootKey, WrongRootKeyError
+from vault_service.adapters.sealing import Place, Sealer
 from vault_service.application.errors import SealBrokenError
 from vault_service.domain.grant import AccessToken, RefreshToken, Subject
 
@@ -76,12 +79,12 @@ def test_the_wrong_root_key_opens_nothing(database_url: str) -> None:
     """The canary: a service with it refuses to start."""
     database = Database(database_url, name="test", size=2)
     try:
-        first = Keyring(database, ROOT_KEY)
+        first = Keyring(database, LocalRootKey(ROOT_KEY))
         first.load()
-        again = Keyring(database, ROOT_KEY)
+        again = Keyring(database, LocalRootKey(ROOT_KEY))
         assert again.active("data") == first.active("data")
         with pytest.raises(WrongRootKeyError):
-            Keyring(database, bytes(32)).load()
+            Keyring(database, LocalRootKey(bytes(32))).load()
     finally:
         database.close()
 

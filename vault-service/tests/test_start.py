@@ -15,7 +15,8 @@ from replica import ROOT_KEY
 
 from vault_service.adapters import migrate
 from vault_service.adapters.database import Database
-from vault_service.adapters.sealing import Keyring
+from vault_service.adapters.keyring import Keyring
+from vault_service.adapters.root_key import LocalRootKey
 
 
 def start(**changes: str | None) -> "subprocess.CompletedProcess[str]":
@@ -71,7 +72,7 @@ def test_missing_settings_are_named_all_at_once() -> None:
 def test_the_wrong_root_key_for_this_database(tmp_path: Path, database_url: str) -> None:
     """Noticed before the first request."""
     database = Database(database_url, name="test", size=1)
-    Keyring(database, ROOT_KEY).load()
+    Keyring(database, LocalRootKey(ROOT_KEY)).load()
     database.close()
     wrong = key_file(tmp_path, urlsafe_b64encode(bytes(32)).decode())
     done = start(VAULT_ROOT_KEY_FILE=wrong, VAULT_DATABASE_URL=database_url)

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from vault_service.adapters import sealing
-from vault_service.adapters.sealing import Keyring, Place, Sealer
+from vault_service.adapters.keyring import Keyring
+from vault_service.adapters.sealing import Place, Sealer
 from vault_service.application.errors import SealBrokenError
 
 Test = dict[str, Any]

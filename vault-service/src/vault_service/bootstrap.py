@@ -12,7 +12,7 @@ from vault_service.adapters import migrate
 from vault_service.adapters.audit import AuditLog
 from vault_service.adapters.audit_chain import BATCH_LINES, AuditSealer
 from vault_service.adapters.authorization_server import AuthorizationServer
-from vault_service.adapters.background import Background
+from vault_service.adapters.background import Background, every
 from vault_service.adapters.breaker import Breaker
 from vault_service.adapters.caches import (
     MemoryAccessTokens,
@@ -21,12 +21,13 @@ from vault_service.adapters.caches import (
     connect_redis,
 )
 from vault_service.adapters.cleaning import Cleaning
-from vault_service.adapters.database import Database, DatabaseClock
+from vault_service.adapters.database import BY_INDEX, Database, DatabaseClock
 from vault_service.adapters.discovery import Discovery
 from vault_service.adapters.grants import PostgresGrants
-from vault_service.adapters.locks import AdvisoryLocks
+from vault_service.adapters.keyring import Keyring
+from vault_service.adapters.locks import SESSION_OPTIONS, AdvisoryLocks
 from vault_service.adapters.outbox import Outbox
-from vault_service.adapters.sealing import Keyring, Sealer
+from vault_service.adapters.sealing import Sealer
 from vault_service.adapters.spool import Spool
 from vault_service.adapters.telemetry import PrometheusTelemetry
 from vault_service.adapters.token_endpoint import TokenEndpoint
@@ -45,6 +46,8 @@ from vault_service.provider_file import ProviderSettings
 HOUSEKEEPING_CONNECTIONS = 3
 HOUSEKEEPING_SECONDS = 5.0
 SEAL_SECONDS = 1.0
+KEYS_SECONDS = 60.0
+CLEANING_SECONDS = 3600.0
 
 log = logs.get(__name__)
 
@@ -70,7 +73,7 @@ def check(settings: Settings) -> None:
     database = Database(settings.database_url.reveal(), name="vault-preflight", size=1)
     try:
         migrate.check(database)
-        Keyring(database, settings.root_key.value).load()
+        Keyring(database, settings.root_key).load()
     except StorageUnavailableError as error:
         log.warning("vault.database_away", reason=str(error))
     finally:
@@ -106,10 +109,11 @@ def build(settings: Settings) -> Service:
     # Threads that serve, as many that call each provider, and the background; each of the callers may hold a lock.
     callers = threads * len(providers)
     url = settings.database_url.reveal()
-    database = Database(url, name="vault", size=threads + BATCH_THREADS + callers + HOUSEKEEPING_CONNECTIONS)
-    lock_database = Database(url, name="vault-locks", size=callers)
+    connections = threads + BATCH_THREADS + callers + HOUSEKEEPING_CONNECTIONS
+    database = Database(url, name="vault", size=connections, options=BY_INDEX)
+    lock_database = Database(url, name="vault-locks", size=callers, options=SESSION_OPTIONS)
     clock = DatabaseClock(database)
-    keyring = Keyring(database, settings.root_key.value)
+    keyring = Keyring(database, settings.root_key)
     sealer = Sealer(keyring)
     audit = AuditLog(database, keyring)
     outbox = Outbox(database, sealer, audit, providers, clock)
@@ -122,7 +126,11 @@ def build(settings: Settings) -> Service:
     refresher = Refresher(grants, locks, (memory, shared), providers, clock, telemetry, threads)
     housekeeping = Background(
         "housekeeping",
-        [*_housekeeping(grants, outbox, spool, telemetry), partial(_clean, Cleaning(database, settings.grant_days))],
+        [
+            *_housekeeping(grants, outbox, spool, telemetry),
+            every(KEYS_SECONDS, keyring.load),
+            every(CLEANING_SECONDS, partial(_clean, Cleaning(database, settings.grant_days))),
+        ],
         _report_background,
         HOUSEKEEPING_SECONDS,
     )
@@ -182,11 +190,10 @@ def _housekeeping(
     return [replay, deliver, measure]
 
 
-def _clean(cleaning: Cleaning) -> bool:
+def _clean(cleaning: Cleaning) -> None:
     removed = cleaning.clean()
-    if removed and any(removed.values()):
+    if any(removed.values()):
         log.info("vault.cleaned", **removed)
-    return False
 
 
 def _seal(chain: AuditSealer, telemetry: PrometheusTelemetry) -> bool:

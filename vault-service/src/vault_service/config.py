@@ -1,11 +1,8 @@
 """The vault's settings, each with its documentation."""
 
-import base64
-import binascii
 import os
-import stat
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from service_kit.secret import Secret
@@ -21,34 +18,9 @@ from service_kit.settings import (
     whole,
     words,
 )
+from vault_service.adapters.root_key import LocalRootKey
 from vault_service.domain.terms import Terms
 from vault_service.provider_file import DEFAULT_NAME, Providers, ProviderSettings, optional_providers
-
-ROOT_KEY_BYTES = 32
-
-
-@dataclass(frozen=True, slots=True)
-class RootKey:
-    """The key that wraps the data keys; prints as `***`."""
-
-    value: bytes = field(repr=False)
-
-    def __str__(self) -> str:
-        return "***"
-
-
-def _root_key_file(value: str) -> RootKey:
-    """The key in a file that only its owner can change and not everybody can read."""
-    path = Path(value)
-    if path.stat().st_mode & (stat.S_IRWXO | stat.S_IWGRP):
-        raise ValueError(f"{path} is readable by everybody or writable by its group; chmod 400 it")
-    try:
-        key = base64.urlsafe_b64decode(path.read_text(encoding="ascii").strip() + "==")
-    except (binascii.Error, UnicodeDecodeError):
-        raise ValueError(f"{path} does not hold base64url") from None
-    if len(key) != ROOT_KEY_BYTES:
-        raise ValueError(f"{path} does not hold {ROOT_KEY_BYTES} bytes in base64url")
-    return RootKey(key)
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -56,9 +28,9 @@ class Settings:
     """What `vault-service` reads from its environment."""
 
     database_url: Secret = setting("VAULT_DATABASE_URL", secret, "PostgreSQL URL of the runtime role.")
-    root_key: RootKey = setting(
+    root_key: LocalRootKey = setting(
         "VAULT_ROOT_KEY_FILE",
-        _root_key_file,
+        LocalRootKey.read,
         "File with the root key: 32 random bytes in base64url, mode 0400. Lost, and every stored token is lost.",
     )
     spool_dir: Path = setting(

@@ -7,7 +7,7 @@ from service_kit.issuer import IssuerMismatchError
 from service_kit.settings import SettingsError
 from vault_service import bootstrap, config
 from vault_service.adapters.migrate import SchemaMismatchError
-from vault_service.adapters.sealing import WrongRootKeyError
+from vault_service.adapters.root_key import WrongRootKeyError
 
 EX_CONFIG = 78  # sysexits.h: the configuration is unusable
 

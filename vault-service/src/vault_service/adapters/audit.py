@@ -10,7 +10,8 @@ import psycopg
 
 from vault_service.adapters import queries
 from vault_service.adapters.database import Database, Row
-from vault_service.adapters.sealing import Keyring, joined
+from vault_service.adapters.framing import joined
+from vault_service.adapters.keyring import Keyring
 from vault_service.domain.audit import Entry, Event, Line
 from vault_service.domain.grant import Subject
 

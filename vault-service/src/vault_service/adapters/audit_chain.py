@@ -21,7 +21,8 @@ from psycopg.types.range import Range
 
 from vault_service.adapters import queries
 from vault_service.adapters.database import Database
-from vault_service.adapters.sealing import Keyring, joined
+from vault_service.adapters.framing import joined
+from vault_service.adapters.keyring import Keyring
 from vault_service.application.ports import Clock
 from vault_service.domain.audit import Event
 

@@ -24,7 +24,8 @@ from vault_service.adapters.audit_chain import (
     ranges,
     seal_of,
 )
-from vault_service.adapters.sealing import Keyring, joined
+from vault_service.adapters.framing import joined
+from vault_service.adapters.keyring import Keyring
 from vault_service.application.errors import SealBrokenError
 from vault_service.domain.audit import Entry, Event
 from vault_service.domain.grant import Subject

@@ -2,9 +2,24 @@
 
 import threading
 from collections.abc import Callable, Sequence
+from time import monotonic
 
 Job = Callable[[], bool]
 """Does what is due; True: there is more to do at once."""
+
+
+def every(seconds: float, work: Callable[[], object]) -> Job:
+    """A job that does its work at once and then once in so many seconds, also after it has failed."""
+    due = float("-inf")
+
+    def job() -> bool:
+        nonlocal due
+        if monotonic() >= due:
+            due = monotonic() + seconds
+            work()
+        return False
+
+    return job
 
 
 class Background:

@@ -27,6 +27,10 @@ NOTICE_SILENCE = {
 """A network that is cut is noticed within seconds on both sides: here no caller waits for an answer that cannot come,
 there the server lets go of the locks of a replica that is not heard of any more."""
 
+BY_INDEX = "-c enable_seqscan=off"
+"""Session options for statements that find their rows by a key: a plan that was made for a small table, and is kept
+prepared, must not read the whole of it when it has grown."""
+
 Parameters = Mapping[str, Any]
 Row = tuple[Any, ...]
 T = TypeVar("T")
@@ -39,8 +43,8 @@ class NoConnectionError(StorageUnavailableError):
 class Database:
     """A pool of autocommit connections."""
 
-    def __init__(self, url: str, *, name: str, size: int) -> None:
-        """url: libpq URL; name: shown in pg_stat_activity; size: the most connections."""
+    def __init__(self, url: str, *, name: str, size: int, options: str = "") -> None:
+        """url: libpq URL; name: shown in pg_stat_activity; size: the most connections; options: for each session."""
         self._pool = ConnectionPool(
             url,
             min_size=1,
@@ -53,6 +57,7 @@ class Database:
                 "prepare_threshold": 1,
                 "application_name": name,
                 "connect_timeout": CONNECT_TIMEOUT_SECONDS,
+                "options": options,
                 **NOTICE_SILENCE,
             },
         )

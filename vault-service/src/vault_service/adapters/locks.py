@@ -12,17 +12,21 @@ from uuid import UUID
 import psycopg
 
 from vault_service.adapters.database import Database
+from vault_service.application.errors import ProviderUnavailableError
+
+SESSION_OPTIONS = "-c lock_timeout=15s"
+"""No caller waits longer for the holder, which may be frozen: a request to an authorization server is over by then."""
 
 
 class AdvisoryLocks:
-    """`application.ports.Locks`. database: a pool with a connection for every thread that may wait."""
+    """`application.ports.Locks`. database: a pool with SESSION_OPTIONS and as many connections as threads may wait."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     @contextmanager
     def hold(self, grant_id: UUID) -> Iterator[None]:
-        """Wait for the lock, hold it for the length of the block."""
+        """Wait for the lock, hold it during the block. Raises ProviderUnavailableError when that takes long."""
         with self._locked(b"select pg_advisory_lock(%s)", grant_id) as (connection, _):
             try:
                 yield
@@ -49,7 +53,10 @@ class AdvisoryLocks:
     def _run(self, query: bytes, grant_id: UUID) -> tuple[ExitStack, psycopg.Connection, object]:
         with ExitStack() as scope:
             connection = scope.enter_context(self._database.connection())
-            row = connection.execute(query, [_number(grant_id)]).fetchone()
+            try:
+                row = connection.execute(query, [_number(grant_id)]).fetchone()
+            except psycopg.errors.LockNotAvailable as error:
+                raise ProviderUnavailableError(1.0) from error
             return scope.pop_all(), connection, row and row[0]
 
 

@@ -62,7 +62,7 @@ class Outbox:
     def add(self, connection: psycopg.Connection, discarded: Discarded) -> bool:
         """Put a token in, within the caller's transaction; False when its session has to live on for another grant."""
         revocation_id = uuid4()
-        sealed = self._sealer.seal(discarded.token.value.encode(), _place(revocation_id, discarded.owner))
+        sealed = self._sealer.seal(discarded.token.value.encode(), revocation_place(revocation_id, discarded.owner))
         row = connection.execute(
             _QUERIES["add"],
             {
@@ -84,7 +84,7 @@ class Outbox:
             return None
         revocation_id, grant_id, issuer, subject, provider, sealed, attempts = row
         owner = Subject(issuer, subject)
-        outcome = self._send(provider, sealed, _place(revocation_id, owner))
+        outcome = self._send(provider, sealed, revocation_place(revocation_id, owner))
         if outcome == "postponed":
             seconds = min(2.0**attempts, LONGEST_WAIT_SECONDS)
             self._database.one(_QUERIES["postpone"], {"id": revocation_id, "seconds": seconds})
@@ -115,5 +115,6 @@ class Outbox:
         return "revoked"
 
 
-def _place(revocation_id: UUID, owner: Subject) -> Place:
+def revocation_place(revocation_id: UUID, owner: Subject) -> Place:
+    """Where a token that waits to be revoked belongs."""
     return Place("revocations", "refresh_token", str(revocation_id), owner)

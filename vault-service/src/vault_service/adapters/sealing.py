@@ -9,22 +9,20 @@ import hashlib
 import hmac
 import secrets
 import struct
-import threading
 from dataclasses import dataclass
 from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from vault_service.adapters import queries
-from vault_service.adapters.database import Database
+from vault_service.adapters.framing import joined
+from vault_service.adapters.keyring import Keyring
+from vault_service.adapters.root_key import KEY_BYTES
 from vault_service.application.errors import SealBrokenError
 from vault_service.domain.grant import Subject
 
-_QUERIES = queries.load("keys.sql")
 _VERSION = 1
 _HEADER = struct.Struct(">BH12s")
-_KEY_BYTES = 32
 
 
 NOBODY = Subject("", "")
@@ -39,66 +37,6 @@ class Place:
     row: str
     owner: Subject = NOBODY
     generation: int = 0
-
-
-class WrongRootKeyError(Exception):
-    """The root key does not open this vault's data keys."""
-
-
-class Keyring:
-    """The vault's keys, unwrapped once from the database and kept in memory. The first start makes them."""
-
-    def __init__(self, database: Database, root_key: bytes) -> None:
-        """root_key: 32 bytes."""
-        self._database = database
-        self._root = AESGCM(root_key)
-        self._lock = threading.Lock()
-        self._keys: dict[int, bytes] = {}
-        self._active: dict[str, int] = {}
-
-    def active(self, purpose: str) -> tuple[int, bytes]:
-        """Id and bytes of the key to use for new values. purpose: `data` or `audit`."""
-        if purpose not in self._active:
-            self.load()
-        key_id = self._active[purpose]
-        return key_id, self._keys[key_id]
-
-    def key(self, key_id: int) -> bytes:
-        """The key of that id. Raises SealBrokenError when there is none."""
-        if key_id not in self._keys:
-            self.load()
-        try:
-            return self._keys[key_id]
-        except KeyError:
-            raise SealBrokenError(f"there is no key {key_id}") from None
-
-    def load(self) -> None:
-        """Read and unwrap all keys. Raises WrongRootKeyError, StorageUnavailableError."""
-        with self._lock:
-            rows = self._database.all(_QUERIES["all_keys"], {})
-            for purpose in {"data", "audit"} - {row[1] for row in rows}:
-                self._create(purpose)
-            for key_id, purpose, state, wrapped in self._database.all(_QUERIES["all_keys"], {}):
-                self._keys[key_id] = self._unwrap(key_id, purpose, bytes(wrapped))
-                if state == "active":
-                    self._active[purpose] = key_id
-
-    def _create(self, purpose: str) -> None:
-        key_id = {"data": 1, "audit": 2}[purpose]
-        nonce = secrets.token_bytes(12)
-        wrapped = nonce + self._root.encrypt(nonce, secrets.token_bytes(_KEY_BYTES), _wrap_context(key_id, purpose))
-        with self._database.connection() as connection:
-            connection.execute(_QUERIES["add_key"], {"id": key_id, "purpose": purpose, "wrapped": wrapped})
-
-    def _unwrap(self, key_id: int, purpose: str, wrapped: bytes) -> bytes:
-        try:
-            return self._root.decrypt(wrapped[:12], wrapped[12:], _wrap_context(key_id, purpose))
-        except InvalidTag:
-            raise WrongRootKeyError(f"the root key does not open {purpose} key {key_id}") from None
-
-
-def _wrap_context(key_id: int, purpose: str) -> bytes:
-    return joined("sealing_keys", str(key_id), purpose)
 
 
 class Sealer:
@@ -134,7 +72,7 @@ class Sealer:
         cipher = self._ciphers.get(key_id)
         if cipher is None:
             key = self._keyring.key(key_id)
-            if len(key) != _KEY_BYTES:  # AESGCM would take a shorter one for AES-128 or AES-192
+            if len(key) != KEY_BYTES:  # AESGCM would take a shorter one for AES-128 or AES-192
                 raise SealBrokenError(f"key {key_id} is not one of AES-256")
             cipher = self._ciphers[key_id] = AESGCM(key)
         return cipher
@@ -155,9 +93,3 @@ def _context(place: Place, key_id: int) -> bytes:
         str(key_id),
         str(place.generation),
     )
-
-
-def joined(*parts: str) -> bytes:
-    """The parts, each behind its length, so that no two lists give the same bytes."""
-    encoded = [part.encode() for part in parts]
-    return b"".join(struct.pack(">I", len(part)) + part for part in encoded)

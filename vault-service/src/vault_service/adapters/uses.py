@@ -13,7 +13,7 @@ from psycopg import pq
 
 from vault_service.adapters import queries
 from vault_service.adapters.audit import AuditLog
-from vault_service.adapters.database import CONNECT_TIMEOUT_SECONDS, Database
+from vault_service.adapters.database import BY_INDEX, CONNECT_TIMEOUT_SECONDS, Database
 from vault_service.adapters.group_commit import GroupCommit
 from vault_service.application.errors import StorageUnavailableError
 from vault_service.application.ports import Requester
@@ -114,6 +114,7 @@ class Uses:
             self._url,
             autocommit=True,
             application_name="vault-uses",
+            options=BY_INDEX,
             connect_timeout=CONNECT_TIMEOUT_SECONDS,
             tcp_user_timeout=_UNANSWERED_MS,
         )

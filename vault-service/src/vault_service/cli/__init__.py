@@ -7,11 +7,11 @@ import psycopg
 
 from service_kit.settings import SettingsError
 from vault_service.adapters.migrate import SchemaMismatchError
-from vault_service.adapters.sealing import WrongRootKeyError
+from vault_service.adapters.root_key import WrongRootKeyError
 from vault_service.application.errors import StorageUnavailableError
-from vault_service.cli import audit, doctor, migrate
+from vault_service.cli import audit, doctor, keys, migrate
 
-COMMANDS = (migrate, doctor, audit)
+COMMANDS = (migrate, doctor, keys, audit)
 
 EX_TEMPFAIL = 75  # sysexits.h: try again later
 EX_CONFIG = 78  # sysexits.h: the configuration is unusable

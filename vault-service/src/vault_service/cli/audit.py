@@ -11,7 +11,7 @@ from vault_service.adapters.audit import AuditLog
 from vault_service.adapters.audit_chain import AuditSealer, last_seal
 from vault_service.adapters.audit_verify import AuditVerifier, prune
 from vault_service.adapters.database import Database, DatabaseClock
-from vault_service.adapters.sealing import Keyring
+from vault_service.adapters.keyring import Keyring
 
 EX_TAMPERED = 3
 
@@ -33,7 +33,7 @@ def add(commands: "argparse._SubParsersAction[Any]") -> None:
 def _verify(options: argparse.Namespace) -> int:
     settings = config.read()
     database = Database(settings.database_url.reveal(), name="vault-audit", size=2)
-    keyring = Keyring(database, settings.root_key.value)
+    keyring = Keyring(database, settings.root_key)
     findings = 0
     with psycopg.connect(settings.database_url.reveal()) as connection:
         connection.execute("set transaction isolation level repeatable read")
@@ -54,7 +54,7 @@ def _verify(options: argparse.Namespace) -> int:
 def _checkpoint(_: argparse.Namespace) -> int:
     settings = config.read()
     database = Database(settings.database_url.reveal(), name="vault-audit", size=2)
-    sealer = AuditSealer(database, Keyring(database, settings.root_key.value), DatabaseClock(database))
+    sealer = AuditSealer(database, Keyring(database, settings.root_key), DatabaseClock(database))
     while sealer.seal() is not None:
         pass
     with database.connection() as connection:
@@ -70,7 +70,7 @@ def _prune(options: argparse.Namespace) -> int:
         print("nothing is removed: VAULT_AUDIT_RETENTION_DAYS is 0, which means for ever")
         return 0
     database = Database(settings.database_url.reveal(), name="vault-audit", size=2)
-    keyring = Keyring(database, settings.root_key.value)
+    keyring = Keyring(database, settings.root_key)
     now = datetime.now(UTC)
     with psycopg.connect(config.migration_database_url().reveal(), autocommit=True) as connection:
         seals, lines = prune(connection, keyring, now - timedelta(days=days), now)

@@ -15,7 +15,8 @@ from vault_service import config
 from vault_service.adapters import migrate
 from vault_service.adapters.caches import connect_redis
 from vault_service.adapters.database import Database
-from vault_service.adapters.sealing import Keyring, WrongRootKeyError
+from vault_service.adapters.keyring import Keyring
+from vault_service.adapters.root_key import WrongRootKeyError
 from vault_service.adapters.spool import Spool
 from vault_service.adapters.token_endpoint import TokenEndpoint
 from vault_service.application.errors import StorageUnavailableError
@@ -84,7 +85,7 @@ def _database(database: Database, settings: Settings) -> Iterator[Finding]:
         yield Finding("fail", "schema", str(error), "run the `migrate` of the version that is to serve")
         return
     try:
-        keyring = Keyring(database, settings.root_key.value)
+        keyring = Keyring(database, settings.root_key)
         keyring.load()
         yield Finding(
             "ok", "root key", f"opens the data keys; new values are sealed by key {keyring.active('data')[0]}"

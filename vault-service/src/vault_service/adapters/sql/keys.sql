@@ -3,7 +3,43 @@ select id, purpose, state, wrapped
 from sealing_keys
 order by id;
 
+-- name: versions
+select id, purpose, state, created_at, extract(epoch from now() - inactive_since)::float8
+from sealing_keys
+order by id;
+
+-- name: next_id
+select max(id) + 1
+from sealing_keys;
+
+-- name: deactivate
+-- Two first starts at once make the same key; a rotation makes another.
+update sealing_keys
+set state = 'retiring', inactive_since = now()
+where purpose = %(purpose)s
+  and state = 'active'
+  and id < %(id)s;
+
 -- name: add_key
 insert into sealing_keys (id, purpose, state, wrapped)
 values (%(id)s, %(purpose)s, 'active', %(wrapped)s)
 on conflict do nothing;
+
+-- name: retire
+update sealing_keys
+set state = 'retired', wrapped = null
+where id = %(id)s
+  and state = 'retiring'
+returning true;
+
+-- name: lock_keys
+select id, purpose, wrapped
+from sealing_keys
+where wrapped is not null
+order by id
+for update;
+
+-- name: rewrap_key
+update sealing_keys
+set wrapped = %(wrapped)s
+where id = %(id)s;

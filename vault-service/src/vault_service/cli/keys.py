@@ -1,0 +1,99 @@
+"""`vault-service keys`: the life of the vault's keys. docs/keys.md says when to do what."""
+
+import argparse
+import sys
+from typing import Any
+
+from vault_service import config
+from vault_service.adapters.database import Database
+from vault_service.adapters.keyring import PURPOSES, KeyInUseError, Keyring
+from vault_service.adapters.rewrap import Progress, Rewrapper
+from vault_service.adapters.root_key import LocalRootKey
+
+EX_UNAVAILABLE = 69  # sysexits.h
+
+
+def add(commands: "argparse._SubParsersAction[Any]") -> None:
+    """Register the command."""
+    parser = commands.add_parser("keys", help="list, rotate, rewrap and retire the keys that seal tokens")
+    actions = parser.add_subparsers(dest="action", required=True)
+    actions.add_parser("list", help="all versions and their states").set_defaults(run=_list)
+    rotate = actions.add_parser("rotate", help="make a new version the active one")
+    rotate.add_argument("--purpose", choices=sorted(PURPOSES), default="data", help="default: %(default)s")
+    rotate.set_defaults(run=_rotate)
+    actions.add_parser("rewrap", help="seal everything by the active version, under load").set_defaults(run=_rewrap)
+    retire = actions.add_parser("retire", help="destroy a version that seals nothing any more")
+    retire.add_argument("id", type=int)
+    retire.set_defaults(run=_retire)
+    root = actions.add_parser("rewrap-root", help="wrap all keys by a new root key")
+    root.add_argument("--new-root-key-file", required=True, help="32 random bytes in base64url, mode 0400")
+    root.set_defaults(run=_rewrap_root)
+
+
+def _open() -> tuple[Database, Keyring]:
+    settings = config.read()
+    database = Database(settings.database_url.reveal(), name="vault-keys", size=2)
+    return database, Keyring(database, settings.root_key)
+
+
+def _list(_: argparse.Namespace) -> int:
+    database, keyring = _open()
+    keyring.load()
+    for version in keyring.versions():
+        print(
+            f"{version.id:>5}  {version.purpose:<5}  {version.state:<8}  since {version.created_at:%Y-%m-%d %H:%M} UTC"
+        )
+    database.close()
+    return 0
+
+
+def _rotate(options: argparse.Namespace) -> int:
+    database, keyring = _open()
+    key_id = keyring.rotate(options.purpose)
+    print(f"{options.purpose} key {key_id} is active; running processes take it up within a minute")
+    database.close()
+    return 0
+
+
+def _rewrap(_: argparse.Namespace) -> int:
+    database, keyring = _open()
+    last: dict[str, Progress] = {}
+    for progress in Rewrapper(database, keyring).run():
+        last[progress.table] = progress
+        if progress.done % 10_000 < 200:
+            sys.stderr.write(f"  … {progress.table}: {progress.done}\n")
+    database.close()
+    for progress in last.values():
+        print(
+            f"{progress.table}: {progress.done} sealed anew, {progress.overtaken} changed meanwhile,"
+            f" {progress.unreadable} cannot be opened"
+        )
+    if not last:
+        print("everything is sealed by the active key")
+    return int(any(progress.unreadable for progress in last.values()))
+
+
+def _retire(options: argparse.Namespace) -> int:
+    database, keyring = _open()
+    try:
+        Rewrapper(database, keyring).retire(options.id)
+    except KeyInUseError as error:
+        sys.stderr.write(f"vault-service: {error}\n")
+        return EX_UNAVAILABLE
+    finally:
+        database.close()
+    print(f"key {options.id} is destroyed")
+    return 0
+
+
+def _rewrap_root(options: argparse.Namespace) -> int:
+    try:
+        new = LocalRootKey.read(options.new_root_key_file)
+    except (ValueError, OSError) as error:
+        sys.stderr.write(f"vault-service: --new-root-key-file: {error}\n")
+        return EX_UNAVAILABLE
+    database, keyring = _open()
+    count = keyring.rewrap(new)
+    database.close()
+    print(f"{count} keys are wrapped by the new root key: put it into VAULT_ROOT_KEY_FILE and restart every process")
+    return 0

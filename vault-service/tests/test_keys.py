@@ -1,0 +1,221 @@
+"""The life of the keys: rotated, rewrapped and retired while the vault works on, and no token is lost."""
+
+import json
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from time import monotonic
+from uuid import UUID, uuid4
+
+import psycopg
+import pytest
+from replica import ALICE, ROOT_KEY, Replica, answer, wish
+
+from vault_service.adapters.keyring import KeyInUseError, Keyring
+from vault_service.adapters.rewrap import Rewrapper
+from vault_service.adapters.root_key import LocalRootKey, WrongRootKeyError
+from vault_service.adapters.sealing import Sealer, grant_token_place
+from vault_service.application.errors import VaultError
+
+Rows = Callable[..., list[tuple[object, ...]]]
+ARTIFACTS = Path(__file__).resolve().parents[2] / "artifacts"
+NEW_ROOT_KEY = bytes(range(32, 64))
+
+
+@pytest.fixture
+def operator(vault: Replica) -> Keyring:
+    """The keys in another process: an operator's."""
+    return Keyring(vault.databases[0], LocalRootKey(ROOT_KEY))
+
+
+def rewrap(vault: Replica, operator: Keyring) -> dict[str, tuple[int, int, int]]:
+    """By table: sealed anew, overtaken, unreadable."""
+    seen = {each.table: each for each in Rewrapper(vault.databases[0], operator).run(batch=3)}
+    return {table: (each.done, each.overtaken, each.unreadable) for table, each in seen.items()}
+
+
+def test_a_whole_life(vault: Replica, new_replica: Callable[[], Replica], operator: Keyring, rows: Rows) -> None:
+    """Rotate, rewrap, retire: everything that was sealed before works afterwards."""
+    grants = [vault.grant() for _ in range(7)]
+    waiting = vault.consent.request(wish())
+    revoked = vault.grant()
+    vault.manage.revoke(revoked, ALICE, "task-ui", "request-7")
+    assert operator.rotate("data") == 3
+    assert {version.id: version.state for version in operator.versions()} == {1: "retiring", 2: "active", 3: "active"}
+    retire = Rewrapper(vault.databases[0], operator).retire
+    with pytest.raises(KeyInUseError, match="key 1 still seals 9 values"):
+        retire(1)
+    assert rewrap(vault, operator) == {"grants": (7, 0, 0), "consent_requests": (1, 0, 0), "revocations": (1, 0, 0)}
+    assert rewrap(vault, operator) == {}
+    with pytest.raises(KeyInUseError, match="active until just now"):
+        retire(1)
+    rows("update sealing_keys set inactive_since = inactive_since - interval '1 hour' where id = 1 returning 1")
+    retire(1)
+    assert rows("select state, wrapped from sealing_keys where id = 1") == [("retired", None)]
+    fresh = new_replica()
+    for grant_id in grants:
+        assert fresh.issue(grant_id).value
+    assert fresh.consent.complete(answer(waiting.state, fresh.provider)).grant_id == waiting.grant_id
+    while fresh.outbox.deliver_one() is not None:
+        pass
+    assert rows("select outcome from revocations") == [("revoked",)]
+
+
+def test_a_running_process_takes_a_new_version_up(vault: Replica, operator: Keyring, rows: Rows) -> None:
+    """It opens what others have sealed by it at once, and seals by it after its next look."""
+    operator.rotate("data")
+    other = Sealer(operator)
+    place = grant_token_place(uuid4(), ALICE, 1)
+    assert Sealer(vault.keyring).open(other.seal(b"secret", place), place) == b"secret"
+    vault.grant()
+    assert rows("select distinct sealed_by(refresh_token) from grants") == [(3,)]
+
+
+def test_what_a_process_seals_by_the_old_version_meanwhile_is_found(
+    vault: Replica, operator: Keyring, rows: Rows
+) -> None:
+    """A process that has not looked yet: the key cannot be retired, and the next rewrap takes the rest."""
+    vault.grant()
+    operator.rotate("data")
+    rewrap(vault, operator)
+    vault.grant()
+    assert rows("select sealed_by(refresh_token), count(*) from grants group by 1 order by 1") == [(1, 1), (3, 1)]
+    rows("update sealing_keys set inactive_since = inactive_since - interval '1 hour' where id = 1 returning 1")
+    with pytest.raises(KeyInUseError, match="still seals 1 value"):
+        Rewrapper(vault.databases[0], operator).retire(1)
+    assert rewrap(vault, operator) == {"grants": (1, 0, 0)}
+
+
+@pytest.mark.parametrize(("key_id", "why"), [(1, "is active"), (2, "is for the audit"), (9, "there is no key 9")])
+def test_what_cannot_be_retired(vault: Replica, operator: Keyring, key_id: int, why: str) -> None:
+    """Each with its reason."""
+    operator.load()
+    with pytest.raises(KeyInUseError, match=why):
+        operator.retire(key_id)
+
+
+def test_audit_keys_rotate_and_old_lines_verify(vault: Replica, operator: Keyring, rows: Rows) -> None:
+    """The version stands in each line."""
+    vault.grant()
+    assert operator.rotate("audit") == 3
+    vault.keyring.load()
+    vault.grant()
+    assert rows("select key_id, count(*) from audit group by 1 order by 1") == [(2, 2), (3, 2)]
+    assert operator.key(2) == vault.keyring.key(2)
+
+
+def test_a_new_root_key(vault: Replica, operator: Keyring, database_url: str) -> None:
+    """Running processes go on; new ones need the new key, and the old one opens nothing any more."""
+    grant_id = vault.grant()
+    new = LocalRootKey(NEW_ROOT_KEY)
+    assert operator.rewrap(new) == 2
+    vault.keyring.load()
+    assert vault.issue(grant_id).value
+    Keyring(vault.databases[0], new).load()
+    with pytest.raises(WrongRootKeyError):
+        Keyring(vault.databases[0], LocalRootKey(ROOT_KEY)).load()
+    with pytest.raises(WrongRootKeyError):
+        Keyring(vault.databases[0], LocalRootKey(ROOT_KEY)).rewrap(new)
+    Keyring(vault.databases[0], new).load()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "update grants a set refresh_token = b.refresh_token from grants b where a.id <> b.id",
+        "update grants set refresh_token = set_byte(refresh_token, 20, get_byte(refresh_token, 20) # 1)",
+        "update grants set refresh_token = set_byte(refresh_token, 2, 9)",
+        "update grants set refresh_token = set_byte(refresh_token, 2, 2)",
+        "update grants set generation = generation + 1",
+        "update grants set subject = 'alice-sub', issuer = issuer || '/'",
+    ],
+    ids=["swapped", "bit", "unknown key", "other key", "generation", "owner"],
+)
+def test_what_was_done_to_a_row_gives_no_token(vault: Replica, rows: Rows, change: str) -> None:
+    """P10: refused, whatever it was; the authorization server is not asked."""
+    grants = [vault.grant(), vault.grant()]
+    rows(f"{change} returning 1")
+    for grant_id in grants:
+        with pytest.raises(VaultError):
+            vault.issue(grant_id)
+    assert vault.provider.refreshes == 0
+
+
+def test_rewrap_under_load(vault: Replica, operator: Keyring, rows: Rows, database_url: str) -> None:
+    """P10: no error, no lost token, nothing left by the old key. The figures are kept, not asserted."""
+    count = 100_000 if os.environ.get("FAULTS") == "long" else 2_000
+    live = [vault.grant() for _ in range(8)]
+    _insert(database_url, Sealer(vault.keyring), count)
+    with _load(vault, live) as quiet:
+        threading.Event().wait(2.0)
+    operator.rotate("data")
+    vault.keyring.load()
+    began = monotonic()
+    with _load(vault, live) as busy:
+        done, overtaken, unreadable = _sealed_anew(vault, operator)
+    seconds = monotonic() - began
+    assert quiet.errors == busy.errors == []
+    assert unreadable == 0
+    assert done + overtaken >= count
+    assert rows("select count(*) from grants where sealed_by(refresh_token) <> 3") == [(0,)]
+    for grant_id in live:
+        assert vault.issue(grant_id).value
+    _keep({"rows": count, "seconds": round(seconds, 2), "issued_per_second": [quiet.rate, busy.rate]})
+
+
+class _load:  # noqa: N801 - a context manager
+    """Eight callers who issue as fast as they can, every second time by a refresh. rate: tokens a second."""
+
+    def __init__(self, vault: Replica, grants: list[UUID]) -> None:
+        self.errors: list[BaseException] = []
+        self.rate = 0.0
+        self._issued = 0
+        self._vault, self._grants = vault, grants
+        self._stop = threading.Event()
+        self._pool = ThreadPoolExecutor(len(grants))
+
+    def __enter__(self) -> "_load":
+        self._began = monotonic()
+        for grant_id in self._grants:
+            self._pool.submit(self._run, grant_id)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._pool.shutdown()
+        self.rate = round(self._issued / (monotonic() - self._began), 1)
+
+    def _run(self, grant_id: UUID) -> None:
+        try:
+            while not self._stop.is_set():
+                self._vault.issue(grant_id)
+                self._vault.issue(grant_id, min_valid=self._vault.provider.lifetime - 0.5)
+                self._issued += 2
+        except VaultError as error:
+            self.errors.append(error)
+
+
+def _sealed_anew(vault: Replica, operator: Keyring) -> tuple[int, int, int]:
+    last = {progress.table: progress for progress in Rewrapper(vault.databases[0], operator).run()}
+    return last["grants"].done, last["grants"].overtaken, last["grants"].unreadable
+
+
+def _insert(database_url: str, sealer: Sealer, count: int) -> None:
+    """Active grants as the vault would have written them."""
+    columns = "id, issuer, subject, provider, token_type, status, scopes, services, generation, refresh_token"
+    with (
+        psycopg.connect(database_url) as connection,
+        connection.cursor().copy(f"copy grants ({columns}, consent_expires_at) from stdin") as rows,
+    ):
+        for _ in range(count):
+            grant_id = uuid4()
+            sealed = sealer.seal(b"refresh", grant_token_place(grant_id, ALICE, 1))
+            owner = (ALICE.issuer, ALICE.sub, "default", "offline", "active")
+            rows.write_row((grant_id, *owner, ["openid"], ["task-service"], 1, sealed, "infinity"))
+
+
+def _keep(figures: dict[str, object]) -> None:
+    ARTIFACTS.mkdir(exist_ok=True)
+    (ARTIFACTS / "rewrap.json").write_text(json.dumps(figures))

@@ -209,11 +209,11 @@ def _insert(database_url: str, sealer: Sealer, count: int) -> None:
         psycopg.connect(database_url) as connection,
         connection.cursor().copy(f"copy grants ({columns}, consent_expires_at) from stdin") as rows,
     ):
-        for _ in range(count):
-            grant_id = uuid4()
-            sealed = sealer.seal(b"refresh", grant_token_place(grant_id, ALICE, 1))
-            owner = (ALICE.issuer, ALICE.sub, "default", "offline", "active")
-            rows.write_row((grant_id, *owner, ["openid"], ["task-service"], 1, sealed, "infinity"))
+        for number in range(count):
+            grant_id, owner = uuid4(), Subject(ALICE.issuer, f"person-{number}")
+            sealed = sealer.seal(b"refresh", grant_token_place(grant_id, owner, 1))
+            words = (owner.issuer, owner.sub, "default", "offline", "active")
+            rows.write_row((grant_id, *words, ["openid"], ["task-service"], 1, sealed, "infinity"))
 
 
 def _keep(figures: dict[str, object]) -> None:

@@ -18,6 +18,7 @@ from vault_service.adapters.rewrap import Rewrapper
 from vault_service.adapters.root_key import LocalRootKey, WrongRootKeyError
 from vault_service.adapters.sealing import Sealer, grant_token_place
 from vault_service.application.errors import VaultError
+from vault_service.domain.grant import Subject
 
 Rows = Callable[..., list[tuple[object, ...]]]
 ARTIFACTS = Path(__file__).resolve().parents[2] / "artifacts"

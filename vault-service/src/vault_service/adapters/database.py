@@ -57,8 +57,8 @@ class Database:
                 "prepare_threshold": 1,
                 "application_name": name,
                 "connect_timeout": CONNECT_TIMEOUT_SECONDS,
-                "options": options,
                 **NOTICE_SILENCE,
+                "options": f"{NOTICE_SILENCE['options']} {options}",
             },
         )
 

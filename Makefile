@@ -48,6 +48,7 @@ lint: .venv/dev ## Format, rules, types, import contracts
 	@$(BIN)/mypy $(addsuffix /src,$(PACKAGES)) tests-integration bench
 	@$(BIN)/mypy conftest.py
 	@$(BIN)/lint-imports
+	@$(BIN)/python docs/settings.py --check
 
 .PHONY: test-unit
 test-unit: .venv/dev ## Unit and contract tests
@@ -92,6 +93,10 @@ test-compose: .venv/dev ## The same against docker-compose.yml, with several rep
 .PHONY: format
 format: .venv/dev ## Format the Python sources
 	@$(BIN)/ruff format --quiet . && $(BIN)/ruff check --quiet --fix .
+
+.PHONY: docs
+docs: .venv/dev ## Write docs/settings.md from the code
+	@$(BIN)/python docs/settings.py
 
 .PHONY: lock
 lock: .venv/dev ## Pin all requirements anew, with hashes

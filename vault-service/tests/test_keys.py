@@ -107,6 +107,28 @@ def test_audit_keys_rotate_and_old_lines_verify(vault: Replica, operator: Keyrin
     assert operator.key(2) == vault.keyring.key(2)
 
 
+def test_rotations_at_once_each_add_a_version(vault: Replica, new_replica: Callable[[], Replica], rows: Rows) -> None:
+    """Of one purpose or of both: one active version of each is left."""
+    vault.keyring.load()
+    keyrings = [new_replica().keyring for _ in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        ids = list(pool.map(Keyring.rotate, keyrings, ["data", "audit", "data", "audit"]))
+    assert sorted(ids) == [3, 4, 5, 6]
+    assert sorted(rows("select purpose from sealing_keys where state = 'active'")) == [("audit",), ("data",)]
+
+
+def test_a_new_root_key_and_a_rotation_at_once(vault: Replica, new_replica: Callable[[], Replica]) -> None:
+    """Either is first; no key is left under the old root key."""
+    new = LocalRootKey(NEW_ROOT_KEY)
+    other = new_replica().keyring
+    other.load()
+    with ThreadPoolExecutor(2) as pool:
+        rotated, rewrapped = pool.submit(other.rotate, "data"), pool.submit(vault.keyring.rewrap, new)
+    assert isinstance(rotated.exception(), WrongRootKeyError | None)
+    assert rewrapped.exception() is None
+    Keyring(vault.databases[0], new).load()
+
+
 def test_a_new_root_key(vault: Replica, operator: Keyring, database_url: str) -> None:
     """Running processes go on; new ones need the new key, and the old one opens nothing any more."""
     grant_id = vault.grant()

@@ -7,8 +7,12 @@ meets a version that it does not know: so a rotation needs no restart.
 
 import secrets
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+
+import psycopg
 
 from vault_service.adapters import queries
 from vault_service.adapters.database import Database
@@ -69,8 +73,9 @@ class Keyring:
         with self._lock:
             rows = self._database.all(_QUERIES["all_keys"], {})
             if missing := PURPOSES.keys() - {row[1] for row in rows}:
-                for purpose in missing:
-                    self._add(PURPOSES[purpose], purpose)
+                with self._changing() as connection:
+                    for purpose in missing:
+                        self._add(connection, PURPOSES[purpose], purpose)
                 rows = self._database.all(_QUERIES["all_keys"], {})
             for key_id, purpose, state, wrapped in rows:
                 if wrapped is not None and key_id not in self._keys:
@@ -79,11 +84,14 @@ class Keyring:
                     self._active[purpose] = key_id
 
     def rotate(self, purpose: str) -> int:
-        """Make a new version the active one; its id. Others notice within a minute."""
+        """Make a new version the active one; its id. Others notice within a minute. Raises WrongRootKeyError."""
         self.load()
-        row = self._database.one(_QUERIES["next_id"], {})
-        key_id = row[0] if row else max(PURPOSES.values()) + 1
-        self._add(key_id, purpose)
+        with self._changing() as connection:
+            versions = connection.execute(_QUERIES["wrapped_keys"]).fetchall()
+            for version in versions:  # another root key may have come since they were loaded
+                self._unwrap(self._root_key, *version)
+            key_id = 1 + max(row[0] for row in connection.execute(_QUERIES["versions"]))
+            self._add(connection, key_id, purpose)
         self.load()
         return key_id
 
@@ -107,19 +115,25 @@ class Keyring:
 
     def rewrap(self, new: RootKey) -> int:
         """Wrap all keys by another root key, in one transaction; how many."""
-        with self._database.transaction() as connection:
-            rows = connection.execute(_QUERIES["lock_keys"]).fetchall()
+        with self._changing() as connection:
+            rows = connection.execute(_QUERIES["wrapped_keys"]).fetchall()
             for key_id, purpose, wrapped in rows:
                 key = self._unwrap(self._root_key, key_id, purpose, wrapped)
                 rewrapped = new.wrap(key, _context(key_id, purpose))
                 connection.execute(_QUERIES["rewrap_key"], {"id": key_id, "wrapped": rewrapped})
         return len(rows)
 
-    def _add(self, key_id: int, purpose: str) -> None:
-        wrapped = self._root_key.wrap(secrets.token_bytes(KEY_BYTES), _context(key_id, purpose))
+    @contextmanager
+    def _changing(self) -> Iterator[psycopg.Connection]:
+        """A transaction in which nobody else changes keys; they can be read meanwhile."""
         with self._database.transaction() as connection:
-            connection.execute(_QUERIES["deactivate"], {"purpose": purpose, "id": key_id})
-            connection.execute(_QUERIES["add_key"], {"id": key_id, "purpose": purpose, "wrapped": wrapped})
+            connection.execute(_QUERIES["lock"])
+            yield connection
+
+    def _add(self, connection: psycopg.Connection, key_id: int, purpose: str) -> None:
+        wrapped = self._root_key.wrap(secrets.token_bytes(KEY_BYTES), _context(key_id, purpose))
+        connection.execute(_QUERIES["deactivate"], {"purpose": purpose, "id": key_id})
+        connection.execute(_QUERIES["add_key"], {"id": key_id, "purpose": purpose, "wrapped": wrapped})
 
     def _unwrap(self, root_key: RootKey, key_id: int, purpose: str, wrapped: bytes) -> bytes:
         try:

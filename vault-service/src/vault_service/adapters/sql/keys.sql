@@ -8,9 +8,9 @@ select id, purpose, state, created_at, extract(epoch from now() - inactive_since
 from sealing_keys
 order by id;
 
--- name: next_id
-select max(id) + 1
-from sealing_keys;
+-- name: lock
+-- One rotation or new root key at a time; reading goes on.
+lock table sealing_keys in share row exclusive mode;
 
 -- name: deactivate
 -- Two first starts at once make the same key; a rotation makes another.
@@ -32,12 +32,11 @@ where id = %(id)s
   and state = 'retiring'
 returning true;
 
--- name: lock_keys
+-- name: wrapped_keys
 select id, purpose, wrapped
 from sealing_keys
 where wrapped is not null
-order by id
-for update;
+order by id;
 
 -- name: rewrap_key
 update sealing_keys

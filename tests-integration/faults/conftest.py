@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 
 import pytest
-from api import Api, command_line_token
+from api import command_line_token
 from person import Person
 from stack import ARTIFACTS, Stack
 
@@ -40,8 +40,7 @@ def world(stack: Stack, alice_person: Person) -> Iterator[World]:
     """The stack with Alice in it; whatever was broken is whole again afterwards."""
     if not stack.is_dev:
         pytest.skip("needs the switches of the development authorization server")
-    bearer = long_lived(stack, command_line_token(stack, "alice"))
-    broken = World(stack, Api(stack, bearer), alice_person, bearer)
+    broken = World(stack, alice_person, long_lived(stack, command_line_token(stack, "alice")))
     yield broken
     for process in broken.processes:
         process.end()

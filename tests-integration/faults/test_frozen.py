@@ -1,12 +1,13 @@
 """SIGSTOP of a vault at every step of a refresh: others wait for it or take over, and when it wakes it does no harm."""
 
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 import requests
 from stack import eventually
 
-from faults.steps import ARRIVED_WRITE, SENT, STEPS, at_every_step
+from faults.figures import Figures
+from faults.steps import ARRIVED_WRITE, SENT, SLOW, STEPS, at_every_step
 from faults.world import Books, Granted, World, outcome
 
 Outcomes = dict[str, tuple[str, str, Books]]
@@ -86,3 +87,28 @@ def test_a_vault_that_wakes_up_too_late_changes_nothing(taken_over: Outcomes, st
     assert (others, own) == ("ok", "ok")
     assert (books.status, books.ended, books.reuses) == ("active", "", int(step in SENT))
     assert books.balanced
+
+
+def test_a_vault_that_stays_frozen_holds_up_others_for_15_seconds_at_most(world: World, figures: Figures) -> None:
+    """All places to wait are taken by callers of the grant that it has locked; then they are sent away."""
+    if not figures.long:
+        pytest.skip("takes 15 s: part of the long form (FAULTS=long)")
+    world.settings(refreshTokenMaxReuse=1)
+    rival = world.vault("held-up", threads=4)
+    rival.launch()
+    victim = world.vault("ice").start()
+    rival.wait_ready()
+    locked, other = world.grant(), world.grant()
+    world.plan({"delay": SLOW, "times": 1})
+    with ThreadPoolExecutor() as callers:
+        asked = callers.submit(victim.ask, world.bearer, locked.id, scope="openid")
+        eventually(lambda: world.requests() == 1, "the server is asked")
+        victim.freeze()
+        waiting = [callers.submit(rival.ask, world.bearer, locked.id, scope="openid") for _ in range(4)]
+        assert world.settled(rival, other, "openid", seconds=25) == "ok"
+        assert {outcome(answer.result()) for answer in waiting} == {"provider_unavailable"}
+        victim.thaw()
+        assert outcome(asked.result()) == "provider_unavailable"  # the answer came, but nobody can tell when
+    world.let_time_pass(locked)
+    assert world.settled(rival, locked, "openid") == "ok"
+    assert world.books(locked).ended == ""

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import replica
 from replica import ALICE, Replica, answer, wish
-from scripted_provider import ScriptedProvider
+from scripted_provider import SCOPES, ScriptedProvider
 
 from service_kit.settings import SettingsError
 from vault_service import config, provider_file
@@ -155,6 +155,17 @@ def test_an_offline_token_needs_its_scope_and_a_refresh_token_must_not_have_it()
     assert google.scopes_for(TokenType.OFFLINE, frozenset()) == {"openid", "calendar"}
     assert google.is_as_asked(TokenType.OFFLINE, frozenset({"openid"}))
     assert not terms.is_as_asked(TokenType.OFFLINE, frozenset({"openid"}))
+    assert terms.is_as_asked(TokenType.REFRESH, frozenset({"openid"}))
+
+
+def test_a_refresh_token_that_would_outlive_the_login_is_refused(vault: Replica) -> None:
+    """The server gave more than was asked for: it is revoked, not kept."""
+    started = vault.consent.request(replace(wish(), token_type=TokenType.REFRESH))
+    with pytest.raises(ConsentError) as refused:
+        vault.consent.complete(answer(started.state, vault.provider))
+    assert refused.value.code == "provider_error"
+    vault.outbox.deliver_one()
+    assert vault.provider.revoked == ["refresh-1"]
 
 
 @pytest.mark.parametrize(
@@ -178,6 +189,7 @@ def test_a_grant_ends_by_the_servers_word_and_our_rules(
 ) -> None:
     """The server goes before the rule for idle tokens, and nothing before the longest life."""
     provider.refresh_expires_in = said
+    provider.granted = SCOPES if token_type is TokenType.OFFLINE else SCOPES - {"offline_access"}
     vault = replica.create(
         database_url, provider, terms={"default": Terms(issuer=provider.issuer, expiry={token_type: rules})}
     )

@@ -233,7 +233,7 @@ def test_no_order_of_events_loses_or_leaks_a_token(database_url: str) -> None:
     run_state_machine_as_test(
         lambda: Vaults(database_url),  # type: ignore[arg-type]  # a factory will do
         settings=settings(
-            max_examples=100 if LONG else 10,
+            max_examples=100 if LONG else 8,
             stateful_step_count=30,
             deadline=None,
             derandomize=not LONG,

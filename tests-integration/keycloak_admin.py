@@ -1,0 +1,60 @@
+"""Keycloak's administration (its Admin REST API), as far as tests need it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import requests
+from stack import TIMEOUT, Stack
+
+
+@dataclass
+class KeycloakAdmin:
+    """The administrator of the stack's Keycloak."""
+
+    stack: Stack
+
+    def call(self, method: str, path: str, body: Any = None) -> Any:
+        """One request below the realm; the answer's JSON, or None."""
+        server, _, realm = self.stack["ISSUER"].partition("/realms/")
+        answer = requests.request(
+            method,
+            f"{server}/admin/realms/{realm}{path}",
+            json=body,
+            headers={"Authorization": f"Bearer {self._token(server)}"},
+            timeout=TIMEOUT,
+        )
+        answer.raise_for_status()
+        return answer.json() if answer.content else None
+
+    @contextmanager
+    def realm(self, **settings: object) -> Iterator[None]:
+        """The realm with other settings, for a while."""
+        before = {name: value for name, value in self.call("GET", "").items() if name in settings}
+        self.call("PUT", "", settings)
+        try:
+            yield
+        finally:
+            self.call("PUT", "", before)
+
+    def user(self, name: str) -> dict[str, Any]:
+        """A person's account."""
+        (user,) = self.call("GET", f"/users?username={name}&exact=true")
+        return dict(user)
+
+    def client(self, client_id: str) -> dict[str, Any]:
+        """A client."""
+        (client,) = self.call("GET", f"/clients?clientId={client_id}")
+        return dict(client)
+
+    def _token(self, server: str) -> str:
+        form = {
+            "grant_type": "password",
+            "client_id": "admin-cli",
+            "username": self.stack["KEYCLOAK_ADMIN_USER"],
+            "password": self.stack["KEYCLOAK_ADMIN_PASSWORD"],
+        }
+        answer = requests.post(f"{server}/realms/master/protocol/openid-connect/token", data=form, timeout=TIMEOUT)
+        answer.raise_for_status()
+        return str(answer.json()["access_token"])

@@ -1,0 +1,170 @@
+"""The real Keycloak in all its moods: rotation, revocation, disabled people, new keys and secrets, restarts."""
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import cycle
+
+import pytest
+from api import MANAGER, Api, command_line_token, problem
+from keycloak_admin import KeycloakAdmin
+from person import Person
+from stack import Stack, eventually
+
+SCOPES = ("openid", "email", "profile", "openid email", "openid profile", "email profile")
+"""No two of them share a cached token: each costs a refresh the first time."""
+
+
+@pytest.fixture
+def keycloak(healthy: Stack) -> KeycloakAdmin:
+    """Its administrator."""
+    if healthy["IDP"] != "keycloak":
+        pytest.skip("needs the real Keycloak: IDP=keycloak")
+    return KeycloakAdmin(healthy)
+
+
+@pytest.fixture
+def person(keycloak: KeycloakAdmin) -> Person:
+    """Alice in a browser that has not seen the server: a grant of hers shares no session with another."""
+    return Person("alice")
+
+
+def failure(alice: Api, token_id: str) -> tuple[str, str | None]:
+    """A token's status and why."""
+    token = alice.get(f"{MANAGER}/tokens/{token_id}").json()
+    return token["status"], token.get("failure")
+
+
+def _await_token(alice: Api, token_id: str, scope: str) -> None:
+    eventually(lambda: alice.access_token(token_id, scope=scope).status_code == 200, "a token is issued", 60)
+
+
+@pytest.mark.parametrize(("rotates", "reuses"), [(False, 0), (True, 0), (True, 1)], ids=["off", "reuse 0", "reuse 1"])
+def test_rotation(keycloak: KeycloakAdmin, alice: Api, person: Person, rotates: bool, reuses: int) -> None:
+    """Many refreshes, and many callers of one: every token is used once."""
+    with keycloak.realm(revokeRefreshToken=rotates, refreshTokenMaxReuse=reuses):
+        token_id = alice.grant(person)
+        with ThreadPoolExecutor(16) as pool:
+            for scope in SCOPES:
+                answers = pool.map(lambda _, scope=scope: alice.access_token(token_id, scope=scope), range(16))
+                assert {answer.status_code for answer in answers} == {200}
+        assert failure(alice, token_id) == ("active", None)
+
+
+def test_a_vault_that_dies_in_mid_refresh_loses_nothing_with_one_reuse(
+    healthy: Stack, keycloak: KeycloakAdmin, alice: Api, person: Person
+) -> None:
+    """Killed while it refreshes, three times; the old token is sent once more."""
+    token_id = alice.grant(person)
+    for scopes in (SCOPES[:2], SCOPES[2:4], SCOPES[4:]):
+        with ThreadPoolExecutor(2) as pool:
+            for scope in scopes:
+                pool.submit(alice.access_token, token_id, scope=scope)
+            healthy.kill("vault")
+        healthy.start()
+        _await_token(alice, token_id, scopes[0])
+    assert failure(alice, token_id) == ("active", None)
+
+
+def test_a_disabled_person_comes_back(keycloak: KeycloakAdmin, alice: Api, person: Person) -> None:
+    """The grant fails and nothing more is sent; enabled again, the owner's check brings it back."""
+    token_id = alice.grant(person)
+    account = f"/users/{keycloak.user('alice')['id']}"
+    keycloak.call("PUT", account, {"enabled": False})
+    try:
+        assert problem(alice.access_token(token_id)) == (409, "reauthorization_required")
+    finally:
+        keycloak.call("PUT", account, {"enabled": True})
+    assert problem(alice.access_token(token_id)) == (409, "reauthorization_required")
+    assert failure(alice, token_id) == ("failed", "reauthorization_required")
+    checked = alice.post(f"{MANAGER}/tokens/{token_id}/check")
+    assert checked.json()["status"] == "active", checked.text
+    assert alice.access_token(token_id).status_code == 200
+
+
+def test_a_consent_that_was_withdrawn(keycloak: KeycloakAdmin, alice: Api, person: Person) -> None:
+    """In the account's own pages or by an administrator: the grant is over."""
+    token_id = alice.grant(person)
+    keycloak.call("DELETE", f"/users/{keycloak.user('alice')['id']}/consents/{keycloak.stack['VAULT_CLIENT_ID']}")
+    assert problem(alice.access_token(token_id)) == (410, "token_revoked")
+    assert failure(alice, token_id) == ("failed", "token_revoked")
+
+
+def test_an_offline_session_that_expired(keycloak: KeycloakAdmin, alice: Api, person: Person) -> None:
+    """Whether the vault has been told when, or learns it from a refusal."""
+    with keycloak.realm(offlineSessionMaxLifespanEnabled=True, offlineSessionMaxLifespan=3):
+        token_id = alice.grant(person)
+        scopes = cycle(SCOPES)
+        ends = eventually(
+            lambda: answer if (answer := alice.access_token(token_id, scope=next(scopes))).status_code != 200 else None,
+            "it expires",
+        )
+    assert problem(ends) == (410, "token_expired")
+
+
+def test_everything_before_now_is_void(keycloak: KeycloakAdmin, alice: Api, person: Person) -> None:
+    """A realm's not-before: what was given before it is over, what is given after it works."""
+    token_id = alice.grant(person)
+    moment = int(time.time()) + 1
+    eventually(lambda: time.time() > moment + 1, "the second is over")
+    with keycloak.realm(notBefore=moment):
+        assert problem(alice.access_token(token_id)) == (410, "token_revoked")
+        fresh = Api(keycloak.stack, command_line_token(keycloak.stack, "alice"))
+        assert fresh.access_token(fresh.grant(Person("alice"))).status_code == 200
+
+
+@pytest.fixture
+def new_signing_key(keycloak: KeycloakAdmin) -> Iterator[None]:
+    """A key that signs from now on; the old ones are known still."""
+    keycloak.call(
+        "POST",
+        "/components",
+        {
+            "name": "rotated",
+            "providerId": "rsa-generated",
+            "providerType": "org.keycloak.keys.KeyProvider",
+            "config": {"priority": ["500"], "algorithm": ["RS256"], "active": ["true"], "enabled": ["true"]},
+        },
+    )
+    yield
+    for component in keycloak.call("GET", "/components?type=org.keycloak.keys.KeyProvider&name=rotated"):
+        keycloak.call("DELETE", f"/components/{component['id']}")
+
+
+def test_signing_keys_are_rotated(keycloak: KeycloakAdmin, alice: Api, person: Person, new_signing_key: None) -> None:
+    """Tokens by the new key are accepted as soon as the services look again; those by the old one all along."""
+    token_id = alice.grant(person)
+    assert alice.access_token(token_id).status_code == 200
+    fresh = Api(keycloak.stack, command_line_token(keycloak.stack, "alice"))
+    for _ in range(8):  # every process of both services
+        eventually(lambda: fresh.access_token(token_id).status_code == 200, "the new key is known", 60)
+        eventually(lambda: fresh.get("/api/tasks").status_code == 200, "the new key is known", 60)
+    assert alice.access_token(token_id).status_code == 200
+
+
+def test_the_vaults_secret_is_changed(keycloak: KeycloakAdmin, alice: Api, person: Person) -> None:
+    """The provider is paused, no grant is failed; with the right secret again it goes on."""
+    token_id = alice.grant(person)
+    client = keycloak.client(keycloak.stack["VAULT_CLIENT_ID"])
+    address = f"/clients/{client['id']}"
+    keycloak.call("PUT", address, {**client, "secret": "another"})
+    try:
+        answer = alice.access_token(token_id)
+        assert problem(answer) == (503, "provider_unavailable")
+        assert int(answer.headers["Retry-After"]) > 5
+    finally:
+        keycloak.call("PUT", address, {**client, "secret": keycloak.stack["VAULT_CLIENT_SECRET"]})
+    assert failure(alice, token_id) == ("active", None)
+    eventually(lambda: alice.access_token(token_id).status_code == 200, "it goes on", 90)
+
+
+def test_it_dies_in_the_middle_of_things(healthy: Stack, keycloak: KeycloakAdmin, alice: Api, person: Person) -> None:
+    """A consent that was asked for before can be given after; a grant outlives it, offline sessions are on disk."""
+    token_id = alice.grant(person)
+    asked = alice.ask_consent()
+    healthy.kill("idp")
+    assert problem(alice.access_token(token_id)) == (503, "provider_unavailable")
+    healthy.start()
+    landed = alice.arrive(person, person.grant(asked["consentUrl"], stop_at=healthy.gateway))
+    assert landed["persistent_token_id"] == asked["persistentTokenId"]
+    eventually(lambda: alice.access_token(token_id).status_code == 200, "it is asked again", 60)

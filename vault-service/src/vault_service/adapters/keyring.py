@@ -90,7 +90,7 @@ class Keyring:
             versions = connection.execute(_QUERIES["wrapped_keys"]).fetchall()
             for version in versions:  # another root key may have come since they were loaded
                 self._unwrap(self._root_key, *version)
-            key_id = 1 + max(row[0] for row in connection.execute(_QUERIES["versions"]))
+            key_id = 1 + max(int(row[0]) for row in connection.execute(_QUERIES["versions"]))
             self._add(connection, key_id, purpose)
         self.load()
         return key_id

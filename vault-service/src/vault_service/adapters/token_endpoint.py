@@ -31,7 +31,7 @@ CLIENT_REFUSED_PAUSE = 30.0
 
 
 class TokenResponse(msgspec.Struct, frozen=True):
-    """A successful answer. It holds tokens: it must not be logged, and its repr is never taken."""
+    """A successful answer. It holds tokens and prints as `***`."""
 
     access_token: str
     token_type: str
@@ -41,6 +41,9 @@ class TokenResponse(msgspec.Struct, frozen=True):
     scope: str | None = None
     id_token: str | None = None
     session_state: str | None = None
+
+    def __repr__(self) -> str:
+        return "***"
 
 
 class _ErrorResponse(msgspec.Struct, frozen=True):

@@ -44,6 +44,9 @@ class ConsentBegun(Output, frozen=True, kw_only=True):
     expires_at: Moment
     message: str
 
+    def __repr__(self) -> str:
+        return "***"
+
 
 class TokenQuery(Input, frozen=True, kw_only=True, rename=None):
     """id: the persistent token id; subject: the owner a service acts for; min_valid: seconds; scope: as in RFC 6749."""
@@ -63,6 +66,9 @@ class IssuedToken(Output, frozen=True, kw_only=True):
     expires_at: Moment
     scope: str
     persistent_token_id: UUID
+
+    def __repr__(self) -> str:
+        return "***"
 
 
 class WantedToken(Input, frozen=True, kw_only=True):

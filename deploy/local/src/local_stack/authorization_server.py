@@ -17,7 +17,7 @@ from local_stack.process import Part
 REALM_FILE = ROOT / "deploy" / "keycloak" / "realm-demo.json"
 KEYCLOAK = "26.7.3"
 KEYCLOAK_SHA256 = "27a6535553c3cdcd083872ba40629efafb3475e3b758e0c6f691395561dd0f1f"
-KEYCLOAK_START_SECONDS = 180.0
+KEYCLOAK_START_SECONDS = 300.0
 JAVA_VERSION = 17
 
 

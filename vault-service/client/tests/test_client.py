@@ -193,3 +193,24 @@ def test_the_owners_view(vault: Vault, caller: client.TokenVaultClient) -> None:
     assert caller.grants("owners-token", task_id="task-1") == [caller.grant("id-1", "owners-token")]
     assert {authorization for _, _, authorization, _ in vault.asked} == {"Bearer owners-token"}
     assert vault.asked[0][1] == {"taskId": ["task-1"]}
+
+
+def test_many_tokens_at_once(vault: Vault, caller: client.TokenVaultClient) -> None:
+    """For each pair its token, or the error that asking for it alone would have raised."""
+    gone = {"status": 404, "code": "token_not_found", "detail": "There is no such token.", "title": "Not Found"}
+    away = {"status": 503, "code": "provider_unavailable", "detail": "Later.", "title": "Service Unavailable"}
+    results = [
+        {"id": "id-1", "token": TOKEN},
+        {"id": "id-2", "problem": gone},
+        {"id": "id-3", "problem": away, "retryAfter": 7},
+    ]
+    vault.says("/api/auth/manager/access-tokens", 200, {"results": results})
+    token, missing, later = caller.access_tokens([("id-1", "alice"), ("id-2", "alice"), ("id-3", "bob")])
+    assert isinstance(token, client.AccessToken)
+    assert token.value == "secret"
+    assert isinstance(missing, client.TokenNotFound)
+    assert isinstance(later, client.VaultUnavailable)
+    assert later.retry_after == 7
+    vault.answers["/api/auth/manager/access-tokens"] = [(200, {"results": [{"id": "id-1"}]}, {})]
+    with pytest.raises(client.UnexpectedAnswer):
+        caller.access_tokens([("id-1", "alice")])

@@ -1,6 +1,6 @@
 """The calls. Redirects are not followed, answers are checked, problems become typed errors."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -57,6 +57,24 @@ class TokenVaultClient:
         body = self._get("/access-token", query, self._credentials.bearer, retry=True)
         return _read(_access_token, body)
 
+    def access_tokens(self, wanted: Sequence[tuple[str, str]], *, min_valid: int = 0) -> list[AccessToken | VaultError]:
+        """Fresh access tokens for many pairs of persistent token id and subject: for each its token, or its error.
+
+        None spoils another; a hundred at most. Raises NotAllowed, VaultUnavailable, UnexpectedAnswer for all of them.
+        """
+        tokens = [{"id": token_id, "subject": subject} for token_id, subject in wanted]
+        body = self._call(
+            "POST",
+            "/access-tokens",
+            self._credentials.bearer,
+            retry=True,
+            json={
+                "tokens": tokens,
+                "minValid": min_valid,
+            },
+        )
+        return _read(lambda members: [_result(result) for result in members["results"]], body)
+
     def grant(self, persistent_token_id: str, bearer: str) -> Grant:
         """One token of the person whose access token `bearer` is. Raises TokenNotFound, VaultUnavailable, …"""
         return _read(_grant, self._get(f"/tokens/{persistent_token_id}", {}, lambda: bearer))
@@ -69,12 +87,17 @@ class TokenVaultClient:
     def _get(
         self, path: str, query: Mapping[str, str], bearer: Callable[[], str], *, retry: bool = False
     ) -> Mapping[str, Any]:
+        return self._call("GET", path, bearer, retry=retry, params=query)
+
+    def _call(
+        self, method: str, path: str, bearer: Callable[[], str], *, retry: bool = False, **content: Any
+    ) -> Mapping[str, Any]:
         headers = {"Authorization": f"Bearer {bearer()}", "Accept": "application/json"}
         if request_id := self._request_id():
             headers["X-Request-ID"] = request_id
         try:
-            answer = self._session.get(
-                self._base_url + path, params=query, headers=headers, timeout=self._timeout, allow_redirects=False
+            answer = self._session.request(
+                method, self._base_url + path, headers=headers, timeout=self._timeout, allow_redirects=False, **content
             )
         except requests.RequestException as error:
             raise VaultUnavailable("vault_unavailable", f"the vault does not answer ({type(error).__name__})") from None
@@ -82,7 +105,7 @@ class TokenVaultClient:
             return _json(answer)
         if answer.status_code == requests.codes.unauthorized and retry:
             self._credentials.forget()  # its key may have been rotated since
-            return self._get(path, query, bearer)
+            return self._call(method, path, bearer, **content)
         raise _error(answer)
 
 
@@ -101,16 +124,26 @@ def _error(answer: requests.Response) -> VaultError:
         body = _json(answer)
     except UnexpectedAnswer:
         body = {}
-    code, detail = str(body.get("code", "unexpected_answer")), str(body.get("detail", f"status {answer.status_code}"))
-    if answer.status_code in {429, 500, 502, 503, 504}:
-        after = answer.headers.get("Retry-After", "")
-        return VaultUnavailable(code, detail, float(after) if after.isdecimal() else 2.0)
+    after = answer.headers.get("Retry-After", "")
+    return _problem(answer.status_code, body, float(after) if after.isdecimal() else 2.0)
+
+
+def _problem(status: int, body: Mapping[str, Any], retry_after: float) -> VaultError:
+    """The error that a problem document means."""
+    code, detail = str(body.get("code", "unexpected_answer")), str(body.get("detail", f"status {status}"))
+    if status in {429, 500, 502, 503, 504}:
+        return VaultUnavailable(code, detail, retry_after)
     if code == "consent_pending":
         return ConsentPending(code, detail)
     kind = {401: NotAllowed, 403: NotAllowed, 400: NotAllowed, 422: NotAllowed, 404: TokenNotFound}
-    return kind.get(answer.status_code, GrantUnusable if answer.status_code in {409, 410} else UnexpectedAnswer)(
-        code, detail
-    )
+    return kind.get(status, GrantUnusable if status in {409, 410} else UnexpectedAnswer)(code, detail)
+
+
+def _result(body: Mapping[str, Any]) -> AccessToken | VaultError:
+    """One result of a batch."""
+    if "token" in body:
+        return _access_token(body["token"])
+    return _problem(int(body["problem"]["status"]), body["problem"], float(body.get("retryAfter", 2)))
 
 
 def _read(build: Callable[[Mapping[str, Any]], T], body: Mapping[str, Any]) -> T:

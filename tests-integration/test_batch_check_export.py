@@ -30,7 +30,8 @@ def test_many_tokens_at_once(alice: Api, bob: Api, task_service: Api, alice_pers
     assert codes == ["ok", "token_not_found", "token_not_found", "ok", "token_not_found"]
     assert results[0]["token"]["persistentTokenId"] == alices
     assert results[0]["token"]["accessToken"] != results[3]["token"]["accessToken"]
-    for body in ({}, {"tokens": []}, {"tokens": wanted * 21}, {"tokens": [{"id": alices}]}):
+    refused: list[dict[str, object]] = [{}, {"tokens": []}, {"tokens": wanted * 21}, {"tokens": [{"id": alices}]}]
+    for body in refused:
         assert problem(task_service.post(f"{MANAGER}/access-tokens", body)) == (422, "invalid_input")
     assert problem(alice.post(f"{MANAGER}/access-tokens", {"tokens": wanted})) == (403, "service_not_allowed")
 

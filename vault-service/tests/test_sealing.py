@@ -21,8 +21,8 @@ PLACE = Place("grants", "refresh_token", "row-1", Subject("https://issuer", "ali
 class OneKey(Keyring):
     """A key ring without a database."""
 
-    def __init__(self) -> None:
-        self._keys = {1: bytes(32)}
+    def __init__(self, keys: dict[int, bytes] | None = None) -> None:
+        self._keys = keys or {1: bytes(32)}
         self._active = {"data": 1, "audit": 1}
 
     def load(self) -> None:
@@ -55,6 +55,52 @@ def test_elsewhere_it_does_not_open(elsewhere: Place) -> None:
     sealer = Sealer(OneKey())
     with pytest.raises(SealBrokenError):
         sealer.open(sealer.seal(b"secret", PLACE), elsewhere)
+
+
+places = st.builds(
+    Place,
+    table=st.sampled_from(["grants", "revocations", "consent_requests", "memory"]),
+    column=st.sampled_from(["refresh_token", "secrets", "access_token"]),
+    row=st.uuids().map(str),
+    owner=st.builds(
+        Subject, st.sampled_from(["https://issuer", "https://other"]), st.text(st.characters(codec="utf-8"))
+    ),
+    generation=st.integers(0, 2**62),
+)
+
+
+@given(places, places, st.binary(max_size=300))
+def test_it_opens_where_it_was_sealed_and_nowhere_else(here: Place, there: Place, plaintext: bytes) -> None:
+    """Any two places."""
+    sealer = Sealer(OneKey())
+    sealed = sealer.seal(plaintext, here)
+    assert sealer.open(sealed, here) == plaintext
+    if here != there:
+        with pytest.raises(SealBrokenError):
+            sealer.open(sealed, there)
+
+
+@given(st.binary(max_size=300), st.integers(min_value=0), st.integers(1, 255), st.binary(min_size=1, max_size=40))
+def test_what_was_changed_does_not_open(plaintext: bytes, position: int, mask: int, more: bytes) -> None:
+    """Any byte at any position, cut off anywhere, or longer by anything."""
+    sealer = Sealer(OneKey())
+    sealed = sealer.seal(plaintext, PLACE)
+    at = position % len(sealed)
+    for changed in (sealed[:at] + bytes([sealed[at] ^ mask]) + sealed[at + 1 :], sealed[:at], sealed + more):
+        with pytest.raises(SealBrokenError):
+            sealer.open(changed, PLACE)
+
+
+@given(st.integers(0, 65535).filter(lambda key_id: key_id != 1))
+def test_under_the_name_of_another_key_it_does_not_open(key_id: int) -> None:
+    """Whether there is such a key or not, and even if it were the same key."""
+    keyring = OneKey()
+    sealed = Sealer(keyring).seal(b"secret", PLACE)
+    renamed = sealed[:1] + key_id.to_bytes(2, "big") + sealed[3:]
+    with pytest.raises(SealBrokenError):
+        Sealer(keyring).open(renamed, PLACE)
+    with pytest.raises(SealBrokenError):
+        Sealer(OneKey({1: bytes(32), key_id: bytes(32)})).open(renamed, PLACE)
 
 
 def test_no_single_bit_may_change() -> None:

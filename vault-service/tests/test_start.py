@@ -11,12 +11,15 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from replica import ROOT_KEY
+from replica import ROOT_KEY, SERVICE, Replica
 
+from vault_service import bootstrap, config
 from vault_service.adapters import migrate
 from vault_service.adapters.database import Database
 from vault_service.adapters.keyring import Keyring
-from vault_service.adapters.root_key import LocalRootKey
+from vault_service.adapters.root_key import LocalRootKey, WrongRootKeyError
+from vault_service.application.refresh import Need
+from vault_service.http.app import create_app
 
 
 def start(**changes: str | None) -> "subprocess.CompletedProcess[str]":
@@ -79,6 +82,25 @@ def test_the_wrong_root_key_for_this_database(tmp_path: Path, database_url: str)
     assert done.returncode == 78
     assert "the root key does not open" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_the_wrong_root_key_that_only_shows_later(tmp_path: Path, vault: Replica, database_url: str) -> None:
+    """The database was away at the start: the vault says that it is not ready, and does nothing without its keys."""
+    need = Need(grant_id=vault.grant(), requester=SERVICE, scopes=frozenset(), min_valid=0.0, request_id="request-1")
+    environ = {
+        "VAULT_DATABASE_URL": database_url,
+        "VAULT_ROOT_KEY_FILE": key_file(tmp_path, urlsafe_b64encode(bytes(32)).decode()),
+        "VAULT_CLIENT_SECRET": "s",
+        "PUBLIC_URL": "http://localhost:3000",
+        "ISSUER": "http://127.0.0.1:9/realms/demo",
+    }
+    service = bootstrap.build(config.read(environ))
+    answer = create_app(service.vault).test_client().get("/readyz")
+    assert answer.status_code == 503
+    checks = answer.get_json()["checks"]
+    assert (checks["database"], checks["schema"], checks["keys"]) == ("ok", "ok", "unavailable")
+    with pytest.raises(WrongRootKeyError):
+        service.vault.issue.issue(need)
 
 
 def test_a_browser_client_cannot_be_an_owner_client(tmp_path: Path) -> None:

@@ -150,7 +150,8 @@ def build(settings: Settings) -> Service:
         default_services=settings.default_services,
         is_https=settings.public_url.startswith("https:"),
         needed={
-            "database": keyring.load,
+            "database": database.ping,
+            "keys": keyring.load,
             "schema": partial(migrate.check, database),
             f"issuer of {configured.default}": discoveries[configured.default].demand_no_mismatch,
         },

@@ -94,6 +94,10 @@ class Database:
         """All rows of one statement."""
         return self.retried(lambda: self._all(query, parameters))
 
+    def ping(self) -> None:
+        """Return when the database answers. Raises StorageUnavailableError."""
+        self.one(b"select 1", {})
+
     def retried(self, work: Callable[[], T]) -> T:
         """The outcome of work that may be done again when its connection turns out to be dead."""
         try:

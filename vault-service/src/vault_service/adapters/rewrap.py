@@ -7,6 +7,7 @@ stopped and started again at any time.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from time import monotonic, sleep
 from typing import Any
 
 from vault_service.adapters import queries
@@ -20,6 +21,8 @@ from vault_service.domain.grant import Subject
 
 _QUERIES = queries.load("rewrap.sql")
 BATCH_ROWS = 200
+LOAD = 0.1
+"""The share of the time for which it works, so that callers hardly notice it; it rests between the batches."""
 
 
 @dataclass(slots=True)
@@ -47,17 +50,25 @@ class Rewrapper:
         self._keyring = keyring
         self._sealer = Sealer(keyring)
 
-    def run(self, batch: int = BATCH_ROWS) -> Iterator[Progress]:
-        """Go through all tables; yields the progress after each batch. Raises StorageUnavailableError."""
+    def run(self, batch: int = BATCH_ROWS, load: float = 1.0) -> Iterator[Progress]:
+        """Go through all tables; yields the progress after each batch. Raises StorageUnavailableError.
+
+        load: from 0 to 1, the share of the time for which it works.
+        """
         self._keyring.load()
         active, _ = self._keyring.active("data")
         for table in _PLACES:
             progress = Progress(table)
-            rows = self._rows(table, active, None, batch)
-            while rows:
+            after = None
+            while True:
+                began = monotonic()
+                rows = self._rows(table, active, after, batch)
+                if not rows:
+                    break
                 self._seal(table, rows, progress)
+                after = rows[-1][0]
                 yield progress
-                rows = self._rows(table, active, rows[-1][0], batch)
+                sleep((monotonic() - began) * (1 / load - 1))
 
     def retire(self, key_id: int) -> None:
         """Destroy a version that seals nothing any more. Raises KeyInUseError."""

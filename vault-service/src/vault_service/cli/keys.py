@@ -7,7 +7,7 @@ from typing import Any
 from vault_service import config
 from vault_service.adapters.database import Database
 from vault_service.adapters.keyring import PURPOSES, KeyInUseError, Keyring
-from vault_service.adapters.rewrap import Progress, Rewrapper
+from vault_service.adapters.rewrap import BATCH_ROWS, LOAD, Progress, Rewrapper
 from vault_service.adapters.root_key import LocalRootKey
 
 EX_UNAVAILABLE = 69  # sysexits.h
@@ -21,7 +21,9 @@ def add(commands: "argparse._SubParsersAction[Any]") -> None:
     rotate = actions.add_parser("rotate", help="make a new version the active one")
     rotate.add_argument("--purpose", choices=sorted(PURPOSES), default="data", help="default: %(default)s")
     rotate.set_defaults(run=_rotate)
-    actions.add_parser("rewrap", help="seal everything by the active version, under load").set_defaults(run=_rewrap)
+    rewrap = actions.add_parser("rewrap", help="seal everything by the active version, under load")
+    rewrap.add_argument("--load", type=_share, default=LOAD, help="share of the time to work for; default: %(default)s")
+    rewrap.set_defaults(run=_rewrap)
     retire = actions.add_parser("retire", help="destroy a version that seals nothing any more")
     retire.add_argument("id", type=int)
     retire.set_defaults(run=_retire)
@@ -55,12 +57,19 @@ def _rotate(options: argparse.Namespace) -> int:
     return 0
 
 
-def _rewrap(_: argparse.Namespace) -> int:
+def _share(value: str) -> float:
+    share = float(value)
+    if not 0.01 <= share <= 1:
+        raise argparse.ArgumentTypeError("from 0.01 to 1")
+    return share
+
+
+def _rewrap(options: argparse.Namespace) -> int:
     database, keyring = _open()
     last: dict[str, Progress] = {}
-    for progress in Rewrapper(database, keyring).run():
+    for progress in Rewrapper(database, keyring).run(load=options.load):
         last[progress.table] = progress
-        if progress.done % 10_000 < 200:
+        if progress.done % 10_000 < BATCH_ROWS:
             sys.stderr.write(f"  … {progress.table}: {progress.done}\n")
     database.close()
     for progress in last.values():

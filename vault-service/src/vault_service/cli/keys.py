@@ -2,6 +2,8 @@
 
 import argparse
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from vault_service import config
@@ -9,6 +11,7 @@ from vault_service.adapters.database import Database
 from vault_service.adapters.keyring import PURPOSES, KeyInUseError, Keyring
 from vault_service.adapters.rewrap import BATCH_ROWS, LOAD, Progress, Rewrapper
 from vault_service.adapters.root_key import LocalRootKey
+from vault_service.adapters.spool import Spool
 
 EX_UNAVAILABLE = 69  # sysexits.h
 
@@ -32,28 +35,31 @@ def add(commands: "argparse._SubParsersAction[Any]") -> None:
     root.set_defaults(run=_rewrap_root)
 
 
-def _open() -> tuple[Database, Keyring]:
+@contextmanager
+def _opened() -> Iterator[tuple[Database, Keyring]]:
     settings = config.read()
     database = Database(settings.database_url.reveal(), name="vault-keys", size=2)
-    return database, Keyring(database, settings.root_key)
+    try:
+        yield database, Keyring(database, settings.root_key)
+    finally:
+        database.close()
 
 
-def _list(_: argparse.Namespace) -> int:
-    database, keyring = _open()
-    keyring.load()
-    for version in keyring.versions():
+def _list(_options: argparse.Namespace) -> int:
+    with _opened() as (_, keyring):
+        keyring.load()
+        versions = keyring.versions()
+    for version in versions:
         print(
             f"{version.id:>5}  {version.purpose:<5}  {version.state:<8}  since {version.created_at:%Y-%m-%d %H:%M} UTC"
         )
-    database.close()
     return 0
 
 
 def _rotate(options: argparse.Namespace) -> int:
-    database, keyring = _open()
-    key_id = keyring.rotate(options.purpose)
+    with _opened() as (_, keyring):
+        key_id = keyring.rotate(options.purpose)
     print(f"{options.purpose} key {key_id} is active; running processes take it up within a minute")
-    database.close()
     return 0
 
 
@@ -65,13 +71,12 @@ def _share(value: str) -> float:
 
 
 def _rewrap(options: argparse.Namespace) -> int:
-    database, keyring = _open()
     last: dict[str, Progress] = {}
-    for progress in Rewrapper(database, keyring).run(load=options.load):
-        last[progress.table] = progress
-        if progress.done % 10_000 < BATCH_ROWS:
-            sys.stderr.write(f"  … {progress.table}: {progress.done}\n")
-    database.close()
+    with _opened() as (database, keyring):
+        for progress in Rewrapper(database, keyring).run(load=options.load):
+            last[progress.table] = progress
+            if progress.done % 10_000 < BATCH_ROWS:
+                sys.stderr.write(f"  … {progress.table}: {progress.done}\n")
     for progress in last.values():
         print(
             f"{progress.table}: {progress.done} sealed anew, {progress.overtaken} changed meanwhile,"
@@ -83,14 +88,15 @@ def _rewrap(options: argparse.Namespace) -> int:
 
 
 def _retire(options: argparse.Namespace) -> int:
-    database, keyring = _open()
+    if waiting := Spool(config.read().spool_dir).pending():
+        sys.stderr.write(f"vault-service: {waiting} outcomes wait in VAULT_SPOOL_DIR, sealed by the key of their day\n")
+        return EX_UNAVAILABLE
     try:
-        Rewrapper(database, keyring).retire(options.id)
+        with _opened() as (database, keyring):
+            Rewrapper(database, keyring).retire(options.id)
     except KeyInUseError as error:
         sys.stderr.write(f"vault-service: {error}\n")
         return EX_UNAVAILABLE
-    finally:
-        database.close()
     print(f"key {options.id} is destroyed")
     return 0
 
@@ -101,8 +107,7 @@ def _rewrap_root(options: argparse.Namespace) -> int:
     except (ValueError, OSError) as error:
         sys.stderr.write(f"vault-service: --new-root-key-file: {error}\n")
         return EX_UNAVAILABLE
-    database, keyring = _open()
-    count = keyring.rewrap(new)
-    database.close()
+    with _opened() as (_, keyring):
+        count = keyring.rewrap(new)
     print(f"{count} keys are wrapped by the new root key: put it into VAULT_ROOT_KEY_FILE and restart every process")
     return 0

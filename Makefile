@@ -71,9 +71,9 @@ test-keycloak: .venv/dev frontend/dist/index.html ## The same against the real K
 	@IDP=keycloak $(BIN)/pytest -q tests-integration
 
 .PHONY: faults
-faults: .venv/dev frontend/dist/index.html ## The vault under faults, figures P5 to P9 at full size; FAULTS=short is what `make test` runs
+faults: .venv/dev frontend/dist/index.html ## The vault under faults, figures P5 to P10 at full size; FAULTS=short is what `make test` runs
 	@echo "== faults"
-	@FAULTS=$(or $(FAULTS),long) $(BIN)/pytest -q tests-integration/faults vault-service/tests/test_state_machine.py
+	@FAULTS=$(or $(FAULTS),long) $(BIN)/pytest -q tests-integration/faults vault-service/tests/test_state_machine.py vault-service/tests/test_keys.py
 
 .PHONY: bench bench-vault
 bench: bench-vault ## All benchmarks

@@ -278,4 +278,4 @@ def _insert(database_url: str, sealer: Sealer, count: int) -> None:
 def _keep(**figures: object) -> None:
     sys.stdout.write(f"\nP10, rewrap under load: {figures}\n")
     ARTIFACTS.mkdir(exist_ok=True)
-    (ARTIFACTS / "rewrap.json").write_text(json.dumps(figures, indent=1))
+    (ARTIFACTS / f"rewrap-{figures['rows']}.json").write_text(json.dumps(figures, indent=1))

@@ -94,6 +94,28 @@ def test_what_a_process_seals_by_the_old_version_meanwhile_is_found(
     assert rewrap(vault, operator) == {"grants": (1, 0, 0)}
 
 
+def test_a_refresh_between_reading_and_writing_wins(
+    vault: Replica, new_replica: Callable[[], Replica], operator: Keyring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rewrap leaves its token alone, and says so."""
+    grant_id = vault.grant()
+    operator.rotate("data")
+    vault.keyring.load()
+    read = Rewrapper._rows
+    overtaking = iter([lambda: vault.issue(grant_id)])
+
+    def slow(*arguments: object) -> object:
+        found = read(*arguments)  # type: ignore[arg-type]
+        next(overtaking, lambda: None)()
+        return found
+
+    monkeypatch.setattr(Rewrapper, "_rows", slow)
+    assert rewrap(vault, operator) == {"grants": (0, 1, 0)}
+    assert vault.provider.refreshes == 1
+    assert new_replica().issue(grant_id).value
+    assert rewrap(vault, operator) == {}
+
+
 @pytest.mark.parametrize(("key_id", "why"), [(1, "is active"), (2, "is for the audit"), (9, "there is no key 9")])
 def test_what_cannot_be_retired(vault: Replica, operator: Keyring, key_id: int, why: str) -> None:
     """Each with its reason."""

@@ -62,3 +62,19 @@ def test_another_s_signature_is_refused(server: StubIssuer, issuer: Issuer, othe
     forged = server.token(sign=other_key.rs256).split(".")[2]
     with pytest.raises(InvalidTokenError):
         id_token.verify(f"{header}.{payload}.{forged}", issuer, CLIENT, "n-1")
+
+
+def test_a_key_that_the_issuer_has_just_made_is_known_at_once(
+    server: StubIssuer, issuer: Issuer, other_key: SigningKey
+) -> None:
+    """A consent cannot be answered again half a minute later; unknown keys in callers' tokens do have to wait."""
+    id_token.verify(made(server), issuer, CLIENT, "n-1")
+    server.publish(server.key.jwk, other_key.jwk)
+    now = time.time()
+    claims = server.claims(iat=now, exp=now + 60, aud=CLIENT, azp=CLIENT, typ="ID", nonce="n-1")
+    fresh = server.token(server.header(kid=other_key.key_id), claims, other_key.rs256)
+    fetched = server.key_fetches
+    assert issuer.key(other_key.key_id) is None
+    assert server.key_fetches == fetched
+    assert id_token.verify(fresh, issuer, CLIENT, "n-1") == "alice-id"
+    assert server.key_fetches == fetched + 1

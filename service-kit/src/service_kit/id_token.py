@@ -5,7 +5,7 @@ import time
 
 from service_kit import jwt
 from service_kit.issuer import Issuer
-from service_kit.jwt import InvalidTokenError
+from service_kit.jwt import InvalidTokenError, UnknownKeyError
 
 
 def verify(id_token: str, issuer: Issuer, client_id: str, nonce: str) -> str:
@@ -13,7 +13,11 @@ def verify(id_token: str, issuer: Issuer, client_id: str, nonce: str) -> str:
 
     Raises InvalidTokenError, or IssuerUnavailableError when the issuer's keys were never fetched.
     """
-    header, payload = jwt.verify(id_token, issuer, client_id, time.time())
+    try:
+        header, payload = jwt.verify(id_token, issuer, client_id, time.time())
+    except UnknownKeyError:  # it came straight from the issuer, which has a new key then
+        issuer.look_again()
+        header, payload = jwt.verify(id_token, issuer, client_id, time.time())
     if header.typ.upper() != "JWT" or payload.typ not in {"", "ID"} or payload.azp not in {"", client_id}:
         raise InvalidTokenError("not an ID token of this client")
     if not hmac.compare_digest(payload.nonce.encode(), nonce.encode()):

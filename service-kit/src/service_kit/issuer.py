@@ -100,6 +100,14 @@ class Issuer:
             known = self._keys.get(key_id)
         return known
 
+    def look_again(self) -> None:
+        """Fetch the keys now. Only for what the issuer itself has said: a caller's token must not make us ask at will.
+
+        Raises IssuerUnavailableError only when no keys were ever fetched.
+        """
+        self._keys_tried_at = float("-inf")
+        self._refetch(wait=True)
+
     def _refetch(self, *, wait: bool) -> None:
         if not self._lock.acquire(blocking=wait):
             return  # somebody is at it, and the key that we have is good

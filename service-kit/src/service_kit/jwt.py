@@ -28,6 +28,10 @@ class InvalidTokenError(Exception):
     """The token is not one that this service accepts."""
 
 
+class UnknownKeyError(InvalidTokenError):
+    """The issuer's keys, as they are known here, hold none of the token's name."""
+
+
 class Header(msgspec.Struct, frozen=True):
     alg: str
     kid: str
@@ -83,7 +87,7 @@ def verify_signature(token: str, issuer: Issuer) -> tuple[Header, bytes]:
         raise InvalidTokenError("algorithm")
     key = issuer.key(header.kid)
     if key is None:
-        raise InvalidTokenError("unknown key")
+        raise UnknownKeyError("unknown key")
     try:
         jws.verify(token, key, algorithms=[issuer.algorithm])
     except Exception as error:  # whatever a hostile token makes the library raise, it is not verified

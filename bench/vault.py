@@ -127,8 +127,17 @@ def figures(rounds: Sequence[Round], *, is_real: bool) -> list[Figure]:
     def ratio(of: str, to: str) -> Callable[[Round], float]:
         return lambda measured: measured[of].rate / measured[to].rate
 
+    # gunicorn sometimes gives one process all connections, and a bare route then loses half of its speed to one lock.
+    hello = max(measured["hello"].rate for measured in rounds)
     found = [
-        _figure(rounds, "P1", "cached / bare Flask", "", ratio("cached", "hello"), least=0.38),
+        _figure(
+            rounds,
+            "P1",
+            "cached / bare Flask at its best",
+            "",
+            lambda measured: measured["cached"].rate / hello,
+            least=0.38,
+        ),
         _figure(rounds, "P2", "cached / refreshed at the server", "x", ratio("cached", "direct"), least=10),
         _figure(
             rounds, "P3", "refresh, added for a lone caller", "ms", _added("refresh alone", "direct alone"), most=3

@@ -47,6 +47,7 @@ lint: .venv/dev ## Format, rules, types, import contracts
 	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet .
 	@$(BIN)/mypy $(addsuffix /src,$(PACKAGES)) tests-integration bench
 	@$(BIN)/mypy conftest.py
+	@$(BIN)/mypy deploy/compose/secrets/make_secrets.py
 	@$(BIN)/lint-imports
 	@$(BIN)/python docs/settings.py --check
 
@@ -73,7 +74,8 @@ test-keycloak: .venv/dev frontend/dist/index.html ## The same against the real K
 .PHONY: faults
 faults: .venv/dev frontend/dist/index.html ## The vault under faults, figures P5 to P10 at full size; FAULTS=short is what `make test` runs
 	@echo "== faults"
-	@FAULTS=$(or $(FAULTS),long) $(BIN)/pytest -q tests-integration/faults vault-service/tests/test_state_machine.py vault-service/tests/test_keys.py
+	@FAULTS=$(or $(FAULTS),long) $(BIN)/pytest -q tests-integration/faults tests-integration/test_schemathesis.py \
+	  vault-service/tests/test_state_machine.py vault-service/tests/test_keys.py
 
 .PHONY: bench bench-vault
 bench: bench-vault ## All benchmarks

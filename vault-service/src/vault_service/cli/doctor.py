@@ -193,6 +193,8 @@ def _provider(name: str, provider: ProviderSettings) -> Iterator[Finding]:
     endpoint = TokenEndpoint(Session(), provider.client_id, provider.client_secret.reveal())
     url = issuer.backchannel(metadata.token_endpoint)
     yield _client(name, lambda: endpoint.tokens(url, {"grant_type": "refresh_token", "refresh_token": "doctor"}))
+    advice = "an administrator can look: Refresh Token Max Reuse 1; without it a crash in mid-refresh ends a grant"
+    yield Finding("warn", name, "whether it allows one reuse of a refresh token cannot be seen from here", advice)
 
 
 def _client(name: str, ask: Callable[[], object]) -> Finding:

@@ -42,10 +42,14 @@ def migrate(url: str, *, pre_only: bool = False) -> list[str]:
 
 
 def due(applied: set[str], known: set[str], *, pre_only: bool) -> list[str]:
-    """Which files to apply, in their order. Raises SchemaMismatchError."""
-    if newer := applied - known:
-        raise SchemaMismatchError(f"the database is of a newer version: it has {', '.join(sorted(newer))}")
-    return sorted(name for name in known - applied if name.endswith(".pre.sql") or not pre_only)
+    """Which files to apply, in their order. Raises SchemaMismatchError.
+
+    None, when a newer version has begun to prepare: whoever undoes that roll-out finds all that this version needs.
+    """
+    newer = applied - known
+    if finished := sorted(name for name in newer if name.endswith(".post.sql")):
+        raise SchemaMismatchError(f"the database is of a newer version: it has {', '.join(finished)}")
+    return [] if newer else sorted(name for name in known - applied if name.endswith(".pre.sql") or not pre_only)
 
 
 def available() -> set[str]:

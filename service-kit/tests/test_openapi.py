@@ -168,10 +168,10 @@ def test_every_problem_that_can_come_is_described(api: Api) -> None:
     """Those of the kind of route, and its own; two with one status do not hide each other."""
     paths = api.document()["paths"]
     make, see = (paths["/api/things/{kind}/{place}"][method]["responses"] for method in ("post", "get"))
-    assert set(make) == {"201", "400", "401", "409", "413", "415", "422", "429", "503"}
+    assert set(make) == {"201", "400", "401", "409", "413", "414", "415", "422", "429", "503"}
     assert make["503"]["description"] == "Problem; code: `service_unavailable`, `provider_unavailable`, `full`"
-    assert set(see) == {"200", "413", "429", "503"}
-    assert set(paths["/api/things"]["get"]["responses"]) == {"200", "304", "401", "413", "422", "429", "503"}
+    assert set(see) == {"200", "413", "414", "429", "503"}
+    assert set(paths["/api/things"]["get"]["responses"]) == {"200", "304", "401", "413", "414", "422", "429", "503"}
 
 
 def test_an_answer_says_where_one_can_go_from_it(api: Api) -> None:

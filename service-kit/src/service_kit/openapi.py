@@ -191,9 +191,10 @@ def _linked(link: Link) -> dict[str, Any]:
 
 
 def _implied(operation: Operation) -> dict[int, tuple[str, ...]]:
-    """The problems that every route of that kind can answer with; those for all of them are the gateway's."""
+    """The problems that every route of that kind can answer with; those for all of them are said before it."""
     implied: dict[int, tuple[str, ...]] = {
         413: ("body_too_large",),
+        414: ("uri_too_long",),
         429: ("rate_limited",),
         503: ("service_unavailable",),
     }

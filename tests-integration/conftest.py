@@ -50,8 +50,15 @@ def _keep_logs(stack: Stack) -> None:
 @pytest.fixture(scope="session")
 def say(pytestconfig: pytest.Config) -> Callable[[str], None]:
     """Prints a line for whoever watches the tests: a figure, a version."""
-    terminal = pytestconfig.pluginmanager.get_plugin("terminalreporter")
-    return lambda line: terminal.write_line(f"  {line}") if terminal else None
+    plugins = pytestconfig.pluginmanager
+    terminal, capture = plugins.get_plugin("terminalreporter"), plugins.get_plugin("capturemanager")
+
+    def write(line: str) -> None:
+        if terminal and capture:
+            with capture.global_and_fixture_disabled():  # else it would be shown for tests that fail only
+                terminal.write_line(f"\n  {line}")
+
+    return write
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ figures are printed and kept in `artifacts/compose-scale.json`.
 import json
 import os
 import shutil
+import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -18,7 +19,7 @@ from api import Api, command_line_token
 from compose_load import Load
 from compose_stack import SCALE_DOORS, SERVICES, ComposeStack, docker, inspect
 from person import Person
-from stack import ARTIFACTS, eventually
+from stack import ARTIFACTS, ROOT, eventually
 
 pytestmark = pytest.mark.skipif(os.environ.get("STACK") != "compose", reason="needs containers: make test-compose")
 SCALE = {"vault": 2, "task-worker": 3}
@@ -101,6 +102,7 @@ def test_all_replicas_work(scaled: ComposeStack, load: Load, record: Recorder) -
         load.goes_on()
         load.finish_tasks()
     load.balance()
+    assert load.repeated == 0
     lines = [json.loads(line) for line in scaled.log("gateway").splitlines() if line.startswith("{")]
     vaults = {line["upstream"] for line in lines if line["path"].endswith("/access-token")}
     assert len(vaults) == SCALE["vault"]
@@ -159,6 +161,27 @@ def test_cut_off_the_network_and_back(
     load.balance()
     assert_taken_over(load, part)
     record(load, f"{part} cut off {network}")
+
+
+def test_an_upgrade_without_downtime(scaled: ComposeStack, load: Load, record: Recorder) -> None:
+    """`deploy/compose/upgrade` to images that differ: other containers at the end, and no request was refused."""
+    before = {name: scaled.containers(name) for name in (*SCALE, "task-api")}
+    with load:
+        command = [str(ROOT / "deploy" / "compose" / "upgrade"), *scaled.compose.compose_command_property[2:]]
+        environ = {**os.environ, "REVISION": "the newer one"}
+        done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False, timeout=300)
+        assert done.returncode == 0, done.stdout + done.stderr
+        load.goes_on()
+        load.finish_tasks()
+    load.balance()
+    assert load.others["503"] == 0
+    for name, old in before.items():
+        new = scaled.containers(name)
+        assert len(new) == len(old)
+        assert not set(new) & set(old)
+        labels = [container["Config"]["Labels"] for container in inspect(*new)]
+        assert {each["org.opencontainers.image.revision"] for each in labels} == {"the newer one"}
+    record(load, "upgrade")
 
 
 def test_postgresql_restarted_under_load(scaled: ComposeStack, load: Load, record: Recorder) -> None:

@@ -163,25 +163,50 @@ def test_cut_off_the_network_and_back(
     record(load, f"{part} cut off {network}")
 
 
+def serving(scaled: ComposeStack) -> dict[str, list[str]]:
+    """The containers that an upgrade replaces."""
+    return {name: scaled.containers(name) for name in (*SCALE, "task-api")}
+
+
+def upgrade(scaled: ComposeStack, **changes: str) -> "subprocess.CompletedProcess[str]":
+    """Run the script; changes: what the newer release says of itself or asks for."""
+    command = [str(ROOT / "deploy" / "compose" / "upgrade"), *scaled.compose.compose_command_property[2:]]
+    environ = {**os.environ, **changes}
+    return subprocess.run(command, env=environ, capture_output=True, text=True, check=False, timeout=300)
+
+
 def test_an_upgrade_without_downtime(scaled: ComposeStack, load: Load, record: Recorder) -> None:
-    """`deploy/compose/upgrade` to images that differ: other containers at the end, and no request was refused."""
-    before = {name: scaled.containers(name) for name in (*SCALE, "task-api")}
+    """To images that differ: other containers at the end, and no request was refused."""
+    before = serving(scaled)
     with load:
-        command = [str(ROOT / "deploy" / "compose" / "upgrade"), *scaled.compose.compose_command_property[2:]]
-        environ = {**os.environ, "REVISION": "the newer one"}
-        done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False, timeout=300)
+        done = upgrade(scaled, REVISION="the newer one")
         assert done.returncode == 0, done.stdout + done.stderr
         load.goes_on()
         load.finish_tasks()
     load.balance()
     assert load.others["503"] == 0
+    after = serving(scaled)
     for name, old in before.items():
-        new = scaled.containers(name)
-        assert len(new) == len(old)
-        assert not set(new) & set(old)
-        labels = [container["Config"]["Labels"] for container in inspect(*new)]
+        assert len(after[name]) == len(old)
+        assert not set(after[name]) & set(old)
+        labels = [container["Config"]["Labels"] for container in inspect(*after[name])]
         assert {each["org.opencontainers.image.revision"] for each in labels} == {"the newer one"}
     record(load, "upgrade")
+
+
+def test_an_upgrade_to_what_does_not_start(scaled: ComposeStack, load: Load, record: Recorder) -> None:
+    """The script fails and says why; the containers are those that were there, and nobody has noticed."""
+    before = serving(scaled)
+    with load:
+        done = upgrade(scaled, LOG_LEVEL="nonsense")
+        assert done.returncode != 0
+        assert "LOG_LEVEL" in done.stderr
+        load.goes_on()
+        load.finish_tasks()
+    load.balance()
+    assert not load.others
+    assert serving(scaled) == before
+    record(load, "upgrade that fails")
 
 
 def test_postgresql_restarted_under_load(scaled: ComposeStack, load: Load, record: Recorder) -> None:

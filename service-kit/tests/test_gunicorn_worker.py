@@ -6,12 +6,21 @@ import socket
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from http.client import HTTPConnection
+from pathlib import Path
 from typing import Any
 
 import pytest
+from gunicorn.workers.gthread import ThreadWorker
+
+from service_kit import gunicorn_worker
+from service_kit.gunicorn_worker import Worker
 
 APPLICATION = """
+import os
 from flask import request
 from service_kit import http, inputs, logs
 logs.configure("test")
@@ -21,6 +30,7 @@ class Echo(inputs.Output, frozen=True, kw_only=True):
     text: str
 app = http.create_app("test", {})
 app.post("/notes", endpoint="notes")(lambda: http.respond(Echo(text=inputs.body(request, Note).text)))
+app.get("/process", endpoint="process")(lambda: str(os.getpid()))
 app.get("/broken", endpoint="broken")(lambda: ("", 200, {"X-Broken": "a\\x00b"}))
 """
 HEAD = b"POST /notes HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
@@ -28,15 +38,21 @@ HEAD = b"POST /notes HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
 
 @pytest.fixture(scope="module")
 def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """A service of one process."""
+    with served(tmp_path_factory.mktemp("gunicorn"), workers=1) as chosen:
+        yield chosen
+
+
+@contextmanager
+def served(folder: Path, workers: int) -> Iterator[int]:
     """A service behind gunicorn with our settings; its log is `log` in its folder."""
-    folder = tmp_path_factory.mktemp("gunicorn")
     (folder / "service").mkdir()
     (folder / "service" / "wsgi.py").write_text(APPLICATION)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         chosen: int = probe.getsockname()[1]
     command = [sys.executable, "-m", "gunicorn", "-c", "python:service_kit.gunicorn_config", "service.wsgi:app"]
-    environ = {**os.environ, "BIND": f"127.0.0.1:{chosen}", "WEB_WORKERS": "1", "WEB_THREADS": "2"}
+    environ = {**os.environ, "BIND": f"127.0.0.1:{chosen}", "WEB_WORKERS": str(workers), "WEB_THREADS": "2"}
     with (
         (folder / "log").open("wb") as written,
         subprocess.Popen(command, cwd=folder, env=environ, stderr=written) as it,
@@ -120,3 +136,41 @@ def test_good_requests_are_answered(send: Callable[[bytes], tuple[int, bytes, by
 def test_an_application_s_fault_is_not_the_client_s(send: Callable[[bytes], tuple[int, bytes, bytes]]) -> None:
     """An answer that HTTP does not have stays a 500."""
     assert send(b"GET /broken HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")[0] == 500
+
+
+def test_a_process_with_more_connections_leaves_the_next_to_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It hesitates for a moment; one with as few as any does not, and those that have ended count no more."""
+    hesitations: list[float] = []
+    monkeypatch.setattr(gunicorn_worker.time, "sleep", hesitations.append)
+    monkeypatch.setattr(ThreadWorker, "__init__", lambda self: setattr(self, "nr_conns", 0))
+    monkeypatch.setattr(ThreadWorker, "accept", lambda self, _: setattr(self, "nr_conns", self.nr_conns + 1))
+    one, other = Worker(), Worker()
+
+    def hesitates(worker: Worker) -> bool:
+        hesitations.clear()
+        worker.accept(None)
+        return bool(hesitations)
+
+    assert [hesitates(one), hesitates(one), hesitates(other), hesitates(other)] == [False, True, False, False]
+    assert (one.nr_conns, other.nr_conns) == (2, 2)
+    other.leave()
+    assert not hesitates(one)
+    assert Worker().nr_conns == 0
+    one.leave()
+
+
+def test_the_processes_see_one_another(tmp_path: Path) -> None:
+    """Connections that come together do not all go to one of two."""
+    with served(tmp_path, workers=2) as port:
+        deadline = time.monotonic() + 30
+        while len(together(port, 8)) < 2:
+            assert time.monotonic() < deadline
+
+
+def together(port: int, number: int) -> Counter[bytes]:
+    """How many of so many connections each process got, which are opened at the same time and kept."""
+    with ExitStack() as kept:
+        opened = [kept.enter_context(closing(HTTPConnection("127.0.0.1", port, timeout=10))) for _ in range(number)]
+        for connection in opened:
+            connection.request("GET", "/process")
+        return Counter(connection.getresponse().read() for connection in opened)

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     import subprocess
 
     from gunicorn.arbiter import Arbiter
-    from gunicorn.workers.base import Worker
+
+    from service_kit.gunicorn_worker import Worker
 
 bind = os.environ.get("BIND", "127.0.0.1:8000")
 workers = int(os.environ.get("WEB_WORKERS", "2"))
@@ -58,6 +59,7 @@ def when_ready(_: "Arbiter") -> None:
 
 def child_exit(_: "Arbiter", worker: "Worker") -> None:
     """gunicorn: a worker has ended."""
+    worker.leave()
     if _METRICS_BIND:
         metrics.forget(worker.pid)
 

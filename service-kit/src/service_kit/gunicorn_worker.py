@@ -1,10 +1,16 @@
-"""gunicorn's worker with threads; what it refuses before Flask sees a request is a problem too, not a page of HTML.
+"""gunicorn's worker with threads, with two things of our own.
 
-It says and logs nothing of what was sent: a broken request line may hold a code or a state.
+What it refuses before Flask sees a request is a problem too, not a page of HTML. It says and logs nothing of what was
+sent: a broken request line may hold a code or a state.
+
+New connections go to the process that has the fewest. Otherwise the one that wakes first takes all that come together,
+and keeps them: behind a gateway that holds its connections, one core would do the work of all.
 """
 
 import secrets
+import time
 from http import HTTPStatus
+from mmap import mmap
 from typing import Any
 
 import msgspec
@@ -26,8 +32,39 @@ _REFUSALS = {
 }
 
 
+_PROCESSES = 1024
+_NOBODY = -1
+_HESITATION_SECONDS = 0.0005
+_connections = memoryview(mmap(-1, 4 * _PROCESSES)).cast("i")
+"""Of each process of this service, how many it has; shared, because gunicorn's master forks them all."""
+_connections[:] = memoryview(b"\xff" * 4 * _PROCESSES).cast("i")
+
+
 class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
-    """Set as `worker_class`."""
+    """Set as `worker_class`; `leave` belongs into gunicorn's `child_exit`."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._place = _connections.tolist().index(_NOBODY)
+        super().__init__(*args, **kwargs)
+
+    @property
+    def nr_conns(self) -> int:
+        """gunicorn: how many connections this process has."""
+        return _connections[self._place]
+
+    @nr_conns.setter
+    def nr_conns(self, number: int) -> None:
+        _connections[self._place] = number
+
+    def leave(self) -> None:
+        """The process has ended; its place is free."""
+        _connections[self._place] = _NOBODY
+
+    def accept(self, listener: Any) -> None:
+        """gunicorn: somebody connects. A process with less to do is given a moment to be the one who answers."""
+        if self.nr_conns > min(number for number in _connections.tolist() if number != _NOBODY):
+            time.sleep(_HESITATION_SECONDS)
+        super().accept(listener)
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:
         """gunicorn: a request could not be read, or the application let an error through."""

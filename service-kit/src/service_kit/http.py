@@ -3,13 +3,14 @@
 Where it stops: it knows no route. `create_app` gives an empty application; a service adds its blueprints.
 """
 
+import random
 import re
-import secrets
 import time
+from functools import cache
 from http import HTTPStatus
 
 import msgspec
-from flask import Flask, Response, g, request
+from flask import Flask, Response
 from flask.globals import request_ctx
 from prometheus_client import Histogram
 
@@ -29,6 +30,8 @@ _SECONDS = Histogram(
     ("route", "method", "status"),
     buckets=metrics.SECONDS,
 )
+_STARTED, _CLIENT = "service_kit.started", "service_kit.client"
+"""Where a request's environment keeps when it began, and which client its token was issued to."""
 
 
 def create_app(name: str, table: ProblemTable) -> Flask:
@@ -69,7 +72,7 @@ def authenticate(verifier: Verifier) -> Claims:
         log.warning("issuer.unavailable", reason=str(error))
         detail = "The authorization server's keys cannot be fetched now."
         raise Problem(503, "provider_unavailable", detail, {"Retry-After": "5"}) from None
-    g.client = claims.client
+    request_ctx.request.environ[_CLIENT] = claims.client
     return claims
 
 
@@ -80,7 +83,8 @@ def unauthorized(detail: str, challenge: str) -> Problem:
 
 def bearer_token() -> str:
     """The raw bearer token of the request, not verified. Problem: 401 `unauthorized` when there is none."""
-    scheme, _, rest = request.headers.get("Authorization", "").partition(" ")
+    given: str = request_ctx.request.environ.get("HTTP_AUTHORIZATION", "")
+    scheme, _, rest = given.partition(" ")
     token = rest.lstrip(" ")
     if scheme.lower() != "bearer" or not token or " " in token or "," in token or not token.isascii():
         raise unauthorized("A bearer access token is needed.", "")
@@ -88,32 +92,37 @@ def bearer_token() -> str:
 
 
 def _begin() -> None:
-    g.started = time.perf_counter()
+    request = request_ctx.request
     environ = request.environ
+    environ[_STARTED] = time.perf_counter()
     given = environ.get("HTTP_X_REQUEST_ID", "")
-    logs.request_id.set(given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(16))
+    # Not a secret; asking the system for randomness would let other threads in.
+    logs.request_id.set(given if _REQUEST_ID.fullmatch(given) else f"{random.getrandbits(128):032x}")
     if (request.content_length or 0) > MAX_BODY_BYTES:
         raise body_too_large()
 
 
 def _finish(response: Response) -> Response:
     """On every answer: what no cache and no browser may do with it, a line in the log, a measurement."""
-    current = request_ctx.request
-    status = response.status_code
-    headers = response.headers
+    request = request_ctx.request
+    environ, rule, status, headers = request.environ, request.url_rule, response.status_code, response.headers
     headers["X-Request-ID"] = logs.request_id.get() or ""
     headers["X-Content-Type-Options"] = "nosniff"
     if "Cache-Control" not in headers:
         headers["Cache-Control"] = "no-store"
-    seconds = time.perf_counter() - g.started
-    rule, method = current.url_rule, current.method
-    _SECONDS.labels(rule.rule if rule else "none", method if rule else "any", status).observe(seconds)
+    seconds = time.perf_counter() - environ[_STARTED]
+    _seconds(rule.rule if rule else "none", request.method if rule else "any", status).observe(seconds)
     log.info(
         "http.request",
-        method=method,
-        path=current.path,
+        method=request.method,
+        path=request.path,
         status=status,
         ms=round(seconds * 1000, 2),
-        client=g.get("client"),
+        client=environ.get(_CLIENT),
     )
     return response
+
+
+@cache
+def _seconds(route: str, method: str, status: int) -> Histogram:
+    return _SECONDS.labels(route, method, status)

@@ -41,18 +41,19 @@ class MemoryAccessTokens:
 
     def __init__(self, sealer: Sealer) -> None:
         self._sealer = sealer
-        self._tokens: dict[tuple[UUID, frozenset[str]], bytes] = {}
+        self._tokens: dict[tuple[UUID, frozenset[str]], tuple[bytes, Place]] = {}
 
     def get(self, grant_id: UUID, scopes: frozenset[str]) -> AccessToken | None:
         """The token, or None."""
-        sealed = self._tokens.get((grant_id, scopes))
-        return None if sealed is None else _unpack(self._sealer.open(sealed, _place("memory", grant_id, scopes)))
+        kept = self._tokens.get((grant_id, scopes))
+        return None if kept is None else _unpack(self._sealer.open(*kept))
 
     def put(self, grant_id: UUID, scopes: frozenset[str], token: AccessToken) -> None:
         """Remember the token."""
         while len(self._tokens) >= MEMORY_SIZE:
             self._tokens.pop(next(iter(self._tokens)), None)
-        self._tokens[grant_id, scopes] = self._sealer.seal(_pack(token), _place("memory", grant_id, scopes))
+        place = _place("memory", grant_id, scopes)
+        self._tokens[grant_id, scopes] = self._sealer.seal(_pack(token), place), place
 
 
 class RedisAccessTokens:

@@ -1,8 +1,11 @@
-"""Group commit: callers who come while a write is under way are written together by the next one.
+"""Group commit: callers who come at the same time are written together.
 
-A commit that is safe on disk costs an `fsync`, whether it holds one row or twenty. The first caller writes for itself;
-those who come meanwhile queue up, and when it is done the first of them writes for all of them. Nobody works longer
-than for one batch, and there is no thread in between.
+A commit that is safe on disk costs an `fsync`, whether it holds one row or twenty. The first caller writes, for all who
+are there; those who come meanwhile queue up, and when it is done the first of them writes for all of them. Nobody
+works longer than for one batch, and there is no thread in between.
+
+Callers come back: those of one batch are likely to meet in the next. So whoever writes waits for as many as there were
+the last time, for a moment; a caller who was alone waits for nobody.
 """
 
 import threading
@@ -11,6 +14,8 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+GATHERING_SECONDS = 0.001
 
 
 class _Turn(Generic[T, R]):
@@ -35,6 +40,8 @@ class GroupCommit(Generic[T, R]):
         self._lock = threading.Lock()
         self._queue: list[_Turn[T, R]] = []
         self._writing = False
+        self._expected = 1
+        self._complete: threading.Lock | None = None
 
     def submit(self, item: T) -> R:
         """The item's outcome, once it is written."""
@@ -42,6 +49,9 @@ class GroupCommit(Generic[T, R]):
         with self._lock:
             self._queue.append(turn)
             leads, self._writing = not self._writing, True
+            if self._complete is not None and len(self._queue) >= self._expected:
+                self._complete.release()
+                self._complete = None
         if not leads:
             turn.wake.acquire()
         if turn.outcome is None and turn.error is None:
@@ -53,8 +63,7 @@ class GroupCommit(Generic[T, R]):
 
     def _lead(self) -> None:
         """Write for all who are in the queue, and leave the next batch to the first of those who came meanwhile."""
-        with self._lock:
-            batch, self._queue = self._queue, []
+        batch = self._gather()
         try:
             for turn, outcome in zip(batch, self._write([turn.item for turn in batch]), strict=True):
                 turn.outcome = outcome
@@ -67,3 +76,17 @@ class GroupCommit(Generic[T, R]):
                 self._queue[0].wake.release()
         for turn in batch[1:]:
             turn.wake.release()
+
+    def _gather(self) -> list[_Turn[T, R]]:
+        """All who are in the queue, when they are as many as in the last batch, or a moment later."""
+        complete = None
+        with self._lock:
+            if len(self._queue) < self._expected:
+                complete = self._complete = threading.Lock()
+                complete.acquire()
+        if complete is not None:
+            complete.acquire(timeout=GATHERING_SECONDS)
+        with self._lock:
+            batch, self._queue, self._complete = self._queue, [], None
+        self._expected = len(batch)
+        return batch

@@ -6,11 +6,10 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from service_kit.metrics import SECONDS
 
-_ISSUED = Histogram(
-    "vault_access_token_seconds",
+_ISSUED = Counter(
+    "vault_access_tokens",
     "Access tokens asked for, by outcome: `memory`, `obtained`, or the name of what went wrong.",
     ("outcome",),
-    buckets=SECONDS,
 )
 _REFRESHED = Histogram(
     "vault_refresh_seconds", "Refreshes at an authorization server.", ("provider", "outcome"), buckets=SECONDS
@@ -36,9 +35,9 @@ _UNSEALED = Gauge(
 class PrometheusTelemetry:
     """`application.ports.Telemetry`, and what the adapters have to tell."""
 
-    def issued(self, outcome: str, seconds: float) -> None:
+    def issued(self, outcome: str) -> None:
         """An access token was asked for."""
-        _ISSUED.labels(outcome).observe(seconds)
+        _ISSUED.labels(outcome).inc()
 
     def refreshed(self, provider: str, outcome: str, seconds: float) -> None:
         """An authorization server was asked to refresh."""

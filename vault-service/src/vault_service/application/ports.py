@@ -280,7 +280,7 @@ class GuardedProvider(Provider, Protocol):
 class Telemetry(Protocol):
     """What is measured. Nothing depends on it, and it never raises. Durations are in seconds."""
 
-    def issued(self, outcome: str, seconds: float) -> None:
+    def issued(self, outcome: str) -> None:
         """An access token was asked for; outcome: `memory`, `obtained`, or the name of what went wrong."""
         ...
 

@@ -63,7 +63,8 @@ def test_those_who_were_together_are_waited_for(monkeypatch: pytest.MonkeyPatch)
         writer.go.release(100)
         assert [caller.result(30) for caller in (first, *others)] == [0, 10, 20, 30]
         monkeypatch.setattr(group_commit, "GATHERING_SECONDS", 60)
-        assert [caller.result(30) for caller in [pool.submit(group.submit, number) for number in (4, 5, 6)]]
+        again = [pool.submit(group.submit, number) for number in (4, 5, 6)]
+        assert [caller.result(30) for caller in again] == [40, 50, 60]
         monkeypatch.setattr(group_commit, "GATHERING_SECONDS", 0.001)
         assert pool.submit(group.submit, 7).result(30) == 70
         monkeypatch.setattr(group_commit, "GATHERING_SECONDS", 60)

@@ -106,6 +106,8 @@ def build(settings: Settings) -> Service:
     }
     terms = {name: provider.terms for name, provider in configured.by_name.items()}
     providers = {name: Breaker(server, partial(telemetry.paused, name)) for name, server in servers.items()}
+    for name in servers:
+        telemetry.paused(name, 0)
     # Threads that serve, as many that call each provider, and the background; each of the callers may hold a lock.
     callers = threads * len(providers)
     url = settings.database_url.reveal()

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import requests
+from stack import eventually
 
 from local_stack import gateway, ports
 from local_stack.process import Processes
@@ -29,15 +30,14 @@ class Replica(ThreadingHTTPServer):
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers everything with the replica's status and name; 503 with a code that only a service has."""
+    """Answers everything with the replica's status and a code that only a service has; closes each connection."""
 
-    protocol_version = "HTTP/1.1"
     server: Replica
 
     def do_GET(self) -> None:
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
         self.server.asked += 1
-        body = json.dumps({"replica": self.server.server_address[0], "code": "its_own"}).encode()
+        body = json.dumps({"code": "its_own"}).encode()
         self.send_response(self.server.status)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -137,7 +137,12 @@ def before(tmp_path: Path) -> Iterator[Callable[[int], Before]]:
             part = gateway.part(tmp_path / "nginx", f"http://localhost:{chosen['gateway']}", values)
             processes.start(part)
             processes.wait_ready(part)
-            return Before(f"http://localhost:{chosen['gateway']}", replicas)
+            gate = Before(f"http://localhost:{chosen['gateway']}", replicas)
+            for path in (f"{VAULT}/tokens", "/api/tasks"):
+                eventually(lambda path=path: gate.statuses(1, path=path) == {200}, "the names are known")  # type: ignore[misc]
+            for each in replicas:
+                each.asked = 0
+            return gate
 
         yield start
 

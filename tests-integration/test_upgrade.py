@@ -22,7 +22,7 @@ from person import Person
 from stack import ROOT, Stack, eventually
 
 pytestmark = pytest.mark.skipif(
-    os.environ.get("STACK") == "compose", reason="test_compose_upgrade.py shows it with containers"
+    os.environ.get("STACK") == "compose", reason="test_compose_scale.py shows it with containers"
 )
 EX_CONFIG = 78
 PREPARED, FINISHED = "9998_newer.pre.sql", "9999_newer.post.sql"

@@ -169,17 +169,17 @@ def serving(scaled: ComposeStack) -> dict[str, list[str]]:
 
 
 def upgrade(scaled: ComposeStack, **changes: str) -> "subprocess.CompletedProcess[str]":
-    """Run the script; changes: what the newer release says of itself or asks for."""
+    """Run the script; changes: what is different in the newer release's environment."""
     command = [str(ROOT / "deploy" / "compose" / "upgrade"), *scaled.compose.compose_command_property[2:]]
     environ = {**os.environ, **changes}
     return subprocess.run(command, env=environ, capture_output=True, text=True, check=False, timeout=300)
 
 
 def test_an_upgrade_without_downtime(scaled: ComposeStack, load: Load, record: Recorder) -> None:
-    """To images that differ: other containers at the end, and no request was refused."""
+    """To images of another version: other containers at the end, and no request was refused."""
     before = serving(scaled)
     with load:
-        done = upgrade(scaled, REVISION="the newer one")
+        done = upgrade(scaled, VERSION="newer")
         assert done.returncode == 0, done.stdout + done.stderr
         load.goes_on()
         load.finish_tasks()
@@ -190,7 +190,7 @@ def test_an_upgrade_without_downtime(scaled: ComposeStack, load: Load, record: R
         assert len(after[name]) == len(old)
         assert not set(after[name]) & set(old)
         labels = [container["Config"]["Labels"] for container in inspect(*after[name])]
-        assert {each["org.opencontainers.image.revision"] for each in labels} == {"the newer one"}
+        assert {each["org.opencontainers.image.version"] for each in labels} == {"newer"}
     record(load, "upgrade")
 
 

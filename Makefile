@@ -64,7 +64,7 @@ test-frontend: frontend/dist/index.html ## Types and unit tests of the page
 .PHONY: test-integration
 test-integration: .venv/dev frontend/dist/index.html ## Black box, against a stack of its own, browser included
 	@echo "== integration and browser tests, against the development authorization server"
-	@$(BIN)/pytest -q tests-integration
+	@$(BIN)/pytest -q --durations=15 tests-integration
 
 .PHONY: test-keycloak
 test-keycloak: .venv/dev frontend/dist/index.html ## The same against the real Keycloak (Java 17 and Maven)

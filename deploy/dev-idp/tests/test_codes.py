@@ -41,7 +41,11 @@ def test_a_code_is_for_one_redirect_uri(world):
 
 @pytest.mark.parametrize(
     ("verifier", "reason"),
-    [("x" * 43, "PKCE verification failed: Code mismatch"), ("", "PKCE code verifier not specified")],
+    [
+        ("x" * 43, "PKCE verification failed: Code mismatch"),
+        ("short", "PKCE verification failed: Invalid code verifier"),
+        ("", "PKCE verification failed: Invalid code verifier"),
+    ],
 )
 def test_a_code_needs_its_verifier(world, verifier, reason):
     back = world.person().authorize()

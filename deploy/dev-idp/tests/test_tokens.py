@@ -101,9 +101,9 @@ def test_the_password_grant_is_for_the_command_line_only(world):
     assert world.refusal(other) == (400, "unauthorized_client", "Client not allowed for direct access grants")
 
 
-def test_a_wrong_password_is_a_401_invalid_grant(world):
+def test_a_wrong_password_is_an_invalid_grant(world):
     answer = world.program("dev-cli").post("token", grant_type="password", username="bob", password="no")
-    assert world.refusal(answer) == (401, "invalid_grant", "Invalid user credentials")
+    assert world.refusal(answer) == (400, "invalid_grant", "Invalid user credentials")
 
 
 def test_userinfo_accepts_a_token_without_aud(world):

@@ -2,11 +2,13 @@
 
 OAuth2Error (Authlib)
 ├── RequestRefusedError       400, no redirect: shown to the person on a page
+├── UnknownFlowError          400 unsupported_grant_type
 ├── UnknownClientError        401 invalid_client
+│   └── AskerRefusedError     401 invalid_client, at the introspection endpoint
 ├── ClientRefusedError        401 unauthorized_client
 │   └── FlowRefusedError      400 or 401, in words of its own
 ├── ClientNotAllowedError     403 invalid_request
-├── CredentialsRefusedError   401 invalid_grant
+├── CredentialsRefusedError   400 invalid_grant
 ├── ScopesRefusedError        400 invalid_scope
 ├── RevocationRefusedError    200 invalid_token: a token that is no (longer a) token, at the revocation endpoint
 └── InvalidGrantError         400 invalid_grant, with one of the texts below
@@ -18,6 +20,7 @@ CODE_NOT_VALID = "Code not valid"
 CODE_ELSEWHERE = "Incorrect redirect_uri"
 VERIFIER_MISSING = "PKCE code verifier not specified"
 VERIFIER_WRONG = "PKCE verification failed: Code mismatch"
+VERIFIER_INVALID = "PKCE verification failed: Invalid code verifier"
 REFRESH_INVALID = "Invalid refresh token"
 REFRESH_FOREIGN = "Invalid refresh token. Token client and authorized client don't match"
 REFRESH_EXPIRED = "Token is not active"
@@ -29,11 +32,28 @@ SESSION_GONE = "Session not active"
 SESSION_DETACHED = "Session doesn't have required client"
 USER_DISABLED = "User disabled"
 
+IN_KEYCLOAKS_WORDS = {
+    "Missing 'code' in request.": "Missing parameter: code",
+    "Missing 'refresh_token' in request.": "No refresh token",
+    "Invalid 'code_challenge'": "Invalid parameter: code_challenge",
+    "Unsupported 'code_challenge_method'": (
+        "Invalid parameter: code challenge method is not matching the configured one"
+    ),
+}
+"""What Authlib says, and what Keycloak says instead."""
+
 
 class RequestRefusedError(OAuth2Error):  # type: ignore[misc]  # Authlib has no types
     """An authorization request that must not be sent back anywhere (RFC 6749 section 4.1.2.1)."""
 
     error = "invalid_request"
+
+
+class UnknownFlowError(OAuth2Error):  # type: ignore[misc]
+    """Unsupported grant_type"""
+
+    error = "unsupported_grant_type"
+    description = __doc__
 
 
 class UnknownClientError(OAuth2Error):  # type: ignore[misc]
@@ -42,6 +62,12 @@ class UnknownClientError(OAuth2Error):  # type: ignore[misc]
     error = "invalid_client"
     description = __doc__
     status_code = 401
+
+
+class AskerRefusedError(UnknownClientError):
+    """Client authentication failed."""
+
+    description = __doc__
 
 
 class ClientRefusedError(OAuth2Error):  # type: ignore[misc]
@@ -69,7 +95,6 @@ class CredentialsRefusedError(OAuth2Error):  # type: ignore[misc]
 
     error = "invalid_grant"
     description = __doc__
-    status_code = 401
 
 
 class ScopesRefusedError(OAuth2Error):  # type: ignore[misc]

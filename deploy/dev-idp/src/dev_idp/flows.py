@@ -181,9 +181,12 @@ class Pkce(CodeChallenge):  # type: ignore[misc]
         """Raises InvalidGrantError in Keycloak's words."""
         challenged = bool(grant.request.authorization_code.code_challenge)
         if challenged and not grant.request.form.get("code_verifier"):
-            raise InvalidGrantError(errors.VERIFIER_MISSING)
+            sent = "code_verifier" in grant.request.form
+            raise InvalidGrantError(errors.VERIFIER_INVALID if sent else errors.VERIFIER_MISSING)
         try:
             super().validate_code_verifier(grant, result)
+        except InvalidRequestError as error:
+            raise InvalidGrantError(errors.VERIFIER_INVALID) from error
         except InvalidGrantError as error:
             raise InvalidGrantError(errors.VERIFIER_WRONG) from error
 

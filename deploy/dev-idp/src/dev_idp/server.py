@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from authlib.integrations.flask_oauth2 import AuthorizationServer
+from authlib.oauth2 import OAuth2Error
 from authlib.oauth2.rfc6749 import InvalidClientError, InvalidRequestError
 from authlib.oauth2.rfc6749.util import extract_basic_authorization
 from authlib.oauth2.rfc7009 import RevocationEndpoint
@@ -11,7 +12,14 @@ from authlib.oauth2.rfc7662 import IntrospectionEndpoint
 from flask import Flask
 
 from dev_idp.clients import Client
-from dev_idp.errors import ClientNotAllowedError, ClientRefusedError, RevocationRefusedError, UnknownClientError
+from dev_idp.errors import (
+    IN_KEYCLOAKS_WORDS,
+    AskerRefusedError,
+    ClientNotAllowedError,
+    ClientRefusedError,
+    RevocationRefusedError,
+    UnknownClientError,
+)
 from dev_idp.flows import AuthorizationCode, ClientCredentials, Password, Pkce, RefreshToken
 from dev_idp.realm import User
 from dev_idp.state import State
@@ -37,12 +45,20 @@ class Server(AuthorizationServer):  # type: ignore[misc]  # Authlib has no types
         return Client(record, row["secret"] if row else record.secret) if record else None
 
     def authenticate_client(self, request: Any, methods: Any, endpoint: str = "token") -> Any:
-        """Raises UnknownClientError or ClientRefusedError."""
+        """Raises UnknownClientError, also when header and body name different ones, or ClientRefusedError."""
+        in_header, in_body = extract_basic_authorization(request.headers)[0], request.form.get("client_id")
+        if in_header and in_body and in_header != in_body:
+            raise UnknownClientError
         try:
             return super().authenticate_client(request, methods, endpoint)
         except InvalidClientError as error:
-            named = extract_basic_authorization(request.headers)[0] or request.form.get("client_id", "")
+            named = in_header or in_body or ""
             raise ClientRefusedError if self.query_client(named) else UnknownClientError from error
+
+    def handle_error_response(self, request: Any, error: OAuth2Error) -> Any:
+        """In Keycloak's words."""
+        error.description = IN_KEYCLOAKS_WORDS.get(error.description, error.description)
+        return super().handle_error_response(request, error)
 
     def save_token(self, token: dict[str, Any], request: Any) -> None:
         """Done by the flow that made it."""
@@ -109,7 +125,8 @@ class _Revocation(RevocationEndpoint):  # type: ignore[misc]
 
     def authenticate_token(self, request: Any, client: Client) -> _Found:
         """Raises InvalidRequestError or RevocationRefusedError."""
-        self.check_params(request, client)
+        if "token" not in request.form:
+            raise InvalidRequestError("Token not provided")
         text = request.form["token"]
         claims = self.server.state.keys.read_secret(text) or self.server.state.verify(text)
         if claims is None:
@@ -138,11 +155,19 @@ class _Introspection(IntrospectionEndpoint):  # type: ignore[misc]
     CLIENT_AUTH_METHODS = ("client_secret_basic", "client_secret_post", "none")
 
     def authenticate_endpoint_client(self, request: Any) -> Client:
-        """Raises ClientNotAllowedError for a public client."""
-        client: Client = super().authenticate_endpoint_client(request)
+        """Raises AskerRefusedError, and ClientNotAllowedError for a public client."""
+        try:
+            client: Client = super().authenticate_endpoint_client(request)
+        except (UnknownClientError, ClientRefusedError) as error:
+            raise AskerRefusedError from error
         if client.record.secret is None:
             raise ClientNotAllowedError
         return client
+
+    def check_params(self, request: Any, client: Client) -> None:  # noqa: ARG002 - Authlib's signature
+        """Raises InvalidRequestError."""
+        if "token" not in request.form:
+            raise InvalidRequestError("Token not provided.")
 
     def query_token(self, token_string: str, token_type_hint: str | None) -> _Found | None:  # noqa: ARG002
         """None when it is of no use any more; refresh tokens are nobody's business."""

@@ -37,7 +37,7 @@ class Tokens:
         """For a person's grant, or without one for the client itself. `aud` only where a mapper adds one."""
         claims = {
             **self._about("Bearer", client, user, scope),
-            "realm_access": {"roles": list(user.realm_roles)},
+            "realm_access": {"roles": list(user.realm_roles)} if user.realm_roles else None,
             "resource_access": {name: {"roles": list(roles)} for name, roles in user.client_roles.items()},
             "allowed-origins": list(client.web_origins),
             "aud": client.audiences[0] if len(client.audiences) == 1 else list(client.audiences),

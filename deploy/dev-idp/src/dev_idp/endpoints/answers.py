@@ -16,4 +16,6 @@ def as_json(body: dict[str, Any], status: int = 200) -> Response:
 
 def refusal(error: OAuth2Error) -> Response:
     """RFC 6749 section 5.2."""
-    return as_json({"error": error.error, "error_description": error.description}, error.status_code)
+    response = as_json({"error": error.error, "error_description": error.description}, error.status_code)
+    response.headers["Pragma"] = "no-cache"
+    return response

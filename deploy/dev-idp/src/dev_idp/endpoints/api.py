@@ -9,6 +9,7 @@ from flask import Blueprint, Response, request
 
 from dev_idp.endpoints import OIDC
 from dev_idp.endpoints.answers import as_json, refusal
+from dev_idp.errors import UnknownFlowError
 from dev_idp.flows import AuthorizationCode, ClientCredentials, Password, RefreshToken
 from dev_idp.realm import SCOPE_TITLES
 from dev_idp.server import Server
@@ -26,10 +27,12 @@ def blueprint(server: Server) -> Blueprint:
 
     @routes.post(f"{OIDC}/token")
     def token() -> Any:
+        if any(len(values) > 1 for values in request.form.listvalues()):
+            raise InvalidRequestError("duplicated parameter")
         if "grant_type" not in request.form:
             raise InvalidRequestError("Missing form parameter: grant_type")
         if request.form["grant_type"] not in GRANT_TYPES:
-            return as_json({"error": "unsupported_grant_type", "error_description": "Unsupported grant_type"}, 400)
+            raise UnknownFlowError
         return server.create_token_response()
 
     @routes.post(f"{OIDC}/revoke")

@@ -50,26 +50,26 @@ def test_those_who_come_meanwhile_are_written_together() -> None:
     assert [sorted(batch) for batch in writer.batches] == [[0], list(range(1, 9))]
 
 
-def test_those_who_were_together_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As soon as all of them are back they are written; when one stays away the others wait for a moment only."""
+def test_half_of_those_who_were_about_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """When they are there they are written; when they stay away, a moment later; a caller who was alone at once."""
+    monkeypatch.setattr(group_commit, "GATHERING_SECONDS", 60)
     writer = Writer()
     group: GroupCommit[int, int] = GroupCommit(writer)
     with ThreadPoolExecutor(9) as pool:
         first = pool.submit(group.submit, 0)
         writer.began.acquire()
-        others = [pool.submit(group.submit, number) for number in (1, 2, 3)]
-        while len(group._queue) < 3:
+        others = [pool.submit(group.submit, number) for number in (1, 2, 3, 4)]
+        while len(group._queue) < 4:
             threading.Event().wait(0.001)
         writer.go.release(100)
-        assert [caller.result(30) for caller in (first, *others)] == [0, 10, 20, 30]
-        monkeypatch.setattr(group_commit, "GATHERING_SECONDS", 60)
-        again = [pool.submit(group.submit, number) for number in (4, 5, 6)]
-        assert [caller.result(30) for caller in again] == [40, 50, 60]
-        monkeypatch.setattr(group_commit, "GATHERING_SECONDS", 0.001)
+        assert [caller.result(30) for caller in (first, *others)] == [0, 10, 20, 30, 40]
+        again = [pool.submit(group.submit, number) for number in (5, 6)]
+        assert [caller.result(30) for caller in again] == [50, 60]
         assert pool.submit(group.submit, 7).result(30) == 70
-        monkeypatch.setattr(group_commit, "GATHERING_SECONDS", 60)
+        group._expected = 2
+        monkeypatch.setattr(group_commit, "GATHERING_SECONDS", 0.001)
         assert pool.submit(group.submit, 8).result(30) == 80
-    assert [sorted(batch) for batch in writer.batches] == [[0], [1, 2, 3], [4, 5, 6], [7], [8]]
+    assert [sorted(batch) for batch in writer.batches] == [[0], [1, 2, 3, 4], [5, 6], [7], [8]]
 
 
 def test_a_failure_is_everybodys_in_the_batch_and_nobody_elses() -> None:

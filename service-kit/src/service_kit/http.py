@@ -106,10 +106,10 @@ def _finish(response: Response) -> Response:
     """On every answer: what no cache and no browser may do with it, a line in the log, a measurement."""
     request = request_ctx.request
     environ, rule, status, headers = request.environ, request.url_rule, response.status_code, response.headers
-    headers["X-Request-ID"] = logs.request_id.get() or ""
-    headers["X-Content-Type-Options"] = "nosniff"
+    headers.add("X-Request-ID", logs.request_id.get() or "")
+    headers.add("X-Content-Type-Options", "nosniff")
     if "Cache-Control" not in headers:
-        headers["Cache-Control"] = "no-store"
+        headers.add("Cache-Control", "no-store")
     seconds = time.perf_counter() - environ[_STARTED]
     _seconds(rule.rule if rule else "none", request.method if rule else "any", status).observe(seconds)
     log.info(

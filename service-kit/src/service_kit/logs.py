@@ -22,12 +22,9 @@ _encoder = msgspec.json.Encoder(enc_hook=str)
 
 def configure(service: str, level: str = "info") -> None:
     """Send structlog's and the standard library's records to stderr as JSON lines. Call once, in an entry point."""
-    shared: list[Any] = [
-        _add_context(service),
-        structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False)),
-    ]
+    complete = _completed_by(service)
     structlog.configure(
-        processors=[*shared, _render],
+        processors=[complete, _rendered],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level.upper())),
         logger_factory=_Lines,
         cache_logger_on_first_use=True,
@@ -35,7 +32,7 @@ def configure(service: str, level: str = "info") -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
+            foreign_pre_chain=[complete],
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, _render_text],
         )
     )
@@ -69,20 +66,25 @@ class _Lines:
     debug = info = warning = error = critical = exception = msg
 
 
-def _add_context(service: str) -> structlog.typing.Processor:
-    def add(_logger: Any, method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+def _completed_by(service: str) -> structlog.typing.Processor:
+    """One processor for all that every line has: a line costs less than with one for each."""
+    render_exception = structlog.processors.ExceptionRenderer(
+        structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+    )
+
+    def complete(logger: Any, method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
         event["level"] = "error" if method == "exception" else method
         event["timestamp"] = datetime.now(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
         event["service"] = service
         current = request_id.get()
         if current is not None:
             event.setdefault("requestId", current)
-        return event
+        return render_exception(logger, method, event) if "exc_info" in event else event
 
-    return add
+    return complete
 
 
-def _render(_logger: Any, _method: str, event: structlog.typing.EventDict) -> bytes:
+def _render(event: structlog.typing.EventDict) -> bytes:
     try:
         return _encoder.encode(event)
     except (UnicodeError, msgspec.MsgspecError, TypeError, ValueError, OverflowError, RecursionError):
@@ -90,5 +92,9 @@ def _render(_logger: Any, _method: str, event: structlog.typing.EventDict) -> by
         return _encoder.encode({name: ascii(value) for name, value in event.items()})
 
 
-def _render_text(logger: Any, method: str, event: structlog.typing.EventDict) -> str:
-    return _render(logger, method, event).decode()
+def _rendered(_logger: Any, _method: str, event: structlog.typing.EventDict) -> bytes:
+    return _render(event)
+
+
+def _render_text(_logger: Any, _method: str, event: structlog.typing.EventDict) -> str:
+    return _render(event).decode()

@@ -1,6 +1,7 @@
 """The vault's metrics for Prometheus. Outcomes and providers are the only labels: neither persons nor tokens."""
 
 import time
+from functools import cache
 
 from prometheus_client import Counter, Gauge, Histogram
 
@@ -32,12 +33,17 @@ _UNSEALED = Gauge(
 )
 
 
+@cache
+def _issued(outcome: str) -> Counter:
+    return _ISSUED.labels(outcome)
+
+
 class PrometheusTelemetry:
     """`application.ports.Telemetry`, and what the adapters have to tell."""
 
     def issued(self, outcome: str) -> None:
         """An access token was asked for."""
-        _ISSUED.labels(outcome).inc()
+        _issued(outcome).inc()
 
     def refreshed(self, provider: str, outcome: str, seconds: float) -> None:
         """An authorization server was asked to refresh."""

@@ -15,8 +15,9 @@ from compose_stack import ComposeStack
 from stack import eventually
 
 PAUSE = 0.08
-ALMOST_NEW = "295"
-"""With tokens that live 300 s: a `min_valid` that leads to a refresh about every five seconds and grant."""
+ALMOST_NEW = "290"
+"""With tokens that live 300 s: a `min_valid` that leads to a refresh about every ten seconds and grant; a refresh that
+takes long is of use all the same."""
 
 
 @dataclass
@@ -133,7 +134,7 @@ class Load:
     def _all_refreshed_since(self, before: dict[str, int]) -> bool:
         for grant in self.grants:
             answer = self.alice.access_token(grant, min_valid=ALMOST_NEW)
-            assert answer.status_code in {200, 503}, answer.text
+            assert answer.status_code in {200, 422, 503}, answer.text  # 422: it took too long to be that new
         now = self.refreshes()
         return all(now[grant] > before.get(grant, 0) for grant in self.grants)
 

@@ -31,6 +31,7 @@ def stack() -> Iterator[Stack]:
     finally:
         _keep_logs(running)
         running.clean()
+        shutil.rmtree(state_dir, ignore_errors=True)
     assert found == [], "secrets where none may be"
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from service_kit import settings
 from service_kit.secret import Secret
-from service_kit.settings import SettingsError, load, masked, number, setting
+from service_kit.settings import SettingsError, load, masked, number, one_of, setting
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,6 +110,14 @@ def test_a_faulty_number_is_refused(value: str) -> None:
     with pytest.raises(ValueError, match="is not"):
         number(0, 1)(value)
     assert (number(0, 1)("0"), number(0, 1)("1")) == (0, 1)
+
+
+def test_one_of_some_words() -> None:
+    """In whatever case; another one is refused with the choice."""
+    parse = one_of("info", "error")
+    assert [parse("info"), parse("ERROR")] == ["info", "error"]
+    with pytest.raises(ValueError, match="is none of info, error"):
+        parse("hunter2")
 
 
 def test_what_is_optional_may_be_empty() -> None:

@@ -17,6 +17,8 @@ import structlog
 
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 
+LEVELS = ("debug", "info", "warning", "error")
+
 _encoder = msgspec.json.Encoder(enc_hook=str)
 
 

@@ -115,6 +115,17 @@ def words(value: str) -> frozenset[str]:
     return frozenset(value.replace(",", " ").split())
 
 
+def one_of(*choices: str) -> Callable[[str], str]:
+    """One of some words, in lower case."""
+
+    def parse(value: str) -> str:
+        if value.lower() not in choices:
+            raise ValueError(f"is none of {', '.join(choices)}")
+        return value.lower()
+
+    return parse
+
+
 def whole(minimum: int, maximum: int) -> Callable[[str], int]:
     """A whole number within bounds, both included."""
 

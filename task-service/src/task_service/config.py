@@ -4,8 +4,9 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from service_kit.logs import LEVELS
 from service_kit.secret import Secret
-from service_kit.settings import load, number, optional_url, secret, setting, text, url, whole
+from service_kit.settings import load, number, one_of, optional_url, secret, setting, text, url, whole
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -29,7 +30,7 @@ class Settings:
     metrics_bind: str = setting(
         "METRICS_BIND", str, "host:port where a worker answers with its metrics; empty: nowhere.", default=""
     )
-    log_level: str = setting("LOG_LEVEL", text, "debug, info, warning or error.", default="info")
+    log_level: str = setting("LOG_LEVEL", one_of(*LEVELS), f"{', '.join(LEVELS)}.", default="info")
 
 
 def read(environ: Mapping[str, str] = os.environ) -> Settings:

@@ -5,10 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from service_kit.logs import LEVELS
 from service_kit.secret import Secret
 from service_kit.settings import (
     SettingsError,
     load,
+    one_of,
     optional_secret,
     optional_url,
     secret,
@@ -92,7 +94,7 @@ class Settings:
         default="0",
     )
     threads: int = setting("WEB_THREADS", whole(1, 256), "Threads of each process; sizes the pools.", default="8")
-    log_level: str = setting("LOG_LEVEL", text, "debug, info, warning or error.", default="info")
+    log_level: str = setting("LOG_LEVEL", one_of(*LEVELS), f"{', '.join(LEVELS)}.", default="info")
 
     @property
     def providers(self) -> Providers:

@@ -78,5 +78,8 @@ def test_in_the_foreground_a_death_is_named_and_the_end_is_the_end_of_all(
     os.kill(fresh.pid("redis"), signal.SIGKILL)
     eventually(lambda: "redis has died; `make start` in another terminal brings it back" in told.read_text(), "a word")
     foreground.send_signal(ending)
-    assert foreground.wait(60) == 0
+    try:
+        assert foreground.wait(60) == 0
+    finally:
+        foreground.kill()
     assert not [pid for pid in running if is_running(pid)]

@@ -48,8 +48,8 @@ def _start(stack: Stack, chosen: Options) -> int:
 
 def _run(stack: Stack, chosen: Options) -> int:
     """Start, and stay in the foreground until Ctrl-C (or SIGTERM, or the terminal is closed)."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)  # SIGINT too: a shell without job control starts us with it ignored
     try:
         _start(stack, chosen)
         print("Ctrl-C stops it.", flush=True)

@@ -44,6 +44,8 @@ class ComposeStack(Stack):
         self.project = f"test-{state_dir.name}".lower()
         env_file = state_dir / "compose.env"
         chosen = {"COMPOSE_PROJECT_NAME": self.project, **self.ports}
+        for name in chosen:  # make exports its variables, empty ones too, and the environment counts before the file
+            os.environ.pop(name, None)
         env_file.write_text("".join(f"{name}={value}\n" for name, value in chosen.items()))
         self.compose = DockerCompose(
             ROOT, ["docker-compose.yml", str(doors.relative_to(ROOT))], build=True, env_file=str(env_file)

@@ -85,7 +85,7 @@ bench-vault: .venv/dev frontend/dist/index.html ## Speed of the vault: figures P
 	@PYTHONPATH=tests-integration $(BIN)/python -m bench vault $(BENCH)
 
 .PHONY: test-compose
-test-compose: .venv/dev ## The same against docker-compose.yml, with several replicas and faults (a container engine)
+test-compose: .venv/dev frontend/dist/index.html ## The same against docker-compose.yml, with several replicas and faults (a container engine)
 	@docker info >/dev/null 2>&1 || { echo "make test-compose needs a container engine, and none answers" >&2; exit 1; }
 	@echo "== integration and browser tests, against docker-compose.yml"
 	@STACK=compose $(BIN)/pytest -q tests-integration

@@ -136,7 +136,7 @@ class Load:
             answer = self.alice.access_token(grant, min_valid=ALMOST_NEW)
             assert answer.status_code in {200, 422, 503}, answer.text  # 422: it took too long to be that new
         now = self.refreshes()
-        return all(now[grant] > before.get(grant, 0) for grant in self.grants)
+        return all(now.get(grant, 0) > before.get(grant, 0) for grant in self.grants)
 
     def _attempts(self, outcome: str) -> dict[str, int]:
         with psycopg.connect(self._database("tasks")) as connection:

@@ -116,6 +116,7 @@ class ComposeStack(Stack):
         return {
             "IDP": "keycloak",
             "GATEWAY_URL": f"http://localhost:{ports['GATEWAY_PORT']}",
+            "PUBLIC_URL": f"http://localhost:{ports['GATEWAY_PORT']}",
             "ISSUER": f"http://localhost:{ports['IDP_PORT']}/realms/demo",
             "POSTGRES_SUPERUSER_URL": f"postgresql://postgres:{secrets['database_superuser']}@{server}/postgres",
             "VAULT_DATABASE_URL": f"postgresql://vault:{secrets['database_vault']}@{server}/vault",

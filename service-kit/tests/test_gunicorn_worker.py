@@ -1,20 +1,18 @@
 """What gunicorn itself refuses is a problem document; what was sent is neither shown nor logged."""
 
 import json
-import os
 import socket
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
 import pytest
 from gunicorn.workers.gthread import ThreadWorker
+from served import served
 
 from service_kit import gunicorn_worker
 from service_kit.gunicorn_worker import Worker
@@ -39,43 +37,9 @@ HEAD = b"POST /notes HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
 @pytest.fixture(scope="module")
 def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     """A service of one process."""
-    with served(tmp_path_factory.mktemp("gunicorn"), workers=1) as chosen:
-        yield chosen
-
-
-@contextmanager
-def served(folder: Path, workers: int) -> Iterator[int]:
-    """A service behind gunicorn with our settings; its log is `log` in its folder."""
-    (folder / "service").mkdir()
-    (folder / "service" / "wsgi.py").write_text(APPLICATION)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        chosen: int = probe.getsockname()[1]
-    command = [sys.executable, "-m", "gunicorn", "-c", "python:service_kit.gunicorn_config", "service.wsgi:app"]
-    environ = {**os.environ, "BIND": f"127.0.0.1:{chosen}", "WEB_WORKERS": str(workers), "WEB_THREADS": "2"}
-    with (
-        (folder / "log").open("wb") as written,
-        subprocess.Popen(command, cwd=folder, env=environ, stderr=written) as it,
-    ):
-        try:
-            deadline = time.monotonic() + 30
-            while not answers(chosen):
-                assert it.poll() is None, (folder / "log").read_text()
-                assert time.monotonic() < deadline
-                time.sleep(0.05)
-            yield chosen
-        finally:
-            it.terminate()
-    assert "hidden" not in (folder / "log").read_text()
-
-
-def answers(port: int) -> bool:
-    """Whether somebody listens."""
-    try:
-        with socket.create_connection(("127.0.0.1", port), timeout=1):
-            return True
-    except OSError:
-        return False
+    with served(tmp_path_factory.mktemp("gunicorn"), APPLICATION, workers=1) as service:
+        yield service.port
+    assert "hidden" not in (service.folder / "log").read_text()
 
 
 @pytest.fixture
@@ -161,9 +125,9 @@ def test_a_process_with_more_connections_leaves_the_next_to_another(monkeypatch:
 
 def test_the_processes_see_one_another(tmp_path: Path) -> None:
     """Connections that come together do not all go to one of two."""
-    with served(tmp_path, workers=2) as port:
+    with served(tmp_path, APPLICATION, workers=2) as service:
         deadline = time.monotonic() + 30
-        while len(together(port, 8)) < 2:
+        while len(together(service.port, 8)) < 2:
             assert time.monotonic() < deadline
 
 

@@ -4,12 +4,12 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from queue import SimpleQueue
 
 import psycopg
 import pytest
 from replica import SERVICE, Replica
 
-from vault_service.adapters import group_commit
 from vault_service.adapters.group_commit import GroupCommit
 from vault_service.application.errors import GrantUnusableError, StorageUnavailableError
 from vault_service.domain.audit import Entry, Event
@@ -42,7 +42,7 @@ def test_those_who_come_meanwhile_are_written_together() -> None:
         first = pool.submit(group.submit, 0)
         writer.began.acquire()
         others = [pool.submit(group.submit, number) for number in range(1, 9)]
-        while len(group._queue) < 8:
+        while group._orders.qsize() < 8:
             threading.Event().wait(0.001)
         writer.go.release(2)
         assert first.result(30) == 0
@@ -50,26 +50,26 @@ def test_those_who_come_meanwhile_are_written_together() -> None:
     assert [sorted(batch) for batch in writer.batches] == [[0], list(range(1, 9))]
 
 
-def test_half_of_those_who_were_about_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    """When they are there they are written; when they stay away, a moment later; a caller who was alone at once."""
-    monkeypatch.setattr(group_commit, "GATHERING_SECONDS", 60)
+def test_those_who_come_together_are_told_together_and_need_not_wait() -> None:
+    """Each order gets the outcomes of its own items, in their order, or what went wrong with the batch."""
     writer = Writer()
     group: GroupCommit[int, int] = GroupCommit(writer)
-    with ThreadPoolExecutor(9) as pool:
-        first = pool.submit(group.submit, 0)
-        writer.began.acquire()
-        others = [pool.submit(group.submit, number) for number in (1, 2, 3, 4)]
-        while len(group._queue) < 4:
-            threading.Event().wait(0.001)
-        writer.go.release(100)
-        assert [caller.result(30) for caller in (first, *others)] == [0, 10, 20, 30, 40]
-        again = [pool.submit(group.submit, number) for number in (5, 6)]
-        assert [caller.result(30) for caller in again] == [50, 60]
-        assert pool.submit(group.submit, 7).result(30) == 70
-        group._expected = 2
-        monkeypatch.setattr(group_commit, "GATHERING_SECONDS", 0.001)
-        assert pool.submit(group.submit, 8).result(30) == 80
-    assert [sorted(batch) for batch in writer.batches] == [[0], [1, 2, 3, 4], [5, 6], [7], [8]]
+    told: SimpleQueue[tuple[str, Sequence[int | Exception]]] = SimpleQueue()
+    for name, items in {"first": [1], "second": [2, 3, 4], "third": [5], "fourth": [-1, 6]}.items():
+        group.submit_soon(items, lambda outcomes, name=name: told.put((name, outcomes)))  # type: ignore[misc]
+        if name == "first":
+            writer.began.acquire()
+        if name == "third":
+            writer.go.release(2)
+            assert [told.get(timeout=30) for _ in range(3)] == [
+                ("first", [10]),
+                ("second", [20, 30, 40]),
+                ("third", [50]),
+            ]
+            writer.go.release()
+    name, outcomes = told.get(timeout=30)
+    assert (name, [type(outcome) for outcome in outcomes]) == ("fourth", [StorageUnavailableError] * 2)
+    assert writer.batches == [[1], [2, 3, 4, 5], [-1, 6]]
 
 
 def test_a_failure_is_everybodys_in_the_batch_and_nobody_elses() -> None:

@@ -17,6 +17,7 @@ from service_kit.jwt import InvalidTokenError
 
 MEMO_SECONDS: Final = 60
 MEMO_SIZE: Final = 4096
+_UNKNOWN: Final = (float("-inf"), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +46,21 @@ class Verifier:
     def verify(self, token: str) -> Claims:
         """The claims of a good token. Raises InvalidTokenError, or IssuerUnavailableError when no keys are known."""
         now = self._clock()
-        digest = hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
-        remembered = self._memo.get(digest)
-        if remembered is not None and now < remembered[0]:
-            return remembered[1]
+        digest = _digest(token)
+        remembered = self._remembered(digest, now)
+        if remembered is not None:
+            return remembered
         claims = self._verify(token, now)
         self._remember(digest, min(now + MEMO_SECONDS, claims.expires_at), claims)
         return claims
+
+    def remembered(self, token: str) -> Claims | None:
+        """The claims of a token that was good a moment ago; never waits."""
+        return self._remembered(_digest(token), self._clock())
+
+    def _remembered(self, digest: bytes, now: float) -> Claims | None:
+        until, claims = self._memo.get(digest, _UNKNOWN)
+        return claims if now < until else None
 
     def _verify(self, token: str, now: float) -> Claims:
         header, payload = jwt.verify(token, self._issuer, self._audience, now)
@@ -74,3 +83,7 @@ class Verifier:
                 for oldest in list(self._memo)[: MEMO_SIZE // 4]:
                     del self._memo[oldest]
             self._memo[digest] = (until, claims)
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()

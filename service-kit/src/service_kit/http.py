@@ -83,21 +83,36 @@ def unauthorized(detail: str, challenge: str) -> Problem:
 
 def bearer_token() -> str:
     """The raw bearer token of the request, not verified. Problem: 401 `unauthorized` when there is none."""
-    given: str = request_ctx.request.environ.get("HTTP_AUTHORIZATION", "")
-    scheme, _, rest = given.partition(" ")
+    return bearer_token_in(request_ctx.request.environ.get("HTTP_AUTHORIZATION", ""))
+
+
+def bearer_token_in(authorization: str) -> str:
+    """The raw bearer token in that header's value. Problem: 401 `unauthorized` when there is none."""
+    scheme, _, rest = authorization.partition(" ")
     token = rest.lstrip(" ")
     if scheme.lower() != "bearer" or not token or " " in token or "," in token or not token.isascii():
         raise unauthorized("A bearer access token is needed.", "")
     return token
 
 
+def request_id_from(given: str) -> str:
+    """The request id that a caller has given in `X-Request-ID`, or a new one."""
+    # Not a secret; asking the system for randomness would let other threads in.
+    return given if _REQUEST_ID.fullmatch(given) else f"{random.getrandbits(128):032x}"
+
+
+def record(method: str, path: str, status: int, *, route: str | None, started: float, client: str | None) -> None:
+    """A line in the log and a measurement for a request that is answered. started: by `time.perf_counter`."""
+    seconds = time.perf_counter() - started
+    _seconds(route or "none", method if route else "any", status).observe(seconds)
+    log.info("http.request", method=method, path=path, status=status, ms=round(seconds * 1000, 2), client=client)
+
+
 def _begin() -> None:
     request = request_ctx.request
     environ = request.environ
     environ[_STARTED] = time.perf_counter()
-    given = environ.get("HTTP_X_REQUEST_ID", "")
-    # Not a secret; asking the system for randomness would let other threads in.
-    logs.request_id.set(given if _REQUEST_ID.fullmatch(given) else f"{random.getrandbits(128):032x}")
+    logs.request_id.set(request_id_from(environ.get("HTTP_X_REQUEST_ID", "")))
     if (request.content_length or 0) > MAX_BODY_BYTES:
         raise body_too_large()
 
@@ -110,14 +125,12 @@ def _finish(response: Response) -> Response:
     headers.add("X-Content-Type-Options", "nosniff")
     if "Cache-Control" not in headers:
         headers.add("Cache-Control", "no-store")
-    seconds = time.perf_counter() - environ[_STARTED]
-    _seconds(rule.rule if rule else "none", request.method if rule else "any", status).observe(seconds)
-    log.info(
-        "http.request",
-        method=request.method,
-        path=request.path,
-        status=status,
-        ms=round(seconds * 1000, 2),
+    record(
+        request.method,
+        request.path,
+        status,
+        route=rule.rule if rule else None,
+        started=environ[_STARTED],
         client=environ.get(_CLIENT),
     )
     return response

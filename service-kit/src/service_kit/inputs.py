@@ -87,7 +87,12 @@ def optional_body(request: Request, shape: type[T]) -> T:
 
 def query(request: Request, shape: type[T]) -> T:
     """Parse the query string; names are those of the struct on the wire. Problem: 422 `invalid_input`."""
-    parsed: T = _query(request.query_string, shape)
+    return parsed_query(request.query_string, shape)
+
+
+def parsed_query(raw: bytes, shape: type[T]) -> T:
+    """The same of a query string as it was sent."""
+    parsed: T = _query(raw, shape)
     return parsed
 
 

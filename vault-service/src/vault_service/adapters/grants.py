@@ -3,7 +3,7 @@
 A change and its line in the audit are one transaction; only a refresh is stored by itself before it is recorded.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -169,6 +169,14 @@ class PostgresGrants:
     def issue(self, requester: Requester, entry: Entry) -> bool:
         """In one statement: check the grant, count the use and record it."""
         return self._uses.record(requester, entry)
+
+    def issue_soon(
+        self,
+        uses: Sequence[tuple[Requester, Entry]],
+        done: Callable[[Sequence[bool | Exception]], None],
+    ) -> None:
+        """The same for several, without waiting."""
+        self._uses.record_soon(uses, done)
 
     def authorize(self, grant_id: UUID, requester: Requester) -> StoredGrant:
         """The grant, for a requester that may use it now."""

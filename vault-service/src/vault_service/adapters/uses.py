@@ -5,7 +5,8 @@ prepared; past psycopg's cursor, which would cost more than all the rest of a re
 counted by a statement of its own, so that parallel callers cannot exceed the limit.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import msgspec
 import psycopg
@@ -39,6 +40,20 @@ class Use(msgspec.Struct, frozen=True):
     is_owner: bool
 
 
+def _use(requester: Requester, entry: Entry, row: Mapping[str, Any]) -> Use:
+    return Use(
+        at=entry.at.isoformat(),
+        grant_id=str(entry.grant_id),
+        issuer=entry.owner.issuer,
+        subject=entry.owner.sub,
+        actor=entry.actor,
+        request_id=entry.request_id,
+        key_id=row["key_id"],
+        mac=row["mac"].hex(),
+        is_owner=requester.is_owner,
+    )
+
+
 class Uses:
     """Records uses of grants, durably, before a token leaves."""
 
@@ -57,20 +72,17 @@ class Uses:
         entry: its actor is the requester's client. Raises StorageUnavailableError: nothing may leave then.
         """
         row = self._audit.row(entry)
-        use = Use(
-            at=entry.at.isoformat(),
-            grant_id=str(entry.grant_id),
-            issuer=entry.owner.issuer,
-            subject=entry.owner.sub,
-            actor=entry.actor,
-            request_id=entry.request_id,
-            key_id=row["key_id"],
-            mac=row["mac"].hex(),
-            is_owner=requester.is_owner,
-        )
-        if self._group.submit(use):
+        if self._group.submit(_use(requester, entry, row)):
             return True
         return self._database.one(_QUERIES["issue"], {**row, "is_owner": requester.is_owner}) is not None
+
+    def record_soon(
+        self,
+        uses: Sequence[tuple[Requester, Entry]],
+        done: Callable[[Sequence[bool | Exception]], None],
+    ) -> None:
+        """The same without waiting, for grants whose uses are not limited; uses of others are not recorded."""
+        self._group.submit_soon([_use(*use, self._audit.row(use[1])) for use in uses], done)
 
     def close(self) -> None:
         """Close the connection, for good."""

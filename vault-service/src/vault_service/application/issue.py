@@ -66,6 +66,25 @@ class IssueAccessToken:
             self._telemetry.issued(outcome)
         return token
 
+    def remembered(self, need: Need) -> AccessToken | None:
+        """A token that this process remembers and that needs nothing done about it; not recorded yet."""
+        token = self._memory.get(*need.key)
+        return token if self._judge(token, need) is Freshness.SERVE else None
+
+    def record_soon(self, needs: Sequence[Need], done: Callable[[Sequence[bool | Exception]], None]) -> None:
+        """Record that remembered tokens are issued, without waiting.
+
+        Another thread calls `done`; only where the outcome is True may the token leave. After False `issue` says more.
+        """
+
+        def told(outcomes: Sequence[bool | Exception]) -> None:
+            for outcome in outcomes:
+                if outcome is not False:
+                    self._telemetry.issued("memory" if outcome is True else type(outcome).__name__)
+            done(outcomes)
+
+        self._grants.issue_soon([(need.requester, self._entry(need)) for need in needs], told)
+
     def _issue(self, need: Need) -> tuple[AccessToken, str]:
         token = self._memory.get(*need.key)
         freshness = self._judge(token, need)
@@ -107,13 +126,13 @@ class IssueAccessToken:
             raise MinValidUnattainableError
 
     def _record(self, need: Need) -> None:
-        owner = need.requester.owner
-        entry = Entry(
-            Event.TOKEN_ISSUED, need.grant_id, owner, need.requester.client, need.request_id, self._clock.now()
-        )
-        if not self._grants.issue(need.requester, entry):
+        if not self._grants.issue(need.requester, self._entry(need)):
             self._grants.authorize(need.grant_id, need.requester)  # says why
             raise StorageUnavailableError
+
+    def _entry(self, need: Need) -> Entry:
+        by = need.requester
+        return Entry(Event.TOKEN_ISSUED, need.grant_id, by.owner, by.client, need.request_id, self._clock.now())
 
     def _left(self, token: AccessToken) -> float:
         return token.expires_at - self._clock.now().timestamp()

@@ -1,6 +1,6 @@
 """What the use cases need from outside, as Protocols. Adapters implement them; `bootstrap` wires them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -164,6 +164,17 @@ class Grants(Protocol):
 
     def issue(self, requester: Requester, entry: Entry) -> bool:
         """In one statement: check the grant, count the use and record it. False when the grant gives nothing."""
+        ...
+
+    def issue_soon(
+        self,
+        uses: Sequence[tuple[Requester, Entry]],
+        done: Callable[[Sequence[bool | Exception]], None],
+    ) -> None:
+        """The same for several, without waiting: another thread calls `done` with each one's outcome or error.
+
+        False may also mean that the grant's uses are limited; `issue` knows.
+        """
         ...
 
     def authorize(self, grant_id: UUID, requester: Requester) -> StoredGrant:

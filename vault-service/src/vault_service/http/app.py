@@ -5,8 +5,9 @@ from http import HTTPStatus
 import msgspec
 from flask import Flask, Response
 
-from service_kit import health
+from service_kit import fast_path, health
 from service_kit import http as kit
+from vault_service.http.fast_path import CachedTokens
 from vault_service.http.problems import TABLE
 from vault_service.http.routes import create_api
 from vault_service.http.vault import Vault
@@ -24,4 +25,5 @@ def create_app(vault: Vault) -> Flask:
 
     app.register_blueprint(api.blueprint)
     app.register_blueprint(health.blueprint(vault.needed, vault.useful))
+    fast_path.install(app, CachedTokens(vault))
     return app

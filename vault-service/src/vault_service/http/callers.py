@@ -8,8 +8,11 @@ from service_kit.bearer import Claims
 from service_kit.inputs import invalid
 from service_kit.problems import Problem
 from vault_service.application.errors import GrantNotFoundError, ServiceNotAllowedError
+from vault_service.application.issue import parse_scope
 from vault_service.application.ports import Requester
+from vault_service.application.refresh import Need
 from vault_service.domain.grant import Subject
+from vault_service.http.schemas import TokenQuery
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,17 @@ class Policy:
         if claims.client in self.owner_clients and subject in {None, claims.subject}:
             return Requester(claims.client, is_owner=True, owner=owner(claims))
         raise ServiceNotAllowedError
+
+
+def need(query: TokenQuery, policy: Policy, claims: Claims, request_id: str) -> Need:
+    """What a caller of `access-token` asks for. Raises what `Policy.requester`, `grant_id` and `parse_scope` raise."""
+    return Need(
+        grant_id=grant_id(query.id),
+        requester=policy.requester(claims, query.subject),
+        scopes=parse_scope(query.scope),
+        min_valid=float(query.min_valid),
+        request_id=request_id,
+    )
 
 
 def owner(claims: Claims) -> Subject:

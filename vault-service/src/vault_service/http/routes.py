@@ -9,8 +9,6 @@ from service_kit.bearer import Claims
 from service_kit.http import authenticate, respond
 from service_kit.openapi import Api, Link
 from vault_service.application.consent import Wish
-from vault_service.application.issue import parse_scope
-from vault_service.application.refresh import Need
 from vault_service.domain.grant import Limits
 from vault_service.http import callback, callers
 from vault_service.http.batch import batched
@@ -128,13 +126,7 @@ def _token_routes(api: Api, vault: Vault) -> None:
         """
         claims = authenticate(vault.verifier)
         query = inputs.query(request, TokenQuery)
-        need = Need(
-            grant_id=callers.grant_id(query.id),
-            requester=vault.policy.requester(claims, query.subject),
-            scopes=parse_scope(query.scope),
-            min_valid=float(query.min_valid),
-            request_id=logs.request_id.get() or "",
-        )
+        need = callers.need(query, vault.policy, claims, logs.request_id.get() or "")
         return respond(issued_token(need.grant_id, vault.issue.issue(need), vault.now()))
 
     @api.route(

@@ -4,21 +4,30 @@ A closed loop keeps a number of callers busy: each sends when it has been answer
 says so, whether the answers come or not, and counts each latency from the moment when the request was due: a server
 that stalls is charged for everybody who had to wait meanwhile ("coordinated omission" left out none of them).
 Arrivals are a Poisson process, as those of callers who know nothing of each other.
+
+Bare sockets and `select`: what the client spends is taken from the server where both share few cores, and an event loop
+that counts in milliseconds would send late and charge the server for it.
 """
 
-import asyncio
 import gc
 import random
+import re
+import select
+import socket
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from typing import Protocol
 from urllib.parse import urlsplit
 
 from bench.outcome import BenchError, Outcome
 
 ANSWER_SECONDS = 30.0
+
+_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+_CHUNKED = re.compile(rb"\r\ntransfer-encoding: *chunked", re.IGNORECASE)
+_CLOSES = re.compile(rb"\r\nconnection: *close", re.IGNORECASE)
 
 
 class Caller(Protocol):
@@ -37,118 +46,148 @@ class Caller(Protocol):
 
 def closed(callers: Sequence[Caller], seconds: float) -> Outcome:
     """Keep the callers busy for so long."""
-    with _undisturbed():
-        return asyncio.run(_closed(callers, seconds))
+    with closing(_Load(callers)) as load, _undisturbed():
+        load.begin()
+        started = time.perf_counter()
+        while time.perf_counter() < started + seconds:
+            while load.idle:
+                load.send(time.perf_counter())
+            load.receive(ANSWER_SECONDS)
+        load.finish()
+        return Outcome.of(load.latencies, time.perf_counter() - started)
 
 
 def opened(callers: Sequence[Caller], rate: float, seconds: float, seed: int) -> Outcome:
     """Let `rate` requests a second arrive for so long; each is sent by the caller that has been idle for longest."""
-    with _undisturbed():
-        return asyncio.run(_opened(callers, rate, seconds, random.Random(seed)))
+    chance = random.Random(seed)
+    waiting: deque[float] = deque()
+    with closing(_Load(callers)) as load, _undisturbed():
+        load.begin()
+        started = time.perf_counter()
+        due = started + chance.expovariate(rate)
+        while due < started + seconds or waiting:
+            while due <= time.perf_counter() and due < started + seconds:
+                waiting.append(due)
+                due += chance.expovariate(rate)
+            while waiting and load.idle:
+                load.send(waiting.popleft())
+            load.receive(ANSWER_SECONDS if waiting else max(due - time.perf_counter(), 0))
+        load.finish()
+        return Outcome.of(load.latencies, time.perf_counter() - started)
 
 
-async def _closed(callers: Sequence[Caller], seconds: float) -> Outcome:
-    latencies: list[float] = []
-    lines = [_Line(caller) for caller in callers]
-    started = time.perf_counter()
+class _Load:
+    """Callers who are idle, those who wait for an answer, and how long each answer took, in seconds."""
 
-    async def busy(line: _Line) -> None:
-        while (sent := time.perf_counter()) < started + seconds:
-            await line.call()
-            latencies.append(time.perf_counter() - sent)
+    def __init__(self, callers: Sequence[Caller]) -> None:
+        self.idle = deque(map(_Line, callers))
+        self.latencies: list[float] = []
+        self._busy: dict[socket.socket, _Line] = {}
 
-    try:
-        await asyncio.gather(*map(busy, lines))
-    finally:
-        for line in lines:
-            line.close()
-    return Outcome.of(latencies, time.perf_counter() - started)
+    def begin(self) -> None:
+        """One request of each caller that does not count: services keep their connections."""
+        for _ in range(len(self.idle)):
+            self.send(time.perf_counter())
+            self.finish()
+        self.latencies.clear()
 
+    def send(self, due: float) -> None:
+        """The next request of the caller that has been idle for longest."""
+        line = self.idle.popleft()
+        self._busy[line.send(due)] = line
 
-async def _opened(callers: Sequence[Caller], rate: float, seconds: float, chance: random.Random) -> Outcome:
-    latencies: list[float] = []
-    lines = [_Line(caller) for caller in callers]
-    idle: asyncio.Queue[_Line] = asyncio.Queue()
-    for line in lines:
-        await line.connect()
-        idle.put_nowait(line)
-    started = due = time.perf_counter()
+    def receive(self, seconds: float) -> None:
+        """Wait that long for answers, and take those that are there. Raises BenchError for a bad one, or for none."""
+        ready, _, _ = select.select(list(self._busy), [], [], seconds)
+        for readable in ready:
+            line = self._busy[readable]
+            if line.receive():
+                self.latencies.append(time.perf_counter() - line.due)
+                del self._busy[readable]
+                self.idle.append(line)
+        if not ready and seconds == ANSWER_SECONDS:
+            raise BenchError(f"no answer in {ANSWER_SECONDS:.0f} s")
 
-    async def arrive(due: float) -> None:
-        line = await idle.get()
-        await line.call()
-        latencies.append(time.perf_counter() - due)
-        idle.put_nowait(line)
-
-    try:
-        async with asyncio.TaskGroup() as arrivals:
-            while (due := due + chance.expovariate(rate)) < started + seconds:
-                if (early := due - time.perf_counter()) > 0:
-                    await asyncio.sleep(early)
-                arrivals.create_task(arrive(due))
-    except* BenchError as errors:
-        raise errors.exceptions[0] from None
-    finally:
-        for line in lines:
-            line.close()
-    return Outcome.of(latencies, time.perf_counter() - started)
-
-
-@dataclass
-class _Line:
-    """A caller and its connection."""
-
-    caller: Caller
-    _reader: asyncio.StreamReader | None = field(default=None, init=False)
-    _writer: asyncio.StreamWriter | None = field(default=None, init=False)
-
-    async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """The connection, made anew when the server has closed it meanwhile."""
-        if self._reader is None or self._writer is None or self._reader.at_eof():
-            self.close()
-            address = urlsplit(self.caller.origin)
-            self._reader, self._writer = await asyncio.open_connection(address.hostname, address.port)
-        return self._reader, self._writer
-
-    async def call(self) -> None:
-        """One request and its answer. Raises BenchError unless it is a 200."""
-        reader, writer = await self.connect()
-        writer.write(self.caller.request())
-        try:
-            async with asyncio.timeout(ANSWER_SECONDS):
-                status, body, stays = await _answer(reader)
-        except (OSError, EOFError, TimeoutError) as error:
-            raise BenchError(f"{self.caller.origin} did not answer: {type(error).__name__}") from None
-        if status != b"200":
-            raise BenchError(f"{self.caller.origin} answered {status.decode()}: {body[:300].decode(errors='replace')}")
-        if not stays:
-            self.close()
-        self.caller.take(body)
+    def finish(self) -> None:
+        """Wait for all answers that are still to come."""
+        while self._busy:
+            self.receive(ANSWER_SECONDS)
 
     def close(self) -> None:
         """Hang up."""
-        if self._writer is not None:
-            self._writer.close()
-        self._reader = self._writer = None
+        for line in (*self.idle, *self._busy.values()):
+            line.close()
 
 
-async def _answer(reader: asyncio.StreamReader) -> tuple[bytes, bytes, bool]:
-    """Status, body, and whether the connection stays open (RFC 9112, as far as token endpoints go)."""
-    head = (await reader.readuntil(b"\r\n\r\n")).lower()
-    status, *lines = head.rstrip().split(b"\r\n")
-    headers = dict(line.split(b":", 1) for line in lines)
-    if headers.get(b"transfer-encoding", b"").strip() == b"chunked":
-        body = b"".join([chunk async for chunk in _chunks(reader)])
-    else:
-        body = await reader.readexactly(int(headers.get(b"content-length", b"0")))
-    return status.split()[1], body, headers.get(b"connection", b"").strip() != b"close"
+class _Line:
+    """A caller and its connection. due: when the request that is under way should have been sent."""
+
+    def __init__(self, caller: Caller) -> None:
+        self.due = 0.0
+        self._caller = caller
+        self._socket: socket.socket | None = None
+        self._received = b""
+
+    def send(self, due: float) -> socket.socket:
+        """Send the next request; the socket on which the answer will come."""
+        self.due = due
+        if self._socket is None:
+            address = urlsplit(self._caller.origin)
+            self._socket = socket.create_connection((address.hostname, address.port), ANSWER_SECONDS)
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._socket.sendall(self._caller.request())
+        return self._socket
+
+    def receive(self) -> bool:
+        """Take what is there; whether the answer is whole. Raises BenchError unless it is a 200."""
+        assert self._socket is not None
+        try:
+            data = self._socket.recv(1 << 16)
+        except OSError:
+            data = b""
+        if not data:
+            raise BenchError(f"{self._caller.origin} hung up")
+        self._received += data
+        head, found, rest = self._received.partition(b"\r\n\r\n")
+        body = _body(head, rest) if found else None
+        if body is None:
+            return False
+        if head.split(b" ", 2)[1] != b"200":
+            shown = body[:300].decode(errors="replace")
+            raise BenchError(f"{self._caller.origin} answered {head[:40].decode(errors='replace')}: {shown}")
+        self._received = b""
+        if _CLOSES.search(head):
+            self.close()
+        self._caller.take(body)
+        return True
+
+    def close(self) -> None:
+        """Hang up."""
+        if self._socket is not None:
+            self._socket.close()
+        self._socket = None
 
 
-async def _chunks(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
-    size = -1
-    while size:
-        size = int((await reader.readuntil(b"\r\n")).split(b";")[0], 16)
-        yield (await reader.readexactly(size + 2))[:-2]
+def _body(head: bytes, rest: bytes) -> bytes | None:
+    """The body when it has come whole (RFC 9112, as far as token endpoints go)."""
+    if _CHUNKED.search(head):
+        return _joined(rest)
+    length = _LENGTH.search(head)
+    expected = int(length[1]) if length else 0
+    return rest if len(rest) >= expected else None
+
+
+def _joined(chunked: bytes) -> bytes | None:
+    chunks: list[bytes] = []
+    while True:
+        size, found, chunked = chunked.partition(b"\r\n")
+        length = int(size.split(b";")[0], 16) if found else 0
+        if not found or len(chunked) < length + 2:
+            return None
+        if not length:
+            return b"".join(chunks)
+        chunks.append(chunked[:length])
+        chunked = chunked[length + 2 :]
 
 
 @contextmanager

@@ -7,9 +7,10 @@ report names the tool that was used.
 import json
 import shutil
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
 from multiprocessing import get_context
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -37,13 +38,18 @@ class Get:
 
     def request(self) -> bytes:
         """The request, whole."""
-        address = urlsplit(self.url)
-        target = f"{address.path}?{address.query}" if address.query else address.path
-        lines = [f"GET {target} HTTP/1.1", f"Host: {address.netloc}", *(f"{k}: {v}" for k, v in self.headers.items())]
-        return "\r\n".join([*lines, "", ""]).encode()
+        return _request(self.url, tuple(self.headers.items()))
 
     def take(self, body: bytes) -> None:
         """Nothing to remember."""
+
+
+@lru_cache(maxsize=64)
+def _request(url: str, headers: Sequence[tuple[str, str]]) -> bytes:
+    address = urlsplit(url)
+    target = f"{address.path}?{address.query}" if address.query else address.path
+    lines = [f"GET {target} HTTP/1.1", f"Host: {address.netloc}", *(f"{name}: {value}" for name, value in headers)]
+    return "\r\n".join([*lines, "", ""]).encode()
 
 
 Tool = Callable[[Get, int, float], Outcome]

@@ -23,8 +23,8 @@ def archived() -> Iterator[tuple[Stack, Path]]:
     archive.chmod(0o777)
     stack = Stack.create(folder / "state", "dev")
     (folder / "state").mkdir(mode=0o755)
-    stack.start()
     try:
+        stack.start()
         with psycopg.connect(stack["POSTGRES_SUPERUSER_URL"], autocommit=True) as superuser:
             superuser.execute("alter system set archive_mode = on")
             superuser.execute(f"alter system set archive_command = 'cp %p {archive}/%f'")

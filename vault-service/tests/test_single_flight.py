@@ -8,7 +8,7 @@ import pytest
 from vault_service.application import bulkhead
 from vault_service.application.bulkhead import Bulkhead
 from vault_service.application.errors import ProviderUnavailableError
-from vault_service.application.single_flight import SingleFlight
+from vault_service.application.single_flight import SingleFlight, Tell
 
 
 class Work:
@@ -19,7 +19,7 @@ class Work:
         self.started = threading.Event()
         self.release = threading.Event()
 
-    def __call__(self) -> int:
+    def __call__(self, _tell: Tell[int]) -> int:
         self.calls += 1
         self.started.set()
         self.release.wait()
@@ -35,7 +35,7 @@ def test_one_call_at_a_time_and_all_get_its_outcome() -> None:
         work.started.wait()
         assert flights.under_way("key")
         assert flights.lead("key", work) is None
-        assert flights.join("other", lambda: 8, pool).result() == 8
+        assert flights.join("other", lambda _: 8, pool).result() == 8
         work.release.set()
         assert {flight.result() for flight in joined} == {7}
     assert work.calls == 1
@@ -45,7 +45,7 @@ def test_one_call_at_a_time_and_all_get_its_outcome() -> None:
 def test_a_leader_works_on_its_own_thread() -> None:
     """And others may join it."""
     flights: SingleFlight[str] = SingleFlight()
-    flight = flights.lead("key", lambda: threading.current_thread().name)
+    flight = flights.lead("key", lambda _: threading.current_thread().name)
     assert flight is not None
     assert flight.result() == threading.current_thread().name
 
@@ -54,13 +54,31 @@ def test_an_error_is_shared_and_then_forgotten() -> None:
     """The next caller tries again."""
     flights: SingleFlight[int] = SingleFlight()
 
-    def fail() -> int:
+    def fail(_tell: Tell[int]) -> int:
         raise ValueError("once")
 
     with ThreadPoolExecutor(1) as pool:
         with pytest.raises(ValueError, match="once"):
             flights.join("key", fail, pool).result()
-        assert flights.join("key", lambda: 1, pool).result() == 1
+        assert flights.join("key", lambda _: 1, pool).result() == 1
+
+
+def test_an_outcome_is_told_while_there_is_something_left_to_do() -> None:
+    """Nobody waits for the rest, and nothing that goes wrong in it changes what was told."""
+    flights: SingleFlight[int] = SingleFlight()
+    rest = threading.Event()
+
+    def work(tell: Tell[int]) -> int:
+        tell(7)
+        rest.wait()
+        raise ValueError("too late")
+
+    with ThreadPoolExecutor(1) as pool:
+        assert flights.join("key", work, pool).result(30) == 7
+        assert not flights.under_way("key")
+        rest.set()
+    with pytest.raises(ValueError, match="too late"):
+        flights.lead("key", work)
 
 
 def test_who_comes_after_a_flight_begins_another() -> None:
@@ -68,7 +86,7 @@ def test_who_comes_after_a_flight_begins_another() -> None:
     flights: SingleFlight[int] = SingleFlight()
     numbers = iter(range(100))
     with ThreadPoolExecutor(1) as pool:
-        assert [flights.join("key", lambda: next(numbers), pool).result() for _ in range(50)] == list(range(50))
+        assert [flights.join("key", lambda _: next(numbers), pool).result() for _ in range(50)] == list(range(50))
 
 
 def test_a_process_that_shuts_down_says_so() -> None:
@@ -77,7 +95,7 @@ def test_a_process_that_shuts_down_says_so() -> None:
     pool = ThreadPoolExecutor(1)
     pool.shutdown()
     with pytest.raises(RuntimeError):
-        flights.join("key", lambda: 1, pool).result()
+        flights.join("key", lambda _: 1, pool).result()
     assert not flights.under_way("key")
 
 

@@ -6,7 +6,8 @@ ends the session. So, in order:
 1. single flight in the process, on a thread that goes on when the callers have left; then the grant's lock across
    processes; what another has fetched meanwhile is taken;
 2. the intent is committed before the request is sent; no transaction stays open over it;
-3. the outcome is stored first thing, by compare-and-set on the generation;
+3. the outcome is stored first thing, by compare-and-set on the generation; then the callers have their token, and only
+   then is it shared with other replicas and the lock released;
 4. an intent found with the lock free is a crash, or an answer that never came: nobody knows whether the token was used.
    Unless the spool has the outcome, the old token is sent again, but only `REPLAY_AFTER` seconds after the intent, when
    the first request can no longer be under way. The server must allow one reuse for that to succeed.
@@ -17,6 +18,7 @@ A lock that is lost in mid-call is harmless: the compare-and-set lets one writer
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from time import perf_counter
 from uuid import UUID
 
@@ -45,7 +47,7 @@ from vault_service.application.provider_errors import (
     ScopeRefusedError,
     UncertainError,
 )
-from vault_service.application.single_flight import SingleFlight
+from vault_service.application.single_flight import SingleFlight, Tell
 from vault_service.domain.audit import Entry, Event
 from vault_service.domain.grant import AccessToken, Failure
 
@@ -118,7 +120,7 @@ class Refresher:
         """Refresh now, also a grant that has failed: it may live again. Raises what a refresh raises."""
         bulkhead = self._bulkhead(provider)
         bulkhead.admit()
-        bulkhead.wait(self._flights.join(("check", need.grant_id), lambda: self._check_alone(need), bulkhead.executor))
+        bulkhead.wait(self._flights.join(("check", need.grant_id), partial(self._check_alone, need), bulkhead.executor))
 
     def is_under_way(self, need: Need) -> bool:
         """Whether this process is refreshing for that need just now."""
@@ -127,7 +129,7 @@ class Refresher:
     def _fly(self, need: Need, provider: str) -> AccessToken:
         bulkhead = self._bulkhead(provider)
         bulkhead.admit()
-        return bulkhead.wait(self._flights.join(need.key, lambda: self._obtain_alone(need), bulkhead.executor))
+        return bulkhead.wait(self._flights.join(need.key, partial(self._obtain_alone, need), bulkhead.executor))
 
     def _bulkhead(self, provider: str) -> Bulkhead:
         bulkhead = self._bulkheads.get(provider)
@@ -138,27 +140,27 @@ class Refresher:
     def _renew(self, need: Need, report: Callable[[Exception], None]) -> None:
         try:
             with self._locks.try_hold(need.grant_id) as held:
-                flight = self._flights.lead(need.key, lambda: self._obtain_locked(need)) if held else None
+                flight = self._flights.lead(need.key, partial(self._obtain_locked, need)) if held else None
             if flight is not None:
                 flight.result()
         except Exception as error:  # noqa: BLE001 - nobody waits for this thread; what goes wrong has to be told
             report(error)
 
-    def _obtain_alone(self, need: Need) -> AccessToken:
+    def _obtain_alone(self, need: Need, tell: Tell[AccessToken]) -> AccessToken:
         started = perf_counter()
         with self._locks.hold(need.grant_id):
             self._telemetry.lock_waited(perf_counter() - started)
-            return self._obtain_locked(need)
+            return self._obtain_locked(need, tell)
 
-    def _check_alone(self, need: Need) -> AccessToken:
+    def _check_alone(self, need: Need, tell: Tell[AccessToken]) -> AccessToken:
         with self._locks.hold(need.grant_id):
-            return self._refresh(need, self._grants.checkable(need.grant_id, need.requester.owner))
+            return self._refresh(need, self._grants.checkable(need.grant_id, need.requester.owner), tell)
 
-    def _obtain_locked(self, need: Need) -> AccessToken:
+    def _obtain_locked(self, need: Need, tell: Tell[AccessToken]) -> AccessToken:
         found = self._fitting(need)
         if found is not None:
             return found
-        return self._refresh(need, self._grants.authorize(need.grant_id, need.requester))
+        return self._refresh(need, self._grants.authorize(need.grant_id, need.requester), tell)
 
     def _fitting(self, need: Need) -> AccessToken | None:
         """A token that somebody has fetched meanwhile and that is worth waiting no longer for."""
@@ -174,7 +176,7 @@ class Refresher:
     def _left(self, token: AccessToken) -> float:
         return token.expires_at - self._clock.now().timestamp()
 
-    def _refresh(self, need: Need, grant: StoredGrant) -> AccessToken:
+    def _refresh(self, need: Need, grant: StoredGrant, tell: Tell[AccessToken]) -> AccessToken:
         if grant.intent_age is not None and self._grants.replay_spool():
             raise ProviderUnavailableError(1.0)  # the outcome is stored by now
         if grant.intent_age is not None and grant.intent_age < REPLAY_AFTER:
@@ -195,7 +197,7 @@ class Refresher:
             raise ProviderUnavailableError(failed.retry_after) from failed
         except UncertainError as failed:
             raise ProviderUnavailableError(REPLAY_AFTER) from failed
-        return self._store(need, grant, answer)
+        return self._store(need, grant, answer, tell)
 
     def _ask(self, grant: StoredGrant, scopes: frozenset[str]) -> TokenAnswer:
         started = perf_counter()
@@ -210,14 +212,17 @@ class Refresher:
             self._telemetry.refreshed(grant.provider, outcome, perf_counter() - started)
         return answer
 
-    def _store(self, need: Need, grant: StoredGrant, answer: TokenAnswer) -> AccessToken:
+    def _store(self, need: Need, grant: StoredGrant, answer: TokenAnswer, tell: Tell[AccessToken]) -> AccessToken:
         entry = self._entry(Event.GRANT_REFRESHED, need, grant)
         if not self._grants.finish_refresh(grant, answer, entry):
             self._grants.authorize(need.grant_id, need.requester)  # says why, when the grant is over
             raise ProviderUnavailableError(1.0)
         expires_at = entry.at.timestamp() + answer.expires_in
         token = AccessToken(answer.access_token, expires_at, answer.expires_in, answer.scopes)
-        for cache in self._caches:
+        own, *shared = self._caches
+        own.put(need.grant_id, need.scopes, token)
+        tell(token)
+        for cache in shared:  # before the lock is free: who waits for it looks here
             cache.put(need.grant_id, need.scopes, token)
         return token
 

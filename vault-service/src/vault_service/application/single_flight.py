@@ -1,4 +1,7 @@
-"""One call at a time for each key within a process: whoever comes while it is under way shares its outcome."""
+"""One call at a time for each key within a process: whoever comes while it is under way shares its outcome.
+
+Work may tell its outcome before it is done with everything: nobody waits for what only tidies up.
+"""
 
 import threading
 from collections.abc import Callable, Hashable
@@ -7,6 +10,7 @@ from contextvars import copy_context
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
+Tell = Callable[[T], None]
 
 
 class SingleFlight(Generic[T]):
@@ -16,8 +20,11 @@ class SingleFlight(Generic[T]):
         self._lock = threading.Lock()
         self._flights: dict[Hashable, Future[T]] = {}
 
-    def join(self, key: Hashable, work: Callable[[], T], executor: Executor) -> Future[T]:
-        """The flight under way, or a new one on a thread of the executor, which goes on when nobody waits any more."""
+    def join(self, key: Hashable, work: Callable[[Tell[T]], T], executor: Executor) -> Future[T]:
+        """The flight under way, or a new one on a thread of the executor, which goes on when nobody waits any more.
+
+        work: may tell its outcome before it returns it.
+        """
         flight, is_mine = self._claim(key)
         if is_mine:
             try:
@@ -27,7 +34,7 @@ class SingleFlight(Generic[T]):
                 flight.set_exception(error)
         return flight
 
-    def lead(self, key: Hashable, work: Callable[[], T]) -> Future[T] | None:
+    def lead(self, key: Hashable, work: Callable[[Tell[T]], T]) -> Future[T] | None:
         """Do the work on this very thread, as a flight that others may join; None when one is under way already."""
         flight, is_mine = self._claim(key)
         if not is_mine:
@@ -47,15 +54,21 @@ class SingleFlight(Generic[T]):
             self._flights[key] = flight = Future()
             return flight, True
 
-    def _fly(self, key: Hashable, flight: Future[T], work: Callable[[], T]) -> None:
+    def _fly(self, key: Hashable, flight: Future[T], work: Callable[[Tell[T]], T]) -> None:
+        def tell(outcome: T) -> None:
+            self._land(key)
+            flight.set_result(outcome)
+
         try:
-            outcome = work()
-        except BaseException as error:  # noqa: BLE001 - those who wait get it
+            outcome = work(tell)
+        except BaseException as error:
+            if flight.done():
+                raise
             self._land(key)
             flight.set_exception(error)
         else:
-            self._land(key)
-            flight.set_result(outcome)
+            if not flight.done():
+                tell(outcome)
 
     def _land(self, key: Hashable) -> None:
         with self._lock:

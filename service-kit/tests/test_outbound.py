@@ -19,6 +19,15 @@ def test_a_redirect_is_an_answer_like_any_other(server: StubIssuer, status: int)
     assert set(server.requests) == {"/realms/demo/certs"}
 
 
+def test_a_cookie_is_not_kept(server: StubIssuer) -> None:
+    """The session serves many people; what a server remembers of one must not go along with another."""
+    server.headers = {"Set-Cookie": "AUTH_SESSION_ID=alice; Path=/"}
+    session = Session()
+    answers = [session.get(f"{server.url}/certs", timeout=5) for _ in range(2)]
+    assert [answer.headers["Set-Cookie"] for answer in answers] == ["AUTH_SESSION_ID=alice; Path=/"] * 2
+    assert "Cookie" not in answers[1].request.headers
+
+
 def test_the_environment_has_no_say(server: StubIssuer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Neither a proxy nor a .netrc."""
     netrc = tmp_path / "netrc"

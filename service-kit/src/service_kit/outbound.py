@@ -1,5 +1,5 @@
-"""Calls to other servers: pooled connections, the request id sent along, no redirects, no environment proxies, bounded
-answers.
+"""Calls to other servers: pooled connections, the request id sent along, no redirects, no cookies, no environment
+proxies, bounded answers.
 """
 
 from typing import Any
@@ -32,8 +32,17 @@ class Session(requests.Session):
             kwargs["headers"] = {**(kwargs.get("headers") or {}), "X-Request-ID": current}
         return super().request(method, url, *args, **kwargs)
 
-    def get_redirect_target(self, resp: requests.Response) -> None:
-        """Nowhere: a redirect is an answer like any other, and its target is not even parsed."""
+    def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:
+        """The request alone: nothing of the session, which has neither cookies nor headers to add."""
+        return request.prepare()
+
+    def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
+        """Send once. A redirect is an answer like any other; a cookie is not kept, it might be another person's."""
+        del kwargs["allow_redirects"]
+        answer = self.get_adapter(str(request.url)).send(request, **kwargs)
+        if not kwargs["stream"]:
+            _ = answer.content  # read to the end, so that the connection is free
+        return answer
 
 
 def bounded_body(answer: requests.Response, limit: int = MAX_ANSWER_BYTES) -> bytes:

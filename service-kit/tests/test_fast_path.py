@@ -36,6 +36,9 @@ class Quick:
         return None if head.query == "declines" else head.query
 
     def wait(self, begun, done):
+        if "cannot-wait" in begun:
+            raise ValueError
+
         def run():
             for query in begun:
                 Path(query).touch()
@@ -132,6 +135,7 @@ def test_it_is_taken(service: Service, data: bytes) -> None:
         b"GET /quick?declines HTTP/1.1\r\nHost: x\r\n\r\n",
         b"GET /quick?fails HTTP/1.1\r\nHost: x\r\n\r\n",
         b"GET /quick?unanswered HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /quick?cannot-wait HTTP/1.1\r\nHost: x\r\n\r\n",
         b"GET /quick?breaks HTTP/1.1\r\nHost: x\r\n\r\n",
     ],
     ids=lambda value: repr(value)[:60] if isinstance(value, bytes) else "",

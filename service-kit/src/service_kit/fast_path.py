@@ -49,7 +49,10 @@ class FastPath(Protocol[B, R]):
         ...
 
     def wait(self, begun: Sequence[B], done: Callable[[Sequence[R]], None]) -> None:
-        """Return at once; some other thread then calls `done` with an outcome for each, in their order."""
+        """Return at once; some other thread then calls `done` with an outcome for each, in their order.
+
+        What it raises means that it has begun nothing: they all go the ordinary way.
+        """
         ...
 
     def finish(self, begun: B, outcome: R) -> Answer | None:

@@ -118,7 +118,12 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
         if self._fast_path is not None and self._ready:
             ready, self._ready = self._ready, []
             done = partial(self.method_queue.defer, self._finish, ready)
-            self._fast_path.wait([exchange.begun for exchange in ready], done)
+            try:
+                self._fast_path.wait([exchange.begun for exchange in ready], done)
+            except Exception as error:
+                log.exception("http.fast_path_failed", exc_info=error)
+                for exchange in ready:
+                    self.enqueue_req(exchange.connection)
 
     def _begin(self, conn: TConn, client: socket.socket) -> _Exchange | None:
         assert self._fast_path is not None  # noqa: S101 - for the type checker; the caller has looked

@@ -47,6 +47,7 @@ HOUSEKEEPING_CONNECTIONS = 3
 HOUSEKEEPING_SECONDS = 5.0
 SEAL_SECONDS = 1.0
 KEYS_SECONDS = 60.0
+CLOCK_SECONDS = 60.0
 CLEANING_SECONDS = 3600.0
 
 log = logs.get(__name__)
@@ -131,6 +132,7 @@ def build(settings: Settings) -> Service:
         [
             *_housekeeping(grants, outbox, spool, telemetry),
             every(KEYS_SECONDS, keyring.load),
+            every(CLOCK_SECONDS, clock.read),
             every(CLEANING_SECONDS, partial(_clean, Cleaning(database, settings.grant_days))),
         ],
         _report_background,

@@ -123,31 +123,24 @@ class Database:
 
 
 class DatabaseClock:
-    """The database's clock, read once a minute and carried on by this machine's monotonic clock in between."""
+    """The database's clock, carried on by this machine's monotonic clock: who asks for the time waits for nobody."""
 
-    def __init__(self, database: Database, *, every: float = 60.0) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
-        self._every = every
-        self._read_at = float("-inf")
-        self._offset = 0.0
+        self._offset: float | None = None
 
     def now(self) -> datetime:
         """The time, in UTC. Raises StorageUnavailableError only when it was never read."""
-        before = monotonic()
-        if before - self._read_at > self._every:
-            self._read(before)
-        return datetime.fromtimestamp(monotonic() + self._offset, UTC)
+        offset = self.read() if self._offset is None else self._offset
+        return datetime.fromtimestamp(monotonic() + offset, UTC)
 
-    def _read(self, before: float) -> None:
-        known = self._read_at > float("-inf")
-        try:
-            row = self._database.one(b"select extract(epoch from clock_timestamp())::float8", {})
-        except StorageUnavailableError:
-            if not known:
-                raise
-            self._read_at = before  # keep what we have; ask again in a minute
-            return
+    def read(self) -> float:
+        """Read it again, which belongs into the background; seconds by which it is ahead of the monotonic clock.
+
+        Raises StorageUnavailableError: the time is carried on as before.
+        """
+        before = monotonic()
+        row = self._database.one(b"select extract(epoch from clock_timestamp())::float8", {})
         assert row is not None  # noqa: S101 - the statement always has one row
-        after = monotonic()
-        self._offset = row[0] - (before + after) / 2
-        self._read_at = after
+        self._offset = offset = float(row[0]) - (before + monotonic()) / 2
+        return offset

@@ -147,3 +147,15 @@ def test_a_connection_that_died_is_replaced(vault: Replica, rows: Rows, postgres
         )
     vault.issue(grant_id)
     assert rows("select count(*) from audit where event = 'token.issued'") == [(2,)]
+
+
+def test_a_network_that_is_cut_is_noticed_in_seconds(vault: Replica) -> None:
+    """By the writer as by all others: while it waits for an answer that cannot come, no token leaves this process."""
+    vault.issue(vault.grant())
+    connection = vault.uses._connection
+    assert connection is not None
+    options = connection.info.get_parameters()
+    assert int(options["tcp_user_timeout"]) <= 6000  # milliseconds
+    probes = ("keepalives_idle", "keepalives_interval", "keepalives_count")
+    idle, interval, count = (int(options[name]) for name in probes)
+    assert idle + interval * count <= 10

@@ -36,6 +36,17 @@ Row = tuple[Any, ...]
 T = TypeVar("T")
 
 
+def session(name: str, options: str = "") -> dict[str, Any]:
+    """psycopg's parameters for an autocommit connection. name: shown in pg_stat_activity; options: for its session."""
+    return {
+        "autocommit": True,
+        "application_name": name,
+        "connect_timeout": CONNECT_TIMEOUT_SECONDS,
+        **NOTICE_SILENCE,
+        "options": f"{NOTICE_SILENCE['options']} {options}",
+    }
+
+
 class NoConnectionError(StorageUnavailableError):
     """The vault's database gives no connection now."""
 
@@ -52,14 +63,7 @@ class Database:
             open=False,
             timeout=POOL_TIMEOUT_SECONDS,
             reconnect_timeout=POOL_TIMEOUT_SECONDS,
-            kwargs={
-                "autocommit": True,
-                "prepare_threshold": 1,
-                "application_name": name,
-                "connect_timeout": CONNECT_TIMEOUT_SECONDS,
-                **NOTICE_SILENCE,
-                "options": f"{NOTICE_SILENCE['options']} {options}",
-            },
+            kwargs={**session(name, options), "prepare_threshold": 1},
         )
 
     def close(self) -> None:

@@ -14,7 +14,7 @@ from psycopg import pq
 
 from vault_service.adapters import queries
 from vault_service.adapters.audit import AuditLog
-from vault_service.adapters.database import BY_INDEX, CONNECT_TIMEOUT_SECONDS, Database
+from vault_service.adapters.database import BY_INDEX, Database, session
 from vault_service.adapters.group_commit import GroupCommit
 from vault_service.application.errors import StorageUnavailableError
 from vault_service.application.ports import Requester
@@ -23,7 +23,6 @@ from vault_service.domain.audit import Entry
 _QUERIES = queries.load("uses.sql")
 _STATEMENT = b"issue_many"
 _BINARY = 1
-_UNANSWERED_MS = 15_000
 
 
 class Use(msgspec.Struct, frozen=True):
@@ -122,14 +121,7 @@ class Uses:
         self._drop()
         if self._closed:
             raise psycopg.OperationalError("closed")
-        connection = psycopg.connect(
-            self._url,
-            autocommit=True,
-            application_name="vault-uses",
-            options=BY_INDEX,
-            connect_timeout=CONNECT_TIMEOUT_SECONDS,
-            tcp_user_timeout=_UNANSWERED_MS,
-        )
+        connection = psycopg.connect(self._url, **session("vault-uses", BY_INDEX))
         result = connection.pgconn.prepare(_STATEMENT, _QUERIES["issue_many"])
         if result.status != pq.ExecStatus.COMMAND_OK:
             raise psycopg.errors.error_from_result(result)

@@ -39,7 +39,7 @@ token: .venv/run ## Print a bearer token of WHO=alice or WHO=bob
 ##@ Prove
 
 .PHONY: test
-test: lint test-frontend test-unit test-integration ## The whole proof
+test: lint test-frontend test-unit test-contract test-integration ## The whole proof
 
 .PHONY: lint
 lint: .venv/dev ## Format, rules, types, import contracts
@@ -51,10 +51,16 @@ lint: .venv/dev ## Format, rules, types, import contracts
 	@$(BIN)/lint-imports
 	@$(BIN)/python docs/settings.py --check
 
+PARTS := postgres or redis or process
 .PHONY: test-unit
-test-unit: .venv/dev ## Unit and contract tests
-	@echo "== unit and contract tests"
-	@$(BIN)/pytest -q -n 2 $(UNIT)
+test-unit: .venv/dev ## Unit tests: no servers, half a minute
+	@echo "== unit tests"
+	@$(BIN)/pytest -q -n 2 -m "not ($(PARTS))" $(UNIT)
+
+.PHONY: test-contract
+test-contract: .venv/dev ## Adapters and parts against real servers: PostgreSQL, Valkey, gunicorn, nginx
+	@echo "== contract tests"
+	@$(BIN)/pytest -q -n 2 --dist worksteal -m "$(PARTS)" $(UNIT)
 
 .PHONY: test-frontend
 test-frontend: frontend/dist/index.html ## Types and unit tests of the page

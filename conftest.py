@@ -19,6 +19,16 @@ from local_stack import ports, postgres, valkey
 from local_stack.process import Processes
 
 ROLE_PASSWORDS = dict.fromkeys(("vault_owner", "vault", "tasks_owner", "tasks"), "test")
+SERVERS = {"postgres_url": "postgres", "redis_url": "redis"}
+"""Fixtures that start a server, and how the tests that need them are marked."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs a server, so that `make test-unit` can do without."""
+    for item in items:
+        for fixture, marker in SERVERS.items():
+            if fixture in getattr(item, "fixturenames", ()):
+                item.add_marker(marker)
 
 
 @pytest.fixture(scope="session")

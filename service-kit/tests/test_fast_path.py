@@ -17,6 +17,8 @@ from served import Service, served
 from service_kit import fast_path
 from service_kit.problems import Problem
 
+pytestmark = pytest.mark.process
+
 APPLICATION = """
 import threading, time
 from pathlib import Path

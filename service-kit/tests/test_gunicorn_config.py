@@ -3,6 +3,10 @@
 import subprocess
 import sys
 
+import pytest
+
+pytestmark = pytest.mark.process
+
 
 def test_gunicorn_accepts_every_setting() -> None:
     """An unknown name or a wrong type would end it."""

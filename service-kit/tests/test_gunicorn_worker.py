@@ -17,6 +17,8 @@ from served import served
 from service_kit import gunicorn_worker
 from service_kit.gunicorn_worker import Worker
 
+pytestmark = pytest.mark.process
+
 APPLICATION = """
 import os
 from flask import request

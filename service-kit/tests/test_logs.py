@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.process
+
 
 def logged(*statements: str, level: str = "info") -> list[dict[str, Any]]:
     """The lines on stderr of a program that configures logging and does this."""

@@ -10,6 +10,8 @@ import psycopg
 import pytest
 from replica import ROOT_KEY, Replica
 
+pytestmark = pytest.mark.process
+
 
 def doctor(database_url: str, folder: Path, **changes: str) -> "subprocess.CompletedProcess[str]":
     """Run it against a database, with no Redis and no authorization server."""

@@ -21,6 +21,8 @@ from vault_service.adapters.root_key import LocalRootKey, WrongRootKeyError
 from vault_service.application.refresh import Need
 from vault_service.http.app import create_app
 
+pytestmark = pytest.mark.process
+
 
 def start(**changes: str | None) -> "subprocess.CompletedProcess[str]":
     """Start gunicorn, which must not."""

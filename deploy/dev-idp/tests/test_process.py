@@ -13,6 +13,8 @@ from contextlib import contextmanager
 import pytest
 import requests
 
+pytestmark = pytest.mark.process
+
 START_SECONDS = 20
 
 

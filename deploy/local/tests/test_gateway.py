@@ -18,6 +18,8 @@ import requests
 from local_stack import gateway, ports
 from local_stack.process import Processes
 
+pytestmark = pytest.mark.process
+
 API = "/api/tasks"
 ISSUER = "https://login.example/realms/x"
 CODES = {400: "bad_request", 404: "not_found", 413: "body_too_large", 429: "rate_limited", 503: "service_unavailable"}

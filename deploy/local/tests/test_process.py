@@ -9,6 +9,8 @@ import pytest
 from local_stack.options import StackError
 from local_stack.process import Part, Processes, started
 
+pytestmark = pytest.mark.process
+
 
 def eventually(condition, seconds=10.0):
     deadline = time.monotonic() + seconds

@@ -17,6 +17,8 @@ from stack import eventually
 from local_stack import gateway, ports
 from local_stack.process import Processes
 
+pytestmark = pytest.mark.process
+
 VAULT = "/api/auth/manager"
 CALLBACK = f"{VAULT}/offline-callback?state=s&code=c"
 

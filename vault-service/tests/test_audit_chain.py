@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
@@ -9,7 +10,7 @@ import psycopg
 import pytest
 from replica import ALICE, Replica
 
-from vault_service.adapters import audit_chain
+from vault_service.adapters import audit_chain, audit_verify
 from vault_service.adapters.audit import AuditLog
 from vault_service.adapters.audit_chain import AuditSealer, Seal
 from vault_service.adapters.audit_verify import AuditVerifier, Finding, Verified, prune
@@ -52,6 +53,11 @@ class Chain:
             verifier = AuditVerifier(connection, self.audit, self.keyring)
             return list(verifier.verify(checkpoint)), verifier.seen
 
+    def end(self) -> str:
+        """The checkpoint of the last seal."""
+        with self.database.connection() as connection:
+            return audit_chain.last_seal(connection).checkpoint
+
     def tamper(self, statement: str) -> None:
         """Do something that no role of the vault's may."""
         self.superuser.execute(statement.encode())
@@ -90,6 +96,8 @@ def test_what_nobody_touched_is_as_written(chain: Chain) -> None:
         ("delete from audit_seals where number = 2", "seals removed: 2 to 2; lines put in afterwards: 21 to 40"),
         ("update audit_seals set lines = lines + 1 where number = 2", "seal changed: 2"),
         ("update audit_seals set chain = sha256('x') where number = 2", "seal changed: 2"),
+        ("update audit_seals set key_id = 99 where number = 2", "seal changed: 2"),
+        ("update audit_seals set key_id = 1 where number = 2", "seal changed: 2"),
     ],
 )
 def test_what_was_done_to_a_line_or_seal_is_found(chain: Chain, statement: str, found: str) -> None:
@@ -131,9 +139,7 @@ def test_a_line_put_in_afterwards_is_found(chain: Chain) -> None:
 
 def test_a_cut_end_is_found_by_a_checkpoint(chain: Chain) -> None:
     """Lines and seals are gone together; what was kept elsewhere tells."""
-    checkpoint = chain.seal() or None
-    with chain.database.connection() as connection:
-        checkpoint = audit_chain.last_seal(connection).checkpoint
+    checkpoint = chain.end()
     assert chain.verify(checkpoint)[0] == []
     chain.tamper("delete from audit where id > 40")
     chain.tamper("delete from audit_seals where number = 3")
@@ -177,6 +183,26 @@ def test_old_lines_go_and_their_seals_stay(chain: Chain) -> None:
     assert prune(chain.superuser, chain.keyring, now + timedelta(minutes=1), now) == (1, 20)
     chain.tamper("update audit_prunings set through = 4 where through = 3")
     assert "note of a pruning changed" in {finding.what for finding in chain.verify()[0]}
+
+
+@pytest.mark.parametrize("key_id", [1, 99])
+def test_what_is_signed_by_no_audit_key_excuses_nothing(chain: Chain, key_id: int) -> None:
+    """A note of a pruning, or a seal, by an empty key under a number that no audit key has."""
+    checkpoint = chain.end()
+    now = datetime.now(UTC)
+    mac = audit_verify._pruning_mac(b"", 3, now)
+    chain.superuser.execute("insert into audit_prunings values (3, %s, %s, %s)", [now, key_id, mac])
+    chain.tamper("delete from audit")
+    assert {finding.what for finding in chain.verify(checkpoint)[0]} == {"note of a pruning changed", "lines removed"}
+
+    chain.tamper("delete from audit_prunings")
+    chain.write(1)
+    (seal,) = chain.seal()
+    forged = audit_chain.signed(replace(seal, number=1, key_id=key_id), b"")
+    chain.tamper("delete from audit_seals")
+    with chain.superuser.transaction():
+        chain.superuser.execute(audit_chain._QUERIES["add_seal"], audit_chain._row(forged))
+    assert "seal changed" in {finding.what for finding in chain.verify()[0]}
 
 
 def test_the_service_can_neither_prune_nor_touch_seals(chain: Chain, database_url: str) -> None:

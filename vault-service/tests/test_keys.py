@@ -131,7 +131,7 @@ def test_audit_keys_rotate_and_old_lines_verify(vault: Replica, operator: Keyrin
     vault.keyring.load()
     vault.grant()
     assert rows("select key_id, count(*) from audit group by 1 order by 1") == [(2, 2), (3, 2)]
-    assert operator.key(2) == vault.keyring.key(2)
+    assert operator.key("audit", 2) == vault.keyring.key("audit", 2)
 
 
 def test_rotations_at_once_each_add_a_version(vault: Replica, new_replica: Callable[[], Replica], rows: Rows) -> None:

@@ -22,7 +22,7 @@ class OneKey(Keyring):
     """A key ring without a database."""
 
     def __init__(self, keys: dict[int, bytes] | None = None) -> None:
-        self._keys = keys or {1: bytes(32)}
+        self._keys = {("data", key_id): key for key_id, key in (keys or {1: bytes(32)}).items()}
         self._active = {"data": 1, "audit": 1}
 
     def load(self) -> None:

@@ -23,7 +23,7 @@ class OneKey(Keyring):
     """A key ring of one key, without a database."""
 
     def __init__(self, key: bytes) -> None:
-        self._keys = {1: key}
+        self._keys = {("data", 1): key}
         self._active = {"data": 1}
 
     def load(self) -> None:

@@ -75,7 +75,7 @@ class AuditLog:
 
     def is_authentic(self, entry: Entry, key_id: int, mac: bytes) -> bool:
         """Whether a line says what was written."""
-        return hmac.compare_digest(_mac(self._keyring.key(key_id), entry), mac)
+        return hmac.compare_digest(_mac(self._keyring.key("audit", key_id), entry), mac)
 
 
 def _line(row: Row) -> Line:

@@ -23,6 +23,7 @@ from vault_service.adapters.audit_chain import (
     multirange,
     ranges,
     seal_of,
+    signed,
 )
 from vault_service.adapters.framing import joined
 from vault_service.adapters.keyring import Keyring
@@ -81,7 +82,8 @@ class AuditVerifier:
 
     def _prunings(self) -> Iterator[Finding]:
         for through, pruned_at, key_id, mac in self._connection.execute(_QUERIES["prunings"]).fetchall():
-            if hmac.compare_digest(_pruning_mac(self._key(key_id), through, pruned_at), bytes(mac)):
+            key = self._key(key_id)
+            if key is not None and hmac.compare_digest(_pruning_mac(key, through, pruned_at), bytes(mac)):
                 self.seen.pruned_through = max(self.seen.pruned_through, through)
             else:
                 yield Finding("note of a pruning changed", f"through seal {through}")
@@ -91,7 +93,8 @@ class AuditVerifier:
         if seal.number != last.number + 1:
             yield Finding("seals removed", f"{last.number + 1} to {seal.number - 1}")
             last = Seal(seal.number - 1, last.high, (), (), 0, b"", last.sealed_at, 0)
-        if not hmac.compare_digest(hmac.digest(self._key(seal.key_id), seal.content(), hashlib.sha256), seal.mac):
+        key = self._key(seal.key_id)
+        if key is None or not hmac.compare_digest(signed(seal, key).mac, seal.mac):
             yield Finding("seal changed", str(seal.number))
             return
         if seal.number > self.seen.pruned_through:
@@ -143,11 +146,12 @@ class AuditVerifier:
         except (ValueError, SealBrokenError):
             return False
 
-    def _key(self, key_id: int) -> bytes:
+    def _key(self, key_id: int) -> bytes | None:
+        """The audit key of that id, or None: what claims to be signed by another key is not."""
         try:
-            return self._keyring.key(key_id)
+            return self._keyring.key("audit", key_id)
         except SealBrokenError:
-            return b""
+            return None
 
 
 def prune(connection: psycopg.Connection, keyring: Keyring, before: datetime, now: datetime) -> tuple[int, int]:

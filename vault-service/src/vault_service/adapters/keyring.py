@@ -49,7 +49,7 @@ class Keyring:
         self._database = database
         self._root_key = root_key
         self._lock = threading.Lock()
-        self._keys: dict[int, bytes] = {}
+        self._keys: dict[tuple[str, int], bytes] = {}
         self._active: dict[str, int] = {}
 
     def active(self, purpose: str) -> tuple[int, bytes]:
@@ -57,16 +57,16 @@ class Keyring:
         if purpose not in self._active:
             self.load()
         key_id = self._active[purpose]
-        return key_id, self._keys[key_id]
+        return key_id, self._keys[purpose, key_id]
 
-    def key(self, key_id: int) -> bytes:
-        """The key of that id. Raises SealBrokenError when there is none."""
-        if key_id not in self._keys:
+    def key(self, purpose: str, key_id: int) -> bytes:
+        """The key of that purpose and id. Raises SealBrokenError when there is none."""
+        if (purpose, key_id) not in self._keys:
             self.load()
         try:
-            return self._keys[key_id]
+            return self._keys[purpose, key_id]
         except KeyError:
-            raise SealBrokenError(f"there is no key {key_id}") from None
+            raise SealBrokenError(f"there is no {purpose} key {key_id}") from None
 
     def load(self) -> None:
         """Read what is new, unwrap it, note which are active. Raises WrongRootKeyError, StorageUnavailableError."""
@@ -78,8 +78,8 @@ class Keyring:
                         self._add(connection, PURPOSES[purpose], purpose)
                 rows = self._database.all(_QUERIES["all_keys"], {})
             for key_id, purpose, state, wrapped in rows:
-                if wrapped is not None and key_id not in self._keys:
-                    self._keys[key_id] = self._unwrap(self._root_key, key_id, purpose, wrapped)
+                if wrapped is not None and (purpose, key_id) not in self._keys:
+                    self._keys[purpose, key_id] = self._unwrap(self._root_key, key_id, purpose, wrapped)
                 if state == "active":
                     self._active[purpose] = key_id
 

@@ -71,7 +71,7 @@ class Sealer:
     def _cipher(self, key_id: int) -> AESGCM:
         cipher = self._ciphers.get(key_id)
         if cipher is None:
-            key = self._keyring.key(key_id)
+            key = self._keyring.key("data", key_id)
             if len(key) != KEY_BYTES:  # AESGCM would take a shorter one for AES-128 or AES-192
                 raise SealBrokenError(f"key {key_id} is not one of AES-256")
             cipher = self._ciphers[key_id] = AESGCM(key)

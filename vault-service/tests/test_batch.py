@@ -1,13 +1,14 @@
 """Many tokens at once: each has its own outcome."""
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
 
 import pytest
 from replica import SERVICE, Replica
 
 from vault_service.application import issue
-from vault_service.application.errors import GrantNotFoundError, ProviderUnavailableError
+from vault_service.application.errors import GrantNotFoundError, GrantUnusableError, ProviderUnavailableError
 from vault_service.application.issue import IssueMany
 from vault_service.application.refresh import Need
 from vault_service.domain.grant import AccessToken
@@ -42,3 +43,24 @@ def test_what_takes_too_long_is_unavailable(vault: Replica, monkeypatch: pytest.
     release.set()
     assert isinstance(slow, ProviderUnavailableError)
     assert isinstance(quick, AccessToken)
+
+
+def test_tokens_at_hand_wait_for_nobody(vault: Replica, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are recorded together, whatever other callers' batches wait for; what ended meanwhile says why."""
+    monkeypatch.setattr(issue, "BATCH_THREADS", 1)
+    many = IssueMany(vault.issuing)
+    slow, *quick, limited, revoked = [vault.grant() for _ in range(5)] + [vault.grant(max_uses=5), vault.grant()]
+    for grant_id in (*quick, limited, revoked):
+        vault.issue(grant_id)
+    vault.manage.revoke(revoked, SERVICE.owner, "task-ui", "request-3")
+    release = threading.Event()
+    vault.provider.script.append(release.wait)  # type: ignore[arg-type]
+    with ThreadPoolExecutor(2) as pool:
+        waiting = pool.submit(many.issue, [need(slow)])
+        at_hand = pool.submit(many.issue, [need(grant_id) for grant_id in quick])
+        assert all(isinstance(outcome, AccessToken) for outcome in at_hand.result(10))
+        assert not waiting.done()
+        release.set()
+    counted, gone = many.issue([need(limited), need(revoked)])
+    assert isinstance(counted, AccessToken)
+    assert isinstance(gone, GrantUnusableError)

@@ -1,5 +1,6 @@
 """Who gets a token, how often, and what is recorded of it."""
 
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -9,6 +10,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 from replica import ALICE, SERVICE, Replica
+from stack import eventually
 
 from vault_service.application.errors import (
     GrantNotFoundError,
@@ -57,18 +59,21 @@ def test_unknown_ids_are_not_found(vault: Replica) -> None:
         vault.issue(uuid4())
 
 
-def test_uses_are_counted_exactly_under_64_callers(vault: Replica, rows: Rows) -> None:
-    """`maxUses`: parallel callers cannot exceed it, and each success is one line in the audit."""
-    grant_id = vault.grant(max_uses=10)
+def test_uses_are_counted_exactly_under_64_callers(new_replica: Callable[[], Replica], rows: Rows) -> None:
+    """`maxUses`: parallel callers cannot exceed it, wherever they ask, and each success is one line in the audit."""
+    vaults = [new_replica() for _ in range(2)]
+    grant_id = vaults[0].grant(max_uses=10)
+    barrier = threading.Barrier(64)
 
-    def call(_: int) -> bool:
+    def call(number: int) -> bool:
+        barrier.wait()
         try:
-            vault.issue(grant_id)
+            vaults[number % 2].issue(grant_id)
         except GrantUnusableError as error:
             return error.reason is not Failure.TOKEN_EXPIRED
         return True
 
-    with ThreadPoolExecutor(16) as pool:
+    with ThreadPoolExecutor(64) as pool:
         assert sum(pool.map(call, range(64))) == 10
     assert rows("select uses from grants") == [(10,)]
     assert rows("select count(*) from audit where event = 'token.issued'") == [(10,)]
@@ -94,6 +99,35 @@ def test_a_revocation_holds_at_once_on_every_replica(new_replica: Callable[[], R
         with pytest.raises(GrantUnusableError) as refused:
             vault.issue(grant_id)
         assert refused.value.reason is Failure.TOKEN_REVOKED
+
+
+@pytest.mark.parametrize(
+    "end", ["status = 'revoked', refresh_token = null", "not_after = clock_timestamp()"], ids=["revoked", "over"]
+)
+def test_a_limited_use_that_waits_looks_again(vault: Replica, database_url: str, rows: Rows, end: str) -> None:
+    """Counting waits for whoever changes the row; what he ends is not used any more when he is done."""
+    grant_id = vault.grant(max_uses=10)
+    vault.issue(grant_id)
+    with psycopg.connect(database_url) as other, ThreadPoolExecutor(4) as pool:
+        other.execute(f"update grants set {end}")
+        uses = [pool.submit(vault.issue, grant_id) for _ in range(4)]
+        eventually(lambda: rows("select count(*) from pg_locks where not granted") >= [(1,)], "a use waits")
+        other.commit()
+        for use in uses:
+            with pytest.raises(GrantUnusableError):
+                use.result()
+    assert rows("select uses from grants") == [(1,)]
+    assert rows("select count(*) from audit where event = 'token.issued'") == [(1,)]
+
+
+def test_the_last_use_is_served_though_its_token_is_due_for_renewal(vault: Replica, rows: Rows) -> None:
+    """It was counted and recorded: nothing that comes after may take the token away."""
+    grant_id = vault.grant(max_uses=2)
+    token = vault.issue(grant_id)
+    old = replace(token, expires_at=token.expires_at - 0.8 * token.lifetime)
+    vault.issuing._memory.put(grant_id, frozenset(), old)
+    assert vault.issue(grant_id) == old
+    assert rows("select uses from grants") == [(2,)]
 
 
 def test_no_token_leaves_unrecorded(vault: Replica, postgres_url: str, database_url: str) -> None:

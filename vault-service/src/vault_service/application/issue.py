@@ -91,12 +91,13 @@ class IssueAccessToken:
         if token is None or freshness is Freshness.WAIT:
             token, outcome = self._obtain(need, token), "obtained"
             self._record(need)
+        elif freshness is Freshness.SERVE_AND_RENEW and not self._refresher.is_under_way(need):
+            outcome, provider = "memory", self._grants.authorize(need.grant_id, need.requester).provider
+            self._record(need)
+            self._refresher.renew(need, provider, self._report)  # never raises: the use is counted
         else:
             outcome = "memory"
             self._record(need)
-            if freshness is Freshness.SERVE_AND_RENEW and not self._refresher.is_under_way(need):
-                provider = self._grants.authorize(need.grant_id, need.requester).provider
-                self._refresher.renew(need, provider, self._report)
         return token, outcome
 
     def _judge(self, token: AccessToken | None, need: Need) -> Freshness:
@@ -146,10 +147,31 @@ class IssueMany:
         self._threads = ThreadPoolExecutor(BATCH_THREADS, thread_name_prefix="batch")
 
     def issue(self, needs: Sequence[Need]) -> list[AccessToken | Exception]:
-        """For each need its token, or what `IssueAccessToken.issue` raised; what takes too long is unavailable."""
+        """For each need its token, or what `IssueAccessToken.issue` raised; what takes too long is unavailable.
+
+        Remembered tokens are recorded together, and wait neither for the others nor for other callers' batches.
+        """
         deadline = monotonic() + BATCH_SECONDS
-        running = [self._threads.submit(copy_context().run, self._issue.issue, need) for need in needs]
-        return [_outcome(each, deadline) for each in running]
+        at_hand = {place: token for place, need in enumerate(needs) if (token := self._issue.remembered(need))}
+        running = {place: self._begin(need) for place, need in enumerate(needs) if place not in at_hand}
+        outcomes: dict[int, AccessToken | Exception] = {}
+        for place, is_recorded in zip(at_hand, self._record([needs[place] for place in at_hand]), strict=True):
+            if is_recorded is False:
+                running[place] = self._begin(needs[place])
+            else:
+                outcomes[place] = at_hand[place] if is_recorded is True else is_recorded
+        outcomes |= {place: _outcome(each, deadline) for place, each in running.items()}
+        return [outcomes[place] for place in range(len(needs))]
+
+    def _begin(self, need: Need) -> Future[AccessToken]:
+        return self._threads.submit(copy_context().run, self._issue.issue, need)
+
+    def _record(self, needs: Sequence[Need]) -> Sequence[bool | Exception]:
+        recorded: Future[Sequence[bool | Exception]] = Future()
+        if not needs:
+            return ()
+        self._issue.record_soon(needs, recorded.set_result)
+        return recorded.result()
 
 
 def _outcome(running: Future[AccessToken], deadline: float) -> AccessToken | Exception:

@@ -17,6 +17,7 @@ A lock that is lost in mid-call is harmless: the compare-and-set lets one writer
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextvars import copy_context
 from dataclasses import dataclass
 from functools import partial
 from time import perf_counter
@@ -47,6 +48,7 @@ from vault_service.application.provider_errors import (
     ScopeRefusedError,
     UncertainError,
 )
+from vault_service.application.renewals import Renewals
 from vault_service.application.single_flight import SingleFlight, Tell
 from vault_service.domain.audit import Entry, Event
 from vault_service.domain.grant import AccessToken, Failure
@@ -97,6 +99,7 @@ class Refresher:
         self._telemetry = telemetry
         self._bulkheads = {name: Bulkhead(name, threads) for name in providers}
         self._flights: SingleFlight[AccessToken] = SingleFlight()
+        self._renewals = Renewals(max(threads // 2, 1))
 
     def obtain(self, need: Need, provider: str) -> AccessToken:
         """A token, waiting for it if need be; it has less life than needed only when the server gives no more.
@@ -112,9 +115,17 @@ class Refresher:
         return token if self._left(token) >= need.min_valid else self._fly(need, provider)
 
     def renew(self, need: Need, provider: str, report: Callable[[Exception], None]) -> None:
-        """Refresh beside, for a token that still serves; not while somebody is at it, or the provider is paused."""
-        if provider in self._providers and not self._providers[provider].paused_for():
-            self._bulkheads[provider].executor.submit(self._renew, need, report)
+        """Refresh beside, for a token that still serves; not while somebody is at it, or the provider is paused.
+
+        Never raises. What is not done now is done by one of the next callers.
+        """
+        if provider not in self._providers or self._providers[provider].paused_for():
+            return
+        if self._renewals.begin(need.key):
+            try:
+                self._bulkheads[provider].executor.submit(copy_context().run, self._renew, need, report)
+            except RuntimeError:  # the process is shutting down
+                self._renewals.end(need.key)
 
     def check(self, need: Need, provider: str) -> None:
         """Refresh now, also a grant that has failed: it may live again. Raises what a refresh raises."""
@@ -123,8 +134,8 @@ class Refresher:
         bulkhead.wait(self._flights.join(("check", need.grant_id), partial(self._check_alone, need), bulkhead.executor))
 
     def is_under_way(self, need: Need) -> bool:
-        """Whether this process is refreshing for that need just now."""
-        return self._flights.under_way(need.key)
+        """Whether this process is refreshing for that need just now, or soon."""
+        return self._flights.under_way(need.key) or need.key in self._renewals
 
     def _fly(self, need: Need, provider: str) -> AccessToken:
         bulkhead = self._bulkhead(provider)
@@ -145,6 +156,8 @@ class Refresher:
                 flight.result()
         except Exception as error:  # noqa: BLE001 - nobody waits for this thread; what goes wrong has to be told
             report(error)
+        finally:
+            self._renewals.end(need.key)
 
     def _obtain_alone(self, need: Need, tell: Tell[AccessToken]) -> AccessToken:
         started = perf_counter()

@@ -1,27 +1,33 @@
 -- name: issue
 -- The hot path. One statement checks the grant, counts a limited use and records it; no row means: nothing is issued.
-with usable as (
-    select id, max_uses
+-- Counting may wait for the row, and then looks at all of it again: what was ended meanwhile, or by the clock, is not used.
+with counted as (
+    update grants
+    set uses = uses + 1
+    where id = %(grant_id)s
+      and issuer = %(issuer)s
+      and subject = %(subject)s
+      and status = 'active'
+      and uses < max_uses
+      and (not_after is null or not_after > clock_timestamp())
+      and (expires_at is null or expires_at > clock_timestamp())
+      and (%(is_owner)s or %(actor)s = any (services))
+    returning id
+), unlimited as (
+    select id
     from grants
     where id = %(grant_id)s
       and issuer = %(issuer)s
       and subject = %(subject)s
       and status = 'active'
+      and max_uses is null
       and (not_after is null or not_after > now())
       and (expires_at is null or expires_at > now())
       and (%(is_owner)s or %(actor)s = any (services))
-), counted as (
-    update grants
-    set uses = uses + 1
-    where id = (select id from usable where max_uses is not null)
-      and uses < max_uses
-    returning id
 )
 insert into audit (at, event, grant_id, issuer, subject, actor, request_id, outcome, key_id, mac)
 select %(at)s, %(event)s, id, %(issuer)s, %(subject)s, %(actor)s, %(request_id)s, %(outcome)s, %(key_id)s, %(mac)s
-from usable
-where max_uses is null
-   or exists (select from counted)
+from (select id from counted union all select id from unlimited) usable
 returning true;
 
 -- name: issue_many

@@ -47,7 +47,7 @@ class KeycloakOracle(ScriptedProvider):
         self._sessions.append(session)
         return person, self._next(session, 0)
 
-    def refresh(self, token: RefreshToken, scopes: frozenset[str] | None) -> TokenAnswer:
+    def refresh(self, token: RefreshToken, scopes: frozenset[str] | None, begun: float = 0.0) -> TokenAnswer:
         """Rotate."""
         with self._lock:
             session, generation = self._parents[token.value]

@@ -59,7 +59,7 @@ class ScriptedProvider:
             raise GrantRefusedError(Failure.REAUTHORIZATION_REQUIRED)
         return self.person, self._answer()
 
-    def refresh(self, token: RefreshToken, scopes: frozenset[str] | None) -> TokenAnswer:
+    def refresh(self, token: RefreshToken, scopes: frozenset[str] | None, begun: float = 0.0) -> TokenAnswer:
         """Use a refresh token: spent by use, the session ends when one is used too often."""
         step = self.script.popleft() if self.script else None
         if isinstance(step, ProviderError):

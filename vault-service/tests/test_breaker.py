@@ -52,7 +52,7 @@ def breaker(inner: ScriptedProvider, clock: Clock) -> Breaker:
 
 def refresh(breaker: Breaker) -> str:
     """One refresh."""
-    return breaker.refresh(TOKEN, None).access_token
+    return breaker.refresh(TOKEN, None, 0.0).access_token
 
 
 @pytest.mark.parametrize("error", [NotSentError("busy", 7.0), ClientRefusedError("invalid_client", 7.0)])

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from time import monotonic
 from typing import Any, cast
 from urllib.parse import parse_qsl, urlsplit
 
@@ -137,7 +138,7 @@ def test_a_server_that_calls_itself_something_else_is_refused(server: Server, se
     with pytest.raises(ProviderUnavailableError):
         refused.authorization_url(state="s", nonce="n", code_challenge="c", scopes=frozenset())
     with pytest.raises(NotSentError):
-        refused.refresh(RefreshToken("r"), None)
+        refused.refresh(RefreshToken("r"), None, monotonic())
     assert server.asked == ["/.well-known/openid-configuration"]
 
 
@@ -195,7 +196,7 @@ def test_what_a_refresh_tells_of_whose_token_it_is(
 ) -> None:
     """From the access token, when it is a JWT, and from an id_token, when one comes."""
     server.answer = {"access_token": access_token, "token_type": "Bearer", "expires_in": 300, "id_token": id_token}
-    answer = provider(server, session).refresh(RefreshToken("r"), None)
+    answer = provider(server, session).refresh(RefreshToken("r"), None, monotonic())
     assert (answer.identity, answer.person) == (identity, person)
 
 
@@ -203,7 +204,7 @@ def test_what_a_refresh_tells_of_whose_token_it_is(
 def test_no_end_is_no_end(server: Server, session: Session, seconds: int | None) -> None:
     """Keycloak says 0 of offline tokens, others nothing."""
     server.answer = {"access_token": "a", "token_type": "Bearer", "refresh_expires_in": seconds}
-    assert provider(server, session).refresh(RefreshToken("r"), None).refresh_expires_in is None
+    assert provider(server, session).refresh(RefreshToken("r"), None, monotonic()).refresh_expires_in is None
 
 
 def test_revocation_where_it_is_not_offered(server: Server, session: Session) -> None:

@@ -101,6 +101,20 @@ def test_what_was_not_used_can_be_used_again(vault: Replica, error: NotSentError
     assert vault.issue(grant_id).value == "access-2"
 
 
+def test_only_the_own_intent_is_taken_back(vault: Replica, rows: Rows) -> None:
+    """Somebody else has taken over meanwhile: his stays written down, for he may have used the token."""
+    grant_id = vault.grant()
+
+    def somebody_else_takes_over() -> None:
+        assert vault.grants.begin_refresh(vault.grants.authorize(grant_id, SERVICE))
+        raise NotSentError("it would have left too late")
+
+    vault.provider.script.append(somebody_else_takes_over)
+    with pytest.raises(ProviderUnavailableError):
+        vault.issue(grant_id)
+    assert rows("select refresh_started_at is not null from grants") == [(True,)]
+
+
 def test_a_scope_that_the_server_refuses_is_the_callers_fault(vault: Replica, rows: Rows) -> None:
     """The grant goes on."""
     grant_id = vault.grant()

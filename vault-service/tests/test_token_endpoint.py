@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from service_kit.outbound import Session
-from vault_service.adapters.token_endpoint import TokenEndpoint
+from vault_service.adapters.token_endpoint import LONGEST_LIFE, TokenEndpoint
 from vault_service.application.provider_errors import (
     ClientRefusedError,
     GrantRefusedError,
@@ -98,7 +98,7 @@ def test_a_good_answer(server: Server, endpoint: TokenEndpoint) -> None:
         ("invalid_grant", "Offline user session not found", GrantRefusedError),
         ("invalid_grant", "User disabled", GrantRefusedError),
         ("invalid_scope", "Client no longer has requested consent from user", GrantRefusedError),
-        ("invalid_scope", "Invalid scopes: phone", ScopeRefusedError),
+        ("invalid_scope", "Invalid scopes: phone consents", ScopeRefusedError),
         ("unauthorized_client", "Invalid client or Invalid client credentials", ClientRefusedError),
         ("invalid_client", "", ClientRefusedError),
         ("server_error", "", UncertainError),
@@ -110,6 +110,13 @@ def test_refusals(
     """By the words of RFC 6749 and Keycloak's own."""
     server.says(400, {"error": error, "error_description": description})
     with pytest.raises(kind):
+        endpoint.tokens(server.url, {"scope": "phone"})
+
+
+def test_a_scope_that_nobody_asked_for_is_the_grants_own(server: Server, endpoint: TokenEndpoint) -> None:
+    """The server no longer gives what was granted: to ask again and again would not help."""
+    server.says(400, {"error": "invalid_scope", "error_description": "Invalid scopes: openid phone"})
+    with pytest.raises(GrantRefusedError):
         endpoint.tokens(server.url, {})
 
 
@@ -141,6 +148,7 @@ def test_later_please(server: Server, endpoint: TokenEndpoint, status: int, head
         {"token_type": "Bearer"},
         {**GOOD, "token_type": "mac"},
         {**GOOD, "expires_in": -1},
+        json.dumps({**GOOD, "expires_in": 300}).replace("300", "1e400").encode(),
     ],
     ids=str,
 )
@@ -149,6 +157,19 @@ def test_nonsense_is_uncertain(server: Server, endpoint: TokenEndpoint, body: ob
     server.says(200, body)
     with pytest.raises(UncertainError):
         endpoint.tokens(server.url, {})
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"), [(9223372036854775807, LONGEST_LIFE), (1e300, LONGEST_LIFE), (0, None), (-1, None), (60, 60.0)]
+)
+def test_lives_stay_within_what_a_date_can_hold(
+    server: Server, endpoint: TokenEndpoint, given: float, kept: float | None
+) -> None:
+    """A server may say "for ever" by a large number; PostgreSQL would refuse the date, and the token would be lost."""
+    server.says(200, {**GOOD, "expires_in": 1e18, "refresh_expires_in": given})
+    answer, _ = endpoint.tokens(server.url, {})
+    assert answer.expires_in == LONGEST_LIFE
+    assert answer.refresh_expires_in == kept
 
 
 @pytest.mark.parametrize("status", [302, 400, 401, 500, 502])

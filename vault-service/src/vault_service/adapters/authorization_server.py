@@ -101,12 +101,12 @@ class AuthorizationServer:
             raise NotSentError("keys") from error
         return Subject(self._issuer.url, sub), _token_answer(answer, seconds)
 
-    def refresh(self, token: RefreshToken, scopes: frozenset[str] | None) -> TokenAnswer:
+    def refresh(self, token: RefreshToken, scopes: frozenset[str] | None, begun: float) -> TokenAnswer:
         """Use the refresh token, once; scopes narrow what the access token may do."""
         form = {"grant_type": "refresh_token", "refresh_token": token.value}
         if scopes:
             form["scope"] = " ".join(sorted(scopes))
-        answer, seconds = self._endpoint.tokens(self._backchannel(self._metadata().token_endpoint), form)
+        answer, seconds = self._endpoint.tokens(self._backchannel(self._metadata().token_endpoint), form, begun)
         return _token_answer(answer, seconds)
 
     def revoke(self, token: RefreshToken) -> None:
@@ -135,7 +135,7 @@ def _token_answer(answer: TokenResponse, seconds: float) -> TokenAnswer:
         expires_in=max(answer.expires_in - seconds, 1.0),
         scopes=_scopes(answer.scope if access is None or access.scope is None else access.scope),
         refresh_token=RefreshToken(answer.refresh_token) if answer.refresh_token else None,
-        refresh_expires_in=answer.refresh_expires_in or None,  # Keycloak's 0 means: does not expire by itself
+        refresh_expires_in=answer.refresh_expires_in,
         session=answer.session_state,
         identity=Identity(access.iss, access.sub, access.azp or access.client_id) if access else None,
         person=Subject(person.iss, person.sub) if person else None,

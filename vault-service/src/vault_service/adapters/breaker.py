@@ -40,11 +40,11 @@ class Breaker:
         with self._lock:
             return self._paused_for()
 
-    def refresh(self, token: RefreshToken, scopes: frozenset[str] | None) -> TokenAnswer:
+    def refresh(self, token: RefreshToken, scopes: frozenset[str] | None, begun: float) -> TokenAnswer:
         """Use the refresh token, unless the provider is paused. Raises NotSentError then, as when it is busy."""
         self._admit()
         try:
-            answer = self._provider.refresh(token, scopes)
+            answer = self._provider.refresh(token, scopes, begun)
         except ProviderError as error:
             self._note(error)
             raise

@@ -6,6 +6,7 @@ A change and its line in the audit are one transaction; only a refresh is stored
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -223,9 +224,10 @@ class PostgresGrants:
             refresh_token=RefreshToken(token.decode()),
         )
 
-    def begin_refresh(self, grant: StoredGrant) -> bool:
+    def begin_refresh(self, grant: StoredGrant) -> datetime | None:
         """Write down that a refresh of this generation begins."""
-        return self._database.one(_GRANTS["begin_refresh"], fence(grant)) is not None
+        row = self._database.one(_GRANTS["begin_refresh"], fence(grant))
+        return None if row is None else row[0]
 
     def finish_refresh(self, grant: StoredGrant, answer: TokenAnswer, entry: Entry) -> bool:
         """Store the outcome, fenced by the generation: first thing and alone, so that nothing can roll it back."""
@@ -248,9 +250,9 @@ class PostgresGrants:
         """Store the outcomes that the database did not take before; how many. Raises StorageUnavailableError."""
         return self._spool.replay(self._store_spooled)
 
-    def abandon_refresh(self, grant: StoredGrant) -> None:
+    def abandon_refresh(self, grant: StoredGrant, intent: datetime) -> None:
         """Take the intent back."""
-        self._database.one(_GRANTS["abandon_refresh"], fence(grant))
+        self._database.one(_GRANTS["abandon_refresh"], {**fence(grant), "intent": intent})
 
     def fail(self, grant: StoredGrant, failure: Failure, entry: Entry) -> bool:
         """Make it failed, fenced by the generation."""

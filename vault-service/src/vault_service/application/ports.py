@@ -195,8 +195,8 @@ class Grants(Protocol):
         """
         ...
 
-    def begin_refresh(self, grant: StoredGrant) -> bool:
-        """Write down that a refresh of this generation begins; False when it has passed or the grant is over."""
+    def begin_refresh(self, grant: StoredGrant) -> datetime | None:
+        """Write down that a refresh of this generation begins; None when it has passed or the grant is over."""
         ...
 
     def finish_refresh(self, grant: StoredGrant, answer: TokenAnswer, entry: Entry) -> bool:
@@ -207,8 +207,8 @@ class Grants(Protocol):
         """Store the outcomes that could not be stored when they came; how many. Raises StorageUnavailableError."""
         ...
 
-    def abandon_refresh(self, grant: StoredGrant) -> None:
-        """Take the intent back: the authorization server certainly did not use the token."""
+    def abandon_refresh(self, grant: StoredGrant, intent: datetime) -> None:
+        """Take this very intent back: the authorization server certainly did not use the token."""
         ...
 
     def fail(self, grant: StoredGrant, failure: Failure, entry: Entry) -> bool:
@@ -271,8 +271,12 @@ class Provider(Protocol):
         """Exchange the code; the subject is that of the verified id_token. Raises `provider_errors`."""
         ...
 
-    def refresh(self, token: RefreshToken, scopes: frozenset[str] | None) -> TokenAnswer:
-        """Use the refresh token, once (RFC 6749 section 6). Raises the errors of `application.provider_errors`."""
+    def refresh(self, token: RefreshToken, scopes: frozenset[str] | None, begun: float) -> TokenAnswer:
+        """Use the refresh token, once (RFC 6749 section 6). Raises the errors of `application.provider_errors`.
+
+        begun: just before the intent was written down, by the monotonic clock. `refresh.REPLAY_AFTER` seconds later the
+        request is over, answered or not; one that would leave late does not leave at all (NotSentError).
+        """
         ...
 
     def revoke(self, token: RefreshToken) -> None:

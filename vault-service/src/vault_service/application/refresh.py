@@ -19,8 +19,9 @@ A lock that is lost in mid-call is harmless: the compare-and-set lets one writer
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import copy_context
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
-from time import perf_counter
+from time import monotonic, perf_counter
 from uuid import UUID
 
 from vault_service.application.bulkhead import Bulkhead
@@ -196,27 +197,29 @@ class Refresher:
             raise ProviderUnavailableError(REPLAY_AFTER - grant.intent_age)
         if pause := self._providers[grant.provider].paused_for():
             raise ProviderUnavailableError(pause)
-        if not self._grants.begin_refresh(grant):
+        begun = monotonic()
+        intent = self._grants.begin_refresh(grant)
+        if intent is None:
             raise ProviderUnavailableError(1.0)
         try:
-            answer = self._ask(grant, need.scopes)
+            answer = self._ask(grant, need.scopes, begun)
         except GrantRefusedError as refused:
             raise self._refused(need, grant, refused.failure) from refused
         except ScopeRefusedError as refused:
-            self._nothing_used(grant)
+            self._nothing_used(grant, intent)
             raise InvalidScopeError from refused
         except NotSentError as failed:
-            self._nothing_used(grant)
+            self._nothing_used(grant, intent)
             raise ProviderUnavailableError(failed.retry_after) from failed
         except UncertainError as failed:
             raise ProviderUnavailableError(REPLAY_AFTER) from failed
         return self._store(need, grant, answer, tell)
 
-    def _ask(self, grant: StoredGrant, scopes: frozenset[str]) -> TokenAnswer:
+    def _ask(self, grant: StoredGrant, scopes: frozenset[str], begun: float) -> TokenAnswer:
         started = perf_counter()
         outcome = "ok"
         try:
-            answer = self._providers[grant.provider].refresh(grant.refresh_token, scopes or None)
+            answer = self._providers[grant.provider].refresh(grant.refresh_token, scopes or None, begun)
             _demand_same_identity(grant, answer)
         except ProviderError as error:
             outcome = error.outcome
@@ -239,10 +242,10 @@ class Refresher:
             cache.put(need.grant_id, need.scopes, token)
         return token
 
-    def _nothing_used(self, grant: StoredGrant) -> None:
+    def _nothing_used(self, grant: StoredGrant, intent: datetime) -> None:
         """This attempt did not use the token; an earlier one whose outcome is unknown stays written down."""
         if grant.intent_age is None:
-            self._grants.abandon_refresh(grant)
+            self._grants.abandon_refresh(grant, intent)
 
     def _refused(self, need: Need, grant: StoredGrant, failure: Failure) -> Exception:
         """A lost race is not a revocation: only when nobody else has moved the grant on is it over."""

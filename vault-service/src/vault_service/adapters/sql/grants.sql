@@ -127,7 +127,7 @@ set refresh_started_at = clock_timestamp()
 where id = %(id)s
   and generation = %(generation)s
   and status in ('active', 'failed')
-returning true;
+returning refresh_started_at;
 
 -- name: claim_check
 -- Once a minute for each grant, whoever asks wherever.
@@ -186,6 +186,7 @@ update grants
 set refresh_started_at = null
 where id = %(id)s
   and generation = %(generation)s
+  and refresh_started_at = %(intent)s
 returning true;
 
 -- name: fail

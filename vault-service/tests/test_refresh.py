@@ -1,9 +1,12 @@
 """The refresh protocol on a real database: one at a time, fenced, nothing lost, no token used twice."""
 
+import json
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from unittest.mock import Mock
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -302,6 +305,46 @@ def test_a_spooled_outcome_that_comes_too_late_changes_nothing(
     assert vault.grants.replay_spool() == 1
     assert rows("select generation from grants") == [(2,)]
     assert rows("select outcome from audit where event = 'grant.refreshed'") == [("spooled_too_late",)]
+
+
+@pytest.fixture
+def spooled(vault: Replica, monkeypatch: pytest.MonkeyPatch) -> Callable[[], UUID]:
+    """Makes a grant whose last outcome lies on the spool."""
+
+    def make() -> UUID:
+        grant_id = vault.grant()
+        with monkeypatch.context() as outage:
+            outage.setattr(vault.grants, "_store_outcome", Mock(side_effect=StorageUnavailableError))
+            with pytest.raises(StorageUnavailableError):
+                vault.issue(grant_id)
+        return grant_id
+
+    return make
+
+
+def test_a_revocation_is_not_lost_on_what_is_spooled(vault: Replica, spooled: Callable[[], UUID]) -> None:
+    """The newest token is revoked at the server, not only the spent one that the database knew."""
+    vault.manage.revoke(spooled(), ALICE, "task-ui", "request-3")
+    assert vault.grants.replay_spool() == 1
+    while vault.outbox.deliver_one():
+        pass
+    assert sorted(vault.provider.revoked) == ["refresh-1", "refresh-2"]
+
+
+@pytest.mark.parametrize("damage", [{"refresh_expires_in": 9e18}, {"generation": "x"}, {"at": "yesterday"}])
+def test_one_outcome_that_cannot_be_stored_stands_in_no_other_s_way(
+    vault: Replica, spooled: Callable[[], UUID], rows: Rows, damage: dict[str, object]
+) -> None:
+    """It is set aside, counted, and kept for somebody to look at."""
+    bad, good = sorted([spooled(), spooled()])
+    folder = vault.grants._spool._folder
+    path = folder / f"{bad}.1"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **damage}))
+    assert vault.grants.replay_spool() == 1
+    assert rows("select generation from grants where id = %s", good) == [(2,)]
+    assert vault.grants.replay_spool() == 0
+    assert [left.name for left in folder.iterdir()] == [f"{bad}.1.set-aside"]
+    assert vault.grants._spool.pending() == 1
 
 
 def test_an_unexpired_token_is_served_while_the_server_is_away(vault: Replica) -> None:

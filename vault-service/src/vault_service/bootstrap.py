@@ -96,9 +96,9 @@ def _issuer(provider: ProviderSettings, login: Issuer, settings: Settings) -> Is
 def build(settings: Settings) -> Service:
     """Wire everything."""
     threads = settings.threads
-    telemetry = PrometheusTelemetry()
     issuer = Issuer(settings.issuer, settings.issuer_internal_url)
     configured = settings.providers
+    telemetry = PrometheusTelemetry(configured.by_name)
     issuers = {name: _issuer(provider, issuer, settings) for name, provider in configured.by_name.items()}
     discoveries = {name: Discovery(name, issuers[name]) for name in issuers}
     servers = {
@@ -188,8 +188,8 @@ def _housekeeping(
         return delivery is not None
 
     def measure() -> bool:
-        pending, oldest = outbox.backlog()
-        telemetry.backlog(outbox=pending, oldest=oldest, spooled=spool.pending())
+        telemetry.spooled(spool.pending())  # first: there is something to tell of just when the database is away
+        telemetry.backlog(*outbox.backlog())
         return False
 
     return [replay, deliver, measure]

@@ -238,13 +238,9 @@ class PostgresGrants:
             with suppress(OSError):  # without a disk too, only the replay of the old token is left
                 self._spool.keep(_spooled(grant, sealed, entry))
             raise StorageUnavailableError from error
-        if stored:
-            return True
-        with self._database.transaction() as connection:
-            revoked = connection.execute(_GRANTS["is_revoked"], {"id": grant.id}).fetchone()
-            if revoked and answer.refresh_token is not None:
-                self._outbox.add(connection, Discarded(grant.id, grant.owner, grant.provider, answer.refresh_token))
-        return False
+        if not stored and answer.refresh_token is not None:
+            self._discard_if_revoked(grant.id, grant.owner, answer.refresh_token)
+        return stored
 
     def replay_spool(self) -> int:
         """Store the outcomes that the database did not take before; how many. Raises StorageUnavailableError."""
@@ -293,7 +289,17 @@ class PostgresGrants:
             "spooled",
         )
         if not self._store_outcome(write, entry):
+            token = self._opened(outcome.refresh_token, outcome.grant_id, entry.owner, outcome.generation + 1)
+            if token is not None:
+                self._discard_if_revoked(outcome.grant_id, entry.owner, token)
             self._audit.append(replace(entry, outcome="spooled_too_late"))
+
+    def _discard_if_revoked(self, grant_id: UUID, owner: Subject, token: RefreshToken) -> None:
+        """A token that came after its grant was revoked is revoked too; one that lost a race stays as it is."""
+        with self._database.transaction() as connection:
+            row = connection.execute(_GRANTS["provider_if_revoked"], {"id": grant_id}).fetchone()
+            if row is not None:
+                self._outbox.add(connection, Discarded(grant_id, owner, row[0], token))
 
     def _sealed_answer(
         self, grant_id: UUID, owner: Subject, generation: int, answer: TokenAnswer, old: RefreshToken | None

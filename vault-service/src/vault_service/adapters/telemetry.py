@@ -1,11 +1,18 @@
 """The vault's metrics for Prometheus. Outcomes and providers are the only labels: neither persons nor tokens."""
 
 import time
+from collections.abc import Iterable, Iterator
 from functools import cache
+from itertools import product
+from typing import TypeVar
 
 from prometheus_client import Counter, Gauge, Histogram
 
 from service_kit.metrics import SECONDS
+from vault_service.application.errors import VaultError
+from vault_service.application.provider_errors import ProviderError
+
+K = TypeVar("K")
 
 _ISSUED = Counter(
     "vault_access_tokens",
@@ -33,6 +40,13 @@ _UNSEALED = Gauge(
 )
 
 
+def _kinds(error: type[K]) -> Iterator[type[K]]:
+    """An error and all that are kinds of it."""
+    yield error
+    for kind in error.__subclasses__():
+        yield from _kinds(kind)
+
+
 @cache
 def _issued(outcome: str) -> Counter:
     return _ISSUED.labels(outcome)
@@ -40,6 +54,13 @@ def _issued(outcome: str) -> Counter:
 
 class PrometheusTelemetry:
     """`application.ports.Telemetry`, and what the adapters have to tell."""
+
+    def __init__(self, providers: Iterable[str] = ()) -> None:
+        """Everything that can happen begins at 0: of what appears with a 1 Prometheus sees no increase."""
+        for provider, outcome in product(providers, ("ok", *sorted(kind.outcome for kind in _kinds(ProviderError)))):
+            _REFRESHED.labels(provider, outcome)
+        for outcome in ("memory", "obtained", *(kind.__name__ for kind in _kinds(VaultError))):
+            _issued(outcome)
 
     def issued(self, outcome: str) -> None:
         """An access token was asked for."""
@@ -61,11 +82,14 @@ class PrometheusTelemetry:
         """The shared cache was read: `hit`, `miss` or `unavailable`."""
         _SHARED.labels(outcome).inc()
 
-    def backlog(self, *, outbox: int, oldest: float, spooled: int) -> None:
-        """What waits to be done; oldest: seconds."""
+    def backlog(self, outbox: int, oldest: float) -> None:
+        """How many revocations wait to be sent, and for how many seconds the oldest has."""
         _PENDING.set(outbox)
         _OLDEST.set(oldest)
-        _SPOOLED.set(spooled)
+
+    def spooled(self, outcomes: int) -> None:
+        """How many outcomes the database has not taken."""
+        _SPOOLED.set(outcomes)
 
     def unsealed(self, seconds: float) -> None:
         """How old the oldest line is that no seal covers yet."""

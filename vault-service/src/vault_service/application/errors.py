@@ -3,7 +3,7 @@
     VaultError
     ├── GrantNotFoundError          no such grant, or another person's: the two look the same
     ├── GrantUnusableError          the grant exists and gives no tokens; `reason` says why
-    │   └── ConsentPendingError
+    ├── ConsentPendingError         its owner has not answered yet
     ├── ConsentError                a consent did not come about; `code` goes to the page
     ├── ServiceNotAllowedError      this client may not use this grant
     ├── InvalidScopeError           the caller asks for more than was granted

@@ -175,8 +175,8 @@ from grants
 where id = %(id)s
   and refresh_token = %(refresh_token)s;
 
--- name: is_revoked
-select true
+-- name: provider_if_revoked
+select provider
 from grants
 where id = %(id)s
   and status = 'revoked';

@@ -8,6 +8,7 @@ from stub_issuer import AUDIENCE, NOW, Clock, StubIssuer
 
 from service_kit import bearer, jwt
 from service_kit.bearer import Verifier
+from service_kit.issuer import Issuer
 from service_kit.jwt import InvalidTokenError
 
 NO_CLAIM = {"typ": None}
@@ -178,3 +179,12 @@ def test_the_memory_holds_no_token(server: StubIssuer, verifier: Verifier) -> No
     verifier.verify(token)
     assert token not in repr(verifier._memo)
     assert all(len(digest) == 32 for digest in verifier._memo)
+
+
+def test_a_token_that_nobody_has_seen_does_not_ask_for_the_time(issuer: Issuer) -> None:
+    """The clock may have to be fetched first, and who only wants to know what is remembered must not wait for it."""
+
+    def unknown() -> float:
+        raise AssertionError("nobody knows the time yet")
+
+    assert Verifier(issuer, AUDIENCE, clock=unknown).remembered("anything") is None

@@ -22,6 +22,18 @@ def test_nothing_is_fetched_before_it_is_needed(server: StubIssuer, issuer: Issu
     assert server.key_fetches == 1
 
 
+@pytest.mark.parametrize("internal", ["", "/"])
+def test_an_issuer_may_end_in_a_slash(server: StubIssuer, clock: Clock, internal: str) -> None:
+    """It is part of the name and no part of the paths (OpenID Connect Discovery 1.0 section 4.1)."""
+    server.describe(issuer=f"{server.url}/")
+    issuer = Issuer(f"{server.url}/", f"{server.url}{internal}", clock=clock)
+    assert issuer.metadata().issuer == f"{server.url}/"
+    assert issuer.key("key-1") is not None
+    assert issuer.backchannel(f"{server.url}/token") == f"{server.url}/token"
+    with pytest.raises(IssuerMismatchError):
+        Issuer(server.url, clock=clock).metadata()
+
+
 def test_a_known_key_costs_no_request(server: StubIssuer, issuer: Issuer, clock: Clock) -> None:
     """Ten minutes long."""
     for _ in range(10):

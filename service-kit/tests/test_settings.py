@@ -102,6 +102,7 @@ def test_a_faulty_url_is_refused_without_being_quoted(address: str) -> None:
 def test_a_url_loses_its_last_slash(address: str) -> None:
     """So that a path can follow."""
     assert settings.url(address) == settings.url(address + "/") == address
+    assert settings.exact_url(address + "/") == address + "/"
 
 
 @pytest.mark.parametrize("value", ["", "x", "nan", "inf", "-inf", "1e400", "-0.1", "1.1", "0x1"])

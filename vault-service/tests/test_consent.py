@@ -2,12 +2,19 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from unittest.mock import Mock
 
 import pytest
 from replica import ALICE, Replica, answer, wish
 
 from vault_service.application.consent import code_challenge
-from vault_service.application.errors import ConsentError, ConsentPendingError, GrantUnusableError
+from vault_service.application.errors import (
+    ConsentError,
+    ConsentPendingError,
+    GrantUnusableError,
+    StorageUnavailableError,
+)
+from vault_service.application.provider_errors import NotSentError
 from vault_service.domain.grant import Failure, Subject
 
 Rows = Callable[..., list[tuple[object, ...]]]
@@ -121,6 +128,25 @@ def test_a_grant_deleted_during_its_consent_stays_deleted(vault: Replica, rows: 
     vault.outbox.deliver_one()
     assert vault.provider.revoked == ["refresh-1"]
     assert rows("select status from grants") == [("revoked",)]
+
+
+def test_a_token_that_cannot_be_stored_is_revoked(vault: Replica, monkeypatch: pytest.MonkeyPatch, rows: Rows) -> None:
+    """Nobody would know of it."""
+    started = vault.consent.request(wish())
+    monkeypatch.setattr(vault.grants, "activate", Mock(side_effect=StorageUnavailableError))
+    with pytest.raises(StorageUnavailableError):
+        vault.consent.complete(answer(started.state, vault.provider))
+    vault.outbox.deliver_one()
+    assert vault.provider.revoked == ["refresh-1"]
+
+
+def test_a_server_whose_words_cannot_be_checked_is_away(vault: Replica, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its discovery document would say whether an `iss` has to be there."""
+    started = vault.consent.request(wish())
+    monkeypatch.setattr(vault.provider, "check_issuer", Mock(side_effect=NotSentError("away")))
+    with pytest.raises(ConsentError) as refused:
+        vault.consent.complete(answer(started.state, vault.provider))
+    assert (refused.value.code, refused.value.task_id) == ("provider_unavailable", "task-1")
 
 
 def test_the_challenge_is_the_rfcs() -> None:

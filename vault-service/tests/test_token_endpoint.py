@@ -148,6 +148,7 @@ def test_later_please(server: Server, endpoint: TokenEndpoint, status: int, head
         {"token_type": "Bearer"},
         {**GOOD, "token_type": "mac"},
         {**GOOD, "expires_in": -1},
+        {**GOOD, "session_state": "a\0b"},
         json.dumps({**GOOD, "expires_in": 300}).replace("300", "1e400").encode(),
     ],
     ids=str,

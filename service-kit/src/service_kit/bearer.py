@@ -55,8 +55,9 @@ class Verifier:
         return claims
 
     def remembered(self, token: str) -> Claims | None:
-        """The claims of a token that was good a moment ago; never waits."""
-        return self._remembered(_digest(token), self._clock())
+        """The claims of a token that was good a moment ago; never waits, as long as the clock never does so twice."""
+        digest = _digest(token)
+        return self._remembered(digest, self._clock()) if digest in self._memo else None
 
     def _remembered(self, digest: bytes, now: float) -> Claims | None:
         until, claims = self._memo.get(digest, _UNKNOWN)

@@ -66,7 +66,8 @@ class Issuer:
         """public_url: the `iss` of its tokens; internal_url: where services reach it, when that differs."""
         self.url = public_url
         self.algorithm = algorithm
-        self._internal_url = internal_url or public_url
+        self._base = public_url.rstrip("/")  # section 4.1 of Discovery: a slash at the end is none of the path
+        self._internal_url = (internal_url or public_url).rstrip("/")
         self._session = session or Session()
         self._clock = clock
         self._lock = threading.Lock()
@@ -84,8 +85,8 @@ class Issuer:
 
     def backchannel(self, url: str) -> str:
         """The address at which services reach one of the issuer's public URLs."""
-        if url == self.url or url.startswith(f"{self.url}/"):
-            return self._internal_url + url.removeprefix(self.url)
+        if url == self._base or url.startswith(f"{self._base}/"):
+            return self._internal_url + url.removeprefix(self._base)
         return url
 
     def key(self, key_id: str) -> Key | None:

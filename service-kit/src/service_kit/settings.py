@@ -95,6 +95,11 @@ def optional_secret(value: str) -> Secret | None:
 
 def url(value: str) -> str:
     """An absolute http(s) URL without query or fragment; a trailing slash is dropped."""
+    return exact_url(value).rstrip("/")
+
+
+def exact_url(value: str) -> str:
+    """The same to the letter: an issuer is a name, and some end in a slash (OpenID Connect Discovery 1.0 section 3)."""
     try:
         parts = urlsplit(value)
         usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
@@ -102,7 +107,7 @@ def url(value: str) -> str:
         usable = False
     if not usable or "?" in value or "#" in value:
         raise ValueError("is not an absolute http(s) URL")
-    return value.rstrip("/")
+    return value
 
 
 def optional_url(value: str) -> str | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from service_kit.logs import LEVELS
 from service_kit.secret import Secret
-from service_kit.settings import load, number, one_of, optional_url, secret, setting, text, url, whole
+from service_kit.settings import exact_url, load, number, one_of, optional_url, secret, setting, text, url, whole
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -14,7 +14,7 @@ class Settings:
     """What `task-service` reads from its environment."""
 
     database_url: Secret = setting("TASK_DATABASE_URL", secret, "PostgreSQL URL of the runtime role.")
-    issuer: str = setting("ISSUER", url, "The authorization server's issuer, as its tokens name it.")
+    issuer: str = setting("ISSUER", exact_url, "The authorization server's issuer, as its tokens name it.")
     issuer_internal_url: str | None = setting(
         "ISSUER_INTERNAL_URL", optional_url, "Where the service reaches the issuer, when that differs.", default=""
     )

@@ -2,11 +2,13 @@
 
 import json
 import threading
+from base64 import b64encode
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -114,6 +116,23 @@ def test_an_access_token(vault: Vault, caller: client.TokenVaultClient) -> None:
     path, query, authorization, request_id = vault.asked[-1]
     assert (path, authorization, request_id) == (ACCESS, "Bearer own", "request-1")
     assert query == {"id": ["id-1"], "subject": ["alice"], "min_valid": ["60"], "scope": ["openid profile"]}
+
+
+def test_a_netrc_changes_nothing(
+    vault: Vault, caller: client.TokenVaultClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`requests` would put what it finds there in the bearer token's place."""
+    (tmp_path / "netrc").write_text("default login somebody password else\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    vault.says(ACCESS, 200, TOKEN)
+    caller.access_token("id-1", "alice")
+    assert [authorization.split()[0] for *_, authorization, _ in vault.asked] == ["Basic", "Bearer"]
+
+
+def test_credentials_are_form_encoded(vault: Vault, session: requests.Session) -> None:
+    """RFC 6749 section 2.3.1."""
+    client.ClientCredentials(f"{vault.url}/token", "a service", "s:ecret/", session=session).bearer()
+    assert vault.asked[0][2] == "Basic " + b64encode(b"a%20service:s%3Aecret%2F").decode()
 
 
 def test_the_own_token_is_fetched_once_for_many_threads(vault: Vault, caller: client.TokenVaultClient) -> None:

@@ -21,7 +21,7 @@ from vault_service.adapters.caches import (
     connect_redis,
 )
 from vault_service.adapters.cleaning import Cleaning
-from vault_service.adapters.database import BY_INDEX, Database, DatabaseClock
+from vault_service.adapters.database import BY_INDEX, PROMPT, Database, DatabaseClock
 from vault_service.adapters.discovery import Discovery
 from vault_service.adapters.grants import PostgresGrants
 from vault_service.adapters.keyring import Keyring
@@ -113,7 +113,7 @@ def build(settings: Settings) -> Service:
     callers = threads * len(providers)
     url = settings.database_url.reveal()
     connections = threads + BATCH_THREADS + callers + HOUSEKEEPING_CONNECTIONS
-    database = Database(url, name="vault", size=connections, options=BY_INDEX)
+    database = Database(url, name="vault", size=connections, options=f"{BY_INDEX} {PROMPT}")
     lock_database = Database(url, name="vault-locks", size=callers, options=SESSION_OPTIONS)
     clock = DatabaseClock(database)
     keyring = Keyring(database, settings.root_key)

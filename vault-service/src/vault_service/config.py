@@ -9,6 +9,7 @@ from service_kit.logs import LEVELS
 from service_kit.secret import Secret
 from service_kit.settings import (
     SettingsError,
+    exact_url,
     load,
     one_of,
     optional_secret,
@@ -48,7 +49,7 @@ class Settings:
         default="",
     )
     public_url: str = setting("PUBLIC_URL", url, "Where browsers reach the gateway.")
-    issuer: str = setting("ISSUER", url, "The authorization server's issuer, as its tokens name it.")
+    issuer: str = setting("ISSUER", exact_url, "The authorization server's issuer, as its tokens name it.")
     issuer_internal_url: str | None = setting(
         "ISSUER_INTERNAL_URL", optional_url, "Where the vault reaches the issuer, when that differs.", default=""
     )

@@ -6,7 +6,7 @@ and the field, and never a value.
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -15,7 +15,7 @@ from typing import Annotated, Any, Final, Literal, TypeVar
 import msgspec
 
 from service_kit.secret import Secret
-from service_kit.settings import url
+from service_kit.settings import exact_url, url
 from vault_service.domain.grant import TokenType
 from vault_service.domain.terms import OFFLINE_ACCESS, Expiry, Terms
 
@@ -119,7 +119,7 @@ def _provider(path: Path, name: str, content: Any) -> ProviderSettings:
     expiry = {TokenType.OFFLINE: _expiry(table.offline), TokenType.REFRESH: _expiry(table.refresh)}
     return ProviderSettings(
         terms=Terms(
-            issuer=_url(table.issuer, f"{where}: issuer"),
+            issuer=_url(table.issuer, f"{where}: issuer", exact_url),
             scopes=table.scopes,
             offline_scope=table.offline_scope or None,
             expiry={token_type: rules for token_type, rules in expiry.items() if token_type in table.token_types},
@@ -140,9 +140,9 @@ def _converted(content: Any, shape: type[T], where: str) -> T:
         raise ValueError(f"{where}: {error}") from None
 
 
-def _url(value: str, where: str) -> str:
+def _url(value: str, where: str, parse: Callable[[str], str] = url) -> str:
     try:
-        return url(value)
+        return parse(value)
     except ValueError as error:
         raise ValueError(f"{where}: {error}") from None
 

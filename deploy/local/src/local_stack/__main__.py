@@ -112,7 +112,7 @@ def _token(chosen: Options, who: str) -> int:
         raise StackError("the stack is not there: `make start` first")
     form = {"grant_type": "password", "client_id": "dev-cli", "username": who, "password": who, "scope": "openid"}
     try:
-        answer = requests.post(f"{issuer}/protocol/openid-connect/token", data=form, timeout=10)
+        answer = requests.post(f"{issuer.rstrip('/')}/protocol/openid-connect/token", data=form, timeout=10)
     except requests.RequestException:
         raise StackError(f"the authorization server does not answer at {issuer}: `make start` first") from None
     if answer.status_code != requests.codes.ok:

@@ -68,7 +68,7 @@ def read(environ: Mapping[str, str] = os.environ) -> Options:
     """The choices, from the environment and from what the stack remembers. Raises StackError."""
     state_dir = (ROOT / (environ.get("STATE_DIR") or ".local")).resolve()
     before = read_env_file(state_dir / "stack.env")
-    idp = (environ.get("IDP") or before.get("IDP") or "dev").rstrip("/")
+    idp = environ.get("IDP") or before.get("IDP") or "dev"
     if idp == "external":
         idp = before["ISSUER"]
     if idp not in {"dev", "keycloak"} and not idp.startswith(("http://", "https://")):

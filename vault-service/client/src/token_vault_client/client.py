@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 import requests
+from requests.auth import AuthBase
 
 from token_vault_client.credentials import Credentials
 from token_vault_client.errors import (
@@ -21,6 +22,17 @@ from token_vault_client.model import AccessToken, Grant
 PREFIX = "/api/auth/manager"
 
 T = TypeVar("T")
+
+
+class _Bearer(AuthBase):
+    """RFC 6750 section 2.1. As `auth`, because a `.netrc` would replace a header."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"Bearer {self._token}"
+        return request
 
 
 class TokenVaultClient:
@@ -92,12 +104,18 @@ class TokenVaultClient:
     def _call(
         self, method: str, path: str, bearer: Callable[[], str], *, retry: bool = False, **content: Any
     ) -> Mapping[str, Any]:
-        headers = {"Authorization": f"Bearer {bearer()}", "Accept": "application/json"}
+        headers = {"Accept": "application/json"}
         if request_id := self._request_id():
             headers["X-Request-ID"] = request_id
         try:
             answer = self._session.request(
-                method, self._base_url + path, headers=headers, timeout=self._timeout, allow_redirects=False, **content
+                method,
+                self._base_url + path,
+                headers=headers,
+                auth=_Bearer(bearer()),
+                timeout=self._timeout,
+                allow_redirects=False,
+                **content,
             )
         except requests.RequestException as error:
             raise VaultUnavailable("vault_unavailable", f"the vault does not answer ({type(error).__name__})") from None

@@ -3,6 +3,7 @@
 import threading
 import time
 from typing import Protocol
+from urllib.parse import quote
 
 import requests
 
@@ -36,7 +37,8 @@ class ClientCredentials:
         timeout: tuple[float, float] = (2.0, 10.0),
     ) -> None:
         self._token_endpoint = token_endpoint
-        self._authentication = (client_id, client_secret)
+        # RFC 6749 section 2.3.1: both are form-encoded before they become a user name and a password.
+        self._authentication = (quote(client_id, safe=""), quote(client_secret, safe=""))
         self._session = session or requests.Session()
         self._timeout = timeout
         self._lock = threading.Lock()

@@ -10,7 +10,7 @@ from service_kit import id_token
 from service_kit.issuer import Issuer, IssuerMismatchError, IssuerUnavailableError, Metadata
 from service_kit.jwt import InvalidTokenError
 from vault_service.adapters.discovery import Discovery
-from vault_service.adapters.token_endpoint import TokenEndpoint, TokenResponse
+from vault_service.adapters.token_endpoint import NUL, TokenEndpoint, TokenResponse
 from vault_service.application.errors import ProviderUnavailableError
 from vault_service.application.ports import TokenAnswer
 from vault_service.application.provider_errors import GrantRefusedError, NotSentError, RevocationNotOfferedError
@@ -146,7 +146,8 @@ def _claims(token: str) -> _Claims | None:
     """The claims of a JWT, its signature not verified; None when it is opaque."""
     try:
         payload = token.split(".")[1]
-        return msgspec.json.decode(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)), type=_Claims)
+        decoded = base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4))
+        return None if NUL in decoded else msgspec.json.decode(decoded, type=_Claims)
     except (IndexError, ValueError, msgspec.MsgspecError):
         return None
 

@@ -27,6 +27,9 @@ NOTICE_SILENCE = {
 """A network that is cut is noticed within seconds on both sides: here no caller waits for an answer that cannot come,
 there the server lets go of the locks of a replica that is not heard of any more."""
 
+PROMPT = "-c statement_timeout=10s"
+"""Session options for those whom callers wait for: neither a lock nor a disk is waited for without end."""
+
 BY_INDEX = "-c enable_seqscan=off"
 """Session options for statements that find their rows by a key: a plan that was made for a small table, and is kept
 prepared, must not read the whole of it when it has grown."""

@@ -86,7 +86,7 @@ class Outbox:
         owner = Subject(issuer, subject)
         outcome = self._send(provider, sealed, revocation_place(revocation_id, owner))
         if outcome == "postponed":
-            seconds = min(2.0**attempts, LONGEST_WAIT_SECONDS)
+            seconds = min(2.0 ** min(attempts, 12), LONGEST_WAIT_SECONDS)
             self._database.one(_QUERIES["postpone"], {"id": revocation_id, "seconds": seconds})
         else:
             with self._database.transaction() as connection:

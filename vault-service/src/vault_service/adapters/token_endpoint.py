@@ -33,6 +33,8 @@ READ_TIMEOUT = 12.5
 TOTAL_TIMEOUT = 14.5
 """A request that leaves at the last moment leaves a server 12 seconds to answer: Keycloak may need as many."""
 MAX_ANSWER_BYTES = 256 * 1024
+NUL = rb"\u0000"
+"""As JSON writes it; PostgreSQL keeps no text with it in it."""
 LONGEST_LIFE = 10 * 365 * 86400.0
 """Seconds. What a server gives for longer than ten years lives for ten years here: dates have an end."""
 CLIENT_REFUSED_PAUSE = 30.0
@@ -92,7 +94,12 @@ class TokenEndpoint:
             answer = msgspec.json.decode(body, type=TokenResponse)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise UncertainError("the answer is not one of a token endpoint") from error
-        if answer.token_type.lower() != "bearer" or not answer.access_token or not 0 < answer.expires_in < inf:
+        if (
+            NUL in body
+            or answer.token_type.lower() != "bearer"
+            or not answer.access_token
+            or not 0 < answer.expires_in < inf
+        ):
             raise UncertainError("the answer holds no usable bearer token")
         return _within_reason(answer), monotonic() - started
 

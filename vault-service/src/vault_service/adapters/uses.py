@@ -14,7 +14,7 @@ from psycopg import pq
 
 from vault_service.adapters import queries
 from vault_service.adapters.audit import AuditLog
-from vault_service.adapters.database import BY_INDEX, Database, session
+from vault_service.adapters.database import BY_INDEX, PROMPT, Database, session
 from vault_service.adapters.group_commit import GroupCommit
 from vault_service.application.errors import StorageUnavailableError
 from vault_service.application.ports import Requester
@@ -121,7 +121,7 @@ class Uses:
         self._drop()
         if self._closed:
             raise psycopg.OperationalError("closed")
-        connection = psycopg.connect(self._url, **session("vault-uses", BY_INDEX))
+        connection = psycopg.connect(self._url, **session("vault-uses", f"{BY_INDEX} {PROMPT}"))
         result = connection.pgconn.prepare(_STATEMENT, _QUERIES["issue_many"])
         if result.status != pq.ExecStatus.COMMAND_OK:
             raise psycopg.errors.error_from_result(result)

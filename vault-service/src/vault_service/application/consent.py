@@ -12,11 +12,12 @@ import base64
 import hashlib
 import secrets
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
-from vault_service.application.errors import ConsentError
+from vault_service.application.errors import ConsentError, VaultError
 from vault_service.application.ports import (
     AccessTokens,
     ClaimedConsent,
@@ -158,7 +159,7 @@ class OfflineConsent:
         browser_hash = digest(callback.browser_secret) if callback.browser_secret else None
         claimed = self._grants.claim_consent(digest(callback.unverified_state), browser_hash)
         provider = self._providers.get(claimed.provider)
-        if provider is None or not provider.check_issuer(callback.unverified_issuer):
+        if provider is None or not self._is_from(provider, claimed, callback):
             raise self._failed(claimed, callback, Failure.PROVIDER_ERROR)
         if callback.error is not None or not callback.code:
             denied = callback.error == "access_denied"
@@ -170,6 +171,12 @@ class OfflineConsent:
         self._activate(claimed, callback, subject, answer)
         return ConsentGranted(claimed.grant_id, claimed.task_id)
 
+    def _is_from(self, provider: Provider, claimed: ClaimedConsent, callback: Callback) -> bool:
+        try:
+            return provider.check_issuer(callback.unverified_issuer)
+        except ProviderError as error:
+            raise self._away(claimed, callback, error) from error
+
     def _redeem(
         self, provider: Provider, claimed: ClaimedConsent, callback: Callback, code: str
     ) -> tuple[Subject, TokenAnswer]:
@@ -178,9 +185,7 @@ class OfflineConsent:
         except (GrantRefusedError, ScopeRefusedError) as error:
             raise self._failed(claimed, callback, Failure.PROVIDER_ERROR) from error
         except ProviderError as error:
-            self._failed(claimed, callback, Failure.PROVIDER_ERROR)
-            away = isinstance(error, NotSentError)
-            raise ConsentError("provider_unavailable" if away else "provider_error", claimed.task_id) from error
+            raise self._away(claimed, callback, error) from error
 
     def _activate(self, claimed: ClaimedConsent, callback: Callback, account: Subject, answer: TokenAnswer) -> None:
         if answer.refresh_token is None:
@@ -189,7 +194,13 @@ class OfflineConsent:
             self._grants.revoke_later(claimed, answer)
             raise self._failed(claimed, callback, Failure.PROVIDER_ERROR)
         entry = self._entry(Event.CONSENT_GRANTED, claimed, callback)
-        if not self._grants.activate(claimed.grant_id, account, answer, entry):
+        try:
+            is_active = self._grants.activate(claimed.grant_id, account, answer, entry)
+        except Exception:
+            with suppress(VaultError):  # nobody would know of it; without a database nobody can
+                self._grants.revoke_later(claimed, answer)
+            raise
+        if not is_active:
             self._grants.revoke_later(claimed, answer)  # its owner deleted it in the meantime
             raise ConsentError("consent_invalid", claimed.task_id)
         expires_at = entry.at.timestamp() + answer.expires_in
@@ -200,6 +211,11 @@ class OfflineConsent:
         event = Event.CONSENT_DENIED if failure is Failure.CONSENT_DENIED else Event.CONSENT_FAILED
         self._grants.fail_consent(claimed.grant_id, failure, self._entry(event, claimed, callback, failure.value))
         return ConsentError(failure.value, claimed.task_id)
+
+    def _away(self, claimed: ClaimedConsent, callback: Callback, error: ProviderError) -> ConsentError:
+        self._failed(claimed, callback, Failure.PROVIDER_ERROR)
+        is_away = isinstance(error, NotSentError)
+        return ConsentError("provider_unavailable" if is_away else "provider_error", claimed.task_id)
 
     def _entry(self, event: Event, claimed: ClaimedConsent, callback: Callback, outcome: str = "ok") -> Entry:
         now = self._clock.now()

@@ -124,7 +124,7 @@ def _clock(database: Database) -> Finding:
     offset = float(_value(database, b"select extract(epoch from clock_timestamp())::float8")) - time.time()
     if abs(offset) < CLOCK_SECONDS:
         return Finding("ok", "clock", f"the database's is {offset:+.1f} s off this machine's")
-    advice = "let both follow a time server; the vault goes by the database's clock, bearer tokens by this machine's"
+    advice = "let both follow a time server; the vault goes by the database's clock, identity tokens by this machine's"
     return Finding("warn", "clock", f"the database's is {offset:+.1f} s off this machine's", advice)
 
 

@@ -41,8 +41,8 @@ def test_an_issuer_that_is_there_already_is_remembered(tmp_path):
     assert (chosen.idp_kind, chosen.issuer, chosen.idp_port) == ("external", issuer, 8080)
 
 
-def test_an_issuer_is_named_without_its_last_slash():
-    assert options.read({"IDP": "https://login.example/realms/x/"}).issuer == "https://login.example/realms/x"
+def test_an_issuer_is_named_to_the_letter():
+    assert options.read({"IDP": "https://login.example/realms/x/"}).issuer == "https://login.example/realms/x/"
 
 
 @pytest.mark.parametrize("port", ["0", "65536", "-1", "http", "3000 "])

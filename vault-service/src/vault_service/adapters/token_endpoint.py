@@ -94,12 +94,8 @@ class TokenEndpoint:
             answer = msgspec.json.decode(body, type=TokenResponse)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise UncertainError("the answer is not one of a token endpoint") from error
-        if (
-            NUL in body
-            or answer.token_type.lower() != "bearer"
-            or not answer.access_token
-            or not 0 < answer.expires_in < inf
-        ):
+        is_bearer = answer.token_type.lower() == "bearer" and answer.access_token
+        if NUL in body or not is_bearer or not 0 < answer.expires_in < inf:
             raise UncertainError("the answer holds no usable bearer token")
         return _within_reason(answer), monotonic() - started
 

@@ -23,6 +23,7 @@ from vault_service.adapters.caches import (
 from vault_service.adapters.cleaning import Cleaning
 from vault_service.adapters.database import BY_INDEX, PROMPT, Database, DatabaseClock
 from vault_service.adapters.discovery import Discovery
+from vault_service.adapters.expiry import Expiry
 from vault_service.adapters.grants import PostgresGrants
 from vault_service.adapters.keyring import Keyring
 from vault_service.adapters.locks import SESSION_OPTIONS, AdvisoryLocks
@@ -48,6 +49,7 @@ HOUSEKEEPING_SECONDS = 5.0
 SEAL_SECONDS = 1.0
 KEYS_SECONDS = 60.0
 CLOCK_SECONDS = 60.0
+EXPIRY_SECONDS = 60.0
 CLEANING_SECONDS = 3600.0
 
 log = logs.get(__name__)
@@ -127,12 +129,15 @@ def build(settings: Settings) -> Service:
     memory = MemoryAccessTokens(sealer)
     locks = AdvisoryLocks(lock_database)
     refresher = Refresher(grants, locks, (memory, shared), providers, clock, telemetry, threads)
+    expiry = Expiry(database, sealer, audit, outbox, clock, settings.grant_days)
     housekeeping = Background(
         "housekeeping",
         [
             *_housekeeping(grants, outbox, spool, telemetry),
             every(KEYS_SECONDS, keyring.load),
             every(CLOCK_SECONDS, clock.read),
+            every(EXPIRY_SECONDS, expiry.end_over),
+            every(CLEANING_SECONDS, expiry.end_forgotten),
             every(CLEANING_SECONDS, partial(_clean, Cleaning(database, settings.grant_days))),
         ],
         _report_background,

@@ -18,6 +18,8 @@ def raise_unless_usable(status: str, failure: str | None, *, late: bool, over: b
             raise ConsentPendingError
         case Status.FAILED:
             raise GrantUnusableError(Failure(failure or Failure.REAUTHORIZATION_REQUIRED))
+        case Status.EXPIRED:
+            raise GrantUnusableError(Failure.TOKEN_EXPIRED)
         case Status.REVOKED:
             raise GrantUnusableError(Failure.TOKEN_REVOKED)
         case _ if over:

@@ -239,7 +239,7 @@ class PostgresGrants:
                 self._spool.keep(_spooled(grant, sealed, entry))
             raise StorageUnavailableError from error
         if not stored and answer.refresh_token is not None:
-            self._discard_if_revoked(grant.id, grant.owner, answer.refresh_token)
+            self._discard_if_over(grant.id, grant.owner, answer.refresh_token)
         return stored
 
     def replay_spool(self) -> int:
@@ -291,13 +291,13 @@ class PostgresGrants:
         if not self._store_outcome(write, entry):
             token = self._opened(outcome.refresh_token, outcome.grant_id, entry.owner, outcome.generation + 1)
             if token is not None:
-                self._discard_if_revoked(outcome.grant_id, entry.owner, token)
+                self._discard_if_over(outcome.grant_id, entry.owner, token)
             self._audit.append(replace(entry, outcome="spooled_too_late"))
 
-    def _discard_if_revoked(self, grant_id: UUID, owner: Subject, token: RefreshToken) -> None:
-        """A token that came after its grant was revoked is revoked too; one that lost a race stays as it is."""
+    def _discard_if_over(self, grant_id: UUID, owner: Subject, token: RefreshToken) -> None:
+        """A token that came after its grant had ended is revoked; one that lost a race stays as it is."""
         with self._database.transaction() as connection:
-            row = connection.execute(_GRANTS["provider_if_revoked"], {"id": grant_id}).fetchone()
+            row = connection.execute(_GRANTS["provider_if_over"], {"id": grant_id}).fetchone()
             if row is not None:
                 self._outbox.add(connection, Discarded(grant_id, owner, row[0], token))
 

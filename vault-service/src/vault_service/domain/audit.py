@@ -18,6 +18,7 @@ class Event(enum.StrEnum):
     TOKEN_ISSUED = "token.issued"  # noqa: S105 - an event's name
     GRANT_REFRESHED = "grant.refreshed"
     GRANT_FAILED = "grant.failed"
+    GRANT_EXPIRED = "grant.expired"
     GRANT_REVOKED = "grant.revoked"
     GRANT_CHECKED = "grant.checked"
     REVOCATION_SENT = "revocation.sent"

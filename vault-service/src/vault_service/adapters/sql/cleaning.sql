@@ -12,7 +12,7 @@ where done_at < now() - make_interval(days => %(days)s);
 delete from grants g
 where g.created_at < now() - make_interval(days => %(days)s)
   and (
-      g.status = 'revoked'
+      g.status in ('revoked', 'expired')
       or g.status in ('pending', 'failed') and g.activated_at is null
   )
   and not exists (

@@ -175,11 +175,11 @@ from grants
 where id = %(id)s
   and refresh_token = %(refresh_token)s;
 
--- name: provider_if_revoked
+-- name: provider_if_over
 select provider
 from grants
 where id = %(id)s
-  and status = 'revoked';
+  and status in ('revoked', 'expired');
 
 -- name: abandon_refresh
 update grants

@@ -1,6 +1,6 @@
 -- name: add
 -- Not while another grant lives on the same session at the authorization server: revoking this token would end that one.
--- The last grant's revocation ends the session.
+-- The last grant's revocation ends the session. One that has failed may live again; one that is over may not.
 insert into revocations (id, grant_id, issuer, subject, provider, refresh_token)
 select %(id)s, %(grant_id)s, %(issuer)s, %(subject)s, %(provider)s, %(refresh_token)s
 where not exists (
@@ -14,6 +14,9 @@ where not exists (
       and other.id <> %(grant_id)s
       and other.status in ('active', 'failed')
       and other.refresh_token is not null
+      and coalesce(other.not_after > now(), true)
+      and coalesce(other.expires_at > now(), true)
+      and coalesce(other.uses < other.max_uses, true)
 )
 returning true;
 

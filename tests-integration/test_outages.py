@@ -63,6 +63,23 @@ def test_a_child_that_dies_is_started_again(healthy: Stack, alice: Api, alice_pe
     assert alice.finished(task_id)["status"] == "completed"
 
 
+def test_a_full_worker_goes_on_sweeping(healthy: Stack, alice: Api, alice_person: Person) -> None:
+    """What waits is told while every place is taken, and what a dead child had under way is taken over all the same."""
+    token_id = alice.grant(alice_person)
+    tasks = [alice.create_task(f"Task {number}") for number in range(20)]
+    for task_id in tasks:
+        assert alice.link(task_id, token_id).status_code == 200
+        assert alice.execute(task_id).json()["status"] == "executing"
+
+    def measured(name: str) -> float:
+        return sum(sample.value for sample in healthy.metrics("worker") if sample.name == name)
+
+    eventually(lambda: measured("task_queue_depth") == 4, "the rest waits, and the metrics say so")
+    assert measured("task_attempts_running") == 16
+    healthy.kill_children("worker")
+    assert {alice.finished(task_id, 90)["status"] for task_id in tasks} == {"completed"}
+
+
 def test_a_deploy_loses_no_task(healthy: Stack, alice: Api, alice_person: Person) -> None:
     """SIGTERM gives running attempts back at once."""
     task_id, _ = alice.ready_task(alice_person)

@@ -3,13 +3,14 @@
 The supervisor restarts its child whatever it dies of. The child runs Procrastinate: heartbeats every 2 s, and a sweep
 that takes over attempts whose worker has been silent for 8 s. A new attempt under a new fence is put in the dead one's
 place, and its job ended; the same job is never retried, for then a frozen worker that wakes up would finish the new
-run.
+run. The sweep has a place of its own, so that it is done when all others are taken: just then somebody has to know.
 """
 
 import asyncio
 import multiprocessing
 import signal
 import threading
+from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.context import SpawnProcess
 from time import perf_counter
@@ -83,16 +84,41 @@ async def _run(settings: Settings) -> None:
     app = create_app(settings, bootstrap.build_work(settings))
     async with app.open_async():
         log.info("worker.ready", concurrency=concurrency)
-        await app.run_worker_async(
-            queues=[QUEUE, MAINTENANCE_QUEUE],
-            concurrency=concurrency + 1,
-            fetch_job_polling_interval=POLL_SECONDS,
-            abort_job_polling_interval=POLL_SECONDS,
-            update_heartbeat_interval=HEARTBEAT_SECONDS,
-            stalled_worker_timeout=STALLED_AFTER_SECONDS,
-            shutdown_graceful_timeout=0.0,
-            delete_jobs="always",
-        )
+        await _until_stopped(_worker(app, QUEUE, concurrency), _worker(app, MAINTENANCE_QUEUE, 1, listen_notify=False))
+
+
+async def _worker(app: procrastinate.App, queue: str, concurrency: int, *, listen_notify: bool = True) -> None:
+    await app.run_worker_async(
+        queues=[queue],
+        concurrency=concurrency,
+        listen_notify=listen_notify,
+        install_signal_handlers=False,
+        fetch_job_polling_interval=POLL_SECONDS,
+        abort_job_polling_interval=POLL_SECONDS,
+        update_heartbeat_interval=HEARTBEAT_SECONDS,
+        stalled_worker_timeout=STALLED_AFTER_SECONDS,
+        shutdown_graceful_timeout=0.0,
+        delete_jobs="always",
+    )
+
+
+async def _until_stopped(*work: Coroutine[None, None, None]) -> None:
+    """Until a signal, or until one of them ends, which ends the others too. Raises what it ended with."""
+    running = [asyncio.create_task(each) for each in work]
+
+    def stop() -> None:
+        for each in running:
+            if not each.cancelling():  # a second time would disturb it while it gives back what it has under way
+                each.cancel()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop)
+    ended, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+    stop()
+    await asyncio.wait(running)
+    for each in ended:
+        if not each.cancelled():
+            each.result()
 
 
 def _stop(context: procrastinate.JobContext) -> Stop | None:

@@ -84,7 +84,7 @@ def page(folder):
     return root
 
 
-def start(processes, folder, page, vault, tasks):
+def start(processes, folder, page, vault, tasks, trusted_proxy=gateway.NO_PROXY):
     folder.mkdir(exist_ok=True)
     port = ports.choose(folder / "ports.json", ["gateway"], set())["gateway"]
     url = f"http://localhost:{port}"
@@ -93,6 +93,7 @@ def start(processes, folder, page, vault, tasks):
         "VAULT_UPSTREAM": vault,
         "TASK_UPSTREAM": tasks,
         "NAMESERVER": "127.0.0.1",
+        "TRUSTED_PROXY": trusted_proxy,
         "FRONTEND_ROOT": str(page),
         "ISSUER": ISSUER,
         "ISSUER_ORIGIN": "https://login.example",
@@ -299,6 +300,29 @@ def test_a_flood_is_slowed_down_with_a_problem(running):
     assert refused
     assert problem(refused[0]) == "rate_limited"
     assert refused[0].headers["Retry-After"] == "1"
+
+
+def test_behind_a_trusted_proxy_each_client_is_counted_for_itself(folder, page):
+    """One who floods leaves the others alone; and what a client adds to the header counts for nothing."""
+    place = folder / "proxied"
+    place.mkdir()
+    processes = Processes(place, place)
+    with mirror("vault") as vault, mirror("tasks") as tasks, requests.Session() as session:
+        try:
+            proxied = start(processes, place, page, vault, tasks, "127.0.0.0/8")
+
+            def ask(forwarded):
+                address = f"{proxied.url}/api/auth/manager/offline-consent"
+                return session.post(address, headers={"X-Forwarded-For": forwarded}, timeout=10)
+
+            with ThreadPoolExecutor(8) as pool:
+                flood = list(pool.map(lambda number: ask(f"10.9.9.{number}, 192.0.2.1").status_code, range(120)))
+            other = ask("192.0.2.2")
+        finally:
+            processes.stop("gateway")
+    assert 429 in flood
+    assert other.status_code == 200
+    assert other.json()["headers"]["x-forwarded-for"] == "192.0.2.2"
 
 
 def test_a_service_that_is_away_is_a_problem_that_says_when_to_come_back(folder, page):

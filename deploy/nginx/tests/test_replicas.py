@@ -130,6 +130,7 @@ def before(tmp_path: Path) -> Iterator[Callable[[int], Before]]:
                 "VAULT_UPSTREAM": f"vault.test:{chosen['service']}",
                 "TASK_UPSTREAM": f"tasks.test:{chosen['service']}",
                 "NAMESERVER": stack.enter_context(name_server(addresses)),
+                "TRUSTED_PROXY": gateway.NO_PROXY,
                 "FRONTEND_ROOT": str(tmp_path),
                 "ISSUER": "https://login.example/realms/x",
                 "ISSUER_ORIGIN": "https://login.example",

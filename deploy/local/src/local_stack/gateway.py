@@ -9,6 +9,8 @@ from local_stack import http
 from local_stack.options import ROOT, machine, package_folder, write_private
 from local_stack.process import Part
 
+NO_PROXY = "unix:"
+"""For `TRUSTED_PROXY`: nobody who comes over a network."""
 TEMPLATES = ROOT / "deploy" / "nginx"
 _PLACEHOLDER = re.compile(r"\$\{([A-Z_]+)\}")
 

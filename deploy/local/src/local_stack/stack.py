@@ -299,6 +299,7 @@ class Stack:
             "VAULT_UPSTREAM": f"127.0.0.1:{chosen['vault']}",
             "TASK_UPSTREAM": f"127.0.0.1:{chosen['tasks']}",
             "NAMESERVER": "127.0.0.1",  # never asked: these are addresses
+            "TRUSTED_PROXY": gateway.NO_PROXY,
             "FRONTEND_ROOT": str(ROOT / "frontend" / "dist"),
             "ISSUER": environ["ISSUER"],
             "ISSUER_ORIGIN": f"{issuer.scheme}://{issuer.netloc}",

@@ -49,7 +49,7 @@ lint: .venv/dev ## Format, rules, types, import contracts
 	@$(BIN)/mypy conftest.py
 	@$(BIN)/mypy deploy/compose/secrets/make_secrets.py
 	@$(BIN)/lint-imports
-	@$(BIN)/python docs/settings.py --check
+	@$(BIN)/python docs/generate.py --check
 
 PARTS := postgres or redis or process
 .PHONY: test-unit
@@ -103,8 +103,8 @@ format: .venv/dev ## Format the Python sources
 	@$(BIN)/ruff format --quiet . && $(BIN)/ruff check --quiet --fix .
 
 .PHONY: docs
-docs: .venv/dev ## Write docs/settings.md from the code
-	@$(BIN)/python docs/settings.py
+docs: .venv/dev ## Write docs/settings.md and docs/alerts.md from what they tell of
+	@$(BIN)/python docs/generate.py
 
 .PHONY: lock
 lock: .venv/dev ## Pin all requirements anew, with hashes

@@ -1,15 +1,18 @@
-"""The dashboard asks for what the parts measure: each metric of each query is in a real scrape."""
+"""The dashboard and the alerts ask for what the parts measure: each metric of each query is in a real scrape."""
 
 import json
 import re
 from collections.abc import Iterator
 from contextlib import suppress
+from typing import Any
 
+import yaml
 from api import Api
 from person import Person
 from stack import ROOT, Stack, eventually
 
 DASHBOARD = ROOT / "deploy" / "observability" / "dashboard.json"
+ALERTS = ROOT / "deploy" / "observability" / "alerts.yml"
 METRIC = re.compile(r"\b(?:http|vault|task)_[a-z_]+\b")
 
 
@@ -20,9 +23,15 @@ def queries() -> Iterator[str]:
             yield target["expr"]
 
 
+def alerts() -> list[dict[str, Any]]:
+    """The rules for Prometheus."""
+    return [rule for group in yaml.safe_load(ALERTS.read_text())["groups"] for rule in group["rules"]]
+
+
 def test_every_query_asks_for_something_that_is_measured(stack: Stack, alice: Api, alice_person: Person) -> None:
     """After a consent, a refresh and a task, nothing on the dashboard is empty for want of a metric."""
-    asked = {name for query in queries() for name in METRIC.findall(query)}
+    everything = [*queries(), *(rule["expr"] for rule in alerts())]
+    asked = {name for query in everything for name in METRIC.findall(query)}
     assert len(asked) > 10
     task_id, token_id = alice.ready_task(alice_person)
     assert alice.access_token(token_id, scope="openid").status_code == 200
@@ -36,6 +45,13 @@ def test_every_query_asks_for_something_that_is_measured(stack: Stack, alice: Ap
     with suppress(AssertionError):
         eventually(lambda: not unmeasured(), "the last numbers are in", 20)
     assert unmeasured() == set()
+
+
+def test_an_alert_says_what_it_means_and_what_to_do() -> None:
+    """Each with a name of its own and a severity."""
+    assert len({rule["alert"] for rule in alerts()}) == len(alerts())
+    assert all(rule["annotations"].keys() == {"summary", "action"} for rule in alerts())
+    assert {rule["labels"]["severity"] for rule in alerts()} == {"critical", "warning"}
 
 
 def test_the_dashboard_can_be_drawn() -> None:

@@ -144,7 +144,9 @@ def build(settings: Settings) -> Service:
         HOUSEKEEPING_SECONDS,
     )
     chain = AuditSealer(database, keyring, clock)
-    sealing = Background("sealing", [lambda: _seal(chain, telemetry)], _report_background, SEAL_SECONDS)
+    sealing = Background(
+        "sealing", [lambda: _seal(chain), lambda: telemetry.unsealed(chain.lag())], _report_background, SEAL_SECONDS
+    )
     issue = IssueAccessToken(grants, memory, refresher, clock, telemetry, _report_renewal)
     vault = Vault(
         verifier=Verifier(issuer, settings.audience, clock=lambda: clock.now().timestamp()),
@@ -206,9 +208,8 @@ def _clean(cleaning: Cleaning) -> None:
         log.info("vault.cleaned", **removed)
 
 
-def _seal(chain: AuditSealer, telemetry: PrometheusTelemetry) -> bool:
+def _seal(chain: AuditSealer) -> bool:
     seal = chain.seal()
-    telemetry.unsealed(chain.lag())
     if seal is None:
         return False
     log.info("audit.sealed", checkpoint=seal.checkpoint, lines=seal.lines)

@@ -91,6 +91,7 @@ class PrometheusTelemetry:
         """How many outcomes the database has not taken."""
         _SPOOLED.set(outcomes)
 
-    def unsealed(self, seconds: float) -> None:
-        """How old the oldest line is that no seal covers yet."""
+    def unsealed(self, seconds: float) -> bool:
+        """How old the oldest line is that no seal covers yet. There is no more to do about it at once (`Job`)."""
         _UNSEALED.set(seconds)
+        return False

@@ -24,9 +24,10 @@ settings names every faulty one in one line and ends with status 78."""
 
 ALERTS_HEAD = """# Alerts
 
-Written by `make docs` from `deploy/observability/alerts.yml`, which Prometheus reads as it is (with Kubernetes' operator: as a `PrometheusRule`).
-What else deserves an alert depends on what runs beside the vault: that PostgreSQL archives its WAL (`pg_stat_archiver.failed_count` grows),
-that its disk is not full, that the certificate before the gateway is not about to expire.
+Written by `make docs` from `deploy/observability/alerts.yml`, which Prometheus reads as it is (with Kubernetes' operator: as a
+`PrometheusRule`). What else deserves an alert depends on what runs beside the vault: that PostgreSQL archives its WAL
+(`pg_stat_archiver.failed_count` grows), that its disk is not full, that the certificate before the gateway is not about to
+expire.
 
 | alert | it means | do |
 |---|---|---|"""
@@ -99,9 +100,7 @@ def main() -> int:
         for path, text in pages.items():
             path.write_text(text, encoding="utf-8")
         return 0
-    behind = [
-        path.name for path, text in pages.items() if not path.exists() or path.read_text(encoding="utf-8") != text
-    ]
+    behind = [path.name for path, text in pages.items() if path.read_text(encoding="utf-8") != text]
     if behind:
         sys.stderr.write(f"{' and '.join(behind)} in docs/: behind what they are made from: make docs\n")
     return 1 if behind else 0

@@ -24,10 +24,10 @@ settings names every faulty one in one line and ends with status 78."""
 
 ALERTS_HEAD = """# Alerts
 
-Written by `make docs` from `deploy/observability/alerts.yml`, which Prometheus reads as it is (with Kubernetes' operator: as a
-`PrometheusRule`). What else deserves an alert depends on what runs beside the vault: that PostgreSQL archives its WAL
-(`pg_stat_archiver.failed_count` grows), that its disk is not full, that the certificate before the gateway is not about to
-expire.
+Written by `make docs` from `deploy/observability/alerts.yml`, which Prometheus reads as it is (with Kubernetes'
+operator: as a `PrometheusRule`). What else deserves an alert depends on what runs beside the vault: that PostgreSQL
+archives its WAL (`pg_stat_archiver.failed_count` grows), that its disk is not full, that the certificate before the
+gateway is not about to expire.
 
 | alert | it means | do |
 |---|---|---|"""

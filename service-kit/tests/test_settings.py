@@ -36,6 +36,7 @@ def test_a_value_may_stand_in_a_file(tmp_path: Path) -> None:
     """`NAME_FILE`, as container platforms hand over secrets; the line feed at its end does not count."""
     file = tmp_path / "password"
     file.write_text(" hunter2\n")
+    file.chmod(0o440)
     config = load(Config, {"ADDRESS": "http://db", "PASSWORD_FILE": str(file)})
     assert config.password == Secret("hunter2")
 
@@ -56,14 +57,18 @@ def test_all_faults_are_reported_at_once() -> None:
 
 
 def test_unreadable_files_are_named_with_the_reason(tmp_path: Path) -> None:
-    """Not there, a folder, not text, empty; the content is not quoted."""
+    """Not there, a folder, not text, empty, everybody's to read; the content is not quoted."""
     (tmp_path / "binary").write_bytes(b"\xffhunter2")
     (tmp_path / "empty").write_text("\n")
+    (tmp_path / "public").write_text("hunter2")
+    for file in tmp_path.iterdir():
+        file.chmod(0o444 if file.name == "public" else 0o400)
     for name, reason in (
         ("nothing", "No such file"),
         ("", "Is a directory"),
         ("binary", "UTF-8"),
         ("empty", "is empty"),
+        ("public", "PASSWORD: .*readable by everybody"),
     ):
         with pytest.raises(SettingsError, match=reason) as caught:
             load(Config, {"ADDRESS": "http://db", "PASSWORD_FILE": str(tmp_path / name)})

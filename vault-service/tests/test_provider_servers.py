@@ -240,6 +240,7 @@ def settings(server: Server, tmp_path: Path, database_url: str) -> Callable[...,
     key.write_text(base64.urlsafe_b64encode(ROOT_KEY).decode())
     key.chmod(0o400)
     (tmp_path / "secret").write_text("s3cret-value")
+    (tmp_path / "secret").chmod(0o400)
 
     def write(default: str, **issuers: str) -> config.Settings:
         tables = [

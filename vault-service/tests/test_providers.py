@@ -34,6 +34,7 @@ client_secret_file = "secret"
 def write(folder: Path, content: str) -> Path:
     """A providers file with its secret beside it."""
     (folder / "secret").write_text("s3cret-value\n")
+    (folder / "secret").chmod(0o400)
     path = folder / "providers.toml"
     path.write_text(content)
     return path
@@ -57,6 +58,7 @@ def test_the_example_file_can_be_read(tmp_path: Path) -> None:
     """What operators copy has no fault, and each field of it is known."""
     for name in ("vault_client_secret", "corp_client_secret"):
         (tmp_path / name).write_text("s")
+        (tmp_path / name).chmod(0o400)
     path = tmp_path / "providers.toml"
     path.write_text(EXAMPLE.read_text())
     providers = provider_file.read(path)
@@ -97,6 +99,7 @@ def test_the_example_file_can_be_read(tmp_path: Path) -> None:
 def test_a_faulty_file_is_told_in_one_line(tmp_path: Path, change: tuple[str, str], told: str) -> None:
     """With file, provider and field; never a value that could be a secret."""
     (tmp_path / "empty").write_text("\n")
+    (tmp_path / "empty").chmod(0o400)
     path = write(tmp_path, MINIMAL.replace(*change))
     with pytest.raises(ValueError, match=r"providers\.toml") as refused:
         provider_file.read(path)

@@ -8,6 +8,7 @@ from the discovery document and moved to that address; the name itself never cha
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -82,6 +83,11 @@ class Issuer:
             return self._metadata
         with self._lock:
             return self._discover()
+
+    def demand_no_mismatch(self) -> None:
+        """Raise IssuerMismatchError when the server calls itself something else; one that is away is another matter."""
+        with suppress(IssuerUnavailableError):
+            self.metadata()
 
     def backchannel(self, url: str) -> str:
         """The address at which services reach one of the issuer's public URLs."""

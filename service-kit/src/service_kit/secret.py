@@ -1,6 +1,8 @@
 """A string that must not be printed: its `repr`, `str` and format are `***`; only `reveal()` gives the value."""
 
 import hmac
+import stat
+from pathlib import Path
 
 
 class Secret:
@@ -28,3 +30,9 @@ class Secret:
         return "***"
 
     __str__ = __repr__
+
+
+def demand_private(path: Path) -> None:
+    """Raise ValueError when others than a file's owner and its group can read it, or others than its owner write it."""
+    if path.stat().st_mode & (stat.S_IRWXO | stat.S_IWGRP):
+        raise ValueError(f"{path} is readable by everybody or writable by its group; chmod 400 it")

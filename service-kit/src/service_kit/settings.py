@@ -2,7 +2,7 @@
 
 A service declares a frozen dataclass whose fields are made by `setting()`. `load()` reads them all and reports every
 fault in one error. Any `NAME` may instead be given as `NAME_FILE`, the path of a file whose content (stripped) is the
-value: that is how container platforms hand over secrets.
+value: that is how container platforms hand over secrets, and a secret's file must not be everybody's to read.
 """
 
 import dataclasses
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Protocol, TypeVar
 from urllib.parse import urlsplit
 
-from service_kit.secret import Secret
+from service_kit.secret import Secret, demand_private
 
 
 class SettingsError(Exception):
@@ -59,7 +59,11 @@ def _text(metadata: Mapping[str, Any], environ: Mapping[str, str]) -> str:
     if name in environ:
         return environ[name]
     if f"{name}_FILE" in environ:
-        return Path(environ[f"{name}_FILE"]).read_text(encoding="utf-8").strip()
+        path = Path(environ[f"{name}_FILE"])
+        content = path.read_text(encoding="utf-8").strip()
+        if metadata["parse"] in {secret, optional_secret}:
+            demand_private(path)
+        return content
     if metadata["default"] is None:
         raise ValueError("is not set")
     return str(metadata["default"])

@@ -64,7 +64,11 @@ def build_service(settings: Settings) -> Service:
     return Service(
         verifier=Verifier(issuer, settings.audience),
         tasks=ManageTasks(PostgresTasks(database), vault),
-        pings={"database": database.ping, "schema": partial(migrate.check, database)},
+        pings={
+            "database": database.ping,
+            "schema": partial(migrate.check, database),
+            "issuer": issuer.demand_no_mismatch,
+        },
     )
 
 

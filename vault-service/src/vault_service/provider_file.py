@@ -14,7 +14,7 @@ from typing import Annotated, Any, Final, Literal, TypeVar
 
 import msgspec
 
-from service_kit.secret import Secret
+from service_kit.secret import Secret, demand_private
 from service_kit.settings import exact_url, url
 from vault_service.domain.grant import TokenType
 from vault_service.domain.terms import OFFLINE_ACCESS, Expiry, Terms
@@ -150,10 +150,13 @@ def _url(value: str, where: str, parse: Callable[[str], str] = url) -> str:
 def _secret(path: Path, where: str) -> Secret:
     try:
         value = path.read_text(encoding="utf-8").strip()
+        demand_private(path)
     except OSError as error:
         raise ValueError(f"{where}: cannot read {path} ({error.strerror})") from None
     except UnicodeDecodeError:
         raise ValueError(f"{where}: {path} is not UTF-8") from None
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from None
     if not value:
         raise ValueError(f"{where}: {path} is empty")
     return Secret(value)

@@ -7,12 +7,13 @@ adapter here has it from a file.
 import base64
 import binascii
 import secrets
-import stat
 from pathlib import Path
 from typing import Protocol
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from service_kit.secret import demand_private
 
 KEY_BYTES = 32
 NONCE_BYTES = 12
@@ -45,8 +46,7 @@ class LocalRootKey:
     def read(cls, file: str) -> "LocalRootKey":
         """The key in a file that only its owner can change and not everybody can read. Raises ValueError, OSError."""
         path = Path(file)
-        if path.stat().st_mode & (stat.S_IRWXO | stat.S_IWGRP):
-            raise ValueError(f"{path} is readable by everybody or writable by its group; chmod 400 it")
+        demand_private(path)
         try:
             key = base64.urlsafe_b64decode(path.read_text(encoding="ascii").strip() + "==")
         except (binascii.Error, UnicodeDecodeError):

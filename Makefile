@@ -1,7 +1,7 @@
 # Everything a person or a machine does with this project. `make help` lists it.
 
 STATE_DIR ?= .local
-export STATE_DIR GATEWAY_PORT IDP_PORT IDP IDP_CONTROL PYTHON
+export ROTATION STATE_DIR GATEWAY_PORT IDP_PORT IDP IDP_CONTROL PYTHON
 BIN       := .venv/bin
 STACK      = $(BIN)/python -m local_stack
 PACKAGES  := service-kit vault-service vault-service/client task-service deploy/dev-idp deploy/local
@@ -73,7 +73,7 @@ test-integration: .venv/dev frontend/dist/index.html ## Black box, against a sta
 	@$(BIN)/pytest -q --durations=15 tests-integration
 
 .PHONY: test-keycloak
-test-keycloak: .venv/dev frontend/dist/index.html ## The same against the real Keycloak (Java 17 and Maven)
+test-keycloak: .venv/dev frontend/dist/index.html ## The same against the real Keycloak (Java 17, Maven); ROTATION="off", "reuse 0", "reuse 1"
 	@echo "== integration and browser tests, against Keycloak"
 	@IDP=keycloak $(BIN)/pytest -q tests-integration
 

@@ -1,6 +1,7 @@
 """One stack for the whole run, on its own ports, against the authorization server that `IDP` names (default: dev).
 
-`STACK=compose` runs the same tests against docker-compose.yml, with the real Keycloak inside.
+`STACK=compose` runs the same tests against docker-compose.yml, with the real Keycloak inside. `ROTATION` (`off`,
+`reuse 0`, `reuse 1`) is what Keycloak does with refresh tokens that were used; as in the realm's file, if not given.
 """
 
 import os
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from api import Api, command_line_token, service_token
+from keycloak_admin import ROTATION, KeycloakAdmin
 from person import Person
 from secrets_scan import leaks
 from stack import ARTIFACTS, Stack, eventually
@@ -25,6 +27,8 @@ def stack() -> Iterator[Stack]:
     running = _compose_stack(state_dir) if os.environ.get("STACK") == "compose" else Stack.create(state_dir, idp)
     try:
         running.start()
+        if rotation := os.environ.get("ROTATION"):
+            KeycloakAdmin(running).call("PUT", "", ROTATION[rotation])
         yield running
         running.collect_logs()
         found = leaks(running)

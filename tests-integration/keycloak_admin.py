@@ -8,6 +8,13 @@ from typing import Any
 import requests
 from stack import TIMEOUT, Stack
 
+ROTATION: dict[str, dict[str, object]] = {
+    "off": {"revokeRefreshToken": False, "refreshTokenMaxReuse": 0},
+    "reuse 0": {"revokeRefreshToken": True, "refreshTokenMaxReuse": 0},
+    "reuse 1": {"revokeRefreshToken": True, "refreshTokenMaxReuse": 1},
+}
+"""What a realm does with a refresh token that was used, and the settings that say so."""
+
 
 @dataclass
 class KeycloakAdmin:

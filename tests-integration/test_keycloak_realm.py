@@ -1,5 +1,6 @@
 """The real Keycloak in all its moods: rotation, revocation, disabled people, new keys and secrets, restarts."""
 
+import os
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -7,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import requests
 from api import MANAGER, Api, command_line_token, problem
-from keycloak_admin import KeycloakAdmin
+from keycloak_admin import ROTATION, KeycloakAdmin
 from person import Person
 from stack import Stack, eventually
 
@@ -44,10 +45,10 @@ def _await_token(alice: Api, token_id: str, scope: str) -> None:
     eventually(lambda: alice.access_token(token_id, scope=scope).status_code == 200, "a token is issued", 60)
 
 
-@pytest.mark.parametrize(("rotates", "reuses"), [(False, 0), (True, 0), (True, 1)], ids=["off", "reuse 0", "reuse 1"])
-def test_rotation(keycloak: KeycloakAdmin, alice: Api, person: Person, rotates: bool, reuses: int) -> None:
+@pytest.mark.parametrize("mode", ROTATION)
+def test_rotation(keycloak: KeycloakAdmin, alice: Api, person: Person, mode: str) -> None:
     """Many refreshes, and many callers of one: every token is used once."""
-    with keycloak.realm(revokeRefreshToken=rotates, refreshTokenMaxReuse=reuses):
+    with keycloak.realm(**ROTATION[mode]):
         token_id = alice.grant(person)
         with ThreadPoolExecutor(16) as pool:
             for scope in SCOPES:
@@ -60,15 +61,16 @@ def test_a_vault_that_dies_in_mid_refresh_loses_nothing_with_one_reuse(
     healthy: Stack, keycloak: KeycloakAdmin, alice: Api, person: Person
 ) -> None:
     """Killed while it refreshes, three times; the old token is sent once more."""
-    token_id = alice.grant(person)
-    for scopes in (SCOPES[:2], SCOPES[2:4], SCOPES[4:]):
-        with ThreadPoolExecutor(2) as pool:
-            for scope in scopes:
-                pool.submit(alice.access_token, token_id, scope=scope)
-            healthy.kill("vault")
-        healthy.start()
-        _await_token(alice, token_id, scopes[0])
-    assert failure(alice, token_id) == ("active", None)
+    with keycloak.realm(**ROTATION["reuse 1"]):
+        token_id = alice.grant(person)
+        for scopes in (SCOPES[:2], SCOPES[2:4], SCOPES[4:]):
+            with ThreadPoolExecutor(2) as pool:
+                for scope in scopes:
+                    pool.submit(alice.access_token, token_id, scope=scope)
+                healthy.kill("vault")
+            healthy.start()
+            _await_token(alice, token_id, scopes[0])
+        assert failure(alice, token_id) == ("active", None)
 
 
 def test_a_disabled_person_comes_back(keycloak: KeycloakAdmin, alice: Api, person: Person) -> None:
@@ -93,6 +95,20 @@ def test_a_consent_that_was_withdrawn(keycloak: KeycloakAdmin, alice: Api, perso
     keycloak.call("DELETE", f"/users/{keycloak.user('alice')['id']}/consents/{keycloak.stack['VAULT_CLIENT_ID']}")
     assert problem(refreshed(alice, token_id)) == (410, "token_revoked")
     assert failure(alice, token_id) == ("failed", "token_revoked")
+
+
+def test_a_session_that_was_ended_at_the_server(keycloak: KeycloakAdmin, alice: Api, person: Person) -> None:
+    """By an administrator: that grant is over, and a sibling in another browser lives."""
+    token_id, sibling = alice.grant(person), alice.grant(Person("alice"))
+    user, client = keycloak.user("alice")["id"], keycloak.client(keycloak.stack["VAULT_CLIENT_ID"])["id"]
+    sessions = keycloak.call("GET", f"/users/{user}/offline-sessions/{client}")
+    newest = sorted(sessions, key=lambda session: session["start"])[-2:]
+    for session in newest[:1]:
+        keycloak.call("DELETE", f"/sessions/{session['id']}?isOffline=true")
+    outcomes = {grant: refreshed(alice, grant).status_code for grant in (token_id, sibling)}
+    assert sorted(outcomes.values()) == [200, 410]
+    (over,) = [grant for grant, status in outcomes.items() if status == 410]
+    assert failure(alice, over) == ("failed", "token_revoked")
 
 
 def test_an_offline_session_that_expired(keycloak: KeycloakAdmin, alice: Api, person: Person) -> None:
@@ -160,11 +176,36 @@ def test_the_vaults_secret_is_changed(keycloak: KeycloakAdmin, alice: Api, perso
     eventually(lambda: refreshed(alice, token_id).status_code == 200, "it goes on", 90)
 
 
-def test_it_dies_in_the_middle_of_things(healthy: Stack, keycloak: KeycloakAdmin, alice: Api, person: Person) -> None:
+def test_the_vaults_secret_is_changed_on_both_sides(
+    healthy: Stack, keycloak: KeycloakAdmin, alice: Api, person: Person
+) -> None:
+    """There first, then here, with a new process: no grant is lost, none has to be consented to again."""
+    kept = healthy.state_dir / "secrets" / "vault_client_secret"
+    if os.environ.get("STACK") == "compose":
+        pytest.skip("a container's secrets are written by another container; the vault is the same")
+    token_id = alice.grant(person)
+    client, before = keycloak.client(healthy["VAULT_CLIENT_ID"]), kept.read_text()
+    try:
+        for secret in ("a-new-secret", before):
+            keycloak.call("PUT", f"/clients/{client['id']}", {**client, "secret": secret})
+            kept.write_text(secret)
+            healthy.terminate("vault")
+            eventually(lambda: not healthy.parts()["vault"], "the vault is gone")
+            healthy.start()
+            assert refreshed(alice, token_id).status_code == 200
+    finally:
+        kept.write_text(before)
+
+
+@pytest.mark.parametrize("end", ["kill", "terminate"])
+def test_it_ends_in_the_middle_of_things(
+    healthy: Stack, keycloak: KeycloakAdmin, alice: Api, person: Person, end: str
+) -> None:
     """A consent that was asked for before can be given after; a grant outlives it, offline sessions are on disk."""
     token_id = alice.grant(person)
     asked = alice.ask_consent()
-    healthy.kill("idp")
+    getattr(healthy, end)("idp")
+    eventually(lambda: not healthy.parts()["idp"], "it is gone")
     assert problem(refreshed(alice, token_id)) == (503, "provider_unavailable")
     healthy.start()
     landed = alice.arrive(person, person.grant(asked["consentUrl"], stop_at=healthy.gateway))

@@ -185,7 +185,7 @@ class PostgresGrants:
         if not requester.is_owner and requester.client not in services:
             raise ServiceNotAllowedError
         raise_unless_usable(status, failure, late=late, over=over)
-        return self._stored(grant_id, requester.owner, provider, token)
+        return self._stored(grant_id, requester.owner, provider, status, token)
 
     def claim_check(self, grant_id: UUID, owner: Subject) -> StoredGrant:
         """The grant, when it may be checked now."""
@@ -200,7 +200,7 @@ class PostgresGrants:
         status, failure, provider, _, *token, late, over = self._row(grant_id, owner)
         if status != Status.FAILED or token[2] is None:
             raise_unless_usable(status, failure, late=late, over=over)
-        return self._stored(grant_id, owner, provider, token)
+        return self._stored(grant_id, owner, provider, status, token)
 
     def _row(self, grant_id: UUID, owner: Subject) -> Row:
         row = self._database.one(_GRANTS["authorize"], owned(owner, id=grant_id))
@@ -208,7 +208,7 @@ class PostgresGrants:
             raise GrantNotFoundError
         return row
 
-    def _stored(self, grant_id: UUID, owner: Subject, provider: str, row: list[Any]) -> StoredGrant:
+    def _stored(self, grant_id: UUID, owner: Subject, provider: str, status: str, row: list[Any]) -> StoredGrant:
         scopes, generation, sealed, lifetime, intent_age, account_issuer, account_subject, identity = row
         token = self._sealer.open(sealed, grant_token_place(grant_id, owner, generation))
         return StoredGrant(
@@ -217,6 +217,7 @@ class PostgresGrants:
             account=account_of(owner, account_issuer, account_subject),
             identity=Identity(*identity) if identity else None,
             provider=provider,
+            status=Status(status),
             scopes=frozenset(scopes),
             generation=generation,
             intent_age=intent_age,
@@ -225,8 +226,9 @@ class PostgresGrants:
         )
 
     def begin_refresh(self, grant: StoredGrant) -> datetime | None:
-        """Write down that a refresh of this generation begins."""
-        row = self._database.one(_GRANTS["begin_refresh"], fence(grant))
+        """Write down that a refresh begins."""
+        seen = {"status": grant.status.value, "is_idle": grant.intent_age is None}
+        row = self._database.one(_GRANTS["begin_refresh"], {**fence(grant), **seen})
         return None if row is None else row[0]
 
     def finish_refresh(self, grant: StoredGrant, answer: TokenAnswer, entry: Entry) -> bool:

@@ -92,9 +92,9 @@ class IssueAccessToken:
             token, outcome = self._obtain(need, token), "obtained"
             self._record(need)
         elif freshness is Freshness.SERVE_AND_RENEW and not self._refresher.is_under_way(need):
-            outcome, provider = "memory", self._grants.authorize(need.grant_id, need.requester).provider
+            outcome, grant = "memory", self._grants.authorize(need.grant_id, need.requester)
             self._record(need)
-            self._refresher.renew(need, provider, self._report)  # never raises: the use is counted
+            self._refresher.renew(need, grant, self._report)  # never raises: the use is counted
         else:
             outcome = "memory"
             self._record(need)
@@ -110,7 +110,7 @@ class IssueAccessToken:
         grant = self._grants.authorize(need.grant_id, need.requester)
         self._check(need, grant)
         try:
-            token = self._refresher.obtain(need, grant.provider)
+            token = self._refresher.obtain(need, grant)
         except ProviderUnavailableError:
             if old is not None and self._left(old) >= max(need.min_valid, LAST_SECONDS):
                 return old

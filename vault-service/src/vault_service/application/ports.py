@@ -15,6 +15,7 @@ from vault_service.domain.grant import (
     Identity,
     Limits,
     RefreshToken,
+    Status,
     Subject,
     TokenType,
 )
@@ -67,7 +68,7 @@ class ClaimedConsent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredGrant:
-    """An active grant as the refresh protocol needs it.
+    """A grant as the refresh protocol needs it: active, or failed and checked by its owner.
 
     generation counts refreshes and fences writes; intent_age: seconds since a refresh was begun whose outcome nobody
     wrote down, or None; lifetime: seconds that its last access token had, or None before the first; account, identity:
@@ -79,6 +80,7 @@ class StoredGrant:
     account: Subject
     identity: Identity | None
     provider: str
+    status: Status
     scopes: frozenset[str]
     generation: int
     intent_age: float | None
@@ -196,7 +198,7 @@ class Grants(Protocol):
         ...
 
     def begin_refresh(self, grant: StoredGrant) -> datetime | None:
-        """Write down that a refresh of this generation begins; None when it has passed or the grant is over."""
+        """Write down that a refresh begins; None when the grant is not any more as it was when it was read."""
         ...
 
     def finish_refresh(self, grant: StoredGrant, answer: TokenAnswer, entry: Entry) -> bool:

@@ -5,7 +5,8 @@ ends the session. So, in order:
 
 1. single flight in the process, on a thread that goes on when the callers have left; then the grant's lock across
    processes; what another has fetched meanwhile is taken;
-2. the intent is committed before the request is sent; no transaction stays open over it;
+2. the intent is committed before the request is sent, for a grant that is still as it was read; no transaction stays
+   open over it;
 3. the outcome is stored first thing, by compare-and-set on the generation; then the callers have their token, and only
    then is it shared with other replicas and the lock released;
 4. an intent found with the lock free is a crash, or an answer that never came: nobody knows whether the token was used.
@@ -17,6 +18,7 @@ A lock that is lost in mid-call is harmless: the compare-and-set lets one writer
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import datetime
@@ -75,6 +77,10 @@ class Need:
         return self.grant_id, self.scopes
 
 
+class _ChangedError(ProviderUnavailableError):
+    """Somebody has changed the grant since it was read; nothing was sent."""
+
+
 class Refresher:
     """Obtains access tokens from authorization servers."""
 
@@ -102,8 +108,10 @@ class Refresher:
         self._flights: SingleFlight[AccessToken] = SingleFlight()
         self._renewals = Renewals(max(threads // 2, 1))
 
-    def obtain(self, need: Need, provider: str) -> AccessToken:
+    def obtain(self, need: Need, grant: StoredGrant) -> AccessToken:
         """A token, waiting for it if need be; it has less life than needed only when the server gives no more.
+
+        grant: as `Grants.authorize` has just given it for that need.
 
         A flight that was under way may bring a token that is good enough for those who began it and not for this
         caller, who then begins another. Raises the errors of `Grants.authorize`, ProviderUnavailableError,
@@ -112,19 +120,20 @@ class Refresher:
         found = self._fitting(need)
         if found is not None:
             return found
-        token = self._fly(need, provider)
-        return token if self._left(token) >= need.min_valid else self._fly(need, provider)
+        token = self._fly(need, grant)
+        return token if self._left(token) >= need.min_valid else self._fly(need, grant)
 
-    def renew(self, need: Need, provider: str, report: Callable[[Exception], None]) -> None:
+    def renew(self, need: Need, grant: StoredGrant, report: Callable[[Exception], None]) -> None:
         """Refresh beside, for a token that still serves; not while somebody is at it, or the provider is paused.
 
         Never raises. What is not done now is done by one of the next callers.
         """
+        provider = grant.provider
         if provider not in self._providers or self._providers[provider].paused_for():
             return
         if self._renewals.begin(need.key):
             try:
-                self._bulkheads[provider].executor.submit(copy_context().run, self._renew, need, report)
+                self._bulkheads[provider].executor.submit(copy_context().run, self._renew, need, grant, report)
             except RuntimeError:  # the process is shutting down
                 self._renewals.end(need.key)
 
@@ -138,10 +147,10 @@ class Refresher:
         """Whether this process is refreshing for that need just now, or soon."""
         return self._flights.under_way(need.key) or need.key in self._renewals
 
-    def _fly(self, need: Need, provider: str) -> AccessToken:
-        bulkhead = self._bulkhead(provider)
+    def _fly(self, need: Need, grant: StoredGrant) -> AccessToken:
+        bulkhead = self._bulkhead(grant.provider)
         bulkhead.admit()
-        return bulkhead.wait(self._flights.join(need.key, partial(self._obtain_alone, need), bulkhead.executor))
+        return bulkhead.wait(self._flights.join(need.key, partial(self._obtain_alone, need, grant), bulkhead.executor))
 
     def _bulkhead(self, provider: str) -> Bulkhead:
         bulkhead = self._bulkheads.get(provider)
@@ -149,10 +158,10 @@ class Refresher:
             raise ProviderUnavailableError(NOT_CONFIGURED_RETRY, "The token's authorization server is not configured.")
         return bulkhead
 
-    def _renew(self, need: Need, report: Callable[[Exception], None]) -> None:
+    def _renew(self, need: Need, seen: StoredGrant, report: Callable[[Exception], None]) -> None:
         try:
             with self._locks.try_hold(need.grant_id) as held:
-                flight = self._flights.lead(need.key, partial(self._obtain_locked, need)) if held else None
+                flight = self._flights.lead(need.key, partial(self._obtain_locked, need, seen)) if held else None
             if flight is not None:
                 flight.result()
         except Exception as error:  # noqa: BLE001 - nobody waits for this thread; what goes wrong has to be told
@@ -160,20 +169,24 @@ class Refresher:
         finally:
             self._renewals.end(need.key)
 
-    def _obtain_alone(self, need: Need, tell: Tell[AccessToken]) -> AccessToken:
+    def _obtain_alone(self, need: Need, seen: StoredGrant, tell: Tell[AccessToken]) -> AccessToken:
         started = perf_counter()
         with self._locks.hold(need.grant_id):
             self._telemetry.lock_waited(perf_counter() - started)
-            return self._obtain_locked(need, tell)
+            return self._obtain_locked(need, seen, tell)
 
     def _check_alone(self, need: Need, tell: Tell[AccessToken]) -> AccessToken:
         with self._locks.hold(need.grant_id):
             return self._refresh(need, self._grants.checkable(need.grant_id, need.requester.owner), tell)
 
-    def _obtain_locked(self, need: Need, tell: Tell[AccessToken]) -> AccessToken:
+    def _obtain_locked(self, need: Need, seen: StoredGrant, tell: Tell[AccessToken]) -> AccessToken:
+        """seen: the grant before the lock was held; it is read again only when somebody has changed it since."""
         found = self._fitting(need)
         if found is not None:
             return found
+        if seen.intent_age is None:
+            with suppress(_ChangedError):
+                return self._refresh(need, seen, tell)
         return self._refresh(need, self._grants.authorize(need.grant_id, need.requester), tell)
 
     def _fitting(self, need: Need) -> AccessToken | None:
@@ -200,7 +213,7 @@ class Refresher:
         begun = monotonic()
         intent = self._grants.begin_refresh(grant)
         if intent is None:
-            raise ProviderUnavailableError(1.0)
+            raise _ChangedError(1.0)
         try:
             answer = self._ask(grant, need.scopes, begun)
         except GrantRefusedError as refused:

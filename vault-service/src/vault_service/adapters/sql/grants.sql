@@ -122,11 +122,13 @@ where id = %(id)s
   and subject = %(subject)s;
 
 -- name: begin_refresh
+-- Only of a grant that is still as it was read: then it need not be read again.
 update grants
 set refresh_started_at = clock_timestamp()
 where id = %(id)s
   and generation = %(generation)s
-  and status in ('active', 'failed')
+  and status = %(status)s
+  and (refresh_started_at is null) = %(is_idle)s
 returning refresh_started_at;
 
 -- name: claim_check

@@ -4,12 +4,14 @@ import json
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime
 from unittest.mock import Mock
 from uuid import UUID
 
 import psycopg
 import pytest
+from prometheus_client import REGISTRY
 from replica import ALICE, SERVICE, Replica
 from scripted_provider import ScriptedProvider
 
@@ -102,6 +104,23 @@ def test_what_was_not_used_can_be_used_again(vault: Replica, error: NotSentError
     assert refused.value.retry_after == 7.0
     assert rows("select status, refresh_started_at from grants") == [("active", None)]
     assert vault.issue(grant_id).value == "access-2"
+
+
+@pytest.mark.parametrize(("reuses", "verdict"), [(0, "refused"), (1, "accepted")])
+def test_the_first_replay_shows_whether_the_server_allows_one(
+    vault: Replica, rows: Rows, reuses: int, verdict: str
+) -> None:
+    """Nothing else tells: so it is counted, for an alert."""
+    labels = {"provider": "default", "outcome": verdict}
+    before = REGISTRY.get_sample_value("vault_replays_total", labels) or 0.0
+    vault.provider.max_reuse = reuses
+    grant_id = vault.grant()
+    vault.provider.after.append(UncertainError("the answer was lost"))
+    for _ in range(2):
+        with suppress(ProviderUnavailableError, GrantUnusableError):
+            vault.issue(grant_id)
+        rows("update grants set refresh_started_at = refresh_started_at - interval '16 seconds' returning 1")
+    assert REGISTRY.get_sample_value("vault_replays_total", labels) == before + 1
 
 
 def test_only_the_own_intent_is_taken_back(vault: Replica, rows: Rows) -> None:

@@ -1,7 +1,7 @@
 """The vault's metrics for Prometheus. Outcomes and providers are the only labels: neither persons nor tokens."""
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
 from functools import cache
 from itertools import product
 from typing import TypeVar
@@ -21,6 +21,11 @@ _ISSUED = Counter(
 )
 _REFRESHED = Histogram(
     "vault_refresh_seconds", "Refreshes at an authorization server.", ("provider", "outcome"), buckets=SECONDS
+)
+_REPLAYED = Counter(
+    "vault_replays",
+    "Tokens that were sent again after a lost answer: `accepted` or `refused`.",
+    ("provider", "outcome"),
 )
 _LOCK_WAITED = Histogram("vault_lock_wait_seconds", "Waiting for a grant's lock.", buckets=SECONDS)
 _PAUSED_UNTIL = Gauge(
@@ -55,10 +60,12 @@ def _issued(outcome: str) -> Counter:
 class PrometheusTelemetry:
     """`application.ports.Telemetry`, and what the adapters have to tell."""
 
-    def __init__(self, providers: Iterable[str] = ()) -> None:
+    def __init__(self, providers: Collection[str] = ()) -> None:
         """Everything that can happen begins at 0: of what appears with a 1 Prometheus sees no increase."""
         for provider, outcome in product(providers, ("ok", *sorted(kind.outcome for kind in _kinds(ProviderError)))):
             _REFRESHED.labels(provider, outcome)
+        for provider, outcome in product(providers, ("accepted", "refused")):
+            _REPLAYED.labels(provider, outcome)
         for outcome in ("memory", "obtained", *(kind.__name__ for kind in _kinds(VaultError))):
             _issued(outcome)
 
@@ -69,6 +76,10 @@ class PrometheusTelemetry:
     def refreshed(self, provider: str, outcome: str, seconds: float) -> None:
         """An authorization server was asked to refresh."""
         _REFRESHED.labels(provider, outcome).observe(seconds)
+
+    def replayed(self, provider: str, *, is_refused: bool) -> None:
+        """A token was sent again."""
+        _REPLAYED.labels(provider, "refused" if is_refused else "accepted").inc()
 
     def lock_waited(self, seconds: float) -> None:
         """A grant's lock was waited for."""

@@ -305,6 +305,10 @@ class Telemetry(Protocol):
         """An authorization server was asked to refresh; outcome: `ok`, or `ProviderError.outcome`."""
         ...
 
+    def replayed(self, provider: str, *, is_refused: bool) -> None:
+        """A token whose fate was unknown was sent again, and an authorization server has given its verdict."""
+        ...
+
     def lock_waited(self, seconds: float) -> None:
         """A grant's lock was waited for."""
         ...

@@ -217,6 +217,7 @@ class Refresher:
         try:
             answer = self._ask(grant, need.scopes, begun)
         except GrantRefusedError as refused:
+            self._replayed(grant, is_refused=True)
             raise self._refused(need, grant, refused.failure) from refused
         except ScopeRefusedError as refused:
             self._nothing_used(grant, intent)
@@ -226,6 +227,7 @@ class Refresher:
             raise ProviderUnavailableError(failed.retry_after) from failed
         except UncertainError as failed:
             raise ProviderUnavailableError(REPLAY_AFTER) from failed
+        self._replayed(grant, is_refused=False)
         return self._store(need, grant, answer, tell)
 
     def _ask(self, grant: StoredGrant, scopes: frozenset[str], begun: float) -> TokenAnswer:
@@ -254,6 +256,11 @@ class Refresher:
         for cache in shared:  # before the lock is free: who waits for it looks here
             cache.put(need.grant_id, need.scopes, token)
         return token
+
+    def _replayed(self, grant: StoredGrant, *, is_refused: bool) -> None:
+        """Whether the authorization server allows the one reuse shows only when it is needed; then it is told."""
+        if grant.intent_age is not None:
+            self._telemetry.replayed(grant.provider, is_refused=is_refused)
 
     def _nothing_used(self, grant: StoredGrant, intent: datetime) -> None:
         """This attempt did not use the token; an earlier one whose outcome is unknown stays written down."""

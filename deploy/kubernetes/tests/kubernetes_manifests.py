@@ -49,8 +49,12 @@ def build(folder: Path) -> tuple[Object, ...]:
 
 def deployment(overlay: str) -> tuple[Object, ...]:
     """All that an overlay puts into the cluster, its migrations too."""
-    folder = FOLDER / "overlays" / overlay
-    return build(folder) + build(folder / "migrations")
+    return build(FOLDER / "overlays" / overlay) + migrations(overlay, "after")
+
+
+def migrations(overlay: str, stage: str) -> tuple[Object, ...]:
+    """The Jobs that run before a roll-out, or after it."""
+    return build(FOLDER / "overlays" / overlay / "migrations" / stage)
 
 
 def with_metrics(tmp_path: Path) -> tuple[Object, ...]:

@@ -6,11 +6,14 @@ from pathlib import Path
 import kubernetes_validate
 import pytest
 from kubernetes_manifests import (
+    FOLDER,
     OVERLAYS,
     Object,
+    build,
     containers,
     deployment,
     labels,
+    migrations,
     named,
     of_kind,
     pod,
@@ -147,6 +150,27 @@ def test_no_pod_is_killed_before_it_has_drained(objects: tuple[Object, ...]) -> 
             pause = container.get("lifecycle", {}).get("preStop", {}).get("sleep", {}).get("seconds", 0)
             assert pod(workload)["terminationGracePeriodSeconds"] > pause + DRAIN_SECONDS[name]
             assert pause >= 5 or name == "task-worker"
+
+
+def test_before_a_roll_out_the_jobs_apply_what_old_code_can_live_with_and_after_it_everything(overlay: str) -> None:
+    before, after = (migrations(overlay, stage) for stage in ("before", "after"))
+    for stage, arguments in ((before, ["migrate", "--pre-only"]), (after, ["migrate"])):
+        assert {each["metadata"]["name"]: containers(each)[0]["args"] for each in stage} == {
+            "vault-migrate": arguments,
+            "task-migrate": arguments,
+        }
+    for early, late in zip(before, after, strict=True):
+        assert early == late | {"spec": early["spec"]}
+        assert containers(early)[0] | {"args": []} == containers(late)[0] | {"args": []}
+        assert pod(early) | {"containers": []} == pod(late) | {"containers": []}
+
+
+def test_every_folder_that_the_readme_applies_can_be_built() -> None:
+    named_there = set(re.findall(r" -k (deploy/kubernetes/\S+)", (FOLDER / "README.md").read_text(encoding="utf-8")))
+    overlay = "deploy/kubernetes/overlays/cloudnative-pg"
+    assert named_there == {overlay, f"{overlay}/migrations/before", f"{overlay}/migrations/after"}
+    for folder in named_there:
+        assert build(FOLDER.parents[1] / folder)
 
 
 def test_what_people_wait_for_survives_a_drained_node_and_grows_with_load(objects: tuple[Object, ...]) -> None:

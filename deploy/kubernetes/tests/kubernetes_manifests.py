@@ -1,6 +1,7 @@
 """The manifests as kustomize builds them, and ways to look at them."""
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -49,16 +50,28 @@ def build(folder: Path) -> tuple[Object, ...]:
 
 def deployment(overlay: str) -> tuple[Object, ...]:
     """All that an overlay puts into the cluster, its migrations too."""
-    folder = FOLDER / "overlays" / overlay
-    return build(folder) + build(folder / "migrations")
+    return build(FOLDER / "overlays" / overlay) + migrations(overlay, "after")
+
+
+def migrations(overlay: str, stage: str) -> tuple[Object, ...]:
+    """The Jobs that run before a roll-out, or after it."""
+    return build(FOLDER / "overlays" / overlay / "migrations" / stage)
 
 
 def with_metrics(tmp_path: Path) -> tuple[Object, ...]:
     """The base with the optional component."""
-    relative = os.path.relpath(FOLDER, tmp_path)
-    (tmp_path / "kustomization.yaml").write_text(
-        yaml.safe_dump({"resources": [f"{relative}/base"], "components": [f"{relative}/components/metrics"]})
-    )
+    return _changed(tmp_path, "base", components=[f"{os.path.relpath(FOLDER, tmp_path)}/components/metrics"])
+
+
+def as_the_readme_patches(tmp_path: Path, overlay: str) -> tuple[Object, ...]:
+    """An overlay with the README's example of patches."""
+    (example,) = re.findall(r"^```yaml\n(.*?)^```", (FOLDER / "README.md").read_text("utf-8"), re.DOTALL | re.MULTILINE)
+    return _changed(tmp_path, f"overlays/{overlay}", **yaml.safe_load(example))
+
+
+def _changed(tmp_path: Path, folder: str, **more: object) -> tuple[Object, ...]:
+    kustomization = {"resources": [f"{os.path.relpath(FOLDER, tmp_path)}/{folder}"], **more}
+    (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
     return build(tmp_path)
 
 

@@ -18,11 +18,11 @@ class Pod:
     namespace: Labels | None = None
 
 
-def may(policies: Iterable[Policy], source: Pod, target: Pod, port: int) -> bool:
-    """Whether a connection by TCP gets through."""
-    policies = list(policies)
-    leaves = source.namespace is not None or _passes(policies, "Egress", source, target, port)
-    enters = target.namespace is not None or _passes(policies, "Ingress", target, source, port)
+def may(policies: Iterable[Policy], source: Pod, target: Pod, port: int, protocol: str = "TCP") -> bool:
+    """Whether a connection gets through, or a datagram by UDP."""
+    policies, way = list(policies), (protocol, port)
+    leaves = source.namespace is not None or _passes(policies, "Egress", source, target, way)
+    enters = target.namespace is not None or _passes(policies, "Ingress", target, source, way)
     return leaves and enters
 
 
@@ -38,14 +38,14 @@ def reaches_outside(policies: Iterable[Policy], source: Pod) -> set[tuple[str, i
     }
 
 
-def _passes(policies: list[Policy], direction: str, here: Pod, there: Pod, port: int) -> bool:
+def _passes(policies: list[Policy], direction: str, here: Pod, there: Pod, way: tuple[str, int]) -> bool:
     governing = _of(policies, direction, here)
     if not governing:
         return True
     listening = there if direction == "Egress" else here
     peers = "to" if direction == "Egress" else "from"
     return any(
-        _port_fits(rule.get("ports"), listening, port) and _peer_fits(rule.get(peers), there)
+        _port_fits(rule.get("ports"), listening, way) and _peer_fits(rule.get(peers), there)
         for policy in governing
         for rule in policy["spec"].get(direction.lower(), [])
     )
@@ -59,13 +59,10 @@ def _of(policies: list[Policy], direction: str, pod: Pod) -> list[Policy]:
     ]
 
 
-def _port_fits(ports: list[dict[str, Any]] | None, listening: Pod, port: int) -> bool:
+def _port_fits(ports: list[dict[str, Any]] | None, listening: Pod, way: tuple[str, int]) -> bool:
     if not ports:
         return True
-    return any(
-        each.get("protocol", "TCP") == "TCP" and port == listening.ports.get(each["port"], each["port"])
-        for each in ports
-    )
+    return any(way == (each.get("protocol", "TCP"), listening.ports.get(each["port"], each["port"])) for each in ports)
 
 
 def _peer_fits(peers: list[dict[str, Any]] | None, there: Pod) -> bool:

@@ -6,11 +6,14 @@ from pathlib import Path
 import kubernetes_validate
 import pytest
 from kubernetes_manifests import (
+    FOLDER,
     OVERLAYS,
     Object,
+    build,
     containers,
     deployment,
     labels,
+    migrations,
     named,
     of_kind,
     pod,
@@ -149,13 +152,35 @@ def test_no_pod_is_killed_before_it_has_drained(objects: tuple[Object, ...]) -> 
             assert pause >= 5 or name == "task-worker"
 
 
+def test_before_a_roll_out_the_jobs_apply_what_old_code_can_live_with_and_after_it_everything(overlay: str) -> None:
+    before, after = (migrations(overlay, stage) for stage in ("before", "after"))
+    for stage, arguments in ((before, ["migrate", "--pre-only"]), (after, ["migrate"])):
+        assert {each["metadata"]["name"]: containers(each)[0]["args"] for each in stage} == {
+            "vault-migrate": arguments,
+            "task-migrate": arguments,
+        }
+    for early, late in zip(before, after, strict=True):
+        assert early == late | {"spec": early["spec"]}
+        assert containers(early)[0] | {"args": []} == containers(late)[0] | {"args": []}
+        assert pod(early) | {"containers": []} == pod(late) | {"containers": []}
+
+
+def test_every_folder_that_the_readme_applies_can_be_built() -> None:
+    named_there = set(re.findall(r" -k (deploy/kubernetes/\S+)", (FOLDER / "README.md").read_text(encoding="utf-8")))
+    overlay = "deploy/kubernetes/overlays/cloudnative-pg"
+    assert named_there == {overlay, f"{overlay}/migrations/before", f"{overlay}/migrations/after"}
+    for folder in named_there:
+        assert build(FOLDER.parents[1] / folder)
+
+
 def test_what_people_wait_for_survives_a_drained_node_and_grows_with_load(objects: tuple[Object, ...]) -> None:
     for name in DRAIN_SECONDS:
         budget, scaler = (named(objects, kind, name) for kind in ("PodDisruptionBudget", "HorizontalPodAutoscaler"))
         target = named(objects, scaler["spec"]["scaleTargetRef"]["kind"], name)
-        assert scaler["spec"]["minReplicas"] == target["spec"]["replicas"] >= 2
+        assert "replicas" not in target["spec"], "each `apply` would undo what the autoscaler has done"
+        assert scaler["spec"]["minReplicas"] >= 2
         assert selects(budget["spec"]["selector"], labels(target))
-        assert budget["spec"]["maxUnavailable"] < target["spec"]["replicas"]
+        assert budget["spec"]["maxUnavailable"] < scaler["spec"]["minReplicas"]
         spread = {each["topologyKey"] for each in pod(target)["topologySpreadConstraints"]}
         assert spread == {"kubernetes.io/hostname", "topology.kubernetes.io/zone"}
 

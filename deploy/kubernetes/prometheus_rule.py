@@ -1,0 +1,29 @@
+"""Prints deploy/observability/alerts.yml as a PrometheusRule, for `kubectl apply -f -`; the README has the command.
+
+Kustomize puts files into ConfigMaps, but into no other kind, and a copy would go its own way. The standard library
+reads no YAML: the text goes in as it is, further to the right.
+"""
+
+import sys
+import textwrap
+from pathlib import Path
+
+ALERTS = Path(__file__).resolve().parents[1] / "observability" / "alerts.yml"
+HEAD = """\
+apiVersion: monitoring.coreos.com/v1
+kind: PrometheusRule
+metadata:
+  name: offline-token-vault
+  namespace: offline-token-vault
+  labels: {app.kubernetes.io/part-of: offline-token-vault}
+spec:
+"""
+
+
+def rule(alerts: str) -> str:
+    """The PrometheusRule. alerts: a rule file of Prometheus."""
+    return HEAD + textwrap.indent(alerts, "  ")
+
+
+if __name__ == "__main__":
+    sys.stdout.write(rule(ALERTS.read_text(encoding="utf-8")))

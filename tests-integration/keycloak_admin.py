@@ -1,7 +1,7 @@
 """Keycloak's administration (its Admin REST API), as far as tests need it."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,3 +65,8 @@ class KeycloakAdmin:
         answer = requests.post(f"{server}/realms/master/protocol/openid-connect/token", data=form, timeout=TIMEOUT)
         answer.raise_for_status()
         return str(answer.json()["access_token"])
+
+
+def rotation(stack: Stack, mode: str) -> AbstractContextManager[None]:
+    """That rule of `ROTATION` for a while, at a Keycloak; the development server has `reuse 1` anyhow."""
+    return KeycloakAdmin(stack).realm(**ROTATION[mode]) if stack["IDP"] == "keycloak" else nullcontext()

@@ -132,6 +132,11 @@ def test_every_container_says_what_it_needs_and_has_a_limit_of_memory(objects: t
             assert "memory" in container["resources"]["limits"]
 
 
+def test_the_gateway_has_a_number_of_workers_that_its_memory_is_for(objects: tuple[Object, ...]) -> None:
+    (settings,) = [each["data"] for each in of_kind(objects, "ConfigMap") if "VAULT_UPSTREAM" in each["data"]]
+    assert settings["NGINX_WORKERS"] == "2"
+
+
 def test_everything_that_stays_is_probed(objects: tuple[Object, ...]) -> None:
     for workload in of_kind(objects, "Deployment", "StatefulSet"):
         (container,) = containers(workload)

@@ -132,6 +132,11 @@ def test_every_container_says_what_it_needs_and_has_a_limit_of_memory(objects: t
             assert "memory" in container["resources"]["limits"]
 
 
+def test_the_gateway_has_a_number_of_workers_that_its_memory_is_for(objects: tuple[Object, ...]) -> None:
+    (settings,) = [each["data"] for each in of_kind(objects, "ConfigMap") if "VAULT_UPSTREAM" in each["data"]]
+    assert settings["NGINX_WORKERS"] == "2"
+
+
 def test_everything_that_stays_is_probed(objects: tuple[Object, ...]) -> None:
     for workload in of_kind(objects, "Deployment", "StatefulSet"):
         (container,) = containers(workload)
@@ -185,13 +190,15 @@ def test_what_people_wait_for_survives_a_drained_node_and_grows_with_load(object
         assert spread == {"kubernetes.io/hostname", "topology.kubernetes.io/zone"}
 
 
-def test_the_database_has_room_for_as_many_replicas_as_there_may_be() -> None:
+def test_the_database_has_room_for_as_many_replicas_as_there_may_be_in_the_middle_of_a_roll_out() -> None:
     objects = deployment("cloudnative-pg")
     (cluster,) = of_kind(objects, "Cluster")
-    most = sum(
-        named(objects, "HorizontalPodAutoscaler", name)["spec"]["maxReplicas"] * connections
-        for name, connections in CONNECTIONS.items()
-    )
+    most = 0
+    for name, connections in CONNECTIONS.items():
+        scaler = named(objects, "HorizontalPodAutoscaler", name)["spec"]
+        target = named(objects, scaler["scaleTargetRef"]["kind"], name)["spec"]
+        surge = target.get("strategy", {}).get("rollingUpdate", {}).get("maxSurge", 0)
+        most += (scaler["maxReplicas"] + surge) * connections
     assert most + RESERVED_CONNECTIONS <= int(cluster["spec"]["postgresql"]["parameters"]["max_connections"])
 
 

@@ -90,6 +90,7 @@ def start(processes, folder, page, vault, tasks, trusted_proxy=gateway.NO_PROXY)
     url = f"http://localhost:{port}"
     values = {
         "GATEWAY_LISTEN": f"127.0.0.1:{port}",
+        "NGINX_WORKERS": "2",
         "VAULT_UPSTREAM": vault,
         "TASK_UPSTREAM": tasks,
         "NAMESERVER": "127.0.0.1",

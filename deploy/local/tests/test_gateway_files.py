@@ -9,6 +9,7 @@ from local_stack.gateway import TEMPLATES
 
 KNOWN = {
     "GATEWAY_LISTEN",
+    "NGINX_WORKERS",
     "VAULT_UPSTREAM",
     "TASK_UPSTREAM",
     "NAMESERVER",
@@ -42,6 +43,12 @@ def test_a_placeholder_that_nobody_fills_in_is_an_error():
 
 def test_the_templates_use_the_agreed_placeholders_and_no_other():
     assert {name for text in texts().values() for name in re.findall(r"\$\{(\w+)\}", text)} == KNOWN
+
+
+def test_the_image_knows_how_many_workers_there_are_whatever_the_machine():
+    """As many as there are cores would need more than a container's limit of memory on a great one."""
+    image = (gateway.ROOT / "frontend" / "Dockerfile").read_text(encoding="utf-8")
+    assert " NGINX_WORKERS=2\n" in image
 
 
 @pytest.mark.parametrize("body", locations())

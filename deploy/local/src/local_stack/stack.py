@@ -296,6 +296,7 @@ class Stack:
         issuer = urlsplit(environ["ISSUER"])
         return {
             "GATEWAY_LISTEN": f"127.0.0.1:{self._options.gateway_port}",
+            "NGINX_WORKERS": "2",
             "VAULT_UPSTREAM": f"127.0.0.1:{chosen['vault']}",
             "TASK_UPSTREAM": f"127.0.0.1:{chosen['tasks']}",
             "NAMESERVER": "127.0.0.1",  # never asked: these are addresses

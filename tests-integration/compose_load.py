@@ -94,10 +94,7 @@ class Load:
 
     def balance(self, bounds: Bounds = Bounds()) -> None:
         """Nothing lost, nothing twice, no session ended: by the answers, both databases and Keycloak's own log."""
-        assert not set(self.others) - {"503", "no answer"}, self.others
-        assert self.gap <= bounds.gap, f"{self.gap:.1f} s without a token"
-        assert self.others["503"] <= bounds.refused, self.others
-        assert self.others["no answer"] <= bounds.unanswered, self.others
+        self.assert_within(bounds)
         with psycopg.connect(self._database("vault")) as vault:
             rows = vault.execute(
                 "select request_id, count(*) from audit"
@@ -115,6 +112,13 @@ class Load:
         before = self.refreshes()
         eventually(lambda: self._all_refreshed_since(before), "each grant refreshes", 60)
         assert "REFRESH_TOKEN_ERROR" not in self.stack.log("idp"), "no refresh token was used that Keycloak refuses"
+
+    def assert_within(self, bounds: Bounds) -> None:
+        """Callers have noticed no more than that."""
+        assert not set(self.others) - {"503", "no answer"}, self.others
+        assert self.gap <= bounds.gap, f"{self.gap:.1f} s without a token"
+        assert self.others["503"] <= bounds.refused, self.others
+        assert self.others["no answer"] <= bounds.unanswered, self.others
 
     def refreshes(self) -> dict[str, int]:
         """How often each grant has been refreshed, by the audit."""

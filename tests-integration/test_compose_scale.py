@@ -33,7 +33,7 @@ TAKEN_OVER_SECONDS = 12.0  # longer than a worker may be silent
 DATABASE_AWAY = Bounds(gap=20, refused=200)
 GATEWAY_AWAY = Bounds(gap=15, unanswered=15 * ASKED_A_SECOND)
 KEYCLOAK_AWAY = Bounds(gap=10, refused=60 * ASKED_A_SECOND // 5)  # each fifth request leads to a refresh
-CUT_OFF = Bounds(gap=30, refused=8)  # who has asked the one that is cut off waits until it notices
+CUT_OFF = Bounds(gap=20, refused=8)  # who has asked the one that is cut off waits until it notices
 ONE_OF_TWO = Bounds(refused=8)  # without a second try there were 12 to 21
 KILLED = {"vault": ONE_OF_TWO, "gateway": GATEWAY_AWAY, "postgres": DATABASE_AWAY}
 

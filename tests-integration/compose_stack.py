@@ -6,7 +6,7 @@ It looks like a native stack to the tests: the same parts by the same names, the
 import json
 import os
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,7 @@ KILL_CHILDREN = "import os; [os.kill(int(pid), 9) for pid in open('/proc/1/task/
 class ComposeStack(Stack):
     """One compose project."""
 
-    def __init__(self, state_dir: Path, doors: Path = DOORS) -> None:
+    def __init__(self, state_dir: Path, doors: Path = DOORS, replicas: Mapping[str, int] | None = None) -> None:
         """state_dir: for the tests' own files; doors: the compose file that opens what the tests look into."""
         super().__init__(state_dir, {**os.environ, "STATE_DIR": str(state_dir), "IDP": "keycloak"})
         self.ports = {name: free_port() for name in ("GATEWAY_PORT", "IDP_PORT")}
@@ -44,6 +44,7 @@ class ComposeStack(Stack):
         self.project = f"test-{state_dir.name}".lower()
         env_file = state_dir / "compose.env"
         chosen = {"COMPOSE_PROJECT_NAME": self.project, **self.ports}
+        chosen |= {f"{name.upper().replace('-', '_')}_REPLICAS": number for name, number in (replicas or {}).items()}
         for name in chosen:  # make exports its variables, empty ones too, and the environment counts before the file
             os.environ.pop(name, None)
         env_file.write_text("".join(f"{name}={value}\n" for name, value in chosen.items()))

@@ -4,15 +4,21 @@ import json
 import os
 import subprocess
 from collections.abc import Callable
+from typing import Any
 
 import pytest
-from compose_stack import ComposeStack, docker, inspect
+from compose_stack import READ_SECRETS, ComposeStack, docker, inspect
 from stack import ARTIFACTS, ROOT
 
 pytestmark = pytest.mark.skipif(os.environ.get("STACK") != "compose", reason="needs containers: make test-compose")
 OURS = ("gateway", "secrets", "task-api", "task-migrate", "task-worker", "vault", "vault-migrate")
 THEIRS = ("postgres", "redis")
-BUILD_TOOLS = ("cc", "gcc", "g++", "make", "cmake", "git", "node", "npm")
+NOT_READ_ONLY = ("keycloak",)
+"""It writes to its own folders."""
+WATCHING = ("prometheus", "grafana")
+WITH_A_PASSWORD_INSIDE = ("keycloak", "postgres")
+"""Their entry points put their administrator's password into their own environment (and Grafana's does)."""
+BUILD_TOOLS = ("cc", "gcc", "g++", "make", "cmake", "git", "node", "npm", "pip", "pip3")
 TASK_REACHES = (
     "import socket,sys\n"
     "try: socket.create_connection((sys.argv[1], int(sys.argv[2])), 3)\n"
@@ -26,17 +32,57 @@ def compose(stack: ComposeStack) -> ComposeStack:
     return stack
 
 
-@pytest.mark.parametrize("service", [*OURS, *THEIRS])
+def configured(*options: str) -> dict[str, Any]:
+    """docker-compose.yml itself, without what the tests add."""
+    command = ["docker", "compose", "-f", "docker-compose.yml", *options, "config", "--format", "json"]
+    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
+    return dict(json.loads(told.stdout))
+
+
+@pytest.mark.parametrize("service", [*OURS, *THEIRS, *NOT_READ_ONLY])
 def test_a_container_may_do_nothing_that_it_need_not(compose: ComposeStack, service: str) -> None:
-    """A fixed user that is not root, a read-only file system, no capability, no way to get one."""
+    """A fixed user that is not root, a read-only file system, no capability, no way to get one, and limits."""
     for container in inspect(*compose.containers(service)):
         host = container["HostConfig"]
         assert container["Config"]["User"].partition(":")[0] not in {"", "0", "root"}
-        assert host["ReadonlyRootfs"]
+        assert host["ReadonlyRootfs"] != (service in NOT_READ_ONLY)
         assert host["CapDrop"] == ["ALL"]
         assert not host["CapAdd"]
         assert "no-new-privileges:true" in host["SecurityOpt"]
         assert not host["Privileged"]
+        assert host["Memory"] > 0
+        assert host["PidsLimit"] > 0
+
+
+@pytest.mark.parametrize("service", WATCHING)
+def test_what_watches_may_do_no_more(service: str) -> None:
+    """Their images are not to be had everywhere: by what the engine would be asked for."""
+    asked = configured("--profile", "observability")["services"][service]
+    assert asked["read_only"]
+    assert asked["cap_drop"] == ["ALL"]
+    assert asked["security_opt"] == ["no-new-privileges:true"]
+    assert not {"privileged", "cap_add", "user", "pid", "devices"} & set(asked)  # their images' users are not root
+    assert asked["healthcheck"]["test"]
+    assert int(asked["mem_limit"]) > 0
+    assert asked["pids_limit"] > 0
+
+
+def test_no_secret_is_in_a_container_s_configuration_or_in_the_environment_of_our_programs(
+    compose: ComposeStack,
+) -> None:
+    """Each is read from a file; docs/containers.md tells what three programs of others do with theirs."""
+    secrets = json.loads(
+        compose.docker_compose("run", "--rm", "--no-deps", "-T", "secrets", "python", "-c", READ_SECRETS).stdout
+    )
+    for service in (*OURS, *THEIRS, *NOT_READ_ONLY):
+        for container in inspect(*compose.containers(service)):
+            told = json.dumps([container["Config"], container["Args"], container["HostConfig"]])
+            assert [name for name, value in secrets.items() if value in told] == [], service
+    for service in ("gateway", "vault", "task-api", "task-worker", "redis", *WITH_A_PASSWORD_INSIDE):
+        told = compose.docker_compose("exec", "-T", service, "cat", "/proc/1/environ").stdout
+        held = {name for name, value in secrets.items() if value in told}
+        assert held <= ({"keycloak_admin", "database_superuser"} if service in WITH_A_PASSWORD_INSIDE else set())
+        assert len(held) <= 1, service
 
 
 @pytest.mark.parametrize("service", OURS)
@@ -76,9 +122,7 @@ def test_sizes_are_written_down(compose: ComposeStack, say: Callable[[str], None
 
 def test_only_the_gateway_and_keycloak_have_a_door() -> None:
     """By docker-compose.yml itself, without what the tests add."""
-    command = ["docker", "compose", "-f", "docker-compose.yml", "config", "--format", "json"]
-    told = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
-    config = json.loads(told.stdout)
+    config = configured()
     assert {name for name, service in config["services"].items() if service.get("ports")} == {"gateway", "keycloak"}
     for name, service in config["services"].items():
         open_networks = {net for net in service.get("networks") or {} if not config["networks"][net].get("internal")}

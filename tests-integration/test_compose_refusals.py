@@ -2,7 +2,9 @@
 
 import base64
 import os
+import re
 import secrets
+import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +12,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from compose_stack import ComposeStack
+from compose_stack import ComposeStack, inspect
 
 pytestmark = pytest.mark.skipif(os.environ.get("STACK") != "compose", reason="needs containers: make test-compose")
 EX_CONFIG = 78
@@ -98,6 +100,52 @@ def test_a_port_in_use(compose: ComposeStack) -> None:
     assert done.returncode != 0
     assert "already" in done.stderr
     assert str(port) in done.stderr
+
+
+def assert_gateway_waits(compose: ComposeStack, *files: Path) -> None:
+    """`up` with a vault that refuses fails soon, names it, and the gateway was not started."""
+    compose.docker_compose("rm", "--stop", "--force", "vault", "gateway")
+    more = [word for path in files for word in ("-f", str(path))]
+    up = compose.docker_compose(*more, "up", "--wait", "--wait-timeout", "200", check=False)
+    assert up.returncode != 0
+    assert re.search(rf"container {compose.project}-vault-1 (is unhealthy|exited)", up.stderr), up.stderr
+    gateway = inspect(*compose.containers("gateway"))[0]["State"]
+    assert gateway["Status"] == "created", gateway
+    assert not compose.parts()["gateway"]
+    assert "cannot start" in compose.log("vault")
+
+
+def test_up_with_a_vault_that_has_a_wrong_root_key(healthy: ComposeStack, tmp_path: Path) -> None:
+    """The vault says so again and again, and nobody comes in."""
+    _, mount, _, variable = root_key(tmp_path, 0o440)
+    path = tmp_path / "other.yml"
+    path.write_text(f"services: {{vault: {{environment: ['{variable}'], volumes: ['{mount}']}}}}\n")
+    assert_gateway_waits(healthy, path)
+    assert "root key" in healthy.log("vault")
+
+
+def test_up_with_a_vault_that_has_another_issuer(healthy: ComposeStack, tmp_path: Path) -> None:
+    """The vault names the issuer that answers."""
+    path = tmp_path / "other.yml"
+    path.write_text("services:\n  vault:\n    environment: {ISSUER: 'http://localhost:1/realms/demo'}\n")
+    assert_gateway_waits(healthy, path)
+    assert healthy["ISSUER"] in healthy.log("vault")
+
+
+def test_up_with_a_port_in_use(healthy: ComposeStack) -> None:
+    """The engine names it, the page's service is not started, and the rest runs."""
+    port = healthy.ports["GATEWAY_PORT"]
+    healthy.docker_compose("rm", "--stop", "--force", "gateway")
+    with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        taken.bind(("127.0.0.1", port))
+        taken.listen()
+        up = healthy.docker_compose("up", "--wait", check=False)
+        parts = healthy.parts()
+    assert up.returncode != 0
+    assert "already" in up.stderr
+    assert str(port) in up.stderr
+    assert [part for part, runs in parts.items() if not runs] == ["gateway"]
 
 
 def test_nothing_starts_without_its_secrets(tmp_path: Path) -> None:

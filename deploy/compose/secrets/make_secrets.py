@@ -1,14 +1,17 @@
 """Makes the secrets of a compose stack in one volume, and writes for each part a folder with what that part may read.
 
-The secrets themselves lie in `own/`, one file each. They are made when none is there; when some are there and others
-are not, something was lost, and making it anew would hide that: then nothing is done. The other folders are written
-from them at every start. No file may be read by everybody; the parts read theirs through the group.
+The secrets themselves lie in `own/`, one file each, and `made` lists the names of all that have ever been there. One
+that is on the list and not in its place was lost, and making it anew would hide that: then nothing is done. One that is
+not on the list came with a newer release, and is made. The first ones are made in a draft folder that becomes `own/`
+when it is whole, so a crash leaves all of them or none. The other folders are written from `own/` at every start. No
+file may be read by everybody; the parts read theirs through the group.
 """
 
 import base64
 import os
 import re
 import secrets
+import shutil
 import stat
 import sys
 from collections.abc import Mapping
@@ -17,8 +20,10 @@ from pathlib import Path
 EX_CONFIG = 78  # sysexits.h
 MODE = 0o440
 OWN = "own"
+DRAFT = ".own.new"
+MADE = "made"
 ROOT_KEY = "root_key"
-NAMES = (
+BEFORE_THE_LIST = (
     ROOT_KEY,
     "database_superuser",
     "database_vault",
@@ -31,6 +36,9 @@ NAMES = (
     "vault_client_secret",
     "task_service_client_secret",
 )
+"""What releases made that kept no list: without one, whoever has any of these has had them all."""
+NAMES = BEFORE_THE_LIST
+"""All that this release uses; a name of a newer one is added here, and made where it has never been."""
 REDIS_CONF = """requirepass {password}
 save ""
 appendonly no
@@ -49,7 +57,7 @@ def main(arguments: list[str], environ: Mapping[str, str] = os.environ) -> int:
     """Make what is to be made below the folder that is named; the exit status."""
     folder = Path(arguments[0])
     try:
-        made = make(folder / OWN)
+        made = make(folder)
         values = read(folder / OWN)
         for path, text in rendered(values, environ["PUBLIC_URL"]).items():
             write(folder / path, text)
@@ -60,15 +68,39 @@ def main(arguments: list[str], environ: Mapping[str, str] = os.environ) -> int:
     return 0
 
 
-def make(own: Path) -> list[str]:
-    """Make all secrets where there is none; their names. Raises SecretsError when only some are there."""
+def make(folder: Path) -> list[str]:
+    """Make the secrets that have never been made; their names. Raises SecretsError when one is lost."""
+    own, listed = folder / OWN, folder / MADE
+    known = _known(own, listed)
     missing = [name for name in NAMES if not (own / name).exists()]
-    if missing and len(missing) < len(NAMES):
-        raise SecretsError(f"{', '.join(f'{OWN}/{name}' for name in missing)} missing: restore it from a backup")
-    for name in missing:
-        new = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode() if name == ROOT_KEY else secrets.token_hex(24)
-        write(own / name, new)
+    if lost := [name for name in missing if name in known]:
+        raise SecretsError(f"{', '.join(f'{OWN}/{name}' for name in lost)} missing: restore it from a backup")
+    if known:
+        for name in missing:
+            write(own / name, _new(name))
+    else:
+        draft = folder / DRAFT
+        shutil.rmtree(draft, ignore_errors=True)  # of a start that was cut short: nobody has used what is in it
+        for name in missing:
+            write(draft / name, _new(name))
+        draft.replace(own)
+        _settle(folder)
+    if not listed.exists() or not known.issuperset(NAMES):
+        write(listed, "".join(f"{name}\n" for name in sorted(known.union(NAMES))))
     return missing
+
+
+def _known(own: Path, listed: Path) -> set[str]:
+    """The names of all secrets that were made before."""
+    try:
+        names = set(listed.read_text(encoding="ascii").split()) if listed.exists() else set()
+    except OSError as error:
+        raise SecretsError(f"{MADE} cannot be read: {error.strerror}") from error
+    return names or (set(BEFORE_THE_LIST) if own.is_dir() and any(own.iterdir()) else set())
+
+
+def _new(name: str) -> str:
+    return base64.urlsafe_b64encode(secrets.token_bytes(32)).decode() if name == ROOT_KEY else secrets.token_hex(24)
 
 
 def read(own: Path) -> dict[str, str]:
@@ -125,7 +157,19 @@ def write(path: Path, text: str) -> None:
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, MODE)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(text)
+        file.flush()
+        os.fsync(descriptor)
     draft.replace(path)
+    _settle(path.parent)
+
+
+def _settle(folder: Path) -> None:
+    """What a folder holds survives a loss of power."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 if __name__ == "__main__":

@@ -2,11 +2,12 @@
 
 import base64
 import json
+import shutil
 import stat
 
 import make_secrets
 import pytest
-from make_secrets import EX_CONFIG, NAMES, OWN
+from make_secrets import EX_CONFIG, MADE, NAMES, OWN
 
 from local_stack.options import ROOT
 
@@ -40,6 +41,79 @@ def test_all_are_made_and_stay_as_they_are(folder):
     assert make(folder) == 0
     assert contents(folder) == first
     assert {f"{OWN}/{name}" for name in NAMES} < set(first)
+
+
+def test_what_a_newer_release_introduces_is_made_and_missed_from_then_on(folder, monkeypatch, capsys):
+    make(folder)
+    before = contents(folder)
+    monkeypatch.setattr(make_secrets, "NAMES", (*NAMES, "newer"))
+    assert make(folder) == 0
+    after = contents(folder)
+    assert set(after) - set(before) == {f"{OWN}/newer"}
+    assert {name for name in before if after[name] != before[name]} == {MADE}
+    (folder / OWN / "newer").unlink()
+    capsys.readouterr()
+    assert make(folder) == EX_CONFIG
+    assert capsys.readouterr().err == "secrets: own/newer missing: restore it from a backup\n"
+
+
+def test_what_is_made_for_a_newer_release_and_not_listed_yet_stays(folder, monkeypatch):
+    """A crash between the two: the value may have been used already."""
+    make(folder)
+    listed = (folder / MADE).read_text()
+    monkeypatch.setattr(make_secrets, "NAMES", (*NAMES, "newer"))
+    make(folder)
+    first = contents(folder)
+    (folder / MADE).unlink()
+    (folder / MADE).write_text(listed)
+    assert make(folder) == 0
+    assert contents(folder) == first
+
+
+@pytest.mark.parametrize("written", range(len(NAMES) + 1))
+def test_a_first_start_that_was_cut_short_is_begun_anew(folder, monkeypatch, written):
+    """Whatever the crash came after, the last one before the list."""
+    write, calls = make_secrets.write, []
+
+    def crash(path, text):
+        if len(calls) == written:
+            raise KeyboardInterrupt
+        calls.append(path)
+        write(path, text)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(make_secrets, "write", crash)
+        with pytest.raises(KeyboardInterrupt):
+            make(folder)
+    assert make(folder) == 0
+    assert {path.name for path in (folder / OWN).iterdir()} == set(NAMES)
+    assert (folder / MADE).read_text().split() == sorted(NAMES)
+    assert not (folder / make_secrets.DRAFT).exists()
+
+
+def test_all_of_them_lost_are_not_made_anew(folder, capsys):
+    make(folder)
+    shutil.rmtree(folder / OWN)
+    assert make(folder) == EX_CONFIG
+    assert "own/root_key" in capsys.readouterr().err
+    assert not (folder / OWN).exists()
+
+
+def test_a_volume_of_a_release_that_kept_no_list_is_one_that_has_had_all_of_its_names(folder, monkeypatch, capsys):
+    make(folder)
+    before = contents(folder)
+    (folder / MADE).unlink()
+    (folder / OWN / "redis").rename(folder / "aside")
+    assert make(folder) == EX_CONFIG
+    assert "own/redis missing" in capsys.readouterr().err
+    (folder / "aside").rename(folder / OWN / "redis")
+    monkeypatch.setattr(make_secrets, "NAMES", (*NAMES, "newer"))
+    assert make(folder) == 0
+    after = contents(folder)
+    assert after[MADE].split() == sorted((*NAMES, "newer"))
+    assert {name: after[name] for name in before if name != MADE} == {
+        name: text for name, text in before.items() if name != MADE
+    }
 
 
 def test_no_file_is_open_to_everybody_or_writable(folder):

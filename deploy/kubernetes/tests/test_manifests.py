@@ -44,7 +44,7 @@ DRAIN_SECONDS = {
     "gateway": 30,  # worker_shutdown_timeout of deploy/nginx
     "task-worker": 10,  # SHUTDOWN_SECONDS of task_service.worker
 }
-CONNECTIONS = {"vault": 72, "task-api": 20, "task-worker": 38}
+CONNECTIONS = {"vault": 72, "task-api": 20, "task-worker": 39}
 """That a replica may open; the README says of what they are made."""
 RESERVED_CONNECTIONS = 20
 

@@ -12,6 +12,7 @@ from vault_service.adapters.breaker import Breaker
 from vault_service.application.provider_errors import (
     ClientRefusedError,
     GrantRefusedError,
+    LateError,
     NotSentError,
     ProviderError,
     ScopeRefusedError,
@@ -71,6 +72,15 @@ def test_it_is_paused_for_as_long_as_it_says(
     assert inner.refreshes == 0
     clock.now += 4.1
     assert refresh(breaker)
+    assert refresh(breaker)
+
+
+def test_what_left_too_late_says_nothing_of_the_provider(breaker: Breaker, inner: ScriptedProvider) -> None:
+    """It was this process that stood still: others are served meanwhile."""
+    inner.script.append(LateError("it would have left too late"))
+    with pytest.raises(LateError):
+        refresh(breaker)
+    assert breaker.paused_for() == 0
     assert refresh(breaker)
 
 

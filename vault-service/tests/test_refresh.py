@@ -14,7 +14,9 @@ import pytest
 from prometheus_client import REGISTRY
 from replica import ALICE, SERVICE, Replica
 from scripted_provider import ScriptedProvider
+from stack import eventually
 
+from vault_service.application import refresh
 from vault_service.application.errors import (
     GrantUnusableError,
     InvalidScopeError,
@@ -121,6 +123,28 @@ def test_the_first_replay_shows_whether_the_server_allows_one(
             vault.issue(grant_id)
         rows("update grants set refresh_started_at = refresh_started_at - interval '16 seconds' returning 1")
     assert REGISTRY.get_sample_value("vault_replays_total", labels) == before + 1
+
+
+def test_an_intent_that_had_to_wait_is_written_anew(
+    vault: Replica, database_url: str, rows: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its time would be wrong, and the request too late: nobody has to come again for that."""
+    monkeypatch.setattr(refresh, "PROMPT_INTENT", 0.2)
+    grant_id = vault.grant()
+    intents: list[datetime | None] = []
+    really = vault.grants.begin_refresh
+    monkeypatch.setattr(vault.grants, "begin_refresh", lambda grant: intents.append(really(grant)) or intents[-1])
+    with psycopg.connect(database_url) as other, ThreadPoolExecutor() as pool:
+        other.execute("select from grants for update")
+        issued = pool.submit(vault.issue, grant_id)
+        eventually(lambda: rows("select count(*) from pg_locks where not granted") != [(0,)], "the intent waits")
+        rows("select pg_sleep(0.3)")
+        other.commit()
+        assert issued.result().value == "access-2"
+    first, second = intents
+    assert first is not None
+    assert second is not None
+    assert second > first
 
 
 def test_only_the_own_intent_is_taken_back(vault: Replica, rows: Rows) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from time import monotonic
 
 from vault_service.application.ports import Provider, TokenAnswer
-from vault_service.application.provider_errors import NotSentError, ProviderError, UncertainError
+from vault_service.application.provider_errors import LateError, NotSentError, ProviderError, UncertainError
 from vault_service.domain.grant import RefreshToken, Subject
 
 UNCERTAIN_IN_A_ROW = 3
@@ -82,6 +82,8 @@ class Breaker:
         """Draw the conclusion from an outcome."""
         with self._lock:
             self._probing = False
+            if isinstance(error, LateError):
+                return  # it says nothing of the provider
             self._uncertain = self._uncertain + 1 if isinstance(error, UncertainError) else 0
             if isinstance(error, NotSentError):
                 self._pause(error.retry_after)

@@ -20,6 +20,7 @@ from vault_service.adapters.time_limits import LimitedAdapter, TooLateError, Wat
 from vault_service.application.provider_errors import (
     ClientRefusedError,
     GrantRefusedError,
+    LateError,
     NotSentError,
     ProviderError,
     ScopeRefusedError,
@@ -104,7 +105,7 @@ class TokenEndpoint:
         try:
             status, headers, body = self._send(url, form, monotonic() if begun is None else begun)
         except TooLateError:
-            raise NotSentError("it would have left too late", 1.0) from None
+            raise LateError("it would have left too late", 1.0) from None
         except requests.RequestException as error:
             if _nothing_left(error):
                 raise NotSentError(f"no connection: {type(error).__name__}") from None

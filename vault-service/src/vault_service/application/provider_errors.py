@@ -5,6 +5,7 @@ ProviderError
 │   └── IdentityChangedError    a refresh brought somebody else's token, or one for another client
 ├── ScopeRefusedError       `invalid_scope` for a scope that the caller asked for: nothing was used
 ├── NotSentError            nothing left this machine, or the server said that it did not look: nothing was used
+│   ├── LateError           nothing left this machine, because it would have left too late
 │   └── ClientRefusedError  the vault's own client is not accepted: the provider is at fault, not the grant
 ├── RevocationNotOfferedError   tokens cannot be revoked there
 └── UncertainError          timeout, 5xx, half an answer, garbage: the token may have been used
@@ -58,6 +59,12 @@ class NotSentError(ProviderError):
     def __init__(self, reason: str, retry_after: float = 5.0) -> None:
         super().__init__(reason)
         self.retry_after = retry_after
+
+
+class LateError(NotSentError):
+    """The request would have left too late after its intent; the authorization server has nothing to do with it."""
+
+    outcome = "late"
 
 
 class ClientRefusedError(NotSentError):

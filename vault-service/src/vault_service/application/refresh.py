@@ -20,7 +20,7 @@ A lock that is lost in mid-call is harmless: the compare-and-set lets one writer
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from contextvars import copy_context
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from time import monotonic, perf_counter
@@ -59,6 +59,8 @@ from vault_service.domain.grant import AccessToken, Failure
 REPLAY_AFTER = 15.0
 """Seconds after which a request to the token endpoint is certainly over; the provider's total timeout is shorter."""
 NOT_CONFIGURED_RETRY = 60.0
+PROMPT_INTENT = 1.0
+"""Seconds that writing an intent may take; it waits for the row, and for a process that stands still."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,10 +212,7 @@ class Refresher:
             raise ProviderUnavailableError(REPLAY_AFTER - grant.intent_age)
         if pause := self._providers[grant.provider].paused_for():
             raise ProviderUnavailableError(pause)
-        begun = monotonic()
-        intent = self._grants.begin_refresh(grant)
-        if intent is None:
-            raise _ChangedError(1.0)
+        begun, intent = self._begin(grant)
         try:
             answer = self._ask(grant, need.scopes, begun)
         except GrantRefusedError as refused:
@@ -229,6 +228,20 @@ class Refresher:
             raise ProviderUnavailableError(REPLAY_AFTER) from failed
         self._replayed(grant, is_refused=False)
         return self._store(need, grant, answer, tell)
+
+    def _begin(self, grant: StoredGrant) -> tuple[float, datetime]:
+        """Write the intent down: when that began, by the monotonic clock, and the intent.
+
+        What took long is written anew: its time has to be right, and somebody else may have come in between.
+        """
+        begun = monotonic()
+        intent = self._grants.begin_refresh(grant)
+        if intent is not None and monotonic() - begun > PROMPT_INTENT:
+            begun = monotonic()
+            intent = self._grants.begin_refresh(replace(grant, intent_age=0.0))
+        if intent is None:
+            raise _ChangedError(1.0)
+        return begun, intent
 
     def _ask(self, grant: StoredGrant, scopes: frozenset[str], begun: float) -> TokenAnswer:
         started = perf_counter()

@@ -79,8 +79,8 @@ class Need:
         return self.grant_id, self.scopes
 
 
-class _ChangedError(ProviderUnavailableError):
-    """Somebody has changed the grant since it was read; nothing was sent."""
+class _ChangedError(Exception):
+    """Somebody has changed the grant since it was read; nothing was sent. Stays in this module."""
 
 
 class Refresher:
@@ -188,7 +188,7 @@ class Refresher:
             return found
         if seen.intent_age is None:
             with suppress(_ChangedError):
-                return self._refresh(need, seen, tell)
+                return self._refresh_as_read(need, seen, tell)
         return self._refresh(need, self._grants.authorize(need.grant_id, need.requester), tell)
 
     def _fitting(self, need: Need) -> AccessToken | None:
@@ -206,6 +206,14 @@ class Refresher:
         return token.expires_at - self._clock.now().timestamp()
 
     def _refresh(self, need: Need, grant: StoredGrant, tell: Tell[AccessToken]) -> AccessToken:
+        """The same for a grant that was read under the lock: whoever asks comes again when it has changed since."""
+        try:
+            return self._refresh_as_read(need, grant, tell)
+        except _ChangedError as changed:
+            raise ProviderUnavailableError(1.0) from changed
+
+    def _refresh_as_read(self, need: Need, grant: StoredGrant, tell: Tell[AccessToken]) -> AccessToken:
+        """Raises _ChangedError, besides what callers are told."""
         if grant.intent_age is not None and self._grants.replay_spool():
             raise ProviderUnavailableError(1.0)  # the outcome is stored by now
         if grant.intent_age is not None and grant.intent_age < REPLAY_AFTER:
@@ -240,7 +248,7 @@ class Refresher:
             begun = monotonic()
             intent = self._grants.begin_refresh(replace(grant, intent_age=0.0))
         if intent is None:
-            raise _ChangedError(1.0)
+            raise _ChangedError
         return begun, intent
 
     def _ask(self, grant: StoredGrant, scopes: frozenset[str], begun: float) -> TokenAnswer:

@@ -4,8 +4,8 @@ STATE_DIR ?= .local
 export ROTATION STATE_DIR GATEWAY_PORT IDP_PORT IDP IDP_CONTROL PYTHON
 BIN       := .venv/bin
 STACK      = $(BIN)/python -m local_stack
-PACKAGES  := service-kit vault-service vault-service/client task-service deploy/dev-idp deploy/local
-UNIT      := service-kit vault-service task-service deploy
+PACKAGES  := service-kit vault-service vault-service/client task-service dev/idp dev/stack
+UNIT      := service-kit vault-service task-service dev deploy
 WHO       ?= alice
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
@@ -65,7 +65,7 @@ test-contract: .venv/dev ## Adapters and parts against real servers: PostgreSQL,
 .PHONY: test-frontend
 test-frontend: frontend/dist/index.html ## Types and unit tests of the page
 	@echo "== the page"
-	@for step in lint typecheck test size; do deploy/local/npm --prefix frontend run --silent $$step || exit 1; done
+	@for step in lint typecheck test size; do dev/stack/npm --prefix frontend run --silent $$step || exit 1; done
 
 .PHONY: test-integration
 test-integration: .venv/dev frontend/dist/index.html ## Black box, against a stack of its own, browser included
@@ -108,7 +108,7 @@ docs: .venv/dev ## Write docs/settings.md and docs/alerts.md from what they tell
 
 .PHONY: lock
 lock: .venv/dev ## Pin all requirements anew, with hashes
-	@deploy/local/lock
+	@dev/stack/lock
 
 .PHONY: help
 help: ## This list
@@ -120,11 +120,11 @@ help: ## This list
 # What the targets stand on. Stamps: nothing is done twice.
 
 .venv/run: requirements/run.txt $(addsuffix /pyproject.toml,$(PACKAGES))
-	@deploy/local/install run
+	@dev/stack/install run
 
 .venv/dev: requirements/dev.txt .venv/run
-	@deploy/local/install dev
+	@dev/stack/install dev
 
 FRONTEND := $(shell find frontend -type f -not -path '*/node_modules/*' -not -path '*/dist/*' 2>/dev/null)
 frontend/dist/index.html: $(FRONTEND) | .venv/run
-	@deploy/local/build-frontend
+	@dev/stack/build-frontend

@@ -1,6 +1,6 @@
 """What is measured: a stack of its own, reduced to what the vault needs, a vault and a hello on the same gunicorn.
 
-The stack is the product's (`deploy/local`). Its gateway, task side and vault end when the consents are there, and a
+The stack is the product's (`dev/stack`). Its gateway, task side and vault end when the consents are there, and a
 vault with the processes and threads that were asked for takes their place. Metrics, access log, audit and its sealing
 are on, as in production; PostgreSQL confirms a commit when it is on the disk.
 """
@@ -121,7 +121,7 @@ def _gunicorn(processes: Processes, name: str, app: str, probe: str, shape: Shap
     port, metrics = free_port(), free_port()
     part = Part(
         name=name,
-        command=[str(Path(sys.executable).parent / "gunicorn"), "-c", "python:service_kit.gunicorn_config", app],
+        command=[str(Path(sys.executable).parent / "gunicorn"), "-c", "python:service_kit.server.gunicorn_config", app],
         environ={
             **environ,
             "BIND": f"127.0.0.1:{port}",

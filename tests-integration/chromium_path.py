@@ -40,7 +40,7 @@ def _packaged() -> Chromium:
     """The package unpacks itself, with the libraries that a bare machine lacks when it is told that it is on one."""
     CACHE.mkdir(parents=True, exist_ok=True)
     bare = {"AWS_EXECUTION_ENV": "AWS_Lambda_nodejs22.x", "AWS_LAMBDA_JS_RUNTIME": "nodejs22.x", "TMPDIR": str(CACHE)}
-    npm = [str(ROOT / "deploy" / "local" / "npm"), "--prefix", str(PACKAGE)]
+    npm = [str(ROOT / "dev" / "stack" / "npm"), "--prefix", str(PACKAGE)]
     if not (PACKAGE / "node_modules").exists():
         subprocess.run([*npm, "ci", "--no-audit", "--no-fund", "--silent"], check=True, timeout=300)
     done = subprocess.run(

@@ -38,8 +38,8 @@ NEWER_RELEASE = {
 }
 """What it prepares, and what the old code cannot live with: each row that it writes then would be refused."""
 ROLES = {
-    "vault": ("gunicorn", "-c", "python:service_kit.gunicorn_config", "vault_service.wsgi:app"),
-    "task-api": ("gunicorn", "-c", "python:service_kit.gunicorn_config", "task_service.wsgi:app"),
+    "vault": ("gunicorn", "-c", "python:service_kit.server.gunicorn_config", "vault_service.wsgi:app"),
+    "task-api": ("gunicorn", "-c", "python:service_kit.server.gunicorn_config", "task_service.wsgi:app"),
     "task-worker": ("task-service", "worker"),
     "vault-migrate": ("vault-service", "migrate"),
     "task-migrate": ("task-service", "migrate"),

@@ -8,8 +8,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from stub_issuer import AUDIENCE, NOW, Clock, SigningKey, StubIssuer, b64
 
-from service_kit.bearer import Verifier
-from service_kit.issuer import Issuer
+from service_kit.tokens.bearer import Verifier
+from service_kit.tokens.issuer import Issuer
 
 
 @pytest.fixture(scope="session")

@@ -28,7 +28,7 @@ def served(folder: Path, application: str, workers: int) -> Iterator[Service]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
-    command = [sys.executable, "-m", "gunicorn", "-c", "python:service_kit.gunicorn_config", "service.wsgi:app"]
+    command = [sys.executable, "-m", "gunicorn", "-c", "python:service_kit.server.gunicorn_config", "service.wsgi:app"]
     environ = {**os.environ, "BIND": f"127.0.0.1:{port}", "WEB_WORKERS": str(workers), "WEB_THREADS": "2"}
     with (
         (folder / "log").open("wb") as written,

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from stub_issuer import AUDIENCE, NOW, Clock, StubIssuer
 
-from service_kit import bearer, jwt
-from service_kit.bearer import Verifier
-from service_kit.issuer import Issuer
-from service_kit.jwt import InvalidTokenError
+from service_kit.tokens import bearer, jwt
+from service_kit.tokens.bearer import Verifier
+from service_kit.tokens.issuer import Issuer
+from service_kit.tokens.jwt import InvalidTokenError
 
 NO_CLAIM = {"typ": None}
 

@@ -9,9 +9,9 @@ from joserfc import jwe
 from joserfc.jwk import RSAKey
 from stub_issuer import AUDIENCE, SigningKey, StubIssuer, b64, hs256
 
-from service_kit.bearer import Verifier
-from service_kit.issuer import Issuer
-from service_kit.jwt import InvalidTokenError
+from service_kit.tokens.bearer import Verifier
+from service_kit.tokens.issuer import Issuer
+from service_kit.tokens.jwt import InvalidTokenError
 
 Refused = Callable[[str], None]
 

@@ -14,15 +14,17 @@ import pytest
 from flask import Flask
 from served import Service, served
 
-from service_kit import fast_path
-from service_kit.problems import Problem
+from service_kit.http.problems import Problem
+from service_kit.server import fast_path
 
 pytestmark = pytest.mark.process
 
 APPLICATION = """
 import threading, time
 from pathlib import Path
-from service_kit import fast_path, http, inputs, logs
+from service_kit.http import app as http, inputs
+from service_kit.process import logs
+from service_kit.server import fast_path
 logs.configure("test")
 
 class Said(inputs.Output, frozen=True, kw_only=True):

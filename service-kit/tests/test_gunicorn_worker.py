@@ -14,15 +14,16 @@ import pytest
 from gunicorn.workers.gthread import ThreadWorker
 from served import served
 
-from service_kit import gunicorn_worker
-from service_kit.gunicorn_worker import Worker
+from service_kit.server import gunicorn_worker
+from service_kit.server.gunicorn_worker import Worker
 
 pytestmark = pytest.mark.process
 
 APPLICATION = """
 import os
 from flask import request
-from service_kit import http, inputs, logs
+from service_kit.http import app as http, inputs
+from service_kit.process import logs
 logs.configure("test")
 class Note(inputs.Input, frozen=True, kw_only=True):
     text: str = ""

@@ -6,8 +6,8 @@ import pytest
 import structlog
 from flask.testing import FlaskClient
 
-from service_kit import health
-from service_kit.http import create_app
+from service_kit.http import health
+from service_kit.http.app import create_app
 
 
 def fine() -> None:

@@ -6,9 +6,9 @@ from collections.abc import Callable
 import pytest
 from stub_issuer import AUDIENCE, NOW, SigningKey, StubIssuer, b64, es256, hs256, jws
 
-from service_kit import jwt
-from service_kit.bearer import Verifier
-from service_kit.jwt import MAX_TOKEN_BYTES, InvalidTokenError
+from service_kit.tokens import jwt
+from service_kit.tokens.bearer import Verifier
+from service_kit.tokens.jwt import MAX_TOKEN_BYTES, InvalidTokenError
 
 Refused = Callable[[str], None]
 

@@ -9,11 +9,12 @@ from flask.testing import FlaskClient
 from structlog.typing import EventDict
 from stub_issuer import StubIssuer
 
-from service_kit import http, logs
-from service_kit.bearer import Verifier
-from service_kit.http import create_app, respond
-from service_kit.inputs import Output
-from service_kit.problems import Problem
+from service_kit.http import app as http
+from service_kit.http.app import create_app, respond
+from service_kit.http.inputs import Output
+from service_kit.http.problems import Problem
+from service_kit.process import logs
+from service_kit.tokens.bearer import Verifier
 
 
 class Answer(Output, frozen=True, kw_only=True):

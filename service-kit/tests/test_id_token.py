@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from stub_issuer import SigningKey, StubIssuer
 
-from service_kit import id_token
-from service_kit.issuer import Issuer
-from service_kit.jwt import InvalidTokenError
+from service_kit.tokens import id_token
+from service_kit.tokens.issuer import Issuer
+from service_kit.tokens.jwt import InvalidTokenError
 
 CLIENT = "token-vault"
 

@@ -10,9 +10,9 @@ from flask import Flask, Response, request
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from service_kit import inputs
-from service_kit.http import create_app, respond
-from service_kit.inputs import MAX_BODY_BYTES
+from service_kit.http import inputs
+from service_kit.http.app import create_app, respond
+from service_kit.http.inputs import MAX_BODY_BYTES
 
 
 class Note(inputs.Input, frozen=True, kw_only=True):

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from stub_issuer import Clock, SigningKey, StubIssuer
 
-from service_kit.bearer import Verifier
-from service_kit.issuer import Issuer, IssuerMismatchError, IssuerUnavailableError
-from service_kit.jwt import InvalidTokenError
+from service_kit.tokens.bearer import Verifier
+from service_kit.tokens.issuer import Issuer, IssuerMismatchError, IssuerUnavailableError
+from service_kit.tokens.jwt import InvalidTokenError
 
 Wait = Callable[[Callable[[], bool]], None]
 

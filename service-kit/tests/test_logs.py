@@ -12,7 +12,7 @@ pytestmark = pytest.mark.process
 
 def logged(*statements: str, level: str = "info") -> list[dict[str, Any]]:
     """The lines on stderr of a program that configures logging and does this."""
-    start = ["import logging", "from service_kit import logs", "from service_kit.secret import Secret"]
+    start = ["import logging", "from service_kit.process import logs", "from service_kit.process.secret import Secret"]
     start += [f"logs.configure('test', {level!r})", "log = logs.get('module')"]
     program = "\n".join((*start, *statements))
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=True)

@@ -9,9 +9,9 @@ import pytest
 from flask import Response
 from schemathesis.specs.openapi.definitions import OPENAPI_31
 
-from service_kit.http import create_app, respond
-from service_kit.inputs import LINE, TEXT, Input, Output
-from service_kit.openapi import Api, Link
+from service_kit.http.app import create_app, respond
+from service_kit.http.inputs import LINE, TEXT, Input, Output
+from service_kit.http.openapi import Api, Link
 
 
 class Colour(Enum):

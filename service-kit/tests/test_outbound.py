@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from stub_issuer import StubIssuer
 
-from service_kit import logs
-from service_kit.outbound import AnswerTooLargeError, Session, bounded_body
+from service_kit.outbound.session import AnswerTooLargeError, Session, bounded_body
+from service_kit.process import logs
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])

@@ -7,8 +7,9 @@ import pytest
 from flask import Flask
 from werkzeug.exceptions import abort
 
-from service_kit import logs, problems
-from service_kit.problems import Fault, Problem, problem_for
+from service_kit.http import problems
+from service_kit.http.problems import Fault, Problem, problem_for
+from service_kit.process import logs
 
 
 class WideError(Exception):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import msgspec
 import pytest
 
-from service_kit.secret import Secret
+from service_kit.process.secret import Secret
 
 SECRET = Secret("hunter2")
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from service_kit import settings
-from service_kit.secret import Secret
-from service_kit.settings import SettingsError, load, masked, number, one_of, setting
+from service_kit.process import settings
+from service_kit.process.secret import Secret
+from service_kit.process.settings import SettingsError, load, masked, number, one_of, setting
 
 
 @dataclass(frozen=True, kw_only=True)

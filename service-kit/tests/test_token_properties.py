@@ -15,9 +15,9 @@ from joserfc.jwk import RSAKey
 from joserfc.jws import JWSRegistry
 from stub_issuer import AUDIENCE, NOW, Clock, SigningKey, StubIssuer
 
-from service_kit.bearer import Claims, Verifier
-from service_kit.issuer import Issuer
-from service_kit.jwt import LEEWAY_SECONDS, InvalidTokenError
+from service_kit.tokens.bearer import Claims, Verifier
+from service_kit.tokens.issuer import Issuer
+from service_kit.tokens.jwt import LEEWAY_SECONDS, InvalidTokenError
 
 FAST = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from stub_issuer import SigningKey, StubIssuer, b64
 
-from service_kit.issuer import Issuer
-from service_kit.jwt import InvalidTokenError, verify_signature
+from service_kit.tokens.issuer import Issuer
+from service_kit.tokens.jwt import InvalidTokenError, verify_signature
 
 Group = dict[str, Any]
 VECTORS = Path(__file__).parent / "vectors"

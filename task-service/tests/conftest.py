@@ -6,8 +6,8 @@ import psycopg
 import pytest
 from scripted_vault import ScriptedVault
 
-from task_service.adapters.database import Database
-from task_service.adapters.migrate import migrate
+from service_kit.postgres.database import Database
+from task_service.adapters.database import MIGRATIONS, tasks_database
 from task_service.adapters.tasks import PostgresAttempts, PostgresTasks
 from task_service.application.tasks import Caller, ManageTasks
 from task_service.domain.task import Subject
@@ -19,7 +19,7 @@ ISSUER = "https://issuer.example/realms/demo"
 def migrated_tasks(postgres_url: str) -> None:
     """The database `tasks` has the schema; others are copied from it."""
     host = postgres_url.rpartition("@")[2].partition("/")[0]
-    migrate(f"postgresql://tasks_owner:test@{host}/tasks")
+    MIGRATIONS.apply(f"postgresql://tasks_owner:test@{host}/tasks")
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def tasks_url(migrated_tasks: None, new_database: Callable[[str, str], str]) -> 
 @pytest.fixture
 def database(tasks_url: str) -> Iterator[Database]:
     """A pool on it."""
-    pool = Database(tasks_url, name="test", size=24)
+    pool = tasks_database(tasks_url, name="test", size=24)
     yield pool
     pool.close()
 

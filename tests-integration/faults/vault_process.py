@@ -63,7 +63,7 @@ class VaultProcess:
         """Start it, without waiting."""
         command = [
             str(Path(sys.executable).parent / "gunicorn"),
-            *("-c", "python:service_kit.gunicorn_config", "vault_service.wsgi:app"),
+            *("-c", "python:service_kit.server.gunicorn_config", "vault_service.wsgi:app"),
         ]
         with (self._stack.state_dir / "log" / f"{self.name}.log").open("ab") as log:
             self._process = subprocess.Popen(

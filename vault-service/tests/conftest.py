@@ -8,14 +8,14 @@ import replica
 from replica import ALICE, Replica
 from scripted_provider import ScriptedProvider
 
-from vault_service.adapters.migrate import migrate
+from vault_service.adapters.postgres.database import MIGRATIONS
 
 
 @pytest.fixture(scope="session")
 def migrated(postgres_url: str) -> None:
     """The database `vault` has the schema; others are copied from it."""
     host = postgres_url.rpartition("@")[2].partition("/")[0]
-    migrate(f"postgresql://vault_owner:test@{host}/vault")
+    MIGRATIONS.apply(f"postgresql://vault_owner:test@{host}/vault")
 
 
 @pytest.fixture

@@ -8,18 +8,20 @@ from uuid import UUID
 
 from scripted_provider import ScriptedProvider
 
-from vault_service.adapters.audit import AuditLog
-from vault_service.adapters.caches import MemoryAccessTokens, NoSharedAccessTokens
-from vault_service.adapters.database import BY_INDEX, Database, DatabaseClock
-from vault_service.adapters.grants import PostgresGrants
-from vault_service.adapters.keyring import Keyring
-from vault_service.adapters.locks import AdvisoryLocks
-from vault_service.adapters.outbox import Outbox
-from vault_service.adapters.root_key import LocalRootKey
-from vault_service.adapters.sealing import Sealer
-from vault_service.adapters.spool import Spool
-from vault_service.adapters.telemetry import PrometheusTelemetry
-from vault_service.adapters.uses import Uses
+from service_kit.postgres.database import BY_INDEX, Database
+from vault_service.adapters.audit.log import AuditLog
+from vault_service.adapters.cache.access_tokens import MemoryAccessTokens, NoSharedAccessTokens
+from vault_service.adapters.encryption.keyring import Keyring
+from vault_service.adapters.encryption.root_key import LocalRootKey
+from vault_service.adapters.encryption.sealing import Sealer
+from vault_service.adapters.grants.grants import PostgresGrants
+from vault_service.adapters.grants.outbox import Outbox
+from vault_service.adapters.grants.spool import Spool
+from vault_service.adapters.grants.uses import Uses
+from vault_service.adapters.metrics.telemetry import PrometheusTelemetry
+from vault_service.adapters.postgres.clock import DatabaseClock
+from vault_service.adapters.postgres.database import vault_database
+from vault_service.adapters.postgres.locks import AdvisoryLocks
 from vault_service.application.consent import Callback, OfflineConsent, Wish
 from vault_service.application.issue import IssueAccessToken
 from vault_service.application.manage import ManageGrants
@@ -107,8 +109,8 @@ def create(
     shared: the cache that it has in common with others, none if not given; terms: by the names of providers, all of
     which are one server to talk to; just `default` if not given.
     """
-    database = Database(database_url, name="test", size=40, options=BY_INDEX)
-    lock_database = Database(database_url, name="test-locks", size=40)
+    database = vault_database(database_url, name="test", size=40, options=BY_INDEX)
+    lock_database = vault_database(database_url, name="test-locks", size=40)
     clock = DatabaseClock(database)
     keyring = Keyring(database, LocalRootKey(ROOT_KEY))
     sealer = Sealer(keyring)

@@ -13,9 +13,9 @@ import psycopg
 import pytest
 from replica import ALICE, ROOT_KEY, SERVICE, Replica
 
-from service_kit.bearer import Claims, Verifier
-from service_kit.fast_path import Answer, Head
-from service_kit.problems import Problem
+from service_kit.http.problems import Problem
+from service_kit.server.fast_path import Answer, Head
+from service_kit.tokens.bearer import Claims, Verifier
 from vault_service import bootstrap, config
 from vault_service.application.errors import StorageUnavailableError, VaultError
 from vault_service.http.app import create_app

@@ -6,8 +6,8 @@ import psycopg
 import pytest
 from replica import ALICE, Replica, wish
 
-from vault_service.adapters.background import every
-from vault_service.adapters.cleaning import Cleaning
+from vault_service.adapters.jobs.background import every
+from vault_service.adapters.jobs.cleaning import Cleaning
 
 Rows = Callable[..., list[tuple[object, ...]]]
 

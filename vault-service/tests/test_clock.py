@@ -4,7 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from vault_service.adapters.database import Database, DatabaseClock
+from service_kit.postgres.database import Database
+from vault_service.adapters.postgres.clock import DatabaseClock
+from vault_service.adapters.postgres.database import vault_database
 from vault_service.application.errors import StorageUnavailableError
 
 
@@ -26,7 +28,7 @@ class Offset(Database):
 
 def test_the_time_is_the_databases(database_url: str) -> None:
     """Of a real one, on this very machine."""
-    database = Database(database_url, name="test", size=1)
+    database = vault_database(database_url, name="test", size=1)
     try:
         assert abs(DatabaseClock(database).now() - datetime.now(UTC)) < timedelta(seconds=1)
     finally:

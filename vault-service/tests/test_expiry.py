@@ -7,11 +7,11 @@ import psycopg
 import pytest
 from replica import ALICE, Replica
 
-from vault_service.adapters import queries
-from vault_service.adapters.audit import AuditLog
-from vault_service.adapters.database import DatabaseClock
-from vault_service.adapters.expiry import Expiry
-from vault_service.adapters.sealing import Sealer
+from service_kit.postgres import queries
+from vault_service.adapters.audit.log import AuditLog
+from vault_service.adapters.encryption.sealing import Sealer
+from vault_service.adapters.jobs.expiry import Expiry
+from vault_service.adapters.postgres.clock import DatabaseClock
 from vault_service.application.errors import GrantUnusableError
 from vault_service.domain.grant import Failure, Status
 
@@ -107,6 +107,6 @@ def test_they_are_found_by_an_index(vault: Replica, database_url: str) -> None:
     """However many grants there are."""
     with psycopg.connect(database_url, options="-c enable_seqscan=off") as connection:
         for name, index in (("over", "grants_with_an_end"), ("forgotten", "grants_that_failed")):
-            query = b"explain " + queries.load("expiry.sql")[name]
+            query = b"explain " + queries.load("vault_service.adapters.jobs", "expiry.sql")[name]
             plan = "\n".join(row[0] for row in connection.execute(query, {"days": 90}))
             assert f"Index Scan using {index}" in plan

@@ -18,11 +18,12 @@ import psycopg
 import pytest
 from replica import ALICE, ROOT_KEY, Replica, answer, wish
 
-from vault_service.adapters.keyring import KeyInUseError, Keyring
-from vault_service.adapters.rewrap import Rewrapper
-from vault_service.adapters.root_key import LocalRootKey, WrongRootKeyError
-from vault_service.adapters.sealing import Sealer, grant_token_place
+from vault_service.adapters.encryption.keyring import KeyInUseError, Keyring
+from vault_service.adapters.encryption.rewrap import Rewrapper
+from vault_service.adapters.encryption.root_key import LocalRootKey, WrongRootKeyError
+from vault_service.adapters.encryption.sealing import Sealer
 from vault_service.application.errors import VaultError
+from vault_service.domain import seal_context
 from vault_service.domain.grant import Subject
 
 Rows = Callable[..., list[tuple[object, ...]]]
@@ -73,7 +74,7 @@ def test_a_running_process_takes_a_new_version_up(vault: Replica, operator: Keyr
     """It opens what others have sealed by it at once, and seals by it after its next look."""
     operator.rotate("data")
     other = Sealer(operator)
-    place = grant_token_place(uuid4(), ALICE, 1)
+    place = seal_context.grant_token(uuid4(), ALICE, 1)
     assert Sealer(vault.keyring).open(other.seal(b"secret", place), place) == b"secret"
     vault.grant()
     assert rows("select distinct sealed_by(refresh_token) from grants") == [(3,)]
@@ -292,7 +293,7 @@ def _insert(database_url: str, sealer: Sealer, count: int) -> None:
     ):
         for number in range(count):
             grant_id, owner = uuid4(), Subject(ALICE.issuer, f"person-{number}")
-            sealed = sealer.seal(b"refresh", grant_token_place(grant_id, owner, 1))
+            sealed = sealer.seal(b"refresh", seal_context.grant_token(grant_id, owner, 1))
             words = (owner.issuer, owner.sub, "default", "offline", "active")
             rows.write_row((grant_id, *words, ["openid"], ["task-service"], 1, sealed, "infinity"))
 

@@ -15,13 +15,13 @@ import pytest
 from replica import ROOT_KEY
 from werkzeug.test import TestResponse
 
-from service_kit.bearer import Claims, Verifier
-from service_kit.issuer import Issuer, IssuerMismatchError, IssuerUnavailableError
-from service_kit.outbound import Session
+from service_kit.outbound.session import Session
+from service_kit.tokens.bearer import Claims, Verifier
+from service_kit.tokens.issuer import Issuer, IssuerMismatchError, IssuerUnavailableError
 from vault_service import bootstrap, config
-from vault_service.adapters.authorization_server import AuthorizationServer
-from vault_service.adapters.discovery import Discovery
-from vault_service.adapters.token_endpoint import TokenEndpoint
+from vault_service.adapters.provider.authorization_server import AuthorizationServer
+from vault_service.adapters.provider.discovery import Discovery
+from vault_service.adapters.provider.token_endpoint import TokenEndpoint
 from vault_service.application.errors import ProviderUnavailableError
 from vault_service.application.provider_errors import NotSentError, RevocationNotOfferedError
 from vault_service.domain.grant import Identity, RefreshToken, Subject

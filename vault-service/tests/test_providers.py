@@ -10,7 +10,7 @@ import replica
 from replica import ALICE, Replica, answer, wish
 from scripted_provider import SCOPES, ScriptedProvider
 
-from service_kit.settings import SettingsError
+from service_kit.process.settings import SettingsError
 from vault_service import config, provider_file
 from vault_service.application.errors import ConsentError, GrantUnusableError, ProviderUnavailableError
 from vault_service.application.provider_errors import RevocationNotOfferedError

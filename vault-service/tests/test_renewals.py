@@ -7,7 +7,7 @@ from dataclasses import replace
 from replica import Replica
 from stack import eventually
 
-from service_kit import logs
+from service_kit.process import logs
 from vault_service.application.renewals import Renewals
 
 

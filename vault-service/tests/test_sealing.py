@@ -7,15 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from replica import ROOT_KEY
 
-from vault_service.adapters.database import Database
-from vault_service.adapters.framing import joined
-from vault_service.adapters.keyring import Keyring
-from vault_service.adapters.root_key import LocalRootKey, WrongRootKeyError
-from vault_service.adapters.sealing import Place, Sealer
+from vault_service.adapters.encryption.framing import joined
+from vault_service.adapters.encryption.keyring import Keyring
+from vault_service.adapters.encryption.root_key import LocalRootKey, WrongRootKeyError
+from vault_service.adapters.encryption.sealing import Sealer
+from vault_service.adapters.postgres.database import vault_database
 from vault_service.application.errors import SealBrokenError
 from vault_service.domain.grant import AccessToken, RefreshToken, Subject
+from vault_service.domain.seal_context import SealContext
 
-PLACE = Place("grants", "refresh_token", "row-1", Subject("https://issuer", "alice"), 7)
+PLACE = SealContext("grants", "refresh_token", "row-1", Subject("https://issuer", "alice"), 7)
 
 
 class OneKey(Keyring):
@@ -50,7 +51,7 @@ def test_what_is_sealed_opens_in_its_place(plaintext: bytes) -> None:
         replace(PLACE, table="grant", column="srefresh_token"),
     ],
 )
-def test_elsewhere_it_does_not_open(elsewhere: Place) -> None:
+def test_elsewhere_it_does_not_open(elsewhere: SealContext) -> None:
     """A swapped row, another owner, an older generation."""
     sealer = Sealer(OneKey())
     with pytest.raises(SealBrokenError):
@@ -58,7 +59,7 @@ def test_elsewhere_it_does_not_open(elsewhere: Place) -> None:
 
 
 places = st.builds(
-    Place,
+    SealContext,
     table=st.sampled_from(["grants", "revocations", "consent_requests", "memory"]),
     column=st.sampled_from(["refresh_token", "secrets", "access_token"]),
     row=st.uuids().map(str),
@@ -70,7 +71,7 @@ places = st.builds(
 
 
 @given(places, places, st.binary(max_size=300))
-def test_it_opens_where_it_was_sealed_and_nowhere_else(here: Place, there: Place, plaintext: bytes) -> None:
+def test_it_opens_where_it_was_sealed_and_nowhere_else(here: SealContext, there: SealContext, plaintext: bytes) -> None:
     """Any two places."""
     sealer = Sealer(OneKey())
     sealed = sealer.seal(plaintext, here)
@@ -123,7 +124,7 @@ def test_garbage_does_not_open(sealed: bytes) -> None:
 
 def test_the_wrong_root_key_opens_nothing(database_url: str) -> None:
     """The canary: a service with it refuses to start."""
-    database = Database(database_url, name="test", size=2)
+    database = vault_database(database_url, name="test", size=2)
     try:
         first = Keyring(database, LocalRootKey(ROOT_KEY))
         first.load()

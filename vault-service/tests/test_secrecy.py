@@ -22,12 +22,12 @@ from scripted_provider import ScriptedProvider
 from trouble import INTENT, RECORD, ROTATION, STORE, Trouble
 
 import vault_service
-from service_kit import logs
-from service_kit.outbound import Session
-from service_kit.secret import Secret
-from vault_service.adapters.keyring import Keyring
-from vault_service.adapters.root_key import LocalRootKey
-from vault_service.adapters.token_endpoint import TokenEndpoint
+from service_kit.outbound.session import Session
+from service_kit.process import logs
+from service_kit.process.secret import Secret
+from vault_service.adapters.encryption.keyring import Keyring
+from vault_service.adapters.encryption.root_key import LocalRootKey
+from vault_service.adapters.provider.token_endpoint import TokenEndpoint
 from vault_service.application.errors import StorageUnavailableError
 from vault_service.application.ports import TokenAnswer
 from vault_service.application.provider_errors import ClientRefusedError, GrantRefusedError, UncertainError

@@ -13,11 +13,11 @@ import psycopg
 import pytest
 from replica import ROOT_KEY, SERVICE, Replica
 
+from service_kit.postgres.migrations import SchemaMismatchError, due
 from vault_service import bootstrap, config
-from vault_service.adapters import migrate
-from vault_service.adapters.database import Database
-from vault_service.adapters.keyring import Keyring
-from vault_service.adapters.root_key import LocalRootKey, WrongRootKeyError
+from vault_service.adapters.encryption.keyring import Keyring
+from vault_service.adapters.encryption.root_key import LocalRootKey, WrongRootKeyError
+from vault_service.adapters.postgres.database import MIGRATIONS, vault_database
 from vault_service.application.refresh import Need
 from vault_service.http.app import create_app
 
@@ -35,7 +35,14 @@ def start(**changes: str | None) -> "subprocess.CompletedProcess[str]":
         "VAULT_CLIENT_SECRET": "s",
         **{name: value for name, value in changes.items() if value is not None},
     }
-    command = [sys.executable, "-m", "gunicorn", "-c", "python:service_kit.gunicorn_config", "vault_service.wsgi:app"]
+    command = [
+        sys.executable,
+        "-m",
+        "gunicorn",
+        "-c",
+        "python:service_kit.server.gunicorn_config",
+        "vault_service.wsgi:app",
+    ]
     return subprocess.run(command, env=environ, capture_output=True, text=True, check=False, timeout=60)
 
 
@@ -76,7 +83,7 @@ def test_missing_settings_are_named_all_at_once() -> None:
 
 def test_the_wrong_root_key_for_this_database(tmp_path: Path, database_url: str) -> None:
     """Noticed before the first request."""
-    database = Database(database_url, name="test", size=1)
+    database = vault_database(database_url, name="test", size=1)
     Keyring(database, LocalRootKey(ROOT_KEY)).load()
     database.close()
     wrong = key_file(tmp_path, urlsafe_b64encode(bytes(32)).decode())
@@ -138,22 +145,22 @@ def test_what_a_newer_version_prepares_is_no_obstacle(database_url: str, owner_u
     """The old code goes on while the new one is rolled out, and comes back, `migrate` first, when that is undone."""
     with psycopg.connect(owner_url, autocommit=True) as owner:
         owner.execute("insert into schema_migrations (name) values ('9999_later.pre.sql')")
-    database = Database(database_url, name="test", size=1)
-    migrate.check(database)
+    database = vault_database(database_url, name="test", size=1)
+    MIGRATIONS.check(database)
     database.close()
-    assert migrate.migrate(owner_url) == []
-    assert migrate.migrate(owner_url, pre_only=True) == []
+    assert MIGRATIONS.apply(owner_url) == []
+    assert MIGRATIONS.apply(owner_url, pre_only=True) == []
     with psycopg.connect(owner_url, autocommit=True) as owner:
         owner.execute("insert into schema_migrations (name) values ('9999_later.post.sql')")
-    with pytest.raises(migrate.SchemaMismatchError, match=r"9999_later\.post"):
-        migrate.migrate(owner_url)
+    with pytest.raises(SchemaMismatchError, match=r"9999_later\.post"):
+        MIGRATIONS.apply(owner_url)
 
 
 def test_what_the_running_version_could_not_live_with_can_wait() -> None:
     """Before the roll-out and after it, each in the order of its numbers."""
     known = {"0001_a.pre.sql", "0002_b.post.sql", "0003_c.pre.sql", "0004_d.post.sql"}
-    assert migrate.due({"0001_a.pre.sql"}, known, pre_only=True) == ["0003_c.pre.sql"]
-    assert migrate.due({"0001_a.pre.sql"}, known, pre_only=False) == [
+    assert due({"0001_a.pre.sql"}, known, pre_only=True) == ["0003_c.pre.sql"]
+    assert due({"0001_a.pre.sql"}, known, pre_only=False) == [
         "0002_b.post.sql",
         "0003_c.pre.sql",
         "0004_d.post.sql",

@@ -21,7 +21,7 @@ from keycloak_oracle import KeycloakOracle, Session
 from replica import ALICE, Replica
 from trouble import TROUBLES, Killed, Trouble
 
-from vault_service.adapters.spool import Spool
+from vault_service.adapters.grants.spool import Spool
 from vault_service.application.errors import (
     GrantNotFoundError,
     GrantUnusableError,

@@ -2,7 +2,7 @@
 
 from prometheus_client import REGISTRY
 
-from vault_service.adapters.telemetry import PrometheusTelemetry
+from vault_service.adapters.metrics.telemetry import PrometheusTelemetry
 from vault_service.application import refresh  # noqa: F401 - all errors that callers may meet are known
 
 

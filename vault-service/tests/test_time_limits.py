@@ -15,9 +15,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from service_kit.outbound import Session
-from vault_service.adapters import token_endpoint
-from vault_service.adapters.token_endpoint import TokenEndpoint
+from service_kit.outbound.session import Session
+from vault_service.adapters.provider import token_endpoint
+from vault_service.adapters.provider.token_endpoint import TokenEndpoint
 from vault_service.application.provider_errors import NotSentError, UncertainError
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"

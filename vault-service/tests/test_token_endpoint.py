@@ -9,8 +9,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from service_kit.outbound import Session
-from vault_service.adapters.token_endpoint import LONGEST_LIFE, TokenEndpoint
+from service_kit.outbound.session import Session
+from vault_service.adapters.provider.token_endpoint import LONGEST_LIFE, TokenEndpoint
 from vault_service.application.provider_errors import (
     ClientRefusedError,
     GrantRefusedError,

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from replica import SERVICE, Replica
 
-from vault_service.adapters.group_commit import GroupCommit
+from vault_service.adapters.postgres.group_commit import GroupCommit
 from vault_service.application.errors import GrantUnusableError, StorageUnavailableError
 from vault_service.domain.audit import Entry, Event
 

@@ -7,14 +7,15 @@ from typing import Any
 
 import pytest
 
-from vault_service.adapters import sealing
-from vault_service.adapters.keyring import Keyring
-from vault_service.adapters.sealing import Place, Sealer
+from vault_service.adapters.encryption import sealing
+from vault_service.adapters.encryption.keyring import Keyring
+from vault_service.adapters.encryption.sealing import Sealer
 from vault_service.application.errors import SealBrokenError
+from vault_service.domain.seal_context import SealContext
 
 Test = dict[str, Any]
 GROUPS = json.loads((Path(__file__).parent / "vectors" / "aes_gcm_test.json").read_text())["testGroups"]
-PLACE = Place("table", "column", "row")
+PLACE = SealContext("table", "column", "row")
 HEADER = b"\x01\x00\x01"
 """Version 1, key id 1."""
 
@@ -55,7 +56,7 @@ def sealed(test: Test) -> bytes:
 def sealer(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Sealer:
     """A sealer with the key, the associated data and the next nonce of a vector."""
     test = request.node.callspec.params["test"]
-    monkeypatch.setattr(sealing, "_context", lambda *_: part(test, "aad"))
+    monkeypatch.setattr(sealing, "_associated_data", lambda *_: part(test, "aad"))
     monkeypatch.setattr(secrets, "token_bytes", lambda size: part(test, "iv")[:size])
     return Sealer(OneKey(part(test, "key")))
 

@@ -46,16 +46,17 @@ def opened(monkeypatch, tmp_path):
     """How many connections a container of each service may open, by the pools that its code makes."""
     sizes = []
 
-    def counted(database):
-        class Counted(database):
-            def __init__(self, url, *, name, size, **more):
-                sizes.append(size)
-                super().__init__(url, name=name, size=size, **more)
+    def counted(module, name):
+        make = getattr(module, name)
 
-        return Counted
+        def counting(url, *, size, **more):
+            sizes.append(size)
+            return make(url, size=size, **more)
 
-    monkeypatch.setattr(vault_service.bootstrap, "Database", counted(vault_service.bootstrap.Database))
-    monkeypatch.setattr(task_service.bootstrap, "Database", counted(task_service.bootstrap.Database))
+        monkeypatch.setattr(module, name, counting)
+
+    counted(vault_service.bootstrap, "vault_database")
+    counted(task_service.bootstrap, "tasks_database")
     root_key = tmp_path / "root_key"
     root_key.write_text("A" * 43 + "=")
     root_key.chmod(0o400)

@@ -24,7 +24,7 @@ from kubernetes_manifests import (
 from kubernetes_secrets import managed, operated
 from network_policies import selects
 
-from service_kit import gunicorn_config
+from service_kit.server import gunicorn_config
 
 VERSIONS = ("1.30", "1.37")
 """The oldest API that the manifests are for, and the newest whose schemas we have."""

@@ -4,13 +4,13 @@ from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import entry_points
 
-from service_kit import logs
-from service_kit.bearer import Verifier
-from service_kit.issuer import Issuer, IssuerUnavailableError
-from service_kit.outbound import Session
-from task_service.adapters import migrate
+from service_kit.outbound.session import Session
+from service_kit.postgres.database import Database
+from service_kit.process import logs
+from service_kit.tokens.bearer import Verifier
+from service_kit.tokens.issuer import Issuer, IssuerUnavailableError
 from task_service.adapters.credentials import OwnCredentials
-from task_service.adapters.database import Database
+from task_service.adapters.database import MIGRATIONS, tasks_database
 from task_service.adapters.identity import UserInfo
 from task_service.adapters.tasks import PostgresAttempts, PostgresTasks
 from task_service.adapters.vault import Vault
@@ -43,9 +43,9 @@ def check(settings: Settings) -> None:
 
     Raises SchemaMismatchError, IssuerMismatchError; what is away now is checked when it is used.
     """
-    database = Database(settings.database_url.reveal(), name="tasks-preflight", size=1)
+    database = tasks_database(settings.database_url.reveal(), name="tasks-preflight", size=1)
     try:
-        migrate.check(database)
+        MIGRATIONS.check(database)
     except StorageUnavailableError as error:
         log.warning("tasks.database_away", reason=str(error))
     finally:
@@ -58,7 +58,7 @@ def check(settings: Settings) -> None:
 
 def build_service(settings: Settings) -> Service:
     """Wire the HTTP side."""
-    database = Database(settings.database_url.reveal(), name="tasks", size=settings.threads + 2)
+    database = tasks_database(settings.database_url.reveal(), name="tasks", size=settings.threads + 2)
     issuer = Issuer(settings.issuer, settings.issuer_internal_url)
     vault = Vault(_vault_client(settings, issuer, STATUS_ANSWER_SECONDS))
     return Service(
@@ -66,7 +66,7 @@ def build_service(settings: Settings) -> Service:
         tasks=ManageTasks(PostgresTasks(database), vault),
         pings={
             "database": database.ping,
-            "schema": partial(migrate.check, database),
+            "schema": partial(MIGRATIONS.check, database),
             "issuer": issuer.demand_no_mismatch,
         },
     )
@@ -74,7 +74,7 @@ def build_service(settings: Settings) -> Service:
 
 def build_work(settings: Settings) -> Work:
     """Wire the worker's side, with every handler that is installed."""
-    database = Database(settings.database_url.reveal(), name="worker", size=settings.concurrency + 2)
+    database = tasks_database(settings.database_url.reveal(), name="worker", size=settings.concurrency + 2)
     issuer = Issuer(settings.issuer, settings.issuer_internal_url)
     tools = Tools(UserInfo(issuer, Session()), settings.demo_step_seconds)
     handlers: dict[str, Handler] = {entry.name: entry.load()(tools) for entry in entry_points(group=HANDLERS)}

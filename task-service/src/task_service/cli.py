@@ -5,10 +5,11 @@ import sys
 
 import psycopg
 
-from service_kit import logs
-from service_kit.settings import SettingsError
+from service_kit.postgres.migrations import SchemaMismatchError
+from service_kit.process import logs
+from service_kit.process.settings import SettingsError
 from task_service import config, preflight, worker
-from task_service.adapters.migrate import SchemaMismatchError, migrate
+from task_service.adapters.database import MIGRATIONS
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -27,7 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _migrate(*, pre_only: bool) -> int:
     try:
-        applied = migrate(config.migration_database_url().reveal(), pre_only=pre_only)
+        applied = MIGRATIONS.apply(config.migration_database_url().reveal(), pre_only=pre_only)
     except psycopg.Error as error:
         return _fail(f"the database refuses: {error}".strip(), 75)
     print(f"applied: {', '.join(applied)}" if applied else "the schema is up to date")

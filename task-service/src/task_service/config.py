@@ -4,9 +4,20 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from service_kit.logs import LEVELS
-from service_kit.secret import Secret
-from service_kit.settings import exact_url, load, number, one_of, optional_url, secret, setting, text, url, whole
+from service_kit.process.logs import LEVELS
+from service_kit.process.secret import Secret
+from service_kit.process.settings import (
+    exact_url,
+    load,
+    number,
+    one_of,
+    optional_url,
+    secret,
+    setting,
+    text,
+    url,
+    whole,
+)
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)

@@ -1,25 +1,20 @@
-"""What must hold before the service serves. gunicorn's master runs this once, before it starts any process."""
+"""What must hold before the service serves. gunicorn's master runs `check` once, before it starts any process."""
 
-import sys
-
-from service_kit import logs
-from service_kit.issuer import IssuerMismatchError
-from service_kit.settings import SettingsError
+from service_kit.postgres.migrations import SchemaMismatchError
+from service_kit.process import logs, start
+from service_kit.tokens.issuer import IssuerMismatchError
 from task_service import bootstrap, config
-from task_service.adapters.migrate import SchemaMismatchError
-
-EX_CONFIG = 78  # sysexits.h: the configuration is unusable
 
 
 def check() -> None:
     """Exit with one line and status 78 when settings, schema or issuer are unusable.
 
-    What is merely away now, a database or an authorization server, is no reason not to start.
+    An unreachable database or authorization server does not prevent the start.
     """
-    try:
-        settings = config.read()
-        logs.configure("tasks", settings.log_level)
-        bootstrap.check(settings)
-    except (SettingsError, SchemaMismatchError, IssuerMismatchError) as error:
-        sys.stderr.write(f"task-service cannot start: {error}\n")
-        sys.exit(EX_CONFIG)
+    start.or_exit("task-service", _check, SchemaMismatchError, IssuerMismatchError)
+
+
+def _check() -> None:
+    settings = config.read()
+    logs.configure("tasks", settings.log_level)
+    bootstrap.check(settings)

@@ -21,7 +21,7 @@ from procrastinate import jobs
 from procrastinate.job_context import AbortReason
 from prometheus_client import Gauge, Histogram
 
-from service_kit import logs, metrics
+from service_kit.process import logs, metrics
 from task_service import bootstrap
 from task_service.adapters.engine import MAINTENANCE_QUEUE, QUEUE, RUN_ATTEMPT, SWEEP
 from task_service.application.run import Stop

@@ -4,35 +4,36 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from service_kit import logs
-from service_kit.bearer import Verifier
-from service_kit.issuer import Issuer, IssuerUnavailableError
-from service_kit.outbound import Session
-from vault_service.adapters import migrate
-from vault_service.adapters.audit import AuditLog
-from vault_service.adapters.audit_chain import BATCH_LINES, AuditSealer
-from vault_service.adapters.authorization_server import AuthorizationServer
-from vault_service.adapters.background import Background, every
-from vault_service.adapters.breaker import Breaker
-from vault_service.adapters.caches import (
+from service_kit.outbound.session import Session
+from service_kit.postgres.database import BY_INDEX
+from service_kit.process import logs
+from service_kit.tokens.bearer import Verifier
+from service_kit.tokens.issuer import Issuer, IssuerUnavailableError
+from vault_service.adapters.audit.chain import BATCH_LINES, AuditSealer
+from vault_service.adapters.audit.log import AuditLog
+from vault_service.adapters.cache.access_tokens import (
     MemoryAccessTokens,
     NoSharedAccessTokens,
     RedisAccessTokens,
     connect_redis,
 )
-from vault_service.adapters.cleaning import Cleaning
-from vault_service.adapters.database import BY_INDEX, PROMPT, Database, DatabaseClock
-from vault_service.adapters.discovery import Discovery
-from vault_service.adapters.expiry import Expiry
-from vault_service.adapters.grants import PostgresGrants
-from vault_service.adapters.keyring import Keyring
-from vault_service.adapters.locks import SESSION_OPTIONS, AdvisoryLocks
-from vault_service.adapters.outbox import Outbox
-from vault_service.adapters.sealing import Sealer
-from vault_service.adapters.spool import Spool
-from vault_service.adapters.telemetry import PrometheusTelemetry
-from vault_service.adapters.token_endpoint import TokenEndpoint
-from vault_service.adapters.uses import Uses
+from vault_service.adapters.encryption.keyring import Keyring
+from vault_service.adapters.encryption.sealing import Sealer
+from vault_service.adapters.grants.grants import PostgresGrants
+from vault_service.adapters.grants.outbox import Outbox
+from vault_service.adapters.grants.spool import Spool
+from vault_service.adapters.grants.uses import Uses
+from vault_service.adapters.jobs.background import Background, every
+from vault_service.adapters.jobs.cleaning import Cleaning
+from vault_service.adapters.jobs.expiry import Expiry
+from vault_service.adapters.metrics.telemetry import PrometheusTelemetry
+from vault_service.adapters.postgres.clock import DatabaseClock
+from vault_service.adapters.postgres.database import MIGRATIONS, vault_database
+from vault_service.adapters.postgres.locks import LOCK_TIMEOUT_SECONDS, AdvisoryLocks
+from vault_service.adapters.provider.authorization_server import AuthorizationServer
+from vault_service.adapters.provider.breaker import Breaker
+from vault_service.adapters.provider.discovery import Discovery
+from vault_service.adapters.provider.token_endpoint import TokenEndpoint
 from vault_service.application.consent import OfflineConsent
 from vault_service.application.errors import ProviderUnavailableError, StorageUnavailableError
 from vault_service.application.issue import BATCH_THREADS, IssueAccessToken, IssueMany
@@ -73,9 +74,9 @@ def check(settings: Settings) -> None:
 
     Raises WrongRootKeyError, SchemaMismatchError, IssuerMismatchError; what is away now is checked when it is used.
     """
-    database = Database(settings.database_url.reveal(), name="vault-preflight", size=1)
+    database = vault_database(settings.database_url.reveal(), name="vault-preflight", size=1)
     try:
-        migrate.check(database)
+        MIGRATIONS.check(database)
         Keyring(database, settings.root_key).load()
     except StorageUnavailableError as error:
         log.warning("vault.database_away", reason=str(error))
@@ -115,8 +116,10 @@ def build(settings: Settings) -> Service:
     callers = threads * len(providers)
     url = settings.database_url.reveal()
     connections = threads + BATCH_THREADS + callers + HOUSEKEEPING_CONNECTIONS
-    database = Database(url, name="vault", size=connections, options=f"{BY_INDEX} {PROMPT}")
-    lock_database = Database(url, name="vault-locks", size=callers, options=SESSION_OPTIONS)
+    database = vault_database(url, name="vault", size=connections, options=BY_INDEX)
+    lock_database = vault_database(
+        url, name="vault-locks", size=callers, statement_timeout=None, lock_timeout=LOCK_TIMEOUT_SECONDS
+    )
     clock = DatabaseClock(database)
     keyring = Keyring(database, settings.root_key)
     sealer = Sealer(keyring)
@@ -163,7 +166,7 @@ def build(settings: Settings) -> Service:
         needed={
             "database": database.ping,
             "keys": keyring.load,
-            "schema": partial(migrate.check, database),
+            "schema": partial(MIGRATIONS.check, database),
             f"issuer of {configured.default}": discoveries[configured.default].demand_no_mismatch,
         },
         useful={

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from service_kit.logs import LEVELS
-from service_kit.secret import Secret
-from service_kit.settings import (
+from service_kit.process.logs import LEVELS
+from service_kit.process.secret import Secret
+from service_kit.process.settings import (
     SettingsError,
     exact_url,
     load,
@@ -21,7 +21,7 @@ from service_kit.settings import (
     whole,
     words,
 )
-from vault_service.adapters.root_key import LocalRootKey
+from vault_service.adapters.encryption.root_key import LocalRootKey
 from vault_service.domain.terms import Terms
 from vault_service.provider_file import DEFAULT_NAME, Providers, ProviderSettings, optional_providers
 

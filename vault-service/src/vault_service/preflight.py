@@ -1,26 +1,21 @@
-"""What must hold before the vault serves. gunicorn's master runs this once, before it starts any process."""
+"""What must hold before the service serves. gunicorn's master runs `check` once, before it starts any process."""
 
-import sys
-
-from service_kit import logs
-from service_kit.issuer import IssuerMismatchError
-from service_kit.settings import SettingsError
+from service_kit.postgres.migrations import SchemaMismatchError
+from service_kit.process import logs, start
+from service_kit.tokens.issuer import IssuerMismatchError
 from vault_service import bootstrap, config
-from vault_service.adapters.migrate import SchemaMismatchError
-from vault_service.adapters.root_key import WrongRootKeyError
-
-EX_CONFIG = 78  # sysexits.h: the configuration is unusable
+from vault_service.adapters.encryption.root_key import WrongRootKeyError
 
 
 def check() -> None:
     """Exit with one line and status 78 when settings, root key, schema or issuer are unusable.
 
-    What is merely away now, a database or an authorization server, is no reason not to start.
+    An unreachable database or authorization server does not prevent the start.
     """
-    try:
-        settings = config.read()
-        logs.configure("vault", settings.log_level)
-        bootstrap.check(settings)
-    except (SettingsError, WrongRootKeyError, SchemaMismatchError, IssuerMismatchError) as error:
-        sys.stderr.write(f"vault-service cannot start: {error}\n")
-        sys.exit(EX_CONFIG)
+    start.or_exit("vault-service", _check, WrongRootKeyError, SchemaMismatchError, IssuerMismatchError)
+
+
+def _check() -> None:
+    settings = config.read()
+    logs.configure("vault", settings.log_level)
+    bootstrap.check(settings)

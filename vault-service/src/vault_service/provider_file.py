@@ -14,8 +14,8 @@ from typing import Annotated, Any, Final, Literal, TypeVar
 
 import msgspec
 
-from service_kit.secret import Secret, demand_private
-from service_kit.settings import exact_url, url
+from service_kit.process.secret import Secret, demand_private
+from service_kit.process.settings import exact_url, url
 from vault_service.domain.grant import TokenType
 from vault_service.domain.terms import OFFLINE_ACCESS, Expiry, Terms
 

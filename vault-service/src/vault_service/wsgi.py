@@ -1,22 +1,14 @@
-"""Entry point of gunicorn: `vault_service.wsgi:app`; `preflight` has looked at everything before."""
+"""Entry point of gunicorn: `vault_service.wsgi:app`. `preflight` has checked everything before."""
 
-import sys
-
-from service_kit import logs
-from service_kit.settings import SettingsError, masked
+from service_kit.process import logs, start
+from service_kit.process.settings import masked
 from vault_service import bootstrap, config
 from vault_service.http.app import create_app
 from vault_service.http.vault import Vault
 
-EX_CONFIG = 78  # sysexits.h: the configuration is unusable
-
 
 def _start() -> Vault:
-    try:
-        settings = config.read()
-    except SettingsError as error:
-        sys.stderr.write(f"vault-service cannot start: {error}\n")
-        sys.exit(EX_CONFIG)
+    settings = start.or_exit("vault-service", config.read)
     logs.configure("vault", settings.log_level)
     service = bootstrap.build(settings)
     service.start()

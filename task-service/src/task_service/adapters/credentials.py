@@ -1,8 +1,8 @@
 """The service's own credentials: its token endpoint is known by discovery, and only when it is needed."""
 
-from service_kit.issuer import Issuer, IssuerMismatchError, IssuerUnavailableError
-from service_kit.outbound import Session
-from service_kit.secret import Secret
+from service_kit.outbound.session import Session
+from service_kit.process.secret import Secret
+from service_kit.tokens.issuer import Issuer, IssuerMismatchError, IssuerUnavailableError
 from token_vault_client import ClientCredentials, VaultUnavailable
 
 

@@ -1,61 +1,23 @@
-"""PostgreSQL for the adapters: a lazy pool of autocommit connections, and driver errors that stop here."""
+"""The kit's PostgreSQL pool with the task service's error, and the task service's migrations."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from functools import partial
+from importlib.resources import files
 
-import psycopg
-from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
-
+from service_kit.postgres.database import Database
+from service_kit.postgres.migrations import Migrations
 from task_service.application.errors import StorageUnavailableError
 
-TIMEOUT_SECONDS = 3.0
-
-NOTICE_SILENCE = {"tcp_user_timeout": 6000, "keepalives_idle": 4, "keepalives_interval": 2, "keepalives_count": 2}
-"""A network that is cut is noticed within seconds (the first is milliseconds), not when the kernel gives up."""
+tasks_database = partial(Database, unavailable=StorageUnavailableError)
+"""Makes a pool that raises StorageUnavailableError."""
 
 
-class Database:
-    """A pool that opens on first use."""
+def _engine_schema() -> bytes:
+    return (files("procrastinate.sql") / "schema.sql").read_bytes()
 
-    def __init__(self, url: str, *, name: str, size: int) -> None:
-        """url: libpq URL; name: shown in pg_stat_activity; size: the most connections."""
-        self._pool = ConnectionPool(
-            url,
-            min_size=1,
-            max_size=size,
-            open=False,
-            timeout=TIMEOUT_SECONDS,
-            reconnect_timeout=TIMEOUT_SECONDS,
-            check=ConnectionPool.check_connection,
-            kwargs={
-                "autocommit": True,
-                "application_name": name,
-                "connect_timeout": int(TIMEOUT_SECONDS),
-                **NOTICE_SILENCE,
-            },
-        )
 
-    @contextmanager
-    def connection(self) -> Iterator[psycopg.Connection]:
-        """A connection in autocommit mode. Raises StorageUnavailableError."""
-        try:
-            self._pool.open()  # does nothing when it is open
-            with self._pool.connection() as connection:
-                yield connection
-        except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, PoolClosed) as error:
-            raise StorageUnavailableError from error
-
-    @contextmanager
-    def transaction(self) -> Iterator[psycopg.Connection]:
-        """A connection inside a transaction, committed when the block ends without an error."""
-        with self.connection() as connection, connection.transaction():
-            yield connection
-
-    def ping(self) -> None:
-        """Return when the database answers. Raises StorageUnavailableError."""
-        with self.connection() as connection:
-            connection.execute("select 1")
-
-    def close(self) -> None:
-        """Close every connection."""
-        self._pool.close()
+MIGRATIONS = Migrations(
+    "task_service.migrations",
+    "tasks",
+    command="task-service migrate",
+    libraries={"0001_procrastinate.pre.sql": _engine_schema},  # our file settles who may use the engine's tables
+)

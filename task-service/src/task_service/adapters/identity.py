@@ -3,8 +3,8 @@
 import msgspec
 import requests
 
-from service_kit.issuer import Issuer, IssuerMismatchError, IssuerUnavailableError
-from service_kit.outbound import Session
+from service_kit.outbound.session import Session
+from service_kit.tokens.issuer import Issuer, IssuerMismatchError, IssuerUnavailableError
 from task_service.application.errors import HandlerError
 from task_service.application.ports import AccessToken
 

@@ -6,14 +6,15 @@ from uuid import UUID, uuid4
 
 import psycopg
 
-from task_service.adapters import engine, queries
-from task_service.adapters.database import Database
+from service_kit.postgres import queries
+from service_kit.postgres.database import Database
+from task_service.adapters import engine
 from task_service.application.errors import TaskNotExecutableError, TaskNotFoundError, TaskNotLinkableError
 from task_service.application.ports import Attempt, Link
 from task_service.domain.task import Subject, Task, TaskStatus, TokenStatus
 
-_TASKS = queries.load("tasks.sql")
-_ATTEMPTS = queries.load("attempts.sql")
+_TASKS = queries.load(__package__, "tasks.sql")
+_ATTEMPTS = queries.load(__package__, "attempts.sql")
 MAX_CRASHES = 5
 
 

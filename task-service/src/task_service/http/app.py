@@ -5,8 +5,8 @@ from http import HTTPStatus
 import msgspec
 from flask import Flask, Response
 
-from service_kit import health
-from service_kit import http as kit
+from service_kit.http import app as kit
+from service_kit.http import health
 from task_service.http.problems import TABLE
 from task_service.http.routes import create_api
 from task_service.http.service import Service

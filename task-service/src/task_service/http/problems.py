@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from math import ceil
 
-from service_kit.problems import Problem, ProblemTable
+from service_kit.http.problems import Problem, ProblemTable
 from task_service.application import errors
 
 

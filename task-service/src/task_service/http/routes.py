@@ -6,9 +6,9 @@ from uuid import UUID
 from flask import Response, request
 
 import task_service
-from service_kit import inputs
-from service_kit.http import authenticate, bearer_token, respond
-from service_kit.openapi import Api, Link
+from service_kit.http import inputs
+from service_kit.http.app import authenticate, bearer_token, respond
+from service_kit.http.openapi import Api, Link
 from task_service.application.errors import TaskNotFoundError
 from task_service.application.tasks import Caller
 from task_service.domain.task import Subject, parse_id, public_id

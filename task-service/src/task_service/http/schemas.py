@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 
-from service_kit.inputs import LINE, TEXT, Input, Output
+from service_kit.http.inputs import LINE, TEXT, Input, Output
 from task_service.application.tasks import MESSAGES, Answer, Execution
 from task_service.domain.task import Task, TaskStatus, TokenStatus, public_id
 

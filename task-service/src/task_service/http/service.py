@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from service_kit.bearer import Verifier
+from service_kit.tokens.bearer import Verifier
 from task_service.application.tasks import ManageTasks
 
 

@@ -5,9 +5,9 @@ import sys
 
 import psycopg
 
-from service_kit.settings import SettingsError
-from vault_service.adapters.migrate import SchemaMismatchError
-from vault_service.adapters.root_key import WrongRootKeyError
+from service_kit.postgres.migrations import SchemaMismatchError
+from service_kit.process.settings import SettingsError
+from vault_service.adapters.encryption.root_key import WrongRootKeyError
 from vault_service.application.errors import StorageUnavailableError
 from vault_service.cli import audit, doctor, keys, migrate
 

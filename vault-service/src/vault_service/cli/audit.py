@@ -7,11 +7,12 @@ from typing import Any
 import psycopg
 
 from vault_service import config
-from vault_service.adapters.audit import AuditLog
-from vault_service.adapters.audit_chain import AuditSealer, last_seal
-from vault_service.adapters.audit_verify import AuditVerifier, prune
-from vault_service.adapters.database import Database, DatabaseClock
-from vault_service.adapters.keyring import Keyring
+from vault_service.adapters.audit.chain import AuditSealer, last_seal
+from vault_service.adapters.audit.log import AuditLog
+from vault_service.adapters.audit.verify import AuditVerifier, prune
+from vault_service.adapters.encryption.keyring import Keyring
+from vault_service.adapters.postgres.clock import DatabaseClock
+from vault_service.adapters.postgres.database import vault_database
 
 EX_TAMPERED = 3
 
@@ -32,7 +33,7 @@ def add(commands: "argparse._SubParsersAction[Any]") -> None:
 
 def _verify(options: argparse.Namespace) -> int:
     settings = config.read()
-    database = Database(settings.database_url.reveal(), name="vault-audit", size=2)
+    database = vault_database(settings.database_url.reveal(), name="vault-audit", size=2, statement_timeout=None)
     keyring = Keyring(database, settings.root_key)
     findings = 0
     with psycopg.connect(settings.database_url.reveal()) as connection:
@@ -53,7 +54,7 @@ def _verify(options: argparse.Namespace) -> int:
 
 def _checkpoint(_: argparse.Namespace) -> int:
     settings = config.read()
-    database = Database(settings.database_url.reveal(), name="vault-audit", size=2)
+    database = vault_database(settings.database_url.reveal(), name="vault-audit", size=2, statement_timeout=None)
     sealer = AuditSealer(database, Keyring(database, settings.root_key), DatabaseClock(database))
     while sealer.seal() is not None:
         pass
@@ -69,7 +70,7 @@ def _prune(options: argparse.Namespace) -> int:
     if days <= 0:
         print("nothing is removed: VAULT_AUDIT_RETENTION_DAYS is 0, which means for ever")
         return 0
-    database = Database(settings.database_url.reveal(), name="vault-audit", size=2)
+    database = vault_database(settings.database_url.reveal(), name="vault-audit", size=2, statement_timeout=None)
     keyring = Keyring(database, settings.root_key)
     now = datetime.now(UTC)
     with psycopg.connect(config.migration_database_url().reveal(), autocommit=True) as connection:

@@ -9,16 +9,17 @@ from typing import Any
 
 import redis
 
-from service_kit.issuer import Issuer, IssuerMismatchError, IssuerUnavailableError
-from service_kit.outbound import Session
+from service_kit.outbound.session import Session
+from service_kit.postgres.database import Database
+from service_kit.postgres.migrations import SchemaMismatchError
+from service_kit.tokens.issuer import Issuer, IssuerMismatchError, IssuerUnavailableError
 from vault_service import config
-from vault_service.adapters import migrate
-from vault_service.adapters.caches import connect_redis
-from vault_service.adapters.database import Database
-from vault_service.adapters.keyring import Keyring
-from vault_service.adapters.root_key import WrongRootKeyError
-from vault_service.adapters.spool import Spool
-from vault_service.adapters.token_endpoint import TokenEndpoint
+from vault_service.adapters.cache.access_tokens import connect_redis
+from vault_service.adapters.encryption.keyring import Keyring
+from vault_service.adapters.encryption.root_key import WrongRootKeyError
+from vault_service.adapters.grants.spool import Spool
+from vault_service.adapters.postgres.database import MIGRATIONS, vault_database
+from vault_service.adapters.provider.token_endpoint import TokenEndpoint
 from vault_service.application.errors import StorageUnavailableError
 from vault_service.application.provider_errors import ClientRefusedError, GrantRefusedError, ProviderError
 from vault_service.config import Settings
@@ -62,7 +63,7 @@ def run(_: argparse.Namespace) -> int:
 def examine(settings: Settings) -> Iterator[Finding]:
     """Everything, in the order in which to mend it."""
     yield Finding("ok", "settings", "all can be read")
-    database = Database(settings.database_url.reveal(), name="vault-doctor", size=1)
+    database = vault_database(settings.database_url.reveal(), name="vault-doctor", size=1)
     try:
         yield from _database(database, settings)
     except StorageUnavailableError as error:
@@ -79,9 +80,9 @@ def examine(settings: Settings) -> Iterator[Finding]:
 
 def _database(database: Database, settings: Settings) -> Iterator[Finding]:
     try:
-        migrate.check(database)
+        MIGRATIONS.check(database)
         yield Finding("ok", "schema", "fits this version")
-    except migrate.SchemaMismatchError as error:
+    except SchemaMismatchError as error:
         yield Finding("fail", "schema", str(error), "run the `migrate` of the version that is to serve")
         return
     try:

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from service_kit.postgres.database import Database
 from vault_service import config
-from vault_service.adapters.database import Database
-from vault_service.adapters.keyring import PURPOSES, KeyInUseError, Keyring
-from vault_service.adapters.rewrap import BATCH_ROWS, LOAD, Progress, Rewrapper
-from vault_service.adapters.root_key import LocalRootKey
-from vault_service.adapters.spool import Spool
+from vault_service.adapters.encryption.keyring import PURPOSES, KeyInUseError, Keyring
+from vault_service.adapters.encryption.rewrap import BATCH_ROWS, LOAD, Progress, Rewrapper
+from vault_service.adapters.encryption.root_key import LocalRootKey
+from vault_service.adapters.grants.spool import Spool
+from vault_service.adapters.postgres.database import vault_database
 
 EX_UNAVAILABLE = 69  # sysexits.h
 
@@ -38,7 +39,7 @@ def add(commands: "argparse._SubParsersAction[Any]") -> None:
 @contextmanager
 def _opened() -> Iterator[tuple[Database, Keyring]]:
     settings = config.read()
-    database = Database(settings.database_url.reveal(), name="vault-keys", size=2)
+    database = vault_database(settings.database_url.reveal(), name="vault-keys", size=2, statement_timeout=None)
     try:
         yield database, Keyring(database, settings.root_key)
     finally:

@@ -4,7 +4,7 @@ import argparse
 from typing import Any
 
 from vault_service import config
-from vault_service.adapters.migrate import migrate
+from vault_service.adapters.postgres.database import MIGRATIONS
 
 
 def add(commands: "argparse._SubParsersAction[Any]") -> None:
@@ -16,6 +16,6 @@ def add(commands: "argparse._SubParsersAction[Any]") -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Apply what is missing. Raises SettingsError, SchemaMismatchError, psycopg.Error."""
-    applied = migrate(config.migration_database_url().reveal(), pre_only=options.pre_only)
+    applied = MIGRATIONS.apply(config.migration_database_url().reveal(), pre_only=options.pre_only)
     print(f"applied: {', '.join(applied)}" if applied else "the schema is up to date")
     return 0

@@ -5,8 +5,9 @@ from http import HTTPStatus
 import msgspec
 from flask import Flask, Response
 
-from service_kit import fast_path, health
-from service_kit import http as kit
+from service_kit.http import app as kit
+from service_kit.http import health
+from service_kit.server import fast_path
 from vault_service.http.fast_path import CachedTokens
 from vault_service.http.problems import TABLE
 from vault_service.http.routes import create_api

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from service_kit import logs
-from service_kit.problems import Problem, problem_for
+from service_kit.http.problems import Problem, problem_for
+from service_kit.process import logs
 from vault_service.application.ports import Requester
 from vault_service.application.refresh import Need
 from vault_service.domain.grant import AccessToken

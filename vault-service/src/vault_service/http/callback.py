@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from flask import Response, request
 from werkzeug.http import dump_cookie
 
-from service_kit import logs
+from service_kit.process import logs
 from vault_service.application.consent import Callback, ConsentStarted, OfflineConsent
 from vault_service.application.errors import ConsentError, StorageUnavailableError, VaultError
 

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from uuid import UUID
 
-from service_kit.bearer import Claims
-from service_kit.inputs import invalid
-from service_kit.problems import Problem
+from service_kit.http.inputs import invalid
+from service_kit.http.problems import Problem
+from service_kit.tokens.bearer import Claims
 from vault_service.application.errors import GrantNotFoundError, ServiceNotAllowedError
 from vault_service.application.issue import parse_scope
 from vault_service.application.ports import Requester

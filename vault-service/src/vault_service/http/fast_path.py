@@ -1,4 +1,4 @@
-"""Cached access tokens, without a thread for each request (`service_kit.fast_path`).
+"""Cached access tokens, without a thread for each request (`service_kit.server.fast_path`).
 
 For callers whose own token was good a moment ago, and who are owed nothing but a token. Everything else is for the
 route, which does the same and says what is wrong.
@@ -8,9 +8,12 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from service_kit import fast_path, http, inputs, logs
-from service_kit.fast_path import Answer, Head
-from service_kit.problems import problem_for
+from service_kit.http import app as http
+from service_kit.http import inputs
+from service_kit.http.problems import problem_for
+from service_kit.process import logs
+from service_kit.server import fast_path
+from service_kit.server.fast_path import Answer, Head
 from vault_service.application.refresh import Need
 from vault_service.domain.grant import AccessToken
 from vault_service.http import callers
@@ -30,7 +33,7 @@ class _Begun:
 
 
 class CachedTokens:
-    """`service_kit.fast_path.FastPath`: records the uses of all tokens that are ready in one statement."""
+    """`service_kit.server.fast_path.FastPath`: records the uses of all tokens that are ready in one statement."""
 
     path = "/api/auth/manager/access-token"
 

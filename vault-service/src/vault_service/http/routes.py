@@ -4,10 +4,11 @@ from flask import Response, request
 from msgspec import UNSET
 
 import vault_service
-from service_kit import inputs, logs
-from service_kit.bearer import Claims
-from service_kit.http import authenticate, respond
-from service_kit.openapi import Api, Link
+from service_kit.http import inputs
+from service_kit.http.app import authenticate, respond
+from service_kit.http.openapi import Api, Link
+from service_kit.process import logs
+from service_kit.tokens.bearer import Claims
 from vault_service.application.consent import Wish
 from vault_service.domain.grant import Limits
 from vault_service.http import callback, callers

@@ -7,8 +7,8 @@ from uuid import UUID
 
 import msgspec
 
-from service_kit.inputs import LINE, Input, Output
-from service_kit.problems import ProblemDocument
+from service_kit.http.inputs import LINE, Input, Output
+from service_kit.http.problems import ProblemDocument
 from vault_service.domain.audit import Event
 from vault_service.domain.audit import Line as AuditedLine
 from vault_service.domain.grant import AccessToken, Failure, Grant, Status, TokenType

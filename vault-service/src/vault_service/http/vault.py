@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from service_kit.bearer import Verifier
-from service_kit.health import Pings
+from service_kit.http.health import Pings
+from service_kit.tokens.bearer import Verifier
 from vault_service.application.consent import OfflineConsent
 from vault_service.application.issue import IssueAccessToken, IssueMany
 from vault_service.application.manage import ManageGrants
@@ -15,7 +15,7 @@ from vault_service.http.callers import Policy
 
 @dataclass(frozen=True)
 class Vault:
-    """Use cases, and the rules of the edge. needed, useful: pings by name, see `service_kit.health`."""
+    """Use cases, and the rules of the edge. needed, useful: pings by name, see `service_kit.http.health`."""
 
     verifier: Verifier
     policy: Policy

@@ -1,0 +1,1 @@
+"""The HTTP edge: applications, problem documents, inputs, OpenAPI, health."""

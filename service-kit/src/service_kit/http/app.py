@@ -1,0 +1,142 @@
+"""The Flask application that both services start from: request ids, access log, limits, problems, bearer tokens.
+
+Where it stops: it knows no route. `create_app` gives an empty application; a service adds its blueprints.
+"""
+
+import random
+import re
+import time
+from functools import cache
+from http import HTTPStatus
+
+import msgspec
+from flask import Flask, Response
+from flask.globals import request_ctx
+from prometheus_client import Histogram
+
+from service_kit.http import problems
+from service_kit.http.inputs import MAX_BODY_BYTES, body_too_large
+from service_kit.http.problems import Problem, ProblemTable
+from service_kit.process import logs, metrics
+from service_kit.tokens.bearer import Claims, Verifier
+from service_kit.tokens.issuer import IssuerMismatchError, IssuerUnavailableError
+from service_kit.tokens.jwt import InvalidTokenError
+
+log = logs.get(__name__)
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+_SECONDS = Histogram(
+    "http_request_seconds",
+    "Requests, from their headers to their answer.",
+    ("route", "method", "status"),
+    buckets=metrics.SECONDS,
+)
+_STARTED, _CLIENT = "service_kit.started", "service_kit.client"
+"""Where a request's environment keeps when it began, and which client its token was issued to."""
+
+
+def create_app(name: str, table: ProblemTable) -> Flask:
+    """An application named `name` that turns errors into problems by `table`."""
+    app = Flask(name, static_folder=None)
+    # Werkzeug cuts a chunked body off at its limit without a word; one byte more shows that there was more.
+    app.config.update(MAX_CONTENT_LENGTH=MAX_BODY_BYTES + 1, PROVIDE_AUTOMATIC_OPTIONS=False)
+    app.url_map.merge_slashes = False
+    app.url_map.strict_slashes = True
+    app.before_request(_begin)
+    app.after_request(_finish)
+    problems.install(app, table)
+    return app
+
+
+def respond(answer: msgspec.Struct, status: int = HTTPStatus.OK, headers: dict[str, str] | None = None) -> Response:
+    """Answer with a JSON body that no cache may keep."""
+    return Response(
+        msgspec.json.encode(answer),
+        status,
+        {"Cache-Control": "no-store", **(headers or {})},
+        content_type="application/json",
+    )
+
+
+def authenticate(verifier: Verifier) -> Claims:
+    """The claims of the request's bearer token (RFC 6750 section 2.1).
+
+    Problems: 401 `unauthorized` when it is missing, broken or not accepted; 503 `provider_unavailable` when the
+    issuer's keys are not known yet.
+    """
+    token = bearer_token()
+    try:
+        claims = verifier.verify(token)
+    except InvalidTokenError:
+        raise unauthorized("The bearer access token is not accepted.", ', error="invalid_token"') from None
+    except (IssuerUnavailableError, IssuerMismatchError) as error:
+        log.warning("issuer.unavailable", reason=str(error))
+        detail = "The authorization server's keys cannot be fetched now."
+        raise Problem(503, "provider_unavailable", detail, {"Retry-After": "5"}) from None
+    request_ctx.request.environ[_CLIENT] = claims.client
+    return claims
+
+
+def unauthorized(detail: str, challenge: str) -> Problem:
+    """A 401 with the challenge that RFC 6750 section 3 asks for."""
+    return Problem(401, "unauthorized", detail, {"WWW-Authenticate": f'Bearer realm="offline-token-vault"{challenge}'})
+
+
+def bearer_token() -> str:
+    """The raw bearer token of the request, not verified. Problem: 401 `unauthorized` when there is none."""
+    return bearer_token_in(request_ctx.request.environ.get("HTTP_AUTHORIZATION", ""))
+
+
+def bearer_token_in(authorization: str) -> str:
+    """The raw bearer token in that header's value. Problem: 401 `unauthorized` when there is none."""
+    scheme, _, rest = authorization.partition(" ")
+    token = rest.lstrip(" ")
+    if scheme.lower() != "bearer" or not token or " " in token or "," in token or not token.isascii():
+        raise unauthorized("A bearer access token is needed.", "")
+    return token
+
+
+def request_id_from(given: str) -> str:
+    """The request id that a caller has given in `X-Request-ID`, or a new one."""
+    # Not a secret; asking the system for randomness would let other threads in.
+    return given if _REQUEST_ID.fullmatch(given) else f"{random.getrandbits(128):032x}"
+
+
+def record(method: str, path: str, status: int, *, route: str | None, started: float, client: str | None) -> None:
+    """A line in the log and a measurement for a request that is answered. started: by `time.perf_counter`."""
+    seconds = time.perf_counter() - started
+    _seconds(route or "none", method if route else "any", status).observe(seconds)
+    log.info("http.request", method=method, path=path, status=status, ms=round(seconds * 1000, 2), client=client)
+
+
+def _begin() -> None:
+    request = request_ctx.request
+    environ = request.environ
+    environ[_STARTED] = time.perf_counter()
+    logs.request_id.set(request_id_from(environ.get("HTTP_X_REQUEST_ID", "")))
+    if (request.content_length or 0) > MAX_BODY_BYTES:
+        raise body_too_large()
+
+
+def _finish(response: Response) -> Response:
+    """On every answer: what no cache and no browser may do with it, a line in the log, a measurement."""
+    request = request_ctx.request
+    environ, rule, status, headers = request.environ, request.url_rule, response.status_code, response.headers
+    headers.add("X-Request-ID", logs.request_id.get() or "")
+    headers.add("X-Content-Type-Options", "nosniff")
+    if "Cache-Control" not in headers:
+        headers.add("Cache-Control", "no-store")
+    record(
+        request.method,
+        request.path,
+        status,
+        route=rule.rule if rule else None,
+        started=environ[_STARTED],
+        client=environ.get(_CLIENT),
+    )
+    return response
+
+
+@cache
+def _seconds(route: str, method: str, status: int) -> Histogram:
+    return _SECONDS.labels(route, method, status)

@@ -1,0 +1,1 @@
+"""PostgreSQL: a pool, named queries, migrations."""

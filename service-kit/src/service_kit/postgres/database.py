@@ -1,0 +1,159 @@
+"""PostgreSQL for a service's adapters: a lazy pool, transactions, time-outs, and driver errors that stop here.
+
+Nothing connects before the first call. When the server has closed a connection (a restart, a failover), the pool
+replaces all dead ones, and a single statement or the beginning of a transaction is tried once more.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from typing import Any, TypeVar
+
+import psycopg
+from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
+
+POOL_TIMEOUT_SECONDS = 3.0
+CONNECT_TIMEOUT_SECONDS = 3
+STATEMENT_TIMEOUT_SECONDS = 10.0
+LOCK_TIMEOUT_SECONDS = 5.0
+NOTICE_SILENCE = {
+    "tcp_user_timeout": 6000,  # milliseconds
+    "keepalives_idle": 4,
+    "keepalives_interval": 2,
+    "keepalives_count": 2,
+}
+"""libpq's parameters: the client notices a cut network within seconds, so no caller waits for a lost answer."""
+SERVER_NOTICES_SILENCE = "-c tcp_keepalives_idle=4 -c tcp_keepalives_interval=2 -c tcp_keepalives_count=3"
+"""Session options: the server notices it too, and releases the locks of a replica that has disappeared."""
+
+BY_INDEX = "-c enable_seqscan=off"
+"""Session options for statements that find their rows by a key: a prepared plan that was made for a small table must
+not read the whole table when it has grown."""
+
+Parameters = Mapping[str, Any]
+Row = tuple[Any, ...]
+T = TypeVar("T")
+
+
+def session(
+    name: str,
+    options: str = "",
+    *,
+    statement_timeout: float | None = STATEMENT_TIMEOUT_SECONDS,
+    lock_timeout: float | None = LOCK_TIMEOUT_SECONDS,
+) -> dict[str, Any]:
+    """psycopg's parameters for an autocommit connection.
+
+    name: shown in pg_stat_activity; options: libpq's `options` for the session; statement_timeout, lock_timeout:
+    seconds, None for none.
+    """
+    limits = {"statement_timeout": statement_timeout, "lock_timeout": lock_timeout}
+    settings = [f"-c {limit}={round(seconds * 1000)}ms" for limit, seconds in limits.items() if seconds is not None]
+    return {
+        "autocommit": True,
+        "application_name": name,
+        "connect_timeout": CONNECT_TIMEOUT_SECONDS,
+        **NOTICE_SILENCE,
+        "options": " ".join([SERVER_NOTICES_SILENCE, *settings, options]).rstrip(),
+    }
+
+
+class Database:
+    """A pool of autocommit connections."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        name: str,
+        size: int,
+        unavailable: type[Exception],
+        statement_timeout: float | None = STATEMENT_TIMEOUT_SECONDS,
+        lock_timeout: float | None = LOCK_TIMEOUT_SECONDS,
+        options: str = "",
+    ) -> None:
+        """url: libpq URL; size: the most connections; unavailable: the service's error for "no answer"; the others as
+        in `session`.
+        """
+        self._unavailable = unavailable
+        parameters = session(name, options, statement_timeout=statement_timeout, lock_timeout=lock_timeout)
+        self._pool = ConnectionPool(
+            url,
+            min_size=1,
+            max_size=size,
+            open=False,
+            timeout=POOL_TIMEOUT_SECONDS,
+            reconnect_timeout=POOL_TIMEOUT_SECONDS,
+            kwargs={**parameters, "prepare_threshold": 1},
+        )
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._pool.close()
+
+    @contextmanager
+    def connection(self) -> Iterator[psycopg.Connection]:
+        """A connection in autocommit mode. Raises the `unavailable` error when there is none, when it breaks, or when
+        a time-out ends a statement.
+        """
+        try:
+            self._pool.open()  # does nothing when it is open
+            with self._pool.connection() as connection:
+                yield connection
+        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+            if is_connection_lost(error):
+                self._pool.check()  # where one is dead others are: they are replaced now, not one by one
+            raise self._unavailable from error
+        except (PoolTimeout, PoolClosed) as error:
+            raise self._unavailable from error
+
+    @contextmanager
+    def transaction(self) -> Iterator[psycopg.Connection]:
+        """A connection inside a transaction, committed when the block ends without an error."""
+        scope, connection = self.retried(self._begin)
+        with scope:
+            yield connection
+
+    def one(self, query: bytes, parameters: Parameters) -> Row | None:
+        """The first row of one statement, or None."""
+        return self.retried(lambda: self._one(query, parameters))
+
+    def all(self, query: bytes, parameters: Parameters) -> list[Row]:
+        """All rows of one statement."""
+        return self.retried(lambda: self._all(query, parameters))
+
+    def ping(self) -> None:
+        """Return when the database answers. Raises the `unavailable` error."""
+        self.one(b"select 1", {})
+
+    def retried(self, work: Callable[[], T]) -> T:
+        """The outcome of work that is safe to repeat; it is repeated once when its connection turns out to be dead."""
+        try:
+            return work()
+        except self._unavailable as error:
+            if not is_connection_lost(error.__cause__):
+                raise
+            return work()
+
+    def _begin(self) -> tuple[ExitStack, psycopg.Connection]:
+        with ExitStack() as scope:
+            connection = scope.enter_context(self.connection())
+            scope.enter_context(connection.transaction())
+            return scope.pop_all(), connection
+
+    def _one(self, query: bytes, parameters: Parameters) -> Row | None:
+        with self.connection() as connection:
+            return connection.execute(query, parameters).fetchone()
+
+    def _all(self, query: bytes, parameters: Parameters) -> list[Row]:
+        with self.connection() as connection:
+            return connection.execute(query, parameters).fetchall()
+
+
+def is_connection_lost(error: BaseException | None) -> bool:
+    """True when a driver's error means that its connection is dead; false when a server has answered with it.
+
+    A server that shuts down answers too, with SQLSTATE 57P01 to 57P05, and closes the connection.
+    """
+    if isinstance(error, (PoolTimeout, PoolClosed)) or not isinstance(error, psycopg.Error):
+        return False
+    return error.sqlstate is None or error.sqlstate.startswith(("57P", "08"))

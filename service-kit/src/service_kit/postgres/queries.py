@@ -1,0 +1,13 @@
+"""Named SQL: a file beside a package's modules holds queries, each below a line `-- name: NAME`."""
+
+import re
+from importlib.resources import files
+
+_NAME = re.compile(r"^-- name: (\w+)\n", re.MULTILINE)
+
+
+def load(package: str, file_name: str) -> dict[str, bytes]:
+    """The queries of one file of a package, by name, encoded as psycopg takes them."""
+    text = (files(package) / file_name).read_text(encoding="utf-8")
+    _, *parts = _NAME.split(text)
+    return {name: query.strip().encode() for name, query in zip(parts[::2], parts[1::2], strict=True)}

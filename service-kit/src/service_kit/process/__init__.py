@@ -1,0 +1,1 @@
+"""A process: its settings, secrets, logs, metrics and start."""

@@ -1,0 +1,1 @@
+"""gunicorn, as every service runs it."""

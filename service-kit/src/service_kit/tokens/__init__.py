@@ -1,0 +1,1 @@
+"""Bearer access tokens and ID tokens, and the keys of their issuers."""

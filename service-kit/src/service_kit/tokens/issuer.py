@@ -1,0 +1,200 @@
+"""An authorization server as its clients see it: discovery (OpenID Connect Discovery 1.0, RFC 8414) and signing keys
+(RFC 7517).
+
+The issuer is a public name; inside containers services reach it at another address. Back-channel endpoints are taken
+from the discovery document and moved to that address; the name itself never changes.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any
+
+import msgspec
+import requests
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from jose import jwk
+from jose.backends.base import Key
+from jose.exceptions import JOSEError
+
+from service_kit.outbound.session import Session, bounded_body
+from service_kit.process import logs
+
+log = logs.get(__name__)
+
+TIMEOUT = (2.0, 5.0)
+REFETCH_UNKNOWN_AFTER = 30.0
+REFETCH_ANYWAY_AFTER = 600.0
+RETRY_AFTER_FAILURE = 2.0
+MIN_RSA_BITS = 2048
+_PUBLIC_MEMBERS = {"RSA": ("kty", "n", "e"), "EC": ("kty", "crv", "x", "y")}
+
+
+class IssuerUnavailableError(Exception):
+    """The authorization server did not give its discovery document or its keys."""
+
+
+class IssuerMismatchError(Exception):
+    """The discovery document names another issuer than the one that was configured (RFC 8414 section 3.3)."""
+
+
+class Metadata(msgspec.Struct, frozen=True):
+    """What we use of a discovery document. URLs are as the server gave them, that is: public."""
+
+    issuer: str
+    authorization_endpoint: str
+    token_endpoint: str
+    jwks_uri: str
+    userinfo_endpoint: str | None = None
+    revocation_endpoint: str | None = None
+    end_session_endpoint: str | None = None
+    authorization_response_iss_parameter_supported: bool = False
+
+
+class Issuer:
+    """One authorization server; nothing is fetched before it is needed, and what was fetched outlives an outage."""
+
+    def __init__(
+        self,
+        public_url: str,
+        internal_url: str | None = None,
+        *,
+        algorithm: str = "RS256",
+        session: Session | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """public_url: the `iss` of its tokens; internal_url: where services reach it, when that differs."""
+        self.url = public_url
+        self.algorithm = algorithm
+        self._base = public_url.rstrip("/")  # section 4.1 of Discovery: a slash at the end is none of the path
+        self._internal_url = (internal_url or public_url).rstrip("/")
+        self._session = session or Session()
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._metadata: Metadata | None = None
+        self._keys: Mapping[str, Key] = {}
+        self._keys_fetched_at = float("-inf")
+        self._keys_tried_at = float("-inf")
+
+    def metadata(self) -> Metadata:
+        """The discovery document. Raises IssuerUnavailableError, IssuerMismatchError."""
+        if self._metadata is not None:
+            return self._metadata
+        with self._lock:
+            return self._discover()
+
+    def demand_no_mismatch(self) -> None:
+        """Raise IssuerMismatchError when the server calls itself something else; one that is away is another matter."""
+        with suppress(IssuerUnavailableError):
+            self.metadata()
+
+    def backchannel(self, url: str) -> str:
+        """The address at which services reach one of the issuer's public URLs."""
+        if url == self._base or url.startswith(f"{self._base}/"):
+            return self._internal_url + url.removeprefix(self._base)
+        return url
+
+    def key(self, key_id: str) -> Key | None:
+        """The signing key of that id, or None. An unknown id makes us look again, at most once in 30 s.
+
+        Raises IssuerUnavailableError only when no keys were ever fetched.
+        """
+        age = self._clock() - self._keys_fetched_at
+        known = self._keys.get(key_id)
+        if age > (REFETCH_ANYWAY_AFTER if known else REFETCH_UNKNOWN_AFTER):
+            self._refetch(wait=known is None)
+            known = self._keys.get(key_id)
+        return known
+
+    def look_again(self) -> None:
+        """Fetch the keys now. Only for what the issuer itself has said: a caller's token must not make us ask at will.
+
+        Raises IssuerUnavailableError only when no keys were ever fetched.
+        """
+        self._keys_tried_at = float("-inf")
+        self._refetch(wait=True)
+
+    def _refetch(self, *, wait: bool) -> None:
+        if not self._lock.acquire(blocking=wait):
+            return  # somebody is at it, and the key that we have is good
+        try:
+            patience = REFETCH_UNKNOWN_AFTER if self._keys else RETRY_AFTER_FAILURE
+            if self._clock() - self._keys_tried_at < patience:
+                if not self._keys:
+                    raise IssuerUnavailableError(self.url)
+                return
+            self._keys_tried_at = self._clock()
+            jwks_uri = self.backchannel(self._discover().jwks_uri)
+            self._keys = _verification_keys(self._get(jwks_uri), self.algorithm)
+            self._keys_fetched_at = self._clock()
+        except IssuerUnavailableError:
+            if not self._keys:
+                raise
+            log.warning("issuer.keys_kept", issuer=self.url)
+        finally:
+            self._lock.release()
+
+    def _discover(self) -> Metadata:
+        if self._metadata is not None:
+            return self._metadata
+        document = self._get(f"{self._internal_url}/.well-known/openid-configuration")
+        try:
+            metadata = msgspec.json.decode(document, type=Metadata)
+        except msgspec.MsgspecError as error:
+            raise IssuerUnavailableError(f"{self.url}: no usable discovery document") from error
+        if metadata.issuer != self.url:
+            raise IssuerMismatchError(f"{self.url} was configured, the server says {metadata.issuer}")
+        self._metadata = metadata
+        return metadata
+
+    def _get(self, url: str) -> bytes:
+        try:
+            with self._session.get(url, timeout=TIMEOUT, stream=True) as answer:
+                if answer.status_code != requests.codes.ok:
+                    raise IssuerUnavailableError(f"{url}: {answer.status_code}")
+                return bounded_body(answer)
+        except requests.RequestException as error:
+            raise IssuerUnavailableError(f"{url}: {type(error).__name__}") from error
+
+
+def _verification_keys(document: bytes, algorithm: str) -> dict[str, Key]:
+    """The keys of a JWK set that may verify `algorithm`; others are passed over, as RFC 7517 section 5 asks."""
+    try:
+        entries = msgspec.json.decode(document, type=dict[str, Any]).get("keys", [])
+    except msgspec.MsgspecError as error:
+        raise IssuerUnavailableError("no usable JWK set") from error
+    keys: dict[str, Key] = {}
+    for entry in entries if isinstance(entries, list) else []:
+        if isinstance(entry, dict) and _fits(entry, algorithm):
+            try:
+                key = jwk.construct({name: entry[name] for name in _PUBLIC_MEMBERS[entry["kty"]]}, algorithm)
+            except (JOSEError, ValueError, TypeError, KeyError):
+                continue
+            if _strong(key):
+                keys[entry["kid"]] = key
+    if not keys:
+        raise IssuerUnavailableError("no usable key in the JWK set")
+    return keys
+
+
+def _fits(entry: Mapping[str, Any], algorithm: str) -> bool:
+    kind = {"RS": "RSA", "ES": "EC"}[algorithm[:2]]
+    return (
+        entry.get("kty") == kind
+        and entry.get("use", "sig") == "sig"
+        and "verify" in _operations(entry)
+        and entry.get("alg", algorithm) == algorithm
+        and all(isinstance(entry.get(name), str) for name in ("kid", *_PUBLIC_MEMBERS[kind]))
+    )
+
+
+def _operations(entry: Mapping[str, Any]) -> list[Any]:
+    """What a key is for (RFC 7517 section 4.3); one that does not say so may verify."""
+    operations = entry.get("key_ops", ["verify"])
+    return operations if isinstance(operations, list) else []
+
+
+def _strong(key: Any) -> bool:
+    prepared = getattr(key, "prepared_key", None)
+    return not isinstance(prepared, RSAPublicKey) or prepared.key_size >= MIN_RSA_BITS

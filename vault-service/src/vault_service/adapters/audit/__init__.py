@@ -1,0 +1,1 @@
+"""The audit: its lines, the chain of its checkpoints, and their verification."""

@@ -1,0 +1,1 @@
+"""Cached access tokens, in the process and in Redis."""

@@ -1,0 +1,1 @@
+"""Encryption at rest: the root key, the keyring, sealing and rewrapping."""

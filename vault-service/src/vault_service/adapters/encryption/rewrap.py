@@ -1,0 +1,98 @@
+"""Sealing everything anew by the active data key, so that older versions can be retired.
+
+It goes through the rows in batches while the vault works on: a value is replaced only if it is still the one that was
+read, so a refresh that comes in between wins, and what it has written is sealed by the active key anyhow. It may be
+stopped and started again at any time.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from time import monotonic, sleep
+from typing import Any
+
+from service_kit.postgres import queries
+from service_kit.postgres.database import Database, Row
+from vault_service.adapters.encryption.keyring import KeyInUseError, Keyring
+from vault_service.adapters.encryption.sealing import Sealer
+from vault_service.application.errors import SealBrokenError
+from vault_service.domain import seal_context
+from vault_service.domain.grant import Subject
+from vault_service.domain.seal_context import SealContext
+
+_QUERIES = queries.load(__package__, "rewrap.sql")
+BATCH_ROWS = 200
+LOAD = 0.1
+"""The share of the time for which it works, so that callers hardly notice it; it rests between the batches."""
+
+
+@dataclass(slots=True)
+class Progress:
+    """Rows of one table so far: sealed anew, changed by somebody else meanwhile, and impossible to open."""
+
+    table: str
+    done: int = 0
+    overtaken: int = 0
+    unreadable: int = 0
+
+
+_CONTEXTS: dict[str, Callable[[Row], SealContext]] = {
+    "grants": lambda row: seal_context.grant_token(row[0], Subject(row[2], row[3]), row[4]),
+    "consent_requests": lambda row: seal_context.consent_secrets(bytes(row[0]), Subject(row[2], row[3])),
+    "revocations": lambda row: seal_context.revocation_token(row[0], Subject(row[2], row[3])),
+}
+
+
+class Rewrapper:
+    """Seals rows anew, and knows whether a key has any left."""
+
+    def __init__(self, database: Database, keyring: Keyring) -> None:
+        self._database = database
+        self._keyring = keyring
+        self._sealer = Sealer(keyring)
+
+    def run(self, batch: int = BATCH_ROWS, load: float = 1.0) -> Iterator[Progress]:
+        """Go through all tables; yields the progress after each batch. Raises StorageUnavailableError.
+
+        load: from 0 to 1, the share of the time for which it works.
+        """
+        self._keyring.load()
+        active, _ = self._keyring.active("data")
+        for table in _CONTEXTS:
+            progress = Progress(table)
+            after = None
+            while True:
+                began = monotonic()
+                rows = self._rows(table, active, after, batch)
+                if not rows:
+                    break
+                self._seal(table, rows, progress)
+                after = rows[-1][0]
+                yield progress
+                sleep((monotonic() - began) * (1 / load - 1))
+
+    def retire(self, key_id: int) -> None:
+        """Destroy a version that seals nothing any more. Raises KeyInUseError."""
+        row = self._database.one(_QUERIES["sealed_by"], {"key_id": key_id})
+        if row and row[0]:
+            raise KeyInUseError(f"key {key_id} still seals {row[0]} values: rewrap first")
+        self._keyring.retire(key_id)
+
+    def _rows(self, table: str, active: int, after: object, batch: int) -> Sequence[Row]:
+        where = {"active": active, "after": after, "limit": batch}
+        return self._database.all(_QUERIES[f"{table}_to_seal"], where)
+
+    def _seal(self, table: str, rows: Sequence[Row], progress: Progress) -> None:
+        changes: dict[str, list[Any]] = {"ids": [], "old": [], "new": []}
+        for row in rows:
+            place, old = _CONTEXTS[table](row), bytes(row[1])
+            try:
+                new = self._sealer.seal(self._sealer.open(old, place), place)
+            except SealBrokenError:
+                progress.unreadable += 1
+                continue
+            changes["ids"].append(row[0])
+            changes["old"].append(old)
+            changes["new"].append(new)
+        replaced = len(self._database.all(_QUERIES[f"seal_{table}"], changes))
+        progress.done += replaced
+        progress.overtaken += len(changes["ids"]) - replaced

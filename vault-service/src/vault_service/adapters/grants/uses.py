@@ -1,0 +1,134 @@
+"""Recording uses: the hot path's one statement, which checks the grants and writes the audit's lines.
+
+Uses that come at the same time go into one statement and one commit, on a connection of their own where it stays
+prepared; past psycopg's cursor, which would cost more than all the rest of a request. A grant whose uses are limited is
+counted by a statement of its own, so that parallel callers cannot exceed the limit.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+import psycopg
+from psycopg import pq
+
+from service_kit.postgres import queries
+from service_kit.postgres.database import BY_INDEX, Database, session
+from vault_service.adapters.audit.log import AuditLog
+from vault_service.adapters.postgres.group_commit import GroupCommit
+from vault_service.application.errors import StorageUnavailableError
+from vault_service.application.ports import Requester
+from vault_service.domain.audit import Entry
+
+_QUERIES = queries.load(__package__, "uses.sql")
+_STATEMENT = b"issue_many"
+_BINARY = 1
+
+
+class Use(msgspec.Struct, frozen=True):
+    """One use as the statement reads it; the fields are columns of `audit`, the MAC in hexadecimal."""
+
+    at: str
+    grant_id: str
+    issuer: str
+    subject: str
+    actor: str
+    request_id: str
+    key_id: int
+    mac: str
+    is_owner: bool
+
+
+def _use(requester: Requester, entry: Entry, row: Mapping[str, Any]) -> Use:
+    return Use(
+        at=entry.at.isoformat(),
+        grant_id=str(entry.grant_id),
+        issuer=entry.owner.issuer,
+        subject=entry.owner.sub,
+        actor=entry.actor,
+        request_id=entry.request_id,
+        key_id=row["key_id"],
+        mac=row["mac"].hex(),
+        is_owner=requester.is_owner,
+    )
+
+
+class Uses:
+    """Records uses of grants, durably, before a token leaves."""
+
+    def __init__(self, url: str, database: Database, audit: AuditLog) -> None:
+        """url: of the same database, for a connection that only the writer of a batch uses."""
+        self._url = url
+        self._database = database
+        self._audit = audit
+        self._group: GroupCommit[Use, bool] = GroupCommit(self._write)
+        self._connection: psycopg.Connection | None = None
+        self._closed = False
+
+    def record(self, requester: Requester, entry: Entry) -> bool:
+        """Whether the grant may be used by that requester now; then the use is written down and counted.
+
+        entry: its actor is the requester's client. Raises StorageUnavailableError: nothing may leave then.
+        """
+        row = self._audit.row(entry)
+        if self._group.submit(_use(requester, entry, row)):
+            return True
+        return self._database.one(_QUERIES["issue"], {**row, "is_owner": requester.is_owner}) is not None
+
+    def record_soon(
+        self,
+        uses: Sequence[tuple[Requester, Entry]],
+        done: Callable[[Sequence[bool | Exception]], None],
+    ) -> None:
+        """The same without waiting, for grants whose uses are not limited; uses of others are not recorded."""
+        self._group.submit_soon([_use(*use, self._audit.row(use[1])) for use in uses], done)
+
+    def close(self) -> None:
+        """Close the connection, for good."""
+        self._closed = True
+        self._drop()
+
+    def _write(self, uses: Sequence[Use]) -> list[bool]:
+        """Which of the uses were recorded; those of limited grants never are."""
+        batch = msgspec.json.encode(uses)
+        try:
+            written = self._written(batch)
+        except psycopg.OperationalError as error:
+            raise StorageUnavailableError from error
+        except psycopg.Error:  # what is wrong with one of them must not be held against the others
+            return [False] * len(uses)
+        return [use.mac in written for use in uses]
+
+    def _written(self, batch: bytes) -> set[str]:
+        """The MACs of the uses that were recorded; a connection that turns out to be dead is replaced once."""
+        if self._connection is None:
+            return self._execute(batch, self._connect())
+        try:
+            return self._execute(batch, self._connection)
+        except psycopg.OperationalError:
+            return self._execute(batch, self._connect())
+
+    def _execute(self, batch: bytes, connection: psycopg.Connection) -> set[str]:
+        result = connection.pgconn.exec_prepared(_STATEMENT, [batch], None, _BINARY)
+        if result.status != pq.ExecStatus.TUPLES_OK:
+            if connection.pgconn.status != pq.ConnStatus.OK:
+                raise psycopg.OperationalError(result.error_message.decode(errors="replace"))
+            raise psycopg.errors.error_from_result(result)
+        return {(result.get_value(row, 0) or b"").hex() for row in range(result.ntuples)}
+
+    def _connect(self) -> psycopg.Connection:
+        """A new connection with the statement prepared. Raises psycopg.OperationalError."""
+        self._drop()
+        if self._closed:
+            raise psycopg.OperationalError("closed")
+        connection = psycopg.connect(self._url, **session("vault-uses", BY_INDEX))
+        result = connection.pgconn.prepare(_STATEMENT, _QUERIES["issue_many"])
+        if result.status != pq.ExecStatus.COMMAND_OK:
+            raise psycopg.errors.error_from_result(result)
+        self._connection = connection
+        return connection
+
+    def _drop(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()

@@ -1,0 +1,1 @@
+"""Authorization servers: discovery, the token endpoint, time limits, the circuit breaker."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from scripted_provider import ScriptedProvider
 
-from vault_service.application.ports import TokenAnswer
+from vault_service.application.ports.provider import TokenAnswer
 from vault_service.application.provider_errors import GrantRefusedError
 from vault_service.domain.grant import Failure, RefreshToken, Subject
 

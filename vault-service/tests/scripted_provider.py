@@ -5,9 +5,9 @@ from collections import deque
 from collections.abc import Callable
 from itertools import count
 
-from vault_service.application.ports import TokenAnswer
+from vault_service.application.ports.provider import TokenAnswer
 from vault_service.application.provider_errors import GrantRefusedError, ProviderError
-from vault_service.domain.grant import Failure, Identity, RefreshToken, Subject
+from vault_service.domain.grant import Failure, RefreshToken, Subject, TokenIdentity
 
 SCOPES = frozenset({"openid", "profile", "email", "offline_access"})
 
@@ -28,7 +28,7 @@ class ScriptedProvider:
         self.lifetime = 300.0
         self.granted = SCOPES
         self.session: str | None = None
-        self.identity: Identity | None = None
+        self.identity: TokenIdentity | None = None
         self.claimed_person: Subject | None = None
         self.refuses_to_revoke: ProviderError | None = None
         self.refresh_expires_in: float | None = None

@@ -10,13 +10,13 @@ from replica import SERVICE, Replica
 from vault_service.application import issue
 from vault_service.application.errors import GrantNotFoundError, GrantUnusableError, ProviderUnavailableError
 from vault_service.application.issue import IssueMany
-from vault_service.application.refresh import Need
+from vault_service.application.refresh import TokenRequest
 from vault_service.domain.grant import AccessToken
 
 
-def need(grant_id: object) -> Need:
+def need(grant_id: object) -> TokenRequest:
     """Any token of a grant."""
-    return Need(grant_id=grant_id, requester=SERVICE, scopes=frozenset(), min_valid=0.0, request_id="r")  # type: ignore[arg-type]
+    return TokenRequest(grant_id=grant_id, requester=SERVICE, scopes=frozenset(), min_valid=0.0, request_id="r")  # type: ignore[arg-type]
 
 
 def test_one_bad_id_spoils_no_other(vault: Replica) -> None:

@@ -8,7 +8,7 @@ import pytest
 from replica import ALICE
 from scripted_provider import ScriptedProvider
 
-from vault_service.adapters.provider.breaker import Breaker
+from vault_service.application.breaker import Breaker
 from vault_service.application.provider_errors import (
     ClientRefusedError,
     GrantRefusedError,

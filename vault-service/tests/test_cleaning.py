@@ -33,7 +33,7 @@ def test_what_ended_long_ago_goes(vault: Replica, rows: Rows, aged: Callable[[],
     vault.consent.request(wish())
     revoked, alive = vault.grant(), vault.grant()
     vault.manage.revoke(revoked, ALICE, "task-ui", "request-7")
-    while vault.outbox.deliver_one() is not None:
+    while vault.deliver.deliver_one() is not None:
         pass
     aged()
     database, _ = vault.databases

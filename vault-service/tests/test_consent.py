@@ -95,7 +95,7 @@ def test_the_wrong_persons_token_is_not_kept_but_revoked(vault: Replica) -> None
     with pytest.raises(ConsentError) as refused:
         vault.consent.complete(answer(started.state, vault.provider))
     assert refused.value.code == "wrong_user"
-    vault.outbox.deliver_one()
+    vault.deliver.deliver_one()
     assert vault.provider.revoked == ["refresh-1"]
 
 
@@ -125,7 +125,7 @@ def test_a_grant_deleted_during_its_consent_stays_deleted(vault: Replica, rows: 
     vault.manage.revoke(started.grant_id, ALICE, "task-ui", "request-3")
     with pytest.raises(ConsentError):
         vault.consent.complete(answer(started.state, vault.provider))
-    vault.outbox.deliver_one()
+    vault.deliver.deliver_one()
     assert vault.provider.revoked == ["refresh-1"]
     assert rows("select status from grants") == [("revoked",)]
 
@@ -133,10 +133,10 @@ def test_a_grant_deleted_during_its_consent_stays_deleted(vault: Replica, rows: 
 def test_a_token_that_cannot_be_stored_is_revoked(vault: Replica, monkeypatch: pytest.MonkeyPatch, rows: Rows) -> None:
     """Nobody would know of it."""
     started = vault.consent.request(wish())
-    monkeypatch.setattr(vault.grants, "activate", Mock(side_effect=StorageUnavailableError))
+    monkeypatch.setattr(vault.consents, "activate", Mock(side_effect=StorageUnavailableError))
     with pytest.raises(StorageUnavailableError):
         vault.consent.complete(answer(started.state, vault.provider))
-    vault.outbox.deliver_one()
+    vault.deliver.deliver_one()
     assert vault.provider.revoked == ["refresh-1"]
 
 

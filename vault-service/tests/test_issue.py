@@ -20,9 +20,9 @@ from vault_service.application.errors import (
     StorageUnavailableError,
 )
 from vault_service.application.issue import parse_scope
-from vault_service.application.ports import Requester
 from vault_service.domain.audit import Entry, Event
 from vault_service.domain.grant import Failure, Subject
+from vault_service.domain.usability import Requester
 
 Rows = Callable[..., list[tuple[object, ...]]]
 BOB = Subject(ALICE.issuer, "bob-sub")
@@ -180,7 +180,7 @@ def test_a_line_that_was_changed_is_noticed(vault: Replica, rows: Rows) -> None:
     entry = Entry(
         Event(event), grant_id, Subject(str(issuer), str(subject)), str(actor), str(request_id), at, str(outcome)
     )  # type: ignore[arg-type]
-    audit = vault.grants._audit
+    audit = vault.refreshes._audit
     assert audit.is_authentic(entry, key_id, mac)  # type: ignore[arg-type]
     changes: list[Entry] = [
         replace(entry, actor="somebody"),

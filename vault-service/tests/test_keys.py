@@ -18,8 +18,8 @@ import psycopg
 import pytest
 from replica import ALICE, ROOT_KEY, Replica, answer, wish
 
-from vault_service.adapters.encryption.keyring import KeyInUseError, Keyring
-from vault_service.adapters.encryption.rewrap import Rewrapper
+from vault_service.adapters.encryption.keyring import Keyring
+from vault_service.adapters.encryption.rewrap import KeyInUseError, Rewrapper
 from vault_service.adapters.encryption.root_key import LocalRootKey, WrongRootKeyError
 from vault_service.adapters.encryption.sealing import Sealer
 from vault_service.application.errors import VaultError
@@ -122,7 +122,7 @@ def test_what_cannot_be_retired(vault: Replica, operator: Keyring, key_id: int, 
     """Each with its reason."""
     operator.load()
     with pytest.raises(KeyInUseError, match=why):
-        operator.retire(key_id)
+        Rewrapper(vault.databases[0], operator).retire(key_id)
 
 
 def test_audit_keys_rotate_and_old_lines_verify(vault: Replica, operator: Keyring, rows: Rows) -> None:

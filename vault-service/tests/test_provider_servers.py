@@ -15,16 +15,16 @@ import pytest
 from replica import ROOT_KEY
 from werkzeug.test import TestResponse
 
-from service_kit.outbound.session import Session
 from service_kit.tokens.bearer import Claims, Verifier
-from service_kit.tokens.issuer import Issuer, IssuerMismatchError, IssuerUnavailableError
+from service_kit.tokens.issuer import Issuer, IssuerMismatchError, IssuerUnavailableError, demand_no_mismatch
 from vault_service import bootstrap, config
 from vault_service.adapters.provider.authorization_server import AuthorizationServer
 from vault_service.adapters.provider.discovery import Discovery
+from vault_service.adapters.provider.time_limits import LimitedSession
 from vault_service.adapters.provider.token_endpoint import TokenEndpoint
 from vault_service.application.errors import ProviderUnavailableError
 from vault_service.application.provider_errors import NotSentError, RevocationNotOfferedError
-from vault_service.domain.grant import Identity, RefreshToken, Subject
+from vault_service.domain.grant import RefreshToken, Subject, TokenIdentity
 from vault_service.http.app import create_app
 
 
@@ -88,13 +88,15 @@ class Clock:
 
 
 @pytest.fixture
-def session() -> Iterator[Session]:
+def session() -> Iterator[LimitedSession]:
     """Connections that are closed afterwards."""
-    with Session() as open_session:
+    with LimitedSession() as open_session:
         yield open_session
 
 
-def provider(server: Server, session: Session, *, revokes: bool = True, **parameters: str) -> AuthorizationServer:
+def provider(
+    server: Server, session: LimitedSession, *, revokes: bool = True, **parameters: str
+) -> AuthorizationServer:
     """The adapter, for a client of that server's."""
     issuer = Issuer(server.url, session=session)
     endpoint = TokenEndpoint(session, "token-vault", "s")
@@ -114,7 +116,7 @@ def jwt(**claims: str) -> str:
 # discovery
 
 
-def test_a_failure_holds_for_two_seconds(server: Server, session: Session) -> None:
+def test_a_failure_holds_for_two_seconds(server: Server, session: LimitedSession) -> None:
     """Many callers of a server that is in trouble cause one request; then it is asked again."""
     clock = Clock()
     right, server.document = server.document, {}
@@ -129,7 +131,7 @@ def test_a_failure_holds_for_two_seconds(server: Server, session: Session) -> No
     assert len(server.asked) == 2
 
 
-def test_a_server_that_calls_itself_something_else_is_refused(server: Server, session: Session) -> None:
+def test_a_server_that_calls_itself_something_else_is_refused(server: Server, session: LimitedSession) -> None:
     """RFC 8414 section 3.3: nothing is sent to the addresses that it names."""
     server.document["issuer"] = "https://other.example"
     refused = provider(server, session)
@@ -142,18 +144,18 @@ def test_a_server_that_calls_itself_something_else_is_refused(server: Server, se
     assert server.asked == ["/.well-known/openid-configuration"]
 
 
-def test_only_a_mismatch_counts_as_one(server: Server, session: Session) -> None:
+def test_only_a_mismatch_counts_as_one(server: Server, session: LimitedSession) -> None:
     """A server that is away is no reason not to be ready."""
     server.document["issuer"] = "https://other.example"
     with pytest.raises(IssuerMismatchError):
-        Discovery("test", Issuer(server.url, session=session)).demand_no_mismatch()
-    Discovery("test", Issuer("http://127.0.0.1:9", session=session)).demand_no_mismatch()
+        demand_no_mismatch(Discovery("test", Issuer(server.url, session=session)).metadata)
+    demand_no_mismatch(Discovery("test", Issuer("http://127.0.0.1:9", session=session)).metadata)
 
 
 # the consent's address
 
 
-def test_parameters_of_the_configuration_are_added(server: Server, session: Session) -> None:
+def test_parameters_of_the_configuration_are_added(server: Server, session: LimitedSession) -> None:
     """To those of the protocol, and to what the endpoint's own address says."""
     asked = provider(server, session, access_type="offline", prompt="select_account consent").authorization_url(
         state="s", nonce="n", code_challenge="c", scopes=frozenset({"openid", "calendar"})
@@ -180,18 +182,18 @@ def test_parameters_of_the_configuration_are_added(server: Server, session: Sess
     ("access_token", "id_token", "identity", "person"),
     [
         ("opaque", None, None, None),
-        (jwt(iss="i", sub="s", azp="a"), None, Identity("i", "s", "a"), None),
-        (jwt(iss="i", sub="s", client_id="a"), None, Identity("i", "s", "a"), None),
-        (jwt(), jwt(iss="i", sub="s"), Identity("", "", ""), Subject("i", "s")),
+        (jwt(iss="i", sub="s", azp="a"), None, TokenIdentity("i", "s", "a"), None),
+        (jwt(iss="i", sub="s", client_id="a"), None, TokenIdentity("i", "s", "a"), None),
+        (jwt(), jwt(iss="i", sub="s"), TokenIdentity("", "", ""), Subject("i", "s")),
         ("a.%%%.c", "not.a.jwt", None, None),
     ],
 )
 def test_what_a_refresh_tells_of_whose_token_it_is(
     server: Server,
-    session: Session,
+    session: LimitedSession,
     access_token: str,
     id_token: str | None,
-    identity: Identity | None,
+    identity: TokenIdentity | None,
     person: Subject | None,
 ) -> None:
     """From the access token, when it is a JWT, and from an id_token, when one comes."""
@@ -201,13 +203,13 @@ def test_what_a_refresh_tells_of_whose_token_it_is(
 
 
 @pytest.mark.parametrize("seconds", [0, None])
-def test_no_end_is_no_end(server: Server, session: Session, seconds: int | None) -> None:
+def test_no_end_is_no_end(server: Server, session: LimitedSession, seconds: int | None) -> None:
     """Keycloak says 0 of offline tokens, others nothing."""
     server.answer = {"access_token": "a", "token_type": "Bearer", "refresh_expires_in": seconds}
     assert provider(server, session).refresh(RefreshToken("r"), None, monotonic()).refresh_expires_in is None
 
 
-def test_revocation_where_it_is_not_offered(server: Server, session: Session) -> None:
+def test_revocation_where_it_is_not_offered(server: Server, session: LimitedSession) -> None:
     """By configuration, or because there is no endpoint; nothing is sent then."""
     with pytest.raises(RevocationNotOfferedError):
         provider(server, session, revokes=False).revoke(RefreshToken("r"))
@@ -234,15 +236,15 @@ class Everybody:
 
 
 @pytest.fixture
-def settings(server: Server, tmp_path: Path, database_url: str) -> Callable[..., config.Settings]:
-    """Settings with a providers file: `good` is where people log in."""
+def settings(server: Server, tmp_path: Path, database_url: str) -> Callable[..., config.VaultSettings]:
+    """VaultSettings with a providers file: `good` is where people log in."""
     key = tmp_path / "root.key"
     key.write_text(base64.urlsafe_b64encode(ROOT_KEY).decode())
     key.chmod(0o400)
     (tmp_path / "secret").write_text("s3cret-value")
     (tmp_path / "secret").chmod(0o400)
 
-    def write(default: str, **issuers: str) -> config.Settings:
+    def write(default: str, **issuers: str) -> config.VaultSettings:
         tables = [
             f'[providers.{name}]\nissuer = "{issuer}"\nclient_id = "c"\nclient_secret_file = "secret"\n'
             'token_types = ["offline"]\n'
@@ -273,7 +275,7 @@ def settings(server: Server, tmp_path: Path, database_url: str) -> Callable[...,
     ids=str,
 )
 def test_what_a_provider_does_not_offer_is_a_clear_problem(
-    settings: Callable[..., config.Settings], server: Server, wish: dict[str, str], pointer: str, detail: str
+    settings: Callable[..., config.VaultSettings], server: Server, wish: dict[str, str], pointer: str, detail: str
 ) -> None:
     """422 at the member that is wrong."""
     answer = ask(settings("good"), server.url, wish)
@@ -284,7 +286,7 @@ def test_what_a_provider_does_not_offer_is_a_clear_problem(
 
 @pytest.mark.parametrize(("issuer", "is_bound"), [(None, False), ("https://login.example", True)])
 def test_an_account_elsewhere_needs_the_browser_whatever_client_asked(
-    settings: Callable[..., config.Settings], server: Server, issuer: str | None, is_bound: bool
+    settings: Callable[..., config.VaultSettings], server: Server, issuer: str | None, is_bound: bool
 ) -> None:
     """The command line gets a cookie too, when its person logs in at another issuer than the provider's."""
     answer = ask(settings("good"), issuer or server.url, {})
@@ -293,7 +295,7 @@ def test_an_account_elsewhere_needs_the_browser_whatever_client_asked(
     assert ("Set-Cookie" in answer.headers) is is_bound
 
 
-def ask(configured: config.Settings, login: str, wish: dict[str, str]) -> TestResponse:
+def ask(configured: config.VaultSettings, login: str, wish: dict[str, str]) -> TestResponse:
     """Ask for consent, as a person who logs in at that issuer."""
     vault = replace(bootstrap.build(configured).vault, verifier=cast("Verifier", Everybody(login)))
     headers = {"Authorization": "Bearer x"}
@@ -302,7 +304,7 @@ def ask(configured: config.Settings, login: str, wish: dict[str, str]) -> TestRe
 
 @pytest.mark.parametrize(("default", "status", "code"), [("good", "degraded", 200), ("wrong", "unavailable", 503)])
 def test_readiness_names_the_providers_that_cannot_be_used(
-    settings: Callable[..., config.Settings], server: Server, default: str, status: str, code: int
+    settings: Callable[..., config.VaultSettings], server: Server, default: str, status: str, code: int
 ) -> None:
     """One is away and one calls itself something else: the rest serves, unless that one is the default."""
     port = server.url.rpartition(":")[2]

@@ -14,7 +14,7 @@ from service_kit.process.settings import SettingsError
 from vault_service import config, provider_file
 from vault_service.application.errors import ConsentError, GrantUnusableError, ProviderUnavailableError
 from vault_service.application.provider_errors import RevocationNotOfferedError
-from vault_service.domain.grant import Failure, Identity, Status, Subject, TokenType
+from vault_service.domain.grant import Failure, Status, Subject, TokenIdentity, TokenType
 from vault_service.domain.terms import Expiry, Terms
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -109,7 +109,7 @@ def test_a_faulty_file_is_told_in_one_line(tmp_path: Path, change: tuple[str, st
 
 
 def environ(tmp_path: Path, **more: str) -> dict[str, str]:
-    """Settings without a client secret."""
+    """VaultSettings without a client secret."""
     key = tmp_path / "root.key"
     key.write_text("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=")
     key.chmod(0o400)
@@ -156,9 +156,9 @@ def test_an_offline_token_needs_its_scope_and_a_refresh_token_must_not_have_it()
     assert terms.scopes_for(TokenType.REFRESH, frozenset({"offline_access"})) == {"openid", "calendar"}
     google = replace(terms, offline_scope=None)
     assert google.scopes_for(TokenType.OFFLINE, frozenset()) == {"openid", "calendar"}
-    assert google.is_as_asked(TokenType.OFFLINE, frozenset({"openid"}))
-    assert not terms.is_as_asked(TokenType.OFFLINE, frozenset({"openid"}))
-    assert terms.is_as_asked(TokenType.REFRESH, frozenset({"openid"}))
+    assert google.is_as_requested(TokenType.OFFLINE, frozenset({"openid"}))
+    assert not terms.is_as_requested(TokenType.OFFLINE, frozenset({"openid"}))
+    assert terms.is_as_requested(TokenType.REFRESH, frozenset({"openid"}))
 
 
 def test_a_refresh_token_that_would_outlive_the_login_is_refused(vault: Replica) -> None:
@@ -167,7 +167,7 @@ def test_a_refresh_token_that_would_outlive_the_login_is_refused(vault: Replica)
     with pytest.raises(ConsentError) as refused:
         vault.consent.complete(answer(started.state, vault.provider))
     assert refused.value.code == "provider_error"
-    vault.outbox.deliver_one()
+    vault.deliver.deliver_one()
     assert vault.provider.revoked == ["refresh-1"]
 
 
@@ -279,7 +279,7 @@ def test_a_consent_that_was_not_bound_never_takes_an_account_elsewhere(two: Repl
     two.close()
 
 
-SAME = Identity(ALICE.issuer, ALICE.sub, "token-vault")
+SAME = TokenIdentity(ALICE.issuer, ALICE.sub, "token-vault")
 
 
 @pytest.mark.parametrize(
@@ -294,7 +294,7 @@ SAME = Identity(ALICE.issuer, ALICE.sub, "token-vault")
     ids=str,
 )
 def test_a_refresh_that_brings_somebody_elses_token_fails_the_grant(
-    vault: Replica, identity: Identity | None, person: Subject | None, rows: Rows
+    vault: Replica, identity: TokenIdentity | None, person: Subject | None, rows: Rows
 ) -> None:
     """It is not handed out, not cached, and nothing more is asked."""
     vault.provider.identity, vault.provider.claimed_person = SAME, ALICE
@@ -313,7 +313,9 @@ def test_a_refresh_that_brings_somebody_elses_token_fails_the_grant(
     [(SAME, SAME), (SAME, None), (None, SAME), (SAME, SAME._replace(sub="", client=""))],
     ids=str,
 )
-def test_what_is_not_said_is_not_compared(vault: Replica, first: Identity | None, later: Identity | None) -> None:
+def test_what_is_not_said_is_not_compared(
+    vault: Replica, first: TokenIdentity | None, later: TokenIdentity | None
+) -> None:
     """Opaque tokens, and JWTs that leave claims out, are as good as before."""
     vault.provider.identity = first
     grant_id = vault.grant()
@@ -337,7 +339,7 @@ def test_a_grant_of_a_provider_that_is_no_longer_configured(
         vault.issue(started.grant_id)
     assert vault.issue(vault.grant()).value
     vault.manage.revoke(started.grant_id, ALICE, "task-ui", "request-9")
-    delivery = vault.outbox.deliver_one()
+    delivery = vault.deliver.deliver_one()
     assert delivery is not None
     assert delivery.outcome == "postponed"
 
@@ -347,5 +349,5 @@ def test_a_server_that_revokes_nothing_is_not_said_to_have_revoked(vault: Replic
     grant_id = vault.grant()
     vault.provider.refuses_to_revoke = RevocationNotOfferedError()
     vault.manage.revoke(grant_id, ALICE, "task-ui", "request-9")
-    vault.outbox.deliver_one()
+    vault.deliver.deliver_one()
     assert rows("select outcome from audit where event = 'revocation.sent'") == [("not_offered",)]

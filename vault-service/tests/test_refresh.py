@@ -132,8 +132,8 @@ def test_an_intent_that_had_to_wait_is_written_anew(
     monkeypatch.setattr(refresh, "PROMPT_INTENT", 0.2)
     grant_id = vault.grant()
     intents: list[datetime | None] = []
-    really = vault.grants.begin_refresh
-    monkeypatch.setattr(vault.grants, "begin_refresh", lambda grant: intents.append(really(grant)) or intents[-1])
+    really = vault.refreshes.begin
+    monkeypatch.setattr(vault.refreshes, "begin", lambda grant: intents.append(really(grant)) or intents[-1])
     with psycopg.connect(database_url) as other, ThreadPoolExecutor() as pool:
         other.execute("select from grants for update")
         issued = pool.submit(vault.issue, grant_id)
@@ -152,7 +152,7 @@ def test_only_the_own_intent_is_taken_back(vault: Replica, rows: Rows) -> None:
     grant_id = vault.grant()
 
     def somebody_else_takes_over() -> None:
-        assert vault.grants.begin_refresh(vault.grants.authorize(grant_id, SERVICE))
+        assert vault.refreshes.begin(vault.refreshes.authorize(grant_id, SERVICE))
         raise NotSentError("it would have left too late")
 
     vault.provider.script.append(somebody_else_takes_over)
@@ -195,9 +195,9 @@ def test_a_lost_race_is_not_a_revocation(vault: Replica, rows: Rows) -> None:
     grant_id = vault.grant()
 
     def somebody_else_wins() -> None:
-        stored = vault.grants.authorize(grant_id, SERVICE)
+        stored = vault.refreshes.authorize(grant_id, SERVICE)
         entry = Entry(Event.GRANT_REFRESHED, grant_id, ALICE, "vault", "request-9", datetime.now(UTC))
-        assert vault.grants.finish_refresh(stored, vault.provider._answer(), entry)
+        assert vault.refreshes.finish(stored, vault.provider._answer(), entry)
         raise GrantRefusedError(Failure.TOKEN_REVOKED)
 
     vault.provider.script.append(somebody_else_wins)
@@ -212,7 +212,7 @@ def test_a_revocation_during_a_refresh_wins(vault: Replica, rows: Rows) -> None:
     vault.provider.script.append(lambda: vault.manage.revoke(grant_id, vault.provider.person, "task-ui", "request-9"))
     with pytest.raises(GrantUnusableError):
         vault.issue(grant_id)
-    while vault.outbox.deliver_one():
+    while vault.deliver.deliver_one():
         pass
     assert sorted(vault.provider.revoked) == ["refresh-1", "refresh-2"]
     assert rows("select count(*) from audit where event = 'token.issued'") == [(0,)]
@@ -285,12 +285,12 @@ def test_an_outcome_that_the_database_does_not_take_is_spooled(
         with pytest.raises(StorageUnavailableError):
             vault.issue(grant_id)
         with pytest.raises(StorageUnavailableError):
-            vault.grants.replay_spool()
+            vault.refreshes.replay_spool()
     assert rows("select generation, refresh_started_at is not null from grants") == [(1, True)]
-    (spooled,) = vault.grants._spool._folder.iterdir()
+    (spooled,) = vault.refreshes._spool._folder.iterdir()
     assert b"refresh-2" not in spooled.read_bytes()
-    assert vault.grants.replay_spool() == 1
-    assert vault.grants.replay_spool() == 0
+    assert vault.refreshes.replay_spool() == 1
+    assert vault.refreshes.replay_spool() == 0
     assert rows("select generation, refresh_started_at is not null from grants") == [(2, False)]
     assert rows("select outcome from audit where event = 'grant.refreshed'") == [("spooled",)]
     assert vault.issue(grant_id).value == "access-3"
@@ -303,9 +303,9 @@ def test_a_refresh_that_cannot_be_recorded_is_kept_all_the_same(vault: Replica, 
         owner.execute("revoke insert on audit from vault")
         with pytest.raises(StorageUnavailableError):
             vault.issue(grant_id)
-        assert vault.grants._spool.pending() == 1
+        assert vault.refreshes._spool.pending() == 1
         owner.execute("grant insert on audit to vault")
-    assert vault.grants.replay_spool() == 1
+    assert vault.refreshes.replay_spool() == 1
     assert rows("select outcome from audit where event = 'grant.refreshed'") == [("spooled",)]
     assert vault.issue(grant_id).value == "access-3"
 
@@ -320,7 +320,7 @@ def test_a_spooled_outcome_is_stored_before_the_old_token_is_sent_again(
         raise StorageUnavailableError
 
     with monkeypatch.context() as outage:
-        outage.setattr(vault.grants, "_store_outcome", away)
+        outage.setattr(vault.refreshes, "_store", away)
         with pytest.raises(StorageUnavailableError):
             vault.issue(grant_id)
     rows("update grants set refresh_started_at = refresh_started_at - interval '16 seconds' returning 1")
@@ -341,11 +341,11 @@ def test_a_spooled_outcome_that_comes_too_late_changes_nothing(
         raise StorageUnavailableError
 
     with monkeypatch.context() as outage:
-        outage.setattr(vault.grants, "_store_outcome", away)
+        outage.setattr(vault.refreshes, "_store", away)
         with pytest.raises(StorageUnavailableError):
             vault.issue(grant_id)
     rows("update grants set generation = 2, refresh_started_at = null returning 1")
-    assert vault.grants.replay_spool() == 1
+    assert vault.refreshes.replay_spool() == 1
     assert rows("select generation from grants") == [(2,)]
     assert rows("select outcome from audit where event = 'grant.refreshed'") == [("spooled_too_late",)]
 
@@ -357,7 +357,7 @@ def spooled(vault: Replica, monkeypatch: pytest.MonkeyPatch) -> Callable[[], UUI
     def make() -> UUID:
         grant_id = vault.grant()
         with monkeypatch.context() as outage:
-            outage.setattr(vault.grants, "_store_outcome", Mock(side_effect=StorageUnavailableError))
+            outage.setattr(vault.refreshes, "_store", Mock(side_effect=StorageUnavailableError))
             with pytest.raises(StorageUnavailableError):
                 vault.issue(grant_id)
         return grant_id
@@ -368,8 +368,8 @@ def spooled(vault: Replica, monkeypatch: pytest.MonkeyPatch) -> Callable[[], UUI
 def test_a_revocation_is_not_lost_on_what_is_spooled(vault: Replica, spooled: Callable[[], UUID]) -> None:
     """The newest token is revoked at the server, not only the spent one that the database knew."""
     vault.manage.revoke(spooled(), ALICE, "task-ui", "request-3")
-    assert vault.grants.replay_spool() == 1
-    while vault.outbox.deliver_one():
+    assert vault.refreshes.replay_spool() == 1
+    while vault.deliver.deliver_one():
         pass
     assert sorted(vault.provider.revoked) == ["refresh-1", "refresh-2"]
 
@@ -380,14 +380,14 @@ def test_one_outcome_that_cannot_be_stored_stands_in_no_other_s_way(
 ) -> None:
     """It is set aside, counted, and kept for somebody to look at."""
     bad, good = sorted([spooled(), spooled()])
-    folder = vault.grants._spool._folder
+    folder = vault.refreshes._spool._folder
     path = folder / f"{bad}.1"
     path.write_text(json.dumps({**json.loads(path.read_text()), **damage}))
-    assert vault.grants.replay_spool() == 1
+    assert vault.refreshes.replay_spool() == 1
     assert rows("select generation from grants where id = %s", good) == [(2,)]
-    assert vault.grants.replay_spool() == 0
+    assert vault.refreshes.replay_spool() == 0
     assert [left.name for left in folder.iterdir()] == [f"{bad}.1.set-aside"]
-    assert vault.grants._spool.pending() == 1
+    assert vault.refreshes._spool.pending() == 1
 
 
 def test_an_unexpired_token_is_served_while_the_server_is_away(vault: Replica) -> None:

@@ -24,10 +24,10 @@ def test_it_is_sent_and_written_down(vault: Replica, rows: Rows) -> None:
     """The token is sent once, and nothing of it is kept."""
     grant_id = vault.grant()
     revoke(vault, grant_id)
-    delivery = vault.outbox.deliver_one()
+    delivery = vault.deliver.deliver_one()
     assert delivery is not None
     assert (delivery.grant_id, delivery.outcome) == (grant_id, "revoked")
-    assert vault.outbox.deliver_one() is None
+    assert vault.deliver.deliver_one() is None
     assert vault.provider.revoked == ["refresh-1"]
     assert rows("select outcome, refresh_token from revocations") == [("revoked", None)]
     assert rows("select refresh_token from grants") == [(None,)]
@@ -55,12 +55,12 @@ def test_a_server_that_is_away_is_tried_again(vault: Replica, rows: Rows, monkey
 
     with monkeypatch.context() as broken:
         broken.setattr(vault.provider, "revoke", away)
-        delivery = vault.outbox.deliver_one()
+        delivery = vault.deliver.deliver_one()
         assert delivery is not None
         assert delivery.outcome == "postponed"
-        assert vault.outbox.deliver_one() is None
+        assert vault.deliver.deliver_one() is None
     rows("update revocations set next_attempt_at = now() returning 1")
-    vault.outbox.deliver_one()
+    vault.deliver.deliver_one()
     assert rows("select attempts, outcome from revocations") == [(2, "revoked")]
 
 
@@ -78,11 +78,11 @@ def test_a_session_is_revoked_with_its_last_grant(vault: Replica, rows: Rows) ->
     vault.provider.session = "one-browser"
     first, second = vault.grant(), vault.grant()
     revoke(vault, first)
-    assert vault.outbox.deliver_one() is None
+    assert vault.deliver.deliver_one() is None
     assert vault.issue(second).value
     assert rows("select outcome from audit where event = 'grant.revoked'") == [("session_shared",)]
     revoke(vault, second)
-    vault.outbox.deliver_one()
+    vault.deliver.deliver_one()
     assert len(vault.provider.revoked) == 1
 
 
@@ -95,4 +95,4 @@ def test_a_stranger_who_followed_a_link_keeps_what_is_his(vault: Replica) -> Non
     trap = vault.consent.request(wish())
     with pytest.raises(ConsentError):
         vault.consent.complete(answer(trap.state, vault.provider))
-    assert vault.outbox.deliver_one() is None
+    assert vault.deliver.deliver_one() is None

@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from replica import ROOT_KEY
 
-from vault_service.adapters.encryption.framing import joined
 from vault_service.adapters.encryption.keyring import Keyring
 from vault_service.adapters.encryption.root_key import LocalRootKey, WrongRootKeyError
 from vault_service.adapters.encryption.sealing import Sealer
 from vault_service.adapters.postgres.database import vault_database
 from vault_service.application.errors import SealBrokenError
+from vault_service.domain.framing import joined
 from vault_service.domain.grant import AccessToken, RefreshToken, Subject
 from vault_service.domain.seal_context import SealContext
 

@@ -22,14 +22,14 @@ from scripted_provider import ScriptedProvider
 from trouble import INTENT, RECORD, ROTATION, STORE, Trouble
 
 import vault_service
-from service_kit.outbound.session import Session
 from service_kit.process import logs
 from service_kit.process.secret import Secret
 from vault_service.adapters.encryption.keyring import Keyring
 from vault_service.adapters.encryption.root_key import LocalRootKey
+from vault_service.adapters.provider.time_limits import LimitedSession
 from vault_service.adapters.provider.token_endpoint import TokenEndpoint
 from vault_service.application.errors import StorageUnavailableError
-from vault_service.application.ports import TokenAnswer
+from vault_service.application.ports.provider import TokenAnswer
 from vault_service.application.provider_errors import ClientRefusedError, GrantRefusedError, UncertainError
 from vault_service.domain.grant import AccessToken, Failure, RefreshToken
 
@@ -223,7 +223,7 @@ def test_an_answer_of_an_authorization_server_does_not_show(status: int, body: s
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        endpoint = TokenEndpoint(Session(), "token-vault", MARK)
+        endpoint = TokenEndpoint(LimitedSession(), "token-vault", MARK)
         with pytest.raises(Exception) as caught:
             endpoint.tokens(
                 f"http://127.0.0.1:{server.server_port}/", {"grant_type": "refresh_token", "refresh_token": MARK}

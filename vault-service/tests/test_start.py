@@ -18,7 +18,7 @@ from vault_service import bootstrap, config
 from vault_service.adapters.encryption.keyring import Keyring
 from vault_service.adapters.encryption.root_key import LocalRootKey, WrongRootKeyError
 from vault_service.adapters.postgres.database import MIGRATIONS, vault_database
-from vault_service.application.refresh import Need
+from vault_service.application.refresh import TokenRequest
 from vault_service.http.app import create_app
 
 pytestmark = pytest.mark.process
@@ -95,7 +95,9 @@ def test_the_wrong_root_key_for_this_database(tmp_path: Path, database_url: str)
 
 def test_the_wrong_root_key_that_only_shows_later(tmp_path: Path, vault: Replica, database_url: str) -> None:
     """The database was away at the start: the vault says that it is not ready, and does nothing without its keys."""
-    need = Need(grant_id=vault.grant(), requester=SERVICE, scopes=frozenset(), min_valid=0.0, request_id="request-1")
+    need = TokenRequest(
+        grant_id=vault.grant(), requester=SERVICE, scopes=frozenset(), min_valid=0.0, request_id="request-1"
+    )
     environ = {
         "VAULT_DATABASE_URL": database_url,
         "VAULT_ROOT_KEY_FILE": key_file(tmp_path, urlsafe_b64encode(bytes(32)).decode()),

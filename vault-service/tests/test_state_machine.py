@@ -28,8 +28,8 @@ from vault_service.application.errors import (
     ProviderUnavailableError,
     StorageUnavailableError,
 )
-from vault_service.application.ports import Requester
 from vault_service.domain.grant import Subject
+from vault_service.domain.usability import Requester
 
 BOB = Subject(ALICE.issuer, "bob-sub")
 PEOPLE = {person.sub: person for person in (ALICE, BOB)}
@@ -133,7 +133,7 @@ class Vaults(RuleBasedStateMachine):
                 self._replace(number)
             else:
                 if astray and isinstance(trouble.error, StorageUnavailableError):
-                    self._spooled[self._server.last_used] = vault.grants._spool
+                    self._spooled[self._server.last_used] = vault.refreshes._spool
         for visit in then:
             self._visit(grant, visit)
             self.books_agree()
@@ -190,7 +190,7 @@ class Vaults(RuleBasedStateMachine):
         if visit.tidied:
             self._tidy(vault)
         self._expire()
-        kept = [token for token, spool in self._spooled.items() if spool is vault.grants._spool]
+        kept = [token for token, spool in self._spooled.items() if spool is vault.refreshes._spool]
         young = self._is_young(grant)
         used, asked = [grant.session.uses[token] for token in kept], grant.session.uses.total()
         self._attempt(grant, vault)
@@ -200,12 +200,12 @@ class Vaults(RuleBasedStateMachine):
     def _replace(self, number: int) -> None:
         """Another process takes the place of one that was killed, with its spool."""
         dead, self._vaults[number] = self._vaults[number], replica.create(self._url, self._server)
-        self._vaults[number].grants._spool = dead.grants._spool
+        self._vaults[number].refreshes._spool = dead.refreshes._spool
         dead.close()
 
     def _tidy(self, vault: Replica) -> None:
-        vault.grants.replay_spool()
-        while vault.outbox.deliver_one():
+        vault.refreshes.replay_spool()
+        while vault.deliver.deliver_one():
             pass
 
     def _is_young(self, grant: Consented) -> bool:

@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from service_kit.outbound.session import Session
 from vault_service.adapters.provider import token_endpoint
+from vault_service.adapters.provider.time_limits import LimitedSession
 from vault_service.adapters.provider.token_endpoint import TokenEndpoint
 from vault_service.application.provider_errors import NotSentError, UncertainError
 
@@ -66,7 +66,7 @@ def _secured(connection: socket.socket, tls: ssl.SSLContext | None) -> socket.so
 def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[TokenEndpoint]:
     """A client whose requests are over after one second."""
     monkeypatch.setattr(token_endpoint, "TOTAL_TIMEOUT", 1.0)
-    with Session() as session:
+    with LimitedSession() as session:
         yield TokenEndpoint(session, "token-vault", "secret")
 
 

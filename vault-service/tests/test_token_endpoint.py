@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from service_kit.outbound.session import Session
+from vault_service.adapters.provider.time_limits import LimitedSession
 from vault_service.adapters.provider.token_endpoint import LONGEST_LIFE, TokenEndpoint
 from vault_service.application.provider_errors import (
     ClientRefusedError,
@@ -76,7 +76,7 @@ def server() -> Iterator[Server]:
 @pytest.fixture
 def endpoint() -> Iterator[TokenEndpoint]:
     """The client."""
-    with Session() as session:
+    with LimitedSession() as session:
         yield TokenEndpoint(session, "token vault", "s:ecret/")
 
 

@@ -10,7 +10,7 @@ from replica import Replica
 from vault_service.application.errors import StorageUnavailableError
 from vault_service.application.provider_errors import NotSentError, UncertainError
 
-INTENT, ROTATION, STORE, RECORD = "begin_refresh", "refresh", "_store_outcome", "issue"
+INTENT, ROTATION, STORE, RECORD = "begin", "refresh", "_store", "record"
 
 
 class Killed(BaseException):
@@ -38,7 +38,8 @@ class Trouble:
     @contextmanager
     def befalls(self, vault: Replica) -> Iterator[None]:
         """There is trouble in that process for the length of the block."""
-        holder: object = vault.provider if self.step == ROTATION else vault.grants
+        holders = {ROTATION: vault.provider, RECORD: vault.uses}
+        holder: object = holders.get(self.step, vault.refreshes)
         really: Callable[..., object] = getattr(holder, self.step)
 
         def break_down(*arguments: object) -> object:

@@ -18,14 +18,14 @@ class Subject:
     sub: str
 
 
-class Identity(NamedTuple):
+class TokenIdentity(NamedTuple):
     """Whom and what an access token is for, by its claims; empty where it does not say. client: the `azp`."""
 
     issuer: str
     sub: str
     client: str
 
-    def fits(self, other: "Identity") -> bool:
+    def fits(self, other: "TokenIdentity") -> bool:
         """Whether nothing that both say differs."""
         return all(mine == theirs for mine, theirs in zip(self, other, strict=True) if mine and theirs)
 

@@ -50,6 +50,6 @@ class Terms:
             return scopes
         return scopes | {self.offline_scope} if token_type is TokenType.OFFLINE else scopes - {self.offline_scope}
 
-    def is_as_asked(self, token_type: TokenType, granted: frozenset[str]) -> bool:
+    def is_as_requested(self, token_type: TokenType, granted: frozenset[str]) -> bool:
         """Whether the server has given that type: `offline` with its scope; `refresh` without, or it would outlive."""
         return self.offline_scope is None or (self.offline_scope in granted) is (token_type is TokenType.OFFLINE)

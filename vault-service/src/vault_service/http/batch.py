@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from service_kit.http.problems import Problem, problem_for
 from service_kit.process import logs
-from vault_service.application.ports import Requester
-from vault_service.application.refresh import Need
+from vault_service.application.refresh import TokenRequest
 from vault_service.domain.grant import AccessToken
+from vault_service.domain.usability import Requester
 from vault_service.http import callers
 from vault_service.http.problems import TABLE
 from vault_service.http.schemas import BatchedToken, BatchWish, issued_token
@@ -17,11 +17,11 @@ log = logs.get(__name__)
 
 def batched(vault: Vault, wish: BatchWish, requesters: Sequence[Requester]) -> list[BatchedToken]:
     """The results, in the order of the wish."""
-    needs: dict[int, Need] = {}
+    needs: dict[int, TokenRequest] = {}
     refused: dict[int, Exception] = {}
     for place, (wanted, requester) in enumerate(zip(wish.tokens, requesters, strict=True)):
         try:
-            needs[place] = Need(
+            needs[place] = TokenRequest(
                 grant_id=callers.grant_id(wanted.id),
                 requester=requester,
                 scopes=frozenset(),

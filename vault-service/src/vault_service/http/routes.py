@@ -9,7 +9,7 @@ from service_kit.http.app import authenticate, respond
 from service_kit.http.openapi import Api, Link
 from service_kit.process import logs
 from service_kit.tokens.bearer import Claims
-from vault_service.application.consent import Wish
+from vault_service.application.consent import ConsentOptions
 from vault_service.domain.grant import Limits
 from vault_service.http import callback, callers
 from vault_service.http.batch import batched
@@ -223,7 +223,7 @@ def _owner_routes(api: Api, vault: Vault) -> None:
         return respond(Revoked(status="revoked", persistent_token_id=grant_id))
 
 
-def _wish(vault: Vault, claims: Claims, wish: ConsentWish) -> Wish:
+def _wish(vault: Vault, claims: Claims, wish: ConsentWish) -> ConsentOptions:
     owner = callers.person(claims, vault.policy.mint_role)
     if wish.not_after is not UNSET and wish.not_after <= vault.now():
         raise inputs.invalid("/notAfter", "is in the past")
@@ -233,7 +233,7 @@ def _wish(vault: Vault, claims: Claims, wish: ConsentWish) -> Wish:
     allowed = vault.providers[provider].token_types
     if wish.token_type not in allowed:
         raise inputs.invalid("/tokenType", f"this provider allows {' and '.join(sorted(allowed))} only")
-    return Wish(
+    return ConsentOptions(
         owner=owner,
         client=claims.client,
         request_id=logs.request_id.get() or "",

@@ -13,10 +13,10 @@ import struct
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from vault_service.adapters.encryption.framing import joined
 from vault_service.adapters.encryption.keyring import Keyring
 from vault_service.adapters.encryption.root_key import KEY_BYTES
 from vault_service.application.errors import SealBrokenError
+from vault_service.domain.framing import joined
 from vault_service.domain.seal_context import SealContext
 
 _VERSION = 1

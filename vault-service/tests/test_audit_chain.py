@@ -71,7 +71,7 @@ def chain(vault: Replica, database_url: str, postgres_url: str) -> Iterator[Chai
         made = Chain(vault, superuser)
         for _ in range(3):
             made.write()
-            made.seal()
+            made.cover()
         yield made
 
 

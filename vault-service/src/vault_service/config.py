@@ -1,4 +1,4 @@
-"""The vault's settings, each with its documentation."""
+"""The settings of the vault, each with its documentation."""
 
 import os
 from collections.abc import Mapping
@@ -34,7 +34,7 @@ class VaultSettings:
     root_key: LocalRootKey = setting(
         "VAULT_ROOT_KEY_FILE",
         LocalRootKey.read,
-        "File with the root key: 32 random bytes in base64url, mode 0400. Lost, and every stored token is lost.",
+        "File with the root key: 32 random bytes in base64url, mode 0400. If you lose it, you lose every stored token.",
     )
     spool_dir: Path = setting(
         "VAULT_SPOOL_DIR",
@@ -45,13 +45,13 @@ class VaultSettings:
     redis_url: Secret | None = setting(
         "REDIS_URL",
         optional_secret,
-        "Redis or Valkey for access tokens that replicas share; may be absent.",
+        "Redis or Valkey for access tokens that replicas share; optional.",
         default="",
     )
     public_url: str = setting("PUBLIC_URL", url, "Where browsers reach the gateway.")
     issuer: str = setting("ISSUER", exact_url, "The authorization server's issuer, as its tokens name it.")
     issuer_internal_url: str | None = setting(
-        "ISSUER_INTERNAL_URL", optional_url, "Where the vault reaches the issuer, when that differs.", default=""
+        "ISSUER_INTERNAL_URL", optional_url, "Where the vault reaches the issuer, if that differs.", default=""
     )
     client_id: str = setting("VAULT_CLIENT_ID", text, "The vault's client at the issuer.", default="token-vault")
     client_secret: Secret | None = setting(
@@ -60,10 +60,10 @@ class VaultSettings:
     provider_file: Providers | None = setting(
         "VAULT_PROVIDERS_FILE",
         optional_providers,
-        "TOML file of the authorization servers that consents are asked of, instead of that one client.",
+        "TOML file of the authorization servers for consents, instead of that one client.",
         default="",
     )
-    audience: str = setting("VAULT_AUDIENCE", text, "The `aud` of tokens that callers bring.", default="token-vault")
+    audience: str = setting("VAULT_AUDIENCE", text, "The `aud` of the tokens that callers send.", default="token-vault")
     browser_clients: frozenset[str] = setting(
         "VAULT_BROWSER_CLIENTS",
         words,
@@ -73,11 +73,11 @@ class VaultSettings:
     owner_clients: frozenset[str] = setting(
         "VAULT_OWNER_CLIENTS",
         words,
-        "Clients with which owners may fetch access tokens for themselves; never a browser's.",
+        "Clients through which owners may get access tokens for themselves; none that runs in a browser.",
         default="",
     )
     mint_role: str = setting(
-        "VAULT_MINT_ROLE", text, "The client role that a service needs to fetch access tokens.", default="token:mint"
+        "VAULT_MINT_ROLE", text, "The client role that a service needs to get access tokens.", default="token:mint"
     )
     default_services: frozenset[str] = setting(
         "VAULT_DEFAULT_SERVICES",
@@ -86,12 +86,12 @@ class VaultSettings:
         default="task-service",
     )
     grant_days: int = setting(
-        "VAULT_GRANT_DAYS", whole(1, 36500), "Days for which a grant that is over can still be looked at.", default="90"
+        "VAULT_GRANT_DAYS", whole(1, 36500), "Days for which owners can still see a grant that has ended.", default="90"
     )
     audit_retention_days: int = setting(
         "VAULT_AUDIT_RETENTION_DAYS",
         whole(0, 36500),
-        "Age at which `vault-service audit prune` removes lines; 0: never.",
+        "Age in days at which `vault-service audit prune` removes lines; 0: never.",
         default="0",
     )
     threads: int = setting("WEB_THREADS", whole(1, 256), "Threads of each process; sizes the pools.", default="8")
@@ -99,7 +99,7 @@ class VaultSettings:
 
     @property
     def providers(self) -> Providers:
-        """Those of the file, or the issuer under the name `default`. Raises SettingsError."""
+        """The providers of the file, or the issuer under the name `default`. Raises SettingsError."""
         if self.provider_file is not None:
             return self.provider_file
         if self.client_secret is None:
@@ -127,7 +127,7 @@ def migration_database_url(environ: Mapping[str, str] = os.environ) -> Secret:
     """PostgreSQL URL of the role that owns the schema. Raises SettingsError."""
 
     @dataclass(frozen=True)
-    class Migration:
+    class MigrationSettings:
         url: Secret = setting("VAULT_MIGRATION_DATABASE_URL", secret, "PostgreSQL URL of the schema's owner.")
 
-    return load(Migration, environ).url
+    return load(MigrationSettings, environ).url

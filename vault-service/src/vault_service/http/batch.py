@@ -1,4 +1,4 @@
-"""Many tokens in one answer: for each its token, or the problem that asking for it alone would have met."""
+"""Many tokens in one answer: for each id its token, or the problem that a request for it alone would have had."""
 
 from collections.abc import Sequence
 
@@ -16,21 +16,21 @@ log = logs.get(__name__)
 
 
 def batched(vault: Vault, wish: BatchWish, requesters: Sequence[Requester]) -> list[BatchedToken]:
-    """The results, in the order of the wish."""
-    needs: dict[int, TokenRequest] = {}
+    """The results, in the order of the request."""
+    requests: dict[int, TokenRequest] = {}
     refused: dict[int, Exception] = {}
     for place, (wanted, requester) in enumerate(zip(wish.tokens, requesters, strict=True)):
         try:
-            needs[place] = TokenRequest(
+            requests[place] = TokenRequest(
                 grant_id=callers.grant_id(wanted.id),
                 requester=requester,
                 scopes=frozenset(),
                 min_valid=float(wish.min_valid),
                 request_id=logs.request_id.get() or "",
             )
-        except Exception as error:  # noqa: BLE001 - it is this one's result
+        except Exception as error:  # noqa: BLE001 - it is the result for this id
             refused[place] = error
-    issued = zip(needs, vault.issue_many.issue(list(needs.values())), strict=True)
+    issued = zip(requests, vault.issue_many.issue(list(requests.values())), strict=True)
     outcomes: dict[int, AccessToken | Exception] = {**refused, **dict(issued)}
     return [_result(vault, wanted.id, outcomes[place]) for place, wanted in enumerate(wish.tokens)]
 

@@ -1,6 +1,6 @@
-"""The browser's way back from the authorization server: always a redirect to the page, whatever happened.
+"""The callback, where the browser returns from the authorization server. It always redirects to the page.
 
-The target is fixed; nothing that a caller sends chooses where the browser goes.
+The target is fixed: no parameter of the request chooses where the browser goes.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ COOKIE_SECONDS = 600
 
 
 def receive(consent: OfflineConsent) -> Response:
-    """Complete the consent; the browser goes to the page with the token's id, or with the code of what went wrong."""
+    """Complete the consent and redirect to the page, with the persistent token id or with a problem code."""
     state = request.args.get("state", "")
     try:
         granted = consent.complete(
@@ -46,12 +46,12 @@ def receive(consent: OfflineConsent) -> Response:
 
 
 def cookie_name(state: str) -> str:
-    """A name for each request, so that two consents in one browser do not disturb each other."""
+    """A name for each consent request, so that two in one browser do not interfere."""
     return f"consent_{hashlib.sha256(state.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}"
 
 
 def binding_cookie(started: ConsentStarted, *, secure: bool) -> str:
-    """The Set-Cookie value that ties this browser to the request."""
+    """The Set-Cookie value that binds this browser to the consent request."""
     return _cookie(started.state, started.browser_secret or "", COOKIE_SECONDS, secure=secure)
 
 

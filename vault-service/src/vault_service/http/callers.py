@@ -1,4 +1,4 @@
-"""Who may do what: from verified claims to the vault's words."""
+"""Who may do what: from verified claims to requesters and owners."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,16 +17,16 @@ from vault_service.http.schemas import TokenQuery
 
 @dataclass(frozen=True)
 class Policy:
-    """The clients and the role that settings name."""
+    """The clients and the role that the settings name."""
 
     browser_clients: frozenset[str]
     owner_clients: frozenset[str]
     mint_role: str
 
     def requester(self, claims: Claims, subject: str | None) -> Requester:
-        """Who asks for an access token: a service for an owner that it names, or the owner with an allowed client.
+        """Who requests an access token: a service for the owner that it names, or the owner through an allowed client.
 
-        Raises ServiceNotAllowedError for everybody else; the problem 422 `invalid_input` when a service names no owner.
+        Raises ServiceNotAllowedError for all others. Problem: 422 `invalid_input` when a service names no owner.
         """
         if claims.client in self.browser_clients:
             raise ServiceNotAllowedError
@@ -40,7 +40,7 @@ class Policy:
 
 
 def need(query: TokenQuery, policy: Policy, claims: Claims, request_id: str) -> TokenRequest:
-    """What a caller of `access-token` asks for. Raises what `Policy.requester`, `grant_id` and `parse_scope` raise."""
+    """The request of a caller of `access-token`. Raises what `Policy.requester`, `grant_id` and `parse_scope` raise."""
     return TokenRequest(
         grant_id=grant_id(query.id),
         requester=policy.requester(claims, query.subject),
@@ -51,12 +51,12 @@ def need(query: TokenQuery, policy: Policy, claims: Claims, request_id: str) -> 
 
 
 def owner(claims: Claims) -> Subject:
-    """The person behind a person's token."""
+    """The person whose token was verified."""
     return Subject(claims.issuer, claims.subject)
 
 
 def person(claims: Claims, mint_role: str) -> Subject:
-    """The person who calls; a service account owns nothing here. Problem: 403 `forbidden`."""
+    """The person who calls. Problem: 403 `forbidden` for a service account, which owns no grants."""
     if mint_role in claims.roles:
         raise Problem(403, "forbidden", "This is for people; a service cannot do it.")
     return owner(claims)
@@ -64,7 +64,7 @@ def person(claims: Claims, mint_role: str) -> Subject:
 
 @lru_cache(maxsize=4096)
 def grant_id(text: str) -> UUID:
-    """A grant's id from the wire; what is no UUID in its canonical form names no grant."""
+    """The grant id in a `persistent_token_id`. Raises GrantNotFoundError for anything but a canonical UUID."""
     try:
         parsed = UUID(text)
     except ValueError:

@@ -103,7 +103,7 @@ format: .venv/dev ## Format the Python sources
 	@$(BIN)/ruff format --quiet . && $(BIN)/ruff check --quiet --fix .
 
 .PHONY: docs
-docs: .venv/dev ## Write docs/settings.md and docs/alerts.md from what they tell of
+docs: .venv/dev ## Write what is generated: docs/settings.md, docs/alerts.md, docs/openapi/
 	@$(BIN)/python docs/generate.py
 
 .PHONY: lock

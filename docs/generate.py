@@ -1,17 +1,24 @@
-"""Writes the pages that are made from something else: `make docs`. `--check` only says whether they are current.
+"""Writes the documents that are generated: `make docs`. With `--check` it only compares them.
 
-docs/settings.md comes from the services' declarations, docs/alerts.md from the rules that Prometheus gets.
+docs/settings.md comes from the services' declarations, docs/alerts.md from Prometheus' rules, and docs/openapi/*.json
+from the services' routes.
 """
 
 import dataclasses
+import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import yaml
 
 import task_service.config
+import task_service.http.routes
 import vault_service.config
+import vault_service.http.routes
+from service_kit.http.openapi import Api
+from task_service.http.service import Service
+from vault_service.http.vault import Vault
 
 DOCS = Path(__file__).parent
 ALERTS = DOCS.parent / "deploy" / "observability" / "alerts.yml"
@@ -90,19 +97,36 @@ def _alert(rule: dict[str, Any]) -> str:
     return f"| {name}<br>`{expression}`{after} | {meaning} | {action} |"
 
 
+def openapi(api: Api) -> str:
+    """docs/openapi/*.json: an API's OpenAPI document without the words of one installation."""
+    return json.dumps(api.document(), indent=2, ensure_ascii=False) + "\n"
+
+
+_NOT_WIRED = object()
+"""Stands for a wired service: declaring routes needs none, and no view is called here."""
 _SERVER_NAMES = {name for name, _, _ in SERVER}
 
 
 def main() -> int:
     """Write the pages, or compare them; the exit status."""
-    pages = {DOCS / "settings.md": settings(), DOCS / "alerts.md": alerts()}
+    pages = {
+        DOCS / "settings.md": settings(),
+        DOCS / "alerts.md": alerts(),
+        DOCS / "openapi" / "vault.json": openapi(vault_service.http.routes.create_api(cast(Vault, _NOT_WIRED))),
+        DOCS / "openapi" / "tasks.json": openapi(task_service.http.routes.create_api(cast(Service, _NOT_WIRED))),
+    }
     if "--check" not in sys.argv[1:]:
         for path, text in pages.items():
+            path.parent.mkdir(exist_ok=True)
             path.write_text(text, encoding="utf-8")
         return 0
-    behind = [path.name for path, text in pages.items() if path.read_text(encoding="utf-8") != text]
+    behind = [
+        str(path.relative_to(DOCS))
+        for path, text in pages.items()
+        if not path.exists() or path.read_text(encoding="utf-8") != text
+    ]
     if behind:
-        sys.stderr.write(f"{' and '.join(behind)} in docs/: behind what they are made from: make docs\n")
+        sys.stderr.write(f"out of date in docs/: {', '.join(behind)}; run make docs\n")
     return 1 if behind else 0
 
 

@@ -20,7 +20,9 @@ import threading
 import time
 from collections import deque
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import Protocol
 
 from local_stack.progress import ProgressLine, duration, remaining
@@ -65,7 +67,7 @@ class PipProgress:
 
     def __init__(self, arguments: Sequence[str], site_packages: Path, downloads: Path) -> None:
         """downloads: the folder that pip uses for temporary files; the size of the current download is read there."""
-        pairs = list(zip(arguments, arguments[1:], strict=False))
+        pairs = list(pairwise(arguments))
         self._total = sum(_pins(Path(value)) for name, value in pairs if name == "-r") + arguments.count("-e")
         self._site_packages = site_packages
         self._downloads = downloads
@@ -154,17 +156,19 @@ def _size(path: Path) -> int:
 
 
 def _locked(lock_file: Path) -> int:
-    """The packages of a lock file that npm installs on this machine."""
+    """The packages of a lock file that npm installs on this machine. Optional ones are for certain systems only."""
     here = {
         "os": sys.platform,
-        "cpu": {"x86_64": "x64", "amd64": "x64", "aarch64": "arm64"}.get(platform.machine().lower(), platform.machine()),
+        "cpu": {"x86_64": "x64", "amd64": "x64", "aarch64": "arm64"}.get(
+            platform.machine().lower(), platform.machine()
+        ),
         "libc": "glibc" if platform.libc_ver()[0] == "glibc" else "musl",
     }
     packages = json.loads(lock_file.read_text(encoding="utf-8"))["packages"]
     return sum(
         all(value in package.get(name, [value]) for name, value in here.items())
         for folder, package in packages.items()
-        if folder
+        if folder and ("os" in package or not package.get("optional"))
     )
 
 
@@ -176,17 +180,15 @@ def follow(what: str, command: Sequence[str], progress: Progress, environ: dict[
         command, env=environ, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
 
-    def read() -> None:
-        for text in process.stdout or ():
-            last.append(text.rstrip())
-            progress.read(text)
-
-    reader = threading.Thread(target=read, daemon=True)
-    reader.start()
+    texts: SimpleQueue[str | None] = SimpleQueue()  # None: the output has ended
+    threading.Thread(target=_read, args=(process, texts), daemon=True).start()
+    line.show(f"  … {what}")
     try:
-        while reader.is_alive():
+        while (text := _next(texts)) is not None:
+            if text:
+                last.append(text.rstrip())
+                progress.read(text)
             line.show(_text(what, progress, time.monotonic() - started))
-            reader.join(TICK_SECONDS)
         status = process.wait()
     except KeyboardInterrupt:
         process.terminate()
@@ -197,6 +199,21 @@ def follow(what: str, command: Sequence[str], progress: Progress, environ: dict[
     else:
         line.keep(f"  ✓ {what:<24}{duration(time.monotonic() - started):>8}")
     return status
+
+
+def _read(process: "subprocess.Popen[str]", texts: "SimpleQueue[str | None]") -> None:
+    with process:
+        for text in process.stdout or ():
+            texts.put(text)
+    texts.put(None)
+
+
+def _next(texts: "SimpleQueue[str | None]") -> str | None:
+    """The next line; empty when there is none for a while."""
+    try:
+        return texts.get(timeout=TICK_SECONDS)
+    except Empty:
+        return ""
 
 
 def _text(what: str, progress: Progress, elapsed: float) -> str:

@@ -70,4 +70,5 @@ def remaining(fraction: float, elapsed: float) -> str:
     """
     if elapsed < ESTIMATE_AFTER or fraction <= 0:
         return ""
-    return f"about {duration(max(1.0, round(elapsed * (1 - fraction) / fraction)))} left"
+    seconds = max(1, round(elapsed * (1 - fraction) / fraction))
+    return f"about {seconds} s left" if seconds < 60 else f"about {duration(seconds)} left"

@@ -103,7 +103,7 @@ format: .venv/dev ## Format the Python sources
 	@$(BIN)/ruff format --quiet . && $(BIN)/ruff check --quiet --fix .
 
 .PHONY: docs
-docs: .venv/dev ## Write docs/settings.md and docs/alerts.md from what they tell of
+docs: .venv/dev ## Generate docs/settings.md, docs/alerts.md and the map in docs/architecture.md
 	@$(BIN)/python docs/generate.py
 
 .PHONY: lock

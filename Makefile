@@ -103,7 +103,7 @@ format: .venv/dev ## Format the Python sources
 	@$(BIN)/ruff format --quiet . && $(BIN)/ruff check --quiet --fix .
 
 .PHONY: docs
-docs: .venv/dev ## Write what is generated: docs/settings.md, docs/alerts.md, docs/openapi/
+docs: .venv/dev ## Generate settings, alerts, the API documents and the map in docs/architecture.md
 	@$(BIN)/python docs/generate.py
 
 .PHONY: lock

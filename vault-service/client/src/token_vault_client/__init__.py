@@ -22,8 +22,6 @@ from token_vault_client.errors import (
 )
 from token_vault_client.model import AccessToken, Grant
 
-__version__ = "0.1.0"
-
 __all__ = [
     "AccessToken",
     "ClientCredentials",

@@ -1,7 +1,11 @@
-"""Writes the documents that are generated: `make docs`. With `--check` it only compares them.
+"""Writes the generated pages of docs/: `make docs`. With `--check` it only compares them with their sources.
 
-docs/settings.md comes from the services' declarations, docs/alerts.md from Prometheus' rules, and docs/openapi/*.json
-from the services' routes.
+| page | source |
+|---|---|
+| docs/settings.md | the services' `config.py` |
+| docs/alerts.md | deploy/observability/alerts.yml |
+| docs/openapi/*.json | the services' routes |
+| docs/architecture.md, between its `generated` comments | the folders, and the imports between packages (`tree.py`) |
 """
 
 import dataclasses
@@ -10,6 +14,7 @@ import sys
 from pathlib import Path
 from typing import Any, cast
 
+import tree
 import yaml
 
 import task_service.config
@@ -25,32 +30,40 @@ ALERTS = DOCS.parent / "deploy" / "observability" / "alerts.yml"
 
 SETTINGS_HEAD = """# Settings
 
-Written by `make docs` from the code; `make lint` refuses a page that is behind. Any `NAME` may be given as `NAME_FILE`
-instead, the path of a file whose content is the value: that is how secrets should come. A service that cannot use its
-settings names every faulty one in one line and ends with status 78."""
+This page is generated from the code by `make docs`; `make lint` compares the two. You can set `NAME_FILE` instead of
+any `NAME`: the path of a file that contains the value. Pass secrets this way. A service with invalid settings prints
+all of them in one line and exits with status 78."""
 
 ALERTS_HEAD = """# Alerts
 
-Written by `make docs` from `deploy/observability/alerts.yml`, which Prometheus reads as it is (with Kubernetes'
-operator: as a `PrometheusRule`). What else deserves an alert depends on what runs beside the vault: that PostgreSQL
-archives its WAL (`pg_stat_archiver.failed_count` grows), that its disk is not full, that the certificate before the
-gateway is not about to expire.
+This page is generated from `deploy/observability/alerts.yml` by `make docs`. Prometheus reads that file as it is; for
+the Prometheus operator of Kubernetes, convert it to a `PrometheusRule` ([how](../deploy/kubernetes/README.md)).
 
-| alert | it means | do |
+Add alerts for the systems around the vault:
+
+- PostgreSQL fails to archive its WAL: `pg_stat_archiver.failed_count` grows.
+- The disk of PostgreSQL is nearly full.
+- The gateway's TLS certificate is about to expire.
+
+| alert | meaning | what to do |
 |---|---|---|"""
 
 SERVER = (
     ("BIND", "`127.0.0.1:8000`", "host:port of the API."),
-    ("METRICS_BIND", "", "host:port of the metrics; none without it. A worker has it too. Never to be routed."),
-    ("WEB_WORKERS", "`2`", "Processes."),
-    ("WEB_THREADS", "`8`", "Threads of each process; sizes the connection pools."),
+    (
+        "METRICS_BIND",
+        "",
+        "host:port of the metrics; none by default. A worker has this setting too. Do not expose it.",
+    ),
+    ("WEB_WORKERS", "`2`", "Number of processes."),
+    ("WEB_THREADS", "`8`", "Threads in each process. The connection pools have the same size."),
 )
 MIGRATIONS = {"VAULT_MIGRATION_DATABASE_URL": "vault-service", "TASK_MIGRATION_DATABASE_URL": "task-service"}
 
 
 def settings() -> str:
     """docs/settings.md."""
-    parts = [SETTINGS_HEAD, "\n## Both APIs' gunicorn\n", _table(SERVER)]
+    parts = [SETTINGS_HEAD, "\n## gunicorn, of both APIs\n", _table(SERVER)]
     for title, declared in (
         ("The vault", vault_service.config.Settings),
         ("The task service, API and workers", task_service.config.Settings),
@@ -60,7 +73,7 @@ def settings() -> str:
     parts.append(
         _table(
             tuple(
-                (name, "**needed**", f"PostgreSQL URL of the schema's owner, for `{service} migrate`.")
+                (name, "**required**", f"PostgreSQL URL of the schema's owner, for `{service} migrate`.")
                 for name, service in MIGRATIONS.items()
             )
         )
@@ -70,7 +83,7 @@ def settings() -> str:
 
 def _row(field: "dataclasses.Field[object]") -> tuple[str, str, str]:
     default = field.metadata["default"]
-    shown = "**needed**" if default is None else f"`{default}`" if default else ""
+    shown = "**required**" if default is None else f"`{default}`" if default else ""
     return field.metadata["name"], shown, field.metadata["doc"]
 
 
@@ -80,7 +93,7 @@ def _table(rows: tuple[tuple[str, str, str], ...]) -> str:
         for name, default, doc in rows
         if name not in _SERVER_NAMES or rows is SERVER
     ]
-    return "\n".join(["| name | default | |", "|---|---|---|", *lines, ""])
+    return "\n".join(["| name | default | meaning |", "|---|---|---|", *lines, ""])
 
 
 def alerts() -> str:
@@ -107,6 +120,16 @@ _NOT_WIRED = object()
 _SERVER_NAMES = {name for name, _, _ in SERVER}
 
 
+def architecture() -> str:
+    """docs/architecture.md with its generated parts made anew; the rest stays."""
+    text = (DOCS / "architecture.md").read_text(encoding="utf-8")
+    for name, part in (("folders", f"```\n{tree.folders()}\n```"), ("imports", tree.arrows())):
+        begin, end = f"<!-- generated: {name} -->\n", f"<!-- end: {name} -->"
+        before, rest = text.split(begin)
+        text = f"{before}{begin}\n{part}\n\n{end}{rest.split(end)[1]}"
+    return text
+
+
 def main() -> int:
     """Write the pages, or compare them; the exit status."""
     pages = {
@@ -114,6 +137,7 @@ def main() -> int:
         DOCS / "alerts.md": alerts(),
         DOCS / "openapi" / "vault.json": openapi(vault_service.http.routes.create_api(cast(Vault, _NOT_WIRED))),
         DOCS / "openapi" / "tasks.json": openapi(task_service.http.routes.create_api(cast(Service, _NOT_WIRED))),
+        DOCS / "architecture.md": architecture(),
     }
     if "--check" not in sys.argv[1:]:
         for path, text in pages.items():
@@ -126,7 +150,7 @@ def main() -> int:
         if not path.exists() or path.read_text(encoding="utf-8") != text
     ]
     if behind:
-        sys.stderr.write(f"out of date in docs/: {', '.join(behind)}; run make docs\n")
+        sys.stderr.write(f"out of date in docs/: {', '.join(behind)}. Run `make docs`.\n")
     return 1 if behind else 0
 
 

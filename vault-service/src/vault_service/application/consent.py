@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
-from vault_service.application.errors import ConsentError, VaultError
+from vault_service.application.errors import CONSENT_INVALID, PROVIDER_UNAVAILABLE, ConsentError, VaultError
 from vault_service.application.ports.consent import ClaimedConsent, ConsentRequest, Consents, NewGrant
 from vault_service.application.ports.provider import Provider, TokenAnswer
 from vault_service.application.ports.runtime import AccessTokens, Clock
@@ -142,7 +142,7 @@ class OfflineConsent:
             raise ConsentError(refused.failure.value, claimed.task_id) from refused
         except ProviderError as error:
             self._record_failure(claimed, callback, Failure.PROVIDER_ERROR)
-            code = "provider_unavailable" if isinstance(error, NotSentError) else "provider_error"
+            code = PROVIDER_UNAVAILABLE if isinstance(error, NotSentError) else Failure.PROVIDER_ERROR.value
             raise ConsentError(code, claimed.task_id) from error
         return ConsentGranted(claimed.grant_id, claimed.task_id)
 
@@ -184,7 +184,7 @@ class OfflineConsent:
             raise
         if not is_active:  # its owner revoked the grant meanwhile
             self._consents.discard(claimed, answer)
-            raise ConsentError("consent_invalid", claimed.task_id)
+            raise ConsentError(CONSENT_INVALID, claimed.task_id)
         expires_at = entry.at.timestamp() + answer.expires_in
         token = AccessToken(answer.access_token, expires_at, answer.expires_in, answer.scopes)
         self._access_tokens.put(claimed.grant_id, frozenset(), token)

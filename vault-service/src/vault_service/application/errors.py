@@ -19,6 +19,11 @@ Each docstring is the default message.
 from vault_service.domain.grant import Failure
 from vault_service.domain.usability import Obstacle, Refusal
 
+CONSENT_INVALID = "consent_invalid"
+"""Code of a ConsentError: the `state` is unknown or used, or the browser's cookie is missing."""
+PROVIDER_UNAVAILABLE = "provider_unavailable"
+"""Code of a ConsentError, and the outcome of a check, when the authorization server cannot be reached."""
+
 
 class VaultError(Exception):
     """The vault could not do what was requested."""

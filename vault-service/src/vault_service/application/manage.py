@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from uuid import UUID
 
-from vault_service.application.errors import GrantUnusableError
+from vault_service.application.errors import PROVIDER_UNAVAILABLE, GrantUnusableError
 from vault_service.application.ports.manage import AuditLines, GrantChecks, OwnedGrants
 from vault_service.application.ports.runtime import Clock
 from vault_service.application.refresh import Refresher, TokenRequest
@@ -71,7 +71,7 @@ class ManageGrants:
             min_valid=0.0,
             request_id=request_id,
         )
-        outcome = "provider_unavailable"
+        outcome = PROVIDER_UNAVAILABLE
         try:
             self._refresher.check(request, grant.provider)
             outcome = "ok"

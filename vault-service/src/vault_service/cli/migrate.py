@@ -10,9 +10,7 @@ from vault_service.adapters.postgres.database import MIGRATIONS
 def add(commands: "argparse._SubParsersAction[Any]") -> None:
     """Register the command."""
     parser = commands.add_parser("migrate", help="bring the schema of the database up to date, as its owner")
-    parser.add_argument(
-        "--pre-only", action="store_true", help="only what the running version can live with"
-    )
+    parser.add_argument("--pre-only", action="store_true", help="only what the running version can live with")
     parser.set_defaults(run=run)
 
 

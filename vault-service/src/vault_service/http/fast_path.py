@@ -47,7 +47,7 @@ class CachedTokens:
         if claims is None:
             return None
         query = inputs.parsed_query(head.query.encode(), TokenQuery)
-        need = callers.need(
+        need = callers.token_request(
             query, self._vault.policy, claims, http.request_id_from(head.fields.get("X-REQUEST-ID", ""))
         )
         token = self._vault.issue.remembered(need)

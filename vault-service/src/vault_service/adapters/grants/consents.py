@@ -11,7 +11,7 @@ from vault_service.adapters.encryption.sealing import Sealer
 from vault_service.adapters.grants.grant_rows import new_grant_row
 from vault_service.adapters.grants.grant_tokens import GrantTokens
 from vault_service.adapters.grants.outbox import Discarded, Outbox
-from vault_service.application.errors import ConsentError
+from vault_service.application.errors import CONSENT_INVALID, ConsentError
 from vault_service.application.ports.consent import ClaimedConsent, ConsentRequest, NewGrant
 from vault_service.application.ports.provider import TokenAnswer
 from vault_service.domain import seal_context
@@ -55,8 +55,8 @@ class PostgresConsents:
         if row is None:
             unclaimed = self._database.one(_QUERIES["unclaimed"], parameters)
             if unclaimed is None or not unclaimed[0]:
-                raise ConsentError("consent_invalid")
-            raise ConsentError("consent_expired", unclaimed[1])
+                raise ConsentError(CONSENT_INVALID)
+            raise ConsentError(Failure.CONSENT_EXPIRED.value, unclaimed[1])
         grant_id, issuer, subject, provider, token_type, task_id, browser_bound, sealed = row
         owner = Subject(issuer, subject)
         secrets = self._sealer.open(sealed, seal_context.consent_secrets(state_hash, owner))

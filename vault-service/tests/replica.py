@@ -1,4 +1,4 @@
-"""One process of the vault, wired for a test, and the words that tests are told in."""
+"""One process of the vault, wired for a test, and helpers with which tests use it."""
 
 import tempfile
 from collections.abc import Mapping
@@ -44,7 +44,7 @@ THREADS = 16
 
 @dataclass
 class Replica:
-    """One process of the vault. Several of them share a database."""
+    """One process of the vault. Several can share a database."""
 
     databases: tuple[Database, Database]
     keyring: Keyring
@@ -59,13 +59,13 @@ class Replica:
     uses: Uses
 
     def close(self) -> None:
-        """Let go of its connections."""
+        """Close its connections."""
         self.uses.close()
         for database in self.databases:
             database.close()
 
     def grant(self, **limits: object) -> UUID:
-        """An active grant of Alice's."""
+        """The id of an active grant of Alice."""
         started = self.consent.request(wish(**limits))
         self.consent.complete(answer(started.state, self.provider))
         return started.grant_id
@@ -78,7 +78,7 @@ class Replica:
         scopes: frozenset[str] = frozenset(),
         min_valid: float = 0.0,
     ) -> AccessToken:
-        """Ask for an access token."""
+        """Request an access token."""
         return self.issuing.issue(
             TokenRequest(
                 grant_id=grant_id, requester=requester, scopes=scopes, min_valid=min_valid, request_id="request-1"
@@ -87,7 +87,7 @@ class Replica:
 
 
 def wish(**limits: object) -> ConsentOptions:
-    """What Alice asks for."""
+    """Alice's consent options."""
     return ConsentOptions(
         owner=ALICE,
         client="task-ui",
@@ -102,7 +102,7 @@ def wish(**limits: object) -> ConsentOptions:
 
 
 def answer(state: str, provider: ScriptedProvider, **changes: str | None) -> Callback:
-    """The callback after a consent."""
+    """The parameters of the callback after a consent."""
     given: dict[str, str | None] = {"code": "code", "error": None, "unverified_issuer": provider.issuer}
     given |= {"browser_secret": None, **changes}
     return Callback(unverified_state=state, request_id="request-2", **given)

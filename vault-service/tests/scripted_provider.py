@@ -1,4 +1,4 @@
-"""An authorization server in memory: rotates refresh tokens, notices their reuse, and fails as it is told."""
+"""An authorization server in memory: it rotates refresh tokens, detects their reuse, and fails as scripted."""
 
 import threading
 from collections import deque
@@ -42,15 +42,15 @@ class ScriptedProvider:
         self._lock = threading.Lock()
 
     def paused_for(self) -> float:
-        """Never: there is no breaker before it."""
+        """Always 0: this server has no breaker before it."""
         return 0.0
 
     def authorization_url(self, *, state: str, nonce: str, code_challenge: str, scopes: frozenset[str]) -> str:
-        """Where the person would go."""
+        """Where the person would consent."""
         return f"{self.issuer}/auth?state={state}&nonce={nonce}&code_challenge={code_challenge}&scope={sorted(scopes)}"
 
     def check_issuer(self, unverified_issuer: str | None) -> bool:
-        """Whether it is us."""
+        """True for this server's issuer."""
         return unverified_issuer == self.issuer
 
     def redeem(self, code: str, code_verifier: str, nonce: str) -> tuple[Subject, TokenAnswer]:
@@ -60,7 +60,7 @@ class ScriptedProvider:
         return self.person, self._answer()
 
     def refresh(self, token: RefreshToken, scopes: frozenset[str] | None, begun: float = 0.0) -> TokenAnswer:
-        """Use a refresh token: spent by use, the session ends when one is used too often."""
+        """Use a refresh token. The session ends when one is used too often."""
         step = self.script.popleft() if self.script else None
         if isinstance(step, ProviderError):
             raise step

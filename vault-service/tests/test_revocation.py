@@ -1,4 +1,4 @@
-"""Revocation: here at once, at the authorization server through the outbox, and never at a sibling's expense."""
+"""Revocation: here at once, at the authorization server through the outbox, and never of another grant."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,12 +16,12 @@ BOB = Subject(ALICE.issuer, "bob-sub")
 
 
 def revoke(vault: Replica, grant_id: object) -> None:
-    """As its owner."""
+    """Revoke the grant as its owner."""
     vault.manage.revoke(grant_id, ALICE, "task-ui", "request-3")  # type: ignore[arg-type]
 
 
-def test_it_is_sent_and_written_down(vault: Replica, rows: Rows) -> None:
-    """The token is sent once, and nothing of it is kept."""
+def test_a_revocation_is_sent_and_recorded(vault: Replica, rows: Rows) -> None:
+    """The token is sent once, and the row keeps nothing of it."""
     grant_id = vault.grant()
     revoke(vault, grant_id)
     delivery = vault.deliver.deliver_one()
@@ -37,16 +37,16 @@ def test_it_is_sent_and_written_down(vault: Replica, rows: Rows) -> None:
     ]
 
 
-def test_twice_is_once(vault: Replica, rows: Rows) -> None:
-    """Idempotent."""
+def test_revoking_twice_is_revoking_once(vault: Replica, rows: Rows) -> None:
+    """Revoking is idempotent."""
     grant_id = vault.grant()
     revoke(vault, grant_id)
     revoke(vault, grant_id)
     assert rows("select count(*) from revocations") == [(1,)]
 
 
-def test_a_server_that_is_away_is_tried_again(vault: Replica, rows: Rows, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Later and later, until it is done."""
+def test_an_unreachable_server_is_tried_again(vault: Replica, rows: Rows, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The delays grow until it succeeds."""
     grant_id = vault.grant()
     revoke(vault, grant_id)
 
@@ -64,8 +64,8 @@ def test_a_server_that_is_away_is_tried_again(vault: Replica, rows: Rows, monkey
     assert rows("select attempts, outcome from revocations") == [(2, "revoked")]
 
 
-def test_only_the_owner_can(vault: Replica) -> None:
-    """Another person's looks like none."""
+def test_only_the_owner_can_revoke(vault: Replica) -> None:
+    """Another person's grant is not found."""
     grant_id = vault.grant()
     for owner, which in ((BOB, grant_id), (ALICE, uuid4())):
         with pytest.raises(GrantNotFoundError):
@@ -86,8 +86,8 @@ def test_a_session_is_revoked_with_its_last_grant(vault: Replica, rows: Rows) ->
     assert len(vault.provider.revoked) == 1
 
 
-def test_a_stranger_who_followed_a_link_keeps_what_is_his(vault: Replica) -> None:
-    """His token is not kept, and not revoked either: his own grant lives on the same session."""
+def test_a_stranger_who_followed_a_link_keeps_their_session(vault: Replica) -> None:
+    """The stranger's token is neither kept nor revoked: the stranger's own grant lives on that session."""
     vault.provider.session = "bobs-browser"
     vault.provider.person = BOB
     started = vault.consent.request(replace(wish(), owner=BOB))

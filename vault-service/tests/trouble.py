@@ -1,4 +1,4 @@
-"""What can go wrong in the middle of a refresh, told by the step that it befalls."""
+"""Failures during a refresh, by the step at which they occur."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,12 +14,12 @@ INTENT, ROTATION, STORE, RECORD = "begin", "refresh", "_store", "record"
 
 
 class Killed(BaseException):
-    """kill -9: no handler of the vault's sees it."""
+    """Stands for kill -9: no handler of the vault catches it."""
 
 
 @dataclass(frozen=True)
 class Trouble:
-    """What goes wrong at a step of a refresh, before it or after it is done."""
+    """A failure before or after one step of a refresh."""
 
     step: str
     after: bool
@@ -27,17 +27,17 @@ class Trouble:
 
     @property
     def leaves_unknown(self) -> bool:
-        """Whether the token is used and the outcome is not stored."""
+        """True when the token is used and the outcome is not stored."""
         return (self.step, self.after) in {(ROTATION, True), (STORE, False)}
 
     @property
     def is_after_the_record(self) -> bool:
-        """Whether a token is recorded as issued that nobody gets."""
+        """True when a token is recorded as issued although no caller gets it."""
         return (self.step, self.after) == (RECORD, True)
 
     @contextmanager
     def befalls(self, vault: Replica) -> Iterator[None]:
-        """There is trouble in that process for the length of the block."""
+        """The failure occurs in that process during the block."""
         holders = {ROTATION: vault.provider, RECORD: vault.uses}
         holder: object = holders.get(self.step, vault.refreshes)
         really: Callable[..., object] = getattr(holder, self.step)

@@ -18,7 +18,7 @@ from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 from vault_service.application.errors import CONSENT_INVALID, PROVIDER_UNAVAILABLE, ConsentError, VaultError
-from vault_service.application.ports.consent import ClaimedConsent, ConsentRequest, Consents, NewGrant
+from vault_service.application.ports.consent import ClaimedConsent, Consents, NewGrant, StoredConsentRequest
 from vault_service.application.ports.provider import Provider, TokenAnswer
 from vault_service.application.ports.runtime import AccessTokens, Clock
 from vault_service.application.provider_errors import GrantRefusedError, NotSentError, ProviderError, ScopeRefusedError
@@ -113,7 +113,7 @@ class OfflineConsent:
         )
         now = self._clock.now()
         grant = _pending_grant(options, scopes, terms, now)
-        request = ConsentRequest(
+        request = StoredConsentRequest(
             state_hash=digest(state),
             grant_id=grant.id,
             code_verifier=code_verifier,

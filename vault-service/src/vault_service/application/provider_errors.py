@@ -6,7 +6,7 @@ ProviderError
 ├── ScopeRefusedError       `invalid_scope` for a scope that the caller requested: the token was not used
 ├── NotSentError            the request did not leave, or the server did not handle it: the token was not used
 │   ├── LateError           the request did not leave, because it would have left too late
-│   └── ClientRefusedError  the server refuses the vault's own client: the grant is not at fault
+│   └── VaultClientRefusedError  the server refuses the vault's own client: the grant is not at fault
 ├── RevocationNotOfferedError   the server revokes no tokens
 └── UncertainError          timeout, 5xx, half an answer, garbage: the token may have been used
 """
@@ -67,7 +67,7 @@ class LateError(NotSentError):
     outcome = "late"
 
 
-class ClientRefusedError(NotSentError):
+class VaultClientRefusedError(NotSentError):
     """The authorization server does not accept the vault's client."""
 
     outcome = "client_refused"

@@ -22,7 +22,7 @@ from vault_service.adapters.postgres.database import MIGRATIONS, vault_database
 from vault_service.adapters.provider.time_limits import LimitedSession
 from vault_service.adapters.provider.token_endpoint import TokenEndpoint
 from vault_service.application.errors import StorageUnavailableError
-from vault_service.application.provider_errors import ClientRefusedError, GrantRefusedError, ProviderError
+from vault_service.application.provider_errors import GrantRefusedError, ProviderError, VaultClientRefusedError
 from vault_service.config import VaultSettings
 from vault_service.provider_file import ProviderSettings
 
@@ -194,7 +194,7 @@ def _client(name: str, ask: Callable[[], object]) -> Diagnosis:
         ask()
     except GrantRefusedError:
         return Diagnosis("ok", name, "accepts the vault's client and secret")
-    except ClientRefusedError as error:
+    except VaultClientRefusedError as error:
         return Diagnosis("fail", name, f"refuses the vault's client ({error})", "check the client's id and secret")
     except ProviderError as error:
         return Diagnosis("fail", name, f"its token endpoint fails ({error})", "try again, and look at its log")

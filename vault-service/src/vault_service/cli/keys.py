@@ -9,7 +9,7 @@ from typing import Any
 from service_kit.postgres.database import Database
 from vault_service import config
 from vault_service.adapters.encryption.keyring import Keyring
-from vault_service.adapters.encryption.rewrap import BATCH_ROWS, LOAD, KeyInUseError, Progress, Rewrapper
+from vault_service.adapters.encryption.rewrap import BATCH_ROWS, LOAD, KeyInUseError, Rewrapper, RewrapProgress
 from vault_service.adapters.encryption.root_key import LocalRootKey
 from vault_service.adapters.grants.spool import Spool
 from vault_service.adapters.postgres.database import vault_database
@@ -73,7 +73,7 @@ def _share(value: str) -> float:
 
 
 def _rewrap(options: argparse.Namespace) -> int:
-    last: dict[str, Progress] = {}
+    last: dict[str, RewrapProgress] = {}
     with _opened() as (database, keyring):
         for progress in Rewrapper(database, keyring).run(load=options.load):
             last[progress.table] = progress

@@ -31,7 +31,7 @@ class TokenIdentity(NamedTuple):
 
 
 class Status(enum.StrEnum):
-    """pending: consent was asked for; active: usable; failed: needs the person; revoked, expired: ended."""
+    """pending: its owner has not answered yet; active: usable; failed: needs the owner; revoked, expired: ended."""
 
     PENDING = "pending"
     ACTIVE = "active"

@@ -31,7 +31,7 @@ class KeyInUseError(Exception):
 
 
 @dataclass(slots=True)
-class Progress:
+class RewrapProgress:
     """Rows of one table so far. done: sealed again; overtaken: changed by others meanwhile; unreadable: do not open."""
 
     table: str
@@ -55,7 +55,7 @@ class Rewrapper:
         self._keyring = keyring
         self._sealer = Sealer(keyring)
 
-    def run(self, batch: int = BATCH_ROWS, load: float = 1.0) -> Iterator[Progress]:
+    def run(self, batch: int = BATCH_ROWS, load: float = 1.0) -> Iterator[RewrapProgress]:
         """Go through all tables; yields the progress after each batch. Raises StorageUnavailableError.
 
         batch: rows; load: the share of the time for which it works, more than 0 and at most 1.
@@ -63,7 +63,7 @@ class Rewrapper:
         self._keyring.load()
         active, _ = self._keyring.active("data")
         for table in _CONTEXTS:
-            progress = Progress(table)
+            progress = RewrapProgress(table)
             after = None
             while True:
                 began = monotonic()
@@ -87,7 +87,7 @@ class Rewrapper:
         where = {"active": active, "after": after, "limit": batch}
         return self._database.all(_QUERIES[f"{table}_to_seal"], where)
 
-    def _seal(self, table: str, rows: Sequence[Row], progress: Progress) -> None:
+    def _seal(self, table: str, rows: Sequence[Row], progress: RewrapProgress) -> None:
         changes: dict[str, list[Any]] = {"ids": [], "old": [], "new": []}
         for row in rows:
             context, old = _CONTEXTS[table](row), bytes(row[1])

@@ -12,7 +12,7 @@ from vault_service.adapters.grants.grant_rows import new_grant_row
 from vault_service.adapters.grants.grant_tokens import GrantTokens
 from vault_service.adapters.grants.outbox import Discarded, Outbox
 from vault_service.application.errors import CONSENT_INVALID, ConsentError
-from vault_service.application.ports.consent import ClaimedConsent, ConsentRequest, NewGrant
+from vault_service.application.ports.consent import ClaimedConsent, NewGrant, StoredConsentRequest
 from vault_service.application.ports.provider import TokenAnswer
 from vault_service.domain import seal_context
 from vault_service.domain.audit import Entry
@@ -32,7 +32,7 @@ class PostgresConsents:
         self._audit = audit
         self._outbox = outbox
 
-    def add(self, grant: NewGrant, request: ConsentRequest, entry: Entry) -> None:
+    def add(self, grant: NewGrant, request: StoredConsentRequest, entry: Entry) -> None:
         """Store a pending grant, and the request whose answer activates it."""
         secrets = msgspec.json.encode((request.code_verifier, request.nonce))
         context = seal_context.consent_secrets(request.state_hash, grant.owner)

@@ -18,13 +18,13 @@ from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 from service_kit.outbound.session import bounded_body
 from vault_service.adapters.provider.time_limits import LimitedSession, TooLateError, Watch
 from vault_service.application.provider_errors import (
-    ClientRefusedError,
     GrantRefusedError,
     LateError,
     NotSentError,
     ProviderError,
     ScopeRefusedError,
     UncertainError,
+    VaultClientRefusedError,
 )
 from vault_service.domain.grant import Failure
 
@@ -171,7 +171,7 @@ def _refusal(answer: _ErrorResponse, *, asked_for_scope: bool) -> ProviderError 
         case "invalid_scope":
             return ScopeRefusedError(answer.error_description)
         case "invalid_client" | "unauthorized_client" | "unsupported_grant_type":
-            return ClientRefusedError(answer.error, CLIENT_REFUSED_PAUSE)
+            return VaultClientRefusedError(answer.error, CLIENT_REFUSED_PAUSE)
         case _:
             return None
 

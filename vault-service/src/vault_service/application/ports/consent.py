@@ -27,7 +27,7 @@ class NewGrant:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ConsentRequest:
+class StoredConsentRequest:
     """What the callback needs to know of the request that it answers.
 
     state_hash: SHA-256 of `state`; browser_hash: of the cookie that must come back, None when none was set.
@@ -61,7 +61,7 @@ class ClaimedConsent:
 class Consents(Protocol):
     """Pending grants and their consent requests. A change and its audit line are one transaction."""
 
-    def add(self, grant: NewGrant, request: ConsentRequest, entry: Entry) -> None:
+    def add(self, grant: NewGrant, request: StoredConsentRequest, entry: Entry) -> None:
         """Store a pending grant, and the request whose answer activates it."""
         ...
 

@@ -47,7 +47,7 @@ def test_from_the_first_version_to_the_second(vault: Replica, keys: Keys, rows: 
     assert keys("rotate")[:2] == (0, "data key 3 is active; running processes take it up within a minute\n")
     status, _, error = keys("retire", "1")
     assert (status, error) == (69, "vault-service: key 1 still seals 1 values: rewrap first\n")
-    assert keys("rewrap")[:2] == (0, "grants: 1 sealed anew, 0 changed meanwhile, 0 cannot be opened\n")
+    assert keys("rewrap")[:2] == (0, "grants: 1 sealed again, 0 changed meanwhile, 0 cannot be opened\n")
     assert keys("rewrap")[:2] == (0, "everything is sealed by the active key\n")
     rows("update sealing_keys set inactive_since = inactive_since - interval '1 hour' where id = 1 returning 1")
     assert keys("retire", "1")[:2] == (0, "key 1 is destroyed\n")
@@ -61,7 +61,7 @@ def test_unreadable_values_are_counted_and_fail(vault: Replica, keys: Keys, rows
     broken, _ = vault.grant(), vault.grant()
     rows("update grants set generation = 7 where id = %s returning 1", broken)
     keys("rotate")
-    assert keys("rewrap")[:2] == (1, "grants: 1 sealed anew, 0 changed meanwhile, 1 cannot be opened\n")
+    assert keys("rewrap")[:2] == (1, "grants: 1 sealed again, 0 changed meanwhile, 1 cannot be opened\n")
 
 
 def test_nothing_is_retired_while_outcomes_wait_on_the_spool(vault: Replica, keys: Keys, tmp_path: Path) -> None:

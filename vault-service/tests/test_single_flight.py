@@ -33,13 +33,13 @@ def test_one_call_at_a_time_and_all_get_its_outcome() -> None:
     with ThreadPoolExecutor(8) as pool:
         joined = [flights.join("key", work, pool) for _ in range(5)]
         work.started.wait()
-        assert flights.under_way("key")
+        assert flights.is_running("key")
         assert flights.lead("key", work) is None
         assert flights.join("other", lambda _: 8, pool).result() == 8
         work.release.set()
         assert {flight.result() for flight in joined} == {7}
     assert work.calls == 1
-    assert not flights.under_way("key")
+    assert not flights.is_running("key")
 
 
 def test_a_leader_works_on_its_own_thread() -> None:
@@ -75,7 +75,7 @@ def test_an_outcome_is_told_while_there_is_something_left_to_do() -> None:
 
     with ThreadPoolExecutor(1) as pool:
         assert flights.join("key", work, pool).result(30) == 7
-        assert not flights.under_way("key")
+        assert not flights.is_running("key")
         rest.set()
     with pytest.raises(ValueError, match="too late"):
         flights.lead("key", work)
@@ -96,7 +96,7 @@ def test_a_process_that_shuts_down_fails_its_flights() -> None:
     pool.shutdown()
     with pytest.raises(RuntimeError):
         flights.join("key", lambda _: 1, pool).result()
-    assert not flights.under_way("key")
+    assert not flights.is_running("key")
 
 
 def test_half_of_the_threads_wait_for_a_slow_server(monkeypatch: pytest.MonkeyPatch) -> None:

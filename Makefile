@@ -4,7 +4,7 @@ STATE_DIR ?= .local
 export ROTATION STATE_DIR GATEWAY_PORT IDP_PORT IDP IDP_CONTROL PYTHON
 BIN       := .venv/bin
 STACK      = $(BIN)/python -m local_stack
-PACKAGES  := service-kit vault-service vault-service/client task-service dev/idp dev/stack
+PACKAGES  := service-kit vault-service vault-service/client vault-service/command-line task-service dev/idp dev/stack
 UNIT      := service-kit vault-service task-service dev deploy
 WHO       ?= alice
 .DEFAULT_GOAL := help

@@ -67,7 +67,7 @@ def test_rotate_rewrap_and_retire(
     for grant_id in grants:
         assert fresh.issue(grant_id).value
     assert fresh.consent.complete(answer(waiting.state, fresh.provider)).grant_id == waiting.grant_id
-    while fresh.outbox.deliver_one() is not None:
+    while fresh.deliver.deliver_one() is not None:
         pass
     assert rows("select outcome from revocations") == [("revoked",)]
 

@@ -2,7 +2,7 @@
 
 from typing import cast
 
-from code_words import KIT_TYPES, declared_codes, table_types, written
+from code_words import KIT_TYPES, declared_codes, documented_codes, table_types, written
 
 import service_kit
 import vault_service
@@ -15,7 +15,7 @@ from vault_service.http.vault import Vault
 
 AGAIN = {
     "provider_unavailable": "vault_service/application/errors.py",  # may not import the kit, which has it too
-    "consent_expired": "vault_service/adapters/grants/grants.sql",  # SQL can import nothing
+    "consent_expired": "vault_service/adapters/grants/owned_grants.sql",  # SQL can import nothing
     "invalid_scope": "vault_service/adapters/provider/token_endpoint.py",  # the error of RFC 6749 section 5.2
 }
 """A code's second place, and why there is one."""
@@ -45,3 +45,8 @@ def test_operations_declare_codes_of_the_table_and_the_kit_and_the_table_has_no_
     of_table = {kind.code for kind in table_types(TABLE)}
     assert declared <= of_table | {kind.code for kind in KIT_TYPES}
     assert of_table <= declared
+
+
+def test_the_api_s_page_explains_every_code() -> None:
+    """In its section "Codes"."""
+    assert declared_codes(create_api(cast(Vault, object()))) <= documented_codes()

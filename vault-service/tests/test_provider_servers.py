@@ -269,8 +269,8 @@ def settings(server: Server, tmp_path: Path, database_url: str) -> Callable[...,
 @pytest.mark.parametrize(
     ("wish", "pointer", "detail"),
     [
-        ({"provider": "nobody"}, "/provider", "is not a provider that this vault knows"),
-        ({"tokenType": "refresh"}, "/tokenType", "this provider allows offline only"),
+        ({"provider": "nobody"}, "/provider", "is not a provider of this vault"),
+        ({"tokenType": "refresh"}, "/tokenType", "must be offline with this provider"),
     ],
     ids=str,
 )

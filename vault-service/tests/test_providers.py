@@ -274,7 +274,7 @@ def test_a_consent_that_was_not_bound_never_takes_an_account_elsewhere(two: Repl
     with pytest.raises(ConsentError) as refused:
         two.consent.complete(answer(started.state, two.provider))
     assert refused.value.code == "wrong_user"
-    two.outbox.deliver_one()
+    two.deliver.deliver_one()
     assert two.provider.revoked == ["refresh-1"]
     two.close()
 

@@ -37,8 +37,8 @@ MARK = "S3CR3T"
 SECRET_NAME = re.compile(r"(^|_)(token|secret|verifier|nonce|state|code|password|value|key)$|^(consent_)?url$")
 HARMLESS = {
     "TokenBatchResult.token",  # an IssuedToken, which prints as ***
-    "Finding.state",
-    "Version.state",
+    "Diagnosis.state",
+    "KeyVersion.state",
 }
 Rows = Callable[..., list[tuple[object, ...]]]
 

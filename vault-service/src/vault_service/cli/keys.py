@@ -92,7 +92,7 @@ def _rewrap(options: argparse.Namespace) -> int:
 def _retire(options: argparse.Namespace) -> int:
     if waiting := Spool(config.read().spool_dir).pending():
         sys.stderr.write(
-            f"vault-service: {waiting} outcomes in VAULT_SPOOL_DIR may be sealed by this key: start a vault first\n"
+            f"vault-service: {waiting} outcomes wait in VAULT_SPOOL_DIR: start a vault, which stores them\n"
         )
         return EX_UNAVAILABLE
     try:

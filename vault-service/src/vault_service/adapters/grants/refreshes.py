@@ -47,7 +47,7 @@ _STATE_COLUMNS = (
     "account_issuer",
     "account_subject",
     "token_identity",
-    "consent_expired",
+    "is_consent_late",
     "ended",
 )
 """The columns of `state`, in their order."""
@@ -146,7 +146,7 @@ class PostgresRefreshes:
             status=Status(row["status"]),
             failure=Failure(row["failure"]) if row["failure"] else None,
             services=frozenset(row["services"]),
-            consent_expired=row["consent_expired"],
+            consent_expired=row["is_consent_late"],
             ended=row["ended"],
             has_token=row["refresh_token"] is not None,
         )

@@ -12,6 +12,7 @@ from service_kit.http.openapi import Api
 from service_kit.http.problems import ProblemTable, ProblemType, types_of
 
 KIT_TYPES = {value for value in vars(problems).values() if isinstance(value, ProblemType)}
+_PAGE = Path(__file__).parents[2] / "docs" / "api.md"
 _SQL_WORD = re.compile(r"'(\w+)'")
 
 
@@ -30,6 +31,11 @@ def declared_codes(api: Api) -> set[str]:
     ]
     bodies = [response.get("content", {}).get(problems.CONTENT_TYPE) for response in responses]
     return {code for body in bodies if body for code in body["schema"]["allOf"][1]["properties"]["code"]["enum"]}
+
+
+def documented_codes() -> set[str]:
+    """The words in docs/api.md that may be codes."""
+    return set(re.findall(r"`([a-z_]+)`", _PAGE.read_text(encoding="utf-8").partition("## Codes")[2]))
 
 
 def written(codes: set[str], *packages: ModuleType) -> dict[str, list[str]]:

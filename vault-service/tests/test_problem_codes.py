@@ -2,7 +2,7 @@
 
 from typing import cast
 
-from code_words import KIT_TYPES, declared_codes, table_types, written
+from code_words import KIT_TYPES, declared_codes, documented_codes, table_types, written
 
 import service_kit
 import vault_service
@@ -45,3 +45,8 @@ def test_operations_declare_codes_of_the_table_and_the_kit_and_the_table_has_no_
     of_table = {kind.code for kind in table_types(TABLE)}
     assert declared <= of_table | {kind.code for kind in KIT_TYPES}
     assert of_table <= declared
+
+
+def test_the_api_s_page_explains_every_code() -> None:
+    """In its section "Codes"."""
+    assert declared_codes(create_api(cast(Vault, object()))) <= documented_codes()

@@ -354,8 +354,7 @@ def _send(request: Request) -> Flow[Answer]:
 
 def _fetched(body: Mapping[str, Any], started: float, *, longest: bool = False) -> Fetched:
     token = wire.read(wire.access_token, body)
-    life = wire.read(lambda members: float(members["expiresIn"]), body)
-    return Fetched(token, started, started + life, longest)
+    return Fetched(token, started, started + token.expires_in, longest)
 
 
 def _result(entry: Mapping[str, Any], started: float) -> Fetched | VaultError:

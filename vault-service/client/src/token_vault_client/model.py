@@ -12,12 +12,16 @@ def sha256(token: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class AccessToken:
-    """An access token. value: the token itself, which prints as `***`."""
+    """An access token. value: the token itself, which prints as `***`.
+
+    expires_in: seconds of life that it had left when the vault gave it, by the vault's clock.
+    """
 
     value: str = field(repr=False)
     expires_at: datetime
     scopes: frozenset[str]
     persistent_token_id: str = ""
+    expires_in: float = 0.0
 
     def __str__(self) -> str:
         return "***"

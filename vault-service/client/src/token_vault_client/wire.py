@@ -126,6 +126,7 @@ def access_token(body: Members) -> AccessToken:
         expires_at=moment(body["expiresAt"]),
         scopes=frozenset(body["scope"].split()),
         persistent_token_id=str(body.get("persistentTokenId", "")),
+        expires_in=float(body["expiresIn"]),
     )
 
 

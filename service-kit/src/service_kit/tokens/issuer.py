@@ -84,14 +84,6 @@ class Issuer:
         with self._lock:
             return self._discover()
 
-<<<<<<< HEAD
-=======
-    def demand_no_mismatch(self) -> None:
-        """Raise IssuerMismatchError if the server names another issuer; an unavailable server is ignored."""
-        with suppress(IssuerUnavailableError):
-            self.metadata()
-
->>>>>>> docs
     def backchannel(self, url: str) -> str:
         """The address at which services reach one of the issuer's public URLs."""
         if url == self._base or url.startswith(f"{self._base}/"):

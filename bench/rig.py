@@ -16,7 +16,7 @@ from pathlib import Path
 import psycopg
 from api import MANAGER, Api, command_line_token, service_token
 from person import Person
-from stack import ROOT, Stack, free_port
+from stack import ARTIFACTS, ROOT, Stack, free_port
 
 from bench.callers import claims, offline_token
 from bench.load import Get
@@ -26,17 +26,32 @@ from local_stack.process import Part, Processes
 WHO = "alice"
 SCOPES = ("address", "email", "offline_access", "openid", "phone", "profile")
 """What the grants may do."""
-MEASURED = ("bench-hello", "bench-vault", "postgres", "redis", "idp")
+MEASURED = ("bench-hello", "bench-vault", "bench-hello-before", "bench-vault-before", "postgres", "redis", "idp")
+SOURCES = ("service-kit/src", "vault-service/src", ".")
+"""What of a checkout a measured server imports."""
 NOT_NEEDED = ("gateway", "worker", "tasks", "vault")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
-    """gunicorn's processes and the threads of each; grants: as many for the vault, and as many beside it."""
+    """gunicorn's processes and the threads of each; grants: as many for the vault, and as many beside it.
+
+    before: another checkout of the product, measured in turns with this one; folder: where the database is kept.
+    """
 
     workers: int
     threads: int
     grants: int
+    before: Path | None = None
+    folder: Path = ARTIFACTS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Servers:
+    """The addresses of a vault and of a bare Flask route on the same server."""
+
+    vault_url: str
+    hello_url: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,21 +64,21 @@ class Rig:
     """
 
     stack: Stack
-    vault_url: str
-    hello_url: str
+    servers: Servers
+    before: Servers | None
     parts: Mapping[str, int]
     grants: Sequence[str]
     refresh_tokens: list[str]
     subject: str
     lifetime: int
 
-    def hello(self) -> Get:
+    def hello(self, servers: Servers | None = None) -> Get:
         """The bare Flask route."""
-        return Get(f"{self.hello_url}/hello", {})
+        return Get(f"{(servers or self.servers).hello_url}/hello", {})
 
-    def access_token(self) -> Get:
+    def access_token(self, servers: Servers | None = None) -> Get:
         """An access token of the first grant, for the task service on behalf of its owner."""
-        url = f"{self.vault_url}{MANAGER}/access-token?id={self.grants[0]}&subject={self.subject}"
+        url = f"{(servers or self.servers).vault_url}{MANAGER}/access-token?id={self.grants[0]}&subject={self.subject}"
         return Get(url, {"Authorization": f"Bearer {service_token(self.stack)}"})
 
     def refreshes(self) -> int:
@@ -76,11 +91,7 @@ class Rig:
 @contextmanager
 def running(idp: str, shape: Shape) -> Iterator[Rig]:
     """A rig on ports of its own; it is cleaned away afterwards."""
-    folder = ROOT / "artifacts"
-    folder.mkdir(exist_ok=True)
-    state_dir = Path(
-        tempfile.mkdtemp(prefix="bench-", dir=folder)
-    )  # on the checkout's disk: a commit must cost its fsync
+    state_dir = Path(tempfile.mkdtemp(prefix="bench-", dir=shape.folder))
     state_dir.chmod(0o755)  # PostgreSQL runs as somebody else when we are root
     stack = Stack.create(state_dir, idp)
     processes = Processes(state_dir / "run", state_dir / "log")
@@ -91,12 +102,12 @@ def running(idp: str, shape: Shape) -> Iterator[Rig]:
         token = claims(command_line_token(stack, WHO))
         for part in NOT_NEEDED:
             processes.stop(part)
-        vault = _gunicorn(processes, "bench-vault", "vault_service.wsgi:app", "/readyz", shape, stack.values)
-        hello = _gunicorn(processes, "bench-hello", "bench.hello:app", "/hello", shape, {})
+        servers = _servers(processes, "", shape, stack, ROOT)
+        before = _servers(processes, "-before", shape, stack, shape.before) if shape.before else None
         yield Rig(
             stack=stack,
-            vault_url=vault,
-            hello_url=hello,
+            servers=servers,
+            before=before,
             parts={name: pid for name in MEASURED if (pid := processes.pid(name)) is not None},
             grants=grants,
             refresh_tokens=tokens,
@@ -104,8 +115,9 @@ def running(idp: str, shape: Shape) -> Iterator[Rig]:
             lifetime=int(token["exp"]) - int(token["iat"]),
         )
     finally:
-        for name in ("bench-vault", "bench-hello"):
-            processes.stop(name)
+        for name in MEASURED:
+            if name.startswith("bench-"):
+                processes.stop(name)
         stack.command("clean")
         shutil.rmtree(state_dir, ignore_errors=True)
 
@@ -114,6 +126,17 @@ def _grants(stack: Stack, number: int) -> list[str]:
     """Grants to the vault, each consented to in a browser of its own: sessions that share nothing."""
     api = Api(stack, command_line_token(stack, WHO))
     return [api.grant(Person(WHO), scopes=["address", "phone"]) for _ in range(number)]
+
+
+def _servers(processes: Processes, suffix: str, shape: Shape, stack: Stack, checkout: Path) -> Servers:
+    """A vault and a bare Flask route from that checkout."""
+    sources = {"PYTHONPATH": ":".join(str(checkout / folder) for folder in SOURCES)}
+    return Servers(
+        vault_url=_gunicorn(
+            processes, f"bench-vault{suffix}", "vault_service.wsgi:app", "/readyz", shape, {**stack.values, **sources}
+        ),
+        hello_url=_gunicorn(processes, f"bench-hello{suffix}", "bench.hello:app", "/hello", shape, sources),
+    )
 
 
 def _gunicorn(processes: Processes, name: str, app: str, probe: str, shape: Shape, environ: dict[str, str]) -> str:
@@ -125,7 +148,7 @@ def _gunicorn(processes: Processes, name: str, app: str, probe: str, shape: Shap
         environ={
             **environ,
             "BIND": f"127.0.0.1:{port}",
-            "METRICS_BIND": f"127.0.0.1:{metrics}" if environ else "",
+            "METRICS_BIND": f"127.0.0.1:{metrics}" if "bench-vault" in name else "",
             "WEB_WORKERS": str(shape.workers),
             "WEB_THREADS": str(shape.threads),
         },

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from bench import callers, client, processor
 from bench.load import Tool
 from bench.outcome import BenchError, Outcome
-from bench.rig import SCOPES, Rig
+from bench.rig import SCOPES, Rig, Servers
 
 OPEN_CONNECTIONS = 64
 """For cached tokens in an open loop: so many that arrivals spread over gunicorn's processes."""
@@ -27,11 +27,15 @@ Round = dict[str, Outcome]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """seconds: of one measurement, of which a round has nine; connections: of a closed loop."""
+    """seconds: of one measurement, of which a round has nine; connections: of a closed loop.
+
+    is_quick: cached tokens only.
+    """
 
     rounds: int
     seconds: float
     connections: int
+    is_quick: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,10 +54,12 @@ class Figure:
 
 def measure(rig: Rig, tool: Tool, plan: Plan, say: Callable[[str], None]) -> list[Round]:
     """All rounds. Raises BenchError when an answer was bad, or a refresh was none."""
-    for get in (rig.hello(), rig.access_token()):
-        tool(get, plan.connections, WARM_UP_SECONDS)
+    for _, servers in _all(rig, 0):
+        for get in (rig.hello(servers), rig.access_token(servers)):
+            tool(get, plan.connections, WARM_UP_SECONDS)
     server_seconds = WARM_UP_SECONDS if rig.stack.is_dev else JAVA_WARM_UP_SECONDS
-    client.closed(_at_the_server(rig, plan.connections), server_seconds)
+    if not plan.is_quick:
+        client.closed(_at_the_server(rig, plan.connections), server_seconds)
     rounds = []
     for number in range(plan.rounds):
         rounds.append(_round(rig, tool, plan, number))
@@ -77,21 +83,33 @@ def _round(rig: Rig, tool: Tool, plan: Plan, number: int) -> Round:
     def opened(callers: Sequence[client.Caller], rate: float) -> Callable[[], Outcome]:
         return lambda: client.opened(callers, rate, seconds, number)
 
-    take("hello", lambda: tool(rig.hello(), several, seconds))
-    take("cached", lambda: tool(rig.access_token(), several, seconds))
+    for name, servers in _all(rig, number):
+        take(f"hello{name}", lambda servers=servers: tool(rig.hello(servers), several, seconds))
+        take(f"cached{name}", lambda servers=servers: tool(rig.access_token(servers), several, seconds))
+    rate = taken["cached"].rate / 2
+    for name, servers in _all(rig, number):
+        take(f"cached open{name}", opened([rig.access_token(servers)] * OPEN_CONNECTIONS, rate))
+    if plan.is_quick:
+        return taken
     take("direct", closed(_at_the_server(rig, several)))
-    take("refresh", _refreshing(rig, closed(_through_vault(rig, several))))
     take("direct alone", closed(_at_the_server(rig, 1)))
-    take("refresh alone", _refreshing(rig, closed(_through_vault(rig, 1))))
-    take("cached open", opened([rig.access_token()] * OPEN_CONNECTIONS, taken["cached"].rate / 2))
+    for name, servers in _all(rig, number):
+        take(f"refresh{name}", _refreshing(rig, closed(_through_vault(rig, several, servers))))
+        take(f"refresh alone{name}", _refreshing(rig, closed(_through_vault(rig, 1, servers))))
     take("direct open", opened(_at_the_server(rig, everybody), taken["refresh"].rate / 2))
     take("refresh open", _refreshing(rig, opened(_through_vault(rig, everybody), taken["refresh"].rate / 2)))
     return taken
 
 
-def _through_vault(rig: Rig, number: int) -> list[callers.ThroughVault]:
+def _all(rig: Rig, number: int) -> list[tuple[str, Servers]]:
+    """Both checkouts' servers with a suffix for their measurements; every other round begins with the other one."""
+    all_servers = [("", rig.servers)] + ([(" before", rig.before)] if rig.before else [])
+    return all_servers[:: -1 if number % 2 else 1]
+
+
+def _through_vault(rig: Rig, number: int, servers: Servers | None = None) -> list[callers.ThroughVault]:
     """Callers who share the grants out among them."""
-    get = rig.access_token()
+    get = rig.access_token(servers)
     min_valid = rig.lifetime - callers.FRESH_SECONDS.get(rig.stack["IDP"], callers.FRESH_SECONDS_OF_OTHERS)
     return [callers.ThroughVault(get, rig.grants[mine::number], min_valid, SCOPES) for mine in range(number)]
 
@@ -128,8 +146,16 @@ def figures(rounds: Sequence[Round], *, is_real: bool) -> list[Figure]:
     def ratio(of: str, to: str) -> Callable[[Round], float]:
         return lambda measured: measured[of].rate / measured[to].rate
 
-    found = [
-        _figure(rounds, "P1", "cached / bare Flask", "", ratio("cached", "hello"), least=0.38),
+    found = [_figure(rounds, "P1", "cached / bare Flask", "", ratio("cached", "hello"), least=0.38)]
+    if "cached before" in rounds[0]:
+        found += [
+            _figure(rounds, "P1", "before: cached / bare Flask", "", ratio("cached before", "hello before"), least=0.38),
+            _figure(rounds, "", "cached: now / before", "", ratio("cached", "cached before"), least=1),
+            _figure(rounds, "", "bare Flask: now / before", "", ratio("hello", "hello before"), least=1),
+        ]
+    if "direct" not in rounds[0]:
+        return found
+    found += [
         _figure(rounds, "P2", "cached / refreshed at the server", "x", ratio("cached", "direct"), least=10),
         _figure(
             rounds, "P3", "refresh, added for a lone caller", "ms", _added("refresh alone", "direct alone"), most=3
@@ -141,7 +167,9 @@ def figures(rounds: Sequence[Round], *, is_real: bool) -> list[Figure]:
     return (
         found
         if is_real
-        else [found[0], *(replace(figure, goal="", is_reached=None) for figure in found[1:4]), *found[4:]]
+        else [
+            replace(figure, goal="", is_reached=None) if figure.name in {"P2", "P3"} else figure for figure in found
+        ]
     )
 
 

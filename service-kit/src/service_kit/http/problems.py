@@ -66,6 +66,10 @@ class Problem(Exception):  # noqa: N818 - the RFC's word
         )
 
 
+INTERNAL_ERROR = Problem(
+    500, "internal_error", "Something went wrong here. Quote the request id when you report it."
+)
+
 ProblemTable = Mapping[type[Exception], Callable[[Exception], Problem]]
 """From a domain error's type (subclasses included) to the problem that it becomes."""
 
@@ -97,9 +101,7 @@ def install(app: Flask, table: ProblemTable) -> None:
         problem = problem_for(error, table)
         if problem is None:
             log.error("http.unexpected_error", exc_info=error)
-            problem = Problem(
-                500, "internal_error", "Something went wrong here. Quote the request id when you report it."
-            )
+            problem = INTERNAL_ERROR
         return problem.response()
 
     app.register_error_handler(Exception, answer)

@@ -8,7 +8,7 @@ import random
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
-from functools import lru_cache
+from functools import lru_cache, partial
 from time import monotonic
 
 from vault_service.application.errors import (
@@ -71,19 +71,21 @@ class IssueAccessToken:
         token = self._memory.get(*need.key)
         return token if self._judge(token, need) is Freshness.SERVE else None
 
-    def record_soon(self, needs: Sequence[Need], done: Callable[[Sequence[bool | Exception]], None]) -> None:
+    def record_soon(self, needs: Sequence[Need]) -> Future[Sequence[bool]]:
         """Record that remembered tokens are issued, without waiting.
 
-        Another thread calls `done`; only where the outcome is True may the token leave. After False `issue` says more.
+        Only where the future says True may the token leave; after False `issue` says more. The future raises
+        StorageUnavailableError when nothing was recorded.
         """
+        recorded = self._grants.issue_soon([(need.requester, self._entry(need)) for need in needs])
+        recorded.add_done_callback(partial(self._count, len(needs)))
+        return recorded
 
-        def told(outcomes: Sequence[bool | Exception]) -> None:
-            for outcome in outcomes:
-                if outcome is not False:
-                    self._telemetry.issued("memory" if outcome is True else type(outcome).__name__)
-            done(outcomes)
-
-        self._grants.issue_soon([(need.requester, self._entry(need)) for need in needs], told)
+    def _count(self, number: int, recorded: Future[Sequence[bool]]) -> None:
+        error = recorded.exception()
+        outcome, times = ("memory", sum(recorded.result())) if error is None else (type(error).__name__, number)
+        for _ in range(times):
+            self._telemetry.issued(outcome)
 
     def _issue(self, need: Need) -> tuple[AccessToken, str]:
         token = self._memory.get(*need.key)
@@ -155,11 +157,11 @@ class IssueMany:
         at_hand = {place: token for place, need in enumerate(needs) if (token := self._issue.remembered(need))}
         running = {place: self._begin(need) for place, need in enumerate(needs) if place not in at_hand}
         outcomes: dict[int, AccessToken | Exception] = {}
-        for place, is_recorded in zip(at_hand, self._record([needs[place] for place in at_hand]), strict=True):
-            if is_recorded is False:
+        for place, outcome in zip(at_hand, self._record([needs[place] for place in at_hand]), strict=True):
+            if outcome is False:
                 running[place] = self._begin(needs[place])
             else:
-                outcomes[place] = at_hand[place] if is_recorded is True else is_recorded
+                outcomes[place] = at_hand[place] if outcome is True else outcome
         outcomes |= {place: _outcome(each, deadline) for place, each in running.items()}
         return [outcomes[place] for place in range(len(needs))]
 
@@ -167,11 +169,12 @@ class IssueMany:
         return self._threads.submit(copy_context().run, self._issue.issue, need)
 
     def _record(self, needs: Sequence[Need]) -> Sequence[bool | Exception]:
-        recorded: Future[Sequence[bool | Exception]] = Future()
         if not needs:
             return ()
-        self._issue.record_soon(needs, recorded.set_result)
-        return recorded.result()
+        try:
+            return self._issue.record_soon(needs).result()
+        except StorageUnavailableError as error:
+            return [error] * len(needs)
 
 
 def _outcome(running: Future[AccessToken], deadline: float) -> AccessToken | Exception:

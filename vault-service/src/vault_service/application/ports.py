@@ -1,6 +1,7 @@
 """What the use cases need from outside, as Protocols. Adapters implement them; `bootstrap` wires them."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -168,14 +169,10 @@ class Grants(Protocol):
         """In one statement: check the grant, count the use and record it. False when the grant gives nothing."""
         ...
 
-    def issue_soon(
-        self,
-        uses: Sequence[tuple[Requester, Entry]],
-        done: Callable[[Sequence[bool | Exception]], None],
-    ) -> None:
-        """The same for several, without waiting: another thread calls `done` with each one's outcome or error.
+    def issue_soon(self, uses: Sequence[tuple[Requester, Entry]]) -> Future[Sequence[bool]]:
+        """The same for several, without waiting; the future raises StorageUnavailableError when nothing was recorded.
 
-        False may also mean that the grant's uses are limited; `issue` knows.
+        False may also mean that the grant's uses are limited: then that use was not recorded, and `issue` decides.
         """
         ...
 

@@ -3,7 +3,8 @@
 A change and its line in the audit are one transaction; only a refresh is stored by itself before it is recorded.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
@@ -173,13 +174,9 @@ class PostgresGrants:
         """In one statement: check the grant, count the use and record it."""
         return self._uses.record(requester, entry)
 
-    def issue_soon(
-        self,
-        uses: Sequence[tuple[Requester, Entry]],
-        done: Callable[[Sequence[bool | Exception]], None],
-    ) -> None:
+    def issue_soon(self, uses: Sequence[tuple[Requester, Entry]]) -> Future[Sequence[bool]]:
         """The same for several, without waiting."""
-        self._uses.record_soon(uses, done)
+        return self._uses.record_soon(uses)
 
     def authorize(self, grant_id: UUID, requester: Requester) -> StoredGrant:
         """The grant, for a requester that may use it now."""

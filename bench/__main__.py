@@ -21,8 +21,16 @@ BUSY_LOAD = 0.5
 def main() -> int:
     """Run one benchmark; the exit status."""
     options = _parse()
-    plan = vault.Plan(rounds=options.rounds, seconds=options.seconds, connections=options.connections, is_quick=options.quick)
-    shape = rig.Shape(workers=options.workers, threads=options.threads, grants=options.grants, before=options.before, folder=options.folder)
+    plan = vault.Plan(
+        rounds=options.rounds, seconds=options.seconds, connections=options.connections, is_quick=options.quick
+    )
+    shape = rig.Shape(
+        workers=options.workers,
+        threads=options.threads,
+        grants=options.grants,
+        before=options.before,
+        folder=options.folder,
+    )
     idp = os.environ.get("IDP") or "dev"
     ARTIFACTS.mkdir(exist_ok=True)
     machine = report.machine(options.folder)

@@ -1,4 +1,7 @@
-"""What is measured: a stack of its own, reduced to what the vault needs, a vault and a hello on the same gunicorn.
+"""What is measured: a stack of its own, reduced to what the vault needs, a vault, and two bare Flask routes.
+
+One of the bare routes runs on gunicorn's own worker with threads (`gthread`): a reference that our server cannot
+change. The other one runs on the vault's server.
 
 The stack is the product's (`dev/stack`). Its gateway, task side and vault end when the consents are there, and a
 vault with the processes and threads that were asked for takes their place. Metrics, access log, audit and its sealing
@@ -26,7 +29,9 @@ from local_stack.process import Part, Processes
 WHO = "alice"
 SCOPES = ("address", "email", "offline_access", "openid", "phone", "profile")
 """What the grants may do."""
-MEASURED = ("bench-hello", "bench-vault", "bench-hello-before", "bench-vault-before", "postgres", "redis", "idp")
+BENCHED = ("bench-flask", "bench-hello", "bench-vault", "bench-hello-before", "bench-vault-before")
+"""What the benchmark starts itself."""
+MEASURED = (*BENCHED, "postgres", "redis", "idp")
 SOURCES = ("service-kit/src", "vault-service/src", ".")
 """What of a checkout a measured server imports."""
 NOT_NEEDED = ("gateway", "worker", "tasks", "vault")
@@ -56,7 +61,9 @@ class Servers:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rig:
-    """A running vault, hello and authorization server.
+    """A running vault, bare routes and authorization server.
+
+    flask_url: of the bare route on `gthread`; before: of another checkout, if one is measured too.
 
     parts: the first process of each part, by name; grants: ids of active grants; refresh_tokens: offline tokens of the
     vault's client that the vault knows nothing of, replaced when they are used; subject: whose all these are; lifetime:
@@ -64,6 +71,7 @@ class Rig:
     """
 
     stack: Stack
+    flask_url: str
     servers: Servers
     before: Servers | None
     parts: Mapping[str, int]
@@ -72,8 +80,12 @@ class Rig:
     subject: str
     lifetime: int
 
+    def flask(self) -> Get:
+        """The bare Flask route on `gthread`."""
+        return Get(f"{self.flask_url}/hello", {})
+
     def hello(self, servers: Servers | None = None) -> Get:
-        """The bare Flask route."""
+        """The bare Flask route on the vault's server."""
         return Get(f"{(servers or self.servers).hello_url}/hello", {})
 
     def access_token(self, servers: Servers | None = None) -> Get:
@@ -106,6 +118,7 @@ def running(idp: str, shape: Shape) -> Iterator[Rig]:
         before = _servers(processes, "-before", shape, stack, shape.before) if shape.before else None
         yield Rig(
             stack=stack,
+            flask_url=_flask(processes, shape),
             servers=servers,
             before=before,
             parts={name: pid for name in MEASURED if (pid := processes.pid(name)) is not None},
@@ -115,9 +128,8 @@ def running(idp: str, shape: Shape) -> Iterator[Rig]:
             lifetime=int(token["exp"]) - int(token["iat"]),
         )
     finally:
-        for name in MEASURED:
-            if name.startswith("bench-"):
-                processes.stop(name)
+        for name in BENCHED:
+            processes.stop(name)
         stack.command("clean")
         shutil.rmtree(state_dir, ignore_errors=True)
 
@@ -139,22 +151,34 @@ def _servers(processes: Processes, suffix: str, shape: Shape, stack: Stack, chec
     )
 
 
+def _flask(processes: Processes, shape: Shape) -> str:
+    """The bare route on gunicorn's own worker with threads."""
+    options = ("--worker-class", "gthread", "--keep-alive", "75")
+    numbers = ("--workers", str(shape.workers), "--threads", str(shape.threads))
+    return _started(processes, "bench-flask", (*options, *numbers, "bench.hello:app"), "/hello", {})
+
+
 def _gunicorn(processes: Processes, name: str, app: str, probe: str, shape: Shape, environ: dict[str, str]) -> str:
-    """Start it with the services' own settings; its address."""
-    port, metrics = free_port(), free_port()
+    """An application with the services' own settings."""
+    own = {
+        "METRICS_BIND": f"127.0.0.1:{free_port()}" if name.startswith("bench-vault") else "",
+        "WEB_WORKERS": str(shape.workers),
+        "WEB_THREADS": str(shape.threads),
+    }
+    options = ("-c", "python:service_kit.server.gunicorn_config", app)
+    return _started(processes, name, options, probe, {**environ, **own})
+
+
+def _started(processes: Processes, name: str, options: Sequence[str], probe: str, environ: Mapping[str, str]) -> str:
+    """Start a gunicorn; its address, when it answers there."""
+    bind = f"127.0.0.1:{free_port()}"
     part = Part(
         name=name,
-        command=[str(Path(sys.executable).parent / "gunicorn"), "-c", "python:service_kit.server.gunicorn_config", app],
-        environ={
-            **environ,
-            "BIND": f"127.0.0.1:{port}",
-            "METRICS_BIND": f"127.0.0.1:{metrics}" if "bench-vault" in name else "",
-            "WEB_WORKERS": str(shape.workers),
-            "WEB_THREADS": str(shape.threads),
-        },
+        command=[str(Path(sys.executable).parent / "gunicorn"), "--bind", bind, *options],
+        environ={**environ, "BIND": bind},
         cwd=ROOT,
-        ready=lambda: http.answers(f"http://127.0.0.1:{port}{probe}"),
+        ready=lambda: http.answers(f"http://{bind}{probe}"),
     )
     processes.start(part)
     processes.wait_ready(part)
-    return f"http://127.0.0.1:{port}"
+    return f"http://{bind}"

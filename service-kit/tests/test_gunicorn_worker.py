@@ -1,5 +1,6 @@
 """gunicorn with our worker: processes share connections, stop without losing work, and do not outlive their master."""
 
+import inspect
 import json
 import os
 import signal
@@ -14,9 +15,14 @@ from pathlib import Path
 
 import pytest
 from served import Service, eventually, listens, received, served
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn_worker import UvicornWorker
 
 from service_kit.server import connections
 from service_kit.server.connections import Place, listeners
+from service_kit.server.gunicorn_worker import Worker
+from service_kit.server.http_protocol import HttpProtocol
 
 pytestmark = pytest.mark.process
 
@@ -61,6 +67,8 @@ def begin():
     background.submit(work)
     return http.respond(Said(text="begun"))
 """
+OWN = {"prepare", "leave"}
+"""Methods of the worker that only our configuration calls."""
 PROCESS = b"GET /process HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
@@ -176,13 +184,40 @@ def together(port: int, number: int) -> Counter[str]:
         return Counter(json.loads(connection.getresponse().read())["text"] for connection in opened)
 
 
+@pytest.mark.parametrize(
+    ("own", "base"), [(HttpProtocol, HttpToolsProtocol), (Worker, UvicornWorker)], ids=["protocol", "worker"]
+)
+def test_what_is_overridden_is_still_there(own: type, base: type) -> None:
+    """uvicorn calls these methods by name: after a renaming ours would never be called, and no error would say so."""
+    gone = [
+        f"{base.__module__}.{base.__name__}.{name}"
+        for name, ours in vars(own).items()
+        if inspect.isfunction(ours)
+        and name not in OWN
+        and (not name.startswith("_") or hasattr(base, name))
+        and not (hasattr(base, name) and _parameters(ours) == _parameters(getattr(base, name)))
+    ]
+    assert not gone, f"no longer there, or with other parameters: {gone}; see docs/adr/0018"
+
+
+def _parameters(function: Callable[..., object]) -> list[str] | None:
+    """Their names; None for a function that passes on whatever it gets."""
+    names = list(inspect.signature(function).parameters)
+    return None if function.__name__ == "__init__" else names
+
+
+def test_uvicorn_is_told_all_by_the_names_that_it_knows() -> None:
+    """An unknown name would stop each process at its start."""
+    assert set(Worker.CONFIG_KWARGS) <= set(inspect.signature(Config).parameters)
+
+
 def test_a_process_with_more_connections_hesitates(monkeypatch: pytest.MonkeyPatch) -> None:
     """One with as few as any does not; those of a process that has ended count no more."""
     hesitations: list[float] = []
     monkeypatch.setattr(connections.time, "sleep", hesitations.append)
     one, other = Place(), Place()
     with socket.create_server(("127.0.0.1", 0)) as server, ExitStack() as opened:
-        listening = {place: opened.enter_context(listeners([server], place)[0]) for place in (one, other)}
+        listening = {place: opened.enter_context(listeners([server.dup()], place)[0]) for place in (one, other)}
 
         def hesitates(place: Place) -> bool:
             hesitations.clear()

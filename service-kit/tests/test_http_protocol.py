@@ -6,7 +6,6 @@ A refusal is a problem document that shows nothing of what was sent; the log doe
 import json
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -172,7 +171,7 @@ def test_refusals_are_problems(service: Service, data: bytes, status: int, code:
 @pytest.mark.parametrize(
     ("data", "text"),
     [
-        (HEAD + b'Content-Length: 12\r\n' + CLOSE + b'{"text":"a"}', "a"),
+        (HEAD + b"Content-Length: 12\r\n" + CLOSE + b'{"text":"a"}', "a"),
         (CHUNKED + CLOSE + b'6\r\n{"text\r\n6;x=y\r\n":"a"}\r\n0\r\nTrailer: x\r\n\r\n', "a"),
         (CHUNKED + CLOSE + b"0\r\n\r\n", ""),
         (HEAD + CLOSE, ""),
@@ -186,7 +185,7 @@ def test_bodies_arrive_whole(service: Service, data: bytes, text: str) -> None:
 
 @pytest.mark.parametrize("size", [64 * 1024, 64 * 1024 + 1, 200_000])
 @pytest.mark.parametrize("is_chunked", [False, True])
-def test_the_largest_body(service: Service, size: int, is_chunked: bool) -> None:  # noqa: FBT001
+def test_the_largest_body(service: Service, size: int, is_chunked: bool) -> None:
     """64 KiB are taken; a byte more is refused, whole, by the application's own problem."""
     note = b'{"text":"' + b"a" * (size - 11) + b'"}'
     if is_chunked:

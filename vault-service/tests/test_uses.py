@@ -6,7 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 import psycopg
-import pytest
 from replica import SERVICE, Replica
 
 from vault_service.adapters.postgres.group_commit import GroupCommit

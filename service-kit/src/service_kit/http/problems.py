@@ -66,9 +66,7 @@ class Problem(Exception):  # noqa: N818 - the RFC's word
         )
 
 
-INTERNAL_ERROR = Problem(
-    500, "internal_error", "Something went wrong here. Quote the request id when you report it."
-)
+INTERNAL_ERROR = Problem(500, "internal_error", "Something went wrong here. Quote the request id when you report it.")
 
 ProblemTable = Mapping[type[Exception], Callable[[Exception], Problem]]
 """From a domain error's type (subclasses included) to the problem that it becomes."""

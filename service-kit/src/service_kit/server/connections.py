@@ -63,8 +63,8 @@ class Listener(socket.socket):
 
 
 def listeners(sockets: Iterable[socket.socket], place: Place) -> list[Listener]:
-    """The same listening sockets for the process at that place."""
-    shared = [Listener(fileno=socket.dup(each.fileno())) for each in sockets]
+    """The same listening sockets for the process at that place; the given ones are closed."""
+    shared = [Listener(fileno=each.detach()) for each in sockets]
     for listener in shared:
         listener.place = place
         if listener.family in {socket.AF_INET, socket.AF_INET6}:

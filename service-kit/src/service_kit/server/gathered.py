@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from functools import partial
+from itertools import compress
 from typing import Generic, NamedTuple, TypeVar
 
 T = TypeVar("T")
@@ -43,12 +43,11 @@ class Gathered(Generic[T, R]):
 
 
 def _tell(waiters: Sequence[_Waiter[T, R]], done: "Future[Sequence[R]]") -> None:
+    waiting = [not waiter.outcome.done() for waiter in waiters]  # else cancelled
     error = done.exception()
-    outcomes = [None] * len(waiters) if error is not None else done.result()
-    for waiter, outcome in zip(waiters, outcomes, strict=True):
-        if waiter.outcome.done():  # cancelled: nobody waits any more
-            continue
-        if error is not None:
+    if error is not None:
+        for waiter in compress(waiters, waiting):
             waiter.outcome.set_exception(error)
-        else:
-            waiter.outcome.set_result(outcome)
+        return
+    for waiter, outcome in compress(zip(waiters, done.result(), strict=True), waiting):
+        waiter.outcome.set_result(outcome)

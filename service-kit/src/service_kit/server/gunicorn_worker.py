@@ -7,7 +7,9 @@ import gc
 import logging
 import os
 import signal
+import socket
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from uvicorn_worker import UvicornWorker
@@ -17,8 +19,11 @@ from service_kit.server.front import Front
 from service_kit.server.http_protocol import HttpProtocol
 
 
-class Worker(UvicornWorker):
+class Worker(UvicornWorker):  # type: ignore[misc] # it has no types
     """Set as `worker_class`."""
+
+    sockets: Sequence[socket.socket]
+    wsgi: Any
 
     CONFIG_KWARGS: dict[str, Any] = {  # noqa: RUF012 - uvicorn_worker's way to be configured
         "http": HttpProtocol,

@@ -15,7 +15,7 @@ from http import HTTPStatus
 from typing import Any, ClassVar
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from service_kit.http.problems import Problem
 from service_kit.process import logs
@@ -91,22 +91,12 @@ class HttpProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """asyncio: bytes have come."""
-        if self._is_over:
-            return
-        was_in_head = self._phase == _HEAD
-        self._first_bytes = data
-        super().data_received(data)
-        self._first_bytes = b""
-        if self._is_over:
-            return
-        if self._phase == _IDLE:
-            self._stop_timer()
-        elif self._timer is None:
-            self._timer = self.loop.call_later(ARRIVAL_SECONDS, self._too_slow)
-        if was_in_head and self._phase == _HEAD:
-            self._later_bytes += len(data)
-            if self._later_bytes > MAX_HEAD_BYTES:
-                self._refuse(_HEAD_TOO_LARGE)
+        if not self._is_over:
+            was_in_head = self._phase == _HEAD
+            self._first_bytes = data
+            super().data_received(data)
+            self._first_bytes = b""
+            self._limit_arrival(len(data) if was_in_head else 0)
 
     def eof_received(self) -> bool:  # type: ignore[override]
         """asyncio: the client sends no more. True: it may still read the answer."""
@@ -157,7 +147,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     # uvicorn
 
-    def send_400_response(self, msg: str) -> None:
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's signature
         """uvicorn: what has come cannot be parsed."""
         error = sys.exc_info()[1]
         cause = error.__context__ if error is not None else None
@@ -182,7 +172,7 @@ class HttpProtocol(HttpToolsProtocol):
         version = self.parser.get_http_version()
         if version not in {"1.0", "1.1"} or not self.url.isascii() or not self.url.startswith(_TARGETS):
             return _BAD_REQUEST
-        hosts = expectations = 0
+        hosts = 0
         for name, value in self.headers:
             if name == b"host":
                 hosts += 1
@@ -194,8 +184,21 @@ class HttpProtocol(HttpToolsProtocol):
             return _BAD_REQUEST
         return None
 
+    def _limit_arrival(self, head_bytes: int) -> None:
+        """Limit what is still to come of a request. head_bytes: have just come of a head that was incomplete before."""
+        if self._is_over:
+            return
+        if self._phase == _IDLE:
+            self._stop_timer()
+        elif self._timer is None:
+            self._timer = self.loop.call_later(ARRIVAL_SECONDS, self._too_slow)
+        self._later_bytes += head_bytes
+        if self._phase == _HEAD and self._later_bytes > MAX_HEAD_BYTES:
+            self._refuse(_HEAD_TOO_LARGE)
+
     def _is_answering(self) -> bool:
-        return self.cycle is not None and not self.cycle.response_complete
+        cycle: RequestResponseCycle | None = self.cycle
+        return cycle is not None and not cycle.response_complete
 
     def _refuse(self, problem: Problem) -> None:
         """Answer with a problem and hang up.

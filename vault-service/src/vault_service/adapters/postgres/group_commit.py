@@ -24,7 +24,7 @@ class GroupCommit(Generic[T, R]):
     """Writes items in batches, in the order in which they came."""
 
     def __init__(self, write: Callable[[Sequence[T]], Sequence[R]]) -> None:
-        """write: returns the outcomes of a batch's items, in their order; what it raises is the outcome of the batch."""
+        """write: returns the outcomes of a batch's items, in their order; an error is that of the whole batch."""
         self._write = write
         self._orders: SimpleQueue[_Order[T, R]] = SimpleQueue()
         self._starting = threading.Lock()
@@ -33,7 +33,8 @@ class GroupCommit(Generic[T, R]):
     def submit(self, items: Sequence[T]) -> Future[Sequence[R]]:
         """Have these items written in one batch; return at once.
 
-        The future has their outcomes, in their order, or raises what writing their batch raised. It cannot be cancelled.
+        The future has their outcomes, in their order, or raises what writing their batch raised. It cannot be
+        cancelled: the items may be written already.
         """
         if not self._is_started:
             self._start()

@@ -85,7 +85,6 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """A service of one process, for all tests."""
     with served(tmp_path_factory.mktemp("http"), APPLICATION, workers=1) as running:
         yield running
-        (running.folder / "go").touch()
     log = (running.folder / "log").read_text()
     assert "hidden" not in log
     assert '"event":"http.refused"' in log
@@ -271,6 +270,18 @@ def test_a_request_that_does_not_arrive_in_time(service: Service, data: bytes, s
     """Is refused; a connection on which none begins is closed."""
     found = answers(service.exchange(data))
     assert [each[0] for each in found] == ([] if status is None else [status])
+
+
+def test_a_request_that_has_to_wait_for_an_earlier_one_is_not_late(service: Service) -> None:
+    """Its body is not read before the earlier answer has gone; then its time begins."""
+    with service.connect() as connection:
+        connection.sendall(b"GET /held HTTP/1.1\r\nHost: x\r\n\r\n" + HEAD + b"Content-Length: 9\r\n\r\n{")
+        connection.settimeout(2.5)
+        with pytest.raises(TimeoutError):
+            connection.recv(1)
+        (service.folder / "go").touch()
+        connection.settimeout(30)
+        assert [status for status, _, _ in answers(received(connection))] == [200, 408]
 
 
 def test_slow_clients_hold_no_thread(service: Service) -> None:

@@ -57,7 +57,12 @@ class _RefusedError(Exception):
 
 
 class HttpProtocol(HttpToolsProtocol):
-    """One connection."""
+    """One connection.
+
+    `_phase` says what is awaited: a request's beginning, the rest of its head, or the rest of its body. `_fields_size`:
+    bytes of the header fields so far; `_later_bytes`: bytes that came for a head after its first piece; `_first_bytes`:
+    what is being parsed; `_is_over`: all that still comes is ignored; `_is_stopping`: the next answer is the last.
+    """
 
     place: ClassVar[Place | None] = None
     """Where this process counts its connections."""
@@ -203,7 +208,7 @@ class HttpProtocol(HttpToolsProtocol):
     def _refuse(self, problem: Problem) -> None:
         """Answer with a problem and hang up.
 
-        An earlier request that is being answered comes first; then its answer is the last, without a word on this one.
+        While an earlier request is being answered nothing is said of this one: the connection ends with that answer.
         """
         self._is_over = True
         self._stop_timer()
@@ -233,7 +238,9 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _too_slow(self) -> None:
         self._timer = None
-        if self._phase == _IDLE:
+        if self.pipeline:  # nothing is read while earlier requests are answered
+            self._timer = self.loop.call_later(ARRIVAL_SECONDS, self._too_slow)
+        elif self._phase == _IDLE:
             self.transport.close()
         else:
             self._refuse(_TOO_SLOW)

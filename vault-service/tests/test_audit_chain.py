@@ -10,10 +10,10 @@ import psycopg
 import pytest
 from replica import ALICE, Replica
 
+from vault_service.adapters.audit import chain as audit_chain
+from vault_service.adapters.audit import verify as audit_verify
 from vault_service.adapters.audit.chain import AuditSealer, Seal
 from vault_service.adapters.audit.log import AuditLog
-from vault_service.adapters.audit.log import chain as audit_chain
-from vault_service.adapters.audit.log import verify as audit_verify
 from vault_service.adapters.audit.verify import AuditVerifier, Finding, Verified, prune
 from vault_service.adapters.postgres.clock import DatabaseClock
 from vault_service.domain.audit import Entry, Event

@@ -259,7 +259,7 @@ def test_an_outcome_that_was_stored_unheard_is_stored(
     def deaf(query: bytes, parameters: dict[str, object]) -> tuple[object, ...] | None:
         row = really(query, parameters)
         if b"generation = generation + 1" in query and row is not None:
-            raise StorageUnavailableError
+            raise StorageUnavailableError from psycopg.OperationalError("the connection is lost")
         return row
 
     monkeypatch.setattr(database, "_one", deaf)

@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl
 import msgspec
 from flask import Request
 
+from service_kit.http import problems
 from service_kit.http.problems import Fault, Problem
 
 T = TypeVar("T", bound="Input")
@@ -41,7 +42,7 @@ def body(request: Request, shape: type[T]) -> T:
     Problems: 415 `unsupported_media_type`, 413 `body_too_large`, 400 `malformed_json`, 422 `invalid_input`.
     """
     if request.mimetype != "application/json":
-        raise Problem(415, "unsupported_media_type", "The body must be application/json.")
+        raise problems.UNSUPPORTED_MEDIA_TYPE.problem()
     data = request.get_data(cache=False)
     if len(data) > MAX_BODY_BYTES:
         raise body_too_large()
@@ -50,7 +51,7 @@ def body(request: Request, shape: type[T]) -> T:
     except msgspec.ValidationError as error:
         raise _invalid(error) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise Problem(400, "malformed_json", "The body is not well-formed JSON in UTF-8.") from None
+        raise problems.MALFORMED_JSON.problem() from None
 
 
 def _decoded(data: bytes, shape: type[T]) -> T:
@@ -116,12 +117,12 @@ def _query(raw: bytes, shape: type[T]) -> T:
 
 def body_too_large() -> Problem:
     """The problem for a body beyond MAX_BODY_BYTES."""
-    return Problem(413, "body_too_large", f"The body is larger than {MAX_BODY_BYTES} bytes.")
+    return problems.BODY_TOO_LARGE.problem(f"The body is larger than {MAX_BODY_BYTES} bytes.")
 
 
 def invalid(pointer: str, detail: str) -> Problem:
     """The problem for one faulty part of the input."""
-    return Problem(422, "invalid_input", f"{pointer}: {detail}", errors=(Fault(pointer, detail),))
+    return problems.INVALID_INPUT.problem(f"{pointer}: {detail}", errors=(Fault(pointer, detail),))
 
 
 def _invalid(error: msgspec.ValidationError) -> Problem:
@@ -130,4 +131,4 @@ def _invalid(error: msgspec.ValidationError) -> Problem:
     pointer = re.sub(r"[.\[]", "/", path.removeprefix("$")).replace("]", "")
     if "matching regex" in detail:
         detail = "Text has characters that are not allowed"
-    return Problem(422, "invalid_input", detail, errors=(Fault(pointer, detail),))
+    return problems.INVALID_INPUT.problem(detail, errors=(Fault(pointer, detail),))

@@ -12,7 +12,7 @@ from flask import Flask
 
 from service_kit.http.app import request_id_from
 from service_kit.http.inputs import MAX_BODY_BYTES
-from service_kit.http.problems import INTERNAL_ERROR
+from service_kit.http.problems import answer_for
 from service_kit.process import logs
 from service_kit.server import fast_path
 from service_kit.server.asgi import Message, Receive, Scope, Send
@@ -66,10 +66,10 @@ class Front:
 
         try:
             await self._threads.answer(scope, body, checked)
-        except Exception as error:
-            log.exception("http.application_failed", exc_info=error)
+        except Exception as error:  # noqa: BLE001 - it is logged, and answered
+            problem = answer_for(error, {})
             if not is_started:  # else uvicorn hangs up: the client sees that the answer is cut off
-                await _send(fast_path.problem(INTERNAL_ERROR, request_id_from("")), send)
+                await _send(fast_path.problem(problem, request_id_from("")), send)
 
     async def _live(self, receive: Receive, send: Send) -> None:
         beating = asyncio.create_task(self._beat_on())

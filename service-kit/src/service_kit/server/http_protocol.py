@@ -17,7 +17,8 @@ from typing import Any, ClassVar
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from service_kit.http.problems import Problem
+from service_kit.http import problems
+from service_kit.http.problems import Problem, ProblemType
 from service_kit.process import logs
 from service_kit.server import connections, fast_path
 from service_kit.server.connections import Place
@@ -34,15 +35,6 @@ ARRIVAL_SECONDS = 15.0
 LINGER_SECONDS = 2.0
 """For a client to read a refusal, and to use a kept connection once more when the service stops."""
 
-_BAD_REQUEST = Problem(400, "bad_request", "The request could not be understood.")
-_BODY_INCOMPLETE = Problem(400, "bad_request", "The body did not arrive whole.")
-_TOO_SLOW = Problem(408, "request_timeout", "The request did not arrive in time.")
-_TARGET_TOO_LONG = Problem(414, "uri_too_long", "The address is longer than 8 KiB.")
-_EXPECTATION = Problem(417, "expectation_failed", "No other expectation than `100-continue` is met.")
-_HEAD_TOO_LARGE = Problem(431, "header_too_large", "There are too many headers, or they are too long.")
-_METHOD_UNKNOWN = Problem(501, "not_implemented", "This method is not known here.")
-_TOO_MANY = Problem(503, "overloaded", "There are too many connections.", {"Retry-After": "1"})
-
 _METHOD = re.compile(rb"[A-Z-]{1,32} ")
 _TARGETS = (b"/", b"http://", b"https://")
 _IDLE, _HEAD, _BODY = range(3)
@@ -51,7 +43,7 @@ _IDLE, _HEAD, _BODY = range(3)
 class _RefusedError(Exception):
     """Stops httptools in a callback; it becomes the `__context__` of the error that httptools raises."""
 
-    def __init__(self, problem: Problem) -> None:
+    def __init__(self, problem: ProblemType) -> None:
         super().__init__(problem.code)
         self.problem = problem
 
@@ -83,7 +75,7 @@ class HttpProtocol(HttpToolsProtocol):
         """asyncio: a client has connected."""
         super().connection_made(transport)
         if len(self.connections) > connections.LIMIT:
-            self._refuse(_TOO_MANY)
+            self._refuse(problems.SERVICE_UNAVAILABLE, "There are too many connections.")
         else:
             self._timer = self.loop.call_later(ARRIVAL_SECONDS, self._too_slow)
 
@@ -108,7 +100,7 @@ class HttpProtocol(HttpToolsProtocol):
         if self._is_over or self._phase == _HEAD or not self._is_answering():
             return False
         if self._phase == _BODY:
-            self._refuse(_BODY_INCOMPLETE)
+            self._refuse(problems.BAD_REQUEST, "The body did not arrive whole.")
         else:
             super().shutdown()
         return True
@@ -125,7 +117,7 @@ class HttpProtocol(HttpToolsProtocol):
         """httptools: a piece of the request's target."""
         super().on_url(url)
         if len(self.url) > MAX_TARGET_BYTES:
-            raise _RefusedError(_TARGET_TOO_LONG)
+            raise _RefusedError(problems.URI_TOO_LONG)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """httptools: a header field."""
@@ -133,7 +125,7 @@ class HttpProtocol(HttpToolsProtocol):
         size = len(name) + len(value)
         self._fields_size += size
         if size > MAX_FIELD_BYTES or self._fields_size > MAX_HEAD_BYTES or len(self.headers) > MAX_FIELDS:
-            raise _RefusedError(_HEAD_TOO_LARGE)
+            raise _RefusedError(problems.HEADER_TOO_LARGE)
 
     def on_headers_complete(self) -> None:
         """httptools: the head is there."""
@@ -159,9 +151,9 @@ class HttpProtocol(HttpToolsProtocol):
         if isinstance(cause, _RefusedError):
             self._refuse(cause.problem)
         elif isinstance(error, httptools.HttpParserInvalidMethodError) and _METHOD.match(self._first_bytes):
-            self._refuse(_METHOD_UNKNOWN)
+            self._refuse(problems.NOT_IMPLEMENTED)
         else:
-            self._refuse(_BAD_REQUEST)
+            self._refuse(problems.BAD_REQUEST)
 
     def shutdown(self) -> None:
         """uvicorn: the service stops. A kept connection may be used once more: its client may be sending already."""
@@ -173,20 +165,20 @@ class HttpProtocol(HttpToolsProtocol):
 
     # own
 
-    def _fault(self) -> Problem | None:
+    def _fault(self) -> ProblemType | None:
         version = self.parser.get_http_version()
         if version not in {"1.0", "1.1"} or not self.url.isascii() or not self.url.startswith(_TARGETS):
-            return _BAD_REQUEST
+            return problems.BAD_REQUEST
         hosts = 0
         for name, value in self.headers:
             if name == b"host":
                 hosts += 1
             elif name == b"expect" and value.lower() != b"100-continue":
-                return _EXPECTATION
+                return problems.EXPECTATION_FAILED
         if hosts > 1 or (hosts == 0 and version == "1.1"):
-            return _BAD_REQUEST
+            return problems.BAD_REQUEST
         if len(self.pipeline) >= MAX_PIPELINED:
-            return _BAD_REQUEST
+            return problems.BAD_REQUEST
         return None
 
     def _limit_arrival(self, head_bytes: int) -> None:
@@ -199,13 +191,13 @@ class HttpProtocol(HttpToolsProtocol):
             self._timer = self.loop.call_later(ARRIVAL_SECONDS, self._too_slow)
         self._later_bytes += head_bytes
         if self._phase == _HEAD and self._later_bytes > MAX_HEAD_BYTES:
-            self._refuse(_HEAD_TOO_LARGE)
+            self._refuse(problems.HEADER_TOO_LARGE)
 
     def _is_answering(self) -> bool:
         cycle: RequestResponseCycle | None = self.cycle
         return cycle is not None and not cycle.response_complete
 
-    def _refuse(self, problem: Problem) -> None:
+    def _refuse(self, problem: ProblemType, detail: str = "") -> None:
         """Answer with a problem and hang up.
 
         While an earlier request is being answered nothing is said of this one: the connection ends with that answer.
@@ -217,7 +209,7 @@ class HttpProtocol(HttpToolsProtocol):
         elif self._phase != _BODY and self._is_answering():
             super().shutdown()
         else:
-            self.transport.write(self._refusal(problem))
+            self.transport.write(self._refusal(problem.problem(detail)))
             self.transport.write_eof()
             self._timer = self.loop.call_later(LINGER_SECONDS, self.transport.abort)
 
@@ -243,7 +235,7 @@ class HttpProtocol(HttpToolsProtocol):
         elif self._phase == _IDLE:
             self.transport.close()
         else:
-            self._refuse(_TOO_SLOW)
+            self._refuse(problems.REQUEST_TIMEOUT)
 
     def _close_if_idle(self) -> None:
         if self._phase == _IDLE and not self._is_answering():

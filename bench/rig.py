@@ -1,11 +1,11 @@
-"""What is measured: a stack of its own, reduced to what the vault needs, a vault, and two bare Flask routes.
+"""The system under test: its own stack, reduced to the vault's needs, with a vault and two bare Flask routes.
 
 One of the bare routes runs on gunicorn's own worker with threads (`gthread`): a reference that our server cannot
 change. The other one runs on the vault's server.
 
-The stack is the product's (`dev/stack`). Its gateway, task side and vault end when the consents are there, and a
-vault with the processes and threads that were asked for takes their place. Metrics, access log, audit and its sealing
-are on, as in production; PostgreSQL confirms a commit when it is on the disk.
+The stack is that of `dev/stack`. After the consents, its gateway, task side and vault are stopped, and a vault with the
+requested processes and threads takes their place. Metrics, access log, audit and checkpoints are on, as in production;
+PostgreSQL confirms a commit when it is on the disk.
 """
 
 import shutil
@@ -28,7 +28,7 @@ from local_stack.process import Part, Processes
 
 WHO = "alice"
 SCOPES = ("address", "email", "offline_access", "openid", "phone", "profile")
-"""What the grants may do."""
+"""The scopes of the grants."""
 BENCHED = ("bench-flask", "bench-hello", "bench-vault", "bench-hello-before", "bench-vault-before")
 """What the benchmark starts itself."""
 MEASURED = (*BENCHED, "postgres", "redis", "idp")
@@ -39,7 +39,7 @@ NOT_NEEDED = ("gateway", "worker", "tasks", "vault")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
-    """gunicorn's processes and the threads of each; grants: as many for the vault, and as many beside it.
+    """gunicorn's processes and the threads of each; grants: their number in the vault, and as many outside it.
 
     before: another checkout of the product, measured in turns with this one; folder: where the database is kept.
     """
@@ -66,8 +66,8 @@ class Rig:
     flask_url: of the bare route on `gthread`; before: of another checkout, if one is measured too.
 
     parts: the first process of each part, by name; grants: ids of active grants; refresh_tokens: offline tokens of the
-    vault's client that the vault knows nothing of, replaced when they are used; subject: whose all these are; lifetime:
-    seconds of an access token.
+    vault's client that are not in the vault, replaced when they are used; subject: their owner; lifetime: of an access
+    token, in seconds.
     """
 
     stack: Stack
@@ -94,7 +94,7 @@ class Rig:
         return Get(url, {"Authorization": f"Bearer {service_token(self.stack)}"})
 
     def refreshes(self) -> int:
-        """How many refreshes the vault has recorded."""
+        """The number of refreshes that the vault has recorded."""
         with psycopg.connect(self.stack["VAULT_MIGRATION_DATABASE_URL"]) as connection:
             row = connection.execute("select count(*) from audit where event = 'grant.refreshed'").fetchone()
         return int(row[0]) if row else 0
@@ -102,9 +102,9 @@ class Rig:
 
 @contextmanager
 def running(idp: str, shape: Shape) -> Iterator[Rig]:
-    """A rig on ports of its own; it is cleaned away afterwards."""
+    """A rig on its own ports; it is removed afterwards."""
     state_dir = Path(tempfile.mkdtemp(prefix="bench-", dir=shape.folder))
-    state_dir.chmod(0o755)  # PostgreSQL runs as somebody else when we are root
+    state_dir.chmod(0o755)  # if root runs this, PostgreSQL runs as another user
     stack = Stack.create(state_dir, idp)
     processes = Processes(state_dir / "run", state_dir / "log")
     try:
@@ -135,7 +135,7 @@ def running(idp: str, shape: Shape) -> Iterator[Rig]:
 
 
 def _grants(stack: Stack, number: int) -> list[str]:
-    """Grants to the vault, each consented to in a browser of its own: sessions that share nothing."""
+    """Grants of the vault, each with a consent in its own browser, so that no two share a session."""
     api = Api(stack, command_line_token(stack, WHO))
     return [api.grant(Person(WHO), scopes=["address", "phone"]) for _ in range(number)]
 

@@ -1,9 +1,8 @@
-"""The vault's figures P1 to P4, measured in turns so that a busy moment spares none of them.
+"""The vault's figures P1 to P4, measured in turns, so that a busy moment affects all of them.
 
-P1: a cached access token against a bare Flask route on gunicorn's own threads, as fast as both go. P2: a cached access
-token against a refresh at the authorization server each time. P3: what the vault adds to a refresh: to the latency of
-a lone caller, and to the throughput of several. P4: latency when requests arrive by the clock, at half of what was
-reached before.
+P1: a cached access token compared with a bare Flask route on gunicorn's own threads, at full speed. P2: a cached access
+token compared with a refresh at the authorization server each time. P3: what the vault adds to a refresh: to the
+latency of a lone caller, and to the throughput of several. P4: latency in an open loop, at half of the maximum rate.
 
 Another checkout of the product can be measured in the same rounds; its measurements are called `… before`.
 """
@@ -19,10 +18,10 @@ from bench.outcome import BenchError, Outcome
 from bench.rig import SCOPES, Rig, Servers
 
 OPEN_CONNECTIONS = 64
-"""For cached tokens in an open loop: so many that arrivals spread over gunicorn's processes."""
+"""For cached tokens in an open loop: enough for arrivals to spread over gunicorn's processes."""
 WARM_UP_SECONDS = 1.0
 JAVA_WARM_UP_SECONDS = 15.0
-"""A server in Java compiles while it is used."""
+"""A Java server is compiled while it runs."""
 
 BEFORE = " before"
 """Ends the names of another checkout's measurements."""
@@ -32,7 +31,7 @@ Round = dict[str, Outcome]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """seconds: of one measurement, of which a round has nine; connections: of a closed loop.
+    """seconds: of one measurement; connections: of a closed loop.
 
     is_quick: cached tokens only.
     """
@@ -45,7 +44,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
-    """A figure over all rounds: its median, the least and the greatest, and its goal, if it has one here."""
+    """A figure over all rounds: median, minimum, maximum, and its goal, if it has one."""
 
     name: str
     what: str
@@ -58,7 +57,7 @@ class Figure:
 
 
 def measure(rig: Rig, tool: Tool, plan: Plan, say: Callable[[str], None]) -> list[Round]:
-    """All rounds. Raises BenchError when an answer was bad, or a refresh was none."""
+    """Measure all rounds. Raises BenchError if an answer was bad, or was not refreshed."""
     gets = [get for _, servers in _checkouts(rig, 0) for get in (rig.hello(servers), rig.access_token(servers))]
     for get in (rig.flask(), *gets):
         tool(get, plan.connections, WARM_UP_SECONDS)
@@ -120,7 +119,7 @@ def _checkouts(rig: Rig, number: int) -> list[tuple[str, Servers]]:
 
 
 def _through_vault(rig: Rig, servers: Servers, number: int) -> list[callers.ThroughVault]:
-    """Callers who share the grants out among them."""
+    """Callers that divide the grants among themselves."""
     get = rig.access_token(servers)
     min_valid = rig.lifetime - callers.FRESH_SECONDS.get(rig.stack["IDP"], callers.FRESH_SECONDS_OF_OTHERS)
     return [callers.ThroughVault(get, rig.grants[mine::number], min_valid, SCOPES) for mine in range(number)]
@@ -137,7 +136,7 @@ def _at_the_server(rig: Rig, number: int) -> list[callers.AtTheServer]:
 
 
 def _refreshing(rig: Rig, load: Callable[[], Outcome]) -> Callable[[], Outcome]:
-    """A load of which each answer has to cost a refresh; a second one when the first took too long to be of use."""
+    """A load in which each answer costs a refresh; it is repeated if the first one took too long."""
 
     def checked() -> Outcome:
         before = rig.refreshes()
@@ -153,7 +152,7 @@ def _refreshing(rig: Rig, load: Callable[[], Outcome]) -> Callable[[], Outcome]:
 
 
 def figures(rounds: Sequence[Round], *, is_real: bool) -> list[Figure]:
-    """P1 to P4. is_real: against a server that people deploy; the development server's speed is nobody's goal."""
+    """P1 to P4. is_real: the authorization server is a real one; the development server has no goals."""
 
     def ratio(of: str, to: str) -> Callable[[Round], float]:
         return lambda measured: measured[of].rate / measured[to].rate

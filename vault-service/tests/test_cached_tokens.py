@@ -1,4 +1,4 @@
-"""The fast path of cached tokens: it gives what the route gives, or declines and the route answers."""
+"""The fast path of cached tokens answers as the route would, or leaves the request to the route."""
 
 import asyncio
 from base64 import urlsafe_b64encode
@@ -49,7 +49,7 @@ class Known:
 
 @pytest.fixture
 def http(vault: Replica, tmp_path: Path, database_url: str) -> Vault:
-    """What the routes have of that vault."""
+    """The vault as its routes see it."""
     (tmp_path / "root.key").write_text(urlsafe_b64encode(ROOT_KEY).decode())
     (tmp_path / "root.key").chmod(0o400)
     environ = {
@@ -96,7 +96,7 @@ def by_the_route(http: Vault, request: Head) -> tuple[int, dict[str, str], dict[
     ],
 )
 def test_the_same_answer_and_the_same_record(http: Vault, vault: Replica, rows: Rows, bearer: str, more: str) -> None:
-    """Whichever way was taken."""
+    """Fast path and route give the same answer, audit line and access log."""
     request = head(vault.grant(), bearer, more)
     assert fast(http, request) is None, "nothing is remembered yet"
     status, headers, body = by_the_route(http, request)
@@ -128,10 +128,10 @@ def test_the_same_answer_and_the_same_record(http: Vault, vault: Replica, rows: 
         ("service", f"&subject={ALICE.sub}&scope=%22", 422),
     ],
 )
-def test_whoever_may_not_have_it_gets_nothing(
+def test_the_fast_path_leaves_refusals_to_the_route(
     http: Vault, vault: Replica, rows: Rows, bearer: str, more: str, status: int | None
 ) -> None:
-    """The route says why."""
+    """The route answers with the problem."""
     grant_id = vault.grant()
     vault.issue(grant_id)
     request = head(grant_id, bearer, more)
@@ -142,13 +142,13 @@ def test_whoever_may_not_have_it_gets_nothing(
 
 
 def test_no_bearer_and_no_grant(http: Vault) -> None:
-    """Are the route's as well."""
+    """The route answers these as well."""
     assert fast(http, head(uuid4())) is None
     assert fast(http, Head(f"id={uuid4()}".encode(), "", "")) is None
 
 
 def test_a_revoked_grant_gives_nothing_at_once(http: Vault, vault: Replica) -> None:
-    """Though its token is remembered: the statement that records is the one that checks."""
+    """Its token is still in memory, but the statement that records the use checks the grant."""
     grant_id = vault.grant()
     vault.issue(grant_id)
     vault.manage.revoke(grant_id, ALICE, "task-ui", "request-7")
@@ -158,7 +158,7 @@ def test_a_revoked_grant_gives_nothing_at_once(http: Vault, vault: Replica) -> N
 
 
 def test_a_limited_grant_is_the_route_s(http: Vault, vault: Replica, rows: Rows) -> None:
-    """Its uses are counted there, one by one."""
+    """The route counts its uses one by one."""
     grant_id = vault.grant(max_uses=2)
     vault.issue(grant_id)
     assert fast(http, head(grant_id)) is None
@@ -168,14 +168,14 @@ def test_a_limited_grant_is_the_route_s(http: Vault, vault: Replica, rows: Rows)
 
 
 def test_an_old_token_is_the_route_s(http: Vault, vault: Replica) -> None:
-    """It is renewed beside, or refreshed."""
+    """The route renews or refreshes it."""
     grant_id = vault.grant()
     vault.issue(grant_id)
     assert fast(http, head(grant_id, more=f"&subject={ALICE.sub}&min_valid={int(vault.provider.lifetime)}")) is None
 
 
 def test_without_the_audit_no_token_leaves(http: Vault, vault: Replica, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The caller is told, without trying again."""
+    """The caller gets the problem; the route does not try again."""
     grant_id = vault.grant()
     vault.issue(grant_id)
 

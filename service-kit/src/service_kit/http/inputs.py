@@ -1,7 +1,6 @@
 """Parsing at the edge: a request's body or query becomes a typed value, or a problem; no dict travels further.
 
-Unknown fields, wrong types, repeated parameters and characters that no text needs are refused. Types are
-`msgspec.Struct`s.
+Unknown members, wrong types, repeated parameters and control characters are refused. Types are `msgspec.Struct`s.
 """
 
 import math
@@ -92,7 +91,7 @@ def parsed_query(raw: bytes, shape: type[T]) -> T:
     return parsed
 
 
-@lru_cache(maxsize=4096)  # callers ask the same thing again and again; what is refused is not kept
+@lru_cache(maxsize=4096)  # callers repeat the same queries; refused queries are not cached
 def _query(raw: bytes, shape: type[T]) -> T:
     values: dict[str, str] = {}
     try:

@@ -14,7 +14,7 @@ from service_kit.server import fast_path
 from service_kit.server.fast_path import Answer, Head
 from service_kit.server.gathered import Gathered
 from vault_service.application.errors import VaultError
-from vault_service.application.refresh import Need
+from vault_service.application.refresh import TokenRequest
 from vault_service.domain.grant import AccessToken
 from vault_service.http import callers
 from vault_service.http.problems import TABLE
@@ -39,22 +39,22 @@ class CachedTokens:
             if claims is None:
                 return None
             query = inputs.parsed_query(head.query, TokenQuery)
-            need = callers.need(query, self._vault.policy, claims, http.request_id_from(head.request_id))
+            request = callers.token_request(query, self._vault.policy, claims, http.request_id_from(head.request_id))
         except (Problem, VaultError):
             return None
-        token = self._vault.issue.remembered(need)
-        answer = None if token is None else await self._issued(need, token)
+        token = self._vault.issue.remembered(request)
+        answer = None if token is None else await self._issued(request, token)
         if answer is not None:
-            logs.request_id.set(need.request_id)
+            logs.request_id.set(request.request_id)
             http.record("GET", self.path, answer.status, route=self.path, started=started, client=claims.client)
         return answer
 
-    async def _issued(self, need: Need, token: AccessToken) -> Answer | None:
+    async def _issued(self, request: TokenRequest, token: AccessToken) -> Answer | None:
         try:
-            is_recorded = await self._records.submit(need)
+            is_recorded = await self._records.submit(request)
         except VaultError as error:
             problem = problem_for(error, TABLE)
-            return None if problem is None else fast_path.problem(problem, need.request_id)
+            return None if problem is None else fast_path.problem(problem, request.request_id)
         if not is_recorded:
             return None
-        return fast_path.json(issued_token(need.grant_id, token, self._vault.now()), need.request_id)
+        return fast_path.json(issued_token(request.grant_id, token, self._vault.now()), request.request_id)

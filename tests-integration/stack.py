@@ -1,12 +1,14 @@
 """The stack under test, as an operator has it: its `stack.env`, its logs, and the commands that start and stop it."""
 
 import os
+import secrets
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,6 +20,7 @@ from prometheus_client.samples import Sample
 ROOT = Path(__file__).resolve().parents[1]
 ARTIFACTS = ROOT / "artifacts"
 TIMEOUT = 30
+PORTS = range(10_000, 20_000)
 T = TypeVar("T")
 
 
@@ -146,8 +149,11 @@ def eventually(condition: Callable[[], T | None], what: str, seconds: float = 30
 
 
 def free_port() -> int:
-    """A port that nobody uses now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
+    """A port that nobody uses now, below those that the kernel gives to outgoing connections."""
+    while True:
+        port = secrets.choice(PORTS)
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with suppress(OSError):
+                probe.bind(("127.0.0.1", port))
+                return port

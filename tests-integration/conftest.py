@@ -119,10 +119,10 @@ def say(pytestconfig: pytest.Config) -> Callable[[str], None]:
 def healthy(stack: Stack) -> Iterator[Stack]:
     """The stack, for a test that breaks something: brought back afterwards, whatever happened."""
     yield stack
-    if stack.is_dev:
+    if stack.is_disturbed:
         stack.start()
+    if stack.is_dev:
         stack.control("DELETE", "")
-    stack.start()
     eventually(stack.is_at_ease, "every process of the vault asks the authorization server again")
 
 

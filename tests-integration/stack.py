@@ -26,11 +26,12 @@ T = TypeVar("T")
 
 @dataclass
 class Stack:
-    """One local stack. environ: what it was started with."""
+    """One local stack. environ: what it was started with; is_disturbed: since then a test has ended a part of it."""
 
     state_dir: Path
     environ: dict[str, str]
     values: dict[str, str] = field(default_factory=dict)
+    is_disturbed: bool = False
 
     @classmethod
     def create(cls, state_dir: Path, idp: str) -> "Stack":
@@ -62,6 +63,7 @@ class Stack:
         assert done.returncode == 0, done.stdout + done.stderr
         lines = (self.state_dir / "stack.env").read_text().splitlines()
         self.values = dict(line.split("=", 1) for line in lines)
+        self.is_disturbed = False
 
     def __getitem__(self, name: str) -> str:
         return self.values[name]
@@ -97,16 +99,19 @@ class Stack:
     def kill(self, part: str) -> None:
         """kill -9 a part with all its children, as a machine that loses power would."""
         pid = self.pid(part)
+        self.is_disturbed = True
         os.killpg(pid, signal.SIGKILL)
         eventually(lambda: not is_running(pid), f"{part} is dead")
 
     def terminate(self, part: str) -> None:
         """SIGTERM, as a deploy does."""
+        self.is_disturbed = True
         os.kill(self.pid(part), signal.SIGTERM)
 
     def kill_children(self, part: str) -> None:
         """kill -9 whatever the part's first process has started."""
         pid = self.pid(part)
+        self.is_disturbed = True
         for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
             os.kill(int(child), signal.SIGKILL)
 

@@ -65,7 +65,7 @@ def settings() -> str:
     """docs/settings.md."""
     parts = [SETTINGS_HEAD, "\n## gunicorn, of both APIs\n", _table(SERVER)]
     for title, declared in (
-        ("The vault", vault_service.config.Settings),
+        ("The vault", vault_service.config.VaultSettings),
         ("The task service, API and workers", task_service.config.Settings),
     ):
         parts += [f"\n## {title}\n", _table(tuple(_row(field) for field in dataclasses.fields(declared)))]

@@ -8,7 +8,7 @@ from service_kit.outbound.session import Session
 from service_kit.postgres.database import Database
 from service_kit.process import logs
 from service_kit.tokens.bearer import Verifier
-from service_kit.tokens.issuer import Issuer, IssuerUnavailableError
+from service_kit.tokens.issuer import Issuer, IssuerUnavailableError, demand_no_mismatch
 from task_service.adapters.credentials import own_credentials
 from task_service.adapters.database import MIGRATIONS, tasks_database
 from task_service.adapters.identity import UserInfo
@@ -66,7 +66,7 @@ def build_service(settings: Settings) -> Service:
         pings={
             "database": database.ping,
             "schema": partial(MIGRATIONS.check, database),
-            "issuer": issuer.demand_no_mismatch,
+            "issuer": partial(demand_no_mismatch, issuer.metadata),
         },
     )
 

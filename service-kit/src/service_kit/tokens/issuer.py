@@ -84,11 +84,6 @@ class Issuer:
         with self._lock:
             return self._discover()
 
-    def demand_no_mismatch(self) -> None:
-        """Raise IssuerMismatchError if the server names another issuer; an unavailable server is ignored."""
-        with suppress(IssuerUnavailableError):
-            self.metadata()
-
     def backchannel(self, url: str) -> str:
         """The address at which services reach one of the issuer's public URLs."""
         if url == self._base or url.startswith(f"{self._base}/"):
@@ -156,6 +151,15 @@ class Issuer:
                 return bounded_body(answer)
         except requests.RequestException as error:
             raise IssuerUnavailableError(f"{url}: {type(error).__name__}") from error
+
+
+def demand_no_mismatch(metadata: Callable[[], Metadata]) -> None:
+    """Raise IssuerMismatchError when the discovery document names another issuer. An unreachable server is no error.
+
+    metadata: `Issuer.metadata`, or another way to get the document.
+    """
+    with suppress(IssuerUnavailableError):
+        metadata()
 
 
 def _verification_keys(document: bytes, algorithm: str) -> dict[str, Key]:

@@ -1,5 +1,10 @@
--- name: over
--- One whose time or uses are up. Nobody waits for a row that somebody else has.
+-- name: end
+update grants
+set status = %(status)s, failure = null, refresh_token = null, refresh_started_at = null
+where id = %(id)s;
+
+-- name: next_ended
+-- A grant whose time or uses are up. Rows that another process has locked are skipped.
 select id, issuer, subject, provider, generation, refresh_token
 from grants
 where status = 'active'
@@ -8,8 +13,8 @@ order by id
 limit 1
 for update skip locked;
 
--- name: forgotten
--- One that has failed, and that nobody has asked for since: its owner could have had it checked.
+-- name: next_forgotten
+-- A grant that failed, and that nobody has used or checked since: its owner could have had it checked.
 select g.id, g.issuer, g.subject, g.provider, g.generation, g.refresh_token
 from grants g
 where g.status = 'failed'
@@ -23,8 +28,3 @@ where g.status = 'failed'
 order by g.id
 limit 1
 for update skip locked;
-
--- name: expire
-update grants
-set status = 'expired', failure = null, refresh_token = null, refresh_started_at = null
-where id = %(id)s;

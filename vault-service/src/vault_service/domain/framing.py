@@ -1,8 +1,8 @@
-"""One encoding for lists of words that are authenticated: no two lists give the same bytes."""
+"""An unambiguous encoding of a list of strings, for data that is authenticated: two lists never give the same bytes."""
 
 
 def joined(*parts: str) -> bytes:
-    """The parts, each behind its length."""
+    """The parts in UTF-8, each behind its length in four bytes."""
     framed: list[bytes] = []
     for part in parts:
         encoded = part.encode()

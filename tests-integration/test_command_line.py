@@ -1,4 +1,4 @@
-"""The command line as people and programs use it: real processes against a running stack, and a terminal where one matters."""
+"""The command line: real processes against a running stack, with a terminal if the command needs one."""
 
 import json
 import os
@@ -590,7 +590,8 @@ def test_ctrl_c_at_a_terminal_reaches_the_command_once(
     """The terminal sends it to both; the command is not told twice, and its status is kept."""
     line, token_id = granted
     master, slave = terminal
-    script = 'n=0; trap "n=$((n+1)); echo got $n" INT; echo ready; i=0; while [ $i -lt 15 ]; do sleep 0.1; i=$((i+1)); done; exit $n'
+    wait = "i=0; while [ $i -lt 15 ]; do sleep 0.1; i=$((i+1)); done"
+    script = f'n=0; trap "n=$((n+1)); echo got $n" INT; echo ready; {wait}; exit $n'
     process = subprocess.Popen(
         ["setsid", "--ctty", "--wait", PROGRAM, "run", token_id, "--", "sh", "-c", script],
         env=line.environ,

@@ -5,7 +5,8 @@ prepared; past psycopg's cursor, which would cost more than all the rest of a re
 counted by a statement of its own, so that parallel callers cannot exceed the limit.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 from typing import Any
 
 import msgspec
@@ -71,17 +72,14 @@ class Uses:
         entry: its actor is the requester's client. Raises StorageUnavailableError: nothing may leave then.
         """
         row = self._audit.row(entry)
-        if self._group.submit(_use(requester, entry, row)):
+        (is_recorded,) = self._group.submit([_use(requester, entry, row)]).result()
+        if is_recorded:
             return True
         return self._database.one(_QUERIES["issue"], {**row, "is_owner": requester.is_owner}) is not None
 
-    def record_soon(
-        self,
-        uses: Sequence[tuple[Requester, Entry]],
-        done: Callable[[Sequence[bool | Exception]], None],
-    ) -> None:
-        """The same without waiting, for grants whose uses are not limited; uses of others are not recorded."""
-        self._group.submit_soon([_use(*use, self._audit.row(use[1])) for use in uses], done)
+    def record_soon(self, uses: Sequence[tuple[Requester, Entry]]) -> Future[Sequence[bool]]:
+        """Record several uses without waiting for it; those of limited grants are not recorded."""
+        return self._group.submit([_use(requester, entry, self._audit.row(entry)) for requester, entry in uses])
 
     def close(self) -> None:
         """Close the connection, for good."""

@@ -45,6 +45,17 @@ export class Http {
   ) {}
 
   async request<T>(method: string, path: string, options: RequestOptions = {}): Promise<Reply<T>> {
+    const response = await this.answer(method, path, options);
+    const etag = response.headers.get("ETag") ?? undefined;
+    return { data: response.status === 304 ? undefined : ((await response.json()) as T), etag };
+  }
+
+  /** A file. */
+  async blob(path: string): Promise<Blob> {
+    return (await this.answer("GET", path, {})).blob();
+  }
+
+  private async answer(method: string, path: string, options: RequestOptions): Promise<Response> {
     const token = await this.auth.accessToken();
     let response = await this.send(method, path, token, options);
     if (response.status === 401) {
@@ -54,10 +65,8 @@ export class Http {
       this.auth.end();
       throw new SessionEnded();
     }
-    const etag = response.headers.get("ETag") ?? undefined;
-    if (response.status === 304) return { data: undefined, etag };
-    if (!response.ok) throw await problemOf(response);
-    return { data: (await response.json()) as T, etag };
+    if (!response.ok && response.status !== 304) throw await problemOf(response);
+    return response;
   }
 
   /** Like `request`, for calls that always answer with a body. */

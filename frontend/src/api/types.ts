@@ -45,6 +45,46 @@ export interface Consent {
   message: string;
 }
 
+export type GrantStatus = "pending" | "active" | "failed" | "revoked" | "expired";
+
+/** An offline grant as its owner sees it: everything but the token. */
+export interface Grant {
+  persistentTokenId: string;
+  status: GrantStatus;
+  tokenType: "offline" | "refresh";
+  provider: string;
+  scopes: string[];
+  /** The clients that may use it. */
+  services: string[];
+  createdAt: string;
+  uses: number;
+  failure?: string;
+  taskId?: string;
+  account?: { issuer: string; subject: string };
+  activatedAt?: string;
+  lastUsedAt?: string;
+  lastRefreshedAt?: string;
+  expiresAt?: string;
+  notAfter?: string;
+  maxUses?: number;
+}
+
+export interface AuditLine {
+  at: string;
+  event: string;
+  /** A client id; `vault` for the vault itself. */
+  actor: string;
+  outcome: string;
+  requestId: string;
+}
+
+export interface AuditPage {
+  /** Newest first. */
+  lines: AuditLine[];
+  /** The `before` of the next page. */
+  next?: number;
+}
+
 /** `application/problem+json` (RFC 9457) with a stable `code`. */
 export interface Problem {
   title: string;

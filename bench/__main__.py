@@ -1,6 +1,6 @@
-"""`python -m bench vault`: measure P1 to P4, print them, keep them in artifacts/bench-vault.json.
+"""`python -m bench vault`: measures P1 to P4, prints them, stores them in artifacts/bench-vault.json.
 
-Exit status 1 when the figures would mean nothing. A goal that is not reached is said, and is no error.
+The exit status is 1 if the figures are meaningless. A goal that is not reached is reported and is no error.
 """
 
 import argparse
@@ -14,7 +14,7 @@ from bench import load, report, rig, vault
 from bench.outcome import BenchError
 
 BUSY_LOAD = 0.5
-"""Load average for each processor, before anything is started, from which the machine counts as busy."""
+"""Load average for each processor, before the start, above which the machine counts as busy."""
 
 
 def main() -> int:

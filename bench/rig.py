@@ -1,8 +1,8 @@
-"""What is measured: a stack of its own, reduced to what the vault needs, a vault and a hello on the same gunicorn.
+"""The system under test: its own stack, reduced to the vault's needs, with a vault and a hello route on gunicorn.
 
-The stack is the product's (`dev/stack`). Its gateway, task side and vault end when the consents are there, and a
-vault with the processes and threads that were asked for takes their place. Metrics, access log, audit and its sealing
-are on, as in production; PostgreSQL confirms a commit when it is on the disk.
+The stack is that of `dev/stack`. After the consents, its gateway, task side and vault are stopped, and a vault with the
+requested processes and threads takes their place. Metrics, access log, audit and checkpoints are on, as in production;
+PostgreSQL confirms a commit when it is on the disk.
 """
 
 import shutil
@@ -25,14 +25,14 @@ from local_stack.process import Part, Processes
 
 WHO = "alice"
 SCOPES = ("address", "email", "offline_access", "openid", "phone", "profile")
-"""What the grants may do."""
+"""The scopes of the grants."""
 MEASURED = ("bench-hello", "bench-vault", "postgres", "redis", "idp")
 NOT_NEEDED = ("gateway", "worker", "tasks", "vault")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
-    """gunicorn's processes and the threads of each; grants: as many for the vault, and as many beside it."""
+    """gunicorn's processes and the threads of each; grants: their number in the vault, and as many outside it."""
 
     workers: int
     threads: int
@@ -44,8 +44,8 @@ class Rig:
     """A running vault, hello and authorization server.
 
     parts: the first process of each part, by name; grants: ids of active grants; refresh_tokens: offline tokens of the
-    vault's client that the vault knows nothing of, replaced when they are used; subject: whose all these are; lifetime:
-    seconds of an access token.
+    vault's client that are not in the vault, replaced when they are used; subject: their owner; lifetime: of an access
+    token, in seconds.
     """
 
     stack: Stack
@@ -67,7 +67,7 @@ class Rig:
         return Get(url, {"Authorization": f"Bearer {service_token(self.stack)}"})
 
     def refreshes(self) -> int:
-        """How many refreshes the vault has recorded."""
+        """The number of refreshes that the vault has recorded."""
         with psycopg.connect(self.stack["VAULT_MIGRATION_DATABASE_URL"]) as connection:
             row = connection.execute("select count(*) from audit where event = 'grant.refreshed'").fetchone()
         return int(row[0]) if row else 0
@@ -75,13 +75,13 @@ class Rig:
 
 @contextmanager
 def running(idp: str, shape: Shape) -> Iterator[Rig]:
-    """A rig on ports of its own; it is cleaned away afterwards."""
+    """A rig on its own ports; it is removed afterwards."""
     folder = ROOT / "artifacts"
     folder.mkdir(exist_ok=True)
     state_dir = Path(
         tempfile.mkdtemp(prefix="bench-", dir=folder)
     )  # on the checkout's disk: a commit must cost its fsync
-    state_dir.chmod(0o755)  # PostgreSQL runs as somebody else when we are root
+    state_dir.chmod(0o755)  # if root runs this, PostgreSQL runs as another user
     stack = Stack.create(state_dir, idp)
     processes = Processes(state_dir / "run", state_dir / "log")
     try:
@@ -111,13 +111,13 @@ def running(idp: str, shape: Shape) -> Iterator[Rig]:
 
 
 def _grants(stack: Stack, number: int) -> list[str]:
-    """Grants to the vault, each consented to in a browser of its own: sessions that share nothing."""
+    """Grants of the vault, each with a consent in its own browser, so that no two share a session."""
     api = Api(stack, command_line_token(stack, WHO))
     return [api.grant(Person(WHO), scopes=["address", "phone"]) for _ in range(number)]
 
 
 def _gunicorn(processes: Processes, name: str, app: str, probe: str, shape: Shape, environ: dict[str, str]) -> str:
-    """Start it with the services' own settings; its address."""
+    """Start gunicorn with the services' settings; returns its address."""
     port, metrics = free_port(), free_port()
     part = Part(
         name=name,

@@ -1,9 +1,8 @@
-"""The vault's figures P1 to P4, measured in turns so that a busy moment spares none of them.
+"""The vault's figures P1 to P4, measured in turns, so that a busy moment affects all of them.
 
-P1: a cached access token against a bare Flask route on the same gunicorn, as fast as both go. P2: a cached access token
-against a refresh at the authorization server each time. P3: what the vault adds to a refresh: to the latency of a lone
-caller, and to the throughput of several. P4: latency when requests arrive by the clock, at half of what was reached
-before.
+P1: a cached access token compared with a bare Flask route on the same gunicorn, at full speed. P2: a cached access
+token compared with a refresh at the authorization server each time. P3: what the vault adds to a refresh: to the
+latency of a lone caller, and to the throughput of several. P4: latency in an open loop, at half of the maximum rate.
 """
 
 import math
@@ -17,17 +16,17 @@ from bench.outcome import BenchError, Outcome
 from bench.rig import SCOPES, Rig
 
 OPEN_CONNECTIONS = 64
-"""For cached tokens in an open loop: so many that arrivals spread over gunicorn's processes."""
+"""For cached tokens in an open loop: enough for arrivals to spread over gunicorn's processes."""
 WARM_UP_SECONDS = 1.0
 JAVA_WARM_UP_SECONDS = 15.0
-"""A server in Java compiles while it is used."""
+"""A Java server is compiled while it runs."""
 
 Round = dict[str, Outcome]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """seconds: of one measurement, of which a round has nine; connections: of a closed loop."""
+    """seconds: of one measurement (a round has nine); connections: of a closed loop."""
 
     rounds: int
     seconds: float
@@ -36,7 +35,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
-    """A figure over all rounds: its median, the least and the greatest, and its goal, if it has one here."""
+    """A figure over all rounds: median, minimum, maximum, and its goal, if it has one."""
 
     name: str
     what: str
@@ -49,7 +48,7 @@ class Figure:
 
 
 def measure(rig: Rig, tool: Tool, plan: Plan, say: Callable[[str], None]) -> list[Round]:
-    """All rounds. Raises BenchError when an answer was bad, or a refresh was none."""
+    """Measure all rounds. Raises BenchError if an answer was bad, or was not refreshed."""
     for get in (rig.hello(), rig.access_token()):
         tool(get, plan.connections, WARM_UP_SECONDS)
     server_seconds = WARM_UP_SECONDS if rig.stack.is_dev else JAVA_WARM_UP_SECONDS
@@ -90,7 +89,7 @@ def _round(rig: Rig, tool: Tool, plan: Plan, number: int) -> Round:
 
 
 def _through_vault(rig: Rig, number: int) -> list[callers.ThroughVault]:
-    """Callers who share the grants out among them."""
+    """Callers that divide the grants among themselves."""
     get = rig.access_token()
     min_valid = rig.lifetime - callers.FRESH_SECONDS.get(rig.stack["IDP"], callers.FRESH_SECONDS_OF_OTHERS)
     return [callers.ThroughVault(get, rig.grants[mine::number], min_valid, SCOPES) for mine in range(number)]
@@ -107,7 +106,7 @@ def _at_the_server(rig: Rig, number: int) -> list[callers.AtTheServer]:
 
 
 def _refreshing(rig: Rig, load: Callable[[], Outcome]) -> Callable[[], Outcome]:
-    """A load of which each answer has to cost a refresh; a second one when the first took too long to be of use."""
+    """A load in which each answer costs a refresh; it is repeated if the first one took too long."""
 
     def checked() -> Outcome:
         before = rig.refreshes()
@@ -123,7 +122,7 @@ def _refreshing(rig: Rig, load: Callable[[], Outcome]) -> Callable[[], Outcome]:
 
 
 def figures(rounds: Sequence[Round], *, is_real: bool) -> list[Figure]:
-    """P1 to P4. is_real: against a server that people deploy; the development server's speed is nobody's goal."""
+    """P1 to P4. is_real: the authorization server is a real one; the development server has no goals."""
 
     def ratio(of: str, to: str) -> Callable[[Round], float]:
         return lambda measured: measured[of].rate / measured[to].rate

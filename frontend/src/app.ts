@@ -49,7 +49,7 @@ export function createApp(config: Config, browser: Browser, clock: ServerClock):
     clock.observe(answer);
     return answer;
   };
-  const api = new Api(new Http(observed, auth));
+  const api = new Api(new Http(observed, auth).fetch);
   const status = new Status();
   const toasts = new Toasts();
   const troubles = new Troubles();

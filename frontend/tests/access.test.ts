@@ -46,7 +46,7 @@ describe("the words of a grant", () => {
 
   it("say why it needs its person", () => {
     expect(reasonOf(one({ status: "failed", failure: "reauthorization_required" }, [using()]), NOW)).toContain("new consent");
-    expect(reasonOf(one({ status: "failed", failure: "brand_new" }, [using()]), NOW)).toBe("It works no more.");
+    expect(reasonOf(one({ status: "failed", failure: "brand_new" as "token_expired" }, [using()]), NOW)).toBe("It works no more.");
     expect(reasonOf(one({ notAfter: iso(HOUR) }, [using()]), NOW)).toContain("ends soon");
     expect(reasonOf(one({}, [using()]), NOW)).toBeUndefined();
   });
@@ -102,7 +102,7 @@ describe("a lane", () => {
 });
 
 describe("the marks of an audit", () => {
-  const line = (event: string, outcome = "ok"): AuditLine => ({ at: iso(0), event, outcome, actor: "task-service", requestId: "r" });
+  const line = (event: AuditLine["event"], outcome = "ok"): AuditLine => ({ at: iso(0), event, outcome, actor: "task-service", requestId: "r" });
 
   it("are uses and failures", () => {
     const lines = [line("token.issued"), line("token.issued", "token_revoked"), line("grant.failed"), line("grant.refreshed")];

@@ -73,7 +73,7 @@ describe("deleting", () => {
     await page.actions.remove([linked], ["p1"]);
     expect(page.troubles.others.value[0]?.title).toContain("was not revoked");
     page.troubles.others.value[0]?.action?.run();
-    await Promise.resolve();
+    await expect.poll(() => page.calls).toHaveLength(3);
     expect(page.calls.at(-1)).toBe("DELETE /api/auth/manager/tokens/p1");
   });
 

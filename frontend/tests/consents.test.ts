@@ -19,7 +19,7 @@ beforeEach(() => {
     [LINK]: task({ persistentTokenId: "p9", offlineTokenStatus: "pending" }),
     [LINK_2]: task({ id: "task-2", persistentTokenId: "p9", offlineTokenStatus: "pending" }),
     "DELETE /api/auth/manager/tokens/p1": {},
-    [GRANTS]: { data: { tokens: [] } },
+    [GRANTS]: { tokens: [] },
   };
   page = wired(answers);
 });
@@ -94,14 +94,14 @@ describe("coming back from consent", () => {
   });
 
   it("revokes the access that the new one replaces", async () => {
-    answers[GRANTS] = { data: { tokens: [grant({ persistentTokenId: "p9", taskId: "task-1" }), grant({ taskId: "task-1" })] } };
+    answers[GRANTS] = { tokens: [grant({ persistentTokenId: "p9", taskId: "task-1" }), grant({ taskId: "task-1" })] };
     await comeBack("persistent_token_id=p9&task_id=task-1");
     expect(page.calls.filter((call) => call.startsWith("DELETE"))).toEqual(["DELETE /api/auth/manager/tokens/p1"]);
   });
 
   it("leaves the replaced access to another task that lives on it", async () => {
     page.store.rows.value = [task(), task({ id: "task-2", persistentTokenId: "p1", offlineTokenStatus: "active" })];
-    answers[GRANTS] = { data: { tokens: [grant({ taskId: "task-1" })] } };
+    answers[GRANTS] = { tokens: [grant({ taskId: "task-1" })] };
     await comeBack("persistent_token_id=p9&task_id=task-1");
     expect(page.calls.filter((call) => call.startsWith("DELETE"))).toEqual([]);
   });
@@ -127,8 +127,7 @@ describe("coming back from consent", () => {
     expect(page.browser.address.search).toBe("");
     expect(inRow()).toMatchObject({ title: "Consent was not granted", action: { label: "🔐 Request Offline Token" } });
     inRow()?.action?.run();
-    await Promise.resolve();
-    expect(page.calls[0]).toContain("offline-consent");
+    await expect.poll(() => page.calls[0]).toContain("offline-consent");
   });
 });
 
@@ -138,8 +137,7 @@ describe("an address that this tab did not leave for", () => {
     expect(page.calls).toEqual([]);
     expect(inRow()).toMatchObject({ action: { label: "Use it for this task" } });
     inRow()?.action?.run();
-    await Promise.resolve();
-    expect(page.calls).toEqual([`${LINK} ${NEW}`]);
+    await expect.poll(() => page.calls).toEqual([`${LINK} ${NEW}`]);
   });
 
   it("with another token than the one that was left for changes nothing", async () => {

@@ -1,7 +1,7 @@
 /** The page's actions over an API that answers from a table. */
 import { GrantStore } from "../src/access/store";
 import { Api } from "../src/api/client";
-import { ApiError, type Http } from "../src/api/http";
+import { ApiError } from "../src/api/http";
 import type { Auth } from "../src/auth";
 import { Consents } from "../src/consents";
 import { Rows } from "../src/rows";
@@ -11,19 +11,12 @@ import { TaskStore } from "../src/tasks/store";
 import { Toasts } from "../src/toasts";
 import { Troubles } from "../src/troubles";
 import { Work } from "../src/work";
-import { FakeBrowser, task } from "./stand-ins";
+import { FakeBrowser, scripted, task } from "./stand-ins";
 
 /** answers: by method and path; an Error is thrown. calls: method, path and body of each request. */
 export function wired(answers: Record<string, unknown>) {
   const calls: string[] = [];
-  const json = (method: string, path: string, body?: object) => {
-    const call = `${method} ${path}`;
-    const written = body !== undefined && !("signal" in body) ? `${call} ${JSON.stringify(body)}` : call;
-    calls.push(written);
-    const answer = answers[call];
-    return answer instanceof Error ? Promise.reject(answer) : Promise.resolve(answer);
-  };
-  const api = new Api({ json, request: json } as unknown as Http);
+  const api = new Api(scripted(answers, calls));
   const browser = new FakeBrowser(() => Promise.reject(new TypeError("not used")));
   const [status, toasts, troubles] = [new Status(), new Toasts(), new Troubles()];
   const store = new TaskStore(api, status);

@@ -1,32 +1,35 @@
-"""A vault on a real, fresh database, with an authorization server that the test holds in its hands."""
+"""Fixtures: a vault on a real, fresh database, with an authorization server that the test controls."""
 
 from collections.abc import Callable, Iterator
 
 import psycopg
 import pytest
 import replica
+from consenting_issuer import ConsentingIssuer
 from replica import ALICE, Replica
 from scripted_provider import ScriptedProvider
+from served_vault import CALLBACK, PUBLIC_URL, ServedVault, served_vault
+from stub_issuer import SigningKey
 
 from vault_service.adapters.postgres.database import MIGRATIONS
 
 
 @pytest.fixture(scope="session")
 def migrated(postgres_url: str) -> None:
-    """The database `vault` has the schema; others are copied from it."""
+    """Migrates the database `vault`, the template of the tests' databases."""
     host = postgres_url.rpartition("@")[2].partition("/")[0]
     MIGRATIONS.apply(f"postgresql://vault_owner:test@{host}/vault")
 
 
 @pytest.fixture
 def database_url(migrated: None, new_database: Callable[[str, str], str]) -> str:
-    """A fresh database of the vault's, as the runtime role."""
+    """URL of a fresh, migrated database for the runtime role."""
     return new_database("vault", "vault")
 
 
 @pytest.fixture
 def owner_url(database_url: str) -> str:
-    """The same database, as the role that owns its schema."""
+    """URL of the same database for the owner of its schema."""
     return database_url.replace("//vault:", "//vault_owner:")
 
 
@@ -58,10 +61,43 @@ def vault(new_replica: Callable[[], Replica]) -> Replica:
 
 @pytest.fixture
 def rows(database_url: str) -> Callable[..., list[tuple[object, ...]]]:
-    """Looks into the database."""
+    """Runs a query on the database and returns its rows."""
 
     def look(query: str, *parameters: object) -> list[tuple[object, ...]]:
         with psycopg.connect(database_url, autocommit=True) as connection:
             return connection.execute(query.encode(), parameters).fetchall()
 
     return look
+
+
+@pytest.fixture(scope="module")
+def issuer() -> Iterator[ConsentingIssuer]:
+    """An authorization server where people consent."""
+    server = ConsentingIssuer(SigningKey("key-1"), f"{PUBLIC_URL}{CALLBACK}")
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="module")
+def served_database_url(migrated: None, new_database: Callable[[str, str], str]) -> str:
+    """A fresh database for the tests of a module, as the runtime role."""
+    return new_database("vault", "vault")
+
+
+@pytest.fixture(scope="module")
+def process(
+    issuer: ConsentingIssuer, served_database_url: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ServedVault]:
+    """A vault as a process, with that authorization server and database, for the tests of a module."""
+    with served_vault(issuer, served_database_url, redis_url, tmp_path_factory.mktemp("vault")) as vault:
+        yield vault
+
+
+@pytest.fixture
+def served(process: ServedVault) -> ServedVault:
+    """The same; what tests before have told the authorization server to do is forgotten."""
+    process.answers.clear()
+    process.issuer.id_claims = {}
+    process.issuer.scripted.clear()
+    process.issuer.forms.clear()
+    return process

@@ -1,4 +1,4 @@
-"""The fast path of cached tokens: it gives what the route gives, or leaves the request to the route."""
+"""The fast path of cached tokens answers as the route would, or leaves the request to the route."""
 
 from base64 import urlsafe_b64encode
 from collections.abc import Callable
@@ -50,7 +50,7 @@ class Known:
 
 @pytest.fixture
 def http(vault: Replica, tmp_path: Path, database_url: str) -> Vault:
-    """What the routes have of that vault."""
+    """The vault as its routes see it."""
     (tmp_path / "root.key").write_text(urlsafe_b64encode(ROOT_KEY).decode())
     (tmp_path / "root.key").chmod(0o400)
     environ = {
@@ -100,7 +100,7 @@ def by_the_route(http: Vault, request: Head) -> tuple[int, dict[str, str], dict[
     ],
 )
 def test_the_same_answer_and_the_same_record(http: Vault, vault: Replica, rows: Rows, bearer: str, more: str) -> None:
-    """Whichever way was taken."""
+    """Fast path and route give the same answer, audit line and access log."""
     request = head(vault.grant(), bearer, more)
     assert fast(http, request) == (None, False), "nothing is remembered yet"
     status, headers, body = by_the_route(http, request)
@@ -132,10 +132,10 @@ def test_the_same_answer_and_the_same_record(http: Vault, vault: Replica, rows: 
         ("service", f"&subject={ALICE.sub}&scope=%22", 422),
     ],
 )
-def test_whoever_may_not_have_it_gets_nothing(
+def test_the_fast_path_leaves_refusals_to_the_route(
     http: Vault, vault: Replica, rows: Rows, bearer: str, more: str, status: int | None
 ) -> None:
-    """The route says why."""
+    """The route answers with the problem."""
     grant_id = vault.grant()
     vault.issue(grant_id)
     request = head(grant_id, bearer, more)
@@ -150,7 +150,7 @@ def test_whoever_may_not_have_it_gets_nothing(
 
 
 def test_no_bearer_and_no_grant(http: Vault) -> None:
-    """Are the route's as well."""
+    """The route answers these as well."""
     path = CachedTokens(http)
     assert path.begin(head(uuid4())) is None
     with pytest.raises(Problem, match="unauthorized"):
@@ -158,7 +158,7 @@ def test_no_bearer_and_no_grant(http: Vault) -> None:
 
 
 def test_a_revoked_grant_gives_nothing_at_once(http: Vault, vault: Replica) -> None:
-    """Though its token is remembered: the statement that records is the one that checks."""
+    """Its token is still in memory, but the statement that records the use checks the grant."""
     grant_id = vault.grant()
     vault.issue(grant_id)
     vault.manage.revoke(grant_id, ALICE, "task-ui", "request-7")
@@ -168,7 +168,7 @@ def test_a_revoked_grant_gives_nothing_at_once(http: Vault, vault: Replica) -> N
 
 
 def test_a_limited_grant_is_the_route_s(http: Vault, vault: Replica, rows: Rows) -> None:
-    """Its uses are counted there, one by one."""
+    """The route counts its uses one by one."""
     grant_id = vault.grant(max_uses=2)
     vault.issue(grant_id)
     assert fast(http, head(grant_id)) == (None, True)
@@ -178,14 +178,14 @@ def test_a_limited_grant_is_the_route_s(http: Vault, vault: Replica, rows: Rows)
 
 
 def test_an_old_token_is_the_route_s(http: Vault, vault: Replica) -> None:
-    """It is renewed beside, or refreshed."""
+    """The route renews or refreshes it."""
     grant_id = vault.grant()
     vault.issue(grant_id)
     assert fast(http, head(grant_id, more=f"&subject={ALICE.sub}&min_valid={int(vault.provider.lifetime)}"))[1] is False
 
 
 def test_without_the_audit_no_token_leaves(http: Vault, vault: Replica, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The caller is told, without trying again."""
+    """The caller gets the problem; the route does not try again."""
     grant_id = vault.grant()
     vault.issue(grant_id)
 
@@ -203,7 +203,7 @@ def test_without_the_audit_no_token_leaves(http: Vault, vault: Replica, monkeypa
     assert headers == {**answer.headers, "Content-Length": str(len(answer.body))}
 
 
-def test_what_nobody_expected_is_tried_the_ordinary_way(http: Vault) -> None:
-    """An error that has no problem of its own."""
+def test_the_route_answers_after_an_unexpected_error(http: Vault) -> None:
+    """The route answers an error without a problem of its own."""
     path = CachedTokens(http)
     assert path.finish(cast(Any, type("Begun", (), {"need": None})()), ValueError()) is None

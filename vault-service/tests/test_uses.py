@@ -1,4 +1,4 @@
-"""Recording uses in groups: everybody gets their own outcome, and as few commits as possible are made."""
+"""Uses are recorded in groups: each caller gets its own outcome, with few commits."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -18,7 +18,7 @@ Rows = Callable[..., list[tuple[object, ...]]]
 
 
 class Writer:
-    """Writes when it is let, and remembers what."""
+    """Writes when the test allows it, and remembers the batches."""
 
     def __init__(self) -> None:
         self.batches: list[list[int]] = []
@@ -72,8 +72,8 @@ def test_those_who_come_together_are_told_together_and_need_not_wait() -> None:
     assert writer.batches == [[1], [2, 3, 4, 5], [-1, 6]]
 
 
-def test_a_failure_is_everybodys_in_the_batch_and_nobody_elses() -> None:
-    """Those who come after it are written."""
+def test_a_failure_is_that_of_its_batch_only() -> None:
+    """Later items are written."""
     writer = Writer()
     writer.go.release(100)
     group: GroupCommit[int, int] = GroupCommit(writer)
@@ -97,7 +97,7 @@ def test_many_callers_for_long() -> None:
 
 
 def test_a_group_of_uses_records_exactly_those_that_may(vault: Replica, rows: Rows) -> None:
-    """Of grants that live, that are limited, and that are over; each caller is told about its own."""
+    """Of active, limited and ended grants; each caller gets its own outcome."""
     alive, limited, over = vault.grant(), vault.grant(max_uses=5), vault.grant()
     for grant_id in (alive, limited, over):
         vault.issue(grant_id)
@@ -122,7 +122,7 @@ def test_a_group_of_uses_records_exactly_those_that_may(vault: Replica, rows: Ro
 
 
 def test_one_use_that_cannot_be_written_does_not_spoil_the_others(vault: Replica, rows: Rows) -> None:
-    """PostgreSQL takes no NUL; the others of the batch are written one by one."""
+    """PostgreSQL stores no NUL; the other uses of the batch are written one by one."""
     grant_id = vault.grant()
 
     def record(request_id: str) -> bool:
@@ -138,7 +138,7 @@ def test_one_use_that_cannot_be_written_does_not_spoil_the_others(vault: Replica
 
 
 def test_a_connection_that_died_is_replaced(vault: Replica, rows: Rows, postgres_url: str) -> None:
-    """Nobody notices; the use is recorded once."""
+    """No caller notices, and the use is recorded once."""
     grant_id = vault.grant()
     vault.issue(grant_id)
     with psycopg.connect(postgres_url, autocommit=True) as superuser:
@@ -149,7 +149,7 @@ def test_a_connection_that_died_is_replaced(vault: Replica, rows: Rows, postgres
     assert rows("select count(*) from audit where event = 'token.issued'") == [(2,)]
 
 
-def test_a_network_that_is_cut_is_noticed_in_seconds(vault: Replica) -> None:
+def test_a_cut_network_is_detected_in_seconds(vault: Replica) -> None:
     """By the writer as by all others: while it waits for an answer that cannot come, no token leaves this process."""
     vault.issue(vault.grant())
     connection = vault.uses._connection

@@ -8,8 +8,8 @@ from service_kit.outbound.session import Session
 from service_kit.postgres.database import Database
 from service_kit.process import logs
 from service_kit.tokens.bearer import Verifier
-from service_kit.tokens.issuer import Issuer, IssuerUnavailableError
-from task_service.adapters.credentials import OwnCredentials
+from service_kit.tokens.issuer import Issuer, IssuerUnavailableError, demand_no_mismatch
+from task_service.adapters.credentials import own_credentials
 from task_service.adapters.database import MIGRATIONS, tasks_database
 from task_service.adapters.identity import UserInfo
 from task_service.adapters.tasks import PostgresAttempts, PostgresTasks
@@ -20,7 +20,6 @@ from task_service.application.tasks import ManageTasks
 from task_service.config import Settings
 from task_service.http.service import Service
 from token_vault_client import TokenVaultClient
-from token_vault_client.credentials import Credentials
 
 log = logs.get(__name__)
 
@@ -67,7 +66,7 @@ def build_service(settings: Settings) -> Service:
         pings={
             "database": database.ping,
             "schema": partial(MIGRATIONS.check, database),
-            "issuer": issuer.demand_no_mismatch,
+            "issuer": partial(demand_no_mismatch, issuer.metadata),
         },
     )
 
@@ -84,11 +83,12 @@ def build_work(settings: Settings) -> Work:
 
 
 def _vault_client(settings: Settings, issuer: Issuer, seconds: float) -> TokenVaultClient:
-    credentials: Credentials = OwnCredentials(issuer, settings.client_id, settings.client_secret)
     return TokenVaultClient(
         settings.vault_url,
-        credentials,
+        own_credentials(issuer, settings.client_id, settings.client_secret),
         session=Session(),
         timeout=(2.0, seconds),
+        patience=0.0,  # the engine repeats attempts, the page its requests
+        cache=None,  # each attempt is a use that the vault records, and notices a revocation
         request_id=logs.request_id.get,
     )

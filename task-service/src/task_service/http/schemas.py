@@ -22,17 +22,17 @@ class NewTask(Input, frozen=True, kw_only=True):
 
 
 class TokenLink(Input, frozen=True, kw_only=True):
-    """The token to link."""
+    """The offline token to link."""
 
     persistent_token_id: UUID
 
 
 class NoBody(Input, frozen=True, kw_only=True):
-    """Nothing."""
+    """An empty object."""
 
 
 class TaskView(Output, frozen=True, kw_only=True):
-    """A task. progress: percent."""
+    """A task. userId: the owner's `sub`; progress: percent, 0 to 100."""
 
     id: str
     name: str
@@ -50,13 +50,13 @@ class TaskView(Output, frozen=True, kw_only=True):
 
 
 class TaskList(Output, frozen=True, kw_only=True):
-    """The caller's tasks, newest first."""
+    """The caller's tasks, the newest first."""
 
     tasks: list[TaskView]
 
 
 class ExecutionView(Output, frozen=True, kw_only=True):
-    """What became of the wish, and the document's words for it."""
+    """The outcome of `execute`. message: for people."""
 
     status: Answer
     message: str
@@ -65,7 +65,7 @@ class ExecutionView(Output, frozen=True, kw_only=True):
 
 
 class Deleted(Output, frozen=True, kw_only=True):
-    """The task is gone."""
+    """The task is deleted."""
 
     status: str
     task_id: str
@@ -91,7 +91,7 @@ def task_view(task: Task) -> TaskView:
 
 
 def execution_view(execution: Execution) -> ExecutionView:
-    """The wire form of what became of a wish to execute."""
+    """The wire form of the outcome of `execute`."""
     return ExecutionView(
         status=execution.answer,
         message=MESSAGES[execution.answer],

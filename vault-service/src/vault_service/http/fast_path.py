@@ -14,7 +14,7 @@ from service_kit.http.problems import problem_for
 from service_kit.process import logs
 from service_kit.server import fast_path
 from service_kit.server.fast_path import Answer, Head
-from vault_service.application.refresh import Need
+from vault_service.application.refresh import TokenRequest
 from vault_service.domain.grant import AccessToken
 from vault_service.http import callers
 from vault_service.http.problems import TABLE
@@ -26,7 +26,7 @@ from vault_service.http.vault import Vault
 class _Begun:
     """started: by `time.perf_counter`; client: of the caller's token."""
 
-    need: Need
+    need: TokenRequest
     token: AccessToken
     started: float
     client: str
@@ -47,7 +47,7 @@ class CachedTokens:
         if claims is None:
             return None
         query = inputs.parsed_query(head.query.encode(), TokenQuery)
-        need = callers.need(
+        need = callers.token_request(
             query, self._vault.policy, claims, http.request_id_from(head.fields.get("X-REQUEST-ID", ""))
         )
         token = self._vault.issue.remembered(need)

@@ -17,8 +17,8 @@ from service_kit.postgres.database import BY_INDEX, Database, session
 from vault_service.adapters.audit.log import AuditLog
 from vault_service.adapters.postgres.group_commit import GroupCommit
 from vault_service.application.errors import StorageUnavailableError
-from vault_service.application.ports import Requester
 from vault_service.domain.audit import Entry
+from vault_service.domain.usability import Requester
 
 _QUERIES = queries.load(__package__, "uses.sql")
 _STATEMENT = b"issue_many"

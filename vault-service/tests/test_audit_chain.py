@@ -78,7 +78,7 @@ def chain(vault: Replica, database_url: str, postgres_url: str) -> Iterator[Chai
 def test_an_untouched_audit_has_no_findings(chain: Chain) -> None:
     """Lines that no checkpoint covers yet are verified as well."""
     chain.write(5)
-    assert chain.verify() == ([], Verified(checkpoints=3, lines=60, unsealed=5))
+    assert chain.verify() == ([], Verified(checkpoints=3, lines=60, uncovered=5))
 
 
 @pytest.mark.parametrize(
@@ -174,7 +174,7 @@ def test_one_process_writes_checkpoints_at_a_time(chain: Chain) -> None:
             chain.write(4)
             list(pool.map(lambda _: chain.writer.write_next(), range(8)))
     chain.cover()
-    assert chain.verify() == ([], Verified(checkpoints=chain.verify()[1].seals, lines=80))
+    assert chain.verify() == ([], Verified(checkpoints=chain.verify()[1].checkpoints, lines=80))
 
 
 def test_old_lines_go_and_their_checkpoints_stay(chain: Chain) -> None:

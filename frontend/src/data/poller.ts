@@ -1,9 +1,10 @@
 /**
- * Keeps one resource up to date: often while something moves, seldom when idle, not at all while the page is hidden.
+ * Keeps one resource up to date: at the source's pace while the page is visible, not at all while it is hidden.
  * Unchanged answers cost a 304. Trouble makes it slower, never silent: it goes on by itself.
  */
 
-export type Health = "live" | "offline" | "trouble";
+/** live: the last answer was good; offline: none came; trouble: the server answered with a problem. */
+export type Health = { state: "live" } | { state: "offline" } | { state: "trouble"; code: string };
 
 export interface Answer<T> {
   /** Undefined: unchanged. */
@@ -13,27 +14,27 @@ export interface Answer<T> {
 
 /** What the poller needs to know of a failure. */
 export interface Failure {
-  health: Exclude<Health, "live">;
+  health: Exclude<Health, { state: "live" }>;
   retryAfter: number | undefined;
 }
 
 export interface Source<T> {
   load(etag: string | undefined, signal: AbortSignal): Promise<Answer<T>>;
   apply(data: T): void;
-  moving(): boolean;
+  /** Milliseconds from an answer to the next request. */
+  pace(): number;
   /** Undefined: there is no use in going on (the session is over). */
   judge(error: unknown): Failure | undefined;
   report(health: Health): void;
 }
 
-export const MOVING = 2_000;
-export const IDLE = 10_000;
+export const OFTEN = 2_000;
 const LONGEST_BACKOFF = 30_000;
 
 /** Milliseconds until the next request. `chance` in [0, 1) spreads clients that failed together. */
-export function nextDelay(moving: boolean, failures: number, retryAfter: number | undefined, chance: number): number {
-  if (failures === 0) return moving ? MOVING : IDLE;
-  const backoff = Math.min(LONGEST_BACKOFF, MOVING * 2 ** (failures - 1));
+export function nextDelay(pace: number, failures: number, retryAfter: number | undefined, chance: number): number {
+  if (failures === 0) return pace;
+  const backoff = Math.min(LONGEST_BACKOFF, OFTEN * 2 ** (failures - 1));
   return Math.max(backoff * (0.75 + chance / 2), retryAfter ?? 0);
 }
 
@@ -106,7 +107,7 @@ export class Poller<T> {
         source.apply(data);
       }
       this.failures = 0;
-      source.report("live");
+      source.report({ state: "live" });
     } catch (error) {
       if (request.signal.aborted) return;
       const failure = source.judge(error);
@@ -116,7 +117,7 @@ export class Poller<T> {
       source.report(failure.health);
     }
     this.notBefore = retryAfter === undefined ? 0 : Date.now() + retryAfter;
-    const delay = nextDelay(source.moving(), this.failures, retryAfter, this.random());
+    const delay = nextDelay(source.pace(), this.failures, retryAfter, this.random());
     this.timer = setTimeout(() => void this.ask(), delay);
   }
 }

@@ -1,5 +1,6 @@
 """The commands as processes, against a vault of prepared answers: tickets as they are designed, above all."""
 
+import hashlib
 import json
 import os
 import subprocess
@@ -38,10 +39,11 @@ def command(answers: Answers, tmp_path: Path) -> Command:
         "TOKEN_VAULT_ISSUER": issuer,
     }
 
-    def run(*words: str, **more: str) -> "subprocess.CompletedProcess[str]":
+    def run(*words: str, stdin: str = "", **more: str) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
             [sys.executable, "-m", "token_vault", *words],
             env={**environ, **more},
+            input=stdin,
             capture_output=True,
             text=True,
             timeout=60,
@@ -146,3 +148,21 @@ def test_the_answer_goes_into_a_pipe_that_closes(answers: Answers, command: Comm
     answers.says(ACCESS, 200, token())
     done = command("run", ID, "--", "sh", "-c", f"{sys.executable} -m token_vault get {ID} | true; exit 0")
     assert (done.returncode, "Traceback" in done.stderr) == (0, False)
+
+
+@pytest.mark.parametrize(("asked", "answered"), [("https", True), ("http", False)])
+def test_git_is_given_a_password_with_its_end_for_https_only(answers: Answers, command: Command, asked, answered):
+    answers.says(ACCESS, 200, token("fresh"))
+    done = command("git-credential", ID, "get", stdin=f"protocol={asked}\nhost=git.example.org\n\n")
+    lines = ["username=oauth2", "password=fresh", "password_expiry_utc=1767225600"]
+    assert done.stdout.splitlines() == (lines if answered else [])
+
+
+def test_git_tells_which_password_was_refused(answers: Answers, command: Command):
+    answers.says(ACCESS, 200, token("another"))
+    told = "protocol=https\nhost=git.example.org\nusername=oauth2\npassword=fresh\n\n"
+    done = command("git-credential", ID, "erase", stdin=told)
+    assert (done.returncode, done.stdout) == (0, "")
+    assert answers.asked[-1].query["refused"] == hashlib.sha256(b"fresh").hexdigest()
+    assert command("git-credential", ID, "store", stdin=told).returncode == 0
+    assert len(answers.asked) == 1

@@ -46,7 +46,7 @@ def settings() -> str:
     parts = [SETTINGS_HEAD, "\n## Both APIs' gunicorn\n", _table(SERVER)]
     for title, declared in (
         ("The vault", vault_service.config.Settings),
-        ("The task service, API and workers", task_service.config.Settings),
+        ("The task service, API and workers", task_service.config.TaskSettings),
     ):
         parts += [f"\n## {title}\n", _table(tuple(_row(field) for field in dataclasses.fields(declared)))]
     parts.append("\n## Migrations\n")

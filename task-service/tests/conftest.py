@@ -7,10 +7,15 @@ import pytest
 from scripted_vault import ScriptedVault
 
 from service_kit.postgres.database import Database
-from task_service.adapters.database import MIGRATIONS, tasks_database
-from task_service.adapters.tasks import PostgresAttempts, PostgresTasks
-from task_service.application.tasks import Caller, ManageTasks
-from task_service.domain.task import Subject
+from task_service.adapters.engine.watch import ProcrastinateWatch
+from task_service.adapters.postgres.attempts import PostgresAttempts
+from task_service.adapters.postgres.database import MIGRATIONS, tasks_database
+from task_service.adapters.postgres.runs import PostgresRuns
+from task_service.adapters.postgres.tasks import PostgresTasks, PostgresTokenStatuses
+from task_service.application.execute import ExecuteTasks
+from task_service.application.manage import ManageTasks, Person
+from task_service.application.token_status import RefreshTokenStatuses
+from task_service.domain.owner import Owner
 
 ISSUER = "https://issuer.example/realms/demo"
 
@@ -55,21 +60,33 @@ def vault() -> ScriptedVault:
 
 
 @pytest.fixture
-def manage(tasks: PostgresTasks, vault: ScriptedVault) -> ManageTasks:
-    """The use cases."""
-    return ManageTasks(tasks, vault)
+def manage(tasks: PostgresTasks, database: Database, vault: ScriptedVault) -> ManageTasks:
+    """What owners do with definitions."""
+    return ManageTasks(tasks, RefreshTokenStatuses(PostgresTokenStatuses(database), vault))
 
 
 @pytest.fixture
-def alice() -> Caller:
+def execution(tasks: PostgresTasks, database: Database, vault: ScriptedVault) -> ExecuteTasks:
+    """Linking and executing."""
+    return ExecuteTasks(tasks, PostgresRuns(database), vault)
+
+
+@pytest.fixture
+def watch(database: Database) -> ProcrastinateWatch:
+    """The engine's workers and jobs."""
+    return ProcrastinateWatch(database)
+
+
+@pytest.fixture
+def alice() -> Person:
     """Who calls."""
-    return Caller(Subject(ISSUER, "alice-sub"), "alice-token")
+    return Person(Owner(ISSUER, "alice-sub"), "alice-token")
 
 
 @pytest.fixture
-def bob() -> Caller:
+def bob() -> Person:
     """Who else calls."""
-    return Caller(Subject(ISSUER, "bob-sub"), "bob-token")
+    return Person(Owner(ISSUER, "bob-sub"), "bob-token")
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 /** The two services' JSON, as far as the page reads it. Absent fields are omitted, never null. */
 
-export type TaskStatus = "pending" | "queued" | "running" | "completed" | "failed" | "cancelled";
+export type TaskStatus = "pending" | "waiting" | "queued" | "running" | "completed" | "failed" | "cancelled";
 export type TokenStatus = "pending" | "active" | "failed";
 
 export interface Task {

@@ -3,6 +3,7 @@ import type { Task, TaskStatus, TokenStatus } from "../api/types";
 
 const STATUS_WORDS: Record<TaskStatus, string> = {
   pending: "is pending",
+  waiting: "is waiting",
   queued: "is queued",
   running: "is running",
   completed: "completed",

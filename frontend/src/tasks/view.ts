@@ -24,6 +24,7 @@ export interface TaskView {
 
 const STATUS: Record<TaskStatus, Badge> = {
   pending: { label: "Pending", tone: "gray", icon: "dot" },
+  waiting: { label: "Waiting", tone: "purple", icon: "dot" },
   queued: { label: "Queued", tone: "purple", icon: "spin" },
   running: { label: "Running", tone: "blue", icon: "spin" },
   completed: { label: "Completed", tone: "green", icon: "check" },

@@ -1,4 +1,4 @@
-"""From the task service's errors to problems: the one mapping, with the stable codes of the API."""
+"""Maps the task service's errors to problems, with the stable codes of the API."""
 
 from collections.abc import Callable
 from math import ceil
@@ -26,5 +26,5 @@ TABLE: ProblemTable = {
     errors.TaskNotLinkableError: _plain(409, "task_not_linkable"),
     errors.TokenNotFoundError: _plain(404, "token_not_found"),
     errors.VaultUnavailableError: _vault_unavailable,
-    errors.StorageUnavailableError: _storage_unavailable,
+    errors.TaskStorageUnavailableError: _storage_unavailable,
 }

@@ -1,4 +1,4 @@
-"""The service's own credentials: its token endpoint is known by discovery, and only when it is needed."""
+"""The service's own credentials. Their token endpoint is looked up when the first token is needed."""
 
 from service_kit.outbound.session import Session
 from service_kit.process.secret import Secret
@@ -24,7 +24,7 @@ class OwnCredentials:
         return self._credentials.bearer()
 
     def forget(self) -> None:
-        """Fetch anew for the next call."""
+        """Fetch a new token for the next call."""
         if self._credentials is not None:
             self._credentials.forget()
 

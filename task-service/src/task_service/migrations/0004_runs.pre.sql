@@ -2,7 +2,10 @@
 --
 -- While the version before this one is still at work, it reads and writes the run's columns in `tasks`. Two triggers
 -- keep both in step: `tasks_to_runs` carries over what old code writes, `runs_to_tasks` what new code writes. Each
--- writes only what differs, so neither answers the other. 0005 and 0006 remove them with the old columns.
+-- writes only what differs, so neither answers the other. The migrations after the roll-out remove them.
+--
+-- Rows are carried over in migrations of their own, so that tables are locked for moments here. A task that old code
+-- writes before it was carried over is carried over by that trigger.
 --
 -- Old code locks a task before its run, new workers a run before its task. Where both meet on one task (an old API
 -- deletes what a new worker is writing), PostgreSQL may end one of the two with a deadlock error: the API answers 503
@@ -53,67 +56,70 @@ alter table attempts
 
 grant select, insert, update, delete on runs to tasks;
 
--- The list's version need not grow for each row that is only moved.
-alter table tasks disable trigger tasks_change_version;
-
--- The history so far. A run's attempts follow one another by fence; a new run begins after one that ended the run, or
--- after a gap: the fence of a run that failed for its crashes has no attempt.
-update attempts a
-set run = numbered.run
-from (
-    select task_id, fence, count(*) filter (where begins) over (partition by task_id order by fence) as run
+-- A task's runs so far, from the task as old code left it and from its attempts, if that was not done before; the
+-- number of the latest. Attempts of a run follow one another by fence. A new run begins after an attempt that ended the
+-- run, or after a gap: the fence of a run that failed for its crashes has no attempt. How runs before the latest ended
+-- is known, their words are not.
+create function adopt_runs(task tasks) returns integer language plpgsql as $$
+declare
+    latest integer;
+begin
+    if task.status = 'pending' or task.last_run > 0 then
+        return task.last_run;
+    end if;
+    update attempts a
+    set run = numbered.run
     from (
-        select task_id, fence,
-               lag(fence) over earlier is null
-               or lag(fence) over earlier <> fence - 1
-               or lag(outcome) over earlier in ('completed', 'failed', 'token_failed') as begins
-        from attempts
-        window earlier as (partition by task_id order by fence)
-    ) as marked
-) as numbered
-where a.task_id = numbered.task_id
-  and a.fence = numbered.fence;
-
-update tasks t
-set last_run = greatest(1, (select max(a.run) from attempts a where a.task_id = t.id))
-where t.status <> 'pending';
-
--- Runs before the latest: how they ended is known, their words are not.
-insert into runs (task_id, number, issuer, subject, cause, status, fence, crashes, created_at, started_at, completed_at)
-select t.id, a.run, t.issuer, t.subject, 'user',
-       case when bool_or(a.outcome = 'completed') then 'completed' else 'failed' end,
-       max(a.fence), count(*) filter (where a.outcome = 'crashed'), min(a.queued_at), max(a.started_at), max(a.ended_at)
-from attempts a
-join tasks t on t.id = a.task_id
-where a.run < t.last_run
-group by t.id, a.run;
-
-insert into runs (task_id, number, issuer, subject, cause, status, fence, crashes, job_id, progress, result, error,
-                  created_at, started_at, completed_at)
-select t.id, t.last_run, t.issuer, t.subject, 'user', t.status, t.fence, t.crashes, t.job_id, t.progress, t.result,
-       t.error, coalesce(first.queued_at, t.started_at, t.created_at), t.started_at, t.completed_at
-from tasks t
-left join lateral (
-    select min(a.queued_at) as queued_at
-    from attempts a
-    where a.task_id = t.id
-      and a.run = t.last_run
-) as first on true
-where t.last_run > 0;
-
-alter table tasks enable trigger tasks_change_version;
+        select fence, count(*) filter (where begins) over (order by fence) as run
+        from (
+            select fence,
+                   lag(fence) over earlier is null
+                   or lag(fence) over earlier <> fence - 1
+                   or lag(outcome) over earlier in ('completed', 'failed', 'token_failed') as begins
+            from attempts
+            where task_id = task.id
+            window earlier as (order by fence)
+        ) as marked
+    ) as numbered
+    where a.task_id = task.id
+      and a.fence = numbered.fence;
+    latest := greatest(1, (select max(run) from attempts where task_id = task.id));
+    insert into runs (task_id, number, issuer, subject, cause, status, fence, crashes, created_at, started_at,
+                      completed_at)
+    select task.id, run, task.issuer, task.subject, 'user',
+           case when bool_or(outcome = 'completed') then 'completed' else 'failed' end,
+           max(fence), count(*) filter (where outcome = 'crashed'), min(queued_at), max(started_at), max(ended_at)
+    from attempts
+    where task_id = task.id
+      and run < latest
+    group by run;
+    insert into runs (task_id, number, issuer, subject, cause, status, fence, crashes, job_id, progress, result, error,
+                      created_at, started_at, completed_at)
+    values (task.id, latest, task.issuer, task.subject, 'user', task.status, task.fence, task.crashes, task.job_id,
+            task.progress, task.result, task.error,
+            coalesce((select min(queued_at) from attempts where task_id = task.id and run = latest), task.created_at),
+            task.started_at, task.completed_at);
+    update tasks set last_run = latest where id = task.id;
+    return latest;
+end
+$$;
 
 -- What old code writes.
 create function tasks_to_runs() returns trigger language plpgsql as $$
 declare
-    latest runs;
+    last integer := adopt_runs(old);
 begin
-    select * into latest from runs where task_id = new.id and number = new.last_run;
-    if new.status = 'queued' and (latest is null or latest.status in ('completed', 'failed', 'cancelled')) then
-        update tasks set last_run = last_run + 1 where id = new.id;
+    if new.status = 'queued' and not exists (
+        select
+        from runs
+        where task_id = new.id
+          and number = last
+          and status in ('waiting', 'queued', 'running')
+    ) then
+        update tasks set last_run = last + 1 where id = new.id;
         insert into runs (task_id, number, issuer, subject, cause, status, fence, crashes, job_id, progress, result,
                           error, started_at, completed_at)
-        values (new.id, new.last_run + 1, new.issuer, new.subject, 'user', new.status, new.fence, new.crashes,
+        values (new.id, last + 1, new.issuer, new.subject, 'user', new.status, new.fence, new.crashes,
                 new.job_id, new.progress, new.result, new.error, new.started_at, new.completed_at);
     else
         update runs
@@ -121,7 +127,7 @@ begin
             progress = new.progress, result = new.result, error = new.error, started_at = new.started_at,
             completed_at = new.completed_at
         where task_id = new.id
-          and number = new.last_run;
+          and number = last;
     end if;
     return null;
 end
@@ -159,6 +165,11 @@ create trigger attempts_name_their_run before insert on attempts
     for each row when (new.run is null) execute function attempts_name_their_run();
 
 -- The list's version: see `list_version` in adapters/postgres/tasks.sql. Progress and the begin of a run leave it alone.
+drop trigger tasks_change_version on tasks;
+create trigger tasks_change_version
+    after insert or delete or update of name, description, kind, parameters, persistent_token_id, token_status, status,
+        progress, result, error, started_at, completed_at on tasks
+    for each row execute function bump_owner_version();
 create trigger runs_begin_version after insert on runs
     for each row execute function bump_owner_version();
 create trigger runs_change_version after update of status, wait_reason on runs

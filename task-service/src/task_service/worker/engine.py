@@ -35,10 +35,12 @@ _STOPS = {AbortReason.USER_REQUEST: Stop.CANCELLED, AbortReason.SHUTDOWN: Stop.S
 
 def create_app(settings: TaskSettings, run: RunAttempt) -> procrastinate.App:
     """The engine with its one task: make an attempt."""
+    limits = session("worker-engine")
+    del limits["autocommit"]  # the connector sets it for the connection on which it listens
     connector = procrastinate.PsycopgConnector(
         pool_factory=_pool,
         conninfo=settings.database_url.reveal(),
-        kwargs=session("worker-engine"),
+        kwargs=limits,
         min_size=1,
         max_size=settings.concurrency + 4,
     )
@@ -83,9 +85,9 @@ def _stop(context: procrastinate.JobContext) -> Stop | None:
     return None if reason is None else _STOPS[reason]
 
 
-def _pool(**arguments: Any) -> AsyncConnectionPool:
-    """The engine's pool without its check, which costs a commit each time a connection is taken.
+def _pool(*, kwargs: dict[str, Any], **arguments: Any) -> AsyncConnectionPool:
+    """The engine's pool, in autocommit mode, without its check: that costs a commit each time a connection is taken.
 
     A dead connection ends the worker process, whose supervisor starts another; attempts under way are given back.
     """
-    return AsyncConnectionPool(**{**arguments, "check": None})
+    return AsyncConnectionPool(kwargs={**kwargs, "autocommit": True}, **{**arguments, "check": None})

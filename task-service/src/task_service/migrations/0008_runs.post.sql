@@ -4,7 +4,7 @@ lock table tasks, runs, attempts in access exclusive mode;
 drop trigger tasks_to_runs on tasks;
 drop trigger attempts_name_their_run on attempts;
 drop trigger tasks_change_version on tasks;
-drop function tasks_to_runs, attempts_name_their_run;
+drop function tasks_to_runs, attempts_name_their_run, adopt_runs;
 
 alter table tasks
     drop column status,

@@ -8,6 +8,7 @@ from uuid import UUID
 import procrastinate
 from procrastinate.job_context import AbortReason
 from prometheus_client import Gauge, Histogram
+from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
 from service_kit.postgres.database import session
@@ -36,11 +37,12 @@ _STOPS = {AbortReason.USER_REQUEST: Stop.CANCELLED, AbortReason.SHUTDOWN: Stop.S
 def create_app(settings: TaskSettings, run: RunAttempt) -> procrastinate.App:
     """The engine with its one task: make an attempt."""
     limits = session("worker-engine")
-    del limits["autocommit"]  # the connector sets it for the connection on which it listens
+    del limits["autocommit"]  # the connector sets it where it listens, `_autocommit` elsewhere
     connector = procrastinate.PsycopgConnector(
         pool_factory=_pool,
         conninfo=settings.database_url.reveal(),
         kwargs=limits,
+        configure=_autocommit,
         min_size=1,
         max_size=settings.concurrency + 4,
     )
@@ -85,9 +87,13 @@ def _stop(context: procrastinate.JobContext) -> Stop | None:
     return None if reason is None else _STOPS[reason]
 
 
-def _pool(*, kwargs: dict[str, Any], **arguments: Any) -> AsyncConnectionPool:
-    """The engine's pool, in autocommit mode, without its check: that costs a commit each time a connection is taken.
+def _pool(**arguments: Any) -> AsyncConnectionPool:
+    """The engine's pool without its check, which costs a commit each time a connection is taken.
 
     A dead connection ends the worker process, whose supervisor starts another; attempts under way are given back.
     """
-    return AsyncConnectionPool(kwargs={**kwargs, "autocommit": True}, **{**arguments, "check": None})
+    return AsyncConnectionPool(**{**arguments, "check": None})
+
+
+async def _autocommit(connection: AsyncConnection) -> None:
+    await connection.set_autocommit(True)

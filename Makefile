@@ -4,7 +4,7 @@ STATE_DIR ?= .local
 export ROTATION STATE_DIR GATEWAY_PORT IDP_PORT IDP IDP_CONTROL PYTHON
 BIN       := .venv/bin
 STACK      = $(BIN)/python -m local_stack
-PACKAGES  := service-kit vault-service vault-service/client task-service dev/idp dev/stack
+PACKAGES  := service-kit vault-service vault-service/client vault-service/command-line task-service dev/idp dev/stack
 UNIT      := service-kit vault-service task-service dev deploy
 WHO       ?= alice
 .DEFAULT_GOAL := help
@@ -42,14 +42,30 @@ token: .venv/run ## Print a bearer token of WHO=alice or WHO=bob
 test: lint test-frontend test-unit test-contract test-integration ## The whole proof
 
 .PHONY: lint
-lint: .venv/dev ## Format, rules, types, import contracts
-	@echo "== lint"
+lint: lint-format lint-types lint-imports lint-docs lint-version ## Format, rules, types, import contracts, generated files
+
+.PHONY: lint-format lint-types lint-imports lint-docs lint-version lint-page
+lint-format: .venv/dev
+	@echo "== lint: format and rules"
 	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet .
+
+lint-types: .venv/dev
+	@echo "== lint: types"
 	@$(BIN)/mypy $(addsuffix /src,$(PACKAGES)) tests-integration bench
 	@$(BIN)/mypy conftest.py
-	@$(BIN)/mypy deploy/compose/secrets/make_secrets.py
+	@$(BIN)/mypy deploy/compose/secrets/make_secrets.py dev/release/version.py
+
+lint-imports: .venv/dev
+	@echo "== lint: import contracts"
 	@$(BIN)/lint-imports
+
+lint-docs: .venv/dev
+	@echo "== lint: generated documentation"
 	@$(BIN)/python docs/generate.py --check
+
+lint-version: .venv/dev
+	@echo "== lint: versions"
+	@$(BIN)/python dev/release/version.py --check
 
 PARTS := postgres or redis or process
 .PHONY: test-unit
@@ -63,9 +79,13 @@ test-contract: .venv/dev ## Adapters and parts against real servers: PostgreSQL,
 	@$(BIN)/pytest -q -n 2 --dist worksteal -m "$(PARTS)" $(UNIT)
 
 .PHONY: test-frontend
-test-frontend: frontend/dist/index.html ## Types and unit tests of the page
-	@echo "== the page"
-	@for step in lint typecheck test size; do dev/stack/npm --prefix frontend run --silent $$step || exit 1; done
+test-frontend: lint-page ## Types and unit tests of the page
+	@echo "== the page: tests and size"
+	@for step in test size; do dev/stack/npm --prefix frontend run --silent $$step || exit 1; done
+
+lint-page: frontend/dist/index.html
+	@echo "== the page: rules and types"
+	@for step in lint typecheck; do dev/stack/npm --prefix frontend run --silent $$step || exit 1; done
 
 .PHONY: test-integration
 test-integration: .venv/dev frontend/dist/index.html ## Black box, against a stack of its own, browser included
@@ -103,12 +123,22 @@ format: .venv/dev ## Format the Python sources
 	@$(BIN)/ruff format --quiet . && $(BIN)/ruff check --quiet --fix .
 
 .PHONY: docs
-docs: .venv/dev ## Write docs/settings.md and docs/alerts.md from what they tell of
+docs: .venv/dev frontend/dist/index.html ## Generate settings, alerts, the API documents, the page's types and the map in docs/architecture.md
 	@$(BIN)/python docs/generate.py
+	@dev/stack/npm --prefix frontend run --silent types -- --check >/dev/null 2>&1 \
+	  || dev/stack/npm --prefix frontend run --silent types >/dev/null
 
 .PHONY: lock
 lock: .venv/dev ## Pin all requirements anew, with hashes
 	@dev/stack/lock
+
+.PHONY: version
+version: .venv/run ## Print the product's version; NEW=1.2.3 sets it everywhere
+	@$(BIN)/python dev/release/version.py $(NEW)
+
+.PHONY: sbom
+sbom: .venv/dev ## Write a software bill of materials for each image (CycloneDX) into artifacts/sbom
+	@dev/release/sbom artifacts/sbom && ls artifacts/sbom
 
 .PHONY: help
 help: ## This list

@@ -1,11 +1,14 @@
-"""Looks for secrets where none may be: in logs, in both databases, in Redis, in what the gateway's log says of URLs.
+"""Looks for secrets where none may be: in logs, in both databases, in Redis.
 
-Any signed JWT counts, whatever it is for, and the stack's own secrets in the clear or in base64.
+Three rules. A signed JWT counts, whatever it is for. So does any long random string in base64url: an authorization
+code, `state`, `nonce`, `code_verifier`, a cookie, the signature of a token; identifiers and digests here are UUIDs and
+hexadecimal. And the values that are known count in every form in which they may be written.
 """
 
 import base64
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from urllib.parse import quote
 
 import psycopg
 import redis
@@ -13,24 +16,54 @@ from psycopg import sql
 from stack import Stack
 
 JWT = re.compile(rb"eyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}")
+RANDOM = re.compile(
+    rb"(?<![A-Za-z0-9_-])"
+    rb"(?=[A-Za-z0-9_-]*[a-z])(?=[A-Za-z0-9_-]*[A-Z])(?=[A-Za-z0-9_-]*[0-9])"
+    rb"[A-Za-z0-9_-]{40,}"
+)
+"""At least 240 bits in base64url; lower case, upper case and digits, which names of functions and tests have not."""
+_UUID = rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+KEYCLOAK_CODE = re.compile(rb"\.".join([_UUID] * 3))
+KINDS = {"a JWT": JWT, "a random string": RANDOM, "an authorization code": KEYCLOAK_CODE}
 SECRET_NAMES = ("VAULT_CLIENT_SECRET", "TASK_SERVICE_CLIENT_SECRET")
 
 
+class Secrets:
+    """Values that must not be written down, and how to find them."""
+
+    def __init__(self, known: Mapping[str, str]) -> None:
+        """known: each value, and what it is."""
+        self._forms = {form: what for value, what in known.items() for form in _forms(value)}
+
+    def found_in(self, content: bytes) -> set[str]:
+        """What was found: names of known values, and kinds of those that nobody has named."""
+        known = {what for form, what in self._forms.items() if form in content}
+        return known | {kind for kind, pattern in KINDS.items() if pattern.search(content)}
+
+
+def _forms(value: str) -> Iterator[bytes]:
+    """As it is, as URLs and encoders write it; of a token also its last part, the signature."""
+    for text in {value, value.rpartition(".")[2]}:
+        yield text.encode()
+        yield quote(text, safe="").encode()
+        yield text.encode().hex().encode()
+        yield base64.b64encode(text.encode()).rstrip(b"=")
+
+
 def leaks(stack: Stack) -> list[str]:
-    """Where a secret was found; empty when all is well."""
-    return [place for place, content in written(stack) if holds_secret(content, known_secrets(stack))]
+    """Where a secret was found, and what it is; empty when all is well."""
+    secrets = Secrets(known_secrets(stack))
+    return [
+        f"{place}: {', '.join(sorted(found))}"
+        for place, content in written(stack)
+        if (found := secrets.found_in(content))
+    ]
 
 
-def known_secrets(stack: Stack) -> list[bytes]:
-    """The values that must not be written down, also as base64."""
-    secrets = [path.read_bytes().strip() for path in (stack.state_dir / "secrets").iterdir()]
-    secrets += [stack[name].encode() for name in SECRET_NAMES]
-    return [form for secret in secrets for form in (secret, base64.b64encode(secret).rstrip(b"="))]
-
-
-def holds_secret(content: bytes, secrets: list[bytes]) -> bool:
-    """Whether a token or one of the secrets is in there."""
-    return JWT.search(content) is not None or any(secret in content for secret in secrets)
+def known_secrets(stack: Stack) -> dict[str, str]:
+    """The stack's own secrets, and what they are for."""
+    files = (stack.state_dir / "secrets").iterdir()
+    return {path.read_text().strip(): path.name for path in files} | {stack[name]: name for name in SECRET_NAMES}
 
 
 def written(stack: Stack) -> Iterator[tuple[str, bytes]]:
@@ -40,11 +73,12 @@ def written(stack: Stack) -> Iterator[tuple[str, bytes]]:
             yield f"log {path.name}", path.read_bytes()
     superuser = stack["POSTGRES_SUPERUSER_URL"]
     for database in ("vault", "tasks"):
-        yield from _tables(superuser.rpartition("/")[0] + f"/{database}", database)
-    yield from _redis(stack["REDIS_URL"])
+        yield from tables(superuser.rpartition("/")[0] + f"/{database}", database)
+    yield from redis_values(stack["REDIS_URL"])
 
 
-def _tables(url: str, database: str) -> Iterator[tuple[str, bytes]]:
+def tables(url: str, database: str) -> Iterator[tuple[str, bytes]]:
+    """Each row of each table: place and content."""
     with psycopg.connect(url) as connection:
         names = connection.execute("select tablename from pg_tables where schemaname = 'public'").fetchall()
         for (name,) in names:
@@ -54,7 +88,8 @@ def _tables(url: str, database: str) -> Iterator[tuple[str, bytes]]:
                 yield f"table {database}.{name}", content
 
 
-def _redis(url: str) -> Iterator[tuple[str, bytes]]:
+def redis_values(url: str) -> Iterator[tuple[str, bytes]]:
+    """Each entry: place, and its key and value."""
     with redis.Redis.from_url(url, protocol=2) as client:
         for key in client.scan_iter():
             yield "redis", bytes(key) + b"\n" + (client.get(key) or b"")

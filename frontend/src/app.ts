@@ -22,7 +22,7 @@ export interface App {
 
 export function createApp(config: Config, browser: Browser): App {
   const auth = new Auth(config, browser);
-  const api = new Api(new Http(browser.fetch, auth));
+  const api = new Api(new Http(browser.fetch, auth).fetch);
   const status = new Status();
   const toasts = new Toasts();
   const store = new TaskStore(api, status);

@@ -1,13 +1,13 @@
 import { beforeEach, describe, expect, it } from "vitest";
 
 import { Api } from "../src/api/client";
-import { ApiError, type Http } from "../src/api/http";
+import { ApiError } from "../src/api/http";
 import { SessionEnded } from "../src/auth";
 import { Status } from "../src/status";
 import { REQUEST_TOKEN, TaskActions } from "../src/tasks/actions";
 import { TaskStore } from "../src/tasks/store";
 import { Toasts } from "../src/toasts";
-import { FakeBrowser, task } from "./stand-ins";
+import { FakeBrowser, scripted, task } from "./stand-ins";
 
 const CONSENT_URL = "https://login.example/auth";
 const LINK = "POST /api/tasks/task-1/link-persistent-id";
@@ -29,13 +29,7 @@ beforeEach(() => {
     "DELETE /api/tasks/task-1": {},
     "DELETE /api/auth/manager/tokens/p1": {},
   };
-  const json = (method: string, path: string, body?: object) => {
-    const call = `${method} ${path}`;
-    calls.push(body === undefined ? call : `${call} ${JSON.stringify(body)}`);
-    const answer = answers[call];
-    return answer instanceof Error ? Promise.reject(answer) : Promise.resolve(answer);
-  };
-  const api = new Api({ json, request: json } as unknown as Http);
+  const api = new Api(scripted(answers, calls));
   browser = new FakeBrowser(() => Promise.reject(new TypeError("not used")));
   status = new Status();
   toasts = new Toasts();
@@ -105,8 +99,7 @@ describe("coming back from consent", () => {
     expect(browser.address.search).toBe("");
     expect(shown()).toMatchObject({ title: "Consent was not granted", action: { label: REQUEST_TOKEN } });
     shown()?.action?.run();
-    await Promise.resolve();
-    expect(calls[0]).toContain("offline-consent");
+    await expect.poll(() => calls[0]).toContain("offline-consent");
   });
 
   it("does nothing at an ordinary address", async () => {
@@ -161,7 +154,7 @@ describe("deleting", () => {
     await actions.remove(task(), "p1");
     expect(shown()?.title).toContain("was not revoked");
     shown()?.action?.run();
-    await Promise.resolve();
+    await expect.poll(() => calls).toHaveLength(3);
     expect(calls.at(-1)).toBe("DELETE /api/auth/manager/tokens/p1");
   });
 

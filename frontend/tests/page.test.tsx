@@ -18,11 +18,11 @@ beforeEach(async () => {
   history.replaceState(null, "", "/tasks");
   followAddress();
   root = document.body.appendChild(document.createElement("div"));
-  const browser = new FakeBrowser((_, init) => {
-    created.push(JSON.parse(typeof init?.body === "string" ? init.body : "null"));
-    return Promise.resolve(json(422, {
+  const browser = new FakeBrowser(async (input) => {
+    created.push(JSON.parse((await (input as Request).text()) || "null"));
+    return json(422, {
       title: "Invalid", status: 422, code: "invalid_input", errors: [{ pointer: "/name", detail: "Too long." }],
-    }));
+    });
   });
   app = createApp({ issuer: new URL(ISSUER), clientId: "task-ui" }, browser);
   app.auth.accessToken = () => Promise.resolve("token");

@@ -104,6 +104,22 @@ function jwt(claims: object): string {
   return `${part({ alg: "RS256" })}.${part(claims)}.${Buffer.from("signature").toString("base64url")}`;
 }
 
-export function json(status: number, body: object, headers: Record<string, string> = {}): Response {
+/**
+ * A `fetch` of the API that answers by method and path; an Error is thrown instead. Each call is added to `calls`, with
+ * its body.
+ */
+export function scripted(answers: Record<string, unknown>, calls: string[]): (request: Request) => Promise<Response> {
+  return async (request) => {
+    const { pathname, search } = new URL(request.url);
+    const call = `${request.method} ${pathname}${search}`;
+    const body = await request.text();
+    calls.push(body === "" ? call : `${call} ${body}`);
+    const answer = answers[call];
+    if (answer instanceof Error) throw answer;
+    return answer instanceof Response ? answer : json(200, answer ?? {});
+  };
+}
+
+export function json(status: number, body: unknown, headers: Record<string, string> = {}): Response {
   return new Response(JSON.stringify(body), { status, headers: { "Content-Type": "application/json", ...headers } });
 }

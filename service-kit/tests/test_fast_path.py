@@ -14,7 +14,7 @@ import pytest
 from flask import Flask
 from served import Service, served
 
-from service_kit.http.problems import Problem
+from service_kit.http.problems import ProblemType
 from service_kit.server import fast_path
 
 pytestmark = pytest.mark.process
@@ -257,7 +257,7 @@ def test_answers_look_as_those_of_the_ordinary_way(service: Service) -> None:
 
 def test_a_problem_carries_its_headers_and_the_request_id() -> None:
     """As the ordinary way's."""
-    answer = fast_path.problem(Problem(503, "audit_unavailable", "Away.", {"Retry-After": "2"}), "request-1")
+    answer = fast_path.problem(ProblemType(503, "audit_unavailable", "Away.", 2.0).problem(), "request-1")
     document = json.loads(answer.body)
     assert (answer.status, answer.headers["Retry-After"], answer.headers["X-Request-ID"]) == (503, "2", "request-1")
     assert (document["code"], document["requestId"]) == ("audit_unavailable", "request-1")

@@ -160,14 +160,17 @@ def test_an_unavailable_vault_is_asked_for_a_while() -> None:
     assert vault.asked == VAULT_PATIENCE_SECONDS / 5 + 1
 
 
+def saying(name: str) -> Callable[[Context], str]:
+    """Work that says who did it, with what."""
+    return lambda given: f"{name} with {given.attempt.parameters}"
+
+
 @pytest.mark.parametrize("kind", ["demo", "other"])
 def test_the_kind_chooses_the_handler(kind: str) -> None:
     """And the handler sees the kind's parameters."""
     attempt = an_attempt(kind)
     memory = Memory(attempt)
-    handlers = {
-        name: Does(lambda given, name=name: f"{name} with {given.attempt.parameters}") for name in ("demo", "other")
-    }  # type: ignore[misc]
+    handlers = {name: Does(saying(name)) for name in ("demo", "other")}
     run = RunAttempt(memory, GroupedProgress(memory), ScriptedVault(), handlers)
     assert run.run(attempt.key, lambda: None) == "completed"
     assert memory.ended == [("completed", f"{kind} with {{'of': '{kind}'}}")]

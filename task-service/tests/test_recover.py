@@ -181,7 +181,7 @@ def test_the_sweep_reads_no_more_of_a_long_queue_than_of_a_short_one(
     short = rows_read(sweeper, database, tasks_url)
     look(
         "with jobs as (insert into procrastinate_jobs (queue_name, task_name) select 'attempts', 'x'"
-        " from generate_series(1, 20000) returning id), made as (insert into tasks (id, issuer, subject, name,"
+        " from generate_series(1, 5000) returning id), made as (insert into tasks (id, issuer, subject, name,"
         " description, last_run) select gen_random_uuid(), 'i', 's', 'n', '', 1 from jobs returning id)"
         " insert into runs (task_id, number, issuer, subject, cause, status, fence, job_id)"
         " select m.id, 1, 'i', 's', 'user', 'queued', 1, 999999 from made m returning 1"

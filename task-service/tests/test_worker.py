@@ -129,6 +129,7 @@ def outside() -> Iterator[dict[str, str]]:
             "/api/auth/manager/access-token": {
                 "accessToken": "alice-access",
                 "expiresAt": "2099-01-01T00:00:00Z",
+                "expiresIn": 300,
                 "scope": "openid",
             },
         }

@@ -5,8 +5,11 @@ from collections.abc import Callable, Iterator
 import psycopg
 import pytest
 import replica
+from consenting_issuer import ConsentingIssuer
 from replica import ALICE, Replica
 from scripted_provider import ScriptedProvider
+from served_vault import CALLBACK, PUBLIC_URL, ServedVault, served_vault
+from stub_issuer import SigningKey
 
 from vault_service.adapters.postgres.database import MIGRATIONS
 
@@ -65,3 +68,36 @@ def rows(database_url: str) -> Callable[..., list[tuple[object, ...]]]:
             return connection.execute(query.encode(), parameters).fetchall()
 
     return look
+
+
+@pytest.fixture(scope="module")
+def issuer() -> Iterator[ConsentingIssuer]:
+    """An authorization server where people consent."""
+    server = ConsentingIssuer(SigningKey("key-1"), f"{PUBLIC_URL}{CALLBACK}")
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="module")
+def served_database_url(migrated: None, new_database: Callable[[str, str], str]) -> str:
+    """A fresh database for the tests of a module, as the runtime role."""
+    return new_database("vault", "vault")
+
+
+@pytest.fixture(scope="module")
+def process(
+    issuer: ConsentingIssuer, served_database_url: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ServedVault]:
+    """A vault as a process, with that authorization server and database, for the tests of a module."""
+    with served_vault(issuer, served_database_url, redis_url, tmp_path_factory.mktemp("vault")) as vault:
+        yield vault
+
+
+@pytest.fixture
+def served(process: ServedVault) -> ServedVault:
+    """The same; what tests before have told the authorization server to do is forgotten."""
+    process.answers.clear()
+    process.issuer.id_claims = {}
+    process.issuer.scripted.clear()
+    process.issuer.forms.clear()
+    return process

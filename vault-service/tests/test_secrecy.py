@@ -36,7 +36,7 @@ from vault_service.domain.grant import AccessToken, Failure, RefreshToken
 MARK = "S3CR3T"
 SECRET_NAME = re.compile(r"(^|_)(token|secret|verifier|nonce|state|code|password|value|key)$|^(consent_)?url$")
 HARMLESS = {
-    "BatchedToken.token",  # an IssuedToken, which prints as ***
+    "TokenBatchResult.token",  # an IssuedToken, which prints as ***
     "Finding.state",
     "Version.state",
 }

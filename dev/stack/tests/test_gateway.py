@@ -70,7 +70,7 @@ def mirror(name):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("gateway")
+    return tmp_path_factory.mktemp("a gateway")  # a checkout may lie in a folder with a space in its name
 
 
 @pytest.fixture(scope="module")

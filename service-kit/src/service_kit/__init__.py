@@ -3,5 +3,3 @@
 http: applications, problems, inputs, OpenAPI, health · tokens: bearer and ID tokens, issuers · postgres: pool, queries,
 migrations · outbound: calls to other servers · process: settings, secrets, logs, metrics, start · server: gunicorn.
 """
-
-__version__ = "0.1.0"

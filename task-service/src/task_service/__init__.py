@@ -1,3 +1,5 @@
 """Task service: stores tasks and runs them with access tokens that the vault gives."""
 
-__version__ = "0.1.0"
+from importlib.metadata import version
+
+__version__ = version("task-service")

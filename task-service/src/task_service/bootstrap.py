@@ -16,7 +16,7 @@ from task_service.adapters.postgres.database import MIGRATIONS, tasks_database
 from task_service.adapters.postgres.runs import PostgresRuns
 from task_service.adapters.postgres.tasks import PostgresTasks, PostgresTokenStatuses
 from task_service.adapters.vault.client import VaultOverHttp
-from task_service.adapters.vault.credentials import OwnCredentials
+from task_service.adapters.vault.credentials import own_credentials
 from task_service.application.errors import TaskStorageUnavailableError
 from task_service.application.execute import ExecuteTasks
 from task_service.application.handler import Handler, Tools
@@ -29,7 +29,6 @@ from task_service.config import TaskSettings
 from task_service.domain.attempt import AttemptKey
 from task_service.http.service import TaskService
 from token_vault_client import TokenVaultClient
-from token_vault_client.credentials import Credentials
 
 log = logs.get(__name__)
 
@@ -108,11 +107,12 @@ def _log_takeover(reason: str, key: AttemptKey, replaced: bool) -> None:
 
 
 def _vault_client(settings: TaskSettings, issuer: Issuer, seconds: float) -> TokenVaultClient:
-    credentials: Credentials = OwnCredentials(issuer, settings.client_id, settings.client_secret)
     return TokenVaultClient(
         settings.vault_url,
-        credentials,
+        own_credentials(issuer, settings.client_id, settings.client_secret),
         session=Session(),
         timeout=(2.0, seconds),
+        patience=0.0,  # the engine repeats attempts, the page its requests
+        cache=None,  # each attempt is a use that the vault records, and notices a revocation
         request_id=logs.request_id.get,
     )

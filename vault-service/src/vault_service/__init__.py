@@ -1,3 +1,5 @@
 """Token vault: keeps offline tokens encrypted and gives services fresh access tokens."""
 
-__version__ = "0.1.0"
+from importlib.metadata import version
+
+__version__ = version("vault-service")

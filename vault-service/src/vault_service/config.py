@@ -34,46 +34,46 @@ class Settings:
     root_key: LocalRootKey = setting(
         "VAULT_ROOT_KEY_FILE",
         LocalRootKey.read,
-        "File with the root key: 32 random bytes in base64url, mode 0400. Lost, and every stored token is lost.",
+        "File with the root key: 32 random bytes in base64url, mode 0400. If you lose it, every stored token is lost.",
     )
     spool_dir: Path = setting(
         "VAULT_SPOOL_DIR",
         Path,
-        "Folder on a disk of the vault's own, for refreshed tokens that the database does not take at once.",
+        "Folder on a local disk for refreshed tokens that the database cannot store at once.",
         default="/var/lib/vault-service/spool",
     )
     redis_url: Secret | None = setting(
         "REDIS_URL",
         optional_secret,
-        "Redis or Valkey for access tokens that replicas share; may be absent.",
+        "Redis or Valkey, in which replicas share access tokens. Optional.",
         default="",
     )
-    public_url: str = setting("PUBLIC_URL", url, "Where browsers reach the gateway.")
+    public_url: str = setting("PUBLIC_URL", url, "URL at which browsers reach the gateway.")
     issuer: str = setting("ISSUER", exact_url, "The authorization server's issuer, as its tokens name it.")
     issuer_internal_url: str | None = setting(
-        "ISSUER_INTERNAL_URL", optional_url, "Where the vault reaches the issuer, when that differs.", default=""
+        "ISSUER_INTERNAL_URL", optional_url, "URL at which the vault reaches the issuer, if it differs.", default=""
     )
     client_id: str = setting("VAULT_CLIENT_ID", text, "The vault's client at the issuer.", default="token-vault")
     client_secret: Secret | None = setting(
-        "VAULT_CLIENT_SECRET", optional_secret, "That client's secret; needed without a providers file.", default=""
+        "VAULT_CLIENT_SECRET", optional_secret, "That client's secret; required without a providers file.", default=""
     )
     provider_file: Providers | None = setting(
         "VAULT_PROVIDERS_FILE",
         optional_providers,
-        "TOML file of the authorization servers that consents are asked of, instead of that one client.",
+        "TOML file with several providers for consents; it replaces the issuer's client.",
         default="",
     )
-    audience: str = setting("VAULT_AUDIENCE", text, "The `aud` of tokens that callers bring.", default="token-vault")
+    audience: str = setting("VAULT_AUDIENCE", text, "The `aud` of tokens that callers send.", default="token-vault")
     browser_clients: frozenset[str] = setting(
         "VAULT_BROWSER_CLIENTS",
         words,
-        "Clients that run in a browser: their consent must come back through the same browser.",
+        "Clients that run in a browser: the callback of their consent must come through the same browser.",
         default="task-ui",
     )
     owner_clients: frozenset[str] = setting(
         "VAULT_OWNER_CLIENTS",
         words,
-        "Clients with which owners may fetch access tokens for themselves; never a browser's.",
+        "Clients with which owners may fetch access tokens for themselves; never a client of a browser.",
         default="",
     )
     mint_role: str = setting(
@@ -82,20 +82,22 @@ class Settings:
     default_services: frozenset[str] = setting(
         "VAULT_DEFAULT_SERVICES",
         words,
-        "Services (client ids) that may use a grant whose owner names none.",
+        "Client ids of services that may use a grant whose owner has named none.",
         default="task-service",
     )
     grant_days: int = setting(
-        "VAULT_GRANT_DAYS", whole(1, 36500), "Days for which a grant that is over can still be looked at.", default="90"
+        "VAULT_GRANT_DAYS", whole(1, 36500), "Days for which you can still read a grant that has ended.", default="90"
     )
     audit_retention_days: int = setting(
         "VAULT_AUDIT_RETENTION_DAYS",
         whole(0, 36500),
-        "Age at which `vault-service audit prune` removes lines; 0: never.",
+        "Age in days at which `vault-service audit prune` deletes audit lines; 0: never.",
         default="0",
     )
-    threads: int = setting("WEB_THREADS", whole(1, 256), "Threads of each process; sizes the pools.", default="8")
-    log_level: str = setting("LOG_LEVEL", one_of(*LEVELS), f"{', '.join(LEVELS)}.", default="info")
+    threads: int = setting(
+        "WEB_THREADS", whole(1, 256), "Threads of each process; also the size of the connection pools.", default="8"
+    )
+    log_level: str = setting("LOG_LEVEL", one_of(*LEVELS), f"One of {', '.join(LEVELS)}.", default="info")
 
     @property
     def providers(self) -> Providers:

@@ -18,6 +18,8 @@ _SETTINGS = {
     "ssoSessionIdleTimeout": "sso_idle",
     "ssoSessionMaxLifespan": "sso_max",
     "offlineSessionIdleTimeout": "offline_idle",
+    "oauth2DeviceCodeLifespan": "device_code",
+    "oauth2DevicePollingInterval": "device_interval",
     "revokeRefreshToken": "rotate",
     "refreshTokenMaxReuse": "max_reuse",
 }

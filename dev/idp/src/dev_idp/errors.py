@@ -31,14 +31,16 @@ OFFLINE_SESSION_IDLE = "Offline session not active"
 SESSION_GONE = "Session not active"
 SESSION_DETACHED = "Session doesn't have required client"
 USER_DISABLED = "User disabled"
+DEVICE_CODE_NOT_VALID = "Device code not valid"
+DEVICE_NOT_ALLOWED = "Client not allowed for OAuth 2.0 Device Authorization Grant"
+CHALLENGE_METHOD = "Invalid parameter: code challenge method is not matching the configured one"
 
 IN_KEYCLOAKS_WORDS = {
     "Missing 'code' in request.": "Missing parameter: code",
     "Missing 'refresh_token' in request.": "No refresh token",
     "Invalid 'code_challenge'": "Invalid parameter: code_challenge",
-    "Unsupported 'code_challenge_method'": (
-        "Invalid parameter: code challenge method is not matching the configured one"
-    ),
+    "Unsupported 'code_challenge_method'": CHALLENGE_METHOD,
+    "Missing 'device_code' in payload": "Missing parameter: device_code",
 }
 """What Authlib says, and what Keycloak says instead."""
 

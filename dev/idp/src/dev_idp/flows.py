@@ -1,15 +1,23 @@
-"""The grant types of RFC 6749, on Authlib: it checks the requests, this realm decides and answers.
+"""The grant types of RFC 6749 and 8628, on Authlib: it checks the requests, this realm decides and answers.
 
 Each flow finds the realm's state at `self.server.state` and makes its whole token answer in `generate_token`.
 """
 
 from typing import Any
 
-from authlib.oauth2.rfc6749 import InvalidGrantError, InvalidRequestError, UnauthorizedClientError, grants
-from authlib.oauth2.rfc7636 import CodeChallenge
+from authlib.oauth2.rfc6749 import (
+    AccessDeniedError,
+    InvalidGrantError,
+    InvalidRequestError,
+    UnauthorizedClientError,
+    grants,
+)
+from authlib.oauth2.rfc7636 import CodeChallenge, create_s256_code_challenge
+from authlib.oauth2.rfc8628 import AuthorizationPendingError, DeviceCodeGrant, ExpiredTokenError, SlowDownError
 
 from dev_idp import errors
 from dev_idp.codes import Code
+from dev_idp.devices import Device
 from dev_idp.errors import CredentialsRefusedError, FlowRefusedError, ScopesRefusedError
 from dev_idp.grants import Presented, new_sid
 from dev_idp.logins import Login
@@ -160,6 +168,63 @@ class ClientCredentials(grants.ClientCredentialsGrant):  # type: ignore[misc]
         """The answer, for the client's service account. Raises ScopesRefusedError."""
         _check_scopes(self.request.client, self.request)
         return dict(self.server.answer_client(self.request.client, self.request.payload.scope))
+
+
+class DeviceCode(DeviceCodeGrant):  # type: ignore[misc]
+    """RFC 8628 section 3.4; the codes are `devices.Devices`'."""
+
+    TOKEN_ENDPOINT_AUTH_METHODS = _ANY_METHOD
+
+    def validate_token_request(self) -> None:
+        """Raises InvalidGrantError in Keycloak's words, and the errors of section 3.5."""
+        try:
+            super().validate_token_request()
+        except UnauthorizedClientError as error:
+            raise InvalidGrantError(errors.DEVICE_NOT_ALLOWED) from error
+        self._check_verifier(self.request.credential.code_challenge)
+        self.server.state.devices.use(self._code)
+
+    def query_device_credential(self, device_code: str) -> Device:
+        """Raises InvalidGrantError."""
+        self._code = device_code
+        device: Device | None = self.server.state.devices.find(device_code)
+        if device is None or device.decision == "used":
+            raise InvalidGrantError(errors.DEVICE_CODE_NOT_VALID)
+        return device
+
+    def validate_device_credential(self, credential: Device) -> User:
+        """The person who approved; in Keycloak's order: expired, too fast, denied, pending."""
+        state = self.server.state
+        if state.devices.is_over(credential):
+            raise ExpiredTokenError("Device code is expired")
+        if state.devices.polls_too_fast(self._code, credential):
+            raise SlowDownError("Slow down")
+        if credential.decision == "denied":
+            raise AccessDeniedError("The end user denied the authorization request")
+        if not credential.decision:
+            raise AuthorizationPendingError("The authorization request is still pending")
+        user: User | None = state.realm.user(credential.user_id)
+        if user is None or not state.logins.is_enabled(user):
+            raise InvalidGrantError(errors.USER_DISABLED)
+        return user
+
+    def generate_token(self, user: User, **_: Any) -> dict[str, Any]:
+        """The answer. Raises InvalidGrantError when the person has logged out since."""
+        state, client, device = self.server.state, self.request.client, self.request.credential
+        login = state.logins.find(device.login_sid)
+        if login is None:
+            raise InvalidGrantError(errors.SESSION_GONE)
+        grant = state.grants.begin(client.client_id, login, device.scope, new_sid(login.sid, device.scope))
+        refresh_token = state.grants.first_refresh_token(grant)
+        return dict(self.server.answer(client, user, grant, refresh_token, nonce=device.nonce))
+
+    def _check_verifier(self, challenge: str) -> None:
+        """RFC 7636 section 4.6. Raises InvalidGrantError."""
+        verifier = self.request.form.get("code_verifier")
+        if challenge and not verifier:
+            raise InvalidGrantError(errors.VERIFIER_MISSING)
+        if challenge and create_s256_code_challenge(verifier) != challenge:
+            raise InvalidGrantError(errors.VERIFIER_WRONG)
 
 
 class Pkce(CodeChallenge):  # type: ignore[misc]

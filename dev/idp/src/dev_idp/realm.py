@@ -1,9 +1,12 @@
 """The realm: its clients, its people and its lifetimes. No I/O; `realm_file` reads it."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+_LOOPBACK = re.compile(r"^(http://127\.0\.0\.1):\d{1,5}(?=/|$)")
 OFFLINE_ACCESS = "offline_access"
+DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
 # Client scopes that Keycloak knows without being told, and what its consent page calls them.
 SCOPE_TITLES = {
     "profile": "User profile",
@@ -46,6 +49,8 @@ class Lifetimes:
     offline_idle: int
     rotate: bool
     max_reuse: int
+    device_code: int = 600
+    device_interval: int = 5
 
     def login_ends(self, auth_time: int, last_seen: int) -> int:
         """When a login is over by itself."""
@@ -107,7 +112,11 @@ class Realm:
 
 
 def uri_matches(uri: str, patterns: tuple[str, ...]) -> bool:
-    """Whether a redirect URI is registered. A pattern may end in `*`, as Keycloak allows; no fragment, no way up."""
+    """Whether a redirect URI is registered. A pattern may end in `*`, as Keycloak allows; no fragment, no way up.
+
+    On the loopback address any port is right (RFC 8252 section 7.3).
+    """
     if "#" in uri or "/.." in uri or "\\" in uri:
         return False
+    uri = _LOOPBACK.sub(r"\1", uri)
     return any(uri.startswith(p[:-1]) or uri == p[:-2] if p.endswith("/*") else uri == p for p in patterns)

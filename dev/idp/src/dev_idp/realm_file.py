@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from dev_idp.realm import SCOPE_TITLES, ClientRecord, Lifetimes, Realm, User
+from dev_idp.realm import DEVICE_CODE, SCOPE_TITLES, ClientRecord, Lifetimes, Realm, User
 
 _PLACEHOLDER = re.compile(r"\$\{\w+\}")
 _DEFAULT_SCOPES = ("profile", "email")
@@ -49,6 +49,8 @@ def _lifetimes(document: Mapping[str, Any]) -> Lifetimes:
         offline_idle=document.get("offlineSessionIdleTimeout", 2592000),
         rotate=document.get("revokeRefreshToken", False),
         max_reuse=document.get("refreshTokenMaxReuse", 0),
+        device_code=document.get("oauth2DeviceCodeLifespan", 600),
+        device_interval=document.get("oauth2DevicePollingInterval", 5),
     )
 
 
@@ -59,6 +61,7 @@ def _client(entry: Mapping[str, Any]) -> ClientRecord:
         "refresh_token": True,
         "password": entry.get("directAccessGrantsEnabled", False),
         "client_credentials": entry.get("serviceAccountsEnabled", False),
+        DEVICE_CODE: attributes.get("oauth2.device.authorization.grant.enabled") == "true",
     }
     redirect_uris = tuple(entry.get("redirectUris", ()))
     return ClientRecord(

@@ -20,7 +20,7 @@ from dev_idp.errors import (
     RevocationRefusedError,
     UnknownClientError,
 )
-from dev_idp.flows import AuthorizationCode, ClientCredentials, Password, Pkce, RefreshToken
+from dev_idp.flows import AuthorizationCode, ClientCredentials, DeviceCode, Password, Pkce, RefreshToken
 from dev_idp.realm import User
 from dev_idp.state import State
 from dev_idp.tokens import Grant
@@ -33,7 +33,7 @@ class Server(AuthorizationServer):  # type: ignore[misc]  # Authlib has no types
         super().__init__(app)
         self.state = state
         self.register_grant(AuthorizationCode, [Pkce(required=True)])
-        for flow in (RefreshToken, Password, ClientCredentials):
+        for flow in (RefreshToken, Password, ClientCredentials, DeviceCode):
             self.register_grant(flow)
         for endpoint in (_Revocation, _Introspection):
             self.register_endpoint(endpoint)

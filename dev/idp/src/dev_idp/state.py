@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from dev_idp.codes import Codes
+from dev_idp.devices import Devices
 from dev_idp.grants import Grants
 from dev_idp.keys import Keys
 from dev_idp.logins import Logins
@@ -27,6 +28,7 @@ class State:
     logins: Logins
     grants: Grants
     codes: Codes
+    devices: Devices
     now: Callable[[], int]
 
     def verify(self, access_token: str) -> dict[str, Any] | None:
@@ -56,4 +58,4 @@ def build(realm: Realm, database: Path, issuer: str, now: Callable[[], int]) -> 
     tokens = Tokens(keys, realm, issuer, now)
     logins = Logins(store, realm, now)
     grants = Grants(store, realm, keys, tokens, logins, now)
-    return State(realm, store, keys, tokens, logins, grants, Codes(store, grants, now), now)
+    return State(realm, store, keys, tokens, logins, grants, Codes(store, grants, now), Devices(store, now), now)

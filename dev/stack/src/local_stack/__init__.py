@@ -1,3 +1,1 @@
 """The whole stack on loopback: PostgreSQL, Valkey, authorization server, services, gateway; no containers, no root."""
-
-__version__ = "0.1.0"

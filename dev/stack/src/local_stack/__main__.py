@@ -12,6 +12,7 @@ import requests
 
 from local_stack import options
 from local_stack.options import Options, StackError, read_env_file
+from local_stack.progress import ProgressLine
 from local_stack.stack import Stack
 
 WATCH_SECONDS = 0.5
@@ -28,7 +29,7 @@ def main() -> int:
         chosen = options.read()
         if arguments.command == "token":
             return _token(chosen, arguments.who)
-        stack = Stack(chosen, dict(os.environ), lambda line: print(line, flush=True))
+        stack = Stack(chosen, dict(os.environ), ProgressLine(sys.stdout))
         return {"run": _run, "start": _start, "stop": _stop, "clean": _clean, "status": _status}[arguments.command](
             stack, chosen
         )

@@ -79,15 +79,24 @@ class Processes:
 
     def wait_ready(self, part: Part) -> None:
         """Return when the part can be used. Raises StackError with its last lines when it dies or takes too long."""
-        deadline = time.monotonic() + part.start_seconds
-        while not part.ready():
-            if self.pid(part.name) is None:
-                raise StackError(f"{part.name} has died; its last lines:\n{self.last_lines(part.name)}")
-            if time.monotonic() > deadline:
-                raise StackError(
-                    f"{part.name} is not ready after {part.start_seconds:.0f} s:\n{self.last_lines(part.name)}"
-                )
+        since = time.monotonic()
+        while not self.is_ready(part, since=since):
             time.sleep(0.05)
+
+    def is_ready(self, part: Part, *, since: float) -> bool:
+        """True when the part can be used; since: when it was started, of `time.monotonic`.
+
+        Raises StackError with its last lines when it is dead, or when its `start_seconds` have passed.
+        """
+        if part.ready():
+            return True
+        if self.pid(part.name) is None:
+            raise StackError(f"{part.name} has died; its last lines:\n{self.last_lines(part.name)}")
+        if time.monotonic() - since > part.start_seconds:
+            raise StackError(
+                f"{part.name} is not ready after {part.start_seconds:.0f} s:\n{self.last_lines(part.name)}"
+            )
+        return False
 
     def has_logged(self, name: str, words: str) -> bool:
         """Whether a part that was started here has written these words since; one started elsewhere has, long ago."""

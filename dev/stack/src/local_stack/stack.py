@@ -6,18 +6,18 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from base64 import urlsafe_b64encode
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from local_stack import authorization_server, gateway, http, ports, postgres, providers, valkey
 from local_stack.options import ROOT, Options, StackError, read_env_file, write_private
 from local_stack.process import Part, Processes
+from local_stack.progress import ProgressLine
+from local_stack.start_up import StartUp
 
 STOP_ORDER = ("gateway", "worker", "tasks", "vault", "idp2", "idp", "redis", "postgres")
 DATABASE_ROLES = ("vault_owner", "vault", "tasks_owner", "tasks")
@@ -34,25 +34,14 @@ FOLDERS = ("idp", "idp2", "log", "nginx", "redis", "run", "secrets", "spool")
 CLIENT_SECRETS = ("VAULT_CLIENT_SECRET", "TASK_SERVICE_CLIENT_SECRET")
 
 
-@dataclass(frozen=True, slots=True)
-class Say:
-    """How progress is told."""
-
-    line: Callable[[str], None]
-
-    def done(self, what: str, started: float) -> None:
-        """Something is ready."""
-        self.line(f"  ✓ {what:<24}{time.monotonic() - started:5.1f} s")
-
-
 class Stack:
     """One stack, in one state folder."""
 
-    def __init__(self, options: Options, environ: dict[str, str], say: Callable[[str], None]) -> None:
-        """environ: where an external issuer's clients are read from; say: told of progress."""
+    def __init__(self, options: Options, environ: dict[str, str], line: ProgressLine) -> None:
+        """environ: where an external issuer's clients are read from; line: where progress is shown."""
         self._options = options
         self._environ = environ
-        self._say = Say(say)
+        self._line = line
         self._before = read_env_file(options.stack_env)
         self.processes = Processes(options.folder("run"), options.folder("log"))
 
@@ -147,26 +136,14 @@ class Stack:
     # parts
 
     def _bring_up(self, parts: dict[str, Part], running: set[str], environ: dict[str, str]) -> None:
-        """Everything that waits for nobody starts at once; the services follow PostgreSQL and its schema."""
         missing = [name for name in self.names() if name not in running]
         services = [name for name in missing if name in {"vault", "tasks", "worker"}]
-        first = [name for name in missing if name not in services]
-        started = time.monotonic()
-        for name in first:
-            self.processes.start(parts[name])
-        self.processes.wait_ready(parts["postgres"])
-        if "postgres" in first:
-            self._say.done("postgres", started)
-        if services:
-            postgres.create_databases(environ["POSTGRES_SUPERUSER_URL"], self._database_passwords())
-            self._migrate(environ)
-            self._say.done("schemas", started)
-        for name in services:
-            self.processes.start(parts[name])
-        for name in [*running, *first, *services]:
-            self.processes.wait_ready(parts[name])
-            if name in missing and name != "postgres":
-                self._say.done(name, started)
+        StartUp(self.processes, self._line).run(
+            running=[parts[name] for name in running],
+            first=[parts[name] for name in missing if name not in services],
+            services=[parts[name] for name in services],
+            schemas=lambda: self._make_schemas(environ),
+        )
 
     def _parts(self, chosen: dict[str, int], environ: dict[str, str]) -> dict[str, Part]:
         folder = self._options.folder
@@ -210,7 +187,7 @@ class Stack:
 
     def _keycloak(self, name: str, folder: Path, realm: Path, port: int) -> Part:
         if self.processes.pid(name) is None:
-            self._say.line("  … Keycloak (about 40 s the first time)")
+            self._line.keep("  … Keycloak takes about 40 s the first time")
         return authorization_server.keycloak(name, folder, realm, port, self._secret("keycloak_admin"))
 
     def _web(self, name: str, chosen: dict[str, int], environ: dict[str, str]) -> Part:
@@ -229,7 +206,9 @@ class Stack:
             ready=lambda: http.answers(f"http://127.0.0.1:{port}/readyz"),
         )
 
-    def _migrate(self, environ: dict[str, str]) -> None:
+    def _make_schemas(self, environ: dict[str, str]) -> None:
+        postgres.create_databases(environ["POSTGRES_SUPERUSER_URL"], self._database_passwords())
+
         def run(service: str) -> subprocess.CompletedProcess[str]:
             command = [_program(service), "migrate"]
             return subprocess.run(
@@ -269,7 +248,7 @@ class Stack:
             "TASK_MIGRATION_DATABASE_URL": database("tasks_owner", "tasks"),
             "REDIS_URL": f"redis://:{self._secret('redis')}@127.0.0.1:{chosen['redis']}/0",
             "VAULT_ROOT_KEY_FILE": str(self._root_key()),
-            "VAULT_OWNER_CLIENTS": "dev-cli",
+            "VAULT_OWNER_CLIENTS": "dev-cli token-vault-cli",
             "VAULT_SPOOL_DIR": str(self._options.folder("spool")),
             **self._clients(),
         }

@@ -20,7 +20,7 @@ def part(folder: Path, port: int, password: str) -> Part:
         "appendonly no",
         "maxmemory 64mb",
         "maxmemory-policy allkeys-lru",
-        f"dir {folder}",
+        f'dir "{folder}"',
     ]
     write_private(configuration, "\n".join(lines) + "\n")
 

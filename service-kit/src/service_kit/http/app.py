@@ -72,14 +72,15 @@ def authenticate(verifier: Verifier) -> Claims:
     except (IssuerUnavailableError, IssuerMismatchError) as error:
         log.warning("issuer.unavailable", reason=str(error))
         detail = "The authorization server's keys cannot be fetched now."
-        raise Problem(503, "provider_unavailable", detail, {"Retry-After": "5"}) from None
+        raise problems.PROVIDER_UNAVAILABLE.problem(detail) from None
     request_ctx.request.environ[_CLIENT] = claims.client
     return claims
 
 
 def unauthorized(detail: str, challenge: str) -> Problem:
     """A 401 with the challenge that RFC 6750 section 3 asks for."""
-    return Problem(401, "unauthorized", detail, {"WWW-Authenticate": f'Bearer realm="offline-token-vault"{challenge}'})
+    headers = {"WWW-Authenticate": f'Bearer realm="offline-token-vault"{challenge}'}
+    return problems.UNAUTHORIZED.problem(detail, headers)
 
 
 def bearer_token() -> str:

@@ -14,6 +14,7 @@ import msgspec
 from flask import Request
 from gunicorn.http.errors import ParseException
 
+from service_kit.http import problems
 from service_kit.http.problems import Fault, Problem
 
 T = TypeVar("T", bound="Input")
@@ -43,11 +44,11 @@ def body(request: Request, shape: type[T]) -> T:
     `invalid_input`.
     """
     if request.mimetype != "application/json":
-        raise Problem(415, "unsupported_media_type", "The body must be application/json.")
+        raise problems.UNSUPPORTED_MEDIA_TYPE.problem()
     try:
         data = request.get_data(cache=False)
     except ParseException:  # chunks that are none
-        raise Problem(400, "bad_request", "The body did not arrive whole.") from None
+        raise problems.BAD_REQUEST.problem("The body did not arrive whole.") from None
     if len(data) > MAX_BODY_BYTES:
         raise body_too_large()
     try:
@@ -55,7 +56,7 @@ def body(request: Request, shape: type[T]) -> T:
     except msgspec.ValidationError as error:
         raise _invalid(error) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise Problem(400, "malformed_json", "The body is not well-formed JSON in UTF-8.") from None
+        raise problems.MALFORMED_JSON.problem() from None
 
 
 def _decoded(data: bytes, shape: type[T]) -> T:
@@ -121,12 +122,12 @@ def _query(raw: bytes, shape: type[T]) -> T:
 
 def body_too_large() -> Problem:
     """The problem for a body beyond MAX_BODY_BYTES."""
-    return Problem(413, "body_too_large", f"The body is larger than {MAX_BODY_BYTES} bytes.")
+    return problems.BODY_TOO_LARGE.problem(f"The body is larger than {MAX_BODY_BYTES} bytes.")
 
 
 def invalid(pointer: str, detail: str) -> Problem:
     """The problem for one faulty part of the input."""
-    return Problem(422, "invalid_input", f"{pointer}: {detail}", errors=(Fault(pointer, detail),))
+    return problems.INVALID_INPUT.problem(f"{pointer}: {detail}", errors=(Fault(pointer, detail),))
 
 
 def _invalid(error: msgspec.ValidationError) -> Problem:
@@ -135,4 +136,4 @@ def _invalid(error: msgspec.ValidationError) -> Problem:
     pointer = re.sub(r"[.\[]", "/", path.removeprefix("$")).replace("]", "")
     if "matching regex" in detail:
         detail = "Text has characters that are not allowed"
-    return Problem(422, "invalid_input", detail, errors=(Fault(pointer, detail),))
+    return problems.INVALID_INPUT.problem(detail, errors=(Fault(pointer, detail),))

@@ -30,6 +30,7 @@ from gunicorn.http.message import Request
 from gunicorn.http.unreader import IterUnreader
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
+from service_kit.http import problems
 from service_kit.http.problems import Problem
 from service_kit.process import logs
 from service_kit.server import fast_path
@@ -39,10 +40,10 @@ log = logs.get(__name__)
 
 _OURS = (errors.InvalidResponseHeader, errors.InvalidResponseHeaderName, errors.ConfigurationProblem)
 _REFUSALS = {
-    errors.LimitRequestLine: Problem(414, "uri_too_long", "The address is longer than 8 KiB."),
-    errors.LimitRequestHeaders: Problem(431, "header_too_large", "There are too many headers, or one is too long."),
-    errors.ExpectationFailed: Problem(417, "expectation_failed", "No other expectation than `100-continue` is met."),
-    errors.ParseException: Problem(400, "bad_request", "The request could not be understood."),
+    errors.LimitRequestLine: problems.URI_TOO_LONG.problem(),
+    errors.LimitRequestHeaders: problems.HEADER_TOO_LARGE.problem(),
+    errors.ExpectationFailed: problems.EXPECTATION_FAILED.problem(),
+    errors.ParseException: problems.BAD_REQUEST.problem(),
 }
 
 

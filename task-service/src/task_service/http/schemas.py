@@ -23,7 +23,7 @@ class NewTask(Input, frozen=True, kw_only=True):
 
 
 class TokenLink(Input, frozen=True, kw_only=True):
-    """The token to link."""
+    """The offline token to link."""
 
     persistent_token_id: UUID
 
@@ -33,7 +33,7 @@ class NoBody(Input, frozen=True, kw_only=True):
 
 
 class TaskView(Output, frozen=True, kw_only=True):
-    """A task with its latest run laid over it (R11). progress: percent."""
+    """A task with its latest run laid over it (R11). userId: the owner's `sub`; progress: percent, 0 to 100."""
 
     id: str
     name: str
@@ -51,13 +51,13 @@ class TaskView(Output, frozen=True, kw_only=True):
 
 
 class TaskList(Output, frozen=True, kw_only=True):
-    """The caller's tasks, newest first."""
+    """The caller's tasks, the newest first."""
 
     tasks: list[TaskView]
 
 
 class ExecutionView(Output, frozen=True, kw_only=True):
-    """The answer to a wish to execute, with its message."""
+    """The outcome of `execute`. message: for people."""
 
     status: ExecuteAnswer
     message: str
@@ -66,7 +66,7 @@ class ExecutionView(Output, frozen=True, kw_only=True):
 
 
 class Deleted(Output, frozen=True, kw_only=True):
-    """The task has been deleted."""
+    """The task is deleted."""
 
     status: str
     task_id: str
@@ -93,7 +93,7 @@ def task_view(task: Task) -> TaskView:
 
 
 def execution_view(execution: Execution) -> ExecutionView:
-    """The wire form of the outcome of a wish to execute."""
+    """The wire form of the outcome of `execute`."""
     return ExecutionView(
         status=execution.answer,
         message=MESSAGES[execution.answer],

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
-from vault_service.application.errors import ConsentError, VaultError
+from vault_service.application.errors import CONSENT_INVALID, PROVIDER_UNAVAILABLE, ConsentError, VaultError
 from vault_service.application.ports import (
     AccessTokens,
     ClaimedConsent,
@@ -202,7 +202,7 @@ class OfflineConsent:
             raise
         if not is_active:
             self._grants.revoke_later(claimed, answer)  # its owner deleted it in the meantime
-            raise ConsentError("consent_invalid", claimed.task_id)
+            raise ConsentError(CONSENT_INVALID, claimed.task_id)
         expires_at = entry.at.timestamp() + answer.expires_in
         token = AccessToken(answer.access_token, expires_at, answer.expires_in, answer.scopes)
         self._access_tokens.put(claimed.grant_id, frozenset(), token)
@@ -215,7 +215,7 @@ class OfflineConsent:
     def _away(self, claimed: ClaimedConsent, callback: Callback, error: ProviderError) -> ConsentError:
         self._failed(claimed, callback, Failure.PROVIDER_ERROR)
         is_away = isinstance(error, NotSentError)
-        return ConsentError("provider_unavailable" if is_away else "provider_error", claimed.task_id)
+        return ConsentError(PROVIDER_UNAVAILABLE if is_away else Failure.PROVIDER_ERROR.value, claimed.task_id)
 
     def _entry(self, event: Event, claimed: ClaimedConsent, callback: Callback, outcome: str = "ok") -> Entry:
         now = self._clock.now()

@@ -17,6 +17,11 @@ Each docstring is the default message.
 
 from vault_service.domain.grant import Failure
 
+CONSENT_INVALID = "consent_invalid"
+"""Code of a ConsentError: the `state` is unknown or used, or the browser's cookie is missing."""
+PROVIDER_UNAVAILABLE = "provider_unavailable"
+"""Code of a ConsentError, and the outcome of a check, when the authorization server cannot be reached."""
+
 
 class VaultError(Exception):
     """Something went wrong in the vault."""

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from uuid import UUID
 
-from vault_service.application.errors import GrantUnusableError
+from vault_service.application.errors import PROVIDER_UNAVAILABLE, GrantUnusableError
 from vault_service.application.ports import Audit, Clock, Grants, Requester
 from vault_service.application.refresh import Need, Refresher
 from vault_service.domain.audit import Entry, Event, Line
@@ -57,7 +57,7 @@ class ManageGrants:
         grant = self._grants.claim_check(grant_id, owner)
         requester = Requester(client, is_owner=True, owner=owner)
         need = Need(grant_id=grant_id, requester=requester, scopes=frozenset(), min_valid=0.0, request_id=request_id)
-        outcome = "provider_unavailable"
+        outcome = PROVIDER_UNAVAILABLE
         try:
             self._refresher.check(need, grant.provider)
             outcome = "ok"

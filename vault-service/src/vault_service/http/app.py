@@ -11,6 +11,7 @@ from service_kit.server import fast_path
 from vault_service.http.fast_path import CachedTokens
 from vault_service.http.problems import TABLE
 from vault_service.http.routes import create_api
+from vault_service.http.schemas import NewConsent
 from vault_service.http.vault import Vault
 
 
@@ -18,7 +19,7 @@ def create_app(vault: Vault) -> Flask:
     """Routes, health, and the OpenAPI document at `/api/auth/manager/openapi.json`."""
     app = kit.create_app("vault", TABLE)
     api = create_api(vault)
-    document = msgspec.json.encode(api.document())
+    document = msgspec.json.encode(api.document({(NewConsent, "provider"): vault.providers}))
 
     @api.blueprint.get("/openapi.json")
     def openapi() -> Response:

@@ -19,12 +19,12 @@ Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 """A point in time; RFC 3339 in UTC on the wire."""
 
 
-class ConsentWish(Input, frozen=True, kw_only=True):
-    """What a person asks for; all of it may be left out.
+class NewConsent(Input, frozen=True, kw_only=True):
+    """A consent to request. Every member is optional.
 
-    taskId: opaque, kept with the grant; provider: a configured authorization server; tokenType: `offline` outlives the
-    login, `refresh` ends with it; scopes: beyond the usual; services: client ids that may use the grant; notAfter: when
-    it ends; maxUses: how many access tokens it may give.
+    taskId: opaque, kept with the token; provider: a configured authorization server; tokenType: `offline` outlives the
+    login, `refresh` ends with it; scopes: in addition to `openid`; services: client ids that may use the token;
+    notAfter: when the token ends; maxUses: how many access tokens it may give.
     """
 
     task_id: Line | msgspec.UnsetType = msgspec.UNSET
@@ -36,8 +36,8 @@ class ConsentWish(Input, frozen=True, kw_only=True):
     max_uses: Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000)] | msgspec.UnsetType = msgspec.UNSET
 
 
-class ConsentBegun(Output, frozen=True, kw_only=True):
-    """Where to send the person, and the id to keep. expiresAt: until when the consent can be given."""
+class PendingConsent(Output, frozen=True, kw_only=True):
+    """A pending offline token. consentUrl: where its owner grants consent; expiresAt: when the request ends."""
 
     consent_url: str
     persistent_token_id: UUID
@@ -49,7 +49,11 @@ class ConsentBegun(Output, frozen=True, kw_only=True):
 
 
 class TokenQuery(Input, frozen=True, kw_only=True, rename=None):
-    """id: the persistent token id; subject: the owner a service acts for; min_valid: seconds; scope: as in RFC 6749."""
+    """The query of `access-token`.
+
+    id: the persistent token id; subject: the owner for whom a service acts; min_valid: seconds of life that the token
+    must have left; scope: narrows the granted scopes (RFC 6749 section 3.3).
+    """
 
     id: str
     subject: Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=LINE)] | None = None
@@ -58,7 +62,7 @@ class TokenQuery(Input, frozen=True, kw_only=True, rename=None):
 
 
 class IssuedToken(Output, frozen=True, kw_only=True):
-    """An access token. expiresIn: seconds; scope: what it really carries."""
+    """An access token. expiresIn: seconds; scope: the scopes that the authorization server gave."""
 
     access_token: str
     token_type: str
@@ -71,22 +75,22 @@ class IssuedToken(Output, frozen=True, kw_only=True):
         return "***"
 
 
-class WantedToken(Input, frozen=True, kw_only=True):
-    """id: a persistent token id; subject: the owner for whom the service acts."""
+class TokenBatchItem(Input, frozen=True, kw_only=True):
+    """One wanted access token. id: a persistent token id; subject: the owner for whom the service acts."""
 
     id: str
     subject: Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=LINE)]
 
 
-class BatchWish(Input, frozen=True, kw_only=True):
-    """Tokens that a service wants, and how many seconds of life each must have left."""
+class TokenBatchRequest(Input, frozen=True, kw_only=True):
+    """Access tokens that a service wants. minValid: seconds of life that each must have left."""
 
-    tokens: Annotated[list[WantedToken], msgspec.Meta(min_length=1, max_length=100)]
+    tokens: Annotated[list[TokenBatchItem], msgspec.Meta(min_length=1, max_length=100)]
     min_valid: Annotated[int, msgspec.Meta(ge=0, le=86_400)] = 0
 
 
-class BatchedToken(Output, frozen=True, kw_only=True):
-    """Either the token or the problem that a request for it alone would have met; retryAfter: seconds."""
+class TokenBatchResult(Output, frozen=True, kw_only=True):
+    """The token, or the problem of a request for it alone. retryAfter: seconds."""
 
     id: str
     token: IssuedToken | None = None
@@ -94,14 +98,14 @@ class BatchedToken(Output, frozen=True, kw_only=True):
     retry_after: int | None = None
 
 
-class Batch(Output, frozen=True, kw_only=True):
-    """One result for each wanted token, in the same order."""
+class TokenBatch(Output, frozen=True, kw_only=True):
+    """One result for each wanted token, in the order of the request."""
 
-    results: list[BatchedToken]
+    results: list[TokenBatchResult]
 
 
 class GrantsQuery(Input, frozen=True, kw_only=True):
-    """taskId: only grants that were asked for that task."""
+    """taskId: only tokens that were requested for this task."""
 
     task_id: Line | None = None
 
@@ -114,9 +118,11 @@ class Account(Output, frozen=True, kw_only=True):
 
 
 class GrantView(Output, frozen=True, kw_only=True):
-    """A grant as its owner sees it: everything but the token.
+    """An offline token as its owner sees it; the token itself is never in an answer.
 
-    account: who has consented there, at an authorization server where the owner is somebody else.
+    failure: why a `failed` token failed; account: the person who consented, where that is not the owner (another
+    authorization server's account of theirs); uses: access tokens given; expiresAt: when the authorization server ends
+    the token; notAfter, maxUses: limits that the owner set.
     """
 
     persistent_token_id: UUID
@@ -139,26 +145,26 @@ class GrantView(Output, frozen=True, kw_only=True):
 
 
 class GrantList(Output, frozen=True, kw_only=True):
-    """The owner's grants, newest first."""
+    """The owner's offline tokens, the newest first."""
 
     tokens: list[GrantView]
 
 
 class AuditQuery(Input, frozen=True, kw_only=True):
-    """before: the `next` of the page before; limit: lines on a page."""
+    """before: the `next` of the previous page; limit: lines on a page."""
 
     before: Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)] = 2**63 - 1
     limit: Annotated[int, msgspec.Meta(ge=1, le=200)] = 50
 
 
 class ExportQuery(Input, frozen=True, kw_only=True):
-    """format: `csv` with a header line, or `ndjson`, one JSON object a line."""
+    """format: `csv` with a header line, or `ndjson` with one JSON object on each line."""
 
     format: Literal["csv", "ndjson"] = "csv"
 
 
 class AuditLine(Output, frozen=True, kw_only=True):
-    """One thing that happened: who did it (a client id), when, and how it ended (`ok` or a code)."""
+    """An audit event. actor: the client id of who did it; outcome: `ok` or a problem code."""
 
     at: Moment
     event: Event
@@ -168,14 +174,14 @@ class AuditLine(Output, frozen=True, kw_only=True):
 
 
 class AuditPage(Output, frozen=True, kw_only=True):
-    """Newest first. next: the `before` of the next page, absent on the last one."""
+    """Audit events, the newest first. next: the `before` of the next page, absent on the last page."""
 
     lines: list[AuditLine]
     next: int | None = None
 
 
 class Revoked(Output, frozen=True, kw_only=True):
-    """The grant is over: no replica issues another access token for it."""
+    """The offline token is revoked: no replica issues another access token for it."""
 
     status: str
     persistent_token_id: UUID

@@ -29,6 +29,7 @@ from vault_service.adapters.grants.outbox import Discarded, Outbox
 from vault_service.adapters.grants.spool import Spool, Spooled
 from vault_service.adapters.grants.uses import Uses
 from vault_service.application.errors import (
+    CONSENT_INVALID,
     CheckedTooOftenError,
     ConsentError,
     GrantNotFoundError,
@@ -91,7 +92,9 @@ class PostgresGrants:
         row = self._database.one(_GRANTS["claim_consent"], parameters)
         if row is None:
             late = self._database.one(_GRANTS["why_not_claimed"], parameters)
-            raise ConsentError("consent_expired", late[1]) if late and late[0] else ConsentError("consent_invalid")
+            if late and late[0]:
+                raise ConsentError(Failure.CONSENT_EXPIRED.value, late[1])
+            raise ConsentError(CONSENT_INVALID)
         grant_id, issuer, subject, provider, token_type, task_id, browser_bound, sealed = row
         owner = Subject(issuer, subject)
         secrets = self._sealer.open(sealed, seal_context.consent_secrets(state_hash, owner))

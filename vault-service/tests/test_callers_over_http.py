@@ -1,0 +1,178 @@
+"""Who gets which token over HTTP, and what every answer says to caches. Bearer tokens are verified for real."""
+
+import time
+from uuid import uuid4
+
+import pytest
+from consenting_issuer import PERSON, ConsentingIssuer
+from served_vault import API, ServedVault
+
+pytestmark = pytest.mark.process
+
+
+@pytest.fixture
+def alice(issuer: ConsentingIssuer) -> str:
+    """Alice at the command line, whose client may fetch tokens for its owner."""
+    return issuer.bearer("dev-cli")
+
+
+@pytest.fixture
+def service(issuer: ConsentingIssuer) -> str:
+    """The task service, which has the role."""
+    return issuer.bearer("task-service", "service-account")
+
+
+@pytest.fixture
+def token_id(served: ServedVault, alice: str) -> str:
+    """An active token of Alice's."""
+    return served.grant(alice)
+
+
+def code(answer: object) -> tuple[int, str]:
+    """Status and code of a problem, or 200 and nothing."""
+    document = answer.json()  # type: ignore[attr-defined]
+    return answer.status_code, document.get("code", "")  # type: ignore[attr-defined]
+
+
+OK, NOT_ALLOWED, NOT_FOUND = (200, ""), (403, "service_not_allowed"), (404, "token_not_found")
+UNAUTHORIZED, INVALID = (401, "unauthorized"), (422, "invalid_input")
+
+
+@pytest.mark.parametrize(
+    ("client", "subject", "claims", "query", "expected"),
+    [
+        ("dev-cli", PERSON, {}, {}, OK),
+        ("dev-cli", PERSON, {}, {"subject": PERSON}, OK),
+        ("dev-cli", PERSON, {}, {"subject": "bob-id"}, NOT_ALLOWED),
+        ("dev-cli", "bob-id", {}, {}, NOT_FOUND),
+        ("dev-cli", "bob-id", {}, {"subject": PERSON}, NOT_ALLOWED),
+        ("task-ui", PERSON, {}, {}, NOT_ALLOWED),
+        ("task-ui", PERSON, {"resource_access": {"token-vault": {"roles": ["token:mint"]}}}, {}, NOT_ALLOWED),
+        ("another-client", PERSON, {}, {}, NOT_ALLOWED),
+        ("another-client", PERSON, {"client_id": "dev-cli"}, {}, NOT_ALLOWED),
+        ("task-service", "service-account", {}, {"subject": PERSON}, OK),
+        ("task-service", "service-account", {}, {"subject": "bob-id"}, NOT_FOUND),
+        ("task-service", "service-account", {}, {}, INVALID),
+        ("task-service", "service-account", {"resource_access": None}, {"subject": PERSON}, NOT_ALLOWED),
+        (
+            "task-service",
+            "service-account",
+            {"resource_access": {"other": {"roles": ["token:mint"]}}},
+            {"subject": PERSON},
+            NOT_ALLOWED,
+        ),
+        ("task-service", "service-account", {"azp": "other-service"}, {"subject": PERSON}, NOT_ALLOWED),
+        ("dev-cli", PERSON, {"aud": "task-ui"}, {}, UNAUTHORIZED),
+        ("dev-cli", PERSON, {"iss": "https://attacker.example"}, {}, UNAUTHORIZED),
+        ("dev-cli", PERSON, {"typ": "ID"}, {}, UNAUTHORIZED),
+        ("dev-cli", PERSON, {"typ": "Refresh"}, {}, UNAUTHORIZED),
+        ("dev-cli", PERSON, {"exp": 1}, {}, UNAUTHORIZED),
+        ("dev-cli", PERSON, {"nbf": 4e9}, {}, UNAUTHORIZED),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("asked_before", [False, True], ids=["first", "again"])
+def test_who_gets_an_access_token(
+    served: ServedVault,
+    token_id: str,
+    alice: str,
+    *,
+    client: str,
+    subject: str,
+    claims: dict[str, object],
+    query: dict[str, str],
+    expected: tuple[int, str],
+    asked_before: bool,
+) -> None:
+    """The same whether the token is cached or not, by the route and by the fast path."""
+    bearer = served.issuer.bearer(client, subject, **claims)
+    if asked_before:
+        assert served.token(token_id, alice).status_code == 200
+        assert code(served.token(token_id, bearer, **query)) == expected
+    assert code(served.token(token_id, bearer, **query)) == expected
+
+
+def test_a_signature_of_another_key_is_refused(served: ServedVault, token_id: str, alice: str) -> None:
+    """The claims are Alice's."""
+    head, payload, signature = alice.split(".")
+    forged = signature[:-10] + signature[-10:][::-1]
+    assert code(served.token(token_id, f"{head}.{payload}.{forged}")) == UNAUTHORIZED
+
+
+@pytest.mark.parametrize("path", ["", "/audit", "/audit/export"])
+def test_another_person_s_token_does_not_exist(served: ServedVault, token_id: str, path: str) -> None:
+    """To look at, to check and to end; exactly as an unknown id."""
+    bob = served.issuer.bearer("dev-cli", "bob-id")
+    other_issuer_s_id = str(uuid4())
+    for wanted in (token_id, other_issuer_s_id):
+        assert code(served.call("GET", f"{API}/tokens/{wanted}{path}", bob)) == NOT_FOUND
+        assert code(served.call("POST", f"{API}/tokens/{wanted}/check", bob)) == NOT_FOUND
+        assert code(served.call("DELETE", f"{API}/tokens/{wanted}", bob)) == NOT_FOUND
+    assert served.call("GET", f"{API}/tokens", bob).json()["tokens"] == []
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/offline-consent"),
+        ("GET", "/tokens"),
+        ("GET", "/tokens/x"),
+        ("POST", "/tokens/x/check"),
+        ("DELETE", "/tokens/x"),
+    ],
+)
+def test_a_service_owns_nothing(served: ServedVault, service: str, method: str, path: str) -> None:
+    """What is for people is refused to it."""
+    assert code(served.call(method, API + path, service)) == (403, "forbidden")
+
+
+def test_a_batch_checks_each_token_as_a_request_alone_would(served: ServedVault, token_id: str, service: str) -> None:
+    """Role, owner and service; one result for each."""
+    wanted = [{"id": token_id, "subject": subject} for subject in (PERSON, "bob-id")]
+    results = served.call("POST", f"{API}/access-tokens", service, json={"tokens": wanted}).json()["results"]
+    assert "accessToken" in results[0]["token"]
+    assert results[1]["problem"]["code"] == "token_not_found"
+    for bearer in (served.issuer.bearer("task-ui"), served.issuer.bearer("dev-cli")):
+        answer = served.call("POST", f"{API}/access-tokens", bearer, json={"tokens": wanted})
+        assert code(answer) == NOT_ALLOWED
+
+
+def test_limits_hold_over_http(served: ServedVault, alice: str, service: str) -> None:
+    """`services`, `maxUses` and `notAfter`, for a cached token too."""
+    elsewhere = served.grant(alice, services=["another-service"])
+    assert code(served.token(elsewhere, alice)) == OK
+    assert code(served.token(elsewhere, service, subject=PERSON)) == NOT_ALLOWED
+    twice = served.grant(alice, maxUses=2)
+    assert [code(served.token(twice, alice)) for _ in range(3)] == [OK, OK, (410, "token_expired")]
+    end = time.time() + 2
+    short = served.grant(alice, notAfter=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(end + 1)))
+    assert code(served.token(short, alice)) == OK
+    time.sleep(max(end + 1.1 - time.time(), 0))
+    assert code(served.token(short, alice)) == (410, "token_expired")
+
+
+def test_no_answer_may_be_cached_or_sniffed(served: ServedVault, token_id: str, alice: str, service: str) -> None:
+    """Tokens by the route, from the cache and in a batch; consents, views, problems and redirects."""
+    for _ in range(2):
+        served.token(token_id, alice)
+        served.token(str(uuid4()), alice)
+        served.token(token_id, "not-a-token")
+    served.call("POST", f"{API}/access-tokens", service, json={"tokens": [{"id": token_id, "subject": PERSON}]})
+    served.call("GET", f"{API}/tokens/{token_id}", alice)
+    served.call("GET", f"{API}/tokens/{token_id}/audit/export", alice)
+    served.call("GET", f"{API}/nowhere", alice)
+    served.arrive({"state": "made-up", "code": "x"})
+    assert len(served.answers) > 12
+    for answer in served.answers:
+        assert answer.headers["Cache-Control"] == "no-store", (answer.request.path_url, answer.status_code)
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_the_uses_of_cached_tokens_are_recorded_before_they_leave(
+    served: ServedVault, token_id: str, alice: str
+) -> None:
+    """One line for each answer, with the request's id."""
+    answers = [served.token(token_id, alice) for _ in range(4)]
+    lines = served.call("GET", f"{API}/tokens/{token_id}/audit", alice).json()["lines"]
+    issued = [line["requestId"] for line in lines if line["event"] == "token.issued"]
+    assert issued[::-1] == [answer.headers["X-Request-ID"] for answer in answers]

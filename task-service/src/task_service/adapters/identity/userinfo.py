@@ -1,4 +1,4 @@
-"""The authorization server's userinfo endpoint: whose token this is, asked with the token itself."""
+"""The authorization server's userinfo endpoint, called with the token in question."""
 
 import msgspec
 import requests
@@ -6,7 +6,7 @@ import requests
 from service_kit.outbound.session import Session
 from service_kit.tokens.issuer import Issuer, IssuerMismatchError, IssuerUnavailableError
 from task_service.application.errors import HandlerError
-from task_service.application.ports import AccessToken
+from task_service.application.ports import OwnerToken
 
 TIMEOUT = (2.0, 10.0)
 
@@ -17,15 +17,15 @@ class _UserInfo(msgspec.Struct, frozen=True):
     name: str | None = None
 
 
-class UserInfo:
-    """`application.ports.Identity`."""
+class UserinfoEndpoint:
+    """`application.ports.UserinfoSource`."""
 
     def __init__(self, issuer: Issuer, session: Session) -> None:
         self._issuer = issuer
         self._session = session
 
-    def who(self, token: AccessToken) -> tuple[str, str]:
-        """`sub` and a name for people."""
+    def who(self, token: OwnerToken) -> tuple[str, str]:
+        """`sub` and a name to show."""
         try:
             endpoint = self._issuer.metadata().userinfo_endpoint or ""
             answer = self._session.get(

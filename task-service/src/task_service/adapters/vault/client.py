@@ -1,40 +1,41 @@
-"""The vault over its client library: with an owner's token for the owner, with the service's own for a worker."""
+"""The vault's API: called with a person's token for that person, with the service's own for a worker."""
 
 from collections.abc import Sequence
 from uuid import UUID
 
 import token_vault_client as client
 from task_service.application.errors import TokenNotFoundError, TokenRefusedError, VaultUnavailableError
-from task_service.application.ports import AccessToken, Link
-from task_service.domain.task import Subject, TokenStatus, public_id
+from task_service.application.ports import LinkedGrant, OwnerToken
+from task_service.domain.owner import Owner
+from task_service.domain.task import TokenStatus, public_id
 
 _STATUSES = {"pending": TokenStatus.PENDING, "active": TokenStatus.ACTIVE}
 
 
-class Vault:
+class VaultOverHttp:
     """`application.ports.OwnersVault` and `TokenSource`."""
 
     def __init__(self, vault: client.TokenVaultClient) -> None:
         self._vault = vault
 
-    def link(self, persistent_token_id: UUID, bearer: str) -> Link:
-        """That token of the person."""
+    def grant(self, persistent_token_id: UUID, bearer: str) -> LinkedGrant:
+        """One token of the person."""
         try:
-            return _link(self._vault.grant(str(persistent_token_id), bearer))
+            return _linked(self._vault.grant(str(persistent_token_id), bearer))
         except client.TokenNotFound:
             raise TokenNotFoundError from None
         except client.VaultError as error:
             raise _unavailable(error) from error
 
-    def links(self, bearer: str, task_id: UUID | None = None) -> Sequence[Link]:
+    def grants(self, bearer: str, task_id: UUID | None = None) -> Sequence[LinkedGrant]:
         """The person's tokens, newest first."""
         try:
             grants = self._vault.grants(bearer, task_id=public_id(task_id) if task_id else None)
         except client.VaultError as error:
             raise _unavailable(error) from error
-        return [_link(grant) for grant in grants]
+        return [_linked(grant) for grant in grants]
 
-    def access_token(self, persistent_token_id: UUID, owner: Subject, min_valid: int) -> AccessToken:
+    def access_token(self, persistent_token_id: UUID, owner: Owner, min_valid: int) -> OwnerToken:
         """A fresh access token, in the service's own name and on the owner's behalf."""
         try:
             token = self._vault.access_token(str(persistent_token_id), owner.sub, min_valid=min_valid)
@@ -42,11 +43,11 @@ class Vault:
             raise TokenRefusedError from error
         except client.VaultError as error:
             raise _unavailable(error) from error
-        return AccessToken(token.value, token.expires_at, token.scopes)
+        return OwnerToken(token.value, token.expires_at, token.scopes)
 
 
-def _link(grant: client.Grant) -> Link:
-    return Link(UUID(grant.persistent_token_id), _STATUSES.get(grant.status, TokenStatus.FAILED))
+def _linked(grant: client.Grant) -> LinkedGrant:
+    return LinkedGrant(UUID(grant.persistent_token_id), _STATUSES.get(grant.status, TokenStatus.FAILED))
 
 
 def _unavailable(error: client.VaultError) -> VaultUnavailableError:

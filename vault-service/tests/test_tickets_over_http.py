@@ -32,7 +32,7 @@ def service(issuer: ConsentingIssuer) -> str:
 @pytest.fixture
 def token_id(served: ServedVault, alice: str) -> str:
     """An active token of Alice's."""
-    return served.grant(alice)
+    return served.grant(alice, scopes=["email", "profile"])
 
 
 @pytest.fixture

@@ -28,12 +28,11 @@ from vault_service.application.errors import (
     VaultError,
 )
 from vault_service.http import callers
-from vault_service.http.problems import TABLE
+from vault_service.http.problems import INVALID_SCOPE, TABLE
 from vault_service.http.schemas import Scope, TokenQuery, issued_token
 from vault_service.http.vault import Vault
 
 METADATA_PATH = "/.well-known/oauth-authorization-server"
-INVALID_SCOPE = "invalid_scope"
 _AUTHENTICATION = ("none", "client_secret_basic", "client_secret_post")
 _MOST_FIELDS = 50
 
@@ -191,7 +190,7 @@ def _answering_errors(view: Callable[[], Response]) -> Callable[[], Response]:
 def _word(error: VaultError) -> str:
     match error:
         case InvalidScopeError() | ScopeNotNarrowedError():
-            return INVALID_SCOPE
+            return INVALID_SCOPE.code
         case MinValidUnattainableError():
             return "invalid_request"
         case _:
@@ -223,7 +222,7 @@ def _form(shape: type[F]) -> F:
         return msgspec.convert(given, shape)
     except msgspec.ValidationError as error:
         at_scope = str(error).endswith("`$.scope`")
-        raise _Refusal(INVALID_SCOPE if at_scope else "invalid_request", _described(error)) from None
+        raise _Refusal(INVALID_SCOPE.code if at_scope else "invalid_request", _described(error)) from None
 
 
 def _described(error: msgspec.ValidationError) -> str:

@@ -36,12 +36,14 @@ TICKET_OVER: ByReason = {
     if reason not in {TicketFault.MISTYPED, TicketFault.UNKNOWN}
 }
 
+INVALID_SCOPE = ProblemType(400, "invalid_scope")
+
 TABLE: ProblemTable = {
     errors.GrantNotFoundError: ProblemType(404, "token_not_found"),
     errors.ConsentPendingError: ProblemType(409, "consent_pending"),
     errors.GrantUnusableError: UNUSABLE,
     errors.ServiceNotAllowedError: ProblemType(403, "service_not_allowed"),
-    errors.InvalidScopeError: ProblemType(400, "invalid_scope"),
+    errors.InvalidScopeError: INVALID_SCOPE,
     errors.MinValidUnattainableError: ProblemType(422, "min_valid_unattainable"),
     errors.ProviderUnavailableError: problems.PROVIDER_UNAVAILABLE,
     errors.TicketRefusedError: TICKET_REFUSED,

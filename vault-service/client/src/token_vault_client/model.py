@@ -65,8 +65,8 @@ class ConsentRequest:
 class AuditLine:
     """One thing that happened to a grant.
 
-    actor: who did it, a client id; outcome: `ok` or a code; via, via_name: id and name of the ticket that was used, made
-    or ended; reason: an operator's.
+    actor: who did it, a client id; outcome: `ok` or a code; via, via_name: id and name of the ticket that was used or
+    changed; reason: an operator's.
     """
 
     at: datetime

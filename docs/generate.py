@@ -65,7 +65,7 @@ def settings() -> str:
     """docs/settings.md."""
     parts = [SETTINGS_HEAD, "\n## gunicorn, of both APIs\n", _table(SERVER)]
     for title, declared in (
-        ("The vault", vault_service.config.Settings),
+        ("The vault", vault_service.config.VaultSettings),
         ("The task service, API and workers", task_service.config.TaskSettings),
     ):
         parts += [f"\n## {title}\n", _table(tuple(_row(field) for field in dataclasses.fields(declared)))]
@@ -121,7 +121,7 @@ _SERVER_NAMES = {name for name, _, _ in SERVER}
 
 
 def architecture() -> str:
-    """docs/architecture.md with its generated parts made anew; the rest stays."""
+    """docs/architecture.md with its generated parts replaced."""
     text = (DOCS / "architecture.md").read_text(encoding="utf-8")
     for name, part in (("folders", f"```\n{tree.folders()}\n```"), ("imports", tree.arrows())):
         begin, end = f"<!-- generated: {name} -->\n", f"<!-- end: {name} -->"
@@ -131,7 +131,7 @@ def architecture() -> str:
 
 
 def main() -> int:
-    """Write the pages, or compare them; the exit status."""
+    """Write the pages, or compare them; returns the exit status."""
     pages = {
         DOCS / "settings.md": settings(),
         DOCS / "alerts.md": alerts(),

@@ -13,11 +13,11 @@ import grimp
 ROOT = Path(__file__).resolve().parents[1]
 DEPTH = 3
 UNLISTED = ("tests", "templates", "__pycache__", "*.egg-info", ".*")
-"""Not on the map: each package has its tests beside it, and the rest tells nobody anything."""
+"""Folders that the map leaves out."""
 
 PURPOSES = {
     "bench": "Benchmarks: how fast the vault is.",
-    "deploy": "Production: everything that runs on somebody's servers.",
+    "deploy": "Production: everything that runs on servers.",
     "deploy/compose": "What docker-compose.yml needs beside the images: secrets, upgrades.",
     "deploy/compose/secrets": "The one-shot service that makes the secrets.",
     "deploy/images": "The entry point of the service images.",

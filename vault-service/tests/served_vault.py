@@ -76,7 +76,7 @@ class ServedVault:
         return token_id
 
     def token(self, token_id: str, bearer: str, **query: str) -> requests.Response:
-        """Ask for an access token."""
+        """Request an access token."""
         return self.call("GET", f"{API}/access-token", bearer, params={"id": token_id, **query})
 
     def status(self, token_id: str, bearer: str) -> tuple[str, str | None]:

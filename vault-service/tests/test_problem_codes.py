@@ -15,7 +15,7 @@ from vault_service.http.vault import Vault
 
 AGAIN = {
     "provider_unavailable": "vault_service/application/errors.py",  # may not import the kit, which has it too
-    "consent_expired": "vault_service/adapters/grants/grants.sql",  # SQL can import nothing
+    "consent_expired": "vault_service/adapters/grants/owned_grants.sql",  # SQL can import nothing
     "invalid_scope": "vault_service/adapters/provider/token_endpoint.py",  # the error of RFC 6749 section 5.2
 }
 """A code's second place, and why there is one."""

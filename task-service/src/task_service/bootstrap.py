@@ -8,7 +8,7 @@ from importlib.metadata import entry_points
 from service_kit.outbound.session import Session
 from service_kit.process import logs
 from service_kit.tokens.bearer import Verifier
-from service_kit.tokens.issuer import Issuer, IssuerUnavailableError
+from service_kit.tokens.issuer import Issuer, IssuerUnavailableError, demand_no_mismatch
 from task_service.adapters.engine.watch import ProcrastinateWatch
 from task_service.adapters.identity.userinfo import UserinfoEndpoint
 from task_service.adapters.postgres.attempts import PostgresAttempts
@@ -80,7 +80,7 @@ def build_service(settings: TaskSettings) -> TaskService:
         pings={
             "database": database.ping,
             "schema": partial(MIGRATIONS.check, database),
-            "issuer": issuer.demand_no_mismatch,
+            "issuer": partial(demand_no_mismatch, issuer.metadata),
         },
     )
 

@@ -27,7 +27,7 @@ from vault_service.provider_file import DEFAULT_NAME, Providers, ProviderSetting
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class Settings:
+class VaultSettings:
     """What `vault-service` reads from its environment."""
 
     database_url: Secret = setting("VAULT_DATABASE_URL", secret, "PostgreSQL URL of the runtime role.")
@@ -115,9 +115,9 @@ class Settings:
         return Providers(DEFAULT_NAME, {DEFAULT_NAME: only})
 
 
-def read(environ: Mapping[str, str] = os.environ) -> Settings:
+def read(environ: Mapping[str, str] = os.environ) -> VaultSettings:
     """The settings. Raises SettingsError."""
-    settings = load(Settings, environ)
+    settings = load(VaultSettings, environ)
     overlap = settings.browser_clients & settings.owner_clients
     if overlap:
         raise SettingsError(f"VAULT_OWNER_CLIENTS: {', '.join(sorted(overlap))} runs in a browser")
@@ -129,7 +129,7 @@ def migration_database_url(environ: Mapping[str, str] = os.environ) -> Secret:
     """PostgreSQL URL of the role that owns the schema. Raises SettingsError."""
 
     @dataclass(frozen=True)
-    class Migration:
+    class MigrationSettings:
         url: Secret = setting("VAULT_MIGRATION_DATABASE_URL", secret, "PostgreSQL URL of the schema's owner.")
 
-    return load(Migration, environ).url
+    return load(MigrationSettings, environ).url

@@ -1,7 +1,7 @@
-"""The providers file: which authorization servers the vault works with, as `deploy/providers.example.toml` explains.
+"""The providers file: the authorization servers of the vault. `deploy/providers.example.toml` explains it.
 
-Secrets do not stand in it: it names their files. What is wrong is told in one line that names the file, the provider
-and the field, and never a value.
+It contains no secrets, only the names of their files. Each error is one line that names the file, the provider and the
+field, and never a value.
 """
 
 import re
@@ -29,7 +29,7 @@ _OURS: Final = frozenset(
         *("code_challenge", "code_challenge_method", "request", "request_uri"),
     }
 )
-"""Authorization parameters that the vault sets itself, or that would override those."""
+"""Authorization parameters that the vault sets, or that would override those."""
 
 Duration = Annotated[str, msgspec.Meta(pattern=r"^[1-9][0-9]{0,5}[smhd]$(?!\n)")]
 Word = Annotated[str, msgspec.Meta(pattern=r"^[\x21-\x7e]+$(?!\n)")]
@@ -41,9 +41,8 @@ T = TypeVar("T")
 class ProviderSettings:
     """One authorization server and the vault's client there.
 
-    internal_url: where the vault reaches the issuer, when that differs; algorithm: of its ID tokens;
-    authorization_parameters: added to the consent's URL; revokes: whether tokens are revoked there when they are over
-    here.
+    internal_url: where the vault reaches the issuer, if that differs; algorithm: of its ID tokens;
+    authorization_parameters: added to the URL of a consent; revokes: False when ended tokens are not revoked there.
     """
 
     terms: Terms
@@ -57,7 +56,7 @@ class ProviderSettings:
 
 @dataclass(frozen=True, slots=True)
 class Providers:
-    """All providers by name, and which of them is asked when a consent names none. Prints as their names."""
+    """All providers by name, and the one for consents that name none. Prints as their names."""
 
     default: str
     by_name: Mapping[str, ProviderSettings]
@@ -92,12 +91,12 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def optional_providers(value: str) -> Providers | None:
-    """The providers of the file with that path; empty means absent. Raises ValueError, OSError."""
+    """The providers in the file of that path, None for an empty path. Raises ValueError, OSError."""
     return read(Path(value)) if value else None
 
 
 def read(path: Path) -> Providers:
-    """The providers of a file. Raises ValueError with one line that says what is wrong, OSError."""
+    """The providers in a file. Raises ValueError with one line that says what is wrong, OSError."""
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -1,4 +1,4 @@
-"""The application: the endpoints of one realm, at Keycloak's addresses."""
+"""The application: the endpoints of one realm, at the same paths as in Keycloak."""
 
 import time
 from collections.abc import Callable

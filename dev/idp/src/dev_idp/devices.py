@@ -1,6 +1,6 @@
-"""Device codes (RFC 8628): asked for by a program without a browser, decided on by a person in another place.
+"""Device codes (RFC 8628): a program without a browser requests them, a person decides on another device.
 
-A device code is kept as its hash; the user code is what the person types. Both end together.
+The device code is stored as its hash; the person types the user code. Both end together.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ _LETTERS = "BCDFGHJKLMNPQRSTVWXZ"  # RFC 8628 section 6.1: no vowels, nothing th
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """A device code that was asked for. user_code: eight letters; decision: ``, `approved`, `denied` or `used`.
+    """A requested device code. user_code: eight letters; decision: ``, `approved`, `denied` or `used`.
 
     Times are seconds since the epoch, polled_at 0 before the first poll; interval: seconds between two polls.
     """
@@ -40,7 +40,7 @@ class Device:
 
     @property
     def shown_code(self) -> str:
-        """The user code as people read it."""
+        """The user code in the form for people."""
         return f"{self.user_code[:4]}-{self.user_code[4:]}"
 
     def get_client_id(self) -> str:
@@ -62,7 +62,7 @@ class Devices:
     def begin(
         self, client_id: str, scope: str, nonce: str, code_challenge: str, life: int, interval: int
     ) -> tuple[str, Device]:
-        """A new device code, and what it stands for."""
+        """Create a device code; returns it with its Device."""
         code = secrets.token_urlsafe(32)
         user_code = "".join(secrets.choice(_LETTERS) for _ in range(8))
         device = Device(user_code, client_id, scope, nonce, code_challenge, interval, self._now() + life)
@@ -76,7 +76,7 @@ class Devices:
         return device if device and not device.decision else None
 
     def decide(self, device: Device, decision: str, login: Login) -> bool:
-        """Approve or deny; False when that came too late."""
+        """Approve or deny; False if it is too late."""
         decided = self._store.run(
             "decide_device",
             user_code=device.user_code,
@@ -92,17 +92,17 @@ class Devices:
         return _device(self._store.one("device", hash=_hash(code)))
 
     def is_over(self, device: Device) -> bool:
-        """True when its time has ended."""
+        """True if its time has ended."""
         return device.expires_at <= self._now()
 
     def polls_too_fast(self, code: str, device: Device) -> bool:
-        """Note a poll; True when the one before was too recent. Then the interval grows (RFC 8628 section 3.5)."""
+        """Record a poll; True if the previous poll was too recent. Then the interval grows (RFC 8628 section 3.5)."""
         too_fast = self._now() - device.polled_at < device.interval
         self._store.run("poll_device", hash=_hash(code), now=self._now(), more=5 if too_fast else 0)
         return too_fast
 
     def use(self, code: str) -> None:
-        """Take an approved code. Raises InvalidGrantError when it was taken before."""
+        """Take an approved code. Raises InvalidGrantError if it was taken before."""
         if not self._store.run("use_device", hash=_hash(code)):
             raise InvalidGrantError(errors.DEVICE_CODE_NOT_VALID)
 

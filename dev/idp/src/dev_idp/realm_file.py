@@ -1,4 +1,4 @@
-"""Reads the realm from the file that Keycloak imports too; what this server has no use for is passed over."""
+"""Reads the realm from the file that Keycloak imports too; unsupported parts are ignored."""
 
 import json
 import re
@@ -16,7 +16,7 @@ _OPTIONAL_SCOPES = ("offline_access", "phone", "address")
 
 
 class RealmError(Exception):
-    """The realm file cannot be used; the message is one line that says why."""
+    """The realm file cannot be used; the message is one line with the reason."""
 
 
 def load(path: Path) -> Realm:
@@ -90,7 +90,7 @@ def _audiences(entry: Mapping[str, Any]) -> list[str]:
 
 
 def _or_same(values: Any, same: tuple[str, ...]) -> tuple[str, ...]:
-    """Keycloak's `+` stands for "those of the redirect URIs"."""
+    """Keycloak's `+` means the origins of the redirect URIs."""
     return tuple(value for given in values if given for value in (same if given == "+" else (given,)))
 
 
@@ -100,12 +100,12 @@ def _origin(uri: str) -> str:
 
 
 def _known(scopes: Any) -> tuple[str, ...]:
-    """Those that show in a token's `scope`; the others only choose claims which are always there."""
+    """The scopes that appear in a token's `scope`; the others only select claims that are always present."""
     return tuple(name for name in SCOPE_TITLES if name in scopes)
 
 
 def _service_accounts(clients: list[ClientRecord]) -> list[Mapping[str, Any]]:
-    """Every client with client credentials has one, whether the file has roles for it or not."""
+    """Every client with client credentials has a service account, even if the file gives it no roles."""
     return [
         {"username": f"service-account-{client.client_id}", "serviceAccountClientId": client.client_id}
         for client in clients

@@ -1,4 +1,4 @@
-"""Everything that one running realm consists of, wired."""
+"""The parts of one running realm, wired."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ _KEEP_SECONDS = 90 * 24 * 3600
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """The parts, for those who answer requests."""
+    """The parts that the endpoints use."""
 
     realm: Realm
     store: Store
@@ -32,7 +32,7 @@ class State:
     now: Callable[[], int]
 
     def verify(self, access_token: str) -> dict[str, Any] | None:
-        """The claims of an access token that is good for something here, or None."""
+        """The claims of an access token that is valid here, or None."""
         claims = self.keys.read(access_token)
         if claims is None or claims.get("typ") != "Bearer" or claims.get("iss") != self.tokens.issuer:
             return None

@@ -1,4 +1,4 @@
-"""The authorization server, three ways: the development server, the real Keycloak, or one that is there already."""
+"""The authorization server: the development server, the real Keycloak, or an existing one."""
 
 import hashlib
 import os
@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -38,12 +39,12 @@ def development(folder: Path, realm: Path, port: int, *, control: bool) -> Part:
 
 
 def issuer_probe(port: int) -> str:
-    """An address that answers when the realm can be used."""
+    """A URL that answers when the realm is ready."""
     return f"http://localhost:{port}/realms/demo/.well-known/openid-configuration"
 
 
 def keycloak(name: str, folder: Path, realm: Path, port: int, admin_password: str) -> Part:
-    """The real Keycloak, from its own distribution, on the machine's Java. name: the part's."""
+    """The real Keycloak, from its own distribution, on the machine's Java. name: the name of the part."""
     _demand_java()
     home = folder / f"keycloak-{KEYCLOAK}"
     if not home.exists():
@@ -61,7 +62,7 @@ def keycloak(name: str, folder: Path, realm: Path, port: int, admin_password: st
         environ={
             "KC_BOOTSTRAP_ADMIN_USERNAME": "admin",
             "KC_BOOTSTRAP_ADMIN_PASSWORD": admin_password,
-            "KC_DB_URL_PROPERTIES": ";WRITE_DELAY=0",  # else H2 forgets the last half second when it is killed
+            "KC_DB_URL_PROPERTIES": ";WRITE_DELAY=0",  # otherwise H2 loses the last half second when it is killed
             "KC_HTTP_MANAGEMENT_PORT": "0",
             "KC_HTTP_MANAGEMENT_HOST": "127.0.0.1",
         },
@@ -82,7 +83,7 @@ def _demand_java() -> None:
 
 
 def _install(home: Path) -> None:
-    """Unpack the distribution; a folder that is there is whole."""
+    """Unpack the distribution; an existing folder is complete."""
     archive = _distribution()
     draft = home.with_suffix(".unpacking")
     shutil.rmtree(draft, ignore_errors=True)
@@ -93,7 +94,7 @@ def _install(home: Path) -> None:
 
 
 def _distribution() -> Path:
-    """The archive, fetched by Maven once for all stacks of a person, its checksum verified each time."""
+    """The archive. Maven fetches it once for all stacks of a user; its checksum is verified each time."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "offline-token-vault"
     archive = cache / f"keycloak-quarkus-dist-{KEYCLOAK}.zip"
     if not archive.exists():
@@ -109,11 +110,13 @@ def _fetch(archive: Path) -> None:
         raise StackError(f"IDP=keycloak fetches Keycloak with Maven (mvn); or put {archive.name} into {archive.parent}")
     archive.parent.mkdir(parents=True, exist_ok=True)
     artifact = f"org.keycloak:keycloak-quarkus-dist:{KEYCLOAK}:zip"
-    done = subprocess.run(
-        ["mvn", "-B", "-q", "dependency:copy", f"-Dartifact={artifact}", f"-DoutputDirectory={archive.parent}"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode != 0:
-        raise StackError(f"Maven could not fetch {artifact}: {done.stdout.strip()[-300:]}")
+    with tempfile.TemporaryDirectory(dir=archive.parent) as draft:  # several stacks may fetch it at once
+        done = subprocess.run(
+            ["mvn", "-B", "-q", "dependency:copy", f"-Dartifact={artifact}", f"-DoutputDirectory={draft}"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode != 0:
+            raise StackError(f"Maven could not fetch {artifact}: {done.stdout.strip()[-300:]}")
+        (Path(draft) / archive.name).replace(archive)

@@ -1,4 +1,4 @@
-"""The whole stack: what there is to start, in which order, and what the parts tell each other."""
+"""The whole stack: its parts, their order, and their environment."""
 
 import fcntl
 import secrets
@@ -29,7 +29,7 @@ CLIENT_VARIABLES = {
 INNER_PARTS = ("postgres", "redis", "vault", "tasks", "vault-metrics", "tasks-metrics", "worker-metrics")
 ADDRESSES = ("POSTGRES_SUPERUSER_URL", "REDIS_URL", "VAULT_URL", "TASK_URL")
 FOLLOWERS = ("gateway", "worker", "tasks", "vault")
-"""What is told the ADDRESSES when it starts, and has to start again when one of them has changed."""
+"""Parts that get the ADDRESSES at their start, and are restarted if one of these has changed."""
 FOLDERS = ("idp", "idp2", "log", "nginx", "redis", "run", "secrets", "spool")
 CLIENT_SECRETS = ("VAULT_CLIENT_SECRET", "TASK_SERVICE_CLIENT_SECRET")
 
@@ -45,10 +45,10 @@ class Stack:
         self._before = read_env_file(options.stack_env)
         self.processes = Processes(options.folder("run"), options.folder("log"))
 
-    # what operators ask for
+    # commands
 
     def alive(self) -> dict[str, bool]:
-        """Each part of this stack and whether it is alive."""
+        """True for each part of this stack that is alive, by name."""
         return {name: self.processes.pid(name) is not None for name in self.names()}
 
     def names(self) -> list[str]:
@@ -59,7 +59,7 @@ class Stack:
         return [name for name in reversed(STOP_ORDER) if name not in absent]
 
     def start(self) -> bool:
-        """Start what is not alive and return when all can be used; False when there was nothing to do.
+        """Start the parts that are not alive and return when all are ready; False if there was nothing to do.
 
         Raises StackError that names the part which failed.
         """
@@ -80,13 +80,13 @@ class Stack:
         return True
 
     def stop(self) -> list[str]:
-        """Stop everything; the parts that were running."""
+        """Stop all parts; returns those that were running."""
         with self._alone():
             fast = {"postgres": signal.SIGINT}  # PostgreSQL's "fast shutdown"
             return [name for name in STOP_ORDER if self.processes.stop(name, fast.get(name, signal.SIGTERM))]
 
     def clean(self) -> None:
-        """Forget all data. Only what a stack makes is removed, whatever folder `STATE_DIR` names."""
+        """Delete all data. Only files that a stack creates are removed from the folder."""
         self.stop()
         folder = self._options.state_dir
         postgres.forget(folder / "postgres")
@@ -97,20 +97,20 @@ class Stack:
         with suppress(OSError):
             folder.rmdir()
 
-    # whether it may start
+    # checks before the start
 
     def _running(self) -> set[str]:
         return {name for name, is_alive in self.alive().items() if is_alive}
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        """No two commands start or stop parts of one stack at a time."""
+        """Hold the stack's lock: only one command at a time starts or stops parts."""
         with (self._options.folder("run") / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
     def _demand_same_stack(self, running: set[str]) -> None:
-        """Raise StackError when the ports are taken, or when the stack's data or parts know it by other addresses."""
+        """Raise StackError if a port is in use, or if the stack's data or running parts have other addresses."""
         choice = {
             "IDP": self._options.idp_kind,
             "GATEWAY_URL": self._options.gateway_url,
@@ -220,7 +220,7 @@ class Stack:
                 if done.returncode != 0:
                     raise StackError(f"{done.args[0]} migrate failed: {done.stderr.strip()}")
 
-    # what the parts are told
+    # environment of the parts
 
     def _environment(self, chosen: dict[str, int]) -> dict[str, str]:
         passwords = self._database_passwords()
@@ -248,7 +248,7 @@ class Stack:
             "TASK_MIGRATION_DATABASE_URL": database("tasks_owner", "tasks"),
             "REDIS_URL": f"redis://:{self._secret('redis')}@127.0.0.1:{chosen['redis']}/0",
             "VAULT_ROOT_KEY_FILE": str(self._root_key()),
-            "VAULT_OWNER_CLIENTS": "dev-cli token-vault-cli",
+            "VAULT_OWNER_CLIENTS": "dev-cli,token-vault-cli",
             "VAULT_SPOOL_DIR": str(self._options.folder("spool")),
             **self._clients(),
         }
@@ -278,7 +278,7 @@ class Stack:
             "NGINX_WORKERS": "2",
             "VAULT_UPSTREAM": f"127.0.0.1:{chosen['vault']}",
             "TASK_UPSTREAM": f"127.0.0.1:{chosen['tasks']}",
-            "NAMESERVER": "127.0.0.1",  # never asked: these are addresses
+            "NAMESERVER": "127.0.0.1",  # never used: the upstreams are addresses
             "TRUSTED_PROXY": gateway.NO_PROXY,
             "FRONTEND_ROOT": str(ROOT / "frontend" / "dist"),
             "ISSUER": environ["ISSUER"],
@@ -290,7 +290,7 @@ class Stack:
         return {role: self._secret(f"database_{role}") for role in DATABASE_ROLES}
 
     def _secret(self, name: str) -> str:
-        """A secret of this stack's, made on first use."""
+        """A secret of this stack, created on first use."""
         path = self._options.folder("secrets") / name
         if not path.exists():
             write_private(path, secrets.token_urlsafe(32))

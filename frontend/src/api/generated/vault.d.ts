@@ -288,7 +288,7 @@ export interface components {
         };
         /**
          * Status
-         * @description pending: consent was asked for; active: usable; failed: needs the person; revoked, expired: over.
+         * @description pending: its owner has not answered yet; active: usable; failed: needs the owner; revoked, expired: ended.
          * @enum {unknown}
          */
         Status: "active" | "expired" | "failed" | "pending" | "revoked";
@@ -300,7 +300,7 @@ export interface components {
         TokenType: "offline" | "refresh";
         /**
          * Failure
-         * @description Why a grant is `failed`. The words are problem codes and part of the API.
+         * @description Why a grant gives no tokens. The values are problem codes of the API.
          * @enum {unknown}
          */
         Failure: "consent_denied" | "consent_expired" | "provider_error" | "reauthorization_required" | "token_expired" | "token_revoked" | "wrong_user";
@@ -687,7 +687,7 @@ export interface operations {
                     "application/json": components["schemas"]["IssuedToken"];
                 };
             };
-            /** @description - `invalid_scope`: A scope was asked for that the owner has not granted. */
+            /** @description - `invalid_scope`: The owner has not granted one of the requested scopes. */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -795,7 +795,7 @@ export interface operations {
             };
             /**
              * @description - `invalid_input`: A part of the body or of the query is not valid.
-             *     - `min_valid_unattainable`: The authorization server never gives access tokens that live as long as asked for.
+             *     - `min_valid_unattainable`: The authorization server's access tokens never live as long as requested.
              */
             422: {
                 headers: {

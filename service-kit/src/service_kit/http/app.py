@@ -1,6 +1,6 @@
-"""The Flask application that both services start from: request ids, access log, limits, problems, bearer tokens.
+"""The Flask application that every service starts from: request ids, access log, limits, problems, bearer tokens.
 
-Where it stops: it knows no route. `create_app` gives an empty application; a service adds its blueprints.
+It has no routes: `create_app` returns an empty application, and a service adds its blueprints.
 """
 
 import random
@@ -38,7 +38,7 @@ _STARTED, _CLIENT = "service_kit.started", "service_kit.client"
 def create_app(name: str, table: ProblemTable) -> Flask:
     """An application named `name` that turns errors into problems by `table`."""
     app = Flask(name, static_folder=None)
-    # Werkzeug cuts a chunked body off at its limit without a word; one byte more shows that there was more.
+    # Werkzeug silently truncates a chunked body at its limit; with one byte more, a longer body is noticed.
     app.config.update(MAX_CONTENT_LENGTH=MAX_BODY_BYTES + 1, PROVIDE_AUTOMATIC_OPTIONS=False)
     app.url_map.merge_slashes = False
     app.url_map.strict_slashes = True
@@ -99,7 +99,7 @@ def bearer_token_in(authorization: str) -> str:
 
 def request_id_from(given: str) -> str:
     """The request id that a caller has given in `X-Request-ID`, or a new one."""
-    # Not a secret; asking the system for randomness would let other threads in.
+    # It is no secret, and a system call for randomness would release the interpreter's lock.
     return given if _REQUEST_ID.fullmatch(given) else f"{random.getrandbits(128):032x}"
 
 

@@ -1,7 +1,6 @@
 """Parsing at the edge: a request's body or query becomes a typed value, or a problem; no dict travels further.
 
-Unknown fields, wrong types, repeated parameters and characters that no text needs are refused. Types are
-`msgspec.Struct`s.
+Unknown members, wrong types, repeated parameters and control characters are refused. Types are `msgspec.Struct`s.
 """
 
 import math
@@ -12,7 +11,6 @@ from urllib.parse import parse_qsl
 
 import msgspec
 from flask import Request
-from gunicorn.http.errors import ParseException
 
 from service_kit.http import problems
 from service_kit.http.problems import Fault, Problem
@@ -40,15 +38,11 @@ class Output(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_def
 def body(request: Request, shape: type[T]) -> T:
     """Parse a JSON body.
 
-    Problems: 415 `unsupported_media_type`, 413 `body_too_large`, 400 `malformed_json` and `bad_request`, 422
-    `invalid_input`.
+    Problems: 415 `unsupported_media_type`, 413 `body_too_large`, 400 `malformed_json`, 422 `invalid_input`.
     """
     if request.mimetype != "application/json":
         raise problems.UNSUPPORTED_MEDIA_TYPE.problem()
-    try:
-        data = request.get_data(cache=False)
-    except ParseException:  # chunks that are none
-        raise problems.BAD_REQUEST.problem("The body did not arrive whole.") from None
+    data = request.get_data(cache=False)
     if len(data) > MAX_BODY_BYTES:
         raise body_too_large()
     try:
@@ -97,7 +91,7 @@ def parsed_query(raw: bytes, shape: type[T]) -> T:
     return parsed
 
 
-@lru_cache(maxsize=4096)  # callers ask the same thing again and again; what is refused is not kept
+@lru_cache(maxsize=4096)  # callers repeat the same queries; refused queries are not cached
 def _query(raw: bytes, shape: type[T]) -> T:
     values: dict[str, str] = {}
     try:

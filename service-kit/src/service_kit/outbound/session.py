@@ -1,5 +1,5 @@
-"""Calls to other servers: pooled connections, the request id sent along, no redirects, no cookies, no environment
-proxies, bounded answers.
+"""Calls to other servers: pooled connections and the request id; no redirects, cookies or proxies of the environment;
+answers of limited size.
 """
 
 from typing import Any
@@ -13,7 +13,7 @@ MAX_ANSWER_BYTES = 1 << 20
 
 
 class AnswerTooLargeError(requests.RequestException):
-    """The answer is larger than anything this service asks for."""
+    """The answer is larger than any valid answer."""
 
 
 class Session(requests.Session):
@@ -33,20 +33,23 @@ class Session(requests.Session):
         return super().request(method, url, *args, **kwargs)
 
     def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:
-        """The request alone: nothing of the session, which has neither cookies nor headers to add."""
+        """Prepare the request alone, because the session has neither cookies nor headers to add."""
         return request.prepare()
 
     def send(self, request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
-        """Send once. A redirect is an answer like any other; a cookie is not kept, it might be another person's."""
+        """Send once.
+
+        Redirects are returned, not followed. Cookies are not stored: they could belong to another person.
+        """
         del kwargs["allow_redirects"]
         answer = self.get_adapter(str(request.url)).send(request, **kwargs)
         if not kwargs["stream"]:
-            _ = answer.content  # read to the end, so that the connection is free
+            _ = answer.content  # read to the end, to release the connection
         return answer
 
 
 def bounded_body(answer: requests.Response, limit: int = MAX_ANSWER_BYTES) -> bytes:
-    """The body of an answer asked for with `stream=True`. Raises AnswerTooLargeError past `limit` bytes."""
+    """The body of an answer to a request with `stream=True`. Raises AnswerTooLargeError above `limit` bytes."""
     body = b""
     for chunk in answer.iter_content(65536):
         body += chunk

@@ -1,4 +1,4 @@
-"""ID tokens (OpenID Connect Core 1.0 section 3.1.3.7): who it was that logged in and consented."""
+"""ID tokens (OpenID Connect Core 1.0 section 3.1.3.7): the subject that logged in and consented."""
 
 import hmac
 import time
@@ -9,13 +9,13 @@ from service_kit.tokens.jwt import InvalidTokenError, UnknownKeyError
 
 
 def verify(id_token: str, issuer: Issuer, client_id: str, nonce: str) -> str:
-    """The `sub` of an ID token that was made for this client and this nonce.
+    """The `sub` of an ID token for this client and this nonce.
 
-    Raises InvalidTokenError, or IssuerUnavailableError when the issuer's keys were never fetched.
+    Raises InvalidTokenError, or IssuerUnavailableError if the issuer's keys were never fetched.
     """
     try:
         header, payload = jwt.verify(id_token, issuer, client_id, time.time())
-    except UnknownKeyError:  # it came straight from the issuer, which has a new key then
+    except UnknownKeyError:  # the token came directly from the issuer, so the issuer has a new key
         issuer.look_again()
         header, payload = jwt.verify(id_token, issuer, client_id, time.time())
     if header.typ.upper() != "JWT" or payload.typ not in {"", "ID"} or payload.azp not in {"", client_id}:

@@ -1,8 +1,8 @@
-"""An authorization server as its clients see it: discovery (OpenID Connect Discovery 1.0, RFC 8414) and signing keys
+"""An authorization server from a client's view: discovery (OpenID Connect Discovery 1.0, RFC 8414) and signing keys
 (RFC 7517).
 
-The issuer is a public name; inside containers services reach it at another address. Back-channel endpoints are taken
-from the discovery document and moved to that address; the name itself never changes.
+The issuer is a public URL; in containers services reach it at another address. Back-channel endpoints are taken from
+the discovery document and moved to that address; the issuer itself never changes.
 """
 
 import threading
@@ -32,15 +32,15 @@ _PUBLIC_MEMBERS = {"RSA": ("kty", "n", "e"), "EC": ("kty", "crv", "x", "y")}
 
 
 class IssuerUnavailableError(Exception):
-    """The authorization server did not give its discovery document or its keys."""
+    """The authorization server did not return its discovery document or its keys."""
 
 
 class IssuerMismatchError(Exception):
-    """The discovery document names another issuer than the one that was configured (RFC 8414 section 3.3)."""
+    """The discovery document names another issuer than the configuration (RFC 8414 section 3.3)."""
 
 
 class Metadata(msgspec.Struct, frozen=True):
-    """What we use of a discovery document. URLs are as the server gave them, that is: public."""
+    """The used members of a discovery document. URLs are public, as the server gave them."""
 
     issuer: str
     authorization_endpoint: str
@@ -53,7 +53,7 @@ class Metadata(msgspec.Struct, frozen=True):
 
 
 class Issuer:
-    """One authorization server; nothing is fetched before it is needed, and what was fetched outlives an outage."""
+    """One authorization server. Metadata and keys are fetched when they are first needed, and kept during an outage."""
 
     def __init__(
         self,
@@ -64,10 +64,10 @@ class Issuer:
         session: Session | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """public_url: the `iss` of its tokens; internal_url: where services reach it, when that differs."""
+        """public_url: the `iss` of its tokens; internal_url: its address for services, if it differs."""
         self.url = public_url
         self.algorithm = algorithm
-        self._base = public_url.rstrip("/")  # section 4.1 of Discovery: a slash at the end is none of the path
+        self._base = public_url.rstrip("/")  # Discovery section 4.1: a trailing slash is removed
         self._internal_url = (internal_url or public_url).rstrip("/")
         self._session = session or Session()
         self._clock = clock
@@ -84,11 +84,6 @@ class Issuer:
         with self._lock:
             return self._discover()
 
-    def demand_no_mismatch(self) -> None:
-        """Raise IssuerMismatchError when the server calls itself something else; one that is away is another matter."""
-        with suppress(IssuerUnavailableError):
-            self.metadata()
-
     def backchannel(self, url: str) -> str:
         """The address at which services reach one of the issuer's public URLs."""
         if url == self._base or url.startswith(f"{self._base}/"):
@@ -96,9 +91,9 @@ class Issuer:
         return url
 
     def key(self, key_id: str) -> Key | None:
-        """The signing key of that id, or None. An unknown id makes us look again, at most once in 30 s.
+        """The signing key with that id, or None. For an unknown id the keys are fetched again, at most once in 30 s.
 
-        Raises IssuerUnavailableError only when no keys were ever fetched.
+        Raises IssuerUnavailableError only if the keys were never fetched.
         """
         age = self._clock() - self._keys_fetched_at
         known = self._keys.get(key_id)
@@ -108,16 +103,16 @@ class Issuer:
         return known
 
     def look_again(self) -> None:
-        """Fetch the keys now. Only for what the issuer itself has said: a caller's token must not make us ask at will.
+        """Fetch the keys now. Only for tokens that came directly from the issuer: callers must not trigger it.
 
-        Raises IssuerUnavailableError only when no keys were ever fetched.
+        Raises IssuerUnavailableError only if the keys were never fetched.
         """
         self._keys_tried_at = float("-inf")
         self._refetch(wait=True)
 
     def _refetch(self, *, wait: bool) -> None:
         if not self._lock.acquire(blocking=wait):
-            return  # somebody is at it, and the key that we have is good
+            return  # another thread is fetching, and the known key is valid
         try:
             patience = REFETCH_UNKNOWN_AFTER if self._keys else RETRY_AFTER_FAILURE
             if self._clock() - self._keys_tried_at < patience:
@@ -158,8 +153,17 @@ class Issuer:
             raise IssuerUnavailableError(f"{url}: {type(error).__name__}") from error
 
 
+def demand_no_mismatch(metadata: Callable[[], Metadata]) -> None:
+    """Raise IssuerMismatchError when the discovery document names another issuer. An unreachable server is no error.
+
+    metadata: `Issuer.metadata`, or another way to get the document.
+    """
+    with suppress(IssuerUnavailableError):
+        metadata()
+
+
 def _verification_keys(document: bytes, algorithm: str) -> dict[str, Key]:
-    """The keys of a JWK set that may verify `algorithm`; others are passed over, as RFC 7517 section 5 asks."""
+    """The keys of a JWK set that may verify `algorithm`; others are ignored (RFC 7517 section 5)."""
     try:
         entries = msgspec.json.decode(document, type=dict[str, Any]).get("keys", [])
     except msgspec.MsgspecError as error:
@@ -190,7 +194,7 @@ def _fits(entry: Mapping[str, Any], algorithm: str) -> bool:
 
 
 def _operations(entry: Mapping[str, Any]) -> list[Any]:
-    """What a key is for (RFC 7517 section 4.3); one that does not say so may verify."""
+    """The operations of a key (RFC 7517 section 4.3); a key without the member may verify."""
     operations = entry.get("key_ops", ["verify"])
     return operations if isinstance(operations, list) else []
 

@@ -1,14 +1,15 @@
-"""What can go wrong in the vault.
+"""The errors that the vault's use cases raise.
 
     VaultError
-    ├── GrantNotFoundError          no such grant, or another person's: the two look the same
+    ├── GrantNotFoundError          no such grant, or another person's: callers cannot tell which
     ├── GrantUnusableError          the grant exists and gives no tokens; `reason` says why
     ├── ConsentPendingError         its owner has not answered yet
-    ├── ConsentError                a consent did not come about; `code` goes to the page
+    ├── ConsentError                a consent has failed; `code` goes to the page
     ├── ServiceNotAllowedError      this client may not use this grant
-    ├── InvalidScopeError           the caller asks for more than was granted
-    ├── MinValidUnattainableError   the caller asks for more life than tokens ever have
+    ├── InvalidScopeError           the caller requests a scope that was not granted
+    ├── MinValidUnattainableError   the caller requests a longer life than the server's tokens have
     ├── ProviderUnavailableError    the authorization server does not answer, or the outcome is uncertain
+    ├── CheckedTooOftenError        the owner has had the grant checked less than a minute ago
     ├── StorageUnavailableError     PostgreSQL does not answer
     └── SealBrokenError             a sealed value does not open: wrong key, or tampered with
 
@@ -16,6 +17,7 @@ Each docstring is the default message.
 """
 
 from vault_service.domain.grant import Failure
+from vault_service.domain.usability import Obstacle, Refusal
 
 CONSENT_INVALID = "consent_invalid"
 """Code of a ConsentError: the `state` is unknown or used, or the browser's cookie is missing."""
@@ -24,7 +26,7 @@ PROVIDER_UNAVAILABLE = "provider_unavailable"
 
 
 class VaultError(Exception):
-    """Something went wrong in the vault."""
+    """The vault could not do what was requested."""
 
     def __str__(self) -> str:
         return super().__str__() or (type(self).__doc__ or "")
@@ -47,7 +49,7 @@ class ConsentPendingError(VaultError):
 
 
 class ConsentError(VaultError):
-    """The consent did not come about."""
+    """The consent has failed."""
 
     def __init__(self, code: str, task_id: str | None = None) -> None:
         super().__init__(code)
@@ -60,11 +62,11 @@ class ServiceNotAllowedError(VaultError):
 
 
 class InvalidScopeError(VaultError):
-    """A scope was asked for that the owner has not granted."""
+    """The owner has not granted one of the requested scopes."""
 
 
 class MinValidUnattainableError(VaultError):
-    """The authorization server never gives access tokens that live as long as asked for."""
+    """The authorization server's access tokens never live as long as requested."""
 
 
 class ProviderUnavailableError(VaultError):
@@ -89,3 +91,14 @@ class StorageUnavailableError(VaultError):
 
 class SealBrokenError(VaultError):
     """A sealed value cannot be opened."""
+
+
+def error_of(refusal: Refusal) -> VaultError:
+    """The error that tells a caller of a refusal."""
+    match refusal:
+        case Obstacle.CONSENT_PENDING:
+            return ConsentPendingError()
+        case Obstacle.SERVICE_NOT_ALLOWED:
+            return ServiceNotAllowedError()
+        case Failure():
+            return GrantUnusableError(refusal)

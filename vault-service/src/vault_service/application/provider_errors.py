@@ -1,13 +1,13 @@
 """How a call to an authorization server can fail, sorted by what it means for the refresh token that was sent.
 
 ProviderError
-├── GrantRefusedError       `invalid_grant`: the token (or code) is of no use any more
-│   └── IdentityChangedError    a refresh brought somebody else's token, or one for another client
-├── ScopeRefusedError       `invalid_scope` for a scope that the caller asked for: nothing was used
-├── NotSentError            nothing left this machine, or the server said that it did not look: nothing was used
-│   ├── LateError           nothing left this machine, because it would have left too late
-│   └── ClientRefusedError  the vault's own client is not accepted: the provider is at fault, not the grant
-├── RevocationNotOfferedError   tokens cannot be revoked there
+├── GrantRefusedError       `invalid_grant`: the token (or code) can no longer be used
+│   └── IdentityChangedError    the refreshed token is another person's, or for another client
+├── ScopeRefusedError       `invalid_scope` for a scope that the caller requested: the token was not used
+├── NotSentError            the request did not leave, or the server did not handle it: the token was not used
+│   ├── LateError           the request did not leave, because it would have left too late
+│   └── VaultClientRefusedError  the server refuses the vault's own client: the grant is not at fault
+├── RevocationNotOfferedError   the server revokes no tokens
 └── UncertainError          timeout, 5xx, half an answer, garbage: the token may have been used
 """
 
@@ -15,7 +15,7 @@ from vault_service.domain.grant import Failure
 
 
 class ProviderError(Exception):
-    """A call to the authorization server failed. outcome: one word for it, for those who count."""
+    """A call to the authorization server failed. outcome: the error in one word, for metrics."""
 
     outcome = "failed"
 
@@ -31,7 +31,7 @@ class GrantRefusedError(ProviderError):
 
 
 class IdentityChangedError(GrantRefusedError):
-    """The refreshed token is not of the same issuer, person and client as the one that was consented to."""
+    """The refreshed token has another issuer, person or client than the one that was consented to."""
 
     outcome = "identity_changed"
 
@@ -40,7 +40,7 @@ class IdentityChangedError(GrantRefusedError):
 
 
 class RevocationNotOfferedError(ProviderError):
-    """The authorization server has no revocation endpoint, or it is not to be used."""
+    """The authorization server has no revocation endpoint, or the vault is configured not to use it."""
 
     outcome = "not_offered"
 
@@ -52,7 +52,7 @@ class ScopeRefusedError(ProviderError):
 
 
 class NotSentError(ProviderError):
-    """The authorization server did not handle the request."""
+    """The authorization server did not handle the request. retry_after: seconds."""
 
     outcome = "not_sent"
 
@@ -62,18 +62,18 @@ class NotSentError(ProviderError):
 
 
 class LateError(NotSentError):
-    """The request would have left too late after its intent; the authorization server has nothing to do with it."""
+    """The request would have left too late after its intent. The authorization server is not at fault."""
 
     outcome = "late"
 
 
-class ClientRefusedError(NotSentError):
+class VaultClientRefusedError(NotSentError):
     """The authorization server does not accept the vault's client."""
 
     outcome = "client_refused"
 
 
 class UncertainError(ProviderError):
-    """Nobody knows whether the authorization server has handled the request."""
+    """It is unknown whether the authorization server has handled the request."""
 
     outcome = "uncertain"

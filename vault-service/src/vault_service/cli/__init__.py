@@ -1,4 +1,4 @@
-"""`vault-service`: what operators do beside serving requests. One module per command."""
+"""`vault-service`: the commands for operators, one module for each."""
 
 import argparse
 import sys
@@ -18,7 +18,7 @@ EX_CONFIG = 78  # sysexits.h: the configuration is unusable
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; the exit status."""
+    """Run one command and return its exit status."""
     parser = argparse.ArgumentParser(prog="vault-service", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     for command in COMMANDS:

@@ -1,10 +1,13 @@
-"""The audit's vocabulary: which events exist and what each records. Never a token."""
+"""The vocabulary of the audit: events, lines, and the MAC of a line. A line never contains a token."""
 
 import enum
+import hashlib
+import hmac
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from vault_service.domain.framing import joined
 from vault_service.domain.grant import Subject
 
 
@@ -26,7 +29,7 @@ class Event(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line of the audit. actor: client id of who did it (`vault` for the vault itself); outcome: `ok` or a code."""
+    """A line to be written. actor: client id of the caller (`vault` for the vault itself); outcome: `ok` or a code."""
 
     event: Event
     grant_id: UUID
@@ -39,7 +42,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line as its owner may read it. number: its place in the audit, growing."""
+    """A line as the grant's owner may read it. number: its position in the audit, ascending."""
 
     number: int
     at: datetime
@@ -47,3 +50,23 @@ class Line:
     actor: str
     request_id: str
     outcome: str
+
+
+def mac(key: bytes, entry: Entry) -> bytes:
+    """HMAC-SHA-256 over every field of a line. The time counts in microseconds, which is what PostgreSQL keeps."""
+    content = joined(
+        entry.event.value,
+        entry.grant_id.hex,
+        entry.owner.issuer,
+        entry.owner.sub,
+        entry.actor,
+        entry.request_id,
+        str(microseconds(entry.at)),
+        entry.outcome,
+    )
+    return hmac.digest(key, content, hashlib.sha256)
+
+
+def microseconds(at: datetime) -> int:
+    """Microseconds since the epoch."""
+    return round(at.timestamp() * 1_000_000)

@@ -1,6 +1,6 @@
-"""An offline grant: one person's permission, kept by the vault, to obtain access tokens when that person is away.
+"""An offline grant: a person's permission, kept by the vault, to obtain access tokens while that person is absent.
 
-The grant's id is what everybody else stores: the `persistent_token_id`.
+Other services store the id of the grant. Outside of the vault it is called `persistent_token_id`.
 """
 
 import enum
@@ -18,20 +18,20 @@ class Subject:
     sub: str
 
 
-class Identity(NamedTuple):
-    """Whom and what an access token is for, by its claims; empty where it does not say. client: the `azp`."""
+class TokenIdentity(NamedTuple):
+    """The claims that say whom and what an access token is for; empty when missing. client: the `azp`."""
 
     issuer: str
     sub: str
     client: str
 
-    def fits(self, other: "Identity") -> bool:
-        """Whether nothing that both say differs."""
+    def fits(self, other: "TokenIdentity") -> bool:
+        """True when no claim differs that both have."""
         return all(mine == theirs for mine, theirs in zip(self, other, strict=True) if mine and theirs)
 
 
 class Status(enum.StrEnum):
-    """pending: consent was asked for; active: usable; failed: needs the person; revoked, expired: over."""
+    """pending: its owner has not answered yet; active: usable; failed: needs the owner; revoked, expired: ended."""
 
     PENDING = "pending"
     ACTIVE = "active"
@@ -48,7 +48,7 @@ class TokenType(enum.StrEnum):
 
 
 class Failure(enum.StrEnum):
-    """Why a grant is `failed`. The words are problem codes and part of the API."""
+    """Why a grant gives no tokens. The values are problem codes of the API."""
 
     CONSENT_DENIED = "consent_denied"
     CONSENT_EXPIRED = "consent_expired"
@@ -72,7 +72,7 @@ class Limits:
 class Grant:
     """A grant as its owner may see it: everything but the token. Times are aware and in UTC.
 
-    account: the person at the authorization server who has consented; the owner, when the owner logs in there too.
+    account: the person at the authorization server who has consented; equal to the owner when the owner logs in there.
     """
 
     id: UUID
@@ -95,7 +95,7 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class RefreshToken:
-    """A refresh token in the clear. It lives for the length of one call and prints as `***`."""
+    """A refresh token in the clear. It is kept no longer than one call and prints as `***`."""
 
     value: str = field(repr=False)
 
@@ -105,7 +105,7 @@ class RefreshToken:
 
 @dataclass(frozen=True, slots=True)
 class AccessToken:
-    """An access token in the clear. expires_at: seconds since the epoch by the database's clock; scopes: as granted."""
+    """An access token in the clear. expires_at: Unix time of the database; lifetime: seconds; scopes: granted."""
 
     value: str = field(repr=False)
     expires_at: float

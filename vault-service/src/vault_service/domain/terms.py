@@ -1,4 +1,4 @@
-"""What a provider's grants may be: which types of token, which scopes, and when they end."""
+"""The terms of a provider: which types of token it grants, which scopes, and when a grant ends."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,10 +11,10 @@ OFFLINE_ACCESS = "offline_access"
 
 @dataclass(frozen=True, slots=True)
 class Expiry:
-    """When a grant ends by our own rules, in seconds; None: no rule.
+    """When a grant ends by the vault's own rules, in seconds; None: no rule.
 
-    idle: after its last refresh, where the authorization server does not say; maximum: after its consent, whatever the
-    server says.
+    idle: after its last refresh, if the authorization server does not tell when it ends; maximum: after its consent,
+    whatever the server tells.
     """
 
     idle: int | None = None
@@ -27,10 +27,10 @@ def _both_without_rules() -> Mapping[TokenType, Expiry]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """What holds for grants of one provider.
+    """The terms of one provider.
 
-    scopes: asked for beside those that a person wishes; offline_scope: what makes a token outlive the login, None where
-    the server wants no scope for it; expiry: by each type of token that is allowed.
+    scopes: requested in addition to a person's own; offline_scope: the scope that makes a token outlive the login, None
+    when the server needs none; expiry: rules for each type of token that is allowed.
     """
 
     issuer: str
@@ -43,13 +43,13 @@ class Terms:
         """The types that are allowed."""
         return frozenset(self.expiry)
 
-    def scopes_for(self, token_type: TokenType, wished: frozenset[str]) -> frozenset[str]:
-        """What to ask for: an `offline` token needs its scope, and a `refresh` token must not have it."""
-        scopes = self.scopes | wished | {OPENID}
+    def scopes_for(self, token_type: TokenType, requested: frozenset[str]) -> frozenset[str]:
+        """The scopes to request: an `offline` token needs the offline scope, a `refresh` token must not have it."""
+        scopes = self.scopes | requested | {OPENID}
         if self.offline_scope is None:
             return scopes
         return scopes | {self.offline_scope} if token_type is TokenType.OFFLINE else scopes - {self.offline_scope}
 
-    def is_as_asked(self, token_type: TokenType, granted: frozenset[str]) -> bool:
-        """Whether the server has given that type: `offline` with its scope; `refresh` without, or it would outlive."""
+    def is_as_requested(self, token_type: TokenType, granted: frozenset[str]) -> bool:
+        """True when the server granted that type: `offline` with the offline scope, `refresh` without it."""
         return self.offline_scope is None or (self.offline_scope in granted) is (token_type is TokenType.OFFLINE)

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from service_kit.http.problems import answer_for
 from service_kit.process import logs
-from vault_service.application.ports import Requester
-from vault_service.application.refresh import Need
+from vault_service.application.refresh import TokenRequest
 from vault_service.domain.grant import AccessToken
+from vault_service.domain.usability import Requester
 from vault_service.http import callers
 from vault_service.http.problems import TABLE
 from vault_service.http.schemas import TokenBatchRequest, TokenBatchResult, issued_token
@@ -15,11 +15,11 @@ from vault_service.http.vault import Vault
 
 def batched(vault: Vault, wanted: TokenBatchRequest, requesters: Sequence[Requester]) -> list[TokenBatchResult]:
     """The results, in the order of the request. requesters: one for each wanted token."""
-    needs: dict[int, Need] = {}
+    requests: dict[int, TokenRequest] = {}
     refused: dict[int, Exception] = {}
     for place, (item, requester) in enumerate(zip(wanted.tokens, requesters, strict=True)):
         try:
-            needs[place] = Need(
+            requests[place] = TokenRequest(
                 grant_id=callers.grant_id(item.id),
                 requester=requester,
                 scopes=frozenset(),
@@ -28,7 +28,7 @@ def batched(vault: Vault, wanted: TokenBatchRequest, requesters: Sequence[Reques
             )
         except Exception as error:  # noqa: BLE001 - it becomes this item's result
             refused[place] = error
-    issued = zip(needs, vault.issue_many.issue(list(needs.values())), strict=True)
+    issued = zip(requests, vault.issue_many.issue(list(requests.values())), strict=True)
     outcomes: dict[int, AccessToken | Exception] = {**refused, **dict(issued)}
     return [_result(vault, item.id, outcomes[place]) for place, item in enumerate(wanted.tokens)]
 

@@ -9,9 +9,9 @@ from service_kit.http.problems import FORBIDDEN
 from service_kit.tokens.bearer import Claims
 from vault_service.application.errors import GrantNotFoundError, ServiceNotAllowedError
 from vault_service.application.issue import parse_scope
-from vault_service.application.ports import Requester
-from vault_service.application.refresh import Need
+from vault_service.application.refresh import TokenRequest
 from vault_service.domain.grant import Subject
+from vault_service.domain.usability import Requester
 from vault_service.http.schemas import TokenQuery
 
 
@@ -43,12 +43,12 @@ class Policy:
         raise ServiceNotAllowedError
 
 
-def need(query: TokenQuery, policy: Policy, claims: Claims, request_id: str) -> Need:
+def token_request(query: TokenQuery, policy: Policy, claims: Claims, request_id: str) -> TokenRequest:
     """The request of a caller of `access-token`.
 
     Raises what `Policy.requester`, `grant_id` and `parse_scope` raise.
     """
-    return Need(
+    return TokenRequest(
         grant_id=grant_id(query.id),
         requester=policy.requester(claims, query.subject),
         scopes=parse_scope(query.scope),

@@ -9,7 +9,7 @@ from service_kit.http.app import authenticate, respond
 from service_kit.http.openapi import Api, Link
 from service_kit.process import logs
 from service_kit.tokens.bearer import Claims
-from vault_service.application.consent import Wish
+from vault_service.application.consent import ConsentOptions
 from vault_service.application.errors import (
     CheckedTooOftenError,
     ConsentPendingError,
@@ -105,7 +105,7 @@ def _consent_routes(api: Api, vault: Vault) -> None:
         """
         claims = authenticate(vault.verifier)
         wanted = inputs.optional_body(request, NewConsent)
-        started = vault.consent.request(_wish(vault, claims, wanted))
+        started = vault.consent.request(_consent_options(vault, claims, wanted))
         answer = PendingConsent(
             consent_url=started.url,
             persistent_token_id=started.grant_id,
@@ -149,7 +149,7 @@ def _token_routes(api: Api, vault: Vault) -> None:
         """
         claims = authenticate(vault.verifier)
         query = inputs.query(request, TokenQuery)
-        need = callers.need(query, vault.policy, claims, logs.request_id.get() or "")
+        need = callers.token_request(query, vault.policy, claims, logs.request_id.get() or "")
         return respond(issued_token(need.grant_id, vault.issue.issue(need), vault.now()))
 
     @api.route(
@@ -270,7 +270,7 @@ def _owner_routes(api: Api, vault: Vault) -> None:
         return respond(Revoked(status="revoked", persistent_token_id=grant_id))
 
 
-def _wish(vault: Vault, claims: Claims, wanted: NewConsent) -> Wish:
+def _consent_options(vault: Vault, claims: Claims, wanted: NewConsent) -> ConsentOptions:
     owner = callers.person(claims, vault.policy.mint_role)
     if wanted.not_after is not UNSET and wanted.not_after <= vault.now():
         raise inputs.invalid("/notAfter", "is in the past")
@@ -280,7 +280,7 @@ def _wish(vault: Vault, claims: Claims, wanted: NewConsent) -> Wish:
     allowed = vault.providers[provider].token_types
     if wanted.token_type not in allowed:
         raise inputs.invalid("/tokenType", f"must be {' or '.join(sorted(allowed))} with this provider")
-    return Wish(
+    return ConsentOptions(
         owner=owner,
         client=claims.client,
         request_id=logs.request_id.get() or "",

@@ -1,4 +1,4 @@
-"""What the routes need of a wired vault."""
+"""What the routes need: the wired use cases and the rules of the HTTP edge."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from vault_service.http.callers import Policy
 
 @dataclass(frozen=True)
 class Vault:
-    """Use cases, and the rules of the edge. needed, useful: pings by name, see `service_kit.http.health`."""
+    """A wired vault. needed, useful: pings by name, see `service_kit.http.health`."""
 
     verifier: Verifier
     policy: Policy

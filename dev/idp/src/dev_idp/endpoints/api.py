@@ -1,4 +1,4 @@
-"""What programs call: token, revocation, introspection, userinfo, keys and discovery."""
+"""The API for programs: token, revocation, introspection, userinfo, keys and discovery."""
 
 from collections.abc import Callable
 from typing import Any

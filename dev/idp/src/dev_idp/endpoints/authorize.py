@@ -1,7 +1,7 @@
 """The authorization endpoint (RFC 6749 section 3.1, OpenID Connect Core 1.0 section 3.1.2): login, consent, code.
 
-Everything about a request stands in its query; the forms of the pages are posted to the same address. Answers carry
-`iss` (RFC 9207), refusals too.
+The query has the whole request; the forms of the pages are posted to the same address. Answers have
+`iss` (RFC 9207), including refusals.
 """
 
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ class _Authorize:
     sign_in: SignIn
 
     def answer(self) -> Response:
-        """Whatever comes next: a page, or the way back to the client. Raises OAuth2Error."""
+        """The next step: a page, or the redirect to the client. Raises OAuth2Error."""
         client = self._client()
         grant = self.server.get_consent_grant()
         if request.method == "POST":
@@ -61,7 +61,7 @@ class _Authorize:
         return self._name_issuer(response, session_state=grant.sid)
 
     def refuse(self, error: OAuth2Error) -> Any:
-        """Tell the client, by redirect; or the person, when the client or its address is in doubt."""
+        """Refuse by a redirect to the client, or by a page if the client or its redirect URI is not known."""
         if not error.redirect_uri:
             return self.pages.show("message.html", 400, title=SORRY, message=error.description or error.error)
         error.state = request.args.get("state")
@@ -91,7 +91,10 @@ class _Authorize:
         return self.sign_in.ask()
 
     def _ask_for_consent(self, client: Client, user: User) -> Response | None:
-        """The page, or None when nothing is left to ask. Raises AccessDeniedError and InteractionRequiredError."""
+        """The consent page, or None if every scope is consented to.
+
+        Raises AccessDeniedError and InteractionRequiredError.
+        """
         if not client.record.consent_required:
             return None
         logins = self.server.state.logins

@@ -4,7 +4,7 @@ values (%(at)s, %(event)s, %(grant_id)s, %(issuer)s, %(subject)s, %(actor)s, %(r
         %(mac)s);
 
 -- name: of_grant
--- Newest first. The lines outlive the grant, so they are found by what they say themselves.
+-- Newest first. Lines outlive their grant, so they are selected by their own columns.
 select id, at, event, actor, request_id, outcome
 from audit
 where grant_id = %(grant_id)s

@@ -1,6 +1,6 @@
 -- name: add
--- Not while another grant lives on the same session at the authorization server: revoking this token would end that one.
--- The last grant's revocation ends the session. One that has failed may live again; one that is over may not.
+-- Adds nothing while another grant lives on the same session at the authorization server: revoking this token would end that
+-- grant. The revocation of the last grant ends the session. A failed grant can live again; an ended one cannot.
 insert into revocations (id, grant_id, issuer, subject, provider, refresh_token)
 select %(id)s, %(grant_id)s, %(issuer)s, %(subject)s, %(provider)s, %(refresh_token)s
 where not exists (
@@ -21,7 +21,7 @@ where not exists (
 returning true;
 
 -- name: take_due
--- Lease one due token; it is due again after the lease when its taker dies.
+-- Leases one due token. When the process that took it dies, it is due again after the lease.
 update revocations
 set attempts = attempts + 1,
     next_attempt_at = now() + interval '30 seconds'

@@ -1,6 +1,6 @@
 -- name: issue
--- The hot path. One statement checks the grant, counts a limited use and records it; no row means: nothing is issued.
--- Counting may wait for the row, and then looks at all of it again: what was ended meanwhile, or by the clock, is not used.
+-- The hot path. One statement checks the grant, counts a limited use and records it; without a row no token is issued.
+-- Counting can wait for the row's lock and checks the whole row again then, so that a grant which ended meanwhile is not used.
 with counted as (
     update grants
     set uses = uses + 1
@@ -31,8 +31,8 @@ from (select id from counted union all select id from unlimited) usable
 returning true;
 
 -- name: issue_many
--- The same for several at once, of grants whose uses are not limited: $1 is a JSON array of uses. Each grant is looked up
--- by its id, whatever the planner thinks of the array's length. A MAC stands for one use and no other.
+-- The same for several uses of grants whose uses are not limited. $1: a JSON array of uses. The lateral join makes the planner
+-- look each grant up by its id, whatever it expects of the length of the array. A MAC identifies one use.
 insert into audit (at, event, grant_id, issuer, subject, actor, request_id, outcome, key_id, mac)
 select use.at, 'token.issued', g.id, use.issuer, use.subject, use.actor, use.request_id, 'ok', use.key_id,
        decode(use.mac, 'hex')

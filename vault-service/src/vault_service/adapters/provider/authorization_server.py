@@ -1,4 +1,4 @@
-"""An authorization server with the vault's client there: `application.ports.Provider` over discovery and HTTP."""
+"""An authorization server with the vault's client there: `application.ports.provider.Provider`."""
 
 import base64
 from collections.abc import Mapping
@@ -12,13 +12,13 @@ from service_kit.tokens.jwt import InvalidTokenError
 from vault_service.adapters.provider.discovery import Discovery
 from vault_service.adapters.provider.token_endpoint import NUL, TokenEndpoint, TokenResponse
 from vault_service.application.errors import ProviderUnavailableError
-from vault_service.application.ports import TokenAnswer
+from vault_service.application.ports.provider import TokenAnswer
 from vault_service.application.provider_errors import GrantRefusedError, NotSentError, RevocationNotOfferedError
-from vault_service.domain.grant import Failure, Identity, RefreshToken, Subject
+from vault_service.domain.grant import Failure, RefreshToken, Subject, TokenIdentity
 
 
 class _Claims(msgspec.Struct, frozen=True):
-    """What is read of a token that came from the token endpoint itself. client_id: RFC 9068's name for `azp`."""
+    """The claims that are read from a token of the token endpoint. client_id: the name of `azp` in RFC 9068."""
 
     iss: str = ""
     sub: str = ""
@@ -41,9 +41,9 @@ class AuthorizationServer:
         parameters: Mapping[str, str],
         revokes: bool,
     ) -> None:
-        """redirect_uri: the callback's public address, registered for the client.
+        """redirect_uri: the public address of the callback, registered for the client.
 
-        parameters: added to the consent's URL; revokes: whether tokens are revoked there.
+        parameters: added to the URL of a consent; revokes: False when tokens are not revoked at this server.
         """
         self._issuer = issuer
         self._discovery = discovery
@@ -54,11 +54,11 @@ class AuthorizationServer:
         self._revokes = revokes
 
     def ping(self) -> None:
-        """Return when discovery has worked. Raises IssuerUnavailableError, IssuerMismatchError."""
+        """Return when there is a discovery document. Raises IssuerUnavailableError, IssuerMismatchError."""
         self._discovery.metadata()
 
     def authorization_url(self, *, state: str, nonce: str, code_challenge: str, scopes: frozenset[str]) -> str:
-        """Where to send the person. Raises ProviderUnavailableError."""
+        """Where the person consents."""
         try:
             endpoint = self._discovery.metadata().authorization_endpoint
         except (IssuerUnavailableError, IssuerMismatchError) as error:
@@ -79,13 +79,13 @@ class AuthorizationServer:
         return f"{endpoint}{'&' if '?' in endpoint else '?'}{query}"
 
     def check_issuer(self, unverified_issuer: str | None) -> bool:
-        """RFC 9207 section 2.4: `iss` must be right, and must be there where the server promises it."""
+        """True when `iss` is right. It may be absent when the server does not promise it (RFC 9207 section 2.4)."""
         if unverified_issuer is None:
             return not self._metadata().authorization_response_iss_parameter_supported
         return unverified_issuer == self._issuer.url
 
     def redeem(self, code: str, code_verifier: str, nonce: str) -> tuple[Subject, TokenAnswer]:
-        """Exchange the code; the person is the one that the verified id_token names."""
+        """Exchange the code; the subject is that of the verified id_token."""
         form = {
             "grant_type": "authorization_code",
             "code": code,
@@ -102,7 +102,7 @@ class AuthorizationServer:
         return Subject(self._issuer.url, sub), _token_answer(answer, seconds)
 
     def refresh(self, token: RefreshToken, scopes: frozenset[str] | None, begun: float) -> TokenAnswer:
-        """Use the refresh token, once; scopes narrow what the access token may do."""
+        """Use the refresh token once. scopes: those of the access token, None for all."""
         form = {"grant_type": "refresh_token", "refresh_token": token.value}
         if scopes:
             form["scope"] = " ".join(sorted(scopes))
@@ -110,7 +110,7 @@ class AuthorizationServer:
         return _token_answer(answer, seconds)
 
     def revoke(self, token: RefreshToken) -> None:
-        """Revoke the token. Raises RevocationNotOfferedError where it lives on until it expires."""
+        """Revoke the token."""
         endpoint = self._metadata().revocation_endpoint if self._revokes else None
         if endpoint is None:
             raise RevocationNotOfferedError
@@ -133,17 +133,18 @@ def _token_answer(answer: TokenResponse, seconds: float) -> TokenAnswer:
     return TokenAnswer(
         access_token=answer.access_token,
         expires_in=max(answer.expires_in - seconds, 1.0),
+        # The access token says what was granted; the answer of Keycloak can name more.
         scopes=_scopes(answer.scope if access is None or access.scope is None else access.scope),
         refresh_token=RefreshToken(answer.refresh_token) if answer.refresh_token else None,
         refresh_expires_in=answer.refresh_expires_in,
         session=answer.session_state,
-        identity=Identity(access.iss, access.sub, access.azp or access.client_id) if access else None,
+        identity=TokenIdentity(access.iss, access.sub, access.azp or access.client_id) if access else None,
         person=Subject(person.iss, person.sub) if person else None,
     )
 
 
 def _claims(token: str) -> _Claims | None:
-    """The claims of a JWT, its signature not verified; None when it is opaque."""
+    """The unverified claims of a JWT; None when the token is opaque."""
     try:
         payload = token.split(".")[1]
         decoded = base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4))
@@ -153,5 +154,5 @@ def _claims(token: str) -> _Claims | None:
 
 
 def _scopes(scope: str | None) -> frozenset[str]:
-    """What an access token names itself goes before the answer: Keycloak's names more than it granted."""
+    """The set in a `scope` string; empty when there is none."""
     return frozenset((scope or "").split())

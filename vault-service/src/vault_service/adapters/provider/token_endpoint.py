@@ -1,7 +1,7 @@
-"""One POST to an authorization server's back channel, and what its answer means (RFC 6749 sections 5.1 and 5.2).
+"""Posts to an authorization server's back channel, and reads its answers (RFC 6749 sections 5.1 and 5.2).
 
 Each failure is sorted by what it means for the token that was sent: refused, certainly not used, or unknown. A request
-is never sent twice from here; it leaves within `LEAVE_WITHIN` seconds or not at all, and is over after `TOTAL_TIMEOUT`.
+is never repeated here. It leaves within `LEAVE_WITHIN` seconds or not at all, and has ended after `TOTAL_TIMEOUT`.
 """
 
 import ssl
@@ -15,16 +15,16 @@ import requests
 import urllib3
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
-from service_kit.outbound.session import Session, bounded_body
-from vault_service.adapters.provider.time_limits import LimitedAdapter, TooLateError, Watch
+from service_kit.outbound.session import bounded_body
+from vault_service.adapters.provider.time_limits import LimitedSession, TooLateError, Watch
 from vault_service.application.provider_errors import (
-    ClientRefusedError,
     GrantRefusedError,
     LateError,
     NotSentError,
     ProviderError,
     ScopeRefusedError,
     UncertainError,
+    VaultClientRefusedError,
 )
 from vault_service.domain.grant import Failure
 
@@ -32,17 +32,17 @@ CONNECT_TIMEOUT = 2.0
 LEAVE_WITHIN = 2.4
 READ_TIMEOUT = 12.5
 TOTAL_TIMEOUT = 14.5
-"""A request that leaves at the last moment leaves a server 12 seconds to answer: Keycloak may need as many."""
+"""A request that leaves at the last moment gives the server 12 seconds to answer, which Keycloak can need."""
 MAX_ANSWER_BYTES = 256 * 1024
 NUL = rb"\u0000"
-"""As JSON writes it; PostgreSQL keeps no text with it in it."""
+"""NUL as JSON writes it. PostgreSQL stores no text that contains it."""
 LONGEST_LIFE = 10 * 365 * 86400.0
-"""Seconds. What a server gives for longer than ten years lives for ten years here: dates have an end."""
+"""Seconds. A longer life counts as ten years, because dates have an end."""
 CLIENT_REFUSED_PAUSE = 30.0
 
 
 class TokenResponse(msgspec.Struct, frozen=True):
-    """A successful answer. It holds tokens and prints as `***`."""
+    """A successful answer. It contains tokens and prints as `***`."""
 
     access_token: str
     token_type: str
@@ -62,7 +62,7 @@ class _ErrorResponse(msgspec.Struct, frozen=True):
     error_description: str = ""
 
 
-# What Keycloak 26 says of a refresh token, where RFC 6749 has only `invalid_grant`.
+# Error descriptions of Keycloak 26 for a refresh token; RFC 6749 has only `invalid_grant`.
 _FAILURES = {
     "Offline user session not found": Failure.TOKEN_REVOKED,
     "Session not active": Failure.TOKEN_EXPIRED,
@@ -76,32 +76,30 @@ _NO_CONSENT = "no longer has requested consent from user"
 class TokenEndpoint:
     """Posts forms as one client, authenticated by `client_secret_basic`."""
 
-    def __init__(self, session: Session, client_id: str, client_secret: str) -> None:
+    def __init__(self, session: LimitedSession, client_id: str, client_secret: str) -> None:
         self._session = session
-        for scheme in ("http://", "https://"):
-            session.mount(scheme, LimitedAdapter(pool_connections=8, pool_maxsize=32))
         self._watch = Watch()
-        # RFC 6749 section 2.3.1: both are form-encoded before they become a user name and a password.
+        # RFC 6749 section 2.3.1: both are form-encoded before they are used as user name and password.
         self._credentials = (quote(client_id, safe=""), quote(client_secret, safe=""))
 
     def tokens(self, url: str, form: Mapping[str, str], begun: float | None = None) -> tuple[TokenResponse, float]:
-        """Ask for tokens: the answer, and the seconds that it took. Raises the provider errors.
+        """Request tokens. Returns the answer and the seconds that it took. Raises ProviderError.
 
-        begun: when the request's time began to run, by the monotonic clock; now, if not given.
+        begun: monotonic time from which the request's deadlines count; the default is now.
         """
         started = monotonic()
         body = self.post(url, form, begun)
         try:
             answer = msgspec.json.decode(body, type=TokenResponse)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            raise UncertainError("the answer is not one of a token endpoint") from error
+            raise UncertainError("the answer is not that of a token endpoint") from error
         is_bearer = answer.token_type.lower() == "bearer" and answer.access_token
         if NUL in body or not is_bearer or not 0 < answer.expires_in < inf:
             raise UncertainError("the answer holds no usable bearer token")
         return _within_reason(answer), monotonic() - started
 
     def post(self, url: str, form: Mapping[str, str], begun: float | None = None) -> bytes:
-        """Post the form; the body of a 200. Raises the provider errors."""
+        """Post the form and return the body of a 200. Raises ProviderError."""
         try:
             status, headers, body = self._send(url, form, monotonic() if begun is None else begun)
         except TooLateError:
@@ -116,7 +114,7 @@ class TokenEndpoint:
 
     def _send(self, url: str, form: Mapping[str, str], begun: float) -> tuple[int, Mapping[str, str], bytes]:
         with (
-            self._watch.limited(leave_by=begun + LEAVE_WITHIN, over_by=begun + TOTAL_TIMEOUT),
+            self._watch.limited(leave_by=begun + LEAVE_WITHIN, end_by=begun + TOTAL_TIMEOUT),
             self._session.post(
                 url,
                 data=dict(form),
@@ -130,7 +128,7 @@ class TokenEndpoint:
 
 
 def _within_reason(answer: TokenResponse) -> TokenResponse:
-    """The answer with lives that a date can be made of; 0, as Keycloak says it, or less is a token without an end."""
+    """The answer with lives that fit a date. A refresh token with a life of 0 (Keycloak) or less has no end."""
     refresh = answer.refresh_expires_in
     return msgspec.structs.replace(
         answer,
@@ -140,8 +138,9 @@ def _within_reason(answer: TokenResponse) -> TokenResponse:
 
 
 def _nothing_left(error: requests.RequestException) -> bool:
-    """Whether certainly nothing of the request has left this machine. Of TLS's errors only a refused certificate says
-    so: others may come after the request as well.
+    """True when certainly no byte of the request has left this machine.
+
+    Of the TLS errors only a refused certificate proves it: others can also come after the request was sent.
     """
     if isinstance(error, (requests.ConnectTimeout, requests.exceptions.InvalidURL)):
         return True
@@ -172,12 +171,12 @@ def _refusal(answer: _ErrorResponse, *, asked_for_scope: bool) -> ProviderError 
         case "invalid_scope":
             return ScopeRefusedError(answer.error_description)
         case "invalid_client" | "unauthorized_client" | "unsupported_grant_type":
-            return ClientRefusedError(answer.error, CLIENT_REFUSED_PAUSE)
+            return VaultClientRefusedError(answer.error, CLIENT_REFUSED_PAUSE)
         case _:
             return None
 
 
 def _retry_after(headers: Mapping[str, str]) -> float:
-    """Seconds from a Retry-After header (RFC 9110 section 10.2.3); a date or nonsense counts as 5."""
+    """Seconds from a Retry-After header (RFC 9110 section 10.2.3); 5 for a date or for nonsense."""
     value = headers.get("Retry-After", "")
     return min(max(float(value), 1.0), 300.0) if value.isdecimal() else 5.0

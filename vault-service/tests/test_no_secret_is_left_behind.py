@@ -100,7 +100,7 @@ def _trouble_with_callers(vault: ServedVault, grant: str) -> None:
 def told(answer: requests.Response) -> bytes:
     """An answer without what it is meant to disclose: to whom it is due, the token, the consent's URL, the cookie."""
     document: Any = answer.json() if answer.content and answer.headers["Content-Type"] == "application/json" else None
-    headers = {name: value for name, value in answer.headers.items() if name != "Set-Cookie"}
+    headers = {name: value for name, value in answer.headers.items() if name.lower() != "set-cookie"}
     body = repr(_without(document, DISCLOSED)).encode() if document is not None else answer.content
     return repr(headers).encode() + body
 

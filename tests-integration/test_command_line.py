@@ -498,17 +498,6 @@ def test_programs_read_errors_as_json(line: CommandLine) -> None:
     assert told["advice"]
 
 
-def test_a_home_that_cannot_be_written_is_named(bare: CommandLine, alice_person: Person) -> None:
-    """A read-only home; here a file stands where the folder should be, which stops root too."""
-    blocked = bare.home / "blocked"
-    blocked.write_text("")
-    done = bare.run(
-        "configure", "--vault", "https://v", "--issuer", "https://i", environ={"XDG_CONFIG_HOME": str(blocked)}
-    )
-    assert done.returncode == 1
-    assert f"{blocked}/token-vault/config.toml cannot be written" in done.stderr
-
-
 def test_an_authorization_server_that_is_away_is_status_75(bare: CommandLine) -> None:
     """And one that is none is named."""
     assert bare.run("--issuer", "http://127.0.0.1:9", "login").returncode == 75

@@ -135,13 +135,14 @@ def create(
     memory = MemoryAccessTokens(sealer)
     telemetry = PrometheusTelemetry()
     locks = AdvisoryLocks(lock_database)
-    refresher = Refresher(refreshes, locks, (memory, cache), providers, clock, telemetry, THREADS)
+    terms = terms or {"default": Terms(issuer=provider.issuer)}
+    refresher = Refresher(refreshes, locks, (memory, cache), providers, terms, clock, telemetry, THREADS)
     return Replica(
         databases=(database, lock_database),
         keyring=keyring,
         refreshes=refreshes,
         consents=consents,
-        consent=OfflineConsent(consents, cache, providers, terms or {"default": Terms(issuer=provider.issuer)}, clock),
+        consent=OfflineConsent(consents, cache, providers, terms, clock),
         issuing=IssueAccessToken(refreshes, uses, memory, refresher, clock, telemetry, lambda _: None),
         manage=ManageGrants(PostgresOwnedGrants(database, endings), refreshes, audit, refresher, clock, lambda: None),
         expire=ExpireGrants(PostgresExpiringGrants(database, endings), clock, days=90),

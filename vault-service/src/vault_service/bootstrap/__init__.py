@@ -6,7 +6,7 @@ from functools import partial
 from service_kit.postgres.database import BY_INDEX, Database
 from service_kit.process import logs
 from service_kit.tokens.bearer import Verifier
-from service_kit.tokens.issuer import Issuer, IssuerUnavailableError
+from service_kit.tokens.issuer import IssuerUnavailableError
 from vault_service.adapters.audit.log import AuditLog
 from vault_service.adapters.cache.access_tokens import (
     MemoryAccessTokens,
@@ -28,7 +28,7 @@ from vault_service.application.manage import ManageGrants
 from vault_service.application.refresh import Refresher
 from vault_service.bootstrap.background import BackgroundWork
 from vault_service.bootstrap.grants import GrantStores
-from vault_service.bootstrap.providers import ProviderSet
+from vault_service.bootstrap.providers import ProviderSet, login_issuer
 from vault_service.config import VaultSettings
 from vault_service.http.callback import CALLBACK_PATH
 from vault_service.http.callers import Policy
@@ -67,7 +67,7 @@ def check(settings: VaultSettings) -> None:
     finally:
         database.close()
     try:
-        Issuer(settings.issuer, settings.issuer_internal_url).metadata()
+        login_issuer(settings).metadata()
     except IssuerUnavailableError as error:
         log.warning("vault.issuer_unavailable", reason=str(error))
 
@@ -75,7 +75,7 @@ def check(settings: VaultSettings) -> None:
 def build(settings: VaultSettings) -> VaultProcess:
     """Wire one process of the vault."""
     telemetry = PrometheusTelemetry(settings.providers.by_name)
-    issuer = Issuer(settings.issuer, settings.issuer_internal_url)
+    issuer = login_issuer(settings)
     providers = ProviderSet.of(settings, issuer, settings.public_url + CALLBACK_PATH, telemetry)
     database, lock_database = _pools(settings)
     clock = DatabaseClock(database)
@@ -90,6 +90,7 @@ def build(settings: VaultSettings) -> VaultProcess:
         AdvisoryLocks(lock_database),
         (memory, shared),
         providers.guarded,
+        providers.terms,
         clock,
         telemetry,
         settings.threads,

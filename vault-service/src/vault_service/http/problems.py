@@ -24,6 +24,7 @@ TABLE: ProblemTable = {
     errors.GrantUnusableError: UNUSABLE,
     errors.ServiceNotAllowedError: ProblemType(403, "service_not_allowed"),
     errors.InvalidScopeError: ProblemType(400, "invalid_scope"),
+    errors.ScopeNotNarrowedError: ProblemType(409, "scope_not_narrowed"),
     errors.MinValidUnattainableError: ProblemType(422, "min_valid_unattainable"),
     errors.ProviderUnavailableError: problems.PROVIDER_UNAVAILABLE,
     errors.CheckedTooOftenError: problems.RATE_LIMITED,

@@ -18,6 +18,7 @@ from vault_service.application.errors import (
     InvalidScopeError,
     MinValidUnattainableError,
     ProviderUnavailableError,
+    ScopeNotNarrowedError,
     ServiceNotAllowedError,
     StorageUnavailableError,
 )
@@ -139,6 +140,8 @@ def _token_routes(api: Api, vault: Vault) -> None:
             GrantNotFoundError,
             *REFUSED,
             MinValidUnattainableError,
+            ScopeNotNarrowedError,
+            ScopeNotNarrowedError,
         ),
     )
     def issue_access_token() -> Response:

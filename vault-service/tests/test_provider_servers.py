@@ -184,6 +184,18 @@ def test_parameters_of_the_configuration_are_added(server: Server, session: Limi
     }
 
 
+@pytest.mark.parametrize("promised", [True, False, None])
+def test_whose_answer_a_callback_brings(server: Server, session: LimitedSession, promised: bool | None) -> None:
+    """RFC 9207 section 2.4: to the letter the issuer's, and absent only where the metadata do not promise it."""
+    if promised is not None:
+        server.document["authorization_response_iss_parameter_supported"] = promised
+    asked = provider(server, session)
+    assert asked.check_issuer(server.url)
+    assert asked.check_issuer(None) is not bool(promised)
+    for other in ("", f"{server.url}/", server.url[:-1], server.url.upper(), "https://other.example"):
+        assert not asked.check_issuer(other), other
+
+
 # answers
 
 

@@ -92,7 +92,7 @@ class Devices:
         return _device(self._store.one("device", hash=_hash(code)))
 
     def is_over(self, device: Device) -> bool:
-        """True when its time has ended."""
+        """True if its time has ended."""
         return device.expires_at <= self._now()
 
     def polls_too_fast(self, code: str, device: Device) -> bool:
@@ -102,7 +102,7 @@ class Devices:
         return too_fast
 
     def use(self, code: str) -> None:
-        """Take an approved code. Raises InvalidGrantError when it was taken before."""
+        """Take an approved code. Raises InvalidGrantError if it was taken before."""
         if not self._store.run("use_device", hash=_hash(code)):
             raise InvalidGrantError(errors.DEVICE_CODE_NOT_VALID)
 

@@ -109,16 +109,18 @@ UNAUTHORIZED = ProblemType(401, "unauthorized", "The bearer access token is miss
 FORBIDDEN = ProblemType(403, "forbidden", "The caller may not do this.")
 NOT_FOUND = ProblemType(404, "not_found", "There is nothing at this address.")
 METHOD_NOT_ALLOWED = ProblemType(405, "method_not_allowed", "This address does not answer that method.")
+REQUEST_TIMEOUT = ProblemType(408, "request_timeout", "The request did not arrive in time.")
 BODY_TOO_LARGE = ProblemType(413, "body_too_large", "The body is larger than this service accepts.")
 URI_TOO_LONG = ProblemType(414, "uri_too_long", "The address is longer than 8 KiB.")
 UNSUPPORTED_MEDIA_TYPE = ProblemType(415, "unsupported_media_type", "The body must be application/json.")
 EXPECTATION_FAILED = ProblemType(417, "expectation_failed", "No other expectation than `100-continue` is met.")
 INVALID_INPUT = ProblemType(422, "invalid_input", "A part of the body or of the query is not valid.")
 RATE_LIMITED = ProblemType(429, "rate_limited", "There are too many requests.", retry_after=1.0)
-HEADER_TOO_LARGE = ProblemType(431, "header_too_large", "There are too many headers, or one is too long.")
+HEADER_TOO_LARGE = ProblemType(431, "header_too_large", "There are too many headers, or they are too long.")
 INTERNAL_ERROR = ProblemType(
     500, "internal_error", "The service failed unexpectedly. Quote the request id when you report it."
 )
+NOT_IMPLEMENTED = ProblemType(501, "not_implemented", "HTTP does not know this method.")
 PROVIDER_UNAVAILABLE = ProblemType(
     503, "provider_unavailable", "The authorization server cannot be reached now.", retry_after=5.0
 )

@@ -89,8 +89,9 @@ def problem(status: int, body: Members, seconds: float) -> errors.VaultError:
     """The error that a problem document (RFC 9457) means. seconds: after which to try again."""
     code, detail = str(body.get("code", "unexpected_answer")), str(body.get("detail", f"the answer is status {status}"))
     request_id = str(body.get("requestId", ""))
-    places = [f"{e.get('pointer')} {e.get('detail')}" for e in body.get("errors") or () if isinstance(e, dict)]
-    detail = "; ".join([detail.rstrip("."), *places]) if places else detail
+    places = [f"{e.get('pointer')}: {e.get('detail')}" for e in body.get("errors") or () if isinstance(e, dict)]
+    if more := [place for place in places if place not in detail]:
+        detail = "; ".join([detail.rstrip("."), *more])
     if status in _TRY_LATER:
         return errors.VaultUnavailable(code, detail, seconds, request_id=request_id)
     if code == "consent_pending":

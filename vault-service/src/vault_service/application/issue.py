@@ -8,7 +8,7 @@ import random
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
-from functools import lru_cache
+from functools import lru_cache, partial
 from time import monotonic
 
 from vault_service.application.errors import (
@@ -75,20 +75,21 @@ class IssueAccessToken:
         token = self._memory.get(*request.key)
         return token if self._judge(token, request) is Freshness.SERVE else None
 
-    def record_soon(self, requests: Sequence[TokenRequest], done: Callable[[Sequence[bool | Exception]], None]) -> None:
+    def record_soon(self, requests: Sequence[TokenRequest]) -> Future[Sequence[bool]]:
         """Record that remembered tokens are issued, without waiting.
 
-        Another thread calls `done` with each one's outcome; a token may leave only when its outcome is True. After
-        False, `issue` finds out more.
+        The future has the outcome of each request; a token may leave only when its outcome is True. After False,
+        `issue` finds out more. The future raises StorageUnavailableError: no token may leave then.
         """
+        recorded = self._uses.record_soon([(request.requester, self._entry(request)) for request in requests])
+        recorded.add_done_callback(partial(self._count, len(requests)))
+        return recorded
 
-        def count(outcomes: Sequence[bool | Exception]) -> None:
-            for outcome in outcomes:
-                if outcome is not False:
-                    self._telemetry.issued("memory" if outcome is True else type(outcome).__name__)
-            done(outcomes)
-
-        self._uses.record_soon([(request.requester, self._entry(request)) for request in requests], count)
+    def _count(self, number: int, recorded: Future[Sequence[bool]]) -> None:
+        error = recorded.exception()
+        outcome, times = ("memory", sum(recorded.result())) if error is None else (type(error).__name__, number)
+        for _ in range(times):
+            self._telemetry.issued(outcome)
 
     def _issue(self, request: TokenRequest) -> tuple[AccessToken, str]:
         token = self._memory.get(*request.key)
@@ -167,11 +168,12 @@ class IssueMany:
         return self._threads.submit(copy_context().run, self._issue.issue, request)
 
     def _record(self, requests: Sequence[TokenRequest]) -> Sequence[bool | Exception]:
-        recorded: Future[Sequence[bool | Exception]] = Future()
         if not requests:
             return ()
-        self._issue.record_soon(requests, recorded.set_result)
-        return recorded.result()
+        try:
+            return self._issue.record_soon(requests).result()
+        except StorageUnavailableError as error:
+            return [error] * len(requests)
 
 
 def _outcome(running: Future[AccessToken], deadline: float) -> AccessToken | Exception:

@@ -1,7 +1,7 @@
-"""The device flow (RFC 8628): where a program asks for a code, and where a person types it and decides.
+"""The device flow (RFC 8628): a program requests a code, and a person enters it and decides.
 
-Unlike at the authorization endpoint, consent is asked always, as Keycloak does: the person may be deceived about whose
-device it is (section 5.4).
+Unlike the authorization endpoint, this flow always asks for consent, as Keycloak does: an attacker may have sent the
+person the code of another device (section 5.4).
 """
 
 from dataclasses import dataclass
@@ -44,7 +44,7 @@ def blueprint(server: Server, pages: Pages) -> Blueprint:
 
 
 def _begun(server: Server) -> dict[str, str | int]:
-    """Section 3.2. Raises OAuth2Error in Keycloak's words."""
+    """Section 3.2. Raises OAuth2Error with Keycloak's text."""
     client = server.authenticate_client(server.create_oauth2_request(None), _METHODS)
     asked = request.form
     if not client.check_grant_type(DeviceCode.GRANT_TYPE):
@@ -74,7 +74,7 @@ def _begun(server: Server) -> dict[str, str | int]:
 
 
 def _check_challenge(client: Client) -> None:
-    """RFC 7636 for the device flow, as Keycloak has it."""
+    """RFC 7636 for the device flow, as in Keycloak."""
     sent = request.form
     for name in ("code_challenge_method", "code_challenge"):
         if not sent.get(name) and (client.record.pkce_required or sent.get("code_challenge")):
@@ -90,7 +90,7 @@ class _Verification:
     sign_in: SignIn
 
     def answer(self) -> Response:
-        """Whatever comes next: the code, the login, the question, the end."""
+        """The next page: code, login, question, or end."""
         if request.method == "POST":
             self.pages.demand_own_form()
             if "password" in request.form:

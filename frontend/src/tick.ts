@@ -1,0 +1,13 @@
+/** The time, for what is shown relative to it: a signal that moves every few seconds while the page is visible. */
+import { signal } from "@preact/signals";
+
+const EVERY = 5_000;
+
+/** Milliseconds since the epoch. */
+export const now = signal(Date.now());
+
+export function startTicking(): void {
+  setInterval(() => {
+    if (!document.hidden) now.value = Date.now();
+  }, EVERY);
+}

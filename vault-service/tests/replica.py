@@ -25,6 +25,7 @@ from vault_service.adapters.metrics.telemetry import PrometheusTelemetry
 from vault_service.adapters.postgres.clock import DatabaseClock
 from vault_service.adapters.postgres.database import vault_database
 from vault_service.adapters.postgres.locks import AdvisoryLocks
+from vault_service.application.check_siblings import CheckSiblings
 from vault_service.application.consent import Callback, ConsentOptions, OfflineConsent
 from vault_service.application.deliver import DeliverRevocations
 from vault_service.application.expire import ExpireGrants
@@ -55,6 +56,7 @@ class Replica:
     manage: ManageGrants
     expire: ExpireGrants
     deliver: DeliverRevocations
+    siblings: CheckSiblings
     provider: ScriptedProvider
     uses: Uses
 
@@ -147,6 +149,7 @@ def create(
         manage=ManageGrants(PostgresOwnedGrants(database, endings), refreshes, audit, refresher, clock, lambda: None),
         expire=ExpireGrants(PostgresExpiringGrants(database, endings), clock, days=90),
         deliver=DeliverRevocations(outbox, providers, clock),
+        siblings=CheckSiblings(outbox, refresher, audit, clock),
         provider=provider,
         uses=uses,
     )

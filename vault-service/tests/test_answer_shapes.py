@@ -271,8 +271,10 @@ def test_every_status_is_a_provider_error(server: StandIn, status: int, body: ob
 
 @pytest.mark.parametrize(
     ("header", "least", "most"),
-    [("7", 7, 7), ("0", 1, 1), ("9" * 4000, 300, 300), ("", 5, 5), ("-3", 5, 5), ("soon", 5, 5)]
-    + [("Fri, 31 Dec 2100 23:59:59 GMT", 300, 300), ("Fri, 31 Dec 1999 23:59:59 GMT", 1, 1)],
+    [
+        *(("7", 7, 7), ("0", 1, 1), ("9" * 4000, 300, 300), ("", 5, 5), ("-3", 5, 5), ("soon", 5, 5)),
+        *(("Fri, 31 Dec 2100 23:59:59 GMT", 300, 300), ("Fri, 31 Dec 1999 23:59:59 GMT", 1, 1)),
+    ],
 )
 def test_retry_after_counts_within_bounds(server: StandIn, header: str, least: float, most: float) -> None:
     """Seconds or a date (RFC 9110 section 10.2.3)."""

@@ -21,6 +21,7 @@ from vault_service.adapters.metrics.telemetry import PrometheusTelemetry
 from vault_service.adapters.postgres.clock import DatabaseClock
 from vault_service.adapters.postgres.database import MIGRATIONS, vault_database
 from vault_service.adapters.postgres.locks import LOCK_TIMEOUT_SECONDS, AdvisoryLocks
+from vault_service.application.check_siblings import CheckSiblings
 from vault_service.application.consent import OfflineConsent
 from vault_service.application.errors import StorageUnavailableError
 from vault_service.application.issue import BATCH_THREADS, IssueAccessToken, IssueMany
@@ -96,7 +97,8 @@ def build(settings: VaultSettings) -> VaultProcess:
         settings.threads,
     )
     issue = IssueAccessToken(stores.refreshes, stores.uses, memory, refresher, clock, telemetry, _report_renewal)
-    work = BackgroundWork.of(settings, database, keyring, clock, stores, providers.guarded, telemetry)
+    siblings = CheckSiblings(stores.outbox, refresher, audit, clock)
+    work = BackgroundWork.of(settings, database, keyring, clock, stores, providers.guarded, telemetry, siblings)
     vault = Vault(
         verifier=Verifier(issuer, settings.audience, clock=lambda: clock.now().timestamp()),
         policy=Policy(settings.browser_clients, settings.owner_clients, settings.mint_role),

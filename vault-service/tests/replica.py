@@ -26,6 +26,7 @@ from vault_service.adapters.metrics.telemetry import PrometheusTelemetry
 from vault_service.adapters.postgres.clock import DatabaseClock
 from vault_service.adapters.postgres.database import vault_database
 from vault_service.adapters.postgres.locks import AdvisoryLocks
+from vault_service.application.check_siblings import CheckSiblings
 from vault_service.application.consent import Callback, ConsentOptions, OfflineConsent
 from vault_service.application.deliver import DeliverRevocations
 from vault_service.application.expire import ExpireGrants
@@ -61,6 +62,7 @@ class Replica:
     presented: PresentedTickets
     expire: ExpireGrants
     deliver: DeliverRevocations
+    siblings: CheckSiblings
     provider: ScriptedProvider
     uses: Uses
 
@@ -143,19 +145,27 @@ def create(
     owned, stored_tickets = PostgresOwnedGrants(database, endings), PostgresTickets(database, audit)
     presented = PresentedTickets(stored_tickets, clock, telemetry)
     locks = AdvisoryLocks(lock_database)
-    refresher = Refresher(refreshes, locks, (memory, cache), providers, clock, telemetry, THREADS)
+    terms = terms or {"default": Terms(issuer=provider.issuer)}
+    refresher = Refresher(refreshes, locks, (memory, cache), providers, terms, clock, telemetry, THREADS)
     return Replica(
         databases=(database, lock_database),
         keyring=keyring,
         refreshes=refreshes,
         consents=consents,
+<<<<<<< HEAD
         consent=OfflineConsent(consents, cache, providers, terms or {"default": Terms(issuer=provider.issuer)}, clock),
         issuing=IssueAccessToken(refreshes, uses, presented, memory, refresher, clock, telemetry, lambda _: None),
         tickets=ManageTickets(stored_tickets, refreshes, owned, clock, telemetry, TICKETS_PER_GRANT),
         presented=presented,
         manage=ManageGrants(owned, refreshes, audit, refresher, clock, lambda: None),
+=======
+        consent=OfflineConsent(consents, cache, providers, terms, clock),
+        issuing=IssueAccessToken(refreshes, uses, memory, refresher, clock, telemetry, lambda _: None),
+        manage=ManageGrants(PostgresOwnedGrants(database, endings), refreshes, audit, refresher, clock, lambda: None),
+>>>>>>> servers
         expire=ExpireGrants(PostgresExpiringGrants(database, endings), clock, days=90),
         deliver=DeliverRevocations(outbox, providers, clock),
+        siblings=CheckSiblings(outbox, refresher, audit, clock),
         provider=provider,
         uses=uses,
     )

@@ -7,6 +7,7 @@
     ├── ConsentError                a consent has failed; `code` goes to the page
     ├── ServiceNotAllowedError      this client may not use this grant
     ├── InvalidScopeError           the caller requests a scope that was not granted
+    ├── ScopeNotNarrowedError       the server gives a wider token than the caller requests
     ├── MinValidUnattainableError   the caller requests a longer life than the server's tokens have
     ├── ProviderUnavailableError    the authorization server does not answer, or the outcome is uncertain
     ├── TicketRefusedError          this ticket gives no access tokens; `reason` says why
@@ -72,6 +73,10 @@ class ServiceNotAllowedError(VaultError):
 
 class InvalidScopeError(VaultError):
     """The owner has not granted one of the requested scopes."""
+
+
+class ScopeNotNarrowedError(VaultError):
+    """The authorization server does not narrow tokens to the requested scopes."""
 
 
 class MinValidUnattainableError(VaultError):

@@ -32,23 +32,29 @@ from vault_service.application.errors import (
     GrantUnusableError,
     InvalidScopeError,
     ProviderUnavailableError,
+    ScopeNotNarrowedError,
     VaultError,
 )
 from vault_service.application.ports.provider import GuardedProvider, TokenAnswer
-from vault_service.application.ports.refresh import Refreshes, StoredGrant
+from vault_service.application.ports.refresh import Refreshes, StoredGrant, Verdict
 from vault_service.application.ports.runtime import AccessTokens, Clock, Locks, Telemetry
 from vault_service.application.provider_errors import (
+    BusyError,
     GrantRefusedError,
     IdentityChangedError,
     NotSentError,
     ProviderError,
+    RefusedForNowError,
     ScopeRefusedError,
     UncertainError,
+    UnusableAnswerError,
 )
 from vault_service.application.renewals import Renewals
 from vault_service.application.single_flight import SingleFlight, Tell
 from vault_service.domain.audit import Entry, Event
-from vault_service.domain.grant import AccessToken, Failure
+from vault_service.domain.grant import AccessToken, Failure, FailureDetail, TokenIdentity
+from vault_service.domain.refusal import pause_after
+from vault_service.domain.terms import Terms
 from vault_service.domain.usability import Requester
 
 REPLAY_AFTER = 15.0
@@ -106,11 +112,14 @@ class Refresher:
         locks: Locks,
         caches: Sequence[AccessTokens],
         providers: Mapping[str, GuardedProvider],
+        terms: Mapping[str, Terms],
         clock: Clock,
         telemetry: Telemetry,
         threads: int,
     ) -> None:
-        """caches: that of this process, then the one that replicas share; they save refreshes and nothing else.
+        """providers, terms: by the same names.
+
+        caches: that of this process, then the one that replicas share; they save refreshes and nothing else.
 
         threads: the number of threads that serve requests in this process.
         """
@@ -118,6 +127,7 @@ class Refresher:
         self._locks = locks
         self._caches = caches
         self._providers = providers
+        self._terms = terms
         self._clock = clock
         self._telemetry = telemetry
         self._bulkheads = {name: Bulkhead(name, threads) for name in providers}
@@ -246,22 +256,27 @@ class Refresher:
             raise ProviderUnavailableError(1.0)  # the outcome is stored now
         if grant.intent_age is not None and grant.intent_age < REPLAY_AFTER:
             raise ProviderUnavailableError(REPLAY_AFTER - grant.intent_age)
-        if pause := self._providers[grant.provider].paused_for():
+        if pause := max(grant.pause, self._providers[grant.provider].paused_for()):
             raise ProviderUnavailableError(pause)
         begun, intent = self._begin(grant)
         try:
             answer = self._ask(grant, request.scopes, begun)
         except GrantRefusedError as refused:
             self._count_replay(grant, is_refused=True)
-            if self._record_failure(request, grant, refused.failure):
-                raise GrantUnusableError(refused.failure) from refused
-            raise self._error_of_lost_race(request) from refused
+            raise self._failed(request, grant, refused.failure, refused.detail) from refused
+        except RefusedForNowError as refused:
+            raise self._refused_for_now(request, grant, refused) from refused
         except ScopeRefusedError as refused:
             self._abandon(grant, intent)
             raise InvalidScopeError from refused
+        except BusyError as busy:
+            self._grants.postpone(grant, busy.retry_after, busy.detail)
+            raise ProviderUnavailableError(busy.retry_after) from busy
         except NotSentError as failed:
             self._abandon(grant, intent)
             raise ProviderUnavailableError(failed.retry_after) from failed
+        except UnusableAnswerError as unusable:
+            raise self._kept(request, grant, unusable) from unusable
         except UncertainError as failed:
             raise ProviderUnavailableError(REPLAY_AFTER) from failed
         self._count_replay(grant, is_refused=False)
@@ -287,7 +302,7 @@ class Refresher:
         try:
             answer = self._providers[grant.provider].refresh(grant.refresh_token, scopes or None, begun)
             if not _is_same_identity(grant, answer):
-                raise IdentityChangedError
+                outcome = IdentityChangedError.outcome
         except ProviderError as error:
             outcome = error.outcome
             raise
@@ -298,11 +313,17 @@ class Refresher:
     def _store(
         self, request: TokenRequest, grant: StoredGrant, answer: TokenAnswer, tell: Tell[AccessToken]
     ) -> AccessToken:
+        """Store the outcome before anything of it is judged aloud; then hand the token out, if it may be."""
+        if not _is_same_identity(grant, answer):
+            raise self._kept_for_wrong_user(request, grant, answer)
         entry = self._entry(Event.GRANT_REFRESHED, request, grant)
         if not self._grants.finish(grant, answer, entry):
             raise self._error_of_lost_race(request)
         expires_at = entry.at.timestamp() + answer.expires_in
-        token = AccessToken(answer.access_token, expires_at, answer.expires_in, answer.scopes)
+        scopes = (request.scopes or grant.scopes) if answer.scopes is None else answer.scopes
+        token = AccessToken(answer.access_token, expires_at, answer.expires_in, scopes)
+        if not self._terms[grant.provider].is_narrow(request.scopes, scopes):
+            raise ScopeNotNarrowedError
         own, *shared = self._caches
         own.put(request.grant_id, request.scopes, token)
         tell(token)
@@ -320,10 +341,37 @@ class Refresher:
         if grant.intent_age is None:
             self._grants.abandon(grant, intent)
 
-    def _record_failure(self, request: TokenRequest, grant: StoredGrant, failure: Failure) -> bool:
-        """Make the grant failed; False when it has moved on: a race that was lost is not a revocation."""
+    def _failed(self, request: TokenRequest, grant: StoredGrant, failure: Failure, detail: FailureDetail) -> VaultError:
+        """Make the grant failed, unless it has moved on: a lost race is no revocation. The error to raise."""
         entry = self._entry(Event.GRANT_FAILED, request, grant, failure.value)
-        return self._grants.fail(grant, failure, entry)
+        if self._grants.fail(grant, failure, entry, detail):
+            return GrantUnusableError(failure)
+        return self._error_of_lost_race(request)
+
+    def _refused_for_now(self, request: TokenRequest, grant: StoredGrant, refused: RefusedForNowError) -> VaultError:
+        """Count a refusal that may be passing. The error to raise."""
+        pause = pause_after((*grant.refusals, refused.word))
+        if pause is None:
+            return self._failed(request, grant, Failure.REAUTHORIZATION_REQUIRED, refused.detail)
+        self._grants.refuse(grant, refused.word, pause, refused.detail)
+        return ProviderUnavailableError(pause)
+
+    def _kept(self, request: TokenRequest, grant: StoredGrant, unusable: UnusableAnswerError) -> VaultError:
+        """Store the refresh token of an answer that is of no other use. The error to raise."""
+        if unusable.obtained is None:
+            return ProviderUnavailableError(REPLAY_AFTER)
+        verdict = Verdict(is_usable=False, detail=unusable.detail, pause=REPLAY_AFTER)
+        entry = self._entry(Event.GRANT_REFRESHED, request, grant, "answer_unusable")
+        is_stored = self._grants.keep(grant, unusable.obtained, entry, verdict)
+        return ProviderUnavailableError(REPLAY_AFTER) if is_stored else self._error_of_lost_race(request)
+
+    def _kept_for_wrong_user(self, request: TokenRequest, grant: StoredGrant, answer: TokenAnswer) -> VaultError:
+        """Store the refresh token of an answer for somebody else, with the failure. The error to raise."""
+        failure = Failure.WRONG_USER
+        verdict = Verdict(is_usable=False, failure=failure, detail=FailureDetail(check="identity"))
+        entry = self._entry(Event.GRANT_FAILED, request, grant, failure.value)
+        is_stored = self._grants.finish(grant, answer, entry, verdict)
+        return GrantUnusableError(failure) if is_stored else self._error_of_lost_race(request)
 
     def _error_of_lost_race(self, request: TokenRequest) -> VaultError:
         """Why the grant, which another caller has changed, cannot be used; or else that the caller has to retry."""
@@ -336,6 +384,7 @@ class Refresher:
 
 def _is_same_identity(grant: StoredGrant, answer: TokenAnswer) -> bool:
     """False when the answer is for another person, issuer or client (OpenID Connect Core 1.0 section 12.2)."""
-    same_person = answer.person is None or answer.person == grant.account
+    account = TokenIdentity(grant.account.issuer, grant.account.sub, "")
+    same_person = answer.person is None or answer.person.fits(account)
     same_claims = answer.identity is None or grant.identity is None or answer.identity.fits(grant.identity)
     return same_person and same_claims

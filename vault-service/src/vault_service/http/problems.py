@@ -43,7 +43,12 @@ TABLE: ProblemTable = {
     errors.ConsentPendingError: ProblemType(409, "consent_pending"),
     errors.GrantUnusableError: UNUSABLE,
     errors.ServiceNotAllowedError: ProblemType(403, "service_not_allowed"),
+<<<<<<< HEAD
     errors.InvalidScopeError: INVALID_SCOPE,
+=======
+    errors.InvalidScopeError: ProblemType(400, "invalid_scope"),
+    errors.ScopeNotNarrowedError: ProblemType(409, "scope_not_narrowed"),
+>>>>>>> servers
     errors.MinValidUnattainableError: ProblemType(422, "min_valid_unattainable"),
     errors.ProviderUnavailableError: problems.PROVIDER_UNAVAILABLE,
     errors.TicketRefusedError: TICKET_REFUSED,

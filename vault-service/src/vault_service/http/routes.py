@@ -18,7 +18,10 @@ from vault_service.application.errors import (
     InvalidScopeError,
     MinValidUnattainableError,
     ProviderUnavailableError,
+<<<<<<< HEAD
     RefusedTooOftenError,
+=======
+>>>>>>> servers
     ScopeNotNarrowedError,
     ServiceNotAllowedError,
     StorageUnavailableError,
@@ -152,8 +155,12 @@ def _token_routes(api: Api, vault: Vault) -> None:
             GrantNotFoundError,
             *REFUSED,
             MinValidUnattainableError,
+<<<<<<< HEAD
             RefusedTooOftenError,
             TicketRefusedError,
+=======
+            ScopeNotNarrowedError,
+>>>>>>> servers
             ScopeNotNarrowedError,
         ),
     )

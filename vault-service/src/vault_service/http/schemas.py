@@ -11,7 +11,7 @@ from service_kit.http.inputs import LINE, Input, Output
 from service_kit.http.problems import ProblemDocument
 from vault_service.domain.audit import Event
 from vault_service.domain.audit import Line as AuditedLine
-from vault_service.domain.grant import AccessToken, Failure, Grant, Status, TokenType
+from vault_service.domain.grant import AccessToken, Failure, FailureDetail, Grant, Status, TokenType
 
 Line = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=LINE)]
 ScopeName = Annotated[str, msgspec.Meta(min_length=1, max_length=100, pattern=r"^[\x21\x23-\x5b\x5d-\x7e]+$(?!\n)")]
@@ -131,10 +131,22 @@ class Account(Output, frozen=True, kw_only=True):
     subject: str
 
 
+class FailureDetails(Output, frozen=True, kw_only=True):
+    """What the authorization server answered.
+
+    status: of HTTP; error: the server's word; check: which of the vault's checks failed.
+    """
+
+    status: int | None = None
+    error: str | None = None
+    check: str | None = None
+
+
 class GrantView(Output, frozen=True, kw_only=True):
     """An offline token as its owner sees it; the token itself is never in an answer.
 
-    failure: why a `failed` token failed; account: the person who consented, where that is not the owner (another
+    failure: why a `failed` token failed; failureDetail: the authorization server's last refusal, also of a token that
+    is still tried again; account: the person who consented, where that is not the owner (another
     authorization server's account of theirs); uses: access tokens given; expiresAt: when the authorization server ends
     the token; notAfter, maxUses: limits that the owner set.
     """
@@ -148,6 +160,7 @@ class GrantView(Output, frozen=True, kw_only=True):
     created_at: Moment
     uses: int
     failure: Failure | None = None
+    failure_detail: FailureDetails | None = None
     task_id: str | None = None
     account: Account | None = None
     activated_at: Moment | None = None
@@ -214,6 +227,7 @@ def grant_view(grant: Grant) -> GrantView:
         persistent_token_id=grant.id,
         status=grant.status,
         failure=grant.failure,
+        failure_detail=_failure_details(grant.failure_detail),
         task_id=grant.task_id,
         account=None
         if grant.account == grant.owner
@@ -231,6 +245,12 @@ def grant_view(grant: Grant) -> GrantView:
         max_uses=grant.limits.max_uses,
         uses=grant.uses,
     )
+
+
+def _failure_details(detail: FailureDetail | None) -> FailureDetails | None:
+    if detail is None:
+        return None
+    return FailureDetails(status=detail.status, error=detail.error, check=detail.check)
 
 
 def audit_page(lines: Sequence[AuditedLine], limit: int) -> AuditPage:

@@ -152,17 +152,11 @@ def create(
         keyring=keyring,
         refreshes=refreshes,
         consents=consents,
-<<<<<<< HEAD
-        consent=OfflineConsent(consents, cache, providers, terms or {"default": Terms(issuer=provider.issuer)}, clock),
+        consent=OfflineConsent(consents, cache, providers, terms, clock),
         issuing=IssueAccessToken(refreshes, uses, presented, memory, refresher, clock, telemetry, lambda _: None),
         tickets=ManageTickets(stored_tickets, refreshes, owned, clock, telemetry, TICKETS_PER_GRANT),
         presented=presented,
         manage=ManageGrants(owned, refreshes, audit, refresher, clock, lambda: None),
-=======
-        consent=OfflineConsent(consents, cache, providers, terms, clock),
-        issuing=IssueAccessToken(refreshes, uses, memory, refresher, clock, telemetry, lambda _: None),
-        manage=ManageGrants(PostgresOwnedGrants(database, endings), refreshes, audit, refresher, clock, lambda: None),
->>>>>>> servers
         expire=ExpireGrants(PostgresExpiringGrants(database, endings), clock, days=90),
         deliver=DeliverRevocations(outbox, providers, clock),
         siblings=CheckSiblings(outbox, refresher, audit, clock),

@@ -278,7 +278,7 @@ def test_wider_scopes_than_the_tickets(served: ServedVault, token_id: str, alice
     assert code(use(served, ticket, scope="openid profile")) == (400, "invalid_scope")
     answer = refresh(served, refresh_token=ticket, scope="openid profile")
     assert (answer.status_code, answer.json()["error"]) == (400, "invalid_scope")
-    assert code(use(served, ticket)) == (400, "scope_not_narrowed")
+    assert code(use(served, ticket)) == (409, "scope_not_narrowed")
     assert "email" in use(served, ticket).json()["detail"]
     beyond = served.call("POST", f"{API}/tickets", alice, json={"id": token_id, "name": "x", "scopes": ["admin"]})
     assert code(beyond) == (400, "invalid_scope")

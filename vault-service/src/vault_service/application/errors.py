@@ -16,7 +16,6 @@
     ├── TooManyTicketsError         the grant has as many tickets as it may
     ├── TicketMisplacedError        a ticket was sent as an id, or in a URL
     ├── TicketNotAllowedError       a ticket was sent to a call that it is not for
-    ├── ScopeNotNarrowedError       the authorization server gives more than the ticket allows
     ├── RefusedTooOftenError        the grant's budget of refreshes for refused tokens is spent
     ├── CheckedTooOftenError        the owner has had the grant checked less than a minute ago
     ├── StorageUnavailableError     PostgreSQL does not answer
@@ -75,10 +74,6 @@ class InvalidScopeError(VaultError):
     """The owner has not granted one of the requested scopes."""
 
 
-class ScopeNotNarrowedError(VaultError):
-    """The authorization server does not narrow tokens to the requested scopes."""
-
-
 class MinValidUnattainableError(VaultError):
     """The authorization server's access tokens never live as long as requested."""
 
@@ -124,7 +119,7 @@ class TicketNotAllowedError(VaultError):
 
 
 class ScopeNotNarrowedError(VaultError):
-    """The authorization server gives more scopes than the ticket allows."""
+    """The authorization server gives more scopes than were requested, or than the ticket allows."""
 
     def __init__(self, excess: frozenset[str] = frozenset()) -> None:
         names = f" Beyond them it gives: {' '.join(sorted(excess))}." if excess else ""

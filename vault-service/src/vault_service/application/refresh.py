@@ -322,8 +322,8 @@ class Refresher:
         expires_at = entry.at.timestamp() + answer.expires_in
         scopes = (request.scopes or grant.scopes) if answer.scopes is None else answer.scopes
         token = AccessToken(answer.access_token, expires_at, answer.expires_in, scopes)
-        if not self._terms[grant.provider].is_narrow(request.scopes, scopes):
-            raise ScopeNotNarrowedError
+        if excess := self._terms[grant.provider].excess(request.scopes, scopes):
+            raise ScopeNotNarrowedError(excess)
         own, *shared = self._caches
         own.put(request.grant_id, request.scopes, token)
         tell(token)

@@ -98,17 +98,12 @@ def build(settings: VaultSettings) -> VaultProcess:
         telemetry,
         settings.threads,
     )
-<<<<<<< HEAD
     presented = PresentedTickets(stores.tickets, clock, telemetry)
     issue = IssueAccessToken(
         stores.refreshes, stores.uses, presented, memory, refresher, clock, telemetry, _report_renewal
     )
-    work = BackgroundWork.of(settings, database, keyring, clock, stores, providers.guarded, telemetry)
-=======
-    issue = IssueAccessToken(stores.refreshes, stores.uses, memory, refresher, clock, telemetry, _report_renewal)
     siblings = CheckSiblings(stores.outbox, refresher, audit, clock)
     work = BackgroundWork.of(settings, database, keyring, clock, stores, providers.guarded, telemetry, siblings)
->>>>>>> servers
     vault = Vault(
         verifier=Verifier(issuer, settings.audience, clock=lambda: clock.now().timestamp()),
         policy=Policy(settings.browser_clients, settings.owner_clients, settings.mint_role),

@@ -43,12 +43,8 @@ TABLE: ProblemTable = {
     errors.ConsentPendingError: ProblemType(409, "consent_pending"),
     errors.GrantUnusableError: UNUSABLE,
     errors.ServiceNotAllowedError: ProblemType(403, "service_not_allowed"),
-<<<<<<< HEAD
     errors.InvalidScopeError: INVALID_SCOPE,
-=======
-    errors.InvalidScopeError: ProblemType(400, "invalid_scope"),
     errors.ScopeNotNarrowedError: ProblemType(409, "scope_not_narrowed"),
->>>>>>> servers
     errors.MinValidUnattainableError: ProblemType(422, "min_valid_unattainable"),
     errors.ProviderUnavailableError: problems.PROVIDER_UNAVAILABLE,
     errors.TicketRefusedError: TICKET_REFUSED,
@@ -57,7 +53,6 @@ TABLE: ProblemTable = {
     errors.TooManyTicketsError: ProblemType(409, "too_many_tickets"),
     errors.TicketMisplacedError: ProblemType(400, "ticket_misplaced"),
     errors.TicketNotAllowedError: ProblemType(403, "ticket_not_allowed"),
-    errors.ScopeNotNarrowedError: ProblemType(400, "scope_not_narrowed"),
     errors.RefusedTooOftenError: ProblemType(429, "refresh_budget_spent"),
     errors.CheckedTooOftenError: problems.RATE_LIMITED,
     errors.StorageUnavailableError: ProblemType(503, "audit_unavailable", retry_after=2.0),

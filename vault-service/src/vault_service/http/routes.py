@@ -18,10 +18,7 @@ from vault_service.application.errors import (
     InvalidScopeError,
     MinValidUnattainableError,
     ProviderUnavailableError,
-<<<<<<< HEAD
     RefusedTooOftenError,
-=======
->>>>>>> servers
     ScopeNotNarrowedError,
     ServiceNotAllowedError,
     StorageUnavailableError,
@@ -155,13 +152,9 @@ def _token_routes(api: Api, vault: Vault) -> None:
             GrantNotFoundError,
             *REFUSED,
             MinValidUnattainableError,
-<<<<<<< HEAD
             RefusedTooOftenError,
+            ScopeNotNarrowedError,
             TicketRefusedError,
-=======
-            ScopeNotNarrowedError,
->>>>>>> servers
-            ScopeNotNarrowedError,
         ),
     )
     def issue_access_token() -> Response:

@@ -17,6 +17,7 @@ from api import Api, command_line_token, service_token
 from faults.figures import Figures
 from keycloak_admin import ROTATION, KeycloakAdmin
 from person import Person
+from scheduling import StackScheduling, shares_fixtures
 from secrets_scan import leaks
 from stack import ARTIFACTS, Stack, eventually
 
@@ -29,13 +30,15 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[FIGURES] = Figures(long=os.environ.get("FAULTS") == "long")
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in this hook too
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """For `--dist loadgroup`: tests that share a fixture of their module stay together, all others go anywhere."""
-    for item in items:
-        definitions = getattr(item, "_fixtureinfo").name2fixturedefs.values()  # noqa: B009 - pytest shows it nowhere
-        if any(each[-1].scope == "module" for each in definitions):
-            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+    """What is one unit of work begins first, so that no worker has a long one left when the others are done."""
+    items.sort(key=lambda item: not shares_fixtures(item.nodeid.partition("::")[0]))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Tests that share a fixture of their module stay together, all others go anywhere."""
+    return StackScheduling(config, log)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

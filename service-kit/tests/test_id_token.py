@@ -41,6 +41,7 @@ def test_it_names_the_person(server: StubIssuer, issuer: Issuer, claims: dict[st
         {"aud": "task-ui"},
         {"exp": 1},
         {"sub": None},
+        {"sub": ""},
         {"iss": "http://evil.example"},
     ],
 )

@@ -17,9 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
+import requests
 from api import MANAGER, Api, command_line_token, service_token
 from person import Person
-from stack import ARTIFACTS, ROOT, Stack, free_port
+from stack import ARTIFACTS, ROOT, TIMEOUT, Stack, free_port
 
 from bench.callers import claims, offline_token
 from bench.load import Get
@@ -66,8 +67,8 @@ class Rig:
     flask_url: of the bare route on `gthread`; before: of another checkout, if one is measured too.
 
     parts: the first process of each part, by name; grants: ids of active grants; refresh_tokens: offline tokens of the
-    vault's client that are not in the vault, replaced when they are used; subject: their owner; lifetime: of an access
-    token, in seconds.
+    vault's client that are not in the vault, replaced when they are used; subject: their owner; ticket: for the first
+    grant; lifetime: of an access token, in seconds.
     """
 
     stack: Stack
@@ -78,6 +79,7 @@ class Rig:
     grants: Sequence[str]
     refresh_tokens: list[str]
     subject: str
+    ticket: str
     lifetime: int
 
     def flask(self) -> Get:
@@ -92,6 +94,10 @@ class Rig:
         """An access token of the first grant, for the task service on behalf of its owner."""
         url = f"{(servers or self.servers).vault_url}{MANAGER}/access-token?id={self.grants[0]}&subject={self.subject}"
         return Get(url, {"Authorization": f"Bearer {service_token(self.stack)}"})
+
+    def by_ticket(self) -> Get:
+        """The same with a ticket for that grant."""
+        return Get(f"{self.servers.vault_url}{MANAGER}/access-token", {"Authorization": f"Bearer {self.ticket}"})
 
     def refreshes(self) -> int:
         """The number of refreshes that the vault has recorded."""
@@ -125,6 +131,7 @@ def running(idp: str, shape: Shape) -> Iterator[Rig]:
             grants=grants,
             refresh_tokens=tokens,
             subject=str(token["sub"]),
+            ticket=_ticket(stack, servers, grants[0], str(token["sub"])),
             lifetime=int(token["exp"]) - int(token["iat"]),
         )
     finally:
@@ -132,6 +139,18 @@ def running(idp: str, shape: Shape) -> Iterator[Rig]:
             processes.stop(name)
         stack.command("clean")
         shutil.rmtree(state_dir, ignore_errors=True)
+
+
+def _ticket(stack: Stack, servers: Servers, grant: str, subject: str) -> str:
+    """A ticket whose uses are not limited, made by the task service."""
+    answer = requests.post(
+        f"{servers.vault_url}{MANAGER}/tickets",
+        json={"id": grant, "subject": subject, "name": "benchmark", "expiresIn": 86_400},
+        headers={"Authorization": f"Bearer {service_token(stack)}"},
+        timeout=TIMEOUT,
+    )
+    answer.raise_for_status()
+    return str(answer.json()["ticket"])
 
 
 def _grants(stack: Stack, number: int) -> list[str]:

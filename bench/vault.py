@@ -1,6 +1,7 @@
-"""The vault's figures P1 to P4, measured in turns, so that a busy moment affects all of them.
+"""The vault's figures P1 to P4 and P1e, measured in turns, so that a busy moment affects all of them.
 
-P1: a cached access token compared with a bare Flask route on gunicorn's own threads, at full speed. P2: a cached access
+P1: a cached access token compared with a bare Flask route on gunicorn's own threads, at full speed. P1e: the same token
+by a ticket, compared with the service's own. P2: a cached access
 token compared with a refresh at the authorization server each time. P3: what the vault adds to a refresh: to the
 latency of a lone caller, and to the throughput of several. P4: latency in an open loop, at half of the maximum rate.
 
@@ -59,7 +60,7 @@ class Figure:
 def measure(rig: Rig, tool: Tool, plan: Plan, say: Callable[[str], None]) -> list[Round]:
     """Measure all rounds. Raises BenchError if an answer was bad, or was not refreshed."""
     gets = [get for _, servers in _checkouts(rig, 0) for get in (rig.hello(servers), rig.access_token(servers))]
-    for get in (rig.flask(), *gets):
+    for get in (rig.flask(), rig.by_ticket(), *gets):
         tool(get, plan.connections, WARM_UP_SECONDS)
     server_seconds = WARM_UP_SECONDS if rig.stack.is_dev else JAVA_WARM_UP_SECONDS
     if not plan.is_quick:
@@ -95,6 +96,7 @@ def _round(rig: Rig, tool: Tool, plan: Plan, number: int) -> Round:
     for suffix, servers in checkouts:
         take(f"hello{suffix}", loaded(rig.hello(servers)))
         take(f"cached{suffix}", loaded(rig.access_token(servers)))
+    take("ticket", loaded(rig.by_ticket()))
     for suffix, servers in checkouts:
         take(f"cached open{suffix}", opened([rig.access_token(servers)] * OPEN_CONNECTIONS, taken["cached"].rate / 2))
     if plan.is_quick:
@@ -160,6 +162,7 @@ def figures(rounds: Sequence[Round], *, is_real: bool) -> list[Figure]:
     found = [
         _figure(rounds, "P1", "cached / bare Flask", "", ratio("cached", "flask"), least=0.38),
         _figure(rounds, "P1", "cached / bare Flask, same server", "", ratio("cached", "hello")),
+        _figure(rounds, "P1e", "cached by ticket / by the service's token", "x", ratio("ticket", "cached"), least=0.9),
     ]
     if f"cached{BEFORE}" in rounds[0]:
         found += [

@@ -453,7 +453,7 @@ def test_a_login_that_has_ended_is_told_so(line: CommandLine) -> None:
         (["--profile", "../x", "status"], 2, "there is no profile"),
         (["--vault", "ftp://x", "list"], 2, "no https:// address"),
         (["--vault", "http://127.0.0.1:9", "get", NOBODYS], 75, "vault_unavailable"),
-        (["ticket", "end", "no-such-ticket"], 5, "not_found"),
+        (["ticket", "end", "no-such-ticket"], 5, "ticket_not_found"),
     ],
 )
 def test_each_failure_has_its_status_and_says_why(line: CommandLine, words: list[str], status: int, said: str) -> None:
@@ -498,17 +498,6 @@ def test_programs_read_errors_as_json(line: CommandLine) -> None:
     assert told["advice"]
 
 
-def test_a_home_that_cannot_be_written_is_named(bare: CommandLine, alice_person: Person) -> None:
-    """A read-only home; here a file stands where the folder should be, which stops root too."""
-    blocked = bare.home / "blocked"
-    blocked.write_text("")
-    done = bare.run(
-        "configure", "--vault", "https://v", "--issuer", "https://i", environ={"XDG_CONFIG_HOME": str(blocked)}
-    )
-    assert done.returncode == 1
-    assert f"{blocked}/token-vault/config.toml cannot be written" in done.stderr
-
-
 def test_an_authorization_server_that_is_away_is_status_75(bare: CommandLine) -> None:
     """And one that is none is named."""
     assert bare.run("--issuer", "http://127.0.0.1:9", "login").returncode == 75
@@ -529,9 +518,26 @@ def test_what_is_no_ticket_is_not_sent(bare: CommandLine) -> None:
     assert "begins with tvt_" in done.stderr
     done = bare.run("get", environ={"TOKEN_VAULT_TICKET": "tvt_" + "A" * 70})
     assert done.returncode == 3
+    assert "ticket_mistyped" in done.stderr
     missing = bare.run("--ticket-file", str(bare.home / "none"), "get")
     assert missing.returncode == 3
     assert "gives no credentials" in missing.stderr
+
+
+def test_a_ticket_from_its_making_to_its_end(granted: tuple[CommandLine, str], bare: CommandLine, stack: Stack) -> None:
+    """Where it is used there is no login; the list shows it without its secret."""
+    line, token_id = granted
+    ticket = line.ok("ticket", "create", token_id, "--name", "cron on login3", "--max-uses", "2").strip()
+    nowhere = bare.run("get", environ={"TOKEN_VAULT_TICKET": ticket, "HOME": "/nonexistent"})
+    assert nowhere.returncode == 0, nowhere.stderr
+    assert whose(stack, nowhere.stdout.strip()) == "alice"
+    (listed,) = json.loads(line.ok("ticket", "list", token_id, "--json"))
+    assert (listed["name"], listed["uses"], listed["max_uses"]) == ("cron on login3", 1, 2)
+    assert ticket not in line.ok("ticket", "list", token_id)
+    line.ok("ticket", "extend", listed["ticket_id"], "--expires-in", "60")
+    line.ok("ticket", "end", listed["ticket_id"])
+    ended = bare.run("get", environ={"TOKEN_VAULT_TICKET": ticket})
+    assert (ended.returncode, "ticket_ended" in ended.stderr) == (3, True)
 
 
 # at a terminal

@@ -1,10 +1,12 @@
 /** Puts the parts together. The only place that knows all of them. */
+import { computed, type ReadonlySignal } from "@preact/signals";
 import { createContext } from "preact";
 import { useContext } from "preact/hooks";
 
 import { GrantActions } from "./access/actions";
 import { AuditTrails } from "./access/audit";
 import { GrantStore } from "./access/store";
+import { accessOf, type Access } from "./access/view";
 import { Api } from "./api/client";
 import { Http } from "./api/http";
 import { Auth } from "./auth";
@@ -18,6 +20,7 @@ import { Rows } from "./rows";
 import { Status } from "./status";
 import { TaskActions } from "./tasks/actions";
 import { TaskStore } from "./tasks/store";
+import { minute } from "./tick";
 import { Toasts } from "./toasts";
 import { Troubles } from "./troubles";
 import { Work } from "./work";
@@ -28,6 +31,8 @@ export interface App {
   clock: ServerClock;
   store: TaskStore;
   grants: GrantStore;
+  /** The grants with the tasks that use them. */
+  granted: ReadonlySignal<readonly Access[]>;
   trails: AuditTrails;
   consents: Consents;
   actions: TaskActions;
@@ -57,6 +62,7 @@ export function createApp(config: Config, browser: Browser, clock: ServerClock):
   const work = new Work(troubles, browser);
   const store = new TaskStore(api, status);
   const grants = new GrantStore(api);
+  const granted = computed(() => accessOf(grants.rows.value ?? [], store.rows.value ?? [], minute.value));
   const trails = new AuditTrails(api);
   const consents = new Consents(api, auth, store, grants, rows, work, troubles, toasts, status, browser);
   const actions = new TaskActions(api, store, consents, rows, work, troubles, toasts, status);
@@ -64,7 +70,7 @@ export function createApp(config: Config, browser: Browser, clock: ServerClock):
   const preferences = new Preferences(browser.sharedStorage);
   const drafts = new Drafts(browser.tabStorage);
   return {
-    auth, browser, clock, store, grants, trails, consents, actions, access, rows, work, troubles, toasts, status, preferences, drafts,
+    auth, browser, clock, store, grants, granted, trails, consents, actions, access, rows, work, troubles, toasts, status, preferences, drafts,
   };
 }
 

@@ -123,7 +123,9 @@ def test_a_kept_connection_is_ended_cleanly(tmp_path: Path) -> None:
     with served(tmp_path, APPLICATION, workers=1) as service, service.connect() as used, service.connect() as idle:
         for connection in (used, idle):
             connection.sendall(PROCESS)
-            assert connection.recv(65536).startswith(b"HTTP/1.1 200 ")
+            with connection.makefile("rb") as answer:
+                assert b"".join(iter(answer.readline, b"\r\n")).startswith(b"HTTP/1.1 200 ")
+                assert b"}" in iter(lambda: answer.read(1), b"")
         service.process.send_signal(signal.SIGTERM)
         eventually(lambda: not listens(service.port))
         used.sendall(PROCESS)

@@ -42,7 +42,9 @@ def shared_url(migrated_tasks: None, new_database: Callable[[str, str], str]) ->
 def tasks_url(shared_url: str) -> str:
     """That database, emptied."""
     with psycopg.connect(shared_url.replace("tasks:test@", "tasks_owner:test@"), autocommit=True) as connection:
-        connection.execute("truncate owners, tasks, runs, attempts, procrastinate_jobs, procrastinate_workers cascade")
+        connection.execute(
+            "truncate owners, list_versions, tasks, runs, attempts, procrastinate_jobs, procrastinate_workers cascade"
+        )
     return shared_url
 
 

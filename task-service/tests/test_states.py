@@ -1,5 +1,6 @@
 """The table of states and transitions, and that SQL, API and page follow it."""
 
+import json
 import re
 from collections.abc import Callable
 from enum import StrEnum
@@ -133,13 +134,18 @@ def test_exactly_the_waiting_runs_name_what_they_wait_for(
 
 
 def test_the_page_knows_the_same_states() -> None:
-    """Its generated type, its badges, its words, and from where a task can be executed."""
+    """Its generated type, its badges, its order, its words, and from where a task can be executed."""
     (listed,) = re.findall(r'TaskStatus: ((?:"\w+"(?: \| )?)+);', (PAGE / "api/generated/tasks.d.ts").read_text())
     assert set(re.findall(r'"(\w+)"', listed)) == set(TaskStatus)
-    everything = "\n".join(path.read_text() for path in PAGE.rglob("*.ts*") if ".test." not in path.name)
-    records = re.findall(r"Record<TaskStatus, \w+> = \{(.*?)\n\};", everything, re.DOTALL)
-    assert len(records) >= 2
-    for record in records:
-        assert set(re.findall(r"^  (\w+):", record, re.MULTILINE)) == set(TaskStatus)
-    (startable,) = re.findall(r"ReadonlySet<TaskStatus> = new Set\(\[(.*?)\]\)", everything)
+    view, query = ((PAGE / "tasks" / name).read_text() for name in ("view.ts", "query.ts"))
+    (badges,) = re.findall(r"Record<TaskStatus, [^=]+> = \{(.*?)\n\};", view, re.DOTALL)
+    assert set(re.findall(r"^  (\w+):", badges, re.MULTILINE)) == set(TaskStatus)
+    (startable,) = re.findall(r"ReadonlySet<TaskStatus> = new Set\(\[(.*?)\]\)", view)
     assert set(re.findall(r'"(\w+)"', startable)) == EXECUTABLE
+    (order,) = re.findall(r"STATUS_ORDER = \[(.*?)\]", query)
+    assert set(re.findall(r'"(\w+)"', order)) == set(TaskStatus)
+    for path in (PAGE / "texts").glob("*.json"):
+        texts = json.loads(path.read_text())
+        for family in ("status", "said"):
+            said = {key.removeprefix(f"{family}.") for key in texts if re.fullmatch(rf"{family}\.\w+", key)}
+            assert said >= set(TaskStatus), (path.name, family)

@@ -33,7 +33,9 @@ export function accessOf(grants: readonly Grant[], tasks: readonly Task[], now: 
   const users = new Map<string | undefined, Task[]>();
   for (const task of tasks) {
     const id = task.persistentTokenId;
-    users.set(id, [...(users.get(id) ?? []), task]);
+    const known = users.get(id);
+    if (known === undefined) users.set(id, [task]);
+    else known.push(task);
   }
   return grants.map((grant) => {
     const using = users.get(grant.persistentTokenId) ?? [];

@@ -1,18 +1,21 @@
 import { useEffect, useLayoutEffect, useState } from "preact/hooks";
-import { LocationProvider, Route, Router, useLocation } from "preact-iso";
+import { lazy, LocationProvider, Route, Router, useLocation } from "preact-iso";
 
 import { useApp } from "../app";
 import type { Session } from "../auth";
 import { connectRouter } from "../navigation";
 import { t } from "../texts";
-import { AccessDetail } from "../access/AccessDetail";
-import { AccessPage } from "../access/AccessPage";
-import { TaskPage } from "../tasks/TaskPage";
 import { TasksPage } from "../tasks/TasksPage";
+import { Button } from "../ui/Button";
 import { Bar } from "./Bar";
 import { HealthStrip } from "./HealthStrip";
 import { KeysDialog, useKeys } from "./Keys";
 import { SessionDialog } from "./SessionDialog";
+
+// Fetched when somebody goes there: the list of tasks is what most people see first.
+const AccessPage = lazy(() => import("../access/AccessPage").then((part) => part.AccessPage, () => UnloadedPage));
+const AccessDetail = lazy(() => import("../access/AccessDetail").then((part) => part.AccessDetail, () => UnloadedPage));
+const TaskPage = lazy(() => import("../tasks/TaskPage").then((part) => part.TaskPage, () => UnloadedPage));
 
 export type PersonSession = Extract<Session, { kind: "signedIn" | "ended" }>;
 
@@ -60,6 +63,18 @@ function Pages({ session }: { session: PersonSession }) {
 /** On a new page the focus is at its title, so that reading goes on from there. */
 function focusTitle(): void {
   document.getElementById("page-title")?.focus({ preventScroll: true });
+}
+
+function UnloadedPage() {
+  return (
+    <main class="page" id="main">
+      <div class="sheet empty" role="alert">
+        <h1 id="page-title" tabIndex={-1}>{t("unloaded.title")}</h1>
+        <p>{t("unloaded.text")}</p>
+        <Button look="primary" onClick={() => location.reload()}>{t("unloaded.reload")}</Button>
+      </div>
+    </main>
+  );
 }
 
 function UnknownPage() {

@@ -1,4 +1,3 @@
-import { useComputed } from "@preact/signals";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { useLocation } from "preact-iso";
 
@@ -8,7 +7,7 @@ import { HowItWorks } from "../shell/HowItWorks";
 import { t } from "../texts";
 import { Button } from "../ui/Button";
 import { Inbox, Plus } from "../ui/icons";
-import { TroubleBox } from "../ui/TroubleBox";
+import { OtherTroubles } from "../ui/OtherTroubles";
 import { CreateTask } from "./CreateTask";
 import { DeleteDialog } from "./DeleteDialog";
 import { addressOf, readQuery, select, type TaskQuery } from "./query";
@@ -98,18 +97,6 @@ function useIntroduced(tasks: readonly Task[] | undefined): void {
   useEffect(() => {
     if (done && !preferences.introduced.value) preferences.setIntroduced();
   }, [done]);
-}
-
-/** Errors whose row is gone, or never was. */
-export function OtherTroubles() {
-  const { troubles } = useApp();
-  const shown = useComputed(() => troubles.others.value).value;
-  if (shown.length === 0) return null;
-  return (
-    <div class="troubles">
-      {shown.map((trouble) => <TroubleBox key={trouble.id} trouble={trouble} onDismiss={() => troubles.dismiss(trouble.id)} />)}
-    </div>
-  );
 }
 
 function Skeletons() {

@@ -144,6 +144,16 @@ def test_a_profile_is_kept_and_used(command: Command, tmp_path: Path):
     assert command("status").returncode == 2
 
 
+def test_a_home_that_cannot_be_written_is_named(command: Command, tmp_path: Path):
+    """A file stands where the folder should be, which stops root too."""
+    (tmp_path / "blocked").write_text("")
+    blocked = str(tmp_path / "blocked")
+    done = command("configure", "--vault", "https://v", "--issuer", "https://i", XDG_CONFIG_HOME=blocked)
+    assert done.returncode == 1
+    assert f"{blocked}/token-vault/config.toml cannot be written" in done.stderr
+    assert command("list", XDG_STATE_HOME=blocked).returncode == 3
+
+
 def test_the_answer_goes_into_a_pipe_that_closes(answers: Answers, command: Command):
     answers.says(ACCESS, 200, token())
     done = command("run", ID, "--", "sh", "-c", f"{sys.executable} -m token_vault get {ID} | true; exit 0")

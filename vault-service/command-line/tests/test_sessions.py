@@ -147,6 +147,14 @@ def test_a_server_that_calls_itself_something_else_is_not_believed(server):
         AuthorizationServer(Profile("x", issuer=server.url)).endpoint("token_endpoint")
 
 
+@pytest.mark.parametrize("answer", [(404, b"<html>"), (404, {"code": "not_found"}), (200, [])], ids=str)
+def test_what_is_no_authorization_server_is_asked_about(server, answer):
+    server.queues["/.well-known/openid-configuration"] = [(*answer, {})]
+    with pytest.raises(CommandError, match="is that the issuer") as refused:
+        AuthorizationServer(Profile("x", issuer=server.url)).endpoint("token_endpoint")
+    assert refused.value.status == 1
+
+
 def test_a_server_without_a_device_endpoint_says_so(server, profile):
     server.queues["/.well-known/openid-configuration"] = [(200, {"issuer": server.url}, {})]
     with pytest.raises(CommandError, match="has no device_authorization_endpoint"):

@@ -124,6 +124,24 @@ class VaultSettings:
         "Client ids of services that may use a grant whose owner has named none.",
         default="task-service",
     )
+    ticket_max_life: int = setting(
+        "VAULT_TICKET_MAX_LIFE",
+        whole(60, 31_622_400),
+        "Seconds from now to the latest end of a ticket.",
+        default="2592000",
+    )
+    tickets_per_grant: int = setting(
+        "VAULT_TICKETS_PER_GRANT",
+        whole(1, 100_000),
+        "How many tickets of one grant may be usable at the same time.",
+        default="1000",
+    )
+    refused_budget: int = setting(
+        "VAULT_REFUSED_REFRESHES",
+        whole(0, 3600),
+        "How many refreshes of one grant callers may force in an hour by reporting a refused access token.",
+        default="12",
+    )
     grant_days: int = setting(
         "VAULT_GRANT_DAYS", whole(1, 36500), "Days for which you can still read a grant that has ended.", default="90"
     )

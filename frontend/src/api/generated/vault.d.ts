@@ -56,7 +56,8 @@ export interface paths {
         /**
          * Get an access token
          * @description Returns a fresh access token for a persistent token id. The caller is a service with a token of its own and the
-         *     role to mint, which names the owner in `subject`; or the owner, through a client that is allowed to.
+         *     role to mint, which names the owner in `subject`; or the owner, through a client that is allowed to; or whoever
+         *     holds a ticket and sends it as the bearer token.
          */
         get: operations["issue_access_token"];
         put?: never;
@@ -158,7 +159,8 @@ export interface paths {
         };
         /**
          * Get one of the caller's offline tokens
-         * @description Another person's token is not found.
+         * @description Another person's token is not found. With `wait` the answer about a `pending` token is held back until its owner
+         *     has answered, but no longer than 25 seconds, and not at all while too many callers wait.
          */
         get: operations["get_token"];
         put?: never;
@@ -194,6 +196,127 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/auth/manager/tickets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make a ticket
+         * @description A ticket is a bearer credential for one offline token, for a place that holds no other. The caller is a service
+         *     with the role to mint, which names the owner in `subject`; or the owner, through a client that is allowed to.
+         */
+        post: operations["create_ticket"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/manager/tokens/{token_id}/tickets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the usable tickets of an offline token
+         * @description The newest comes first. A ticket that has ended is not listed; the audit tells of it.
+         */
+        get: operations["list_tickets"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/manager/tickets/{ticket_id}/extend": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Extend a ticket
+         * @description For its maker and the owner. A ticket that has ended stays so.
+         */
+        post: operations["extend_ticket"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/manager/tickets/{ticket_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * End a ticket
+         * @description For its maker and the owner. Idempotent.
+         */
+        delete: operations["end_ticket"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/manager/token": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Get an access token with a ticket, as an OAuth client
+         * @description The ticket is the refresh token of a public client; it stays the same. Errors are those of OAuth.
+         */
+        post: operations["refresh_by_ticket"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/manager/revoke": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * End a ticket that the caller holds (RFC 7009)
+         * @description The answer is the same when the token is not a ticket, or has ended before.
+         */
+        post: operations["revoke_ticket"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -208,7 +331,10 @@ export interface components {
         };
         /**
          * AuditLine
-         * @description An audit event. actor: the client id of who did it; outcome: `ok` or a problem code.
+         * @description An audit event.
+         *
+         *         actor: the client id of who did it, or `operator:` and a name; outcome: `ok` or a problem code; via, viaName: id and
+         *         name of the ticket that was used, made or ended; reason: an operator's.
          */
         AuditLine: {
             /** Format: date-time */
@@ -217,13 +343,19 @@ export interface components {
             actor: string;
             outcome: string;
             requestId: string;
+            /** @default null */
+            via?: string | null;
+            /** @default null */
+            viaName?: string | null;
+            /** @default null */
+            reason?: string | null;
         };
         /**
          * Event
          * @description Everything that can happen to a grant.
          * @enum {unknown}
          */
-        Event: "consent.denied" | "consent.failed" | "consent.granted" | "consent.requested" | "grant.checked" | "grant.expired" | "grant.failed" | "grant.refreshed" | "grant.revoked" | "revocation.sent" | "token.issued";
+        Event: "consent.denied" | "consent.failed" | "consent.granted" | "consent.requested" | "grant.checked" | "grant.expired" | "grant.failed" | "grant.refreshed" | "grant.revoked" | "revocation.sent" | "ticket.created" | "ticket.ended" | "ticket.extended" | "token.issued";
         /**
          * AuditQuery
          * @description before: the `next` of the previous page; limit: lines on a page.
@@ -233,6 +365,15 @@ export interface components {
             before?: number;
             /** @default 50 */
             limit?: number;
+        };
+        /**
+         * EndedTicket
+         * @description The ticket has ended: no replica gives an access token for it.
+         */
+        EndedTicket: {
+            status: string;
+            /** Format: uuid */
+            ticketId: string;
         };
         /**
          * ExportQuery
@@ -329,6 +470,14 @@ export interface components {
             subject: string;
         };
         /**
+         * GrantQuery
+         * @description wait: seconds for which the answer may be held back while the token is `pending`.
+         */
+        GrantQuery: {
+            /** @default 0 */
+            wait?: number;
+        };
+        /**
          * GrantsQuery
          * @description taskId: only tokens that were requested for this task.
          */
@@ -351,6 +500,30 @@ export interface components {
             persistentTokenId: string;
         };
         /**
+         * MadeTicket
+         * @description A ticket that was just made. ticket: its text, which is shown this once.
+         */
+        MadeTicket: {
+            /** Format: uuid */
+            ticketId: string;
+            /** Format: uuid */
+            persistentTokenId: string;
+            name: string;
+            maker: string;
+            madeByOwner: boolean;
+            /** Format: date-time */
+            createdAt: string;
+            /** Format: date-time */
+            expiresAt: string;
+            uses: number;
+            /** @default [] */
+            scopes?: string[];
+            maxUses?: number;
+            /** Format: date-time */
+            lastUsedAt?: string;
+            ticket: string;
+        };
+        /**
          * NewConsent
          * @description A consent to request. Every member is optional.
          *
@@ -369,6 +542,45 @@ export interface components {
             /** Format: date-time */
             notAfter?: string;
             maxUses?: number;
+        };
+        /**
+         * NewTicket
+         * @description A ticket to make.
+         *
+         *         id: a persistent token id; name: what the ticket is for, which people read; subject: the owner for whom a service
+         *         acts; scopes: a part of the token's, all without them; maxUses: how many access tokens it may give; expiresIn:
+         *         seconds, an hour without it.
+         */
+        NewTicket: {
+            id: string;
+            name: string;
+            /** @default null */
+            subject?: string | null;
+            /** @default [] */
+            scopes?: string[];
+            /** @default null */
+            maxUses?: number | null;
+            /** @default null */
+            expiresIn?: number | null;
+        };
+        /**
+         * OAuthError
+         * @description An error (RFC 6749 section 5.2). code: the vault's own code, as in problem documents, where there is one.
+         */
+        OAuthError: {
+            error: string;
+            error_description: string;
+            code?: string;
+        };
+        /**
+         * OAuthToken
+         * @description An access token (RFC 6749 section 5.1). expires_in: seconds; scope: separated by spaces.
+         */
+        OAuthToken: {
+            access_token: string;
+            token_type: string;
+            expires_in: number;
+            scope: string;
         };
         /**
          * PendingConsent
@@ -405,6 +617,18 @@ export interface components {
             detail: string;
         };
         /**
+         * Revocation
+         * @description The ticket has ended, or the token is none: RFC 7009 section 2.2 tells no difference.
+         */
+        Revocation: Record<string, never>;
+        /**
+         * RevocationForm
+         * @description RFC 7009 section 2.1. token: a ticket. Other parameters are ignored.
+         */
+        RevocationForm: {
+            token: string;
+        };
+        /**
          * Revoked
          * @description The offline token is revoked: no replica issues another access token for it.
          */
@@ -412,6 +636,47 @@ export interface components {
             status: string;
             /** Format: uuid */
             persistentTokenId: string;
+        };
+        /**
+         * TicketExtension
+         * @description expiresIn: seconds from now to the ticket's new end, an hour without it.
+         */
+        TicketExtension: {
+            /** @default null */
+            expiresIn?: number | null;
+        };
+        /**
+         * TicketList
+         * @description The usable tickets of an offline token, the newest first.
+         */
+        TicketList: {
+            tickets: components["schemas"]["TicketView"][];
+        };
+        /**
+         * TicketView
+         * @description A ticket without its secret.
+         *
+         *         scopes: absent when it has all of the token's; maker: the client that made it; madeByOwner: false when a service
+         *         made it; uses: access tokens given.
+         */
+        TicketView: {
+            /** Format: uuid */
+            ticketId: string;
+            /** Format: uuid */
+            persistentTokenId: string;
+            name: string;
+            maker: string;
+            madeByOwner: boolean;
+            /** Format: date-time */
+            createdAt: string;
+            /** Format: date-time */
+            expiresAt: string;
+            uses: number;
+            /** @default [] */
+            scopes?: string[];
+            maxUses?: number;
+            /** Format: date-time */
+            lastUsedAt?: string;
         };
         /**
          * TokenBatch
@@ -451,20 +716,35 @@ export interface components {
             subject: string;
         };
         /**
+         * TokenForm
+         * @description RFC 6749 section 6. refresh_token: a ticket. Other parameters are ignored.
+         */
+        TokenForm: {
+            grant_type: string;
+            /** @default null */
+            refresh_token?: string | null;
+            /** @default  */
+            scope?: string;
+        };
+        /**
          * TokenQuery
          * @description The query of `access-token`.
          *
-         *         id: the persistent token id; subject: the owner for whom a service acts; min_valid: seconds of life that the token
-         *         must have left; scope: narrows the granted scopes (RFC 6749 section 3.3).
+         *         id: the persistent token id, not needed with a ticket; subject: the owner for whom a service acts; min_valid:
+         *         seconds of life that the token must have left; scope: narrows the granted scopes (RFC 6749 section 3.3); refused:
+         *         the SHA-256, in lower-case hexadecimal, of an access token that an API has refused, which is not given again.
          */
         TokenQuery: {
-            id: string;
+            /** @default null */
+            id?: string | null;
             /** @default null */
             subject?: string | null;
             /** @default 0 */
             min_valid?: number;
             /** @default  */
             scope?: string;
+            /** @default null */
+            refused?: string | null;
         };
     };
     responses: never;
@@ -500,6 +780,7 @@ export interface operations {
             /**
              * @description - `malformed_json`: The body is not well-formed JSON in UTF-8.
              *     - `bad_request`: The request could not be understood.
+             *     - `ticket_misplaced`: A ticket is neither an id nor a part of an address. Send it as a bearer token; end this one if others saw it.
              */
             400: {
                 headers: {
@@ -508,7 +789,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "malformed_json" | "bad_request";
+                        code: "malformed_json" | "bad_request" | "ticket_misplaced";
                     };
                 };
             };
@@ -524,7 +805,10 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `forbidden`: The caller may not do this. */
+            /**
+             * @description - `ticket_not_allowed`: A ticket only gives access tokens. This call needs an access token of the owner or of a service.
+             *     - `forbidden`: The caller may not do this.
+             */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -532,7 +816,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "forbidden";
+                        code: "ticket_not_allowed" | "forbidden";
                     };
                 };
             };
@@ -630,6 +914,18 @@ export interface operations {
                 };
                 content?: never;
             };
+            /** @description - `ticket_misplaced`: A ticket is neither an id nor a part of an address. Send it as a bearer token; end this one if others saw it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "ticket_misplaced";
+                    };
+                };
+            };
             /** @description - `body_too_large`: The body is larger than this service accepts. */
             413: {
                 headers: {
@@ -682,11 +978,12 @@ export interface operations {
     };
     issue_access_token: {
         parameters: {
-            query: {
-                id: string;
+            query?: {
+                id?: string | null;
                 subject?: string | null;
                 min_valid?: number;
                 scope?: string;
+                refused?: string | null;
             };
             header?: never;
             path?: never;
@@ -703,7 +1000,11 @@ export interface operations {
                     "application/json": components["schemas"]["IssuedToken"];
                 };
             };
-            /** @description - `invalid_scope`: The owner has not granted one of the requested scopes. */
+            /**
+             * @description - `ticket_misplaced`: A ticket is neither an id nor a part of an address. Send it as a bearer token; end this one if others saw it.
+             *     - `invalid_scope`: The owner has not granted one of the requested scopes.
+             *     - `scope_not_narrowed`: The authorization server gives more scopes than the ticket allows.
+             */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -711,11 +1012,18 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "invalid_scope";
+                        code: "ticket_misplaced" | "invalid_scope" | "scope_not_narrowed";
                     };
                 };
             };
-            /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
+            /**
+             * @description - `unauthorized`: The bearer access token is missing or not accepted.
+             *     - `ticket_mistyped`: The ticket has a typing error, or a part of it is missing.
+             *     - `ticket_unknown`: There is no such ticket, or its time was over long ago.
+             *     - `ticket_expired`: The ticket's time is over.
+             *     - `ticket_used_up`: The ticket has given as many access tokens as it may.
+             *     - `ticket_ended`: The ticket was ended by its maker, its owner or its holder.
+             */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -723,11 +1031,14 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "unauthorized";
+                        code: "unauthorized" | "ticket_mistyped" | "ticket_unknown" | "ticket_expired" | "ticket_used_up" | "ticket_ended";
                     };
                 };
             };
-            /** @description - `service_not_allowed`: This client may not use this token. */
+            /**
+             * @description - `ticket_not_allowed`: A ticket only gives access tokens. This call needs an access token of the owner or of a service.
+             *     - `service_not_allowed`: This client may not use this token.
+             */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -735,7 +1046,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "service_not_allowed";
+                        code: "ticket_not_allowed" | "service_not_allowed";
                     };
                 };
             };
@@ -825,7 +1136,10 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `rate_limited`: There are too many requests. */
+            /**
+             * @description - `rate_limited`: There are too many requests.
+             *     - `refresh_budget_spent`: Too many access tokens of this grant were reported as refused. Wait, or find out why they are refused.
+             */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -833,7 +1147,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "rate_limited";
+                        code: "rate_limited" | "refresh_budget_spent";
                     };
                 };
             };
@@ -880,6 +1194,7 @@ export interface operations {
             /**
              * @description - `malformed_json`: The body is not well-formed JSON in UTF-8.
              *     - `bad_request`: The request could not be understood.
+             *     - `ticket_misplaced`: A ticket is neither an id nor a part of an address. Send it as a bearer token; end this one if others saw it.
              */
             400: {
                 headers: {
@@ -888,7 +1203,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "malformed_json" | "bad_request";
+                        code: "malformed_json" | "bad_request" | "ticket_misplaced";
                     };
                 };
             };
@@ -904,7 +1219,10 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `service_not_allowed`: This client may not use this token. */
+            /**
+             * @description - `ticket_not_allowed`: A ticket only gives access tokens. This call needs an access token of the owner or of a service.
+             *     - `service_not_allowed`: This client may not use this token.
+             */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -912,7 +1230,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "service_not_allowed";
+                        code: "ticket_not_allowed" | "service_not_allowed";
                     };
                 };
             };
@@ -1014,6 +1332,18 @@ export interface operations {
                     "application/json": components["schemas"]["GrantList"];
                 };
             };
+            /** @description - `ticket_misplaced`: A ticket is neither an id nor a part of an address. Send it as a bearer token; end this one if others saw it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "ticket_misplaced";
+                    };
+                };
+            };
             /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
             401: {
                 headers: {
@@ -1026,7 +1356,10 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `forbidden`: The caller may not do this. */
+            /**
+             * @description - `ticket_not_allowed`: A ticket only gives access tokens. This call needs an access token of the owner or of a service.
+             *     - `forbidden`: The caller may not do this.
+             */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1034,7 +1367,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "forbidden";
+                        code: "ticket_not_allowed" | "forbidden";
                     };
                 };
             };
@@ -1127,6 +1460,18 @@ export interface operations {
                     "application/json": components["schemas"]["AuditPage"];
                 };
             };
+            /** @description - `ticket_misplaced`: A ticket is neither an id nor a part of an address. Send it as a bearer token; end this one if others saw it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "ticket_misplaced";
+                    };
+                };
+            };
             /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
             401: {
                 headers: {
@@ -1139,7 +1484,10 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `forbidden`: The caller may not do this. */
+            /**
+             * @description - `ticket_not_allowed`: A ticket only gives access tokens. This call needs an access token of the owner or of a service.
+             *     - `forbidden`: The caller may not do this.
+             */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1147,7 +1495,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "forbidden";
+                        code: "ticket_not_allowed" | "forbidden";
                     };
                 };
             };
@@ -1255,6 +1603,18 @@ export interface operations {
                     "application/x-ndjson": string;
                 };
             };
+            /** @description - `ticket_misplaced`: A ticket is neither an id nor a part of an address. Send it as a bearer token; end this one if others saw it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "ticket_misplaced";
+                    };
+                };
+            };
             /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
             401: {
                 headers: {
@@ -1267,7 +1627,10 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `forbidden`: The caller may not do this. */
+            /**
+             * @description - `ticket_not_allowed`: A ticket only gives access tokens. This call needs an access token of the owner or of a service.
+             *     - `forbidden`: The caller may not do this.
+             */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1275,7 +1638,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "forbidden";
+                        code: "ticket_not_allowed" | "forbidden";
                     };
                 };
             };
@@ -1362,7 +1725,9 @@ export interface operations {
     };
     get_token: {
         parameters: {
-            query?: never;
+            query?: {
+                wait?: number;
+            };
             header?: never;
             path: {
                 token_id: string;
@@ -1380,6 +1745,18 @@ export interface operations {
                     "application/json": components["schemas"]["GrantView"];
                 };
             };
+            /** @description - `ticket_misplaced`: A ticket is neither an id nor a part of an address. Send it as a bearer token; end this one if others saw it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "ticket_misplaced";
+                    };
+                };
+            };
             /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
             401: {
                 headers: {
@@ -1392,7 +1769,10 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `forbidden`: The caller may not do this. */
+            /**
+             * @description - `ticket_not_allowed`: A ticket only gives access tokens. This call needs an access token of the owner or of a service.
+             *     - `forbidden`: The caller may not do this.
+             */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1400,7 +1780,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "forbidden";
+                        code: "ticket_not_allowed" | "forbidden";
                     };
                 };
             };
@@ -1440,6 +1820,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
                         code: "uri_too_long";
+                    };
+                };
+            };
+            /** @description - `invalid_input`: A part of the body or of the query is not valid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "invalid_input";
                     };
                 };
             };
@@ -1493,6 +1885,18 @@ export interface operations {
                     "application/json": components["schemas"]["Revoked"];
                 };
             };
+            /** @description - `ticket_misplaced`: A ticket is neither an id nor a part of an address. Send it as a bearer token; end this one if others saw it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "ticket_misplaced";
+                    };
+                };
+            };
             /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
             401: {
                 headers: {
@@ -1505,7 +1909,10 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `forbidden`: The caller may not do this. */
+            /**
+             * @description - `ticket_not_allowed`: A ticket only gives access tokens. This call needs an access token of the owner or of a service.
+             *     - `forbidden`: The caller may not do this.
+             */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1513,7 +1920,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "forbidden";
+                        code: "ticket_not_allowed" | "forbidden";
                     };
                 };
             };
@@ -1606,6 +2013,18 @@ export interface operations {
                     "application/json": components["schemas"]["GrantView"];
                 };
             };
+            /** @description - `ticket_misplaced`: A ticket is neither an id nor a part of an address. Send it as a bearer token; end this one if others saw it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "ticket_misplaced";
+                    };
+                };
+            };
             /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
             401: {
                 headers: {
@@ -1618,7 +2037,10 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `forbidden`: The caller may not do this. */
+            /**
+             * @description - `ticket_not_allowed`: A ticket only gives access tokens. This call needs an access token of the owner or of a service.
+             *     - `forbidden`: The caller may not do this.
+             */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1626,7 +2048,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "forbidden";
+                        code: "ticket_not_allowed" | "forbidden";
                     };
                 };
             };
@@ -1728,6 +2150,821 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
                         code: "service_unavailable" | "provider_unavailable" | "audit_unavailable";
+                    };
+                };
+            };
+        };
+    };
+    create_ticket: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewTicket"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MadeTicket"];
+                };
+            };
+            /**
+             * @description - `malformed_json`: The body is not well-formed JSON in UTF-8.
+             *     - `bad_request`: The request could not be understood.
+             *     - `ticket_misplaced`: A ticket is neither an id nor a part of an address. Send it as a bearer token; end this one if others saw it.
+             *     - `invalid_scope`: The owner has not granted one of the requested scopes.
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "malformed_json" | "bad_request" | "ticket_misplaced" | "invalid_scope";
+                    };
+                };
+            };
+            /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "unauthorized";
+                    };
+                };
+            };
+            /**
+             * @description - `ticket_not_allowed`: A ticket only gives access tokens. This call needs an access token of the owner or of a service.
+             *     - `service_not_allowed`: This client may not use this token.
+             */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "ticket_not_allowed" | "service_not_allowed";
+                    };
+                };
+            };
+            /** @description - `token_not_found`: There is no such token. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "token_not_found";
+                    };
+                };
+            };
+            /**
+             * @description - `consent_pending`: The owner has not granted consent yet.
+             *     - `consent_denied`: The owner has denied consent.
+             *     - `consent_expired`: The owner did not answer the consent request in time.
+             *     - `wrong_user`: The authorization server answered for another person than the owner.
+             *     - `provider_error`: The authorization server did not give a usable offline token.
+             *     - `reauthorization_required`: The authorization server requires a new consent.
+             *     - `too_many_tickets`: This token has as many tickets as it may have. End some, or wait until they expire.
+             */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "consent_pending" | "consent_denied" | "consent_expired" | "wrong_user" | "provider_error" | "reauthorization_required" | "too_many_tickets";
+                    };
+                };
+            };
+            /**
+             * @description - `token_revoked`: This token was revoked.
+             *     - `token_expired`: This token has expired or is used up.
+             */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "token_revoked" | "token_expired";
+                    };
+                };
+            };
+            /** @description - `body_too_large`: The body is larger than this service accepts. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "body_too_large";
+                    };
+                };
+            };
+            /** @description - `uri_too_long`: The address is longer than 8 KiB. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "uri_too_long";
+                    };
+                };
+            };
+            /** @description - `unsupported_media_type`: The body must be application/json. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "unsupported_media_type";
+                    };
+                };
+            };
+            /** @description - `invalid_input`: A part of the body or of the query is not valid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "invalid_input";
+                    };
+                };
+            };
+            /** @description - `rate_limited`: There are too many requests. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "rate_limited";
+                    };
+                };
+            };
+            /**
+             * @description - `service_unavailable`: The service does not answer now.
+             *     - `provider_unavailable`: The authorization server cannot be reached now.
+             *     - `audit_unavailable`: The vault's database cannot be reached now.
+             */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "service_unavailable" | "provider_unavailable" | "audit_unavailable";
+                    };
+                };
+            };
+        };
+    };
+    list_tickets: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                token_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TicketList"];
+                };
+            };
+            /** @description - `ticket_misplaced`: A ticket is neither an id nor a part of an address. Send it as a bearer token; end this one if others saw it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "ticket_misplaced";
+                    };
+                };
+            };
+            /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "unauthorized";
+                    };
+                };
+            };
+            /**
+             * @description - `ticket_not_allowed`: A ticket only gives access tokens. This call needs an access token of the owner or of a service.
+             *     - `forbidden`: The caller may not do this.
+             */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "ticket_not_allowed" | "forbidden";
+                    };
+                };
+            };
+            /**
+             * @description - `not_found`: There is nothing at this address.
+             *     - `token_not_found`: There is no such token.
+             */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "not_found" | "token_not_found";
+                    };
+                };
+            };
+            /** @description - `body_too_large`: The body is larger than this service accepts. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "body_too_large";
+                    };
+                };
+            };
+            /** @description - `uri_too_long`: The address is longer than 8 KiB. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "uri_too_long";
+                    };
+                };
+            };
+            /** @description - `rate_limited`: There are too many requests. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "rate_limited";
+                    };
+                };
+            };
+            /**
+             * @description - `service_unavailable`: The service does not answer now.
+             *     - `provider_unavailable`: The authorization server cannot be reached now.
+             *     - `audit_unavailable`: The vault's database cannot be reached now.
+             */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "service_unavailable" | "provider_unavailable" | "audit_unavailable";
+                    };
+                };
+            };
+        };
+    };
+    extend_ticket: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                ticket_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["TicketExtension"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TicketView"];
+                };
+            };
+            /**
+             * @description - `malformed_json`: The body is not well-formed JSON in UTF-8.
+             *     - `bad_request`: The request could not be understood.
+             *     - `ticket_misplaced`: A ticket is neither an id nor a part of an address. Send it as a bearer token; end this one if others saw it.
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "malformed_json" | "bad_request" | "ticket_misplaced";
+                    };
+                };
+            };
+            /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "unauthorized";
+                    };
+                };
+            };
+            /**
+             * @description - `ticket_not_allowed`: A ticket only gives access tokens. This call needs an access token of the owner or of a service.
+             *     - `service_not_allowed`: This client may not use this token.
+             */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "ticket_not_allowed" | "service_not_allowed";
+                    };
+                };
+            };
+            /**
+             * @description - `not_found`: There is nothing at this address.
+             *     - `ticket_not_found`: There is no such ticket.
+             *     - `token_not_found`: There is no such token.
+             */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "not_found" | "ticket_not_found" | "token_not_found";
+                    };
+                };
+            };
+            /**
+             * @description - `consent_pending`: The owner has not granted consent yet.
+             *     - `consent_denied`: The owner has denied consent.
+             *     - `consent_expired`: The owner did not answer the consent request in time.
+             *     - `wrong_user`: The authorization server answered for another person than the owner.
+             *     - `provider_error`: The authorization server did not give a usable offline token.
+             *     - `reauthorization_required`: The authorization server requires a new consent.
+             */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "consent_pending" | "consent_denied" | "consent_expired" | "wrong_user" | "provider_error" | "reauthorization_required";
+                    };
+                };
+            };
+            /**
+             * @description - `ticket_expired`: The ticket's time is over.
+             *     - `ticket_used_up`: The ticket has given as many access tokens as it may.
+             *     - `ticket_ended`: The ticket was ended by its maker, its owner or its holder.
+             *     - `token_revoked`: This token was revoked.
+             *     - `token_expired`: This token has expired or is used up.
+             */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "ticket_expired" | "ticket_used_up" | "ticket_ended" | "token_revoked" | "token_expired";
+                    };
+                };
+            };
+            /** @description - `body_too_large`: The body is larger than this service accepts. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "body_too_large";
+                    };
+                };
+            };
+            /** @description - `uri_too_long`: The address is longer than 8 KiB. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "uri_too_long";
+                    };
+                };
+            };
+            /** @description - `unsupported_media_type`: The body must be application/json. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "unsupported_media_type";
+                    };
+                };
+            };
+            /** @description - `invalid_input`: A part of the body or of the query is not valid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "invalid_input";
+                    };
+                };
+            };
+            /** @description - `rate_limited`: There are too many requests. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "rate_limited";
+                    };
+                };
+            };
+            /**
+             * @description - `service_unavailable`: The service does not answer now.
+             *     - `provider_unavailable`: The authorization server cannot be reached now.
+             *     - `audit_unavailable`: The vault's database cannot be reached now.
+             */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "service_unavailable" | "provider_unavailable" | "audit_unavailable";
+                    };
+                };
+            };
+        };
+    };
+    end_ticket: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                ticket_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EndedTicket"];
+                };
+            };
+            /** @description - `ticket_misplaced`: A ticket is neither an id nor a part of an address. Send it as a bearer token; end this one if others saw it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "ticket_misplaced";
+                    };
+                };
+            };
+            /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "unauthorized";
+                    };
+                };
+            };
+            /** @description - `ticket_not_allowed`: A ticket only gives access tokens. This call needs an access token of the owner or of a service. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "ticket_not_allowed";
+                    };
+                };
+            };
+            /**
+             * @description - `not_found`: There is nothing at this address.
+             *     - `ticket_not_found`: There is no such ticket.
+             */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "not_found" | "ticket_not_found";
+                    };
+                };
+            };
+            /** @description - `body_too_large`: The body is larger than this service accepts. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "body_too_large";
+                    };
+                };
+            };
+            /** @description - `uri_too_long`: The address is longer than 8 KiB. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "uri_too_long";
+                    };
+                };
+            };
+            /** @description - `rate_limited`: There are too many requests. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "rate_limited";
+                    };
+                };
+            };
+            /**
+             * @description - `service_unavailable`: The service does not answer now.
+             *     - `provider_unavailable`: The authorization server cannot be reached now.
+             *     - `audit_unavailable`: The vault's database cannot be reached now.
+             */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "service_unavailable" | "provider_unavailable" | "audit_unavailable";
+                    };
+                };
+            };
+        };
+    };
+    refresh_by_ticket: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/x-www-form-urlencoded": components["schemas"]["TokenForm"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OAuthToken"];
+                };
+            };
+            /** @description - `ticket_misplaced`: A ticket is neither an id nor a part of an address. Send it as a bearer token; end this one if others saw it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OAuthError"];
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "ticket_misplaced";
+                    };
+                };
+            };
+            /** @description - `body_too_large`: The body is larger than this service accepts. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "body_too_large";
+                    };
+                };
+            };
+            /** @description - `uri_too_long`: The address is longer than 8 KiB. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "uri_too_long";
+                    };
+                };
+            };
+            /** @description - `rate_limited`: There are too many requests. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OAuthError"];
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "rate_limited";
+                    };
+                };
+            };
+            /** @description - `service_unavailable`: The service does not answer now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OAuthError"];
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "service_unavailable";
+                    };
+                };
+            };
+        };
+    };
+    revoke_ticket: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/x-www-form-urlencoded": components["schemas"]["RevocationForm"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Revocation"];
+                };
+            };
+            /** @description - `ticket_misplaced`: A ticket is neither an id nor a part of an address. Send it as a bearer token; end this one if others saw it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OAuthError"];
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "ticket_misplaced";
+                    };
+                };
+            };
+            /** @description - `body_too_large`: The body is larger than this service accepts. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "body_too_large";
+                    };
+                };
+            };
+            /** @description - `uri_too_long`: The address is longer than 8 KiB. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "uri_too_long";
+                    };
+                };
+            };
+            /** @description - `rate_limited`: There are too many requests. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "rate_limited";
+                    };
+                };
+            };
+            /** @description - `service_unavailable`: The service does not answer now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OAuthError"];
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "service_unavailable";
                     };
                 };
             };

@@ -19,6 +19,7 @@ from service_kit.process import logs
 log = logs.get(__name__)
 
 CONTENT_TYPE = "application/problem+json"
+REALM = 'Bearer realm="offline-token-vault"'
 
 
 class Fault(msgspec.Struct, frozen=True, rename="camel"):
@@ -45,13 +46,15 @@ class ProblemType:
     """A kind of problem, told apart by its code.
 
     status: HTTP status; code: stable word; detail: the sentence for people when the error has none of its own;
-    retry_after: seconds for `Retry-After` when the error does not say.
+    retry_after: seconds for `Retry-After` when the error does not say; challenge: the parameters of `WWW-Authenticate`
+    (RFC 6750 section 3) beside the realm, for a 401.
     """
 
     status: int
     code: str
     detail: str = ""
     retry_after: float | None = None
+    challenge: str = ""
 
     def problem(
         self,
@@ -63,7 +66,8 @@ class ProblemType:
         """A problem of this type. retry_after: seconds; rounded up, at least one."""
         seconds = self.retry_after if retry_after is None else retry_after
         wait = {} if seconds is None else {"Retry-After": str(max(ceil(seconds), 1))}
-        return Problem(self, detail or self.detail, {**wait, **(headers or {})}, errors)
+        asks = {"WWW-Authenticate": f"{REALM}, {self.challenge}"} if self.challenge else {}
+        return Problem(self, detail or self.detail, {**wait, **asks, **(headers or {})}, errors)
 
 
 @dataclass(eq=False)

@@ -164,16 +164,39 @@ $$;
 create trigger attempts_name_their_run before insert on attempts
     for each row when (new.run is null) execute function attempts_name_their_run();
 
--- The list's version: see `list_version` in adapters/postgres/tasks.sql. Progress and the begin of a run leave it alone.
+-- The version of an owner's list is the sum of its rows here. Connections that work for the same owner at once count in
+-- different rows, so none waits for another's commit. Progress and the begin of a run are not counted: see
+-- `list_version` in adapters/postgres/tasks.sql. Old code reads `owners.version`, which no longer grows with `last_run`.
+create table list_versions (
+    issuer  text not null,
+    subject text not null,
+    slot    smallint not null,
+    version bigint not null,
+    primary key (issuer, subject, slot)
+) with (fillfactor = 50);
+grant select, insert, update, delete on list_versions to tasks;
+
+create function bump_list_version() returns trigger language plpgsql as $$
+begin
+    insert into list_versions (issuer, subject, slot, version)
+    values (coalesce(new.issuer, old.issuer), coalesce(new.subject, old.subject), pg_backend_pid() % 16, 1)
+    on conflict (issuer, subject, slot) do update set version = list_versions.version + 1;
+    return null;
+end
+$$;
+create trigger tasks_bump_version
+    after insert or delete or update of name, description, kind, parameters, persistent_token_id, token_status on tasks
+    for each row execute function bump_list_version();
+create trigger runs_begin_version after insert on runs
+    for each row execute function bump_list_version();
+create trigger runs_change_version after update of status, wait_reason on runs
+    for each row when (new.status <> 'running') execute function bump_list_version();
+
 drop trigger tasks_change_version on tasks;
 create trigger tasks_change_version
-    after insert or delete or update of name, description, kind, parameters, persistent_token_id, token_status, status,
-        progress, result, error, started_at, completed_at on tasks
+    after insert or delete or update of name, description, persistent_token_id, token_status, status, progress, result,
+        error, started_at, completed_at on tasks
     for each row execute function bump_owner_version();
-create trigger runs_begin_version after insert on runs
-    for each row execute function bump_owner_version();
-create trigger runs_change_version after update of status, wait_reason on runs
-    for each row when (new.status <> 'running') execute function bump_owner_version();
 
 -- A job that the engine gives up or removes leaves its run without one, so that the sweep need not look for it.
 create function runs_lose_their_job() returns trigger language plpgsql as $$

@@ -21,10 +21,17 @@ alter table attempts
     alter column run set not null,
     add foreign key (task_id, run) references runs on delete cascade;
 
--- A task's definition is seen by its owner; the number of its latest run is seen through `runs`.
-create trigger tasks_change_version
-    after insert or delete or update of name, description, kind, parameters, persistent_token_id, token_status on tasks
-    for each row execute function bump_owner_version();
+-- `owners` keeps the time of the last status check; the list's version is in `list_versions`.
+drop function bump_owner_version;
+alter table owners drop column version;
+create function add_owner() returns trigger language plpgsql as $$
+begin
+    insert into owners (issuer, subject) values (new.issuer, new.subject) on conflict do nothing;
+    return null;
+end
+$$;
+create trigger tasks_add_owner after insert on tasks
+    for each row execute function add_owner();
 
 -- Old workers swept by jobs of their own; the last one is left when they have gone.
 delete from procrastinate_jobs where queue_name = 'maintenance';

@@ -162,7 +162,16 @@ def consent(body: Members) -> ConsentRequest:
 def audit_page(body: Members) -> AuditPage:
     """A page of a grant's audit."""
     lines = tuple(
-        AuditLine(moment(line["at"]), line["event"], line["actor"], line["outcome"], line["requestId"])
+        AuditLine(
+            moment(line["at"]),
+            line["event"],
+            line["actor"],
+            line["outcome"],
+            line["requestId"],
+            line.get("via"),
+            line.get("viaName"),
+            line.get("reason"),
+        )
         for line in body["lines"]
     )
     return AuditPage(lines, body.get("next"))
@@ -177,6 +186,8 @@ def ticket(body: Members) -> TicketInfo:
         expires_at=moment(body["expiresAt"]),
         max_uses=body.get("maxUses"),
         uses=body.get("uses"),
+        maker=str(body.get("maker", "")),
+        last_used_at=_moment_or_none(body, "lastUsedAt"),
     )
 
 

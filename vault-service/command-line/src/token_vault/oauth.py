@@ -141,10 +141,11 @@ class AuthorizationServer:
             body = None
         if answer.status_code in {429, 500, 502, 503, 504}:
             raise CommandError(LATER, f"the authorization server is unavailable (status {answer.status_code})")
-        if not isinstance(body, dict):
-            raise CommandError(FAILED, f"{url} answers {answer.status_code} without a JSON object: is that the issuer?")
-        if answer.status_code != requests.codes.ok:
-            raise OAuthError(str(body.get("error", answer.status_code)), str(body.get("error_description", "")))
+        if isinstance(body, dict) and "error" in body:
+            raise OAuthError(str(body["error"]), str(body.get("error_description", "")))
+        if not isinstance(body, dict) or answer.status_code != requests.codes.ok:
+            what = f"{url} answers {answer.status_code}, not as an authorization server does: is that the issuer?"
+            raise CommandError(FAILED, what)
         return body
 
     def _send(self, method: str, url: str, **content: Any) -> requests.Response:

@@ -61,7 +61,7 @@ class Session:
         """The login, if there is one of this profile's issuer and client."""
         try:
             login = Login(**json.loads(self.path.read_text(encoding="utf-8")))
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         except (OSError, ValueError, TypeError) as error:
             raise CommandError(LOG_IN, f"{self.path} cannot be read: {error}", "token-vault login") from None

@@ -17,6 +17,7 @@ A lock that is lost during the request does no harm: the compare-and-set lets on
 answered `invalid_grant` reads the grant again before it believes that the grant has ended.
 """
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from contextvars import copy_context
@@ -65,18 +66,37 @@ PROMPT_INTENT = 1.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenRequest:
-    """A request for an access token. scopes: empty for all; min_valid: seconds that it must still live."""
+    """A request for an access token.
+
+    scopes: empty for all; min_valid: seconds that it must still live; refused: SHA-256 of a token that an API has
+    refused, which is not given again.
+    """
 
     grant_id: UUID
     requester: Requester
     scopes: frozenset[str]
     min_valid: float
     request_id: str
+    refused: bytes | None = None
 
     @property
     def key(self) -> tuple[UUID, frozenset[str]]:
         """Requests with the same key can share a token."""
         return self.grant_id, self.scopes
+
+    @property
+    def flight_key(self) -> tuple[UUID, frozenset[str], bytes | None]:
+        """Requests with the same key can share a refresh."""
+        return self.grant_id, self.scopes, self.refused
+
+    def refuses(self, token: AccessToken) -> bool:
+        """True for the token that an API has refused."""
+        return self.refused is not None and hashlib.sha256(token.value.encode()).digest() == self.refused
+
+    def excess_of(self, token: AccessToken) -> frozenset[str]:
+        """Scopes of a token that its request does not allow. Only a ticket's scopes limit what a server gives."""
+        is_limited = self.requester.via is not None and self.scopes
+        return token.scopes - self.scopes if is_limited else frozenset()
 
 
 class _ChangedError(Exception):
@@ -152,13 +172,13 @@ class Refresher:
 
     def is_refreshing(self, request: TokenRequest) -> bool:
         """True while this process is refreshing for the request's key, or is about to."""
-        return self._flights.is_running(request.key) or request.key in self._renewals
+        return self._flights.is_running(request.flight_key) or request.key in self._renewals
 
     def _fly(self, request: TokenRequest, grant: StoredGrant) -> AccessToken:
         bulkhead = self._bulkhead(grant.provider)
         bulkhead.admit()
         obtain = partial(self._obtain_alone, request, grant)
-        return bulkhead.wait(self._flights.join(request.key, obtain, bulkhead.executor))
+        return bulkhead.wait(self._flights.join(request.flight_key, obtain, bulkhead.executor))
 
     def _bulkhead(self, provider: str) -> Bulkhead:
         bulkhead = self._bulkheads.get(provider)
@@ -170,7 +190,7 @@ class Refresher:
         try:
             with self._locks.try_hold(request.grant_id) as held:
                 obtain = partial(self._obtain_locked, request, seen)
-                flight = self._flights.lead(request.key, obtain) if held else None
+                flight = self._flights.lead(request.flight_key, obtain) if held else None
             if flight is not None:
                 flight.result()
         except Exception as error:  # noqa: BLE001 - no caller waits for this thread, so the error is reported
@@ -193,6 +213,8 @@ class Refresher:
         found = self._fitting(request)
         if found is not None:
             return found
+        if self._is_current_refused(request):
+            self._grants.claim_forced(request.grant_id)
         if seen.intent_age is None:
             with suppress(_ChangedError):
                 return self._refresh_as_read(request, seen, tell)
@@ -203,11 +225,20 @@ class Refresher:
         own, *_ = self._caches
         for cache in self._caches:
             token = cache.get(request.grant_id, request.scopes)
-            if token is not None and self._left(token) >= max(request.min_valid, token.lifetime / 2):
+            if token is None or request.refuses(token):
+                continue
+            if self._left(token) >= max(request.min_valid, token.lifetime / 2):
                 if cache is not own:
                     own.put(request.grant_id, request.scopes, token)
                 return token
         return None
+
+    def _is_current_refused(self, request: TokenRequest) -> bool:
+        """True when a cached token would do if an API had not refused it."""
+        if request.refused is None:
+            return False
+        cached = [cache.get(*request.key) for cache in self._caches]
+        return any(token is not None and request.refuses(token) for token in cached)
 
     def _left(self, token: AccessToken) -> float:
         return token.expires_at - self._clock.now().timestamp()
@@ -291,8 +322,8 @@ class Refresher:
         expires_at = entry.at.timestamp() + answer.expires_in
         scopes = (request.scopes or grant.scopes) if answer.scopes is None else answer.scopes
         token = AccessToken(answer.access_token, expires_at, answer.expires_in, scopes)
-        if not self._terms[grant.provider].is_narrow(request.scopes, scopes):
-            raise ScopeNotNarrowedError
+        if excess := self._terms[grant.provider].excess(request.scopes, scopes):
+            raise ScopeNotNarrowedError(excess)
         own, *shared = self._caches
         own.put(request.grant_id, request.scopes, token)
         tell(token)

@@ -27,6 +27,7 @@ from vault_service.application.errors import StorageUnavailableError
 from vault_service.application.issue import BATCH_THREADS, IssueAccessToken, IssueMany
 from vault_service.application.manage import ManageGrants
 from vault_service.application.refresh import Refresher
+from vault_service.application.tickets import ManageTickets, PresentedTickets
 from vault_service.bootstrap.background import BackgroundWork
 from vault_service.bootstrap.grants import GrantStores
 from vault_service.bootstrap.providers import ProviderSet, login_issuer
@@ -34,6 +35,7 @@ from vault_service.config import VaultSettings
 from vault_service.http.callback import CALLBACK_PATH
 from vault_service.http.callers import Policy
 from vault_service.http.vault import Vault
+from vault_service.http.waiting import Waiters
 
 HOUSEKEEPING_CONNECTIONS = 3
 
@@ -96,7 +98,10 @@ def build(settings: VaultSettings) -> VaultProcess:
         telemetry,
         settings.threads,
     )
-    issue = IssueAccessToken(stores.refreshes, stores.uses, memory, refresher, clock, telemetry, _report_renewal)
+    presented = PresentedTickets(stores.tickets, clock, telemetry)
+    issue = IssueAccessToken(
+        stores.refreshes, stores.uses, presented, memory, refresher, clock, telemetry, _report_renewal
+    )
     siblings = CheckSiblings(stores.outbox, refresher, audit, clock)
     work = BackgroundWork.of(settings, database, keyring, clock, stores, providers.guarded, telemetry, siblings)
     vault = Vault(
@@ -106,10 +111,17 @@ def build(settings: VaultSettings) -> VaultProcess:
         issue=issue,
         issue_many=IssueMany(issue),
         manage=ManageGrants(stores.owned, stores.refreshes, audit, refresher, clock, work.housekeeping.wake),
+        presented=presented,
+        tickets=ManageTickets(
+            stores.tickets, stores.refreshes, stores.owned, clock, telemetry, settings.tickets_per_grant
+        ),
+        ticket_max_life=settings.ticket_max_life,
+        waiters=Waiters(max(settings.threads // 4, 1)),
         now=clock.now,
         providers=providers.terms,
         default_provider=settings.providers.default,
         default_services=settings.default_services,
+        public_url=settings.public_url,
         is_https=settings.public_url.startswith("https:"),
         needed={
             "database": database.ping,

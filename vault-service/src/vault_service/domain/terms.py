@@ -73,6 +73,6 @@ class Terms:
         is_offline = token_type is TokenType.OFFLINE and self.offline_scope is not None
         return scopes | {self.offline_scope} if is_offline and self.offline_scope else scopes
 
-    def is_narrow(self, requested: frozenset[str], told: frozenset[str]) -> bool:
-        """True when a token with the told scopes may be given for the requested ones. Nothing requested means all."""
-        return not requested or told <= requested | self.unavoidable_scopes
+    def excess(self, requested: frozenset[str], told: frozenset[str]) -> frozenset[str]:
+        """The told scopes of a token that go beyond the requested ones. Nothing requested means all."""
+        return told - requested - self.unavoidable_scopes if requested else frozenset()

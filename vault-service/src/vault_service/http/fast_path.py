@@ -1,7 +1,7 @@
 """The fast path of `access-token` (`service_kit.server.fast_path`): cached tokens, without a thread for each request.
 
-It serves callers whose own token was verified a moment ago, from the access tokens that this process remembers. All
-other requests are answered by the route.
+It serves callers whose own token was verified a moment ago, or whose ticket was used before, from the access tokens
+that this process remembers. All other requests are answered by the route.
 """
 
 import time
@@ -16,6 +16,7 @@ from service_kit.server.gathered import Gathered
 from vault_service.application.errors import VaultError
 from vault_service.application.refresh import TokenRequest
 from vault_service.domain.grant import AccessToken
+from vault_service.domain.ticket import is_ticket
 from vault_service.http import callers
 from vault_service.http.problems import TABLE
 from vault_service.http.schemas import TokenQuery, issued_token
@@ -35,19 +36,32 @@ class CachedTokens:
         """The token, once its use is on the disk; the problem when it cannot be recorded now; None otherwise."""
         started = time.perf_counter()
         try:
-            claims = self._vault.verifier.remembered(http.bearer_token_in(head.authorization))
-            if claims is None:
-                return None
-            query = inputs.parsed_query(head.query, TokenQuery)
-            request = callers.token_request(query, self._vault.policy, claims, http.request_id_from(head.request_id))
+            request = self._request(head)
         except (Problem, VaultError):
+            return None
+        if request is None:
             return None
         token = self._vault.issue.remembered(request)
         answer = None if token is None else await self._issued(request, token)
         if answer is not None:
             logs.request_id.set(request.request_id)
-            http.record("GET", self.path, answer.status, route=self.path, started=started, client=claims.client)
+            http.record(
+                "GET", self.path, answer.status, route=self.path, started=started, client=request.requester.client
+            )
         return answer
+
+    def _request(self, head: Head) -> TokenRequest | None:
+        """The request of a caller whose access token or ticket is remembered, or None. Raises Problem, VaultError."""
+        bearer, request_id = http.bearer_token_in(head.authorization), http.request_id_from(head.request_id)
+        if is_ticket(bearer):
+            ticket = self._vault.presented.remembered(bearer)
+            query = inputs.parsed_query(head.query, TokenQuery)
+            return None if ticket is None else callers.ticket_request(query, ticket, request_id)
+        claims = self._vault.verifier.remembered(bearer)
+        if claims is None:
+            return None
+        query = inputs.parsed_query(head.query, TokenQuery)
+        return callers.token_request(query, self._vault.policy, claims, request_id)
 
     async def _issued(self, request: TokenRequest, token: AccessToken) -> Answer | None:
         try:

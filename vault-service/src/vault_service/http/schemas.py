@@ -15,6 +15,7 @@ from vault_service.domain.grant import AccessToken, Failure, FailureDetail, Gran
 
 Line = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=LINE)]
 ScopeName = Annotated[str, msgspec.Meta(min_length=1, max_length=100, pattern=r"^[\x21\x23-\x5b\x5d-\x7e]+$(?!\n)")]
+Scope = Annotated[str, msgspec.Meta(max_length=1000, pattern=r"^[\x20\x21\x23-\x5b\x5d-\x7e]*$(?!\n)")]
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 """A point in time; RFC 3339 in UTC on the wire."""
 
@@ -51,14 +52,21 @@ class PendingConsent(Output, frozen=True, kw_only=True):
 class TokenQuery(Input, frozen=True, kw_only=True, rename=None):
     """The query of `access-token`.
 
-    id: the persistent token id; subject: the owner for whom a service acts; min_valid: seconds of life that the token
-    must have left; scope: narrows the granted scopes (RFC 6749 section 3.3).
+    id: the persistent token id, not needed with a ticket; subject: the owner for whom a service acts; min_valid:
+    seconds of life that the token must have left; scope: narrows the granted scopes (RFC 6749 section 3.3); refused:
+    the SHA-256, in lower-case hexadecimal, of an access token that an API has refused, which is not given again.
     """
 
-    id: str
+    id: str | None = None
     subject: Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=LINE)] | None = None
     min_valid: Annotated[int, msgspec.Meta(ge=0, le=86_400)] = 0
-    scope: Annotated[str, msgspec.Meta(max_length=1000, pattern=r"^[\x20\x21\x23-\x5b\x5d-\x7e]*$(?!\n)")] = ""
+    scope: Scope = ""
+    refused: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}$(?!\n)")] | None = None
+
+    @property
+    def refused_hash(self) -> bytes | None:
+        """The hash itself."""
+        return None if self.refused is None else bytes.fromhex(self.refused)
 
 
 class IssuedToken(Output, frozen=True, kw_only=True):
@@ -108,6 +116,12 @@ class GrantsQuery(Input, frozen=True, kw_only=True):
     """taskId: only tokens that were requested for this task."""
 
     task_id: Line | None = None
+
+
+class GrantQuery(Input, frozen=True, kw_only=True):
+    """wait: seconds for which the answer may be held back while the token is `pending`."""
+
+    wait: Annotated[int, msgspec.Meta(ge=0, le=60)] = 0
 
 
 class Account(Output, frozen=True, kw_only=True):
@@ -177,13 +191,20 @@ class ExportQuery(Input, frozen=True, kw_only=True):
 
 
 class AuditLine(Output, frozen=True, kw_only=True):
-    """An audit event. actor: the client id of who did it; outcome: `ok` or a problem code."""
+    """An audit event.
+
+    actor: the client id of who did it, or `operator:` and a name; outcome: `ok` or a problem code; via, viaName: id and
+    name of the ticket that was used, made or ended; reason: an operator's.
+    """
 
     at: Moment
     event: Event
     actor: str
     outcome: str
     request_id: str
+    via: UUID | None = None
+    via_name: str | None = None
+    reason: str | None = None
 
 
 class AuditPage(Output, frozen=True, kw_only=True):
@@ -242,7 +263,16 @@ def audit_page(lines: Sequence[AuditedLine], limit: int) -> AuditPage:
 
 def audit_line(line: AuditedLine) -> AuditLine:
     """The wire form of a line of the audit."""
-    return AuditLine(at=line.at, event=line.event, actor=line.actor, outcome=line.outcome, request_id=line.request_id)
+    return AuditLine(
+        at=line.at,
+        event=line.event,
+        actor=line.actor,
+        outcome=line.outcome,
+        request_id=line.request_id,
+        via=line.via.ticket_id if line.via else None,
+        via_name=line.via.name if line.via else None,
+        reason=line.reason,
+    )
 
 
 def issued_token(grant_id: UUID, token: AccessToken, now: datetime) -> IssuedToken:

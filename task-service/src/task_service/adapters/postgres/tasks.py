@@ -71,7 +71,7 @@ class PostgresTasks:
     def list_version(self, owner: Owner) -> str:
         """The owner's version, and a digest of the progress of what runs."""
         version, running = self._database.one(_SQL["list_version"], owned(owner)) or (0, "")
-        return f"{version}-{running}" if running else str(version)
+        return f"{version}-{running}"
 
 
 class PostgresTokenStatuses:

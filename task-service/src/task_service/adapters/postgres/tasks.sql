@@ -4,10 +4,10 @@ values (%(id)s, %(issuer)s, %(subject)s, %(name)s, %(description)s)
 returning id;
 
 -- name: list_version
--- The owner's version grows with each change but two: progress, and a run that begins. What runs now is read for these.
+-- The sum grows with each change but two: progress, and a run that begins. What runs now is read for these.
 select coalesce((
-           select version
-           from owners
+           select sum(version)
+           from list_versions
            where issuer = %(issuer)s
              and subject = %(subject)s
        ), 0),

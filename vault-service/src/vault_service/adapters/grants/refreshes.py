@@ -23,6 +23,7 @@ from vault_service.adapters.grants.spool import Spool, Spooled
 from vault_service.application.errors import (
     CheckedTooOftenError,
     GrantNotFoundError,
+    RefusedTooOftenError,
     StorageUnavailableError,
     VaultError,
     error_of,
@@ -66,12 +67,22 @@ _STATE_COLUMNS = (
 class PostgresRefreshes:
     """Grants as the refresh protocol reads and writes them."""
 
-    def __init__(self, database: Database, sealer: Sealer, audit: AuditLog, outbox: Outbox, spool: Spool) -> None:
+    def __init__(
+        self,
+        database: Database,
+        sealer: Sealer,
+        audit: AuditLog,
+        outbox: Outbox,
+        spool: Spool,
+        refused_budget: int,
+    ) -> None:
+        """refused_budget: how many refreshes of a grant callers may force in an hour."""
         self._database = database
         self._tokens = GrantTokens(sealer)
         self._audit = audit
         self._outbox = outbox
         self._spool = spool
+        self._refused_budget = refused_budget
 
     def authorize(self, grant_id: UUID, requester: Requester) -> StoredGrant:
         """The grant, for a requester that may use it now."""
@@ -103,6 +114,13 @@ class PostgresRefreshes:
         if refusal := refusal_of_check(state):
             raise error_of(refusal)
         return self._stored(grant_id, owner, state, row)
+
+    def claim_forced(self, grant_id: UUID) -> None:
+        """Take one of the grant's refreshes for refused tokens in this hour."""
+        claim = {"id": grant_id, "budget": self._refused_budget}
+        if self._database.one(_QUERIES["claim_forced"], claim) is None:
+            row = self._database.one(_QUERIES["next_forced"], {"id": grant_id})
+            raise RefusedTooOftenError(row[0] if row else 1.0)
 
     def begin(self, grant: StoredGrant) -> datetime | None:
         """Write the intent to refresh."""

@@ -23,6 +23,20 @@ select greatest(extract(epoch from checked_at + interval '1 minute' - now()), 1)
 from grants
 where id = %(id)s;
 
+-- name: claim_forced
+-- A budget for each hour, which begins with its first forced refresh, for all callers of all replicas together.
+update grants
+set refused_since = case when refused_since > now() - interval '1 hour' then refused_since else now() end,
+    refused_refreshes = case when refused_since > now() - interval '1 hour' then refused_refreshes + 1 else 1 end
+where id = %(id)s
+  and (refused_since is null or refused_since <= now() - interval '1 hour' or refused_refreshes < %(budget)s)
+returning true;
+
+-- name: next_forced
+select greatest(extract(epoch from refused_since + interval '1 hour' - now()), 1)::float8
+from grants
+where id = %(id)s;
+
 -- name: begin
 -- Only for a grant that has not changed since it was read: then it need not be read again.
 update grants

@@ -26,7 +26,7 @@ _STATEMENT = b"issue_many"
 _BINARY = 1
 
 
-class Use(msgspec.Struct, frozen=True):
+class Use(msgspec.Struct, frozen=True, omit_defaults=True):
     """One use as the statement reads it; the fields are columns of `audit`, the MAC in hexadecimal."""
 
     at: str
@@ -38,6 +38,8 @@ class Use(msgspec.Struct, frozen=True):
     key_id: int
     mac: str
     is_owner: bool
+    via_id: str | None = None
+    via_name: str | None = None
 
 
 def _use(requester: Requester, entry: Entry, row: Mapping[str, Any]) -> Use:
@@ -51,6 +53,8 @@ def _use(requester: Requester, entry: Entry, row: Mapping[str, Any]) -> Use:
         key_id=row["key_id"],
         mac=row["mac"].hex(),
         is_owner=requester.is_owner,
+        via_id=str(entry.via.ticket_id) if entry.via else None,
+        via_name=entry.via.name if entry.via else None,
     )
 
 
@@ -69,13 +73,15 @@ class Uses:
     def record(self, requester: Requester, entry: Entry) -> bool:
         """True if the requester may use the grant now; then the use is recorded and counted.
 
-        entry: its actor is the requester's client. Raises StorageUnavailableError: no token may leave then.
+        entry: its actor is the requester's client, its `via` the requester's. Raises StorageUnavailableError: no token
+        may leave then.
         """
         row = self._audit.row(entry)
         (is_recorded,) = self._group.submit([_use(requester, entry, row)]).result()
         if is_recorded:
             return True
-        return self._database.one(_QUERIES["issue"], {**row, "is_owner": requester.is_owner}) is not None
+        query = _QUERIES["issue" if entry.via is None else "issue_by_ticket"]
+        return self._database.one(query, {**row, "is_owner": requester.is_owner}) is not None
 
     def record_soon(self, uses: Sequence[tuple[Requester, Entry]]) -> Future[Sequence[bool]]:
         """The same for several uses, without waiting; uses of limited grants are False and not recorded.

@@ -3,9 +3,19 @@
 from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import Protocol
+from uuid import UUID
 
+from vault_service.application.errors import VaultError
 from vault_service.domain.audit import Entry
 from vault_service.domain.usability import Requester
+
+
+class TicketRefusals(Protocol):
+    """Why tickets give no access tokens."""
+
+    def refusal(self, ticket_id: UUID) -> VaultError | None:
+        """TicketRefusedError, or None when the ticket may be used now. Raises StorageUnavailableError."""
+        ...
 
 
 class UseRecorder(Protocol):

@@ -87,6 +87,13 @@ class Refreshes(UsableGrants, Protocol):
         """
         ...
 
+    def claim_forced(self, grant_id: UUID) -> None:
+        """Take one of the refreshes that callers may force in an hour by naming a refused token.
+
+        Raises RefusedTooOftenError.
+        """
+        ...
+
     def begin(self, grant: StoredGrant) -> datetime | None:
         """Write the intent to refresh; None when the grant has changed since it was read."""
         ...

@@ -4,7 +4,7 @@ STATE_DIR ?= .local
 export ROTATION STATE_DIR GATEWAY_PORT IDP_PORT IDP IDP_CONTROL PYTHON
 BIN       := .venv/bin
 STACK      = $(BIN)/python -m local_stack
-PACKAGES  := service-kit vault-service vault-service/client task-service dev/idp dev/stack
+PACKAGES  := service-kit vault-service vault-service/client vault-service/command-line task-service dev/idp dev/stack
 UNIT      := service-kit vault-service task-service dev deploy
 WHO       ?= alice
 .DEFAULT_GOAL := help
@@ -127,8 +127,10 @@ format: .venv/dev ## Format the Python sources
 	@$(BIN)/ruff format --quiet . && $(BIN)/ruff check --quiet --fix .
 
 .PHONY: docs
-docs: .venv/dev ## Write docs/settings.md and docs/alerts.md from what they tell of
+docs: .venv/dev frontend/dist/index.html ## Generate settings, alerts, the API documents, the page's types and the map in docs/architecture.md
 	@$(BIN)/python docs/generate.py
+	@dev/stack/npm --prefix frontend run --silent types -- --check >/dev/null 2>&1 \
+	  || dev/stack/npm --prefix frontend run --silent types >/dev/null
 
 .PHONY: lock
 lock: .venv/dev ## Pin all requirements anew, with hashes

@@ -1,7 +1,7 @@
-"""Callers with a memory: who refresh, through the vault or at the authorization server itself.
+"""Callers with state: they refresh through the vault, or directly at the authorization server.
 
-Both go round the same subsets of the scopes. The vault caches an access token for each subset, and each caller comes
-back to one of them only when that token has less life than `min_valid` demands; so every answer costs one refresh.
+Both cycle through the same subsets of the scopes. The vault caches an access token for each subset, and each caller
+returns to a subset only when its token lives shorter than `min_valid`, so every answer costs one refresh.
 """
 
 import base64
@@ -23,13 +23,13 @@ from bench.load import Get
 
 FRESH_SECONDS = {"dev": 2}
 FRESH_SECONDS_OF_OTHERS = 5
-"""How old a cached token has to be for a refresh, by authorization server: more than a refresh takes, and less than the
-time until a caller comes back to that token."""
+"""Age in seconds at which a cached token is refreshed, by authorization server: longer than a refresh takes, and
+less than the time until a caller returns to that token."""
 
 
 @dataclass
 class ThroughVault:
-    """A service that demands fresh tokens of some grants, one after another."""
+    """A service that requests fresh tokens of some grants, one after another."""
 
     access_token: Get
     grants: Sequence[str]
@@ -54,14 +54,14 @@ class ThroughVault:
         return Get(f"{address.scheme}://{address.netloc}{address.path}?{wish}", self.access_token.headers).request()
 
     def take(self, body: bytes) -> None:
-        """Nothing to remember."""
+        """This caller has no state."""
 
 
 @dataclass
 class AtTheServer:
-    """The vault's client, refreshing for itself: each token is used once and replaced by the one that comes back.
+    """The vault's client, which refreshes directly: each token is used once and replaced by the new one.
 
-    tokens: everybody's; mine: the places of those that this caller uses.
+    tokens: those of all callers; mine: the indexes of this caller's tokens.
     """
 
     token_endpoint: str
@@ -100,22 +100,22 @@ class AtTheServer:
         return "\r\n".join((*lines, "", body)).encode()
 
     def take(self, body: bytes) -> None:
-        """Keep the rotated token."""
+        """Store the rotated token."""
         self.tokens[self._token] = json.loads(body)["refresh_token"]
 
 
 def subsets(scopes: Sequence[str]) -> list[str]:
-    """All `scope` strings that some of the scopes make."""
+    """All `scope` strings of non-empty subsets of the scopes."""
     return [" ".join(some) for size in range(1, len(scopes) + 1) for some in combinations(scopes, size)]
 
 
 def token_endpoint(stack: Stack) -> str:
-    """Where tokens are refreshed."""
+    """The token endpoint's URL."""
     return f"{stack['ISSUER']}/protocol/openid-connect/token"
 
 
 def offline_token(stack: Stack, person: Person, scopes: Sequence[str]) -> str:
-    """An offline token, by the vault's client and the flow that the vault uses, past the vault."""
+    """An offline token for the vault's client, obtained by the vault's flow but not through the vault."""
     verifier = secrets.token_urlsafe(48)
     callback = f"{stack['PUBLIC_URL']}{MANAGER}/offline-callback"
     asked = {
@@ -138,7 +138,7 @@ def offline_token(stack: Stack, person: Person, scopes: Sequence[str]) -> str:
 
 
 def claims(token: str) -> dict[str, Any]:
-    """What a JWT says, taken on trust: it was fetched a moment ago."""
+    """The claims of a JWT, not verified: it was fetched a moment ago."""
     payload = token.split(".")[1]
     return dict(json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4))))
 

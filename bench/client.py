@@ -1,12 +1,11 @@
-"""A small HTTP/1.1 client for loads that a general tool cannot make: callers with a memory, and arrivals by a clock.
+"""A small HTTP/1.1 client for loads that a general tool cannot produce: callers with state, and arrivals by a clock.
 
-A closed loop keeps a number of callers busy: each sends when it has been answered. An open loop sends when the clock
-says so, whether the answers come or not, and counts each latency from the moment when the request was due: a server
-that stalls is charged for everybody who had to wait meanwhile ("coordinated omission" left out none of them).
-Arrivals are a Poisson process, as those of callers who know nothing of each other.
+In a closed loop each caller sends its next request after an answer. In an open loop the clock decides when a request is
+sent, and latency is measured from the moment the request was due: a server that stalls is charged for everybody who had
+to wait (no "coordinated omission"). Arrivals are a Poisson process, like those of independent callers.
 
-Bare sockets and `select`: what the client spends is taken from the server where both share few cores, and an event loop
-that counts in milliseconds would send late and charge the server for it.
+The client uses bare sockets and `select`, because its processor time is taken from a server on the same cores, and an
+event loop with a resolution of milliseconds would send late.
 """
 
 import gc
@@ -31,21 +30,21 @@ _CLOSES = re.compile(rb"\r\nconnection: *close", re.IGNORECASE)
 
 
 class Caller(Protocol):
-    """Somebody who sends one request after another."""
+    """A caller that sends one request after another."""
 
     @property
     def origin(self) -> str:
         """`http://host:port`."""
 
     def request(self) -> bytes:
-        """The next request, whole."""
+        """The complete next request."""
 
     def take(self, body: bytes) -> None:
-        """The body of a good answer."""
+        """Take the body of a 200 answer."""
 
 
 def closed(callers: Sequence[Caller], seconds: float) -> Outcome:
-    """Keep the callers busy for so long."""
+    """Run a closed loop of the callers for some seconds."""
     with closing(_Load(callers)) as load, _undisturbed():
         load.begin()
         started = time.perf_counter()
@@ -58,7 +57,7 @@ def closed(callers: Sequence[Caller], seconds: float) -> Outcome:
 
 
 def opened(callers: Sequence[Caller], rate: float, seconds: float, seed: int) -> Outcome:
-    """Let `rate` requests a second arrive for so long; each is sent by the caller that has been idle for longest."""
+    """Run an open loop of `rate` requests a second; the caller that has been idle longest sends each request."""
     chance = random.Random(seed)
     waiting: deque[float] = deque()
     with closing(_Load(callers)) as load, _undisturbed():
@@ -77,7 +76,7 @@ def opened(callers: Sequence[Caller], rate: float, seconds: float, seed: int) ->
 
 
 class _Load:
-    """Callers who are idle, those who wait for an answer, and how long each answer took, in seconds."""
+    """Idle callers, waiting callers, and the latency of each answer in seconds."""
 
     def __init__(self, callers: Sequence[Caller]) -> None:
         self.idle = deque(map(_Line, callers))
@@ -85,19 +84,19 @@ class _Load:
         self._busy: dict[socket.socket, _Line] = {}
 
     def begin(self) -> None:
-        """One request of each caller that does not count: services keep their connections."""
+        """Send one request of each caller that is not counted, to open its connection."""
         for _ in range(len(self.idle)):
             self.send(time.perf_counter())
             self.finish()
         self.latencies.clear()
 
     def send(self, due: float) -> None:
-        """The next request of the caller that has been idle for longest."""
+        """Send the next request of the caller that has been idle longest."""
         line = self.idle.popleft()
         self._busy[line.send(due)] = line
 
     def receive(self, seconds: float) -> None:
-        """Wait that long for answers, and take those that are there. Raises BenchError for a bad one, or for none."""
+        """Wait some seconds for answers and take them. Raises BenchError for a bad answer, or for none."""
         ready, _, _ = select.select(list(self._busy), [], [], seconds)
         for readable in ready:
             line = self._busy[readable]
@@ -109,18 +108,18 @@ class _Load:
             raise BenchError(f"no answer in {ANSWER_SECONDS:.0f} s")
 
     def finish(self) -> None:
-        """Wait for all answers that are still to come."""
+        """Wait for all outstanding answers."""
         while self._busy:
             self.receive(ANSWER_SECONDS)
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         for line in (*self.idle, *self._busy.values()):
             line.close()
 
 
 class _Line:
-    """A caller and its connection. due: when the request that is under way should have been sent."""
+    """A caller and its connection. due: when the current request should have been sent."""
 
     def __init__(self, caller: Caller) -> None:
         self.due = 0.0
@@ -129,7 +128,7 @@ class _Line:
         self._received = b""
 
     def send(self, due: float) -> socket.socket:
-        """Send the next request; the socket on which the answer will come."""
+        """Send the next request; returns the socket of the answer."""
         self.due = due
         if self._socket is None:
             address = urlsplit(self._caller.origin)
@@ -139,7 +138,7 @@ class _Line:
         return self._socket
 
     def receive(self) -> bool:
-        """Take what is there; whether the answer is whole. Raises BenchError unless it is a 200."""
+        """Read the available bytes; True if the answer is complete. Raises BenchError unless it is a 200."""
         assert self._socket is not None
         try:
             data = self._socket.recv(1 << 16)
@@ -162,14 +161,14 @@ class _Line:
         return True
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         if self._socket is not None:
             self._socket.close()
         self._socket = None
 
 
 def _body(head: bytes, rest: bytes) -> bytes | None:
-    """The body when it has come whole (RFC 9112, as far as token endpoints go)."""
+    """The body, if it is complete (the part of RFC 9112 that token endpoints use)."""
     if _CHUNKED.search(head):
         return _joined(rest)
     length = _LENGTH.search(head)

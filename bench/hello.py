@@ -1,4 +1,4 @@
-"""What the vault is compared with: the least that Flask can do."""
+"""The reference for the vault: a minimal Flask route."""
 
 from flask import Flask
 

@@ -1,7 +1,7 @@
-"""A closed loop of one GET, as hard as it goes: by wrk or oha when the machine has one, else by a client of our own.
+"""A closed loop of one GET at full speed: by wrk or oha if the machine has one, otherwise by our own client.
 
-Our own client takes processor time from the server where both share few cores, and so flatters whatever is slow; the
-report names the tool that was used.
+Our own client takes processor time from a server on the same cores, which favours slow routes; the report names the
+tool.
 """
 
 import json
@@ -37,11 +37,11 @@ class Get:
         return f"{address.scheme}://{address.netloc}"
 
     def request(self) -> bytes:
-        """The request, whole."""
+        """The complete request."""
         return _request(self.url, tuple(self.headers.items()))
 
     def take(self, body: bytes) -> None:
-        """Nothing to remember."""
+        """This caller has no state."""
 
 
 @lru_cache(maxsize=64)
@@ -56,7 +56,7 @@ Tool = Callable[[Get, int, float], Outcome]
 
 
 def choose() -> tuple[str, Tool]:
-    """The best tool that is there, with its name."""
+    """The best available tool, with its name."""
     tools: dict[str, Tool] = {"wrk": _wrk, "oha": _oha}
     for name, tool in tools.items():
         if shutil.which(name):
@@ -88,7 +88,7 @@ def _oha(get: Get, connections: int, seconds: float) -> Outcome:
 
 
 def _own(get: Get, connections: int, seconds: float) -> Outcome:
-    """Quantiles are the worst of the processes'."""
+    """Load by our own client; quantiles are the worst of its processes."""
     shares = [len(range(connections)[part::OWN_PROCESSES]) for part in range(OWN_PROCESSES)]
     with ProcessPoolExecutor(OWN_PROCESSES, mp_context=get_context("spawn")) as pool:
         done = [pool.submit(client.closed, [get] * share, seconds) for share in shares if share]

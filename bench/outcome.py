@@ -1,4 +1,4 @@
-"""What one measurement gives."""
+"""The result of one measurement."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 
 
 class BenchError(Exception):
-    """The figures would mean nothing; the message says why."""
+    """The figures would be meaningless; the message gives the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """rate: answers a second; p50, p99: milliseconds; count: answers, all of them good.
+    """rate: answers a second; p50, p99: milliseconds; count: number of answers, all of them 200.
 
-    processor: microseconds of processor time that an answer cost, by the part of the stack that spent it.
+    processor: microseconds of processor time for each answer, by part of the stack.
     """
 
     rate: float
@@ -24,7 +24,10 @@ class Outcome:
 
     @classmethod
     def of(cls, latencies: Sequence[float], seconds: float) -> "Outcome":
-        """From the latencies, in seconds, of all that was answered in so many seconds. Raises BenchError for none."""
+        """The outcome of the latencies (seconds) of all answers within some seconds.
+
+        Raises BenchError if there is none.
+        """
         if not latencies:
             raise BenchError("nothing was answered: measure for longer")
         ordered = sorted(latencies)

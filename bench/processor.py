@@ -1,4 +1,4 @@
-"""Processor time of the parts: what a request costs them, whatever else the machine does meanwhile."""
+"""Processor time of the parts for each request; other load on the machine hardly affects it."""
 
 import os
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ TICK_SECONDS = 1 / os.sysconf("SC_CLK_TCK")
 
 
 def used(parts: Mapping[str, int]) -> dict[str, float]:
-    """Seconds that each part has used so far. parts: the first process of each, by name."""
+    """Processor time in seconds that each part has used so far. parts: the first process of each, by name."""
     parents: dict[int, int] = {}
     seconds: dict[int, float] = {}
     for entry in Path("/proc").iterdir():
@@ -28,7 +28,7 @@ def used(parts: Mapping[str, int]) -> dict[str, float]:
 
 
 def spent(parts: Mapping[str, int], before: Mapping[str, float], count: int) -> dict[str, float]:
-    """Microseconds that each part has used since, for each of so many requests."""
+    """Microseconds that each part has used since then, for each request."""
     return {name: 1e6 * (now - before[name]) / count for name, now in used(parts).items()}
 
 

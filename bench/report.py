@@ -1,4 +1,4 @@
-"""What was measured, for people and for machines, with the machine that it was measured on."""
+"""The report of the measurements, for people and for programs, with a description of the machine."""
 
 import json
 import os
@@ -30,7 +30,7 @@ def table(figures: Sequence[Figure]) -> str:
 
 def outcomes(rounds: Sequence[Round]) -> str:
     """A line for each measurement: medians over the rounds; then the processor time of an answer, by part."""
-    parts = list(rounds[0]["hello"].processor)
+    parts = list(rounds[0]["flask"].processor)
     head = f"{'':<16}{'a second':>10}{'p50 ms':>9}{'p99 ms':>9}   processor µs of " + ", ".join(parts)
     lines = []
     for name in rounds[0]:
@@ -42,7 +42,7 @@ def outcomes(rounds: Sequence[Round]) -> str:
 
 
 def write(path: Path, figures: Sequence[Figure], rounds: Sequence[Round], plan: Plan, about: dict[str, object]) -> None:
-    """Keep it all as JSON."""
+    """Write everything as JSON."""
     document = {
         "figures": [asdict(figure) for figure in figures],
         "rounds": [{name: asdict(outcome) for name, outcome in measured.items()} for measured in rounds],
@@ -54,7 +54,7 @@ def write(path: Path, figures: Sequence[Figure], rounds: Sequence[Round], plan: 
 
 
 def machine(folder: Path) -> dict[str, object]:
-    """What has a say in the figures. folder: on the disk that the database uses."""
+    """The properties of the machine that affect the figures. folder: on the disk of the database."""
     return {
         "processor": _processor(),
         "processors": len(os.sched_getaffinity(0)),
@@ -67,7 +67,7 @@ def machine(folder: Path) -> dict[str, object]:
 
 
 def commit(root: Path) -> str:
-    """What was checked out, with a mark when it was changed."""
+    """The checked-out commit, marked if the checkout has changes."""
     done = subprocess.run(
         ["git", "describe", "--always", "--dirty"], cwd=root, capture_output=True, text=True, check=False
     )
@@ -81,7 +81,7 @@ def _processor() -> str:
 
 
 def _fsync_milliseconds(folder: Path) -> float:
-    """What the disk takes to confirm a small write: the floor under each durable audit line."""
+    """Duration of an fsync of a small write: the minimum for each durable audit line."""
     seconds = []
     with tempfile.TemporaryFile(dir=folder) as file:
         for _ in range(SYNCS):

@@ -1,59 +1,79 @@
-"""Writes the pages that are made from something else: `make docs`. `--check` only says whether they are current.
+"""Writes the generated pages of docs/: `make docs`. With `--check` it only compares them with their sources.
 
-docs/settings.md comes from the services' declarations, docs/alerts.md from the rules that Prometheus gets.
+| page | source |
+|---|---|
+| docs/settings.md | the services' `config.py` |
+| docs/alerts.md | deploy/observability/alerts.yml |
+| docs/openapi/*.json | the services' routes |
+| docs/architecture.md, between its `generated` comments | the folders, and the imports between packages (`tree.py`) |
 """
 
 import dataclasses
+import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import tree
 import yaml
 
 import task_service.config
+import task_service.http.routes
 import vault_service.config
+import vault_service.http.routes
+from service_kit.http.openapi import Api
+from task_service.http.service import TaskService
+from vault_service.http.vault import Vault
 
 DOCS = Path(__file__).parent
 ALERTS = DOCS.parent / "deploy" / "observability" / "alerts.yml"
 
 SETTINGS_HEAD = """# Settings
 
-Written by `make docs` from the code; `make lint` refuses a page that is behind. Any `NAME` may be given as `NAME_FILE`
-instead, the path of a file whose content is the value: that is how secrets should come. A service that cannot use its
-settings names every faulty one in one line and ends with status 78."""
+This page is generated from the code by `make docs`; `make lint` compares the two. You can set `NAME_FILE` instead of
+any `NAME`: the path of a file that contains the value. Pass secrets this way. A service with invalid settings prints
+all of them in one line and exits with status 78."""
 
 ALERTS_HEAD = """# Alerts
 
-Written by `make docs` from `deploy/observability/alerts.yml`, which Prometheus reads as it is (with Kubernetes'
-operator: as a `PrometheusRule`). What else deserves an alert depends on what runs beside the vault: that PostgreSQL
-archives its WAL (`pg_stat_archiver.failed_count` grows), that its disk is not full, that the certificate before the
-gateway is not about to expire.
+This page is generated from `deploy/observability/alerts.yml` by `make docs`. Prometheus reads that file as it is; for
+the Prometheus operator of Kubernetes, convert it to a `PrometheusRule` ([how](../deploy/kubernetes/README.md)).
 
-| alert | it means | do |
+Add alerts for the systems around the vault:
+
+- PostgreSQL fails to archive its WAL: `pg_stat_archiver.failed_count` grows.
+- The disk of PostgreSQL is nearly full.
+- The gateway's TLS certificate is about to expire.
+
+| alert | meaning | what to do |
 |---|---|---|"""
 
 SERVER = (
     ("BIND", "`127.0.0.1:8000`", "host:port of the API."),
-    ("METRICS_BIND", "", "host:port of the metrics; none without it. A worker has it too. Never to be routed."),
-    ("WEB_WORKERS", "`2`", "Processes."),
-    ("WEB_THREADS", "`8`", "Threads of each process; sizes the connection pools."),
+    (
+        "METRICS_BIND",
+        "",
+        "host:port of the metrics; none by default. A worker has this setting too. Do not expose it.",
+    ),
+    ("WEB_WORKERS", "`2`", "Number of processes."),
+    ("WEB_THREADS", "`8`", "Threads in each process. The connection pools have the same size."),
 )
 MIGRATIONS = {"VAULT_MIGRATION_DATABASE_URL": "vault-service", "TASK_MIGRATION_DATABASE_URL": "task-service"}
 
 
 def settings() -> str:
     """docs/settings.md."""
-    parts = [SETTINGS_HEAD, "\n## Both APIs' gunicorn\n", _table(SERVER)]
+    parts = [SETTINGS_HEAD, "\n## gunicorn, of both APIs\n", _table(SERVER)]
     for title, declared in (
-        ("The vault", vault_service.config.Settings),
-        ("The task service, API and workers", task_service.config.Settings),
+        ("The vault", vault_service.config.VaultSettings),
+        ("The task service, API and workers", task_service.config.TaskSettings),
     ):
         parts += [f"\n## {title}\n", _table(tuple(_row(field) for field in dataclasses.fields(declared)))]
     parts.append("\n## Migrations\n")
     parts.append(
         _table(
             tuple(
-                (name, "**needed**", f"PostgreSQL URL of the schema's owner, for `{service} migrate`.")
+                (name, "**required**", f"PostgreSQL URL of the schema's owner, for `{service} migrate`.")
                 for name, service in MIGRATIONS.items()
             )
         )
@@ -63,7 +83,7 @@ def settings() -> str:
 
 def _row(field: "dataclasses.Field[object]") -> tuple[str, str, str]:
     default = field.metadata["default"]
-    shown = "**needed**" if default is None else f"`{default}`" if default else ""
+    shown = "**required**" if default is None else f"`{default}`" if default else ""
     return field.metadata["name"], shown, field.metadata["doc"]
 
 
@@ -73,7 +93,7 @@ def _table(rows: tuple[tuple[str, str, str], ...]) -> str:
         for name, default, doc in rows
         if name not in _SERVER_NAMES or rows is SERVER
     ]
-    return "\n".join(["| name | default | |", "|---|---|---|", *lines, ""])
+    return "\n".join(["| name | default | meaning |", "|---|---|---|", *lines, ""])
 
 
 def alerts() -> str:
@@ -90,19 +110,47 @@ def _alert(rule: dict[str, Any]) -> str:
     return f"| {name}<br>`{expression}`{after} | {meaning} | {action} |"
 
 
+def openapi(api: Api) -> str:
+    """docs/openapi/*.json: an API's OpenAPI document without the words of one installation."""
+    return json.dumps(api.document(), indent=2, ensure_ascii=False) + "\n"
+
+
+_NOT_WIRED = object()
+"""Stands for a wired service: declaring routes needs none, and no view is called here."""
 _SERVER_NAMES = {name for name, _, _ in SERVER}
 
 
+def architecture() -> str:
+    """docs/architecture.md with its generated parts replaced."""
+    text = (DOCS / "architecture.md").read_text(encoding="utf-8")
+    for name, part in (("folders", f"```\n{tree.folders()}\n```"), ("imports", tree.arrows())):
+        begin, end = f"<!-- generated: {name} -->\n", f"<!-- end: {name} -->"
+        before, rest = text.split(begin)
+        text = f"{before}{begin}\n{part}\n\n{end}{rest.split(end)[1]}"
+    return text
+
+
 def main() -> int:
-    """Write the pages, or compare them; the exit status."""
-    pages = {DOCS / "settings.md": settings(), DOCS / "alerts.md": alerts()}
+    """Write the pages, or compare them; returns the exit status."""
+    pages = {
+        DOCS / "settings.md": settings(),
+        DOCS / "alerts.md": alerts(),
+        DOCS / "openapi" / "vault.json": openapi(vault_service.http.routes.create_api(cast(Vault, _NOT_WIRED))),
+        DOCS / "openapi" / "tasks.json": openapi(task_service.http.routes.create_api(cast(TaskService, _NOT_WIRED))),
+        DOCS / "architecture.md": architecture(),
+    }
     if "--check" not in sys.argv[1:]:
         for path, text in pages.items():
+            path.parent.mkdir(exist_ok=True)
             path.write_text(text, encoding="utf-8")
         return 0
-    behind = [path.name for path, text in pages.items() if path.read_text(encoding="utf-8") != text]
+    behind = [
+        str(path.relative_to(DOCS))
+        for path, text in pages.items()
+        if not path.exists() or path.read_text(encoding="utf-8") != text
+    ]
     if behind:
-        sys.stderr.write(f"{' and '.join(behind)} in docs/: behind what they are made from: make docs\n")
+        sys.stderr.write(f"out of date in docs/: {', '.join(behind)}. Run `make docs`.\n")
     return 1 if behind else 0
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+import described
 import requests
 from person import Person, query
 from stack import TIMEOUT, Stack, eventually
@@ -18,12 +19,14 @@ class Api:
     bearer: str | None = field(repr=False)
 
     def call(self, method: str, path: str, **kwargs: Any) -> requests.Response:
-        """One request through the gateway, redirects not followed."""
+        """One request through the gateway, redirects not followed. An answer that no document describes fails."""
         headers = {"Authorization": f"Bearer {self.bearer}"} if self.bearer else {}
         headers |= kwargs.pop("headers", {})
-        return requests.request(
+        answer = requests.request(
             method, self.stack.gateway + path, headers=headers, timeout=TIMEOUT, allow_redirects=False, **kwargs
         )
+        described.check(method, path, answer)
+        return answer
 
     def get(self, path: str, **kwargs: Any) -> requests.Response:
         """GET."""

@@ -30,6 +30,18 @@ class Person:
         """The same, saying no."""
         return self._answer(url, stop_at, yes=False)
 
+    def decide(self, url: str, *, yes: bool = True) -> requests.Response:
+        """Open a page that asks without sending the browser back (a device's), log in when asked; the last page."""
+        page = self._follow(self.get(url), "nowhere")
+        while isinstance(page, requests.Response):
+            if 'name="password"' in page.text:
+                page = self._submit(page, "nowhere", username=self.name, password=self.password)
+            elif 'name="accept"' in page.text:
+                page = self._submit(page, "nowhere", **({"accept": "Yes"} if yes else {"cancel": "No"}))
+            else:
+                return page
+        raise AssertionError(f"sent to {page}")
+
     def get(self, url: str) -> requests.Response:
         """One GET, with this browser's cookies, redirects not followed."""
         # Keycloak's cookies are `Secure` on localhost too; browsers send them there, `requests` would not.

@@ -45,9 +45,12 @@ class Tab:
         expect(self.page.get_by_role("heading", name="Your tasks")).to_be_visible(timeout=STEP)
 
     def create(self, name: str) -> Locator:
-        """Create a task by the form; its card."""
-        self.page.get_by_label("Name").fill(name)
-        self.page.get_by_label("Description").fill("Process large dataset")
+        """Create a task by the form, which a phone has behind a button; its row, opened."""
+        field = self.page.get_by_role("textbox", name="Name")
+        if not field.is_visible():
+            self.page.get_by_role("button", name="New task").click()
+        field.fill(name)
+        self.page.get_by_role("textbox", name="Description").fill("Process large dataset")
         self.page.get_by_role("button", name="Create Task").click()
         card = self.card(name)
         expect(card).to_be_visible(timeout=STEP)
@@ -221,6 +224,7 @@ def test_a_reload_keeps_the_login_and_a_logout_ends_it(open_tab: Callable[..., T
     tab.page.reload()
     expect(tab.page.get_by_role("heading", name="Your tasks")).to_be_visible(timeout=STEP)
     assert "code=" not in tab.page.url
+    tab.page.get_by_role("button", name="Account of").click()
     tab.page.get_by_role("button", name="Sign out").click()
     expect(tab.page.get_by_role("button", name="Sign in")).to_be_visible(timeout=STEP)
 

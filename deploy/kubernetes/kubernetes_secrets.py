@@ -1,7 +1,8 @@
 """Prints the Secrets of one deployment as JSON, for `kubectl create -f -`; the README has the commands.
 
-Never `kubectl apply` it: each call makes new keys, and whoever loses the root key loses every stored token. Passwords
-that only the cluster needs are made here; what others know comes from the environment, never from a command line.
+Never use `kubectl apply`: each call creates new keys, and if you lose the root key, you lose every stored token.
+Passwords that only the cluster needs are created here; other secrets come from the environment, never from a command
+line.
 """
 
 import argparse
@@ -23,7 +24,7 @@ MANAGED_URLS = (
     "REDIS_URL",
 )
 ROLES = {"vault": "vault", "vault_owner": "vault", "tasks": "tasks", "tasks_owner": "tasks"}
-"""Roles of the operator's cluster, each with the one database that it may open."""
+"""Roles of the operator's cluster, each with the only database that it may open."""
 REDIS_CONF = """requirepass {password}
 save ""
 appendonly no
@@ -35,7 +36,7 @@ Objects = list[dict[str, Any]]
 
 
 def main(arguments: list[str], environ: Mapping[str, str] = os.environ) -> int:
-    """Print the Secrets of an overlay; the exit status."""
+    """Print the Secrets of an overlay; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("overlay", choices=["cloudnative-pg", "managed"])
     overlay = parser.parse_args(arguments).overlay
@@ -50,12 +51,12 @@ def main(arguments: list[str], environ: Mapping[str, str] = os.environ) -> int:
 
 
 def managed(environ: Mapping[str, str]) -> Objects:
-    """For databases and a Redis outside the cluster."""
+    """Secrets for databases and a Redis outside the cluster."""
     return services(environ, {name: environ[name] for name in MANAGED_URLS})
 
 
 def operated(environ: Mapping[str, str]) -> Objects:
-    """For a cluster of CloudNativePG's and a Redis beside it: the same passwords for those who give and who ask."""
+    """Secrets for a CloudNativePG cluster and a Redis: the same passwords for servers and clients."""
     passwords = {role: secrets.token_hex(24) for role in ROLES}
     redis = secrets.token_hex(24)
 
@@ -85,7 +86,7 @@ def operated(environ: Mapping[str, str]) -> Objects:
 
 
 def services(environ: Mapping[str, str], urls: Mapping[str, str]) -> Objects:
-    """What the services read."""
+    """The Secrets of the services."""
     root_key = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
     return [
         secret(

@@ -1,7 +1,7 @@
 """Prints deploy/observability/alerts.yml as a PrometheusRule, for `kubectl apply -f -`; the README has the command.
 
-Kustomize puts files into ConfigMaps, but into no other kind, and a copy would go its own way. The standard library
-reads no YAML: the text goes in as it is, further to the right.
+Kustomize can put files into ConfigMaps only, and a copy would drift. The standard library cannot read YAML: the text is
+inserted as it is, indented.
 """
 
 import sys

@@ -1,33 +1,93 @@
 /** Puts the parts together. The only place that knows all of them. */
+import { computed, type ReadonlySignal } from "@preact/signals";
 import { createContext } from "preact";
 import { useContext } from "preact/hooks";
 
+import { GrantActions } from "./access/actions";
+import { AuditTrails } from "./access/audit";
+import { GrantStore } from "./access/store";
+import { accessOf, type Access } from "./access/view";
 import { Api } from "./api/client";
 import { Http } from "./api/http";
 import { Auth } from "./auth";
 import type { Browser } from "./browser";
+import { ServerClock } from "./clock";
 import type { Config } from "./config";
+import { Consents } from "./consents";
+import { Drafts } from "./drafts";
+import { Preferences } from "./preferences";
+import { Rows } from "./rows";
 import { Status } from "./status";
 import { TaskActions } from "./tasks/actions";
 import { TaskStore } from "./tasks/store";
+import { minute } from "./tick";
 import { Toasts } from "./toasts";
+import { Troubles } from "./troubles";
+import { Work } from "./work";
 
 export interface App {
   auth: Auth;
+  browser: Browser;
+  clock: ServerClock;
   store: TaskStore;
+  grants: GrantStore;
+  /** The grants with the tasks that use them. */
+  granted: ReadonlySignal<readonly Access[]>;
+  trails: AuditTrails;
+  consents: Consents;
   actions: TaskActions;
+  access: GrantActions;
+  rows: Rows;
+  work: Work;
+  troubles: Troubles;
   toasts: Toasts;
   status: Status;
+  preferences: Preferences;
+  drafts: Drafts;
 }
 
-export function createApp(config: Config, browser: Browser): App {
-  const auth = new Auth(config, browser);
-  const api = new Api(new Http(browser.fetch, auth));
+/** clock: is shown the answers of our own server. */
+export function createApp(config: Config, browser: Browser, clock: ServerClock): App {
+  const auth = new Auth(config, browser, clock);
+  const observed: typeof fetch = async (input, init) => {
+    const answer = await browser.fetch(input, init);
+    clock.observe(answer);
+    return answer;
+  };
+  const api = new Api(new Http(observed, auth).fetch);
   const status = new Status();
   const toasts = new Toasts();
+  const troubles = new Troubles();
+  const rows = new Rows();
+  const work = new Work(troubles, browser);
   const store = new TaskStore(api, status);
-  const actions = new TaskActions(api, store, toasts, status, browser);
-  return { auth, store, actions, toasts, status };
+  const grants = new GrantStore(api);
+  const granted = computed(() => accessOf(grants.rows.value ?? [], store.rows.value ?? [], minute.value));
+  const trails = new AuditTrails(api);
+  const consents = new Consents(api, auth, store, grants, rows, work, troubles, toasts, status, browser);
+  const actions = new TaskActions(api, store, consents, rows, work, troubles, toasts, status);
+  const access = new GrantActions(api, grants, store, trails, work, toasts, status, browser);
+  const preferences = new Preferences(browser.sharedStorage);
+  const drafts = new Drafts(browser.tabStorage);
+  return {
+    auth, browser, clock, store, grants, granted, trails, consents, actions, access, rows, work, troubles, toasts, status, preferences, drafts,
+  };
+}
+
+/** Follows the session: what belongs to a person is kept for as long as they are signed in, or their page is open. */
+export function followSession({ store, grants, trails, rows, troubles }: App, kind: string): void {
+  switch (kind) {
+    case "signedIn":
+      store.watch();
+      grants.watch();
+      return;
+    case "ended":
+      store.rest();
+      grants.rest();
+      return;
+    case "signedOut":
+      for (const part of [store, grants, trails, rows, troubles]) part.forget();
+  }
 }
 
 export const AppContext = createContext<App | undefined>(undefined);

@@ -6,15 +6,30 @@
 import { signal } from "@preact/signals";
 import * as oauth from "oauth4webapi";
 
-import { pathOf, type Browser } from "./browser";
+import type { Browser } from "./browser";
+import type { ServerClock } from "./clock";
 import type { Config } from "./config";
+import { land, takeOff, type Flight } from "./flight";
 import { Issuer } from "./issuer";
 
 export type Session =
   | { kind: "starting" }
   | { kind: "leaving" }
-  | { kind: "signedOut"; notice?: string }
-  | { kind: "signedIn"; name: string };
+  | { kind: "signedOut"; notice?: Notice }
+  | { kind: "signedIn"; name: string; subject: string }
+  /** The page stays as it was, under a dialog. notice: why signing in again did not work. */
+  | { kind: "ended"; name: string; subject: string; notice?: Notice };
+
+/** Why nobody is signed in; `notice.…` in the texts. */
+export type Notice =
+  | "stale"
+  | "cancelled"
+  | "failed"
+  | "elsewhere"
+  | "unreachable"
+  | "hostName"
+  | "insecure"
+  | "offline";
 
 /** There is no session any more: a person has to sign in. */
 export class SessionEnded extends Error {}
@@ -27,40 +42,28 @@ interface Tokens {
   expiresAt: number;
 }
 
-/** A sign-in that has left for the authorization server. */
-interface Flight {
-  state: string;
-  nonce: string;
-  verifier: string;
-  returnTo: string;
-  silent: boolean;
-}
-
-const FLIGHT = "login-in-flight";
 const SIGNED_IN = "was-signed-in";
 const START_PAGE = "/tasks";
-const NOTICES = {
-  ended: "Your session has ended. Please sign in again.",
-  stale: "That sign-in link is no longer valid. Please sign in again.",
-  cancelled: "Sign-in was cancelled.",
-  failed: "Sign-in could not be completed. Please try again.",
-  unreachable: "The sign-in service does not answer. Please try again in a moment.",
-  insecure: "Signing in needs https, or http on this machine itself. Please open the page at such an address.",
-};
+/** The answers to `prompt=none` that mean: nobody is signed in there (OpenID Connect Core 1.0, 3.1.2.6). */
+const NOBODY = new Set(["login_required", "interaction_required", "consent_required", "account_selection_required"]);
 
 export class Auth {
   readonly session = signal<Session>({ kind: "starting" });
   private tokens: Tokens | undefined;
   private refreshing: Promise<string> | undefined;
-  private readonly client: oauth.Client;
   private readonly issuer: Issuer;
 
   constructor(
     private readonly config: Config,
     private readonly browser: Browser,
+    private readonly clock: ServerClock,
   ) {
-    this.client = { client_id: config.clientId, [oauth.clockTolerance]: 120 };
     this.issuer = new Issuer(config.issuer, browser);
+  }
+
+  private get client(): oauth.Client {
+    const skew = Math.round(this.clock.offset.value / 1000);
+    return { client_id: this.config.clientId, [oauth.clockTolerance]: 120, [oauth.clockSkew]: skew };
   }
 
   /** Takes the answer out of the address if the page was called with one, else restores what the tab had before. */
@@ -112,69 +115,59 @@ export class Auth {
     });
   }
 
-  /** Drops the tokens; the page shows the way to sign in, with `notice` above it. */
-  end(notice = NOTICES.ended): void {
+  /**
+   * Drops this tab's tokens. The page stays, under a dialog that offers to sign in again. The other tabs are told
+   * nothing: each has tokens of its own.
+   */
+  end(): void {
+    const before = this.session.value;
+    this.tokens = undefined;
+    if (before.kind === "signedIn") this.session.value = { ...before, kind: "ended" };
+  }
+
+  /** Leaves the page of a session that has ended for the landing page. */
+  leave(): void {
     this.forget();
-    this.session.value = { kind: "signedOut", notice };
+    this.session.value = { kind: "signedOut" };
   }
 
   /** For the `storage` event: another tab has signed out. */
   onSharedStorage(key: string | null): void {
     const gone = this.browser.sharedStorage.getItem(SIGNED_IN) === null;
-    if (gone && (key === SIGNED_IN || key === null) && this.tokens !== undefined) this.end();
+    if (!gone || (key !== SIGNED_IN && key !== null) || this.tokens === undefined) return;
+    this.forget();
+    this.session.value = { kind: "signedOut", notice: "elsewhere" };
   }
 
   private async depart(silent: boolean): Promise<void> {
-    this.session.value = { kind: "leaving" };
+    const before = this.session.value;
+    if (before.kind !== "ended") this.session.value = { kind: "leaving" };
     try {
       const url = await this.authorizationUrl(silent);
       this.browser.leaveFor(url);
     } catch {
-      const possible = this.issuer.safe && "subtle" in crypto; // which only a secure context has
-      this.session.value = { kind: "signedOut", notice: possible ? NOTICES.unreachable : NOTICES.insecure };
+      const notice = await this.issuer.diagnose();
+      this.session.value = before.kind === "ended" ? { ...before, notice } : { kind: "signedOut", notice };
     }
   }
 
   private async authorizationUrl(silent: boolean): Promise<string> {
     const { authorization_endpoint: endpoint } = await this.issuer.discover();
     if (endpoint === undefined) throw new Error("the authorization server has no authorization endpoint");
-    const flight: Flight = {
-      state: oauth.generateRandomState(),
-      nonce: oauth.generateRandomNonce(),
-      verifier: oauth.generateRandomCodeVerifier(),
-      returnTo: pathOf(this.browser.url()),
-      silent,
-    };
-    const url = new URL(endpoint);
-    const parameters = {
-      client_id: this.config.clientId,
-      redirect_uri: this.redirectUri(),
-      response_type: "code",
-      scope: "openid profile",
-      state: flight.state,
-      nonce: flight.nonce,
-      code_challenge: await oauth.calculatePKCECodeChallenge(flight.verifier),
-      code_challenge_method: "S256",
-      ...(silent && { prompt: "none" }),
-    };
-    for (const [name, value] of Object.entries(parameters)) url.searchParams.set(name, value);
-    this.browser.tabStorage.setItem(FLIGHT, JSON.stringify(flight));
-    return url.href;
+    return takeOff(this.browser, endpoint, { id: this.config.clientId, redirectUri: this.redirectUri() }, silent);
   }
 
   private async finish(answer: URLSearchParams): Promise<void> {
-    const kept = this.browser.tabStorage.getItem(FLIGHT);
-    const flight = kept === null ? undefined : (JSON.parse(kept) as Flight);
-    this.browser.tabStorage.removeItem(FLIGHT);
+    const flight = land(this.browser);
     this.browser.replacePath(flight?.returnTo ?? START_PAGE); // before anything else: the code must not stay in sight
     if (flight?.state !== answer.get("state")) {
-      this.session.value = { kind: "signedOut", notice: NOTICES.stale };
+      this.session.value = { kind: "signedOut", notice: "stale" };
       return;
     }
     try {
       await this.redeem(answer, flight);
     } catch (error) {
-      this.session.value = this.afterFailure(error, flight);
+      this.session.value = await this.afterFailure(error, flight);
     }
   }
 
@@ -189,17 +182,18 @@ export class Auth {
     const claims = oauth.getValidatedIdTokenClaims(granted);
     this.tokens = this.received(granted);
     this.browser.sharedStorage.setItem(SIGNED_IN, "yes");
-    this.session.value = { kind: "signedIn", name: displayName(claims) };
+    this.session.value = { kind: "signedIn", name: displayName(claims), subject: claims?.sub ?? "" };
   }
 
-  private afterFailure(error: unknown, flight: Flight): Session {
-    const refused = error instanceof oauth.AuthorizationResponseError;
-    if (refused && flight.silent) {
-      this.forget(); // login_required and its kin: nobody is signed in there, so the next visit need not ask
-      return { kind: "signedOut" };
+  private async afterFailure(error: unknown, flight: Flight): Promise<Session> {
+    if (error instanceof oauth.AuthorizationResponseError) {
+      if (flight.silent && NOBODY.has(error.error)) {
+        this.forget(); // the next visit need not ask
+        return { kind: "signedOut" };
+      }
+      return { kind: "signedOut", notice: error.error === "access_denied" ? "cancelled" : "failed" };
     }
-    if (refused && error.error === "access_denied") return { kind: "signedOut", notice: NOTICES.cancelled };
-    return { kind: "signedOut", notice: isTransport(error) ? NOTICES.unreachable : NOTICES.failed };
+    return { kind: "signedOut", notice: isTransport(error) ? await this.issuer.diagnose() : "failed" };
   }
 
   private async refresh(held: Tokens): Promise<string> {
@@ -213,8 +207,8 @@ export class Auth {
       this.tokens = this.received(granted, held);
       return this.tokens.access;
     } catch (error) {
-      const final = error instanceof SessionEnded || (error instanceof oauth.ResponseBodyError && error.status < 429);
-      if (!final) throw error;
+      const refused = error instanceof oauth.ResponseBodyError && error.error === "invalid_grant";
+      if (!refused && !(error instanceof SessionEnded)) throw error;
       if (this.tokens === held) this.end();
       throw new SessionEnded();
     }

@@ -14,6 +14,10 @@ export interface Browser {
   sharedStorage: Storage;
   /** Milliseconds since the epoch. */
   now(): number;
+  /** False when this machine knows that it has no network. */
+  online(): boolean;
+  /** Offers `content` to the person as a file. */
+  download(name: string, content: Blob): void;
 }
 
 export function realBrowser(): Browser {
@@ -25,6 +29,8 @@ export function realBrowser(): Browser {
     tabStorage: sessionStorage,
     sharedStorage: localStorage,
     now: () => Date.now(),
+    online: () => navigator.onLine,
+    download,
   };
 }
 
@@ -34,3 +40,10 @@ export function isLoopback(url: URL): boolean {
 }
 
 export const pathOf = (url: URL): string => url.pathname + url.search;
+
+function download(name: string, content: Blob): void {
+  const href = URL.createObjectURL(content);
+  const link = Object.assign(document.createElement("a"), { href, download: name });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(href), 60_000);
+}

@@ -5,8 +5,12 @@ export interface Config {
   clientId: string;
 }
 
-export async function loadConfig(fetcher: typeof fetch = fetch): Promise<Config> {
-  const response = await fetcher("/config.json", { cache: "no-store" });
+const TIMEOUT = 15_000;
+
+/** observe: is given the answer, for its `Date`. */
+export async function loadConfig(fetcher: typeof fetch, observe: (answer: Response) => void): Promise<Config> {
+  const response = await fetcher("/config.json", { cache: "no-store", signal: AbortSignal.timeout(TIMEOUT) });
+  observe(response);
   if (!response.ok) throw new Error(`/config.json answered ${response.status}`);
   const read: unknown = await response.json();
   if (!isRecord(read) || typeof read.issuer !== "string" || typeof read.clientId !== "string") {

@@ -31,6 +31,16 @@ export class Issuer {
     return this.metadata;
   }
 
+  /** Why it could not be asked. A request whose answer may not be read tells a server that is there from none. */
+  async diagnose(): Promise<"insecure" | "offline" | "hostName" | "unreachable"> {
+    if (!this.safe || !("subtle" in crypto)) return "insecure"; // `subtle` is in secure contexts only
+    if (!this.browser.online()) return "offline";
+    const known = await this.discover().then(() => true, () => false);
+    if (known) return "unreachable"; // it has come back meanwhile
+    const request = { mode: "no-cors", cache: "no-store", signal: AbortSignal.timeout(TIMEOUT) } as const;
+    return this.browser.fetch(this.url, request).then(({ type }) => (type === "opaque" ? "hostName" : "unreachable"), () => "unreachable");
+  }
+
   options() {
     return {
       [oauth.customFetch]: this.browser.fetch as (url: string, init: object) => Promise<Response>,

@@ -1,23 +1,21 @@
-/** Short messages over the page. Errors stay until they are dismissed; the rest goes by itself. */
+/** Short messages of success over the page. They go by themselves, and there are never more than a few. */
 import { signal } from "@preact/signals";
 
 export interface Toast {
   id: number;
-  tone: "success" | "error";
   title: string;
-  text?: string;
-  requestId?: string;
-  action?: { label: string; run: () => void };
 }
+
+const MOST = 3;
 
 export class Toasts {
   readonly shown = signal<readonly Toast[]>([]);
   private last = 0;
 
-  /** A message that says the same as one on show takes its place. */
-  show(toast: Omit<Toast, "id">): void {
-    const others = this.shown.value.filter(({ title, text }) => title !== toast.title || text !== toast.text);
-    this.shown.value = [...others, { ...toast, id: ++this.last }];
+  /** A message that says the same as one on show takes its place; the oldest makes room. */
+  show(title: string): void {
+    const others = this.shown.value.filter((toast) => toast.title !== title);
+    this.shown.value = [...others, { title, id: ++this.last }].slice(-MOST);
   }
 
   dismiss(id: number): void {

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from "vitest";
 
 import { Auth, SessionEnded } from "../src/auth";
+import { ServerClock } from "../src/clock";
 import { CLIENT, FakeBrowser, FakeIssuer, ISSUER } from "./stand-ins";
 
 let issuer: FakeIssuer;
@@ -14,7 +15,7 @@ beforeEach(() => {
 });
 
 function newPage(): Auth {
-  return new Auth({ issuer: new URL(ISSUER), clientId: CLIENT }, browser);
+  return new Auth({ issuer: new URL(ISSUER), clientId: CLIENT }, browser, new ServerClock(browser.now));
 }
 
 /** The authorization server sends the browser back with a code. */
@@ -61,7 +62,7 @@ describe("signing in", () => {
 
   it("redeems the code with the verifier and knows the person", async () => {
     await signIn();
-    expect(auth.session.value).toEqual({ kind: "signedIn", name: "Alice Archer" });
+    expect(auth.session.value).toEqual({ kind: "signedIn", name: "Alice Archer", subject: "alice" });
     expect(issuer.requests[0]?.get("code")).toBe("the-code");
     expect(issuer.requests[0]?.get("code_verifier")).toMatch(/^[\w-]{43}$/);
     expect(await auth.accessToken()).toBe("access-1");
@@ -122,11 +123,11 @@ describe("signing in", () => {
   });
 
   it("refuses plain http to another machine, and allows it on this one", async () => {
-    for (const [url, notice] of [["http://login.example/", /https/], ["http://localhost:1/", /does not answer/]] as const) {
+    for (const [url, notice] of [["http://login.example/", "insecure"], ["http://localhost:1/", "unreachable"]] as const) {
       browser = new FakeBrowser(() => Promise.reject(new TypeError("refused")));
-      auth = new Auth({ issuer: new URL(url), clientId: CLIENT }, browser);
+      auth = new Auth({ issuer: new URL(url), clientId: CLIENT }, browser, new ServerClock(browser.now));
       await auth.signIn();
-      expect(auth.session.value).toMatchObject({ notice: expect.stringMatching(notice) as string });
+      expect(auth.session.value).toMatchObject({ notice });
     }
   });
 });
@@ -155,10 +156,22 @@ describe("restoring after a reload", () => {
     expect(browser.left).toHaveLength(asked);
   });
 
+  it("remembers that somebody was signed in when the authorization server has a passing trouble", async () => {
+    await signIn();
+    auth = newPage();
+    await auth.start();
+    await refuse("temporarily_unavailable");
+    expect(auth.session.value).toEqual({ kind: "signedOut", notice: "failed" });
+    const asked = browser.left.length;
+    auth = newPage();
+    await auth.start();
+    expect(browser.left).toHaveLength(asked + 1);
+  });
+
   it("says so when a person cancels", async () => {
     await auth.signIn();
     await refuse("access_denied");
-    expect(auth.session.value).toEqual({ kind: "signedOut", notice: "Sign-in was cancelled." });
+    expect(auth.session.value).toEqual({ kind: "signedOut", notice: "cancelled" });
   });
 });
 
@@ -194,7 +207,24 @@ describe("staying signed in", () => {
     issuer.refreshes = 400;
     browser.clock += 400_000;
     await expect(auth.accessToken()).rejects.toBeInstanceOf(SessionEnded);
-    expect(auth.session.value).toMatchObject({ kind: "signedOut", notice: expect.stringContaining("ended") as string });
+    expect(auth.session.value).toEqual({ kind: "ended", name: "Alice Archer", subject: "alice" });
+  });
+
+  it("leaves the other tabs signed in when this tab's session has ended", async () => {
+    issuer.refreshes = 400;
+    browser.clock += 400_000;
+    await auth.accessToken().catch(() => undefined);
+    const asked = browser.left.length;
+    const other = newPage();
+    await other.start();
+    expect(browser.left).toHaveLength(asked + 1); // it asks without a prompt: somebody is known to be signed in
+  });
+
+  it("stays signed in when the authorization server refuses for another reason than the grant", async () => {
+    issuer.refreshes = "confused";
+    browser.clock += 280_000;
+    expect(await auth.accessToken()).toBe("access-1");
+    expect(auth.session.value.kind).toBe("signedIn");
   });
 
   it("signs out at the authorization server too", async () => {

@@ -1,15 +1,16 @@
 import { describe, expect, it } from "vitest";
 
-import { duration, timestamp } from "../src/dates";
+import { duration, relative, timestamp } from "../src/dates";
 
 const NOON = new Date(2025, 0, 18, 12, 0, 0);
 
 describe("timestamp", () => {
   const shown = (at: Date) => timestamp(at.toISOString(), NOON.getTime(), "en-GB");
 
-  it("says today and yesterday, with seconds", () => {
-    expect(shown(new Date(2025, 0, 18, 0, 0, 1))).toBe("Today, 00:00:01");
-    expect(shown(new Date(2025, 0, 17, 23, 59, 59))).toBe("Yesterday, 23:59:59");
+  it("says today, yesterday and tomorrow", () => {
+    expect(shown(new Date(2025, 0, 18, 0, 0, 1))).toBe("Today, 00:00");
+    expect(shown(new Date(2025, 0, 17, 23, 59, 59))).toBe("Yesterday, 23:59");
+    expect(shown(new Date(2025, 0, 19, 1, 0))).toBe("Tomorrow, 01:00");
   });
 
   it("gives the date of older times", () => {
@@ -19,6 +20,13 @@ describe("timestamp", () => {
   it("shows a dash for what is no time", () => {
     expect(timestamp("soon", NOON.getTime())).toBe("—");
   });
+});
+
+describe("relative", () => {
+  it.each([[-3, "just now"], [-34, "30 seconds ago"], [-160, "3 minutes ago"], [7_200, "in 2 hours"], [-86_400, "yesterday"], [260_000, "in 3 days"]])(
+    "%d seconds from now are “%s”", (seconds, text) => {
+      expect(relative(new Date(NOON.getTime() + seconds * 1000).toISOString(), NOON.getTime(), "en")).toBe(text);
+    });
 });
 
 describe("duration", () => {

@@ -1,52 +1,71 @@
 import { beforeEach, describe, expect, it } from "vitest";
 
+import { Api } from "../src/api/client";
 import { ApiError, Http, retryAfter, Unreachable } from "../src/api/http";
 import { SessionEnded } from "../src/auth";
-import { json } from "./stand-ins";
+import { json, scripted, task } from "./stand-ins";
 
-let requests: { path: string; headers: Headers; init: RequestInit }[];
+const TASKS = { tasks: [task()] };
+
+let requests: Request[];
+let options: (RequestInit | undefined)[];
 let answers: (() => Response)[];
 let ended: boolean;
-let http: Http;
+let api: Api;
 
 beforeEach(() => {
   requests = [];
+  options = [];
   ended = false;
-  const fetcher = (path: string, init: RequestInit) => {
-    requests.push({ path, init, headers: new Headers(init.headers) });
+  const fetcher = (request: Request, init?: RequestInit) => {
+    requests.push(request);
+    options.push(init);
     const answer = answers.shift();
     return answer === undefined ? Promise.reject(new TypeError("offline")) : Promise.resolve(answer());
   };
-  http = new Http(fetcher as typeof fetch, {
+  const http = new Http(fetcher as typeof fetch, {
     accessToken: (refused) => Promise.resolve(refused === undefined ? "first" : "second"),
     end: () => void (ended = true),
   });
+  api = new Api(http.fetch);
 });
+
+const list = (etag?: string, signal = new AbortController().signal) => api.listTasks(etag, signal);
 
 describe("a request", () => {
   it("carries the bearer token and JSON", async () => {
-    answers = [() => json(200, { ok: true })];
-    expect(await http.json("POST", "/api/tasks", { name: "n" })).toEqual({ ok: true });
-    expect(requests[0]?.headers.get("Authorization")).toBe("Bearer first");
-    expect(requests[0]?.headers.get("Content-Type")).toBe("application/json");
-    expect(requests[0]?.init.body).toBe('{"name":"n"}');
+    answers = [() => json(201, task())];
+    expect(await api.createTask({ name: "n" })).toEqual(task());
+    const [request] = requests;
+    expect(request?.headers.get("Authorization")).toBe("Bearer first");
+    expect(request?.headers.get("Accept")).toBe("application/json");
+    expect(request?.headers.get("Content-Type")).toBe("application/json");
+    expect(await request?.text()).toBe('{"name":"n"}');
   });
 
   it("sends the validator and reports that nothing changed", async () => {
     answers = [() => new Response(null, { status: 304, headers: { ETag: 'W/"1"' } })];
-    expect(await http.request("GET", "/api/tasks", { etag: 'W/"1"' })).toEqual({ data: undefined, etag: 'W/"1"' });
+    expect(await list('W/"1"')).toEqual({ data: undefined, etag: 'W/"1"' });
     expect(requests[0]?.headers.get("If-None-Match")).toBe('W/"1"');
+    expect(options[0]?.cache).toBe("no-store");
   });
 
-  it("is made again with another token when the first is refused", async () => {
-    answers = [() => json(401, {}), () => json(200, { ok: true })];
-    expect(await http.json("GET", "/api/tasks")).toEqual({ ok: true });
+  it("sends no validator when there is none, and keeps the one that comes", async () => {
+    answers = [() => json(200, TASKS, { ETag: 'W/"2"' })];
+    expect(await list()).toEqual({ data: TASKS, etag: 'W/"2"' });
+    expect(requests[0]?.headers.has("If-None-Match")).toBe(false);
+  });
+
+  it("is made again, body included, with another token when the first is refused", async () => {
+    answers = [() => json(401, {}), () => json(201, task())];
+    expect(await api.createTask({ name: "n" })).toEqual(task());
     expect(requests.map(({ headers }) => headers.get("Authorization"))).toEqual(["Bearer first", "Bearer second"]);
+    expect(await Promise.all(requests.map((request) => request.text()))).toEqual(['{"name":"n"}', '{"name":"n"}']);
   });
 
   it("ends the session when the other token is refused too", async () => {
     answers = [() => json(401, {}), () => json(401, {})];
-    await expect(http.json("GET", "/api/tasks")).rejects.toBeInstanceOf(SessionEnded);
+    await expect(list()).rejects.toBeInstanceOf(SessionEnded);
     expect(ended).toBe(true);
     expect(requests).toHaveLength(2);
   });
@@ -54,19 +73,58 @@ describe("a request", () => {
   it("reads problem documents and Retry-After", async () => {
     const problem = { title: "Busy", status: 503, code: "vault_unavailable", requestId: "r-1" };
     answers = [() => json(503, problem, { "Retry-After": "7", "X-Request-ID": "gateway" })];
-    const error = await http.json("GET", "/api/tasks").catch((reason: unknown) => reason);
+    const error = await list().catch((reason: unknown) => reason);
     expect(error).toBeInstanceOf(ApiError);
     expect(error).toMatchObject({ problem, retryAfter: 7_000 });
   });
 
   it("knows the request id of an answer that is no problem document", async () => {
     answers = [() => new Response("<html>", { status: 502, headers: { "X-Request-ID": "gateway" } })];
-    await expect(http.json("GET", "/api/tasks")).rejects.toMatchObject({ problem: { requestId: "gateway", code: "unknown" } });
+    await expect(api.deleteTask("task-1")).rejects.toMatchObject({ problem: { requestId: "gateway", code: "unknown" } });
   });
 
   it("says when no answer came", async () => {
     answers = [];
-    await expect(http.json("GET", "/api/tasks")).rejects.toBeInstanceOf(Unreachable);
+    await expect(list()).rejects.toBeInstanceOf(Unreachable);
+  });
+
+  it("that the caller gives up is not unreachable", async () => {
+    answers = [];
+    await expect(list(undefined, AbortSignal.abort())).rejects.not.toBeInstanceOf(Unreachable);
+  });
+});
+
+describe("every call", () => {
+  it("goes to its address, with what it is about", async () => {
+    const calls: string[] = [];
+    const file = new Response("at,event\r\n", { headers: { "Content-Type": "text/csv" } });
+    const all = new Api(scripted({ "GET /api/auth/manager/tokens/p%2F1/audit/export?format=csv": file }, calls));
+    await all.listTasks(undefined, new AbortController().signal);
+    await all.createTask({ name: "n", description: "d" });
+    await all.deleteTask("task-1");
+    await all.linkToken("task-1", "p1");
+    await all.executeTask("task-1");
+    await all.requestConsent("task-1");
+    await all.listGrants(new AbortController().signal);
+    await all.audit("p1", 20);
+    await all.audit("p1", 20, 7);
+    expect(await (await all.exportAudit("p/1", "csv")).text()).toBe("at,event\r\n");
+    await all.checkGrant("p1");
+    await all.revokeToken("p1");
+    expect(calls).toEqual([
+      "GET /api/tasks",
+      'POST /api/tasks {"name":"n","description":"d"}',
+      "DELETE /api/tasks/task-1",
+      'POST /api/tasks/task-1/link-persistent-id {"persistentTokenId":"p1"}',
+      "POST /api/tasks/task-1/execute",
+      'POST /api/auth/manager/offline-consent {"taskId":"task-1"}',
+      "GET /api/auth/manager/tokens",
+      "GET /api/auth/manager/tokens/p1/audit?limit=20",
+      "GET /api/auth/manager/tokens/p1/audit?limit=20&before=7",
+      "GET /api/auth/manager/tokens/p%2F1/audit/export?format=csv",
+      "POST /api/auth/manager/tokens/p1/check",
+      "DELETE /api/auth/manager/tokens/p1",
+    ]);
   });
 });
 

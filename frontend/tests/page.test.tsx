@@ -5,8 +5,9 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 
 import type { Task } from "../src/api/types";
 import { createApp, type App } from "../src/app";
-import { followAddress } from "../src/router";
-import { Root } from "../src/ui/Root";
+import { ServerClock } from "../src/clock";
+import { Root } from "../src/shell/Root";
+import { speak } from "../src/texts";
 import { FakeBrowser, ISSUER, json, task } from "./stand-ins";
 
 let app: App;
@@ -16,17 +17,16 @@ let created: unknown[];
 beforeEach(async () => {
   created = [];
   history.replaceState(null, "", "/tasks");
-  followAddress();
   root = document.body.appendChild(document.createElement("div"));
-  const browser = new FakeBrowser((_, init) => {
-    created.push(JSON.parse(typeof init?.body === "string" ? init.body : "null"));
-    return Promise.resolve(json(422, {
+  const browser = new FakeBrowser(async (input) => {
+    created.push(JSON.parse((await (input as Request).text()) || "null"));
+    return json(422, {
       title: "Invalid", status: 422, code: "invalid_input", errors: [{ pointer: "/name", detail: "Too long." }],
-    }));
+    });
   });
-  app = createApp({ issuer: new URL(ISSUER), clientId: "task-ui" }, browser);
+  app = createApp({ issuer: new URL(ISSUER), clientId: "task-ui" }, browser, new ServerClock(browser.now));
   app.auth.accessToken = () => Promise.resolve("token");
-  app.auth.session.value = { kind: "signedIn", name: "Alice Archer" };
+  app.auth.session.value = { kind: "signedIn", name: "Alice Archer", subject: "alice" };
   await act(() => render(<Root app={app} />, root));
 });
 
@@ -40,7 +40,7 @@ const one = (selector: string) => {
   if (found === null) throw new Error(`nothing matches ${selector}`);
   return found;
 };
-const show = (...tasks: Task[]) => act(() => void (app.store.tasks.value = tasks));
+const show = (...tasks: Task[]) => act(() => void (app.store.rows.value = tasks));
 const buttons = (within: HTMLElement) => [...within.querySelectorAll("button")].map((button) => button.textContent);
 
 describe("the list", () => {
@@ -54,14 +54,14 @@ describe("the list", () => {
   it("gives each task an article with its id, name and one action", async () => {
     await show(task({ id: "task-7", name: "Report" }));
     const card = one('article[data-task-id="task-7"]');
-    expect(card.querySelector("h3")?.textContent).toBe("Report");
-    expect(buttons(card)).toEqual(["", "🔐 Request Offline Token"]);
+    expect(card.querySelector("h2")?.textContent).toBe("Report");
+    expect(buttons(card)).toEqual(["Report", "🔐 Request Offline Token", ""]);
     expect(card.querySelector("[aria-label='Delete Report']")).not.toBeNull();
   });
 
   it("offers the execution with an active token", async () => {
     await show(task({ offlineTokenStatus: "active", persistentTokenId: "p1" }));
-    expect(buttons(one("article"))).toEqual(["", "▶️ Execute Task"]);
+    expect(buttons(one("article"))).toEqual(["Data Processing", "▶️ Execute Task", ""]);
   });
 
   it("tells progress to everybody", async () => {
@@ -100,11 +100,12 @@ describe("the form", () => {
 });
 
 describe("messages", () => {
-  it("show the request id of an error, and stay until dismissed", async () => {
-    await act(() => app.toasts.show({ tone: "error", title: "Trouble", requestId: "r-1" }));
-    expect(one("[data-toast=error]").textContent).toContain("r-1");
+  it("of an error stand in the row of its task, with the request id, until dismissed", async () => {
+    await show(task());
+    await act(() => app.troubles.set("task-1", { title: "Trouble", requestId: "r-1" }));
+    expect(one("article [data-trouble]").textContent).toContain("r-1");
     await act(() => one("[aria-label='Dismiss: Trouble']").click());
-    expect(root.querySelector("[data-toast]")).toBeNull();
+    expect(root.querySelector("[data-trouble]")).toBeNull();
   });
 
   it("are spoken by exactly one status line", async () => {
@@ -114,12 +115,34 @@ describe("messages", () => {
   });
 });
 
-describe("signed out", () => {
-  it("shows the way in and nothing of the tasks", async () => {
+describe("a session that ends", () => {
+  it("leaves the page and what was typed where they are, under a dialog", async () => {
+    await show(task({ name: "Report" }));
+    const name = one("[name=name]") as HTMLInputElement;
+    name.value = "Half a na";
+    await act(() => app.auth.end());
+    expect(one("dialog").textContent).toContain("Your session has ended");
+    expect(root.querySelector("[name=name]")).toBe(name);
+    expect(name.value).toBe("Half a na");
+    expect(one("article h2").textContent).toBe("Report");
+  });
+
+  it("shows nothing of the tasks once the person leaves", async () => {
     await show(task());
     await act(() => app.auth.end());
+    await act(() => app.auth.leave());
     expect(buttons(root)).toEqual(["Sign in"]);
-    expect(root.textContent).toContain("Your session has ended.");
     expect(root.querySelector("article")).toBeNull();
+  });
+});
+
+describe("another language", () => {
+  it("changes every text at once", async () => {
+    await show(task());
+    await act(() => speak("de"));
+    expect(one("h1").textContent).toBe("Deine Aufgaben");
+    expect(one("article").textContent).toContain("Ausstehend");
+    await act(() => speak("en"));
+    expect(one("h1").textContent).toBe("Your tasks");
   });
 });

@@ -1,32 +1,34 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 
-import { IDLE, MOVING, nextDelay, Poller, type Answer, type Failure, type Health } from "../src/tasks/poller";
+import { nextDelay, OFTEN, Poller, type Answer, type Failure, type Health } from "../src/data/poller";
+
+const IDLE = 10_000;
 
 describe("nextDelay", () => {
-  it("is 2 s while something moves and 10 s when idle", () => {
-    expect(nextDelay(true, 0, undefined, 0.5)).toBe(2_000);
-    expect(nextDelay(false, 0, undefined, 0.5)).toBe(10_000);
+  it("is the source's pace while all is well", () => {
+    expect(nextDelay(2_000, 0, undefined, 0.5)).toBe(2_000);
+    expect(nextDelay(15_000, 0, undefined, 0.5)).toBe(15_000);
   });
 
-  it("doubles with each failure up to half a minute, moving or not", () => {
-    const delays = [1, 2, 3, 4, 5, 9].map((failures) => nextDelay(true, failures, undefined, 0.5));
+  it("doubles with each failure up to half a minute, whatever the pace", () => {
+    const delays = [1, 2, 3, 4, 5, 9].map((failures) => nextDelay(OFTEN, failures, undefined, 0.5));
     expect(delays).toEqual([2_000, 4_000, 8_000, 16_000, 30_000, 30_000]);
   });
 
   it("spreads clients by a quarter either way", () => {
-    expect(nextDelay(false, 3, undefined, 0)).toBe(6_000);
-    expect(nextDelay(false, 3, undefined, 0.999)).toBeCloseTo(10_000, -2);
+    expect(nextDelay(IDLE, 3, undefined, 0)).toBe(6_000);
+    expect(nextDelay(IDLE, 3, undefined, 0.999)).toBeCloseTo(10_000, -2);
   });
 
   it("never comes before Retry-After", () => {
-    expect(nextDelay(true, 1, 45_000, 0.5)).toBe(45_000);
-    expect(nextDelay(true, 4, 1_000, 0.5)).toBe(16_000);
+    expect(nextDelay(OFTEN, 1, 45_000, 0.5)).toBe(45_000);
+    expect(nextDelay(OFTEN, 4, 1_000, 0.5)).toBe(16_000);
   });
 });
 
 describe("Poller", () => {
   let hidden = false;
-  let moving = false;
+  let pace = IDLE;
   let answer: () => Promise<Answer<string>>;
   let failure: Failure | undefined;
   let etags: (string | undefined)[];
@@ -44,10 +46,11 @@ describe("Poller", () => {
   beforeEach(() => {
     vi.useFakeTimers();
     vi.spyOn(document, "hidden", "get").mockImplementation(() => hidden);
-    hidden = moving = false;
+    hidden = false;
+    pace = IDLE;
     [etags, signals, applied, reports] = [[], [], [], []];
     answer = () => Promise.resolve({ data: "list", etag: 'W/"1"' });
-    failure = { health: "offline", retryAfter: undefined };
+    failure = { health: { state: "offline" }, retryAfter: undefined };
     poller = new Poller<string>({
       load: (etag, signal) => {
         etags.push(etag);
@@ -55,7 +58,7 @@ describe("Poller", () => {
         return answer();
       },
       apply: (data) => applied.push(data),
-      moving: () => moving,
+      pace: () => pace,
       judge: () => failure,
       report: (health) => reports.push(health),
     }, document, () => 0.5);
@@ -67,15 +70,15 @@ describe("Poller", () => {
     vi.useRealTimers();
   });
 
-  it("asks at once, then every 10 s, then every 2 s while something moves", async () => {
+  it("asks at once, then at the pace that its source has at that moment", async () => {
     await settle();
     expect(etags).toHaveLength(1);
     await vi.advanceTimersByTimeAsync(IDLE - 1);
     expect(etags).toHaveLength(1);
-    moving = true;
+    pace = OFTEN;
     await vi.advanceTimersByTimeAsync(1);
     expect(etags).toHaveLength(2);
-    await vi.advanceTimersByTimeAsync(MOVING * 3);
+    await vi.advanceTimersByTimeAsync(OFTEN * 3);
     expect(etags).toHaveLength(5);
   });
 
@@ -110,12 +113,12 @@ describe("Poller", () => {
     await settle();
     answer = () => Promise.reject(new Error("no answer"));
     await vi.advanceTimersByTimeAsync(IDLE);
-    expect(reports.at(-1)).toBe("offline");
+    expect(reports.at(-1)).toEqual({ state: "offline" });
     await vi.advanceTimersByTimeAsync(2_000 + 4_000 + 8_000);
     expect(etags).toHaveLength(5);
     answer = () => Promise.resolve({ data: "new", etag: undefined });
     await vi.advanceTimersByTimeAsync(16_000);
-    expect(reports.at(-1)).toBe("live");
+    expect(reports.at(-1)).toEqual({ state: "live" });
     expect(applied.at(-1)).toBe("new");
     await vi.advanceTimersByTimeAsync(IDLE);
     expect(etags).toHaveLength(7);
@@ -132,7 +135,7 @@ describe("Poller", () => {
   });
 
   it("honours Retry-After even when it is asked to refresh", async () => {
-    failure = { health: "trouble", retryAfter: 20_000 };
+    failure = { health: { state: "trouble", code: "rate_limited" }, retryAfter: 20_000 };
     answer = () => Promise.reject(new Error("429"));
     poller.refresh();
     await settle();

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 
 import type { TaskStatus, TokenStatus } from "../src/api/types";
 import { changes } from "../src/tasks/changes";
-import { isMoving, tokenOnlyUsedBy, viewOf } from "../src/tasks/view";
+import { grantsOnlyUsedBy, viewOf } from "../src/tasks/view";
 import { task } from "./stand-ins";
 
 const startable: TaskStatus[] = ["pending", "failed", "cancelled"];
@@ -92,22 +92,21 @@ describe("progress and outcome (R19, R21)", () => {
   });
 });
 
-describe("what moves", () => {
-  it("is what is queued, running, or waiting for consent", () => {
-    expect(isMoving(task({ status: "queued" }))).toBe(true);
-    expect(isMoving(task({ status: "running" }))).toBe(true);
-    expect(isMoving(withToken("pending", "pending"))).toBe(true);
-    expect(isMoving(withToken("pending", "active"))).toBe(false);
-    expect(isMoving(task({ status: "completed" }))).toBe(false);
-  });
-});
+describe("the grants offered for revocation", () => {
+  const mine = task({ persistentTokenId: "p1", offlineTokenStatus: "active" });
 
-describe("the grant offered for revocation", () => {
-  it("is the task's own, unless another task lives on it", () => {
-    const mine = task({ persistentTokenId: "p1" });
-    expect(tokenOnlyUsedBy(mine, [mine, task({ id: "task-2", persistentTokenId: "p2" })])).toBe("p1");
-    expect(tokenOnlyUsedBy(mine, [mine, task({ id: "task-2", persistentTokenId: "p1" })])).toBeUndefined();
-    expect(tokenOnlyUsedBy(task(), [task()])).toBeUndefined();
+  it("are those that only the going tasks use", () => {
+    const other = task({ id: "task-2", persistentTokenId: "p2", offlineTokenStatus: "active" });
+    const sharing = task({ id: "task-3", persistentTokenId: "p1", offlineTokenStatus: "active" });
+    expect(grantsOnlyUsedBy([mine], [mine, other])).toEqual(["p1"]);
+    expect(grantsOnlyUsedBy([mine], [mine, sharing])).toEqual([]);
+    expect(grantsOnlyUsedBy([mine, sharing], [mine, other, sharing])).toEqual(["p1"]);
+  });
+
+  it("are none for a task without one, or whose one has failed", () => {
+    expect(grantsOnlyUsedBy([task()], [task()])).toEqual([]);
+    const failed = task({ persistentTokenId: "p1", offlineTokenStatus: "failed" });
+    expect(grantsOnlyUsedBy([failed], [failed])).toEqual([]);
   });
 });
 
@@ -124,5 +123,10 @@ describe("what is said of a change", () => {
       "Data Processing completed",
       "Data Processing has an active offline token",
     ]);
+  });
+
+  it("tells a change of many tasks as a number", () => {
+    const before = Array.from({ length: 10 }, (_, number) => task({ id: `task-${number}` }));
+    expect(changes(before, before.map((old) => ({ ...old, status: "queued" })))).toEqual(["10 tasks changed"]);
   });
 });

@@ -12,7 +12,7 @@ from stub_issuer import StubIssuer
 from service_kit.http import app as http
 from service_kit.http.app import create_app, respond
 from service_kit.http.inputs import Output
-from service_kit.http.problems import Problem
+from service_kit.http.problems import ProblemType
 from service_kit.process import logs
 from service_kit.tokens.bearer import Verifier
 
@@ -35,7 +35,7 @@ class NarrowerError(DomainError):
 @pytest.fixture
 def app(verifier: Verifier) -> Flask:
     """An application with a few routes."""
-    app = create_app("test", {DomainError: lambda error: Problem(409, "domain", str(error), {"Retry-After": "1"})})
+    app = create_app("test", {DomainError: ProblemType(409, "domain", retry_after=1.0)})
 
     @app.get("/fine")
     def fine() -> Response:
@@ -138,7 +138,7 @@ def test_a_crash_is_a_bare_500(client: FlaskClient, logged: list[EventDict]) -> 
         "title": "Internal Server Error",
         "status": 500,
         "code": "internal_error",
-        "detail": "Something went wrong here. Quote the request id when you report it.",
+        "detail": "The service failed unexpectedly. Quote the request id when you report it.",
         "requestId": "crash-0001",
     }
     [error] = [event for event in logged if event["log_level"] == "error"]

@@ -9,7 +9,7 @@ import pytest
 from stub_issuer import Clock, SigningKey, StubIssuer
 
 from service_kit.tokens.bearer import Verifier
-from service_kit.tokens.issuer import Issuer, IssuerMismatchError, IssuerUnavailableError
+from service_kit.tokens.issuer import Issuer, IssuerMismatchError, IssuerUnavailableError, demand_no_mismatch
 from service_kit.tokens.jwt import InvalidTokenError
 
 Wait = Callable[[Callable[[], bool]], None]
@@ -31,9 +31,9 @@ def test_an_issuer_may_end_in_a_slash(server: StubIssuer, clock: Clock, internal
     assert issuer.key("key-1") is not None
     assert issuer.backchannel(f"{server.url}/token") == f"{server.url}/token"
     with pytest.raises(IssuerMismatchError):
-        Issuer(server.url, clock=clock).demand_no_mismatch()
+        demand_no_mismatch(Issuer(server.url, clock=clock).metadata)
     server.documents.clear()
-    Issuer(server.url, clock=clock).demand_no_mismatch()
+    demand_no_mismatch(Issuer(server.url, clock=clock).metadata)
 
 
 def test_a_known_key_costs_no_request(server: StubIssuer, issuer: Issuer, clock: Clock) -> None:

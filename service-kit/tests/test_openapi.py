@@ -12,6 +12,19 @@ from schemathesis.specs.openapi.definitions import OPENAPI_31
 from service_kit.http.app import create_app, respond
 from service_kit.http.inputs import LINE, TEXT, Input, Output
 from service_kit.http.openapi import Api, Link
+from service_kit.http.problems import ProblemType
+
+
+class TakenError(Exception):
+    """The place is taken."""
+
+
+class FullError(Exception):
+    """There is no place left."""
+
+
+class BrokenError(Exception):
+    """It is broken."""
 
 
 class Colour(Enum):
@@ -51,13 +64,20 @@ class Thing(Output, frozen=True, kw_only=True):
     colour: Colour | None = None
 
 
+TABLE = {
+    TakenError: ProblemType(409, "taken"),
+    FullError: ProblemType(503, "full"),
+    BrokenError: ProblemType(500, "broken"),
+}
+
+
 @pytest.fixture
 def api() -> Api:
     """Three routes."""
     links = {"make_thing": (Link("thingId", "place", ("see_thing",)),)}
-    api = Api("things", "Things", "1.0", "/api/things", links, {(NewThing, "notes"): {"short", "none"}})
+    api = Api("things", "Things", "1.0", "/api/things", TABLE, (BrokenError,), {"Things": "All of them."}, links)
 
-    @api.route("GET", "", answers={200: Thing, 304: None}, query=Search)
+    @api.route("GET", "", tag="Things", answers={200: Thing, 304: None}, query=Search)
     def find_things() -> Response:
         """Find things.
 
@@ -68,15 +88,16 @@ def api() -> Api:
     @api.route(
         "POST",
         "/<kind>/<uuid:place>",
+        tag="Things",
         answers={201: Thing},
         body=NewThing,
-        problems={409: ("taken",), 503: ("full",)},
+        raises=(TakenError, FullError),
     )
     def make_thing(kind: str, place: str) -> Response:
         """Make a thing."""
         return respond(Thing(thing_id=kind + str(place)), 201)
 
-    @api.route("GET", "/<kind>/<uuid:place>", answers={200: Thing}, public=True)
+    @api.route("GET", "/<kind>/<uuid:place>", tag="Things", answers={200: Thing}, public=True)
     def see_thing(kind: str, place: str) -> Response:
         """See a thing."""
         return respond(Thing(thing_id=kind + str(place)))
@@ -92,6 +113,12 @@ def references(document: object) -> list[str]:
     if isinstance(document, list):
         return [found for value in document for found in references(value)]
     return []
+
+
+def codes(response: dict[str, Any]) -> list[str]:
+    """The codes with which a problem can come."""
+    described = response["content"]["application/problem+json"]["schema"]["allOf"][1]
+    return list(described["properties"]["code"]["enum"])
 
 
 def parameters(document: dict[str, Any], path: str, method: str) -> dict[tuple[str, str], bool]:
@@ -161,17 +188,29 @@ def test_names_are_those_on_the_wire(api: Api) -> None:
 
 def test_words_that_an_installation_takes_are_listed(api: Api) -> None:
     """What only a running service knows."""
-    assert api.document()["components"]["schemas"]["NewThing"]["properties"]["notes"]["enum"] == ["none", "short"]
+    document = api.document({(NewThing, "notes"): {"short", "none"}})
+    assert document["components"]["schemas"]["NewThing"]["properties"]["notes"]["enum"] == ["none", "short"]
 
 
 def test_every_problem_that_can_come_is_described(api: Api) -> None:
     """Those of the kind of route, and its own; two with one status do not hide each other."""
     paths = api.document()["paths"]
     make, see = (paths["/api/things/{kind}/{place}"][method]["responses"] for method in ("post", "get"))
-    assert set(make) == {"201", "400", "401", "409", "413", "414", "415", "422", "429", "503"}
-    assert make["503"]["description"] == "Problem; code: `service_unavailable`, `provider_unavailable`, `full`"
-    assert set(see) == {"200", "413", "414", "429", "503"}
-    assert set(paths["/api/things"]["get"]["responses"]) == {"200", "304", "401", "413", "414", "422", "429", "503"}
+    assert set(make) == {"201", "400", "401", "404", "409", "413", "414", "415", "422", "429", "500", "503"}
+    assert codes(make["503"]) == ["service_unavailable", "provider_unavailable", "full"]
+    assert make["503"]["description"].splitlines()[-1] == "- `full`: There is no place left."
+    assert set(see) == {"200", "404", "413", "414", "429", "503"}
+    assert set(paths["/api/things"]["get"]["responses"]) == {
+        "200",
+        "304",
+        "401",
+        "413",
+        "414",
+        "422",
+        "429",
+        "500",
+        "503",
+    }
 
 
 def test_an_answer_says_where_one_can_go_from_it(api: Api) -> None:
@@ -194,3 +233,18 @@ def test_the_view_s_docstring_is_the_description(api: Api) -> None:
     operation = api.document()["paths"]["/api/things"]["get"]
     assert (operation["operationId"], operation["summary"]) == ("find_things", "Find things")
     assert operation["description"] == "As many as there are."
+
+
+def test_operations_are_grouped_by_tags_that_are_explained(api: Api) -> None:
+    """A tag that nothing explains is refused when its route is declared."""
+    document = api.document()
+    assert document["tags"] == [{"name": "Things", "description": "All of them."}]
+    assert document["paths"]["/api/things"]["get"]["tags"] == ["Things"]
+    with pytest.raises(LookupError, match="Others"):
+        api.route("GET", "/others", tag="Others", answers={200: Thing})
+
+
+def test_an_error_that_no_table_knows_cannot_be_declared(api: Api) -> None:
+    """It would be answered with a bare 500."""
+    with pytest.raises(LookupError, match="KeyError"):
+        api.route("GET", "/others", tag="Things", answers={200: Thing}, raises=(KeyError,))

@@ -1,4 +1,4 @@
-"""A vault on a real, fresh database, with an authorization server that the test holds in its hands."""
+"""Fixtures: a vault on a real, fresh database, with an authorization server that the test controls."""
 
 from collections.abc import Callable, Iterator
 
@@ -16,20 +16,20 @@ from vault_service.adapters.postgres.database import MIGRATIONS
 
 @pytest.fixture(scope="session")
 def migrated(postgres_url: str) -> None:
-    """The database `vault` has the schema; others are copied from it."""
+    """Migrates the database `vault`, the template of the tests' databases."""
     host = postgres_url.rpartition("@")[2].partition("/")[0]
     MIGRATIONS.apply(f"postgresql://vault_owner:test@{host}/vault")
 
 
 @pytest.fixture
 def database_url(migrated: None, new_database: Callable[[str, str], str]) -> str:
-    """A fresh database of the vault's, as the runtime role."""
+    """URL of a fresh, migrated database for the runtime role."""
     return new_database("vault", "vault")
 
 
 @pytest.fixture
 def owner_url(database_url: str) -> str:
-    """The same database, as the role that owns its schema."""
+    """URL of the same database for the owner of its schema."""
     return database_url.replace("//vault:", "//vault_owner:")
 
 
@@ -61,7 +61,7 @@ def vault(new_replica: Callable[[], Replica]) -> Replica:
 
 @pytest.fixture
 def rows(database_url: str) -> Callable[..., list[tuple[object, ...]]]:
-    """Looks into the database."""
+    """Runs a query on the database and returns its rows."""
 
     def look(query: str, *parameters: object) -> list[tuple[object, ...]]:
         with psycopg.connect(database_url, autocommit=True) as connection:

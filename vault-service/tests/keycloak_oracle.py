@@ -1,18 +1,18 @@
-"""An authorization server in memory that keeps Keycloak's rule of rotation and reuse, and books of who used what."""
+"""An authorization server in memory with Keycloak's rule of rotation and reuse. It counts the uses of each token."""
 
 from collections import Counter
 from dataclasses import dataclass, field, replace
 
 from scripted_provider import ScriptedProvider
 
-from vault_service.application.ports import TokenAnswer
+from vault_service.application.ports.provider import TokenAnswer
 from vault_service.application.provider_errors import GrantRefusedError
 from vault_service.domain.grant import Failure, RefreshToken, Subject
 
 
 @dataclass
 class Session:
-    """What is behind one consent. refreshes: answered with tokens; late_calls: refreshes asked for after its end."""
+    """The session of one consent. refreshes: answered with tokens; late_calls: refreshes after its end."""
 
     name: str
     person: Subject
@@ -24,7 +24,7 @@ class Session:
 
 
 class KeycloakOracle(ScriptedProvider):
-    """A token may be used `1 + max_reuse` times, and no more once its child was used; else its session ends.
+    """A token may be used `1 + max_reuse` times, but not after its successor was used; otherwise its session ends.
 
     Its tokens say whose they are: `person/session/number`. The code of a consent is the person's `sub`.
     """
@@ -37,7 +37,7 @@ class KeycloakOracle(ScriptedProvider):
         self.last_used = ""
 
     def newest_session(self) -> Session:
-        """The one that was begun last."""
+        """The latest session."""
         return self._sessions[-1]
 
     def redeem(self, code: str, code_verifier: str, nonce: str) -> tuple[Subject, TokenAnswer]:

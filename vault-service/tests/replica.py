@@ -1,4 +1,4 @@
-"""One process of the vault, wired for a test, and the words that tests are told in."""
+"""One process of the vault, wired for a test, and helpers with which tests use it."""
 
 import tempfile
 from collections.abc import Mapping
@@ -14,50 +14,66 @@ from vault_service.adapters.cache.access_tokens import MemoryAccessTokens, NoSha
 from vault_service.adapters.encryption.keyring import Keyring
 from vault_service.adapters.encryption.root_key import LocalRootKey
 from vault_service.adapters.encryption.sealing import Sealer
-from vault_service.adapters.grants.grants import PostgresGrants
+from vault_service.adapters.grants.consents import PostgresConsents
+from vault_service.adapters.grants.endings import Endings, PostgresExpiringGrants
 from vault_service.adapters.grants.outbox import Outbox
+from vault_service.adapters.grants.owned_grants import PostgresOwnedGrants
+from vault_service.adapters.grants.refreshes import PostgresRefreshes
 from vault_service.adapters.grants.spool import Spool
+from vault_service.adapters.grants.tickets import PostgresTickets
 from vault_service.adapters.grants.uses import Uses
 from vault_service.adapters.metrics.telemetry import PrometheusTelemetry
 from vault_service.adapters.postgres.clock import DatabaseClock
 from vault_service.adapters.postgres.database import vault_database
 from vault_service.adapters.postgres.locks import AdvisoryLocks
-from vault_service.application.consent import Callback, OfflineConsent, Wish
+from vault_service.application.check_siblings import CheckSiblings
+from vault_service.application.consent import Callback, ConsentOptions, OfflineConsent
+from vault_service.application.deliver import DeliverRevocations
+from vault_service.application.expire import ExpireGrants
 from vault_service.application.issue import IssueAccessToken
 from vault_service.application.manage import ManageGrants
-from vault_service.application.ports import AccessTokens, Requester
-from vault_service.application.refresh import Need, Refresher
+from vault_service.application.ports.runtime import AccessTokens
+from vault_service.application.refresh import Refresher, TokenRequest
+from vault_service.application.tickets import ManageTickets, PresentedTickets
 from vault_service.domain.grant import AccessToken, Limits, Subject, TokenType
 from vault_service.domain.terms import Terms
+from vault_service.domain.usability import Requester
 
 ALICE = Subject("https://issuer.example/realms/demo", "alice-sub")
 SERVICE = Requester("task-service", is_owner=False, owner=ALICE)
 ROOT_KEY = bytes(range(32))
 THREADS = 16
+REFUSED_BUDGET = 3
+TICKETS_PER_GRANT = 5
 
 
 @dataclass
 class Replica:
-    """One process of the vault. Several of them share a database."""
+    """One process of the vault. Several can share a database."""
 
     databases: tuple[Database, Database]
     keyring: Keyring
-    grants: PostgresGrants
+    refreshes: PostgresRefreshes
+    consents: PostgresConsents
     consent: OfflineConsent
     issuing: IssueAccessToken
     manage: ManageGrants
-    outbox: Outbox
+    tickets: ManageTickets
+    presented: PresentedTickets
+    expire: ExpireGrants
+    deliver: DeliverRevocations
+    siblings: CheckSiblings
     provider: ScriptedProvider
     uses: Uses
 
     def close(self) -> None:
-        """Let go of its connections."""
+        """Close its connections."""
         self.uses.close()
         for database in self.databases:
             database.close()
 
     def grant(self, **limits: object) -> UUID:
-        """An active grant of Alice's."""
+        """The id of an active grant of Alice."""
         started = self.consent.request(wish(**limits))
         self.consent.complete(answer(started.state, self.provider))
         return started.grant_id
@@ -70,15 +86,17 @@ class Replica:
         scopes: frozenset[str] = frozenset(),
         min_valid: float = 0.0,
     ) -> AccessToken:
-        """Ask for an access token."""
+        """Request an access token."""
         return self.issuing.issue(
-            Need(grant_id=grant_id, requester=requester, scopes=scopes, min_valid=min_valid, request_id="request-1")
+            TokenRequest(
+                grant_id=grant_id, requester=requester, scopes=scopes, min_valid=min_valid, request_id="request-1"
+            )
         )
 
 
-def wish(**limits: object) -> Wish:
-    """What Alice asks for."""
-    return Wish(
+def wish(**limits: object) -> ConsentOptions:
+    """Alice's consent options."""
+    return ConsentOptions(
         owner=ALICE,
         client="task-ui",
         request_id="request-0",
@@ -92,7 +110,7 @@ def wish(**limits: object) -> Wish:
 
 
 def answer(state: str, provider: ScriptedProvider, **changes: str | None) -> Callback:
-    """The callback after a consent."""
+    """The parameters of the callback after a consent."""
     given: dict[str, str | None] = {"code": "code", "error": None, "unverified_issuer": provider.issuer}
     given |= {"browser_secret": None, **changes}
     return Callback(unverified_state=state, request_id="request-2", **given)
@@ -116,22 +134,32 @@ def create(
     sealer = Sealer(keyring)
     audit = AuditLog(database, keyring)
     providers = dict.fromkeys(terms or ("default",), provider)
-    outbox = Outbox(database, sealer, audit, providers, clock)
+    outbox = Outbox(database, sealer, audit)
+    endings = Endings(sealer, audit, outbox)
     uses = Uses(database_url, database, audit)
-    grants = PostgresGrants(database, sealer, audit, uses, outbox, Spool(Path(tempfile.mkdtemp())))
+    refreshes = PostgresRefreshes(database, sealer, audit, outbox, Spool(Path(tempfile.mkdtemp())), REFUSED_BUDGET)
+    consents = PostgresConsents(database, sealer, audit, outbox)
     cache = shared or NoSharedAccessTokens()
     memory = MemoryAccessTokens(sealer)
     telemetry = PrometheusTelemetry()
+    owned, stored_tickets = PostgresOwnedGrants(database, endings), PostgresTickets(database, audit)
+    presented = PresentedTickets(stored_tickets, clock, telemetry)
     locks = AdvisoryLocks(lock_database)
-    refresher = Refresher(grants, locks, (memory, cache), providers, clock, telemetry, THREADS)
+    terms = terms or {"default": Terms(issuer=provider.issuer)}
+    refresher = Refresher(refreshes, locks, (memory, cache), providers, terms, clock, telemetry, THREADS)
     return Replica(
         databases=(database, lock_database),
         keyring=keyring,
-        grants=grants,
-        consent=OfflineConsent(grants, cache, providers, terms or {"default": Terms(issuer=provider.issuer)}, clock),
-        issuing=IssueAccessToken(grants, memory, refresher, clock, telemetry, lambda _: None),
-        manage=ManageGrants(grants, audit, refresher, clock, lambda: None),
-        outbox=outbox,
+        refreshes=refreshes,
+        consents=consents,
+        consent=OfflineConsent(consents, cache, providers, terms, clock),
+        issuing=IssueAccessToken(refreshes, uses, presented, memory, refresher, clock, telemetry, lambda _: None),
+        tickets=ManageTickets(stored_tickets, refreshes, owned, clock, telemetry, TICKETS_PER_GRANT),
+        presented=presented,
+        manage=ManageGrants(owned, refreshes, audit, refresher, clock, lambda: None),
+        expire=ExpireGrants(PostgresExpiringGrants(database, endings), clock, days=90),
+        deliver=DeliverRevocations(outbox, providers, clock),
+        siblings=CheckSiblings(outbox, refresher, audit, clock),
         provider=provider,
         uses=uses,
     )

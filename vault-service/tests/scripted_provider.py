@@ -1,13 +1,13 @@
-"""An authorization server in memory: rotates refresh tokens, notices their reuse, and fails as it is told."""
+"""An authorization server in memory: it rotates refresh tokens, detects their reuse, and fails as scripted."""
 
 import threading
 from collections import deque
 from collections.abc import Callable
 from itertools import count
 
-from vault_service.application.ports import TokenAnswer
+from vault_service.application.ports.provider import TokenAnswer
 from vault_service.application.provider_errors import GrantRefusedError, ProviderError
-from vault_service.domain.grant import Failure, Identity, RefreshToken, Subject
+from vault_service.domain.grant import Failure, RefreshToken, Subject, TokenIdentity
 
 SCOPES = frozenset({"openid", "profile", "email", "offline_access"})
 
@@ -17,7 +17,8 @@ class ScriptedProvider:
 
     script: what happens to the next refreshes, in order: an error to raise before (`"lost"`: after) the token was used,
     or a callable that is run first. lifetime: seconds of the access tokens it gives; session: what it names the
-    session behind them; identity, claimed_person: what access tokens and id_tokens say.
+    session behind them; identity, claimed_person: what access tokens and id_tokens say; granted_told: whether answers
+    have a scope; is_client_refused: what a probe of the client says.
     """
 
     issuer = "https://issuer.example/realms/demo"
@@ -28,8 +29,11 @@ class ScriptedProvider:
         self.lifetime = 300.0
         self.granted = SCOPES
         self.session: str | None = None
-        self.identity: Identity | None = None
-        self.claimed_person: Subject | None = None
+        self.identity: TokenIdentity | None = None
+        self.claimed_person: TokenIdentity | None = None
+        self.is_client_refused: bool | None = True
+        self.granted_told = True
+        self.is_session_bound = False
         self.refuses_to_revoke: ProviderError | None = None
         self.refresh_expires_in: float | None = None
         self.script: deque[ProviderError | Callable[[], None]] = deque()
@@ -42,15 +46,15 @@ class ScriptedProvider:
         self._lock = threading.Lock()
 
     def paused_for(self) -> float:
-        """Never: there is no breaker before it."""
+        """Always 0: this server has no breaker before it."""
         return 0.0
 
     def authorization_url(self, *, state: str, nonce: str, code_challenge: str, scopes: frozenset[str]) -> str:
-        """Where the person would go."""
+        """Where the person would consent."""
         return f"{self.issuer}/auth?state={state}&nonce={nonce}&code_challenge={code_challenge}&scope={sorted(scopes)}"
 
     def check_issuer(self, unverified_issuer: str | None) -> bool:
-        """Whether it is us."""
+        """True for this server's issuer."""
         return unverified_issuer == self.issuer
 
     def redeem(self, code: str, code_verifier: str, nonce: str) -> tuple[Subject, TokenAnswer]:
@@ -60,7 +64,7 @@ class ScriptedProvider:
         return self.person, self._answer()
 
     def refresh(self, token: RefreshToken, scopes: frozenset[str] | None, begun: float = 0.0) -> TokenAnswer:
-        """Use a refresh token: spent by use, the session ends when one is used too often."""
+        """Use a refresh token. The session ends when one is used too often."""
         step = self.script.popleft() if self.script else None
         if isinstance(step, ProviderError):
             raise step
@@ -78,6 +82,10 @@ class ScriptedProvider:
             raise self.after.popleft()
         return answer
 
+    def refuses_client(self) -> bool | None:
+        """As scripted."""
+        return self.is_client_refused
+
     def revoke(self, token: RefreshToken) -> None:
         """End the session."""
         if self.refuses_to_revoke is not None:
@@ -89,10 +97,11 @@ class ScriptedProvider:
         return TokenAnswer(
             access_token=f"access-{number}",
             expires_in=self.lifetime,
-            scopes=scopes or self.granted,
+            scopes=(scopes or self.granted) if self.granted_told else None,
             refresh_token=RefreshToken(f"refresh-{number}"),
             refresh_expires_in=self.refresh_expires_in,
             session=self.session,
             identity=self.identity,
             person=self.claimed_person,
+            is_session_bound=self.is_session_bound,
         )

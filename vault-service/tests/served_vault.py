@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import described
 import requests
 from consenting_issuer import CLIENT, ConsentingIssuer
 from stack import eventually, free_port
@@ -39,12 +40,13 @@ class ServedVault:
         return (self.folder / "log").read_text()
 
     def call(self, method: str, path: str, bearer: str | None = None, **kwargs: Any) -> requests.Response:
-        """One request, redirects not followed."""
+        """One request, redirects not followed. An answer that no document describes fails."""
         headers = {**({"Authorization": f"Bearer {bearer}"} if bearer else {}), **kwargs.pop("headers", {})}
         answer = requests.request(
             method, self.url + path, headers=headers, timeout=TIMEOUT, allow_redirects=False, **kwargs
         )
         self.answers.append(answer)
+        described.check(method, path, answer)
         return answer
 
     def ask(self, bearer: str, **options: object) -> tuple[str, str, dict[str, str]]:
@@ -74,7 +76,7 @@ class ServedVault:
         return token_id
 
     def token(self, token_id: str, bearer: str, **query: str) -> requests.Response:
-        """Ask for an access token."""
+        """Request an access token."""
         return self.call("GET", f"{API}/access-token", bearer, params={"id": token_id, **query})
 
     def status(self, token_id: str, bearer: str) -> tuple[str, str | None]:

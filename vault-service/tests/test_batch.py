@@ -1,4 +1,4 @@
-"""Many tokens at once: each has its own outcome."""
+"""Batches of access tokens: each id has its own outcome."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -10,17 +10,17 @@ from replica import SERVICE, Replica
 from vault_service.application import issue
 from vault_service.application.errors import GrantNotFoundError, GrantUnusableError, ProviderUnavailableError
 from vault_service.application.issue import IssueMany
-from vault_service.application.refresh import Need
+from vault_service.application.refresh import TokenRequest
 from vault_service.domain.grant import AccessToken
 
 
-def need(grant_id: object) -> Need:
-    """Any token of a grant."""
-    return Need(grant_id=grant_id, requester=SERVICE, scopes=frozenset(), min_valid=0.0, request_id="r")  # type: ignore[arg-type]
+def need(grant_id: object) -> TokenRequest:
+    """A request for any token of a grant."""
+    return TokenRequest(grant_id=grant_id, requester=SERVICE, scopes=frozenset(), min_valid=0.0, request_id="r")  # type: ignore[arg-type]
 
 
-def test_one_bad_id_spoils_no_other(vault: Replica) -> None:
-    """In the order in which they were asked for; the same id twice is one refresh."""
+def test_one_bad_id_does_not_affect_the_others(vault: Replica) -> None:
+    """Outcomes are in the order of the requests; the same id twice causes one refresh."""
     grants = [vault.grant() for _ in range(12)]
     outcomes = IssueMany(vault.issuing).issue([need(g) for g in (*grants[:6], uuid4(), *grants[6:], grants[0])])
     assert [type(outcome) for outcome in outcomes] == [
@@ -33,7 +33,7 @@ def test_one_bad_id_spoils_no_other(vault: Replica) -> None:
 
 
 def test_what_takes_too_long_is_unavailable(vault: Replica, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody waits for it longer than for the whole batch."""
+    """The batch ends after `BATCH_SECONDS`."""
     monkeypatch.setattr(issue, "BATCH_SECONDS", 0.5)
     release = threading.Event()
     slow_id, quick_id = vault.grant(), vault.grant()
@@ -45,8 +45,8 @@ def test_what_takes_too_long_is_unavailable(vault: Replica, monkeypatch: pytest.
     assert isinstance(quick, AccessToken)
 
 
-def test_tokens_at_hand_wait_for_nobody(vault: Replica, monkeypatch: pytest.MonkeyPatch) -> None:
-    """They are recorded together, whatever other callers' batches wait for; what ended meanwhile says why."""
+def test_remembered_tokens_do_not_wait_for_the_others(vault: Replica, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are recorded together, even while other batches wait; a grant that ended meanwhile gives its error."""
     monkeypatch.setattr(issue, "BATCH_THREADS", 1)
     many = IssueMany(vault.issuing)
     slow, *quick, limited, revoked = [vault.grant() for _ in range(5)] + [vault.grant(max_uses=5), vault.grant()]

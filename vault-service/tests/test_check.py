@@ -1,4 +1,4 @@
-"""The owner's check: whether a grant lives, or lives again."""
+"""The owner's check: whether a grant works, or works again."""
 
 from collections.abc import Callable
 from uuid import uuid4
@@ -21,7 +21,7 @@ Rows = Callable[..., list[tuple[object, ...]]]
 
 @pytest.fixture
 def check(vault: Replica, rows: Rows) -> Callable[..., Grant]:
-    """Check, as if the last time were long ago."""
+    """Check the grant, as if the last check were long ago."""
 
     def run(grant_id: object) -> Grant:
         rows("update grants set checked_at = null returning 1")
@@ -31,12 +31,12 @@ def check(vault: Replica, rows: Rows) -> Callable[..., Grant]:
 
 
 def outcomes(rows: Rows) -> list[object]:
-    """What the audit says of checks."""
+    """The outcomes of checks in the audit."""
     return [outcome for (outcome,) in rows("select outcome from audit where event = 'grant.checked' order by id")]
 
 
 def test_an_enabled_person_gets_the_grant_back(vault: Replica, rows: Rows, check: Callable[..., Grant]) -> None:
-    """Failed, asked again, still failed; then it lives, and tokens are issued as before."""
+    """The grant fails, is checked, fails again; once the person is enabled, a check makes it active."""
     grant_id = vault.grant()
     vault.provider.script.append(GrantRefusedError(Failure.REAUTHORIZATION_REQUIRED))
     with pytest.raises(GrantUnusableError):
@@ -50,8 +50,8 @@ def test_an_enabled_person_gets_the_grant_back(vault: Replica, rows: Rows, check
     assert outcomes(rows) == ["token_expired", "ok"]
 
 
-def test_an_active_grant_is_really_asked_for(vault: Replica, check: Callable[..., Grant]) -> None:
-    """A cached token says nothing about the authorization server; what it refuses is over."""
+def test_a_check_asks_the_server_though_a_token_is_cached(vault: Replica, check: Callable[..., Grant]) -> None:
+    """A check does not use the cache; a refusal makes the grant failed."""
     grant_id = vault.grant()
     vault.issue(grant_id)
     assert check(grant_id).status is Status.ACTIVE
@@ -63,8 +63,8 @@ def test_an_active_grant_is_really_asked_for(vault: Replica, check: Callable[...
         vault.issue(grant_id)
 
 
-def test_once_a_minute(vault: Replica, new_replica: Callable[[], Replica], rows: Rows) -> None:
-    """On whatever replica; then again."""
+def test_a_grant_is_checked_once_a_minute(vault: Replica, new_replica: Callable[[], Replica], rows: Rows) -> None:
+    """The limit holds over all replicas."""
     grant_id = vault.grant()
     vault.manage.check(grant_id, ALICE, "task-ui", "request-7")
     with pytest.raises(CheckedTooOftenError) as refused:
@@ -75,7 +75,7 @@ def test_once_a_minute(vault: Replica, new_replica: Callable[[], Replica], rows:
     assert vault.manage.check(grant_id, ALICE, "task-ui", "request-9").status is Status.ACTIVE
 
 
-def test_a_provider_that_is_away_says_nothing_about_the_grant(
+def test_an_unreachable_provider_does_not_change_the_grant(
     vault: Replica, rows: Rows, check: Callable[..., Grant]
 ) -> None:
     """It stays as it is."""
@@ -87,8 +87,8 @@ def test_a_provider_that_is_away_says_nothing_about_the_grant(
     assert vault.issue(grant_id, SERVICE).value
 
 
-def test_there_is_nothing_to_check(vault: Replica, check: Callable[..., Grant]) -> None:
-    """Unknown, another person's, pending, and revoked grants."""
+def test_grants_without_a_token_cannot_be_checked(vault: Replica, check: Callable[..., Grant]) -> None:
+    """Unknown, another person's, pending, and revoked grants cannot be checked."""
     with pytest.raises(GrantNotFoundError):
         check(uuid4())
     grant_id = vault.grant()

@@ -1,4 +1,4 @@
-"""What is of no use any more goes; what somebody may still look at or use stays."""
+"""Cleaning deletes what is no longer needed, and keeps what an owner can still see or use."""
 
 from collections.abc import Callable
 
@@ -14,7 +14,7 @@ Rows = Callable[..., list[tuple[object, ...]]]
 
 @pytest.fixture
 def aged(rows: Rows) -> Callable[[], None]:
-    """Makes all there is a hundred days older."""
+    """Makes all rows a hundred days older."""
 
     def age() -> None:
         for table, columns in {
@@ -28,17 +28,25 @@ def aged(rows: Rows) -> Callable[[], None]:
     return age
 
 
-def test_what_ended_long_ago_goes(vault: Replica, rows: Rows, aged: Callable[[], None], owner_url: str) -> None:
-    """Consents that were never given, and grants that were revoked; not a grant that lives, however old."""
+def test_grants_that_ended_long_ago_are_deleted(
+    vault: Replica, rows: Rows, aged: Callable[[], None], owner_url: str
+) -> None:
+    """Consents that were never given and revoked grants are deleted; an active grant is not, whatever its age."""
     vault.consent.request(wish())
     revoked, alive = vault.grant(), vault.grant()
     vault.manage.revoke(revoked, ALICE, "task-ui", "request-7")
-    while vault.outbox.deliver_one() is not None:
+    while vault.deliver.deliver_one() is not None:
         pass
     aged()
     database, _ = vault.databases
     removed = Cleaning(database, days=90).clean()
-    assert removed == {"consent_requests": 3, "revocations": 1, "grants": 0, "uses": 0}  # the audit is too young
+    assert removed == {
+        "consent_requests": 3,
+        "tickets": 0,
+        "revocations": 1,
+        "grants": 0,
+        "uses": 0,
+    }  # the audit is too young
     assert Cleaning(database, days=90).clean() == {"consent_requests": 0, "revocations": 0, "grants": 0, "uses": 0}
     with psycopg.connect(owner_url, autocommit=True) as owner:
         owner.execute("update audit set at = at - interval '100 days'")
@@ -48,8 +56,8 @@ def test_what_ended_long_ago_goes(vault: Replica, rows: Rows, aged: Callable[[],
     assert vault.issue(alive).value
 
 
-def test_what_is_recent_stays(vault: Replica, rows: Rows) -> None:
-    """The owner can still see what became of it."""
+def test_recent_rows_stay(vault: Replica, rows: Rows) -> None:
+    """The owner can still see how it ended."""
     revoked = vault.grant()
     vault.manage.revoke(revoked, ALICE, "task-ui", "request-7")
     vault.consent.request(wish())
@@ -57,8 +65,8 @@ def test_what_is_recent_stays(vault: Replica, rows: Rows) -> None:
     assert rows("select count(*) from grants") == [(2,)]
 
 
-def test_it_is_done_once_in_a_while() -> None:
-    """However often it is asked, and also when it fails."""
+def test_a_job_works_once_in_its_interval() -> None:
+    """`every` limits how often a job works, whether it succeeds or fails."""
     done = []
 
     def work() -> None:

@@ -1,4 +1,4 @@
-"""The vault's clock is the database's, and asking it never means waiting for the database."""
+"""The vault's clock is the database's, and reading it does not wait for the database."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -11,7 +11,7 @@ from vault_service.application.errors import StorageUnavailableError
 
 
 class Offset(Database):
-    """A database on a machine whose clock is ahead. asked: how often it was."""
+    """A database whose clock is ahead. asked: how often it was queried."""
 
     def __init__(self, ahead: timedelta) -> None:
         self.ahead = ahead
@@ -27,7 +27,7 @@ class Offset(Database):
 
 
 def test_the_time_is_the_databases(database_url: str) -> None:
-    """Of a real one, on this very machine."""
+    """`now` agrees with a real database."""
     database = vault_database(database_url, name="test", size=1)
     try:
         assert abs(DatabaseClock(database).now() - datetime.now(UTC)) < timedelta(seconds=1)
@@ -36,7 +36,7 @@ def test_the_time_is_the_databases(database_url: str) -> None:
 
 
 def test_it_is_asked_once_and_in_the_background() -> None:
-    """`now` asks the first time only; `read` sets the clock anew."""
+    """`now` queries the first time only; `read` sets the clock again."""
     database = Offset(timedelta(minutes=5))
     clock = DatabaseClock(database)
     for _ in range(3):
@@ -49,7 +49,7 @@ def test_it_is_asked_once_and_in_the_background() -> None:
 
 
 def test_without_the_database_the_time_goes_on() -> None:
-    """Unless it was never known."""
+    """It raises only when the time was never read."""
     database = Offset(timedelta(minutes=5))
     clock = DatabaseClock(database)
     database.is_up = False

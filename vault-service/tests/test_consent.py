@@ -1,4 +1,4 @@
-"""Consent: claimed once, bound to the person, nothing kept that must not be."""
+"""Consent: a request is claimed once and bound to the person, and a token that must not be kept is revoked."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -21,7 +21,7 @@ Rows = Callable[..., list[tuple[object, ...]]]
 
 
 def test_a_consent_activates_the_grant_it_was_asked_for(vault: Replica, rows: Rows) -> None:
-    """Pending first, then active, each step in the audit."""
+    """The grant is pending, then active; the audit has both steps."""
     started = vault.consent.request(wish())
     with pytest.raises(ConsentPendingError):
         vault.issue(started.grant_id)
@@ -34,7 +34,7 @@ def test_a_consent_activates_the_grant_it_was_asked_for(vault: Replica, rows: Ro
 
 
 def test_nothing_that_is_stored_shows_a_secret(vault: Replica, rows: Rows) -> None:
-    """State, verifier, nonce and token are hashed or sealed."""
+    """State, verifier, nonce and token are stored hashed or sealed."""
     started = vault.consent.request(wish())
     vault.consent.complete(answer(started.state, vault.provider))
     stored = "".join(str(row) for table in ("grants", "consent_requests") for row in rows(f"select * from {table}"))
@@ -45,7 +45,7 @@ def test_nothing_that_is_stored_shows_a_secret(vault: Replica, rows: Rows) -> No
 
 @pytest.mark.parametrize("attempt", ["replay", "unknown"])
 def test_a_request_is_claimed_once(vault: Replica, attempt: str) -> None:
-    """A replay touches nothing."""
+    """A replayed callback changes nothing."""
     started = vault.consent.request(wish())
     vault.consent.complete(answer(started.state, vault.provider))
     state = started.state if attempt == "replay" else "unknown"
@@ -55,8 +55,8 @@ def test_a_request_is_claimed_once(vault: Replica, attempt: str) -> None:
     assert vault.issue(started.grant_id).value
 
 
-def test_a_late_answer_is_told_so(vault: Replica, rows: Rows) -> None:
-    """After ten minutes the request is over, and the grant shows it."""
+def test_a_late_answer_is_expired(vault: Replica, rows: Rows) -> None:
+    """After ten minutes the request has expired, and the grant shows it."""
     started = vault.consent.request(wish())
     rows("update consent_requests set expires_at = now() - interval '1 second' returning 1")
     rows("update grants set consent_expires_at = now() - interval '1 second' returning 1")
@@ -79,8 +79,10 @@ def test_a_late_answer_is_told_so(vault: Replica, rows: Rows) -> None:
     ],
     ids=str,
 )
-def test_what_is_no_consent_fails_the_grant(vault: Replica, changes: dict[str, str | None], failure: Failure) -> None:
-    """Each with its code, in the row and in the audit."""
+def test_an_answer_that_is_no_consent_fails_the_grant(
+    vault: Replica, changes: dict[str, str | None], failure: Failure
+) -> None:
+    """Each failure has its code, in the row and in the audit."""
     started = vault.consent.request(wish())
     with pytest.raises(ConsentError) as refused:
         vault.consent.complete(answer(started.state, vault.provider, **changes))
@@ -89,27 +91,35 @@ def test_what_is_no_consent_fails_the_grant(vault: Replica, changes: dict[str, s
 
 
 def test_the_wrong_persons_token_is_not_kept_but_revoked(vault: Replica) -> None:
-    """The consent of somebody else never comes under the id of the one who asked."""
+    """The token of another person is never stored under the id of the person who asked."""
     started = vault.consent.request(wish())
     vault.provider.person = Subject(ALICE.issuer, "bob-sub")
     with pytest.raises(ConsentError) as refused:
         vault.consent.complete(answer(started.state, vault.provider))
     assert refused.value.code == "wrong_user"
-    vault.outbox.deliver_one()
+    vault.deliver.deliver_one()
     assert vault.provider.revoked == ["refresh-1"]
 
 
 def test_a_token_that_is_not_offline_is_refused(vault: Replica) -> None:
-    """The server left `offline_access` out."""
-    vault.provider.granted = frozenset({"openid"})
+    """The server granted no `offline_access`, and the refresh token itself says that it ends with the session."""
+    vault.provider.granted, vault.provider.is_session_bound = frozenset({"openid"}), True
     started = vault.consent.request(wish())
     with pytest.raises(ConsentError) as refused:
         vault.consent.complete(answer(started.state, vault.provider))
     assert refused.value.code == "provider_error"
 
 
+@pytest.mark.parametrize("told", [None, frozenset({"openid"})], ids=["no scope", "not echoed"])
+def test_an_offline_scope_that_is_granted_without_an_echo_counts(vault: Replica, told: frozenset[str] | None) -> None:
+    """A refresh token came. Absent scopes are those that were requested (RFC 6749 section 5.1)."""
+    vault.provider.granted, vault.provider.granted_told = told or frozenset(), told is not None
+    grant = vault.manage.find(vault.grant(), ALICE)
+    assert grant.scopes == {"openid", "offline_access"}
+
+
 def test_the_cookie_is_demanded_and_a_wrong_one_uses_nothing_up(vault: Replica) -> None:
-    """A browser client's request comes back through its browser."""
+    """The answer to a browser client's request must come through the same browser."""
 
     started = vault.consent.request(replace(wish(), browser_bound=True))
     for cookie in (None, "wrong"):
@@ -120,28 +130,28 @@ def test_the_cookie_is_demanded_and_a_wrong_one_uses_nothing_up(vault: Replica) 
 
 
 def test_a_grant_deleted_during_its_consent_stays_deleted(vault: Replica, rows: Rows) -> None:
-    """The token that comes too late is revoked."""
+    """The token of the late answer is revoked."""
     started = vault.consent.request(wish())
     vault.manage.revoke(started.grant_id, ALICE, "task-ui", "request-3")
     with pytest.raises(ConsentError):
         vault.consent.complete(answer(started.state, vault.provider))
-    vault.outbox.deliver_one()
+    vault.deliver.deliver_one()
     assert vault.provider.revoked == ["refresh-1"]
     assert rows("select status from grants") == [("revoked",)]
 
 
 def test_a_token_that_cannot_be_stored_is_revoked(vault: Replica, monkeypatch: pytest.MonkeyPatch, rows: Rows) -> None:
-    """Nobody would know of it."""
+    """It would be lost otherwise."""
     started = vault.consent.request(wish())
-    monkeypatch.setattr(vault.grants, "activate", Mock(side_effect=StorageUnavailableError))
+    monkeypatch.setattr(vault.consents, "activate", Mock(side_effect=StorageUnavailableError))
     with pytest.raises(StorageUnavailableError):
         vault.consent.complete(answer(started.state, vault.provider))
-    vault.outbox.deliver_one()
+    vault.deliver.deliver_one()
     assert vault.provider.revoked == ["refresh-1"]
 
 
-def test_a_server_whose_words_cannot_be_checked_is_away(vault: Replica, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its discovery document would say whether an `iss` has to be there."""
+def test_without_discovery_the_provider_is_unavailable(vault: Replica, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only its discovery document tells whether `iss` is required."""
     started = vault.consent.request(wish())
     monkeypatch.setattr(vault.provider, "check_issuer", Mock(side_effect=NotSentError("away")))
     with pytest.raises(ConsentError) as refused:
@@ -150,6 +160,6 @@ def test_a_server_whose_words_cannot_be_checked_is_away(vault: Replica, monkeypa
 
 
 def test_the_challenge_is_the_rfcs() -> None:
-    """RFC 7636 appendix B."""
+    """The example of RFC 7636 appendix B."""
     challenge = code_challenge("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk")
     assert challenge == "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"

@@ -1,4 +1,4 @@
-"""`vault-service doctor`: what is wrong is named, with what to do."""
+"""`vault-service doctor` names what is wrong, with advice."""
 
 import os
 import subprocess
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.process
 
 
 def doctor(database_url: str, folder: Path, **changes: str) -> "subprocess.CompletedProcess[str]":
-    """Run it against a database, with no Redis and no authorization server."""
+    """Runs it against a database, without Redis and authorization server."""
     key = folder / "root.key"
     if not key.exists():
         key.write_text(urlsafe_b64encode(ROOT_KEY).decode())
@@ -34,13 +34,13 @@ def doctor(database_url: str, folder: Path, **changes: str) -> "subprocess.Compl
 
 
 def state(done: "subprocess.CompletedProcess[str]", subject: str) -> str:
-    """ok, warn or fail."""
+    """The state of a check: ok, warn or fail."""
     (line,) = [line for line in done.stdout.splitlines() if line[7:].startswith(f"{subject}:")]
     return line.split()[0]
 
 
-def test_a_provider_that_is_away_fails_and_the_rest_is_well(vault: Replica, database_url: str, tmp_path: Path) -> None:
-    """Exit 1, one line for each thing, advice below what is wrong."""
+def test_an_unreachable_provider_fails_and_the_rest_is_ok(vault: Replica, database_url: str, tmp_path: Path) -> None:
+    """Exit 1, one line for each check, advice below those that fail."""
     vault.grant()
     done = doctor(database_url, tmp_path)
     assert (done.returncode, done.stderr) == (1, "")
@@ -65,10 +65,10 @@ def test_a_provider_that_is_away_fails_and_the_rest_is_well(vault: Replica, data
         ("update audit set at = at - interval '5 minutes'", "audit chain", "warn"),
     ],
 )
-def test_what_is_wrong_in_the_database(
+def test_failures_in_the_database_are_named(
     vault: Replica, database_url: str, owner_url: str, tmp_path: Path, change: str, subject: str, expected: str
 ) -> None:
-    """Each thing by its name."""
+    """Each failure is named."""
     vault.grant()
     with psycopg.connect(owner_url, autocommit=True) as owner:
         owner.execute(change.encode())
@@ -77,7 +77,7 @@ def test_what_is_wrong_in_the_database(
 
 
 def test_the_wrong_root_key(vault: Replica, database_url: str, tmp_path: Path) -> None:
-    """And the key itself is not shown."""
+    """The key itself is not shown."""
     vault.grant()
     (tmp_path / "root.key").write_text(urlsafe_b64encode(bytes(32)).decode())
     (tmp_path / "root.key").chmod(0o400)
@@ -86,14 +86,14 @@ def test_the_wrong_root_key(vault: Replica, database_url: str, tmp_path: Path) -
     assert urlsafe_b64encode(bytes(32)).decode() not in done.stdout
 
 
-def test_without_a_database_the_rest_is_still_looked_at(tmp_path: Path) -> None:
-    """All there is to mend, at once."""
+def test_without_a_database_the_rest_is_still_checked(tmp_path: Path) -> None:
+    """All failures are shown at once."""
     done = doctor("postgresql://vault@127.0.0.1:9/vault", tmp_path, REDIS_URL="redis://127.0.0.1:9/0")
     assert (state(done, "database"), state(done, "redis"), state(done, "spool")) == ("fail", "warn", "ok")
 
 
-def test_what_waits_in_the_spool_is_counted(tmp_path: Path) -> None:
-    """It holds the only copy of a rotated token."""
+def test_outcomes_in_the_spool_are_counted(tmp_path: Path) -> None:
+    """The spool has the only copy of a rotated token."""
     (tmp_path / "spool").mkdir()
     (tmp_path / "spool" / "1.2").write_text("{}")
     done = doctor("postgresql://vault@127.0.0.1:9/vault", tmp_path)

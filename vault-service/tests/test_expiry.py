@@ -1,4 +1,4 @@
-"""Grants whose time or uses are up are ended, and their tokens revoked."""
+"""Grants whose time or uses are up expire, and their tokens are revoked."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -8,22 +8,10 @@ import pytest
 from replica import ALICE, Replica
 
 from service_kit.postgres import queries
-from vault_service.adapters.audit.log import AuditLog
-from vault_service.adapters.encryption.sealing import Sealer
-from vault_service.adapters.jobs.expiry import Expiry
-from vault_service.adapters.postgres.clock import DatabaseClock
 from vault_service.application.errors import GrantUnusableError
 from vault_service.domain.grant import Failure, Status
 
 Rows = Callable[..., list[tuple[object, ...]]]
-
-
-@pytest.fixture
-def expiry(vault: Replica) -> Expiry:
-    """As housekeeping has it."""
-    database, _ = vault.databases
-    audit = AuditLog(database, vault.keyring)
-    return Expiry(database, Sealer(vault.keyring), audit, vault.outbox, DatabaseClock(database), days=90)
 
 
 @pytest.mark.parametrize(
@@ -31,20 +19,20 @@ def expiry(vault: Replica) -> Expiry:
     ["not_after = now()", "expires_at = now()", "max_uses = 1, uses = 1"],
     ids=["notAfter", "the server's own rule", "maxUses"],
 )
-def test_what_is_over_is_ended_and_revoked_at_the_server(vault: Replica, expiry: Expiry, rows: Rows, end: str) -> None:
-    """Nothing of its token is kept; its owner sees the same as before."""
+def test_an_ended_grant_expires_and_is_revoked_at_the_server(vault: Replica, rows: Rows, end: str) -> None:
+    """The row keeps no token; the owner sees the same as before."""
     over, alive = vault.grant(), vault.grant()
     rows(f"update grants set {end} where id = %s returning 1", over)
     before = vault.manage.find(over, ALICE)
-    assert expiry.end_over() == 1
-    assert expiry.end_over() == 0
+    assert vault.expire.expire_ended() == 1
+    assert vault.expire.expire_ended() == 0
     assert vault.manage.find(over, ALICE) == before
     assert before.status is Status.EXPIRED
     assert rows("select status, refresh_token from grants where id = %s", over) == [("expired", None)]
     with pytest.raises(GrantUnusableError) as refused:
         vault.issue(over)
     assert refused.value.reason is Failure.TOKEN_EXPIRED
-    while vault.outbox.deliver_one():
+    while vault.deliver.deliver_one():
         pass
     assert vault.provider.revoked == ["refresh-1"]
     assert rows("select event, outcome from audit where grant_id = %s order by id desc limit 2", over) == [
@@ -54,59 +42,59 @@ def test_what_is_over_is_ended_and_revoked_at_the_server(vault: Replica, expiry:
     assert vault.issue(alive).value
 
 
-def test_what_is_over_holds_no_sibling_s_revocation_up(vault: Replica, expiry: Expiry, rows: Rows) -> None:
-    """Of two grants on one session the one that lives decides."""
+def test_an_ended_grant_does_not_delay_the_revocation_of_another(vault: Replica, rows: Rows) -> None:
+    """An ended grant on the same session does not delay the revocation."""
     vault.provider.session = "one-browser"
     over, deleted = vault.grant(), vault.grant()
     rows("update grants set not_after = now() where id = %s returning 1", over)
     vault.manage.revoke(deleted, ALICE, "task-ui", "request-3")
-    vault.outbox.deliver_one()
+    vault.deliver.deliver_one()
     assert vault.provider.revoked == ["refresh-2"]
 
 
-def test_a_living_sibling_keeps_its_session(vault: Replica, expiry: Expiry, rows: Rows) -> None:
-    """What is over is ended here; the session ends with the last grant."""
+def test_an_active_grant_keeps_its_session(vault: Replica, rows: Rows) -> None:
+    """The ended grant expires here; the session ends with the last grant."""
     vault.provider.session = "one-browser"
     over, alive = vault.grant(), vault.grant()
     rows("update grants set not_after = now() where id = %s returning 1", over)
-    assert expiry.end_over() == 1
-    assert vault.outbox.deliver_one() is None
+    assert vault.expire.expire_ended() == 1
+    assert vault.deliver.deliver_one() is None
     assert rows("select outcome from audit where event = 'grant.expired'") == [("session_shared",)]
     assert vault.issue(alive).value
 
 
-def test_a_refresh_under_way_is_revoked_when_it_comes_too_late(vault: Replica, expiry: Expiry, rows: Rows) -> None:
-    """Its grant has ended meanwhile."""
+def test_the_token_of_a_late_refresh_is_revoked(vault: Replica, rows: Rows) -> None:
+    """Its grant has expired during the request."""
     grant_id = vault.grant(not_after=datetime.now(UTC) + timedelta(hours=1))
 
     def ends() -> None:
         rows("update grants set not_after = now() returning 1")
-        assert expiry.end_over() == 1
+        assert vault.expire.expire_ended() == 1
 
     vault.provider.script.append(ends)
     with pytest.raises(GrantUnusableError):
         vault.issue(grant_id)
-    while vault.outbox.deliver_one():
+    while vault.deliver.deliver_one():
         pass
     assert sorted(vault.provider.revoked) == ["refresh-1", "refresh-2"]
 
 
-def test_what_failed_and_was_forgotten_is_ended(vault: Replica, expiry: Expiry, owner_url: str, rows: Rows) -> None:
-    """Not while its owner could still care: a failed grant may live again."""
+def test_a_failed_and_forgotten_grant_expires(vault: Replica, owner_url: str, rows: Rows) -> None:
+    """Not before: a failed grant can work again."""
     rows("select 1")
     grant_id = vault.grant()
     rows("update grants set status = 'failed', failure = 'token_revoked' returning 1")
-    assert expiry.end_forgotten() == 0
+    assert vault.expire.expire_forgotten() == 0
     with psycopg.connect(owner_url, autocommit=True) as owner:
         owner.execute("update audit set at = at - interval '91 days'")
-    assert expiry.end_forgotten() == 1
+    assert vault.expire.expire_forgotten() == 1
     assert vault.manage.find(grant_id, ALICE).status is Status.EXPIRED
 
 
-def test_they_are_found_by_an_index(vault: Replica, database_url: str) -> None:
-    """However many grants there are."""
+def test_grants_to_expire_are_found_by_an_index(vault: Replica, database_url: str) -> None:
+    """The queries use an index."""
     with psycopg.connect(database_url, options="-c enable_seqscan=off") as connection:
-        for name, index in (("over", "grants_with_an_end"), ("forgotten", "grants_that_failed")):
-            query = b"explain " + queries.load("vault_service.adapters.jobs", "expiry.sql")[name]
+        for name, index in (("next_ended", "grants_with_an_end"), ("next_forgotten", "grants_that_failed")):
+            query = b"explain " + queries.load("vault_service.adapters.grants", "endings.sql")[name]
             plan = "\n".join(row[0] for row in connection.execute(query, {"days": 90}))
             assert f"Index Scan using {index}" in plan

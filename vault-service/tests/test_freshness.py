@@ -21,11 +21,11 @@ from vault_service.domain.freshness import Freshness, attainable, judge
     ],
 )
 def test_the_rule(left: float, lifetime: float, min_valid: float, jitter: float, expected: Freshness) -> None:
-    """Serve, serve and renew below a third, wait below max(30 s, 10 %) or what the caller needs."""
+    """Serve; serve and renew below a third; wait below max(30 s, 10 %) or what the caller requests."""
     assert judge(left, lifetime, min_valid, jitter) is expected
 
 
-def test_what_can_be_attained() -> None:
-    """A token never lives longer than it was given."""
+def test_attainable_lifetimes() -> None:
+    """A token never lives longer than its lifetime."""
     assert attainable(300, 300)
     assert not attainable(301, 300)

@@ -1,4 +1,4 @@
-"""The life of the keys: rotated, rewrapped and retired while the vault works on, and no token is lost."""
+"""Keys are rotated, rewrapped and retired while the vault serves, and no token is lost."""
 
 import json
 import os
@@ -18,8 +18,8 @@ import psycopg
 import pytest
 from replica import ALICE, ROOT_KEY, Replica, answer, wish
 
-from vault_service.adapters.encryption.keyring import KeyInUseError, Keyring
-from vault_service.adapters.encryption.rewrap import Rewrapper
+from vault_service.adapters.encryption.keyring import Keyring
+from vault_service.adapters.encryption.rewrap import KeyInUseError, Rewrapper
 from vault_service.adapters.encryption.root_key import LocalRootKey, WrongRootKeyError
 from vault_service.adapters.encryption.sealing import Sealer
 from vault_service.application.errors import VaultError
@@ -33,18 +33,20 @@ NEW_ROOT_KEY = bytes(range(32, 64))
 
 @pytest.fixture
 def operator(vault: Replica) -> Keyring:
-    """The keys in another process: an operator's."""
+    """The keys in an operator's process."""
     return Keyring(vault.databases[0], LocalRootKey(ROOT_KEY))
 
 
 def rewrap(vault: Replica, operator: Keyring) -> dict[str, tuple[int, int, int]]:
-    """By table: sealed anew, overtaken, unreadable."""
+    """By table: rows sealed again, overtaken, unreadable."""
     seen = {each.table: each for each in Rewrapper(vault.databases[0], operator).run(batch=3)}
     return {table: (each.done, each.overtaken, each.unreadable) for table, each in seen.items()}
 
 
-def test_a_whole_life(vault: Replica, new_replica: Callable[[], Replica], operator: Keyring, rows: Rows) -> None:
-    """Rotate, rewrap, retire: everything that was sealed before works afterwards."""
+def test_rotate_rewrap_and_retire(
+    vault: Replica, new_replica: Callable[[], Replica], operator: Keyring, rows: Rows
+) -> None:
+    """After rotate, rewrap and retire, every value that was sealed before opens."""
     grants = [vault.grant() for _ in range(7)]
     waiting = vault.consent.request(wish())
     revoked = vault.grant()
@@ -65,13 +67,13 @@ def test_a_whole_life(vault: Replica, new_replica: Callable[[], Replica], operat
     for grant_id in grants:
         assert fresh.issue(grant_id).value
     assert fresh.consent.complete(answer(waiting.state, fresh.provider)).grant_id == waiting.grant_id
-    while fresh.outbox.deliver_one() is not None:
+    while fresh.deliver.deliver_one() is not None:
         pass
     assert rows("select outcome from revocations") == [("revoked",)]
 
 
-def test_a_running_process_takes_a_new_version_up(vault: Replica, operator: Keyring, rows: Rows) -> None:
-    """It opens what others have sealed by it at once, and seals by it after its next look."""
+def test_a_running_process_takes_up_a_new_version(vault: Replica, operator: Keyring, rows: Rows) -> None:
+    """It opens values sealed by the new version at once, and seals by it after its next `load`."""
     operator.rotate("data")
     other = Sealer(operator)
     place = seal_context.grant_token(uuid4(), ALICE, 1)
@@ -80,10 +82,8 @@ def test_a_running_process_takes_a_new_version_up(vault: Replica, operator: Keyr
     assert rows("select distinct sealed_by(refresh_token) from grants") == [(3,)]
 
 
-def test_what_a_process_seals_by_the_old_version_meanwhile_is_found(
-    vault: Replica, operator: Keyring, rows: Rows
-) -> None:
-    """A process that has not looked yet: the key cannot be retired, and the next rewrap takes the rest."""
+def test_values_sealed_by_the_old_version_meanwhile_are_found(vault: Replica, operator: Keyring, rows: Rows) -> None:
+    """The key cannot be retired then; the next rewrap seals the rest."""
     vault.grant()
     operator.rotate("data")
     rewrap(vault, operator)
@@ -98,7 +98,7 @@ def test_what_a_process_seals_by_the_old_version_meanwhile_is_found(
 def test_a_refresh_between_reading_and_writing_wins(
     vault: Replica, new_replica: Callable[[], Replica], operator: Keyring, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The rewrap leaves its token alone, and says so."""
+    """The rewrap does not replace its token, and counts it as overtaken."""
     grant_id = vault.grant()
     operator.rotate("data")
     vault.keyring.load()
@@ -118,15 +118,15 @@ def test_a_refresh_between_reading_and_writing_wins(
 
 
 @pytest.mark.parametrize(("key_id", "why"), [(1, "is active"), (2, "is for the audit"), (9, "there is no key 9")])
-def test_what_cannot_be_retired(vault: Replica, operator: Keyring, key_id: int, why: str) -> None:
-    """Each with its reason."""
+def test_versions_that_cannot_be_retired(vault: Replica, operator: Keyring, key_id: int, why: str) -> None:
+    """The error has the reason."""
     operator.load()
     with pytest.raises(KeyInUseError, match=why):
-        operator.retire(key_id)
+        Rewrapper(vault.databases[0], operator).retire(key_id)
 
 
 def test_audit_keys_rotate_and_old_lines_verify(vault: Replica, operator: Keyring, rows: Rows) -> None:
-    """The version stands in each line."""
+    """Each line names its key version."""
     vault.grant()
     assert operator.rotate("audit") == 3
     vault.keyring.load()
@@ -136,7 +136,7 @@ def test_audit_keys_rotate_and_old_lines_verify(vault: Replica, operator: Keyrin
 
 
 def test_rotations_at_once_each_add_a_version(vault: Replica, new_replica: Callable[[], Replica], rows: Rows) -> None:
-    """Of one purpose or of both: one active version of each is left."""
+    """Each purpose has one active version afterwards."""
     vault.keyring.load()
     keyrings = [new_replica().keyring for _ in range(4)]
     with ThreadPoolExecutor(4) as pool:
@@ -146,7 +146,7 @@ def test_rotations_at_once_each_add_a_version(vault: Replica, new_replica: Calla
 
 
 def test_a_new_root_key_and_a_rotation_at_once(vault: Replica, new_replica: Callable[[], Replica]) -> None:
-    """Either is first; no key is left under the old root key."""
+    """Whichever is first, no key stays under the old root key."""
     new = LocalRootKey(NEW_ROOT_KEY)
     other = new_replica().keyring
     other.load()
@@ -158,7 +158,7 @@ def test_a_new_root_key_and_a_rotation_at_once(vault: Replica, new_replica: Call
 
 
 def test_a_new_root_key(vault: Replica, operator: Keyring, database_url: str) -> None:
-    """Running processes go on; new ones need the new key, and the old one opens nothing any more."""
+    """Running processes continue; new ones need the new key, and the old one opens nothing."""
     grant_id = vault.grant()
     new = LocalRootKey(NEW_ROOT_KEY)
     assert operator.rewrap(new) == 2
@@ -184,8 +184,8 @@ def test_a_new_root_key(vault: Replica, operator: Keyring, database_url: str) ->
     ],
     ids=["swapped", "bit", "unknown key", "other key", "generation", "owner"],
 )
-def test_what_was_done_to_a_row_gives_no_token(vault: Replica, rows: Rows, change: str) -> None:
-    """P10: refused, whatever it was; the authorization server is not asked."""
+def test_a_tampered_row_gives_no_token(vault: Replica, rows: Rows, change: str) -> None:
+    """P10: every tampered row is refused, and the authorization server is not asked."""
     grants = [vault.grant(), vault.grant()]
     rows(f"{change} returning 1")
     for grant_id in grants:
@@ -197,7 +197,7 @@ def test_what_was_done_to_a_row_gives_no_token(vault: Replica, rows: Rows, chang
 def test_rewrap_under_load(
     vault: Replica, operator: Keyring, rows: Rows, database_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """P10: no error, no lost token, nothing left by the old key. The figures are kept, not asserted."""
+    """P10: no error, no lost token, no value left under the old key. The figures are kept, not asserted."""
     count = 100_000 if os.environ.get("FAULTS") == "long" else 2_000
     live = [vault.grant() for _ in range(8)]
     _insert(database_url, Sealer(vault.keyring), count)
@@ -231,7 +231,7 @@ ROUND_SECONDS = 2.0
 
 
 def _pause(seconds: float) -> None:
-    """For as long as a load is to be measured."""
+    """Wait while the load is measured."""
     threading.Event().wait(seconds)
 
 
@@ -285,7 +285,7 @@ class _load:  # noqa: N801 - a context manager
 
 
 def _insert(database_url: str, sealer: Sealer, count: int) -> None:
-    """Active grants as the vault would have written them."""
+    """Insert active grants as the vault would write them."""
     columns = "id, issuer, subject, provider, token_type, status, scopes, services, generation, refresh_token"
     with (
         psycopg.connect(database_url) as connection,

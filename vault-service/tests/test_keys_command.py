@@ -1,4 +1,4 @@
-"""`vault-service keys`: what an operator types and reads."""
+"""`vault-service keys`: what an operator types and what it prints."""
 
 from base64 import urlsafe_b64encode
 from collections.abc import Callable
@@ -18,7 +18,7 @@ Keys = Callable[..., tuple[int, str, str]]
 def keys(
     tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Keys:
-    """Run it: exit status, stdout, stderr. root_key: the one that is configured."""
+    """Runs it; exit status, stdout, stderr. root_key: the configured one."""
 
     def run(*arguments: str, root_key: bytes = ROOT_KEY) -> tuple[int, str, str]:
         monkeypatch.setenv("VAULT_DATABASE_URL", database_url)
@@ -42,12 +42,12 @@ def key_file(path: Path, key: bytes) -> str:
 
 
 def test_from_the_first_version_to_the_second(vault: Replica, keys: Keys, rows: Rows) -> None:
-    """Each step says what it did; what may not be done yet is refused with its reason and a status of its own."""
+    """Each step prints what it did; a step that comes too early is refused with its reason and exit status."""
     grant_id = vault.grant()
     assert keys("rotate")[:2] == (0, "data key 3 is active; running processes take it up within a minute\n")
     status, _, error = keys("retire", "1")
     assert (status, error) == (69, "vault-service: key 1 still seals 1 values: rewrap first\n")
-    assert keys("rewrap")[:2] == (0, "grants: 1 sealed anew, 0 changed meanwhile, 0 cannot be opened\n")
+    assert keys("rewrap")[:2] == (0, "grants: 1 sealed again, 0 changed meanwhile, 0 cannot be opened\n")
     assert keys("rewrap")[:2] == (0, "everything is sealed by the active key\n")
     rows("update sealing_keys set inactive_since = inactive_since - interval '1 hour' where id = 1 returning 1")
     assert keys("retire", "1")[:2] == (0, "key 1 is destroyed\n")
@@ -56,16 +56,16 @@ def test_from_the_first_version_to_the_second(vault: Replica, keys: Keys, rows: 
     assert vault.issue(grant_id).value
 
 
-def test_what_cannot_be_opened_is_counted_and_fails(vault: Replica, keys: Keys, rows: Rows) -> None:
-    """The others are sealed anew all the same."""
+def test_unreadable_values_are_counted_and_fail(vault: Replica, keys: Keys, rows: Rows) -> None:
+    """The other values are sealed again all the same."""
     broken, _ = vault.grant(), vault.grant()
     rows("update grants set generation = 7 where id = %s returning 1", broken)
     keys("rotate")
-    assert keys("rewrap")[:2] == (1, "grants: 1 sealed anew, 0 changed meanwhile, 1 cannot be opened\n")
+    assert keys("rewrap")[:2] == (1, "grants: 1 sealed again, 0 changed meanwhile, 1 cannot be opened\n")
 
 
 def test_nothing_is_retired_while_outcomes_wait_on_the_spool(vault: Replica, keys: Keys, tmp_path: Path) -> None:
-    """They are sealed by the key of their day."""
+    """They may be sealed by the version to retire."""
     vault.grant()
     (tmp_path / "spool").mkdir()
     (tmp_path / "spool" / "grant.1").write_text("{}")
@@ -75,7 +75,7 @@ def test_nothing_is_retired_while_outcomes_wait_on_the_spool(vault: Replica, key
 
 
 def test_a_new_root_key(vault: Replica, keys: Keys, tmp_path: Path) -> None:
-    """The old one opens nothing any more: one line, status 78."""
+    """With the old one a command prints one line and exits with status 78."""
     vault.grant()
     new = key_file(tmp_path / "new.key", NEW_ROOT_KEY)
     status, said, _ = keys("rewrap-root", "--new-root-key-file", new)
@@ -86,7 +86,7 @@ def test_a_new_root_key(vault: Replica, keys: Keys, tmp_path: Path) -> None:
 
 
 def test_a_new_root_key_that_everybody_can_read(vault: Replica, keys: Keys, tmp_path: Path) -> None:
-    """It is not taken, and nothing changes."""
+    """It is refused, and nothing changes."""
     vault.grant()
     new = key_file(tmp_path / "new.key", NEW_ROOT_KEY)
     Path(new).chmod(0o444)

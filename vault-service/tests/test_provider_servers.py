@@ -1,4 +1,4 @@
-"""Authorization servers as the vault meets them: discovery, the consent's address, and what their answers say."""
+"""Authorization servers: discovery, the URL of a consent, and the reading of answers."""
 
 import base64
 import json
@@ -15,22 +15,25 @@ import pytest
 from replica import ROOT_KEY
 from werkzeug.test import TestResponse
 
-from service_kit.outbound.session import Session
 from service_kit.tokens.bearer import Claims, Verifier
-from service_kit.tokens.issuer import Issuer, IssuerMismatchError, IssuerUnavailableError
+from service_kit.tokens.issuer import Issuer, IssuerMismatchError, IssuerUnavailableError, demand_no_mismatch
 from vault_service import bootstrap, config
-from vault_service.adapters.provider.authorization_server import AuthorizationServer
+from vault_service.adapters.provider.accounts import IdTokenAccounts
+from vault_service.adapters.provider.authorization_server import AuthorizationServer, ClientRegistration
+from vault_service.adapters.provider.client_authentication import BasicSecret
 from vault_service.adapters.provider.discovery import Discovery
+from vault_service.adapters.provider.endpoints import DiscoveredEndpoints
+from vault_service.adapters.provider.time_limits import LimitedSession
 from vault_service.adapters.provider.token_endpoint import TokenEndpoint
 from vault_service.application.errors import ProviderUnavailableError
 from vault_service.application.provider_errors import NotSentError, RevocationNotOfferedError
-from vault_service.domain.grant import Identity, RefreshToken, Subject
+from vault_service.domain.grant import RefreshToken, TokenIdentity
 from vault_service.http.app import create_app
 
 
 @dataclass
 class Server:
-    """One that gives its discovery document, and one prepared answer to every form."""
+    """A server with a discovery document and one prepared answer to every form."""
 
     url: str = ""
     document: dict[str, Any] = field(default_factory=dict)
@@ -40,7 +43,7 @@ class Server:
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    """It listens on loopback."""
+    """Listens on loopback."""
     known = Server()
 
     class Handler(BaseHTTPRequestHandler):
@@ -60,7 +63,7 @@ def server() -> Iterator[Server]:
             self.wfile.write(body)
 
         def log_message(self, *_: object) -> None:
-            """Be quiet."""
+            """Log nothing."""
 
     listening = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     known.url = f"http://127.0.0.1:{listening.server_port}"
@@ -79,7 +82,7 @@ def server() -> Iterator[Server]:
 
 
 class Clock:
-    """Time that the test turns."""
+    """A clock that the test sets."""
 
     now = 0.0
 
@@ -88,25 +91,33 @@ class Clock:
 
 
 @pytest.fixture
-def session() -> Iterator[Session]:
-    """Connections that are closed afterwards."""
-    with Session() as open_session:
+def session() -> Iterator[LimitedSession]:
+    """A session that is closed after the test."""
+    with LimitedSession() as open_session:
         yield open_session
 
 
-def provider(server: Server, session: Session, *, revokes: bool = True, **parameters: str) -> AuthorizationServer:
-    """The adapter, for a client of that server's."""
+def provider(
+    server: Server, session: LimitedSession, *, revokes: bool = True, **parameters: str
+) -> AuthorizationServer:
+    """The adapter for a client at that server."""
     issuer = Issuer(server.url, session=session)
-    endpoint = TokenEndpoint(session, "token-vault", "s")
-    callback = "https://vault.example/callback"
-    discovery = Discovery("test", issuer)
-    return AuthorizationServer(
-        issuer, discovery, endpoint, "token-vault", callback, parameters=parameters, revokes=revokes
+    endpoint = TokenEndpoint(session, BasicSecret("token-vault", "s"))
+    client = ClientRegistration(
+        name="test",
+        issuer=server.url,
+        client_id="token-vault",
+        redirect_uri="https://vault.example/callback",
+        parameters=parameters,
+        revokes=revokes,
     )
+    endpoints = DiscoveredEndpoints(issuer, Discovery("test", issuer))
+    accounts = IdTokenAccounts(issuer, "token-vault", None, 60)
+    return AuthorizationServer(client, endpoints, endpoint, accounts)
 
 
-def jwt(**claims: str) -> str:
-    """A JWT whose signature nobody looks at."""
+def jwt(**claims: object) -> str:
+    """A JWT whose signature is not verified."""
     payload = base64.urlsafe_b64encode(json.dumps(claims).encode()).rstrip(b"=").decode()
     return f"e30.{payload}.c2ln"
 
@@ -114,8 +125,8 @@ def jwt(**claims: str) -> str:
 # discovery
 
 
-def test_a_failure_holds_for_two_seconds(server: Server, session: Session) -> None:
-    """Many callers of a server that is in trouble cause one request; then it is asked again."""
+def test_a_failure_holds_for_two_seconds(server: Server, session: LimitedSession) -> None:
+    """Many callers of an unreachable server cause one request in two seconds."""
     clock = Clock()
     right, server.document = server.document, {}
     discovery = Discovery("test", Issuer(server.url, session=session), clock)
@@ -129,8 +140,8 @@ def test_a_failure_holds_for_two_seconds(server: Server, session: Session) -> No
     assert len(server.asked) == 2
 
 
-def test_a_server_that_calls_itself_something_else_is_refused(server: Server, session: Session) -> None:
-    """RFC 8414 section 3.3: nothing is sent to the addresses that it names."""
+def test_a_server_that_names_another_issuer_is_refused(server: Server, session: LimitedSession) -> None:
+    """Nothing is sent to the addresses that it names (RFC 8414 section 3.3)."""
     server.document["issuer"] = "https://other.example"
     refused = provider(server, session)
     with pytest.raises(IssuerMismatchError):
@@ -142,19 +153,19 @@ def test_a_server_that_calls_itself_something_else_is_refused(server: Server, se
     assert server.asked == ["/.well-known/openid-configuration"]
 
 
-def test_only_a_mismatch_counts_as_one(server: Server, session: Session) -> None:
-    """A server that is away is no reason not to be ready."""
+def test_an_unreachable_server_is_no_mismatch(server: Server, session: LimitedSession) -> None:
+    """An unreachable server does not make the vault unready."""
     server.document["issuer"] = "https://other.example"
     with pytest.raises(IssuerMismatchError):
-        Discovery("test", Issuer(server.url, session=session)).demand_no_mismatch()
-    Discovery("test", Issuer("http://127.0.0.1:9", session=session)).demand_no_mismatch()
+        demand_no_mismatch(Discovery("test", Issuer(server.url, session=session)).metadata)
+    demand_no_mismatch(Discovery("test", Issuer("http://127.0.0.1:9", session=session)).metadata)
 
 
 # the consent's address
 
 
-def test_parameters_of_the_configuration_are_added(server: Server, session: Session) -> None:
-    """To those of the protocol, and to what the endpoint's own address says."""
+def test_parameters_of_the_configuration_are_added(server: Server, session: LimitedSession) -> None:
+    """They join those of the protocol and those in the endpoint's URL."""
     asked = provider(server, session, access_type="offline", prompt="select_account consent").authorization_url(
         state="s", nonce="n", code_challenge="c", scopes=frozenset({"openid", "calendar"})
     )
@@ -174,7 +185,7 @@ def test_parameters_of_the_configuration_are_added(server: Server, session: Sess
 
 
 @pytest.mark.parametrize("promised", [True, False, None])
-def test_whose_answer_a_callback_brings(server: Server, session: Session, promised: bool | None) -> None:
+def test_whose_answer_a_callback_brings(server: Server, session: LimitedSession, promised: bool | None) -> None:
     """RFC 9207 section 2.4: to the letter the issuer's, and absent only where the metadata do not promise it."""
     if promised is not None:
         server.document["authorization_response_iss_parameter_supported"] = promised
@@ -192,35 +203,35 @@ def test_whose_answer_a_callback_brings(server: Server, session: Session, promis
     ("access_token", "id_token", "identity", "person"),
     [
         ("opaque", None, None, None),
-        (jwt(iss="i", sub="s", azp="a"), None, Identity("i", "s", "a"), None),
-        (jwt(iss="i", sub="s", client_id="a"), None, Identity("i", "s", "a"), None),
-        (jwt(), jwt(iss="i", sub="s"), Identity("", "", ""), Subject("i", "s")),
+        (jwt(iss="i", sub="s", azp="a"), None, TokenIdentity("i", "s", "a"), None),
+        (jwt(iss="i", sub="s", client_id="a"), None, TokenIdentity("i", "s", "a"), None),
+        (jwt(), jwt(iss="i", sub="s"), TokenIdentity("", "", ""), TokenIdentity("i", "s", "")),
         ("a.%%%.c", "not.a.jwt", None, None),
     ],
 )
-def test_what_a_refresh_tells_of_whose_token_it_is(
+def test_a_refresh_tells_whose_token_it_is(
     server: Server,
-    session: Session,
+    session: LimitedSession,
     access_token: str,
     id_token: str | None,
-    identity: Identity | None,
-    person: Subject | None,
+    identity: TokenIdentity | None,
+    person: TokenIdentity | None,
 ) -> None:
-    """From the access token, when it is a JWT, and from an id_token, when one comes."""
+    """Read from the access token, if it is a JWT, and from the id_token, if there is one."""
     server.answer = {"access_token": access_token, "token_type": "Bearer", "expires_in": 300, "id_token": id_token}
     answer = provider(server, session).refresh(RefreshToken("r"), None, monotonic())
     assert (answer.identity, answer.person) == (identity, person)
 
 
 @pytest.mark.parametrize("seconds", [0, None])
-def test_no_end_is_no_end(server: Server, session: Session, seconds: int | None) -> None:
-    """Keycloak says 0 of offline tokens, others nothing."""
+def test_a_token_without_an_end(server: Server, session: LimitedSession, seconds: int | None) -> None:
+    """Keycloak answers 0 for offline tokens, other servers nothing."""
     server.answer = {"access_token": "a", "token_type": "Bearer", "refresh_expires_in": seconds}
     assert provider(server, session).refresh(RefreshToken("r"), None, monotonic()).refresh_expires_in is None
 
 
-def test_revocation_where_it_is_not_offered(server: Server, session: Session) -> None:
-    """By configuration, or because there is no endpoint; nothing is sent then."""
+def test_revocation_where_it_is_not_offered(server: Server, session: LimitedSession) -> None:
+    """Switched off by configuration, or without an endpoint: nothing is sent."""
     with pytest.raises(RevocationNotOfferedError):
         provider(server, session, revokes=False).revoke(RefreshToken("r"))
     with_endpoint = provider(server, session)
@@ -236,7 +247,7 @@ def test_revocation_where_it_is_not_offered(server: Server, session: Session) ->
 
 @dataclass
 class Everybody:
-    """Takes any bearer token for that person's, by the command line's client."""
+    """A verifier that takes any bearer token for that person's, from the client `dev-cli`."""
 
     issuer: str
 
@@ -246,15 +257,15 @@ class Everybody:
 
 
 @pytest.fixture
-def settings(server: Server, tmp_path: Path, database_url: str) -> Callable[..., config.Settings]:
-    """Settings with a providers file: `good` is where people log in."""
+def settings(server: Server, tmp_path: Path, database_url: str) -> Callable[..., config.VaultSettings]:
+    """Settings with a providers file; people log in at `good`."""
     key = tmp_path / "root.key"
     key.write_text(base64.urlsafe_b64encode(ROOT_KEY).decode())
     key.chmod(0o400)
     (tmp_path / "secret").write_text("s3cret-value")
     (tmp_path / "secret").chmod(0o400)
 
-    def write(default: str, **issuers: str) -> config.Settings:
+    def write(default: str, **issuers: str) -> config.VaultSettings:
         tables = [
             f'[providers.{name}]\nissuer = "{issuer}"\nclient_id = "c"\nclient_secret_file = "secret"\n'
             'token_types = ["offline"]\n'
@@ -279,15 +290,15 @@ def settings(server: Server, tmp_path: Path, database_url: str) -> Callable[...,
 @pytest.mark.parametrize(
     ("wish", "pointer", "detail"),
     [
-        ({"provider": "nobody"}, "/provider", "is not a provider that this vault knows"),
-        ({"tokenType": "refresh"}, "/tokenType", "this provider allows offline only"),
+        ({"provider": "nobody"}, "/provider", "is not a provider of this vault"),
+        ({"tokenType": "refresh"}, "/tokenType", "must be offline with this provider"),
     ],
     ids=str,
 )
-def test_what_a_provider_does_not_offer_is_a_clear_problem(
-    settings: Callable[..., config.Settings], server: Server, wish: dict[str, str], pointer: str, detail: str
+def test_options_that_a_provider_does_not_allow_are_a_problem(
+    settings: Callable[..., config.VaultSettings], server: Server, wish: dict[str, str], pointer: str, detail: str
 ) -> None:
-    """422 at the member that is wrong."""
+    """The answer is 422 and points at the wrong member."""
     answer = ask(settings("good"), server.url, wish)
     assert answer.status_code == 422
     assert answer.get_json()["errors"] == [{"pointer": pointer, "detail": detail}]
@@ -296,17 +307,17 @@ def test_what_a_provider_does_not_offer_is_a_clear_problem(
 
 @pytest.mark.parametrize(("issuer", "is_bound"), [(None, False), ("https://login.example", True)])
 def test_an_account_elsewhere_needs_the_browser_whatever_client_asked(
-    settings: Callable[..., config.Settings], server: Server, issuer: str | None, is_bound: bool
+    settings: Callable[..., config.VaultSettings], server: Server, issuer: str | None, is_bound: bool
 ) -> None:
-    """The command line gets a cookie too, when its person logs in at another issuer than the provider's."""
+    """A command line client gets a cookie, too, if its person logs in at another issuer than the provider's."""
     answer = ask(settings("good"), issuer or server.url, {})
     assert answer.status_code == 200
     assert answer.get_json()["consentUrl"].startswith(f"{server.url}/auth?")
     assert ("Set-Cookie" in answer.headers) is is_bound
 
 
-def ask(configured: config.Settings, login: str, wish: dict[str, str]) -> TestResponse:
-    """Ask for consent, as a person who logs in at that issuer."""
+def ask(configured: config.VaultSettings, login: str, wish: dict[str, str]) -> TestResponse:
+    """Request consent as a person who logs in at that issuer."""
     vault = replace(bootstrap.build(configured).vault, verifier=cast("Verifier", Everybody(login)))
     headers = {"Authorization": "Bearer x"}
     return create_app(vault).test_client().post("/api/auth/manager/offline-consent", json=wish, headers=headers)
@@ -314,9 +325,9 @@ def ask(configured: config.Settings, login: str, wish: dict[str, str]) -> TestRe
 
 @pytest.mark.parametrize(("default", "status", "code"), [("good", "degraded", 200), ("wrong", "unavailable", 503)])
 def test_readiness_names_the_providers_that_cannot_be_used(
-    settings: Callable[..., config.Settings], server: Server, default: str, status: str, code: int
+    settings: Callable[..., config.VaultSettings], server: Server, default: str, status: str, code: int
 ) -> None:
-    """One is away and one calls itself something else: the rest serves, unless that one is the default."""
+    """One is unreachable, one names another issuer: the vault is ready unless the default is the latter."""
     port = server.url.rpartition(":")[2]
     issuers = {"good": server.url, "wrong": f"http://localhost:{port}", "away": "http://127.0.0.1:9"}
     configured = settings(default, **issuers)

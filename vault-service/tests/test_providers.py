@@ -14,7 +14,7 @@ from service_kit.process.settings import SettingsError
 from vault_service import config, provider_file
 from vault_service.application.errors import ConsentError, GrantUnusableError, ProviderUnavailableError
 from vault_service.application.provider_errors import RevocationNotOfferedError
-from vault_service.domain.grant import Failure, Identity, Status, Subject, TokenType
+from vault_service.domain.grant import UNREADABLE, Failure, Status, Subject, TokenIdentity, TokenType
 from vault_service.domain.terms import Expiry, Terms
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -44,18 +44,19 @@ def write(folder: Path, content: str) -> Path:
 
 
 def test_a_minimal_file_means_what_the_single_settings_mean(tmp_path: Path) -> None:
-    """Both types, consent asked for each time, no rules of expiry of our own."""
+    """Both token types, `prompt=consent`, and no expiry rules of the vault."""
     providers = provider_file.read(write(tmp_path, MINIMAL))
     main = providers.by_name["main"]
     assert providers.default == "main"
-    assert main.client_secret.reveal() == "s3cret-value"
+    assert main.client.secret is not None
+    assert main.client.secret.reveal() == "s3cret-value"
     assert main.terms == Terms(issuer="https://issuer.example/realms/demo")
     assert dict(main.authorization_parameters) == {"prompt": "consent"}
     assert str(providers) == "main"
 
 
 def test_the_example_file_can_be_read(tmp_path: Path) -> None:
-    """What operators copy has no fault, and each field of it is known."""
+    """The file that operators copy is valid, and its fields are known."""
     for name in ("vault_client_secret", "corp_client_secret"):
         (tmp_path / name).write_text("s")
         (tmp_path / name).chmod(0o400)
@@ -97,7 +98,7 @@ def test_the_example_file_can_be_read(tmp_path: Path) -> None:
     ids=str,
 )
 def test_a_faulty_file_is_told_in_one_line(tmp_path: Path, change: tuple[str, str], told: str) -> None:
-    """With file, provider and field; never a value that could be a secret."""
+    """The line names file, provider and field, and shows no value."""
     (tmp_path / "empty").write_text("\n")
     (tmp_path / "empty").chmod(0o400)
     path = write(tmp_path, MINIMAL.replace(*change))
@@ -123,14 +124,14 @@ def environ(tmp_path: Path, **more: str) -> dict[str, str]:
 
 
 def test_without_a_file_the_issuer_is_the_provider_default(tmp_path: Path) -> None:
-    """As ever."""
+    """The issuer is the provider `default`."""
     providers = config.read(environ(tmp_path, VAULT_CLIENT_SECRET="s")).providers
     assert (providers.default, list(providers.by_name)) == ("default", ["default"])
     assert providers.by_name["default"].terms.issuer == "https://issuer.example/realms/demo"
 
 
 def test_without_a_file_the_client_needs_its_secret(tmp_path: Path) -> None:
-    """And with one it does not."""
+    """With a file it does not."""
     with pytest.raises(SettingsError, match="VAULT_CLIENT_SECRET: is not set"):
         config.read(environ(tmp_path))
     path = write(tmp_path, MINIMAL)
@@ -138,7 +139,7 @@ def test_without_a_file_the_client_needs_its_secret(tmp_path: Path) -> None:
 
 
 def test_a_faulty_file_stops_the_start(tmp_path: Path) -> None:
-    """Named with the setting, like every other fault."""
+    """The message names the setting."""
     path = write(tmp_path, MINIMAL.replace("issuer =", "issuers ="))
     with pytest.raises(SettingsError, match=r"VAULT_PROVIDERS_FILE: .*providers.toml: provider main: .*`issuers`"):
         config.read(environ(tmp_path, VAULT_PROVIDERS_FILE=str(path)))
@@ -150,24 +151,26 @@ def test_a_faulty_file_stops_the_start(tmp_path: Path) -> None:
 
 
 def test_an_offline_token_needs_its_scope_and_a_refresh_token_must_not_have_it() -> None:
-    """Whatever is wished."""
+    """Whatever scopes are requested."""
     terms = Terms(issuer="https://issuer.example", scopes=frozenset({"calendar"}))
     assert terms.scopes_for(TokenType.OFFLINE, frozenset()) == {"openid", "calendar", "offline_access"}
     assert terms.scopes_for(TokenType.REFRESH, frozenset({"offline_access"})) == {"openid", "calendar"}
     google = replace(terms, offline_scope=None)
     assert google.scopes_for(TokenType.OFFLINE, frozenset()) == {"openid", "calendar"}
-    assert google.is_as_asked(TokenType.OFFLINE, frozenset({"openid"}))
-    assert not terms.is_as_asked(TokenType.OFFLINE, frozenset({"openid"}))
-    assert terms.is_as_asked(TokenType.REFRESH, frozenset({"openid"}))
+    assert google.is_as_requested(TokenType.OFFLINE, frozenset({"openid"}), is_session_bound=False)
+    assert not terms.is_as_requested(TokenType.OFFLINE, frozenset({"openid"}), is_session_bound=True)
+    assert terms.is_as_requested(TokenType.OFFLINE, frozenset({"openid"}), is_session_bound=False)
+    assert terms.is_as_requested(TokenType.REFRESH, frozenset({"openid"}), is_session_bound=False)
+    assert not terms.is_as_requested(TokenType.REFRESH, frozenset({"offline_access"}), is_session_bound=False)
 
 
 def test_a_refresh_token_that_would_outlive_the_login_is_refused(vault: Replica) -> None:
-    """The server gave more than was asked for: it is revoked, not kept."""
+    """The server granted more than requested: the token is revoked, not kept."""
     started = vault.consent.request(replace(wish(), token_type=TokenType.REFRESH))
     with pytest.raises(ConsentError) as refused:
         vault.consent.complete(answer(started.state, vault.provider))
     assert refused.value.code == "provider_error"
-    vault.outbox.deliver_one()
+    vault.deliver.deliver_one()
     assert vault.provider.revoked == ["refresh-1"]
 
 
@@ -190,7 +193,7 @@ def test_a_grant_ends_by_the_servers_word_and_our_rules(
     token_type: TokenType,
     seconds: float | None,
 ) -> None:
-    """The server goes before the rule for idle tokens, and nothing before the longest life."""
+    """The server's answer overrides the rule for idle tokens; nothing overrides the longest life."""
     provider.refresh_expires_in = said
     provider.granted = SCOPES if token_type is TokenType.OFFLINE else SCOPES - {"offline_access"}
     vault = replica.create(
@@ -212,7 +215,7 @@ def test_a_grant_ends_by_the_servers_word_and_our_rules(
 def test_refreshing_moves_the_idle_end_and_never_the_last_one(
     database_url: str, provider: ScriptedProvider, rows: Rows
 ) -> None:
-    """An hour after its last use, two hours after its consent."""
+    """It ends an hour after its last refresh, and two hours after its consent at the latest."""
     rules = {TokenType.OFFLINE: Expiry(idle=3600, maximum=7200)}
     vault = replica.create(database_url, provider, terms={"default": Terms(issuer=provider.issuer, expiry=rules)})
     try:
@@ -238,14 +241,14 @@ def test_refreshing_moves_the_idle_end_and_never_the_last_one(
 
 @pytest.fixture
 def two(database_url: str, provider: ScriptedProvider) -> Replica:
-    """A vault with a provider `corp`, where Alice is somebody else."""
+    """A vault with a provider `corp`, where Alice has another subject."""
     terms = {"default": Terms(issuer=provider.issuer), "corp": Terms(issuer=CORP.issuer)}
     provider.person = CORP
     return replica.create(database_url, provider, terms=terms)
 
 
 def test_an_account_elsewhere_is_bound_by_the_browser(two: Replica, rows: Rows) -> None:
-    """Even when no browser client asked; the account is kept and shown, the grant is Alice's."""
+    """Even when the client runs in no browser. The account is stored and shown; Alice owns the grant."""
     started = two.consent.request(replace(wish(), provider="corp"))
     assert started.browser_secret is not None
     two.consent.complete(answer(started.state, two.provider, browser_secret=started.browser_secret))
@@ -256,7 +259,7 @@ def test_an_account_elsewhere_is_bound_by_the_browser(two: Replica, rows: Rows) 
 
 
 def test_another_browser_binds_nothing_and_uses_nothing_up(two: Replica) -> None:
-    """An attacker's link, opened by a victim who consents: the code is not even redeemed."""
+    """A victim who follows an attacker's link and consents: the code is not redeemed."""
     started = two.consent.request(replace(wish(), provider="corp"))
     for other in (None, "another-browser"):
         with pytest.raises(ConsentError) as refused:
@@ -268,18 +271,18 @@ def test_another_browser_binds_nothing_and_uses_nothing_up(two: Replica) -> None
 
 
 def test_a_consent_that_was_not_bound_never_takes_an_account_elsewhere(two: Replica) -> None:
-    """A provider that has changed its issuer between the question and the answer, say: revoked, not kept."""
+    """For example when the provider's issuer changed meanwhile: the token is revoked, not kept."""
     started = two.consent.request(wish())
     assert started.browser_secret is None
     with pytest.raises(ConsentError) as refused:
         two.consent.complete(answer(started.state, two.provider))
     assert refused.value.code == "wrong_user"
-    two.outbox.deliver_one()
+    two.deliver.deliver_one()
     assert two.provider.revoked == ["refresh-1"]
     two.close()
 
 
-SAME = Identity(ALICE.issuer, ALICE.sub, "token-vault")
+SAME = TokenIdentity(ALICE.issuer, ALICE.sub, "token-vault")
 
 
 @pytest.mark.parametrize(
@@ -288,16 +291,18 @@ SAME = Identity(ALICE.issuer, ALICE.sub, "token-vault")
         (SAME._replace(issuer="https://other.example"), None),
         (SAME._replace(sub="bob-sub"), None),
         (SAME._replace(client="another-client"), None),
-        (SAME, Subject(ALICE.issuer, "bob-sub")),
-        (None, Subject("https://other.example", ALICE.sub)),
+        (SAME, TokenIdentity(ALICE.issuer, "bob-sub", "")),
+        (None, TokenIdentity("https://other.example", ALICE.sub, "")),
+        (SAME._replace(sub=UNREADABLE), None),
+        (SAME, TokenIdentity(ALICE.issuer, UNREADABLE, "")),
     ],
     ids=str,
 )
 def test_a_refresh_that_brings_somebody_elses_token_fails_the_grant(
-    vault: Replica, identity: Identity | None, person: Subject | None, rows: Rows
+    vault: Replica, identity: TokenIdentity | None, person: TokenIdentity | None, rows: Rows
 ) -> None:
-    """It is not handed out, not cached, and nothing more is asked."""
-    vault.provider.identity, vault.provider.claimed_person = SAME, ALICE
+    """The token is neither returned nor cached, and no further request is sent."""
+    vault.provider.identity, vault.provider.claimed_person = SAME, TokenIdentity(ALICE.issuer, ALICE.sub, "")
     grant_id = vault.grant()
     vault.provider.identity, vault.provider.claimed_person = identity, person
     for _ in range(2):
@@ -313,8 +318,10 @@ def test_a_refresh_that_brings_somebody_elses_token_fails_the_grant(
     [(SAME, SAME), (SAME, None), (None, SAME), (SAME, SAME._replace(sub="", client=""))],
     ids=str,
 )
-def test_what_is_not_said_is_not_compared(vault: Replica, first: Identity | None, later: Identity | None) -> None:
-    """Opaque tokens, and JWTs that leave claims out, are as good as before."""
+def test_missing_claims_are_not_compared(
+    vault: Replica, first: TokenIdentity | None, later: TokenIdentity | None
+) -> None:
+    """Opaque tokens, and JWTs without these claims, are accepted."""
     vault.provider.identity = first
     grant_id = vault.grant()
     vault.provider.identity = later
@@ -327,7 +334,7 @@ def test_what_is_not_said_is_not_compared(vault: Replica, first: Identity | None
 def test_a_grant_of_a_provider_that_is_no_longer_configured(
     two: Replica, new_replica: Callable[[], Replica], provider: ScriptedProvider
 ) -> None:
-    """It waits, others go on, and its owner can end it."""
+    """It cannot be refreshed, other grants work, and its owner can revoke it."""
     started = two.consent.request(replace(wish(), provider="corp"))
     two.consent.complete(answer(started.state, provider, browser_secret=started.browser_secret))
     two.close()
@@ -337,15 +344,15 @@ def test_a_grant_of_a_provider_that_is_no_longer_configured(
         vault.issue(started.grant_id)
     assert vault.issue(vault.grant()).value
     vault.manage.revoke(started.grant_id, ALICE, "task-ui", "request-9")
-    delivery = vault.outbox.deliver_one()
+    delivery = vault.deliver.deliver_one()
     assert delivery is not None
     assert delivery.outcome == "postponed"
 
 
-def test_a_server_that_revokes_nothing_is_not_said_to_have_revoked(vault: Replica, rows: Rows) -> None:
-    """The audit tells that the token lives on there."""
+def test_a_server_that_revokes_nothing_is_recorded_as_such(vault: Replica, rows: Rows) -> None:
+    """The audit records `not_offered`."""
     grant_id = vault.grant()
     vault.provider.refuses_to_revoke = RevocationNotOfferedError()
     vault.manage.revoke(grant_id, ALICE, "task-ui", "request-9")
-    vault.outbox.deliver_one()
+    vault.deliver.deliver_one()
     assert rows("select outcome from audit where event = 'revocation.sent'") == [("not_offered",)]

@@ -1,4 +1,4 @@
-"""The refresh protocol on a real database: one at a time, fenced, nothing lost, no token used twice."""
+"""The refresh protocol on a real database: one refresh at a time, no token lost, none used twice."""
 
 import json
 import threading
@@ -26,11 +26,11 @@ from vault_service.application.errors import (
     StorageUnavailableError,
 )
 from vault_service.application.provider_errors import (
-    ClientRefusedError,
     GrantRefusedError,
     NotSentError,
     ScopeRefusedError,
     UncertainError,
+    VaultClientRefusedError,
 )
 from vault_service.domain.audit import Entry, Event
 from vault_service.domain.grant import Failure
@@ -39,7 +39,7 @@ Rows = Callable[..., list[tuple[object, ...]]]
 
 
 def test_the_first_token_comes_from_the_database_by_a_refresh(vault: Replica) -> None:
-    """Nothing is cached after a restart: the stored refresh token is used, rotated and stored again."""
+    """After a restart the stored refresh token is used, rotated and stored again."""
     grant_id = vault.grant()
     assert vault.issue(grant_id).value == "access-2"
     assert vault.issue(grant_id).value == "access-2"
@@ -47,7 +47,7 @@ def test_the_first_token_comes_from_the_database_by_a_refresh(vault: Replica) ->
 
 
 def test_each_refresh_uses_the_rotated_token(new_replica: Callable[[], Replica]) -> None:
-    """No allowance for reuse; each new process finds what the one before has stored."""
+    """The server allows no reuse; each new process finds what the previous one has stored."""
     grant_id = new_replica().grant()
     assert [new_replica().issue(grant_id).value for _ in range(4)] == [f"access-{n}" for n in range(2, 6)]
 
@@ -56,7 +56,7 @@ def test_each_refresh_uses_the_rotated_token(new_replica: Callable[[], Replica])
 def test_many_callers_cause_one_refresh_for_each_replica_at_most(
     new_replica: Callable[[], Replica], replicas: int
 ) -> None:
-    """32 callers at once, no reuse allowed, no cache in common: the tokens are used one after the other."""
+    """32 callers at once, no reuse, no shared cache: the tokens are used one after the other."""
     vaults = [new_replica() for _ in range(replicas)]
     grant_id = vaults[0].grant()
     barrier = threading.Barrier(32)
@@ -71,7 +71,7 @@ def test_many_callers_cause_one_refresh_for_each_replica_at_most(
 
 
 def test_an_uncertain_outcome_is_not_sent_again_at_once(vault: Replica, rows: Rows) -> None:
-    """The intent stays written down; until it is old enough callers are told when to come back."""
+    """The intent stays; until it is old enough callers are told when to retry."""
     grant_id = vault.grant()
     vault.provider.after.append(UncertainError("the answer was lost"))
     with pytest.raises(ProviderUnavailableError):
@@ -83,8 +83,8 @@ def test_an_uncertain_outcome_is_not_sent_again_at_once(vault: Replica, rows: Ro
     assert vault.provider.refreshes == 1
 
 
-def test_a_lost_answer_is_made_up_for_by_one_replay(new_replica: Callable[[], Replica], rows: Rows) -> None:
-    """After the wait the old token is sent once more; a server that allows one reuse gives the next one."""
+def test_a_lost_answer_is_recovered_by_one_replay(new_replica: Callable[[], Replica], rows: Rows) -> None:
+    """After the wait the old token is sent again; a server that allows one reuse answers with the next one."""
     vault = new_replica()
     vault.provider.max_reuse = 1
     grant_id = vault.grant()
@@ -96,9 +96,9 @@ def test_a_lost_answer_is_made_up_for_by_one_replay(new_replica: Callable[[], Re
     assert rows("select generation, refresh_started_at from grants") == [(2, None)]
 
 
-@pytest.mark.parametrize("error", [NotSentError("no connection", 7.0), ClientRefusedError("invalid_client", 7.0)])
-def test_what_was_not_used_can_be_used_again(vault: Replica, error: NotSentError, rows: Rows) -> None:
-    """The intent is taken back, the grant stays as it is, and the caller is told when to try again."""
+@pytest.mark.parametrize("error", [NotSentError("no connection", 7.0), VaultClientRefusedError("invalid_client", 7.0)])
+def test_a_token_that_was_not_used_can_be_used_again(vault: Replica, error: NotSentError, rows: Rows) -> None:
+    """The intent is removed, the grant is unchanged, and the caller is told when to retry."""
     grant_id = vault.grant()
     vault.provider.script.append(error)
     with pytest.raises(ProviderUnavailableError) as refused:
@@ -112,7 +112,7 @@ def test_what_was_not_used_can_be_used_again(vault: Replica, error: NotSentError
 def test_the_first_replay_shows_whether_the_server_allows_one(
     vault: Replica, rows: Rows, reuses: int, verdict: str
 ) -> None:
-    """Nothing else tells: so it is counted, for an alert."""
+    """Only a replay shows it, so replays are counted for an alert."""
     labels = {"provider": "default", "outcome": verdict}
     before = REGISTRY.get_sample_value("vault_replays_total", labels) or 0.0
     vault.provider.max_reuse = reuses
@@ -125,15 +125,15 @@ def test_the_first_replay_shows_whether_the_server_allows_one(
     assert REGISTRY.get_sample_value("vault_replays_total", labels) == before + 1
 
 
-def test_an_intent_that_had_to_wait_is_written_anew(
+def test_an_intent_that_had_to_wait_is_written_again(
     vault: Replica, database_url: str, rows: Rows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its time would be wrong, and the request too late: nobody has to come again for that."""
+    """Otherwise its time would be wrong and the request too late. The caller does not have to retry."""
     monkeypatch.setattr(refresh, "PROMPT_INTENT", 0.2)
     grant_id = vault.grant()
     intents: list[datetime | None] = []
-    really = vault.grants.begin_refresh
-    monkeypatch.setattr(vault.grants, "begin_refresh", lambda grant: intents.append(really(grant)) or intents[-1])
+    really = vault.refreshes.begin
+    monkeypatch.setattr(vault.refreshes, "begin", lambda grant: intents.append(really(grant)) or intents[-1])
     with psycopg.connect(database_url) as other, ThreadPoolExecutor() as pool:
         other.execute("select from grants for update")
         issued = pool.submit(vault.issue, grant_id)
@@ -147,12 +147,12 @@ def test_an_intent_that_had_to_wait_is_written_anew(
     assert second > first
 
 
-def test_only_the_own_intent_is_taken_back(vault: Replica, rows: Rows) -> None:
-    """Somebody else has taken over meanwhile: his stays written down, for he may have used the token."""
+def test_only_the_own_intent_is_removed(vault: Replica, rows: Rows) -> None:
+    """The intent of another process stays, because that process may have used the token."""
     grant_id = vault.grant()
 
     def somebody_else_takes_over() -> None:
-        assert vault.grants.begin_refresh(vault.grants.authorize(grant_id, SERVICE))
+        assert vault.refreshes.begin(vault.refreshes.authorize(grant_id, SERVICE))
         raise NotSentError("it would have left too late")
 
     vault.provider.script.append(somebody_else_takes_over)
@@ -162,7 +162,7 @@ def test_only_the_own_intent_is_taken_back(vault: Replica, rows: Rows) -> None:
 
 
 def test_a_scope_that_the_server_refuses_is_the_callers_fault(vault: Replica, rows: Rows) -> None:
-    """The grant goes on."""
+    """The grant stays active."""
     grant_id = vault.grant()
     vault.provider.script.append(ScopeRefusedError("Invalid scopes: x"))
     with pytest.raises(InvalidScopeError):
@@ -171,7 +171,7 @@ def test_a_scope_that_the_server_refuses_is_the_callers_fault(vault: Replica, ro
 
 
 def test_a_scope_that_was_not_granted_is_refused_without_asking(vault: Replica) -> None:
-    """No call to the server."""
+    """No request is sent to the server."""
     grant_id = vault.grant()
     with pytest.raises(InvalidScopeError):
         vault.issue(grant_id, scopes=frozenset({"admin"}))
@@ -179,7 +179,7 @@ def test_a_scope_that_was_not_granted_is_refused_without_asking(vault: Replica) 
 
 
 def test_after_invalid_grant_nothing_more_is_sent(vault: Replica, rows: Rows) -> None:
-    """The row is failed with the reason; the sealed token is kept, for a person can be enabled again."""
+    """The grant is failed with the reason. Its sealed token is kept, because a person can be enabled again."""
     grant_id = vault.grant()
     vault.provider.script.append(GrantRefusedError(Failure.TOKEN_REVOKED))
     for _ in range(3):
@@ -191,13 +191,13 @@ def test_after_invalid_grant_nothing_more_is_sent(vault: Replica, rows: Rows) ->
 
 
 def test_a_lost_race_is_not_a_revocation(vault: Replica, rows: Rows) -> None:
-    """`invalid_grant` for a generation that somebody else has moved on says nothing about the grant."""
+    """`invalid_grant` for a generation that another process has replaced says nothing about the grant."""
     grant_id = vault.grant()
 
     def somebody_else_wins() -> None:
-        stored = vault.grants.authorize(grant_id, SERVICE)
+        stored = vault.refreshes.authorize(grant_id, SERVICE)
         entry = Entry(Event.GRANT_REFRESHED, grant_id, ALICE, "vault", "request-9", datetime.now(UTC))
-        assert vault.grants.finish_refresh(stored, vault.provider._answer(), entry)
+        assert vault.refreshes.finish(stored, vault.provider._answer(), entry)
         raise GrantRefusedError(Failure.TOKEN_REVOKED)
 
     vault.provider.script.append(somebody_else_wins)
@@ -207,19 +207,19 @@ def test_a_lost_race_is_not_a_revocation(vault: Replica, rows: Rows) -> None:
 
 
 def test_a_revocation_during_a_refresh_wins(vault: Replica, rows: Rows) -> None:
-    """No token is issued, and the one that the refresh brought is revoked too."""
+    """No token is issued, and the token of the refresh is revoked as well."""
     grant_id = vault.grant()
     vault.provider.script.append(lambda: vault.manage.revoke(grant_id, vault.provider.person, "task-ui", "request-9"))
     with pytest.raises(GrantUnusableError):
         vault.issue(grant_id)
-    while vault.outbox.deliver_one():
+    while vault.deliver.deliver_one():
         pass
     assert sorted(vault.provider.revoked) == ["refresh-1", "refresh-2"]
     assert rows("select count(*) from audit where event = 'token.issued'") == [(0,)]
 
 
-def test_more_life_than_the_server_gives_is_not_hammered_for(vault: Replica) -> None:
-    """The lifetime is remembered with the grant: no refresh at all."""
+def test_more_life_than_the_server_gives_causes_no_refresh(vault: Replica) -> None:
+    """The lifetime is stored with the grant, so no refresh is tried."""
     grant_id = vault.grant()
     for _ in range(3):
         with pytest.raises(MinValidUnattainableError):
@@ -227,8 +227,8 @@ def test_more_life_than_the_server_gives_is_not_hammered_for(vault: Replica) -> 
     assert vault.provider.refreshes == 0
 
 
-def test_callers_with_other_needs_do_not_fail_each_other(vault: Replica) -> None:
-    """They share a flight, not its terms: one wants more life than there is, one more than the flight brings."""
+def test_callers_with_other_requests_do_not_fail_each_other(vault: Replica) -> None:
+    """They share a flight; a caller that requests a longer life starts another, or gets its own error."""
     grant_id = vault.grant()
     flying, land = threading.Event(), threading.Event()
 
@@ -248,10 +248,10 @@ def test_callers_with_other_needs_do_not_fail_each_other(vault: Replica) -> None
         assert modest.result() == much.result()
 
 
-def test_an_outcome_that_was_stored_unheard_is_stored(
+def test_an_outcome_whose_commit_was_not_confirmed_is_stored(
     vault: Replica, rows: Rows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The connection breaks after the commit: the repeated write finds its own work."""
+    """The connection breaks after the commit: the repeated write finds the outcome stored."""
     grant_id = vault.grant()
     database = vault.databases[0]
     really = database._one
@@ -271,7 +271,7 @@ def test_an_outcome_that_was_stored_unheard_is_stored(
 def test_an_outcome_that_the_database_does_not_take_is_spooled(
     vault: Replica, rows: Rows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The rotated token survives on disk, sealed, and is stored when the database is back; no reuse was needed."""
+    """The rotated token is on disk, sealed, and is stored when the database is back, without a reuse."""
     grant_id = vault.grant()
     really = vault.databases[0]._one
 
@@ -285,27 +285,27 @@ def test_an_outcome_that_the_database_does_not_take_is_spooled(
         with pytest.raises(StorageUnavailableError):
             vault.issue(grant_id)
         with pytest.raises(StorageUnavailableError):
-            vault.grants.replay_spool()
+            vault.refreshes.replay_spool()
     assert rows("select generation, refresh_started_at is not null from grants") == [(1, True)]
-    (spooled,) = vault.grants._spool._folder.iterdir()
+    (spooled,) = vault.refreshes._spool._folder.iterdir()
     assert b"refresh-2" not in spooled.read_bytes()
-    assert vault.grants.replay_spool() == 1
-    assert vault.grants.replay_spool() == 0
+    assert vault.refreshes.replay_spool() == 1
+    assert vault.refreshes.replay_spool() == 0
     assert rows("select generation, refresh_started_at is not null from grants") == [(2, False)]
     assert rows("select outcome from audit where event = 'grant.refreshed'") == [("spooled",)]
     assert vault.issue(grant_id).value == "access-3"
 
 
-def test_a_refresh_that_cannot_be_recorded_is_kept_all_the_same(vault: Replica, rows: Rows, owner_url: str) -> None:
-    """The rotated token waits on disk until the audit can be written; nothing leaves before."""
+def test_a_refresh_that_cannot_be_recorded_is_spooled(vault: Replica, rows: Rows, owner_url: str) -> None:
+    """The rotated token is on disk until the audit can be written; no access token leaves before."""
     grant_id = vault.grant()
     with psycopg.connect(owner_url, autocommit=True) as owner:
         owner.execute("revoke insert on audit from vault")
         with pytest.raises(StorageUnavailableError):
             vault.issue(grant_id)
-        assert vault.grants._spool.pending() == 1
+        assert vault.refreshes._spool.pending() == 1
         owner.execute("grant insert on audit to vault")
-    assert vault.grants.replay_spool() == 1
+    assert vault.refreshes.replay_spool() == 1
     assert rows("select outcome from audit where event = 'grant.refreshed'") == [("spooled",)]
     assert vault.issue(grant_id).value == "access-3"
 
@@ -313,14 +313,14 @@ def test_a_refresh_that_cannot_be_recorded_is_kept_all_the_same(vault: Replica, 
 def test_a_spooled_outcome_is_stored_before_the_old_token_is_sent_again(
     vault: Replica, rows: Rows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A caller who finds an old intent looks into the spool first: no reuse where the outcome is known."""
+    """A caller that finds an old intent reads the spool first, so no reuse is needed."""
     grant_id = vault.grant()
 
     def away(*_: object) -> None:
         raise StorageUnavailableError
 
     with monkeypatch.context() as outage:
-        outage.setattr(vault.grants, "_store_outcome", away)
+        outage.setattr(vault.refreshes, "_store", away)
         with pytest.raises(StorageUnavailableError):
             vault.issue(grant_id)
     rows("update grants set refresh_started_at = refresh_started_at - interval '16 seconds' returning 1")
@@ -334,30 +334,30 @@ def test_a_spooled_outcome_is_stored_before_the_old_token_is_sent_again(
 def test_a_spooled_outcome_that_comes_too_late_changes_nothing(
     vault: Replica, rows: Rows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Somebody else has moved the grant on: the fence holds."""
+    """Another process has refreshed the grant meanwhile: the fence holds."""
     grant_id = vault.grant()
 
     def away(*_: object) -> None:
         raise StorageUnavailableError
 
     with monkeypatch.context() as outage:
-        outage.setattr(vault.grants, "_store_outcome", away)
+        outage.setattr(vault.refreshes, "_store", away)
         with pytest.raises(StorageUnavailableError):
             vault.issue(grant_id)
     rows("update grants set generation = 2, refresh_started_at = null returning 1")
-    assert vault.grants.replay_spool() == 1
+    assert vault.refreshes.replay_spool() == 1
     assert rows("select generation from grants") == [(2,)]
     assert rows("select outcome from audit where event = 'grant.refreshed'") == [("spooled_too_late",)]
 
 
 @pytest.fixture
 def spooled(vault: Replica, monkeypatch: pytest.MonkeyPatch) -> Callable[[], UUID]:
-    """Makes a grant whose last outcome lies on the spool."""
+    """Makes a grant whose last outcome is in the spool."""
 
     def make() -> UUID:
         grant_id = vault.grant()
         with monkeypatch.context() as outage:
-            outage.setattr(vault.grants, "_store_outcome", Mock(side_effect=StorageUnavailableError))
+            outage.setattr(vault.refreshes, "_store", Mock(side_effect=StorageUnavailableError))
             with pytest.raises(StorageUnavailableError):
                 vault.issue(grant_id)
         return grant_id
@@ -365,33 +365,33 @@ def spooled(vault: Replica, monkeypatch: pytest.MonkeyPatch) -> Callable[[], UUI
     return make
 
 
-def test_a_revocation_is_not_lost_on_what_is_spooled(vault: Replica, spooled: Callable[[], UUID]) -> None:
-    """The newest token is revoked at the server, not only the spent one that the database knew."""
+def test_a_spooled_token_is_revoked_with_its_grant(vault: Replica, spooled: Callable[[], UUID]) -> None:
+    """The newest token is revoked at the server, not only the used one in the database."""
     vault.manage.revoke(spooled(), ALICE, "task-ui", "request-3")
-    assert vault.grants.replay_spool() == 1
-    while vault.outbox.deliver_one():
+    assert vault.refreshes.replay_spool() == 1
+    while vault.deliver.deliver_one():
         pass
     assert sorted(vault.provider.revoked) == ["refresh-1", "refresh-2"]
 
 
 @pytest.mark.parametrize("damage", [{"refresh_expires_in": 9e18}, {"generation": "x"}, {"at": "yesterday"}])
-def test_one_outcome_that_cannot_be_stored_stands_in_no_other_s_way(
+def test_an_outcome_that_cannot_be_stored_does_not_block_others(
     vault: Replica, spooled: Callable[[], UUID], rows: Rows, damage: dict[str, object]
 ) -> None:
-    """It is set aside, counted, and kept for somebody to look at."""
+    """It is set aside, counted, and kept for an operator."""
     bad, good = sorted([spooled(), spooled()])
-    folder = vault.grants._spool._folder
+    folder = vault.refreshes._spool._folder
     path = folder / f"{bad}.1"
     path.write_text(json.dumps({**json.loads(path.read_text()), **damage}))
-    assert vault.grants.replay_spool() == 1
+    assert vault.refreshes.replay_spool() == 1
     assert rows("select generation from grants where id = %s", good) == [(2,)]
-    assert vault.grants.replay_spool() == 0
+    assert vault.refreshes.replay_spool() == 0
     assert [left.name for left in folder.iterdir()] == [f"{bad}.1.set-aside"]
-    assert vault.grants._spool.pending() == 1
+    assert vault.refreshes._spool.pending() == 1
 
 
-def test_an_unexpired_token_is_served_while_the_server_is_away(vault: Replica) -> None:
-    """Also when it should have been renewed by now."""
+def test_an_unexpired_token_is_served_while_the_server_is_unreachable(vault: Replica) -> None:
+    """Even if it is due for renewal."""
     vault.provider.lifetime = 40.0
     grant_id = vault.grant()
     first = vault.issue(grant_id)
@@ -402,7 +402,7 @@ def test_an_unexpired_token_is_served_while_the_server_is_away(vault: Replica) -
 
 
 def test_a_token_put_back_to_another_generation_does_not_open(vault: Replica, rows: Rows) -> None:
-    """A row that somebody has tampered with is refused."""
+    """A tampered row is refused."""
     grant_id = vault.grant()
     vault.issue(grant_id)
     rows("update grants set generation = 1 returning 1")
@@ -411,7 +411,7 @@ def test_a_token_put_back_to_another_generation_does_not_open(vault: Replica, ro
 
 
 def test_the_scripted_server_ends_a_session_by_reuse(provider: ScriptedProvider) -> None:
-    """The oracle itself: a second use is noticed."""
+    """A test of the oracle: it detects a second use."""
     _, answer = provider.redeem("code", "", "")
     assert answer.refresh_token is not None
     provider.refresh(answer.refresh_token, None)

@@ -1,4 +1,4 @@
-"""Renewals beside: one for each token, few at once, and the request that caused one is known to the server."""
+"""Background renewals: one for each token, a few at once, with the id of the request that caused them."""
 
 import threading
 from collections.abc import Callable
@@ -11,8 +11,8 @@ from service_kit.process import logs
 from vault_service.application.renewals import Renewals
 
 
-def test_each_is_begun_once_and_few_at_a_time() -> None:
-    """Until it is done."""
+def test_each_renewal_begins_once_and_few_at_a_time() -> None:
+    """A key can begin again after `end`."""
     renewals = Renewals(2)
     assert [renewals.begin(key) for key in "aabc"] == [True, False, True, False]
     assert "a" in renewals
@@ -22,10 +22,10 @@ def test_each_is_begun_once_and_few_at_a_time() -> None:
     assert not renewals.begin("a")
 
 
-def test_a_renewal_is_one_and_bears_the_id_of_the_request_that_caused_it(
+def test_a_renewal_has_the_id_of_the_request_that_caused_it(
     vault: Replica, rows: Callable[..., list[tuple[object, ...]]]
 ) -> None:
-    """Callers are served at once meanwhile."""
+    """Callers are served from the cache meanwhile."""
     grant_id = vault.grant()
     token = vault.issue(grant_id)
     old = replace(token, expires_at=token.expires_at - 0.8 * token.lifetime)

@@ -1,4 +1,4 @@
-"""Sealing at rest: what was moved, swapped or changed does not open, and the wrong root key opens nothing."""
+"""Sealing: a value that was moved, swapped or changed does not open, and the wrong root key opens nothing."""
 
 from dataclasses import replace
 
@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from replica import ROOT_KEY
 
-from vault_service.adapters.encryption.framing import joined
 from vault_service.adapters.encryption.keyring import Keyring
 from vault_service.adapters.encryption.root_key import LocalRootKey, WrongRootKeyError
 from vault_service.adapters.encryption.sealing import Sealer
 from vault_service.adapters.postgres.database import vault_database
 from vault_service.application.errors import SealBrokenError
+from vault_service.domain.framing import joined
 from vault_service.domain.grant import AccessToken, RefreshToken, Subject
 from vault_service.domain.seal_context import SealContext
 
@@ -20,19 +20,19 @@ PLACE = SealContext("grants", "refresh_token", "row-1", Subject("https://issuer"
 
 
 class OneKey(Keyring):
-    """A key ring without a database."""
+    """A keyring without a database."""
 
     def __init__(self, keys: dict[int, bytes] | None = None) -> None:
         self._keys = {("data", key_id): key for key_id, key in (keys or {1: bytes(32)}).items()}
         self._active = {"data": 1, "audit": 1}
 
     def load(self) -> None:
-        """There is nothing to load."""
+        """Nothing to load."""
 
 
 @given(st.binary(max_size=2000))
-def test_what_is_sealed_opens_in_its_place(plaintext: bytes) -> None:
-    """And does not show."""
+def test_a_sealed_value_opens_in_its_context(plaintext: bytes) -> None:
+    """The plaintext is not in the sealed value."""
     sealer = Sealer(OneKey())
     sealed = sealer.seal(plaintext, PLACE)
     assert sealer.open(sealed, PLACE) == plaintext
@@ -51,8 +51,8 @@ def test_what_is_sealed_opens_in_its_place(plaintext: bytes) -> None:
         replace(PLACE, table="grant", column="srefresh_token"),
     ],
 )
-def test_elsewhere_it_does_not_open(elsewhere: SealContext) -> None:
-    """A swapped row, another owner, an older generation."""
+def test_a_sealed_value_opens_in_no_similar_context(elsewhere: SealContext) -> None:
+    """Another row, owner or generation has another context."""
     sealer = Sealer(OneKey())
     with pytest.raises(SealBrokenError):
         sealer.open(sealer.seal(b"secret", PLACE), elsewhere)
@@ -71,8 +71,8 @@ places = st.builds(
 
 
 @given(places, places, st.binary(max_size=300))
-def test_it_opens_where_it_was_sealed_and_nowhere_else(here: SealContext, there: SealContext, plaintext: bytes) -> None:
-    """Any two places."""
+def test_a_sealed_value_opens_in_no_other_context(here: SealContext, there: SealContext, plaintext: bytes) -> None:
+    """Any two different contexts."""
     sealer = Sealer(OneKey())
     sealed = sealer.seal(plaintext, here)
     assert sealer.open(sealed, here) == plaintext
@@ -82,8 +82,8 @@ def test_it_opens_where_it_was_sealed_and_nowhere_else(here: SealContext, there:
 
 
 @given(st.binary(max_size=300), st.integers(min_value=0), st.integers(1, 255), st.binary(min_size=1, max_size=40))
-def test_what_was_changed_does_not_open(plaintext: bytes, position: int, mask: int, more: bytes) -> None:
-    """Any byte at any position, cut off anywhere, or longer by anything."""
+def test_a_changed_value_does_not_open(plaintext: bytes, position: int, mask: int, more: bytes) -> None:
+    """Any byte changed, cut off anywhere, or anything appended."""
     sealer = Sealer(OneKey())
     sealed = sealer.seal(plaintext, PLACE)
     at = position % len(sealed)
@@ -93,8 +93,8 @@ def test_what_was_changed_does_not_open(plaintext: bytes, position: int, mask: i
 
 
 @given(st.integers(0, 65535).filter(lambda key_id: key_id != 1))
-def test_under_the_name_of_another_key_it_does_not_open(key_id: int) -> None:
-    """Whether there is such a key or not, and even if it were the same key."""
+def test_a_sealed_value_does_not_open_under_another_key_id(key_id: int) -> None:
+    """Whether such a key exists or not, and even if its bytes are equal."""
     keyring = OneKey()
     sealed = Sealer(keyring).seal(b"secret", PLACE)
     renamed = sealed[:1] + key_id.to_bytes(2, "big") + sealed[3:]
@@ -117,13 +117,13 @@ def test_no_single_bit_may_change() -> None:
 
 @pytest.mark.parametrize("sealed", [b"", b"\x01", b"\x02" + bytes(40), b"\x01" + bytes(13)])
 def test_garbage_does_not_open(sealed: bytes) -> None:
-    """Too short, or of another version."""
+    """Values that are too short or of another version."""
     with pytest.raises(SealBrokenError):
         Sealer(OneKey()).open(sealed, PLACE)
 
 
 def test_the_wrong_root_key_opens_nothing(database_url: str) -> None:
-    """The canary: a service with it refuses to start."""
+    """A service with it refuses to start."""
     database = vault_database(database_url, name="test", size=2)
     try:
         first = Keyring(database, LocalRootKey(ROOT_KEY))
@@ -145,6 +145,6 @@ def test_joined_parts_cannot_be_confused(first: list[str], second: list[str]) ->
 
 
 def test_tokens_do_not_print() -> None:
-    """Neither by repr nor by str nor in a format."""
+    """By repr, str and format."""
     for token in (RefreshToken("secret"), AccessToken("secret", 0.0, 1.0, frozenset())):
         assert "secret" not in f"{token} {token!r} {token!s}"

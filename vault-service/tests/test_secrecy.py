@@ -1,4 +1,4 @@
-"""Tokens and keys do not show: in no repr, no log line and no exception of a core path."""
+"""Tokens and keys appear in no repr, no log line and no exception."""
 
 import dataclasses
 import importlib
@@ -22,29 +22,30 @@ from scripted_provider import ScriptedProvider
 from trouble import INTENT, RECORD, ROTATION, STORE, Trouble
 
 import vault_service
-from service_kit.outbound.session import Session
 from service_kit.process import logs
 from service_kit.process.secret import Secret
 from vault_service.adapters.encryption.keyring import Keyring
 from vault_service.adapters.encryption.root_key import LocalRootKey
+from vault_service.adapters.provider.client_authentication import BasicSecret
+from vault_service.adapters.provider.time_limits import LimitedSession
 from vault_service.adapters.provider.token_endpoint import TokenEndpoint
 from vault_service.application.errors import StorageUnavailableError
-from vault_service.application.ports import TokenAnswer
-from vault_service.application.provider_errors import ClientRefusedError, GrantRefusedError, UncertainError
+from vault_service.application.ports.provider import TokenAnswer
+from vault_service.application.provider_errors import GrantRefusedError, UncertainError, VaultClientRefusedError
 from vault_service.domain.grant import AccessToken, Failure, RefreshToken
 
 MARK = "S3CR3T"
 SECRET_NAME = re.compile(r"(^|_)(token|secret|verifier|nonce|state|code|password|value|key)$|^(consent_)?url$")
 HARMLESS = {
-    "BatchedToken.token",  # an IssuedToken, which prints as ***
-    "Finding.state",
-    "Version.state",
+    "TokenBatchResult.token",  # an IssuedToken, which prints as ***
+    "Diagnosis.state",
+    "KeyVersion.state",
 }
 Rows = Callable[..., list[tuple[object, ...]]]
 
 
 def shapes() -> Iterator[type]:
-    """Every dataclass and struct of the vault, wherever it is defined."""
+    """Every dataclass and struct of the vault."""
     for module in pkgutil.walk_packages(vault_service.__path__, "vault_service."):
         if module.name.rpartition(".")[2] in {"wsgi", "__main__"}:  # they start something
             continue
@@ -57,7 +58,7 @@ def shapes() -> Iterator[type]:
 
 
 def sample(shape: type) -> Any:
-    """One of that shape that carries the mark wherever a secret could stand; None where that is nowhere."""
+    """A value of that shape with the mark in every field that can be secret; None when it has no such field."""
     hints = typing.get_type_hints(shape)
     values = {name: _mark(f"{shape.__name__}.{name}", hints[name]) for name in _fields(shape)}
     return shape(**values) if any(values.values()) else None
@@ -91,7 +92,7 @@ def test_no_shape_prints_a_secret() -> None:
 
 
 def test_keys_do_not_print(vault: Replica) -> None:
-    """Neither the root key nor the keys that it wraps."""
+    """Keyring and root key print without their bytes."""
     vault.keyring.load()
     _, key = vault.keyring.active("data")
     shown = f"{LocalRootKey(ROOT_KEY)!r} {LocalRootKey(ROOT_KEY)} {vault.keyring!r} {vault.keyring.versions()!r}"
@@ -99,7 +100,7 @@ def test_keys_do_not_print(vault: Replica) -> None:
 
 
 class MarkedProvider(ScriptedProvider):
-    """All its tokens carry the mark."""
+    """A provider whose tokens all contain the mark."""
 
     def _answer(self, scopes: frozenset[str] | None = None) -> TokenAnswer:
         given = super()._answer(scopes)
@@ -109,7 +110,7 @@ class MarkedProvider(ScriptedProvider):
 
 @pytest.fixture
 def provider() -> ScriptedProvider:
-    """An authorization server whose tokens are easy to find."""
+    """An authorization server whose tokens contain the mark."""
     return MarkedProvider(ALICE)
 
 
@@ -156,7 +157,7 @@ PATHS: dict[str, Callable[[Replica], None]] = {
     "refused": _refused,
     "intent not stored": lambda vault: _lost(vault, INTENT, StorageUnavailableError()),
     "rotated and lost": lambda vault: _lost(vault, ROTATION, UncertainError("the answer did not come")),
-    "client refused": lambda vault: _lost(vault, ROTATION, ClientRefusedError("invalid_client")),
+    "client refused": lambda vault: _lost(vault, ROTATION, VaultClientRefusedError("invalid_client")),
     "outcome not stored": lambda vault: _lost(vault, STORE, RuntimeError("no")),
     "use not recorded": lambda vault: _lost(vault, RECORD, StorageUnavailableError()),
     "bit flipped": lambda vault: _altered(
@@ -172,7 +173,7 @@ PATHS: dict[str, Callable[[Replica], None]] = {
 
 @contextmanager
 def _log() -> Iterator[io.BytesIO]:
-    """Where the service's log goes meanwhile."""
+    """Captures the service's log."""
     lines = io.BytesIO()
     before = structlog.get_config()
     logs.configure("vault", "debug")
@@ -184,10 +185,10 @@ def _log() -> Iterator[io.BytesIO]:
 
 
 @pytest.mark.parametrize("path", PATHS.values(), ids=PATHS.keys())
-def test_what_goes_wrong_tells_no_token(
+def test_errors_show_no_token(
     vault: Replica, path: Callable[[Replica], None], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Neither in the exception with all its causes, nor in the log that shows it whole."""
+    """Neither in the exception with its causes, nor in the log."""
     with _log() as lines:
         with pytest.raises(Exception) as caught:
             path(vault)
@@ -209,7 +210,7 @@ def test_what_goes_wrong_tells_no_token(
     ],
 )
 def test_an_answer_of_an_authorization_server_does_not_show(status: int, body: str) -> None:
-    """Nor what was sent to it."""
+    """Neither the answer nor the request appears in the error."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -219,11 +220,11 @@ def test_an_answer_of_an_authorization_server_does_not_show(status: int, body: s
             self.wfile.write(body.encode())
 
         def log_message(self, *_: object) -> None:
-            """Be quiet."""
+            """Log nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        endpoint = TokenEndpoint(Session(), "token-vault", MARK)
+        endpoint = TokenEndpoint(LimitedSession(), BasicSecret("token-vault", MARK))
         with pytest.raises(Exception) as caught:
             endpoint.tokens(
                 f"http://127.0.0.1:{server.server_port}/", {"grant_type": "refresh_token", "refresh_token": MARK}

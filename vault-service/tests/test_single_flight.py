@@ -1,4 +1,4 @@
-"""Single flight and the bulkhead: shared outcomes, and threads that do not wait for a slow server."""
+"""Single flight and bulkhead: outcomes are shared, and a slow server does not take all threads."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -27,23 +27,23 @@ class Work:
 
 
 def test_one_call_at_a_time_and_all_get_its_outcome() -> None:
-    """The others wait and share; other keys go their own way."""
+    """The others wait and share its outcome; other keys have their own flights."""
     flights: SingleFlight[int] = SingleFlight()
     work = Work()
     with ThreadPoolExecutor(8) as pool:
         joined = [flights.join("key", work, pool) for _ in range(5)]
         work.started.wait()
-        assert flights.under_way("key")
+        assert flights.is_running("key")
         assert flights.lead("key", work) is None
         assert flights.join("other", lambda _: 8, pool).result() == 8
         work.release.set()
         assert {flight.result() for flight in joined} == {7}
     assert work.calls == 1
-    assert not flights.under_way("key")
+    assert not flights.is_running("key")
 
 
 def test_a_leader_works_on_its_own_thread() -> None:
-    """And others may join it."""
+    """Others may join its flight."""
     flights: SingleFlight[str] = SingleFlight()
     flight = flights.lead("key", lambda _: threading.current_thread().name)
     assert flight is not None
@@ -64,7 +64,7 @@ def test_an_error_is_shared_and_then_forgotten() -> None:
 
 
 def test_an_outcome_is_told_while_there_is_something_left_to_do() -> None:
-    """Nobody waits for the rest, and nothing that goes wrong in it changes what was told."""
+    """Callers do not wait for the rest, and an error in it does not change the outcome."""
     flights: SingleFlight[int] = SingleFlight()
     rest = threading.Event()
 
@@ -75,32 +75,32 @@ def test_an_outcome_is_told_while_there_is_something_left_to_do() -> None:
 
     with ThreadPoolExecutor(1) as pool:
         assert flights.join("key", work, pool).result(30) == 7
-        assert not flights.under_way("key")
+        assert not flights.is_running("key")
         rest.set()
     with pytest.raises(ValueError, match="too late"):
         flights.lead("key", work)
 
 
-def test_who_comes_after_a_flight_begins_another() -> None:
-    """Its outcome is not told to anybody who was not there."""
+def test_a_caller_after_a_flight_begins_another() -> None:
+    """A caller that comes later gets no old outcome."""
     flights: SingleFlight[int] = SingleFlight()
     numbers = iter(range(100))
     with ThreadPoolExecutor(1) as pool:
         assert [flights.join("key", lambda _: next(numbers), pool).result() for _ in range(50)] == list(range(50))
 
 
-def test_a_process_that_shuts_down_says_so() -> None:
-    """Nobody waits for ever."""
+def test_a_process_that_shuts_down_fails_its_flights() -> None:
+    """No caller waits for ever."""
     flights: SingleFlight[int] = SingleFlight()
     pool = ThreadPoolExecutor(1)
     pool.shutdown()
     with pytest.raises(RuntimeError):
         flights.join("key", lambda _: 1, pool).result()
-    assert not flights.under_way("key")
+    assert not flights.is_running("key")
 
 
 def test_half_of_the_threads_wait_for_a_slow_server(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The rest is told to come back, those who come later at once; what is under way is finished all the same."""
+    """The others are told to retry, later callers at once; running calls are finished."""
     monkeypatch.setattr(bulkhead, "PROMPT_SECONDS", 0.01)
     flights: SingleFlight[int] = SingleFlight()
     guard = Bulkhead("slow", threads=4)

@@ -1,4 +1,4 @@
-"""The vault refuses to start with what it cannot work with: one clear line and an exit status, no trace."""
+"""The vault refuses to start when it cannot work: one clear line and an exit status, no traceback."""
 
 import json
 import os
@@ -18,14 +18,14 @@ from vault_service import bootstrap, config
 from vault_service.adapters.encryption.keyring import Keyring
 from vault_service.adapters.encryption.root_key import LocalRootKey, WrongRootKeyError
 from vault_service.adapters.postgres.database import MIGRATIONS, vault_database
-from vault_service.application.refresh import Need
+from vault_service.application.refresh import TokenRequest
 from vault_service.http.app import create_app
 
 pytestmark = pytest.mark.process
 
 
 def start(**changes: str | None) -> "subprocess.CompletedProcess[str]":
-    """Start gunicorn, which must not."""
+    """Start gunicorn, which must exit."""
     environ = {
         "PATH": os.environ["PATH"],
         "BIND": "127.0.0.1:9",
@@ -73,7 +73,7 @@ def test_an_unusable_root_key(tmp_path: Path, content: str, mode: int, reason: s
 
 
 def test_missing_settings_are_named_all_at_once() -> None:
-    """So that one look is enough."""
+    """All missing settings are in one message."""
     done = start(ISSUER="nonsense")
     assert done.returncode == 78
     assert done.stderr.startswith("vault-service cannot start: ")
@@ -82,7 +82,7 @@ def test_missing_settings_are_named_all_at_once() -> None:
 
 
 def test_the_wrong_root_key_for_this_database(tmp_path: Path, database_url: str) -> None:
-    """Noticed before the first request."""
+    """It is detected before the first request."""
     database = vault_database(database_url, name="test", size=1)
     Keyring(database, LocalRootKey(ROOT_KEY)).load()
     database.close()
@@ -93,9 +93,11 @@ def test_the_wrong_root_key_for_this_database(tmp_path: Path, database_url: str)
     assert "Traceback" not in done.stderr
 
 
-def test_the_wrong_root_key_that_only_shows_later(tmp_path: Path, vault: Replica, database_url: str) -> None:
-    """The database was away at the start: the vault says that it is not ready, and does nothing without its keys."""
-    need = Need(grant_id=vault.grant(), requester=SERVICE, scopes=frozenset(), min_valid=0.0, request_id="request-1")
+def test_the_wrong_root_key_that_is_detected_later(tmp_path: Path, vault: Replica, database_url: str) -> None:
+    """The database was unreachable at the start: the vault is not ready, and issues no token without its keys."""
+    need = TokenRequest(
+        grant_id=vault.grant(), requester=SERVICE, scopes=frozenset(), min_valid=0.0, request_id="request-1"
+    )
     environ = {
         "VAULT_DATABASE_URL": database_url,
         "VAULT_ROOT_KEY_FILE": key_file(tmp_path, urlsafe_b64encode(bytes(32)).decode()),
@@ -113,7 +115,7 @@ def test_the_wrong_root_key_that_only_shows_later(tmp_path: Path, vault: Replica
 
 
 def test_a_browser_client_cannot_be_an_owner_client(tmp_path: Path) -> None:
-    """The page's tokens must never mint."""
+    """A token of the page must never get an access token."""
     key = key_file(tmp_path, urlsafe_b64encode(ROOT_KEY).decode())
     done = start(VAULT_ROOT_KEY_FILE=key, VAULT_OWNER_CLIENTS="task-ui dev-cli")
     assert done.returncode == 78
@@ -132,7 +134,7 @@ def test_a_browser_client_cannot_be_an_owner_client(tmp_path: Path) -> None:
     ],
 )
 def test_a_schema_of_another_version(tmp_path: Path, owner_url: str, change: str, reason: str) -> None:
-    """What a newer version has taken away, or an older one has not made yet, is not worked with."""
+    """It refuses a schema that is too new (`post`) or too old."""
     with psycopg.connect(owner_url, autocommit=True) as owner:
         owner.execute(change.encode())
     key = key_file(tmp_path, urlsafe_b64encode(ROOT_KEY).decode())
@@ -141,8 +143,8 @@ def test_a_schema_of_another_version(tmp_path: Path, owner_url: str, change: str
     assert reason in done.stderr
 
 
-def test_what_a_newer_version_prepares_is_no_obstacle(database_url: str, owner_url: str) -> None:
-    """The old code goes on while the new one is rolled out, and comes back, `migrate` first, when that is undone."""
+def test_pre_migrations_of_a_newer_version_are_no_obstacle(database_url: str, owner_url: str) -> None:
+    """The old version runs on during a roll-out, and starts again when the roll-out is undone."""
     with psycopg.connect(owner_url, autocommit=True) as owner:
         owner.execute("insert into schema_migrations (name) values ('9999_later.pre.sql')")
     database = vault_database(database_url, name="test", size=1)
@@ -156,7 +158,7 @@ def test_what_a_newer_version_prepares_is_no_obstacle(database_url: str, owner_u
         MIGRATIONS.apply(owner_url)
 
 
-def test_what_the_running_version_could_not_live_with_can_wait() -> None:
+def test_post_migrations_can_wait() -> None:
     """Before the roll-out and after it, each in the order of its numbers."""
     known = {"0001_a.pre.sql", "0002_b.post.sql", "0003_c.pre.sql", "0004_d.post.sql"}
     assert due({"0001_a.pre.sql"}, known, pre_only=True) == ["0003_c.pre.sql"]
@@ -168,7 +170,7 @@ def test_what_the_running_version_could_not_live_with_can_wait() -> None:
 
 
 class _OtherIssuer(BaseHTTPRequestHandler):
-    """An authorization server that calls itself something else."""
+    """An authorization server that names another issuer."""
 
     def do_GET(self) -> None:
         """Discovery."""
@@ -179,11 +181,11 @@ class _OtherIssuer(BaseHTTPRequestHandler):
         self.wfile.write(json.dumps(document).encode())
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
-        """Be quiet."""
+        """Log nothing."""
 
 
-def test_an_issuer_that_calls_itself_something_else(tmp_path: Path, database_url: str) -> None:
-    """RFC 8414 section 3.3."""
+def test_a_server_with_another_issuer_stops_the_start(tmp_path: Path, database_url: str) -> None:
+    """It is refused (RFC 8414 section 3.3)."""
     with ThreadingHTTPServer(("127.0.0.1", 0), _OtherIssuer) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         done = start(

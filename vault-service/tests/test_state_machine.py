@@ -28,8 +28,8 @@ from vault_service.application.errors import (
     ProviderUnavailableError,
     StorageUnavailableError,
 )
-from vault_service.application.ports import Requester
 from vault_service.domain.grant import Subject
+from vault_service.domain.usability import Requester
 
 BOB = Subject(ALICE.issuer, "bob-sub")
 PEOPLE = {person.sub: person for person in (ALICE, BOB)}
@@ -43,7 +43,7 @@ LET_15_SECONDS_PASS = b"update grants set refresh_started_at = refresh_started_a
 
 @dataclass(frozen=True)
 class Visit:
-    """A caller who comes to a process when the tokens have expired. waited: 15 seconds; tidied: it did housekeeping."""
+    """A caller of a process after tokens have expired. waited: 15 seconds; tidied: housekeeping ran before."""
 
     number: int
     waited: bool
@@ -55,7 +55,7 @@ visits = st.builds(Visit, numbers, st.booleans(), st.booleans())
 
 @dataclass(frozen=True)
 class Consented:
-    """A grant, whose it is, and its session at the server."""
+    """A grant, its owner, and its session at the server."""
 
     id: UUID
     owner: Subject
@@ -89,7 +89,7 @@ class Vaults(RuleBasedStateMachine):
 
     @rule(target=grants, owner=st.sampled_from([ALICE, BOB]), number=numbers)
     def consent(self, owner: Subject, number: int) -> Consented:
-        """Somebody grants offline access."""
+        """A person grants offline access."""
         vault = self._vaults[number]
         started = vault.consent.request(replace(replica.wish(), owner=owner))
         vault.consent.complete(replica.answer(started.state, self._server, code=owner.sub))
@@ -98,7 +98,7 @@ class Vaults(RuleBasedStateMachine):
 
     @rule(grant=grants, number=numbers)
     def issue(self, grant: Consented, number: int) -> None:
-        """A service asks for a token; one that names the wrong owner gets nothing."""
+        """A service requests a token; one that names the wrong owner gets none."""
         self._attempt(grant, self._vaults[number])
         stranger = ALICE if grant.owner == BOB else BOB
         with pytest.raises(GrantNotFoundError):
@@ -113,7 +113,7 @@ class Vaults(RuleBasedStateMachine):
 
     @rule(grant=grants, number=numbers, here=st.booleans())
     def end(self, grant: Consented, number: int, here: bool) -> None:
-        """The owner revokes it here, or withdraws it at the authorization server, and the vault is not told."""
+        """The owner revokes the grant here, or withdraws it at the server without the vault's knowledge."""
         if here:
             self._vaults[number].manage.revoke(grant.id, grant.owner, "task-ui", "request-9")
             self._revoked.add(grant.id)
@@ -122,7 +122,7 @@ class Vaults(RuleBasedStateMachine):
 
     @rule(grant=grants, number=numbers, trouble=st.sampled_from(TROUBLES), then=st.lists(visits, max_size=4))
     def go_through(self, grant: Consented, number: int, trouble: Trouble, then: list[Visit]) -> None:
-        """Something goes wrong during a refresh; then callers come again."""
+        """A refresh fails at one step; then callers come again."""
         self._expire()
         vault = self._vaults[number]
         with trouble.befalls(vault):
@@ -133,7 +133,7 @@ class Vaults(RuleBasedStateMachine):
                 self._replace(number)
             else:
                 if astray and isinstance(trouble.error, StorageUnavailableError):
-                    self._spooled[self._server.last_used] = vault.grants._spool
+                    self._spooled[self._server.last_used] = vault.refreshes._spool
         for visit in then:
             self._visit(grant, visit)
             self.books_agree()
@@ -142,7 +142,7 @@ class Vaults(RuleBasedStateMachine):
 
     @invariant()
     def books_agree(self) -> None:
-        """Server calls are generations, mishaps apart; tokens are used once and once more for each mishap."""
+        """Each token is used once, and once more for each mishap; generations equal the server's refreshes."""
         for grant, status, generation, recorded in self._rows():
             session = grant.session
             mishaps = sum(self._mishaps[token] for token in session.uses)
@@ -159,13 +159,13 @@ class Vaults(RuleBasedStateMachine):
                 assert (status, session.ended != "") == ("failed", True)
 
     def teardown(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
         self._connection.close()
         for vault in self._vaults:
             vault.close()
 
     def _attempt(self, grant: Consented, vault: Replica, *, unknown: bool = False) -> bool:
-        """Ask for a token. unknown: if the server rotates, its answer goes astray; returned is whether that was so."""
+        """Request a token. unknown: the server's answer is lost if it rotates; returns True if it was."""
         before = grant.session.refreshes
         try:
             token = vault.issue(grant.id, Requester("task-service", is_owner=False, owner=grant.owner))
@@ -183,14 +183,14 @@ class Vaults(RuleBasedStateMachine):
         return astray
 
     def _visit(self, grant: Consented, visit: Visit) -> None:
-        """The server is not asked while an earlier request may be under way, nor when the outcome is on the spool."""
+        """The server is not asked while an earlier request may be running, nor when the outcome is in the spool."""
         vault = self._vaults[visit.number]
         if visit.waited:
             self._connection.execute(LET_15_SECONDS_PASS)
         if visit.tidied:
             self._tidy(vault)
         self._expire()
-        kept = [token for token, spool in self._spooled.items() if spool is vault.grants._spool]
+        kept = [token for token, spool in self._spooled.items() if spool is vault.refreshes._spool]
         young = self._is_young(grant)
         used, asked = [grant.session.uses[token] for token in kept], grant.session.uses.total()
         self._attempt(grant, vault)
@@ -198,14 +198,14 @@ class Vaults(RuleBasedStateMachine):
         assert not young or asked == grant.session.uses.total()
 
     def _replace(self, number: int) -> None:
-        """Another process takes the place of one that was killed, with its spool."""
+        """Start another process in place of a killed one, with its spool."""
         dead, self._vaults[number] = self._vaults[number], replica.create(self._url, self._server)
-        self._vaults[number].grants._spool = dead.grants._spool
+        self._vaults[number].refreshes._spool = dead.refreshes._spool
         dead.close()
 
     def _tidy(self, vault: Replica) -> None:
-        vault.grants.replay_spool()
-        while vault.outbox.deliver_one():
+        vault.refreshes.replay_spool()
+        while vault.deliver.deliver_one():
             pass
 
     def _is_young(self, grant: Consented) -> bool:

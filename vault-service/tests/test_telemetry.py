@@ -1,4 +1,4 @@
-"""What is measured begins at 0, under the names that operators read."""
+"""Metrics start at 0, under their public names."""
 
 from prometheus_client import REGISTRY
 
@@ -7,7 +7,7 @@ from vault_service.application import refresh  # noqa: F401 - all errors that ca
 
 
 def test_every_outcome_begins_at_zero_by_a_public_name() -> None:
-    """Of a counter that appears with a 1 Prometheus sees no increase."""
+    """Prometheus sees no increase in a counter that first appears as 1."""
     PrometheusTelemetry(["fresh"])
     for outcome in ("ok", "uncertain", "not_sent", "late", "client_refused", "grant_refused"):
         labels = {"provider": "fresh", "outcome": outcome}

@@ -1,4 +1,4 @@
-"""A request to an authorization server leaves in time or not at all, and is over in time, whatever the server does."""
+"""A request leaves in time or not at all, and ends in time, whatever the authorization server does."""
 
 import datetime
 import socket
@@ -15,8 +15,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from service_kit.outbound.session import Session
 from vault_service.adapters.provider import token_endpoint
+from vault_service.adapters.provider.client_authentication import BasicSecret
+from vault_service.adapters.provider.time_limits import LimitedSession
 from vault_service.adapters.provider.token_endpoint import TokenEndpoint
 from vault_service.application.provider_errors import NotSentError, UncertainError
 
@@ -58,20 +59,20 @@ def serving() -> Iterator[Callable[..., int]]:
 
 
 def _secured(connection: socket.socket, tls: ssl.SSLContext | None) -> socket.socket:
-    """It is closed when TLS cannot be agreed upon."""
+    """It is closed when the TLS handshake fails."""
     return connection if tls is None else tls.wrap_socket(connection, server_side=True)
 
 
 @pytest.fixture
 def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[TokenEndpoint]:
-    """A client whose requests are over after one second."""
+    """A client whose requests end after one second."""
     monkeypatch.setattr(token_endpoint, "TOTAL_TIMEOUT", 1.0)
-    with Session() as session:
-        yield TokenEndpoint(session, "token-vault", "secret")
+    with LimitedSession() as session:
+        yield TokenEndpoint(session, BasicSecret("token-vault", "secret"))
 
 
 def dripping(data: bytes) -> Serve:
-    """A byte every 50 ms: never silent, never done."""
+    """Sends a byte every 50 ms, without end."""
 
     def serve(connection: socket.socket, over: threading.Event) -> None:
         for byte in data * 100:
@@ -85,10 +86,8 @@ def dripping(data: bytes) -> Serve:
 @pytest.mark.parametrize(
     "data", [b"HTTP/1.1 200 OK\r\nX-Slow: " + b"x" * 500, HEAD % 10_000 + b" " * 10], ids=["head", "body"]
 )
-def test_a_server_that_drips_is_not_waited_for(
-    serving: Callable[..., int], endpoint: TokenEndpoint, data: bytes
-) -> None:
-    """Each wait is short; their sum is what counts."""
+def test_a_dripping_server_is_not_waited_for(serving: Callable[..., int], endpoint: TokenEndpoint, data: bytes) -> None:
+    """Each wait is short, but their sum is limited."""
     started = monotonic()
     with pytest.raises(UncertainError):
         endpoint.tokens(f"http://127.0.0.1:{serving(dripping(data))}/token", {})
@@ -96,7 +95,7 @@ def test_a_server_that_drips_is_not_waited_for(
 
 
 def test_a_whole_answer_is_taken_and_the_connection_kept(serving: Callable[..., int], endpoint: TokenEndpoint) -> None:
-    """A later request on it has limits of its own."""
+    """A later request on the connection has its own deadlines."""
     served = []
 
     def serve(connection: socket.socket, over: threading.Event) -> None:
@@ -113,10 +112,10 @@ def test_a_whole_answer_is_taken_and_the_connection_kept(serving: Callable[..., 
 
 
 @pytest.mark.parametrize("is_connected", [False, True])
-def test_what_would_leave_late_does_not_leave(
+def test_a_request_that_would_leave_late_does_not_leave(
     serving: Callable[..., int], endpoint: TokenEndpoint, is_connected: bool
 ) -> None:
-    """The process stood still after it had begun: somebody else may have used the token since."""
+    """The process was frozen before it sent: another one may have used the token meanwhile."""
     asked = []
 
     def serve(connection: socket.socket, over: threading.Event) -> None:
@@ -136,7 +135,7 @@ def test_what_would_leave_late_does_not_leave(
 
 @pytest.fixture
 def certificate(tmp_path: Path) -> Path:
-    """A key and a certificate for 127.0.0.1 that nobody else has signed."""
+    """A key and a self-signed certificate for 127.0.0.1."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     now = datetime.datetime.now(datetime.UTC)
@@ -161,7 +160,7 @@ def certificate(tmp_path: Path) -> Path:
 def test_over_tls(
     serving: Callable[..., int], endpoint: TokenEndpoint, certificate: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A certificate that is not trusted: nothing was sent. A broken record after the request: who knows."""
+    """With an untrusted certificate nothing was sent; after a broken record the outcome is uncertain."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
     asked = []
@@ -182,7 +181,7 @@ def test_over_tls(
 
 
 def test_a_server_that_drips_over_tls(serving: Callable[..., int], endpoint: TokenEndpoint, certificate: Path) -> None:
-    """The limit holds there too."""
+    """The deadline holds over TLS, too."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
     endpoint._session.verify = str(certificate)

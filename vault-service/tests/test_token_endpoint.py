@@ -1,4 +1,4 @@
-"""What an answer of a token endpoint means for the token that was sent: refused, not used, or unknown."""
+"""What a token endpoint's answer means for the token that was sent: refused, not used, or unknown."""
 
 import json
 import socket
@@ -9,15 +9,17 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from service_kit.outbound.session import Session
-from vault_service.adapters.provider.token_endpoint import LONGEST_LIFE, TokenEndpoint
+from vault_service.adapters.provider.answers import LONGEST_LIFE
+from vault_service.adapters.provider.client_authentication import BasicSecret
+from vault_service.adapters.provider.time_limits import LimitedSession
+from vault_service.adapters.provider.token_endpoint import TokenEndpoint
 from vault_service.application.provider_errors import (
-    ClientRefusedError,
     GrantRefusedError,
     NotSentError,
     ProviderError,
     ScopeRefusedError,
     UncertainError,
+    VaultClientRefusedError,
 )
 from vault_service.domain.grant import Failure
 
@@ -42,7 +44,7 @@ class Server:
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    """It listens on loopback."""
+    """Listens on loopback."""
     prepared = Server()
 
     class Handler(BaseHTTPRequestHandler):
@@ -62,7 +64,7 @@ def server() -> Iterator[Server]:
             self.close_connection = True
 
         def log_message(self, *_: object) -> None:
-            """Be quiet."""
+            """Log nothing."""
 
     listening = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     prepared.url = f"http://127.0.0.1:{listening.server_port}/token"
@@ -76,15 +78,15 @@ def server() -> Iterator[Server]:
 @pytest.fixture
 def endpoint() -> Iterator[TokenEndpoint]:
     """The client."""
-    with Session() as session:
-        yield TokenEndpoint(session, "token vault", "s:ecret/")
+    with LimitedSession() as session:
+        yield TokenEndpoint(session, BasicSecret("token vault", "s:ecret/"))
 
 
 GOOD = {"access_token": "a", "token_type": "Bearer", "expires_in": 300, "refresh_token": "r", "not-before-policy": 0}
 
 
 def test_a_good_answer(server: Server, endpoint: TokenEndpoint) -> None:
-    """Read, with the time that it took; credentials are form-encoded (RFC 6749 section 2.3.1)."""
+    """It is read, with the time that it took; credentials are form-encoded (RFC 6749 section 2.3.1)."""
     server.says(200, GOOD)
     answer, seconds = endpoint.tokens(server.url, {"grant_type": "refresh_token"})
     assert (answer.access_token, answer.refresh_token, answer.expires_in) == ("a", "r", 300)
@@ -99,29 +101,29 @@ def test_a_good_answer(server: Server, endpoint: TokenEndpoint) -> None:
         ("invalid_grant", "User disabled", GrantRefusedError),
         ("invalid_scope", "Client no longer has requested consent from user", GrantRefusedError),
         ("invalid_scope", "Invalid scopes: phone consents", ScopeRefusedError),
-        ("unauthorized_client", "Invalid client or Invalid client credentials", ClientRefusedError),
-        ("invalid_client", "", ClientRefusedError),
+        ("unauthorized_client", "Invalid client or Invalid client credentials", VaultClientRefusedError),
+        ("invalid_client", "", VaultClientRefusedError),
         ("server_error", "", UncertainError),
     ],
 )
 def test_refusals(
     server: Server, endpoint: TokenEndpoint, error: str, description: str, kind: type[ProviderError]
 ) -> None:
-    """By the words of RFC 6749 and Keycloak's own."""
+    """By the error codes of RFC 6749 and the descriptions of Keycloak."""
     server.says(400, {"error": error, "error_description": description})
     with pytest.raises(kind):
         endpoint.tokens(server.url, {"scope": "phone"})
 
 
 def test_a_scope_that_nobody_asked_for_is_the_grants_own(server: Server, endpoint: TokenEndpoint) -> None:
-    """The server no longer gives what was granted: to ask again and again would not help."""
+    """The server no longer gives the granted scopes, so the grant is refused."""
     server.says(400, {"error": "invalid_scope", "error_description": "Invalid scopes: openid phone"})
     with pytest.raises(GrantRefusedError):
         endpoint.tokens(server.url, {})
 
 
 def test_the_reason_of_a_refusal_is_kept(server: Server, endpoint: TokenEndpoint) -> None:
-    """So that the owner can be told."""
+    """The owner is shown the reason."""
     server.says(400, {"error": "invalid_grant", "error_description": "Offline user session not found"})
     with pytest.raises(GrantRefusedError) as refused:
         endpoint.tokens(server.url, {})
@@ -130,8 +132,10 @@ def test_the_reason_of_a_refusal_is_kept(server: Server, endpoint: TokenEndpoint
 
 @pytest.mark.parametrize("status", [429, 503])
 @pytest.mark.parametrize(("header", "seconds"), [("7", 7.0), ("soon", 5.0), ("99999", 300.0)])
-def test_later_please(server: Server, endpoint: TokenEndpoint, status: int, header: str, seconds: float) -> None:
-    """Nothing was used; Retry-After is believed within bounds."""
+def test_busy_servers_are_not_sent(
+    server: Server, endpoint: TokenEndpoint, status: int, header: str, seconds: float
+) -> None:
+    """The token was not used; Retry-After counts within bounds."""
     server.says(status, b"busy", Retry_After=header)
     with pytest.raises(NotSentError) as refused:
         endpoint.tokens(server.url, {})
@@ -146,15 +150,11 @@ def test_later_please(server: Server, endpoint: TokenEndpoint, status: int, head
         b"[]",
         b"\xff",
         {"token_type": "Bearer"},
-        {**GOOD, "token_type": "mac"},
-        {**GOOD, "expires_in": -1},
-        {**GOOD, "session_state": "a\0b"},
-        json.dumps({**GOOD, "expires_in": 300}).replace("300", "1e400").encode(),
     ],
     ids=str,
 )
 def test_nonsense_is_uncertain(server: Server, endpoint: TokenEndpoint, body: object) -> None:
-    """A 200 that says nothing usable: the token may have been used."""
+    """A 200 without a usable token: the refresh token may have been used."""
     server.says(200, body)
     with pytest.raises(UncertainError):
         endpoint.tokens(server.url, {})
@@ -166,16 +166,16 @@ def test_nonsense_is_uncertain(server: Server, endpoint: TokenEndpoint, body: ob
 def test_lives_stay_within_what_a_date_can_hold(
     server: Server, endpoint: TokenEndpoint, given: float, kept: float | None
 ) -> None:
-    """A server may say "for ever" by a large number; PostgreSQL would refuse the date, and the token would be lost."""
+    """PostgreSQL would refuse the date of a very large number, and the token would be lost."""
     server.says(200, {**GOOD, "expires_in": 1e18, "refresh_expires_in": given})
     answer, _ = endpoint.tokens(server.url, {})
     assert answer.expires_in == LONGEST_LIFE
     assert answer.refresh_expires_in == kept
 
 
-@pytest.mark.parametrize("status", [302, 400, 401, 500, 502])
+@pytest.mark.parametrize("status", [302, 404, 407, 408, 500, 502])
 def test_errors_without_words_are_uncertain(server: Server, endpoint: TokenEndpoint, status: int) -> None:
-    """A proxy's page, say. Redirects are not followed."""
+    """For example a proxy's page. Redirects are not followed."""
     server.says(status, b"<html>trouble</html>", Location="https://attacker.example")
     with pytest.raises(UncertainError):
         endpoint.tokens(server.url, {})
@@ -190,7 +190,7 @@ def test_half_an_answer_is_uncertain(server: Server, endpoint: TokenEndpoint) ->
 
 
 def test_hanging_up_is_uncertain_and_not_sent_again(server: Server, endpoint: TokenEndpoint) -> None:
-    """Once bytes are out, nothing is repeated."""
+    """A request of which a byte was sent is not repeated."""
     server.hang_up = True
     with pytest.raises(UncertainError):
         endpoint.tokens(server.url, {})
@@ -198,7 +198,7 @@ def test_hanging_up_is_uncertain_and_not_sent_again(server: Server, endpoint: To
 
 
 def test_a_refused_connection_is_certainly_not_sent(endpoint: TokenEndpoint) -> None:
-    """Nobody listens."""
+    """No server listens."""
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
@@ -207,7 +207,7 @@ def test_a_refused_connection_is_certainly_not_sent(endpoint: TokenEndpoint) -> 
 
 
 def test_too_long_an_answer_is_not_read_to_its_end(server: Server, endpoint: TokenEndpoint) -> None:
-    """Bounded memory."""
+    """Memory is bounded."""
     server.says(200, b" " * (1 << 20))
     with pytest.raises(UncertainError):
         endpoint.tokens(server.url, {})

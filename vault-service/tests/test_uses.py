@@ -1,13 +1,11 @@
-"""Recording uses in groups: everybody gets their own outcome, and as few commits as possible are made."""
+"""Uses are recorded in groups: each caller gets its own outcome, with few commits."""
 
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from queue import SimpleQueue
 
 import psycopg
-import pytest
 from replica import SERVICE, Replica
 
 from vault_service.adapters.postgres.group_commit import GroupCommit
@@ -18,7 +16,7 @@ Rows = Callable[..., list[tuple[object, ...]]]
 
 
 class Writer:
-    """Writes when it is let, and remembers what."""
+    """Writes when the test allows it, and remembers the batches."""
 
     def __init__(self) -> None:
         self.batches: list[list[int]] = []
@@ -35,51 +33,38 @@ class Writer:
 
 
 def test_those_who_come_meanwhile_are_written_together() -> None:
-    """The first alone, all others in one batch, each with its own outcome."""
+    """The first alone, all others in one batch, each with its own outcomes, in their order."""
     writer = Writer()
     group: GroupCommit[int, int] = GroupCommit(writer)
-    with ThreadPoolExecutor(9) as pool:
-        first = pool.submit(group.submit, 0)
-        writer.began.acquire()
-        others = [pool.submit(group.submit, number) for number in range(1, 9)]
-        while group._orders.qsize() < 8:
-            threading.Event().wait(0.001)
-        writer.go.release(2)
-        assert first.result(30) == 0
-        assert [other.result(30) for other in others] == [number * 10 for number in range(1, 9)]
-    assert [sorted(batch) for batch in writer.batches] == [[0], list(range(1, 9))]
+    first = group.submit([0])
+    writer.began.acquire()
+    others = [group.submit([number, number + 1]) for number in range(1, 9)]
+    writer.go.release(2)
+    assert list(first.result(30)) == [0]
+    assert [list(other.result(30)) for other in others] == [[10 * n, 10 * n + 10] for n in range(1, 9)]
+    assert writer.batches == [[0], [item for number in range(1, 9) for item in (number, number + 1)]]
 
 
-def test_those_who_come_together_are_told_together_and_need_not_wait() -> None:
-    """Each order gets the outcomes of its own items, in their order, or what went wrong with the batch."""
+def test_submitting_does_not_wait() -> None:
+    """Nothing is written yet when the future is there; it cannot be cancelled, for it may be written already."""
+    writer = Writer()
+    outcomes = GroupCommit(writer).submit([1])
+    assert not outcomes.done()
+    assert not outcomes.cancel()
+    writer.go.release()
+    assert list(outcomes.result(30)) == [10]
+
+
+def test_a_failure_is_that_of_its_batch_only() -> None:
+    """Later items are written."""
     writer = Writer()
     group: GroupCommit[int, int] = GroupCommit(writer)
-    told: SimpleQueue[tuple[str, Sequence[int | Exception]]] = SimpleQueue()
-    for name, items in {"first": [1], "second": [2, 3, 4], "third": [5], "fourth": [-1, 6]}.items():
-        group.submit_soon(items, lambda outcomes, name=name: told.put((name, outcomes)))  # type: ignore[misc]
-        if name == "first":
-            writer.began.acquire()
-        if name == "third":
-            writer.go.release(2)
-            assert [told.get(timeout=30) for _ in range(3)] == [
-                ("first", [10]),
-                ("second", [20, 30, 40]),
-                ("third", [50]),
-            ]
-            writer.go.release()
-    name, outcomes = told.get(timeout=30)
-    assert (name, [type(outcome) for outcome in outcomes]) == ("fourth", [StorageUnavailableError] * 2)
-    assert writer.batches == [[1], [2, 3, 4, 5], [-1, 6]]
-
-
-def test_a_failure_is_everybodys_in_the_batch_and_nobody_elses() -> None:
-    """Those who come after it are written."""
-    writer = Writer()
-    writer.go.release(100)
-    group: GroupCommit[int, int] = GroupCommit(writer)
-    with pytest.raises(StorageUnavailableError):
-        group.submit(-1)
-    assert group.submit(3) == 30
+    before = group.submit([1])
+    writer.began.acquire()
+    failed = [group.submit([-1, 6]), group.submit([7])]
+    writer.go.release(3)
+    assert {type(each.exception(30)) for each in failed} == {StorageUnavailableError}
+    assert [list(each.result(30)) for each in (before, group.submit([3]))] == [[10], [30]]
 
 
 def test_many_callers_for_long() -> None:
@@ -89,7 +74,8 @@ def test_many_callers_for_long() -> None:
     group: GroupCommit[int, int] = GroupCommit(writer)
 
     def call(caller: int) -> bool:
-        return all(group.submit(number) == number * 10 for number in range(caller * 500, caller * 500 + 500))
+        numbers = range(caller * 500, caller * 500 + 500)
+        return all(list(group.submit([number]).result(30)) == [number * 10] for number in numbers)
 
     with ThreadPoolExecutor(8) as pool:
         assert all(pool.map(call, range(8)))
@@ -97,7 +83,7 @@ def test_many_callers_for_long() -> None:
 
 
 def test_a_group_of_uses_records_exactly_those_that_may(vault: Replica, rows: Rows) -> None:
-    """Of grants that live, that are limited, and that are over; each caller is told about its own."""
+    """Of active, limited and ended grants; each caller gets its own outcome."""
     alive, limited, over = vault.grant(), vault.grant(max_uses=5), vault.grant()
     for grant_id in (alive, limited, over):
         vault.issue(grant_id)
@@ -122,7 +108,7 @@ def test_a_group_of_uses_records_exactly_those_that_may(vault: Replica, rows: Ro
 
 
 def test_one_use_that_cannot_be_written_does_not_spoil_the_others(vault: Replica, rows: Rows) -> None:
-    """PostgreSQL takes no NUL; the others of the batch are written one by one."""
+    """PostgreSQL stores no NUL; the other uses of the batch are written one by one."""
     grant_id = vault.grant()
 
     def record(request_id: str) -> bool:
@@ -138,7 +124,7 @@ def test_one_use_that_cannot_be_written_does_not_spoil_the_others(vault: Replica
 
 
 def test_a_connection_that_died_is_replaced(vault: Replica, rows: Rows, postgres_url: str) -> None:
-    """Nobody notices; the use is recorded once."""
+    """No caller notices, and the use is recorded once."""
     grant_id = vault.grant()
     vault.issue(grant_id)
     with psycopg.connect(postgres_url, autocommit=True) as superuser:
@@ -149,7 +135,7 @@ def test_a_connection_that_died_is_replaced(vault: Replica, rows: Rows, postgres
     assert rows("select count(*) from audit where event = 'token.issued'") == [(2,)]
 
 
-def test_a_network_that_is_cut_is_noticed_in_seconds(vault: Replica) -> None:
+def test_a_cut_network_is_detected_in_seconds(vault: Replica) -> None:
     """By the writer as by all others: while it waits for an answer that cannot come, no token leaves this process."""
     vault.issue(vault.grant())
     connection = vault.uses._connection

@@ -1,4 +1,4 @@
-"""Wycheproof's vectors for AES-GCM (`vectors/README.md`), through the vault's own seal and its form at rest."""
+"""Wycheproof's vectors for AES-GCM (`vectors/README.md`), in the vault's form of a sealed value."""
 
 import json
 import secrets
@@ -21,18 +21,18 @@ HEADER = b"\x01\x00\x01"
 
 
 class OneKey(Keyring):
-    """A key ring of one key, without a database."""
+    """A keyring of one key, without a database."""
 
     def __init__(self, key: bytes) -> None:
         self._keys = {("data", 1): key}
         self._active = {"data": 1}
 
     def load(self) -> None:
-        """There is nothing to load."""
+        """Nothing to load."""
 
 
 def ours(group: Test) -> bool:
-    """Whether a group has the vault's parameters: 256-bit key, 96-bit nonce."""
+    """True for a group with the vault's parameters: 256-bit key, 96-bit nonce."""
     return (group["keySize"], group["ivSize"], group["tagSize"]) == (256, 96, 128)
 
 

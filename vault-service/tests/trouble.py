@@ -1,4 +1,4 @@
-"""What can go wrong in the middle of a refresh, told by the step that it befalls."""
+"""Failures during a refresh, by the step at which they occur."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,16 +10,16 @@ from replica import Replica
 from vault_service.application.errors import StorageUnavailableError
 from vault_service.application.provider_errors import NotSentError, UncertainError
 
-INTENT, ROTATION, STORE, RECORD = "begin_refresh", "refresh", "_store_outcome", "issue"
+INTENT, ROTATION, STORE, RECORD = "begin", "refresh", "_store", "record"
 
 
 class Killed(BaseException):
-    """kill -9: no handler of the vault's sees it."""
+    """Stands for kill -9: no handler of the vault catches it."""
 
 
 @dataclass(frozen=True)
 class Trouble:
-    """What goes wrong at a step of a refresh, before it or after it is done."""
+    """A failure before or after one step of a refresh."""
 
     step: str
     after: bool
@@ -27,18 +27,19 @@ class Trouble:
 
     @property
     def leaves_unknown(self) -> bool:
-        """Whether the token is used and the outcome is not stored."""
+        """True when the token is used and the outcome is not stored."""
         return (self.step, self.after) in {(ROTATION, True), (STORE, False)}
 
     @property
     def is_after_the_record(self) -> bool:
-        """Whether a token is recorded as issued that nobody gets."""
+        """True when a token is recorded as issued although no caller gets it."""
         return (self.step, self.after) == (RECORD, True)
 
     @contextmanager
     def befalls(self, vault: Replica) -> Iterator[None]:
-        """There is trouble in that process for the length of the block."""
-        holder: object = vault.provider if self.step == ROTATION else vault.grants
+        """The failure occurs in that process during the block."""
+        holders = {ROTATION: vault.provider, RECORD: vault.uses}
+        holder: object = holders.get(self.step, vault.refreshes)
         really: Callable[..., object] = getattr(holder, self.step)
 
         def break_down(*arguments: object) -> object:

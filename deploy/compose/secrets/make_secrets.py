@@ -1,10 +1,10 @@
-"""Makes the secrets of a compose stack in one volume, and writes for each part a folder with what that part may read.
+"""Creates the secrets of a compose stack in one volume, and writes a folder for each part with its secrets.
 
-The secrets themselves lie in `own/`, one file each, and `made` lists the names of all that have ever been there. One
-that is on the list and not in its place was lost, and making it anew would hide that: then nothing is done. One that is
-not on the list came with a newer release, and is made. The first ones are made in a draft folder that becomes `own/`
-when it is whole, so a crash leaves all of them or none. The other folders are written from `own/` at every start. No
-file may be read by everybody; the parts read theirs through the group.
+`own/` has the secrets, one file each. `made` lists the names of all secrets that were ever created. If a listed secret
+is missing, it was lost; creating it again would hide that, so nothing is done. A secret that is not listed came with a
+newer release and is created. The first secrets are created in a draft folder that becomes `own/` when it is complete,
+so a crash leaves all of them or none. The other folders are written from `own/` at every start. No file is readable by
+everybody; the parts read theirs through the group.
 """
 
 import base64
@@ -36,25 +36,25 @@ BEFORE_THE_LIST = (
     "vault_client_secret",
     "task_service_client_secret",
 )
-"""What releases made that kept no list: without one, whoever has any of these has had them all."""
+"""The secrets of releases that kept no list: if one of them exists without a list, all of them were created."""
 NAMES = BEFORE_THE_LIST
-"""All that this release uses; a name of a newer one is added here, and made where it has never been."""
+"""All secrets of this release. Add new names here; they are created if they were never created before."""
 REDIS_CONF = """requirepass {password}
 save ""
 appendonly no
 maxmemory 64mb
 maxmemory-policy allkeys-lru
 """
-_USABLE = re.compile(r"[A-Za-z0-9._~=-]+")  # as they are in URLs, SQL, JSON and redis.conf
+_USABLE = re.compile(r"[A-Za-z0-9._~=-]+")  # valid in URLs, SQL, JSON and redis.conf without quoting
 _PLACEHOLDER = re.compile(r"\$\{([A-Z_]+)\}")
 
 
 class SecretsError(Exception):
-    """The secrets cannot be used; the message is one line that says what to do."""
+    """The secrets cannot be used; the message says in one line what to do."""
 
 
 def main(arguments: list[str], environ: Mapping[str, str] = os.environ) -> int:
-    """Make what is to be made below the folder that is named; the exit status."""
+    """Create missing secrets in the named folder; returns the exit status."""
     folder = Path(arguments[0])
     try:
         made = make(folder)
@@ -69,7 +69,7 @@ def main(arguments: list[str], environ: Mapping[str, str] = os.environ) -> int:
 
 
 def make(folder: Path) -> list[str]:
-    """Make the secrets that have never been made; their names. Raises SecretsError when one is lost."""
+    """Create the secrets that were never created; returns their names. Raises SecretsError if one is lost."""
     own, listed = folder / OWN, folder / MADE
     known = _known(own, listed)
     missing = [name for name in NAMES if not (own / name).exists()]
@@ -80,7 +80,7 @@ def make(folder: Path) -> list[str]:
             write(own / name, _new(name))
     else:
         draft = folder / DRAFT
-        shutil.rmtree(draft, ignore_errors=True)  # of a start that was cut short: nobody has used what is in it
+        shutil.rmtree(draft, ignore_errors=True)  # of an interrupted start: its contents were never used
         for name in missing:
             write(draft / name, _new(name))
         draft.replace(own)
@@ -91,7 +91,7 @@ def make(folder: Path) -> list[str]:
 
 
 def _known(own: Path, listed: Path) -> set[str]:
-    """The names of all secrets that were made before."""
+    """The names of all secrets that were created before."""
     try:
         names = set(listed.read_text(encoding="ascii").split()) if listed.exists() else set()
     except OSError as error:
@@ -120,7 +120,7 @@ def read(own: Path) -> dict[str, str]:
 
 
 def rendered(values: Mapping[str, str], public_url: str) -> dict[str, str]:
-    """What the parts read: path and content."""
+    """The files of the parts: path and content."""
     beside = Path(__file__).parent
     placeholders = {name.upper(): value for name, value in values.items()} | {"GATEWAY_URL": public_url}
 
@@ -150,7 +150,7 @@ def rendered(values: Mapping[str, str], public_url: str) -> dict[str, str]:
 
 
 def write(path: Path, text: str) -> None:
-    """Write a file whole or not at all, readable by its owner and group alone."""
+    """Write a file atomically, readable by its owner and group only."""
     path.parent.mkdir(exist_ok=True, mode=0o755)
     draft = path.with_name(f".{path.name}.new")
     draft.unlink(missing_ok=True)
@@ -164,7 +164,7 @@ def write(path: Path, text: str) -> None:
 
 
 def _settle(folder: Path) -> None:
-    """What a folder holds survives a loss of power."""
+    """Flush a folder to the disk, so that its entries survive a power failure."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

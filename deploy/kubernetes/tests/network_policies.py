@@ -19,7 +19,7 @@ class Pod:
 
 
 def may(policies: Iterable[Policy], source: Pod, target: Pod, port: int, protocol: str = "TCP") -> bool:
-    """Whether a connection gets through, or a datagram by UDP."""
+    """True if a connection gets through, or a datagram by UDP."""
     policies, way = list(policies), (protocol, port)
     leaves = source.namespace is not None or _passes(policies, "Egress", source, target, way)
     enters = target.namespace is not None or _passes(policies, "Ingress", target, source, way)

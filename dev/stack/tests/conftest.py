@@ -14,7 +14,7 @@ from local_stack.process import Part, Processes
 @pytest.fixture
 def open_folder() -> Iterator[Path]:
     """A folder that an unprivileged user can enter, which pytest's own are not."""
-    folder = Path(tempfile.mkdtemp(prefix="offline-token-vault-part-"))
+    folder = Path(tempfile.mkdtemp(prefix="offline token vault part-"))
     folder.chmod(0o755)
     yield folder
     shutil.rmtree(folder)

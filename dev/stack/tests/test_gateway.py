@@ -70,7 +70,7 @@ def mirror(name):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("gateway")
+    return tmp_path_factory.mktemp("a gateway")  # a checkout may lie in a folder with a space in its name
 
 
 @pytest.fixture(scope="module")
@@ -146,7 +146,9 @@ def test_the_root_leads_to_the_page(get):
     assert (answer.status_code, answer.headers["Location"]) == (302, "/tasks")
 
 
-@pytest.mark.parametrize("path", ["/tasks", "/tasks?error=consent_denied", "/tasks/task-1", "/grants"])
+@pytest.mark.parametrize(
+    "path", ["/tasks", "/tasks?error=consent_denied", "/tasks/task-1", "/access", "/access/1a2b-3c"]
+)
 def test_pages_are_the_one_file_and_are_asked_for_each_time(get, path):
     answer = get(path)
     assert (answer.status_code, answer.headers["Cache-Control"]) == (200, "no-cache")

@@ -13,8 +13,8 @@ pytestmark = pytest.mark.redis
 @pytest.fixture
 def port(tmp_path, processes):
     port = ports.choose(tmp_path / "ports.json", ["redis"], set())["redis"]
-    (tmp_path / "redis").mkdir()
-    part = valkey.part(tmp_path / "redis", port, "secret")
+    (tmp_path / "a redis").mkdir()
+    part = valkey.part(tmp_path / "a redis", port, "secret")
     processes.start(part)
     processes.wait_ready(part)
     return port
@@ -36,9 +36,9 @@ def test_it_writes_nothing_down(port, tmp_path, processes):
     with redis.Redis(port=port, password="secret", protocol=2) as client:
         client.set("name", "value")
     processes.stop("redis")
-    assert [path.name for path in (tmp_path / "redis").iterdir()] == ["valkey.conf"]
+    assert [path.name for path in (tmp_path / "a redis").iterdir()] == ["valkey.conf"]
 
 
 def test_the_password_is_not_on_its_command_line(port, processes, tmp_path):
-    part = valkey.part(tmp_path / "redis", port, "secret")
+    part = valkey.part(tmp_path / "a redis", port, "secret")
     assert "secret" not in " ".join(part.command)

@@ -1,37 +1,91 @@
-/** The calls the page makes, one function each. */
-import type { Http, Reply } from "./http";
-import type { Consent, Execution, NewTask, Task, TaskList } from "./types";
+/** The calls that the page makes, one method each. Paths, bodies and answers are checked against the API documents. */
+import createClient from "openapi-fetch";
+
+import { problemOf } from "./http";
+import type { AuditPage, Consent, Execution, Grant, GrantList, NewTask, Paths, Task, TaskList } from "./types";
+
+export interface Reply<T> {
+  /** Undefined when the server says that `etag` is still current. */
+  data: T | undefined;
+  etag: string | undefined;
+}
+
+interface Result<T> {
+  data?: T;
+  error?: unknown;
+  response: Response;
+}
 
 export class Api {
-  constructor(private readonly http: Http) {}
+  private readonly client;
+
+  constructor(fetch: (request: Request) => Promise<Response>) {
+    this.client = createClient<Paths>({ fetch, headers: { Accept: "application/json" } });
+  }
 
   listTasks(etag: string | undefined, signal: AbortSignal): Promise<Reply<TaskList>> {
-    return this.http.request("GET", "/api/tasks", { etag, signal });
+    return reply(this.client.GET("/api/tasks", { headers: { "If-None-Match": etag }, signal }));
   }
 
   createTask(task: NewTask): Promise<Task> {
-    return this.http.json("POST", "/api/tasks", task);
+    return answer(this.client.POST("/api/tasks", { body: task }));
   }
 
   deleteTask(id: string): Promise<unknown> {
-    return this.http.json("DELETE", taskPath(id));
+    return answer(this.client.DELETE("/api/tasks/{task_id}", ofTask(id)));
   }
 
   linkToken(taskId: string, persistentTokenId: string): Promise<Task> {
-    return this.http.json("POST", `${taskPath(taskId)}/link-persistent-id`, { persistentTokenId });
+    const body = { persistentTokenId };
+    return answer(this.client.POST("/api/tasks/{task_id}/link-persistent-id", { ...ofTask(taskId), body }));
   }
 
   executeTask(id: string): Promise<Execution> {
-    return this.http.json("POST", `${taskPath(id)}/execute`);
+    return answer(this.client.POST("/api/tasks/{task_id}/execute", ofTask(id)));
   }
 
   requestConsent(taskId: string): Promise<Consent> {
-    return this.http.json("POST", "/api/auth/manager/offline-consent", { taskId });
+    return answer(this.client.POST("/api/auth/manager/offline-consent", { body: { taskId } }));
+  }
+
+  listGrants(signal: AbortSignal): Promise<Reply<GrantList>> {
+    return reply(this.client.GET("/api/auth/manager/tokens", { signal }));
+  }
+
+  /** before: the `next` of the previous page. */
+  audit(persistentTokenId: string, limit: number, before?: number): Promise<AuditPage> {
+    const query = before === undefined ? { limit } : { limit, before };
+    const { params } = ofToken(persistentTokenId);
+    return answer(this.client.GET("/api/auth/manager/tokens/{token_id}/audit", { params: { ...params, query } }));
+  }
+
+  exportAudit(persistentTokenId: string, format: "csv" | "ndjson"): Promise<Blob> {
+    const params = { ...ofToken(persistentTokenId).params, query: { format } };
+    return answer(this.client.GET("/api/auth/manager/tokens/{token_id}/audit/export", { params, parseAs: "blob" }));
+  }
+
+  checkGrant(persistentTokenId: string): Promise<Grant> {
+    return answer(this.client.POST("/api/auth/manager/tokens/{token_id}/check", ofToken(persistentTokenId)));
   }
 
   revokeToken(persistentTokenId: string): Promise<unknown> {
-    return this.http.json("DELETE", `/api/auth/manager/tokens/${encodeURIComponent(persistentTokenId)}`);
+    return answer(this.client.DELETE("/api/auth/manager/tokens/{token_id}", ofToken(persistentTokenId)));
   }
 }
 
-const taskPath = (id: string): string => `/api/tasks/${encodeURIComponent(id)}`;
+const ofTask = (id: string) => ({ params: { path: { task_id: id } } });
+const ofToken = (id: string) => ({ params: { path: { token_id: id } } });
+
+/** The body of a call that always answers with one. Throws ApiError. */
+async function answer<T>(call: Promise<Result<T>>): Promise<T> {
+  const { data, error, response } = await call;
+  if (data === undefined) throw problemOf(error, response);
+  return data;
+}
+
+/** The body and validator of a call that may answer 304. Throws ApiError. */
+async function reply<T>(call: Promise<Result<T>>): Promise<Reply<T>> {
+  const { data, error, response } = await call;
+  if (data === undefined && response.status !== 304) throw problemOf(error, response);
+  return { data, etag: response.headers.get("ETag") ?? undefined };
+}

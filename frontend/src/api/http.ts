@@ -1,6 +1,6 @@
 /**
- * One request to our own API: bearer token, JSON, problem documents (RFC 9457). A refused token is replaced once; if
- * the new one is refused too, the session is over.
+ * Sends requests to our own API: bearer token, timeout, problem documents (RFC 9457). A refused token is replaced once;
+ * when the new one is refused too, the session has ended.
  */
 import { SessionEnded } from "../auth";
 import type { Problem } from "./types";
@@ -10,19 +10,7 @@ export interface TokenSource {
   end(): void;
 }
 
-export interface RequestOptions {
-  body?: object;
-  etag?: string | undefined;
-  signal?: AbortSignal;
-}
-
-export interface Reply<T> {
-  /** Undefined when the server says that `etag` is still current. */
-  data: T | undefined;
-  etag: string | undefined;
-}
-
-/** The API answered, with a problem. */
+/** The API answered with a problem. */
 export class ApiError extends Error {
   constructor(
     readonly problem: Problem,
@@ -44,54 +32,39 @@ export class Http {
     private readonly auth: TokenSource,
   ) {}
 
-  async request<T>(method: string, path: string, options: RequestOptions = {}): Promise<Reply<T>> {
+  /** A `fetch` with our bearer token. Throws SessionEnded, Unreachable, or the abort of the request's own signal. */
+  readonly fetch = async (request: Request): Promise<Response> => {
     const token = await this.auth.accessToken();
-    let response = await this.send(method, path, token, options);
+    let response = await this.send(request.clone(), token);
     if (response.status === 401) {
-      response = await this.send(method, path, await this.auth.accessToken(token), options);
+      response = await this.send(request, await this.auth.accessToken(token));
     }
     if (response.status === 401) {
       this.auth.end();
       throw new SessionEnded();
     }
-    const etag = response.headers.get("ETag") ?? undefined;
-    if (response.status === 304) return { data: undefined, etag };
-    if (!response.ok) throw await problemOf(response);
-    return { data: (await response.json()) as T, etag };
-  }
+    return response;
+  };
 
-  /** Like `request`, for calls that always answer with a body. */
-  async json<T>(method: string, path: string, body?: object): Promise<T> {
-    const { data } = await this.request<T>(method, path, body === undefined ? {} : { body });
-    return data as T;
-  }
-
-  private async send(method: string, path: string, token: string, options: RequestOptions): Promise<Response> {
-    const headers = new Headers({ Accept: "application/json", Authorization: `Bearer ${token}` });
-    if (options.body !== undefined) headers.set("Content-Type", "application/json");
-    if (options.etag !== undefined) headers.set("If-None-Match", options.etag);
-    const timeout = AbortSignal.timeout(TIMEOUT);
+  private async send(request: Request, token: string): Promise<Response> {
+    request.headers.set("Authorization", `Bearer ${token}`);
+    const signal = AbortSignal.any([request.signal, AbortSignal.timeout(TIMEOUT)]);
     try {
-      return await this.fetcher(path, {
-        method,
-        headers,
-        cache: "no-store", // validators are ours; a 304 must reach us
-        body: options.body === undefined ? null : JSON.stringify(options.body),
-        signal: options.signal === undefined ? timeout : AbortSignal.any([options.signal, timeout]),
-      });
+      return await this.fetcher(request, { signal, cache: "no-store" }); // validators are ours; a 304 must reach us
     } catch (error) {
-      if (options.signal?.aborted === true) throw error;
+      if (request.signal.aborted) throw error;
       throw new Unreachable("no answer", { cause: error });
     }
   }
 }
 
-async function problemOf(response: Response): Promise<ApiError> {
-  const requestId = response.headers.get("X-Request-ID") ?? undefined;
-  const fallback: Problem = { title: `The server answered ${response.status}`, status: response.status, code: "unknown" };
-  const read = (await response.json().catch(() => ({}))) as Partial<Problem>;
+/** body: what the answer held, parsed where it was JSON. */
+export function problemOf(body: unknown, { headers, status }: Response): ApiError {
+  const requestId = headers.get("X-Request-ID") ?? undefined;
+  const fallback: Problem = { title: `The server answered ${status}`, status, code: "unknown" };
+  const read: Partial<Problem> = typeof body === "object" && body !== null ? body : {};
   const problem: Problem = { ...fallback, ...(requestId !== undefined && { requestId }), ...read };
-  return new ApiError(problem, retryAfter(response.headers.get("Retry-After")));
+  return new ApiError(problem, retryAfter(headers.get("Retry-After")));
 }
 
 /** Retry-After (RFC 9110, 10.2.3): seconds or a date; in milliseconds from now. */

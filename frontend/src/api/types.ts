@@ -1,56 +1,26 @@
-/** The two services' JSON, as far as the page reads it. Absent fields are omitted, never null. */
+/** The two services' JSON under the page's names. `generated/` is written from their OpenAPI documents: `npm run types`. */
+import type * as tasks from "./generated/tasks";
+import type * as vault from "./generated/vault";
 
-export type TaskStatus = "pending" | "queued" | "running" | "completed" | "failed" | "cancelled";
-export type TokenStatus = "pending" | "active" | "failed";
+type TaskSchemas = tasks.components["schemas"];
+type VaultSchemas = vault.components["schemas"];
 
-export interface Task {
-  id: string;
-  name: string;
-  description: string;
-  status: TaskStatus;
-  createdAt: string;
-  startedAt?: string;
-  completedAt?: string;
-  userId: string;
-  persistentTokenId?: string;
-  offlineTokenStatus?: TokenStatus;
-  result?: string;
-  error?: string;
-  /** 0–100 */
-  progress?: number;
-}
+export type Paths = tasks.paths & vault.paths;
 
-export interface TaskList {
-  tasks: Task[];
-}
+export type Task = TaskSchemas["TaskView"];
+export type TaskStatus = Task["status"];
+export type TokenStatus = NonNullable<Task["offlineTokenStatus"]>;
+export type TaskList = TaskSchemas["TaskList"];
+export type NewTask = TaskSchemas["NewTask"];
+export type Execution = TaskSchemas["ExecutionView"];
+export type ExecutionStatus = Execution["status"];
+export type Consent = VaultSchemas["PendingConsent"];
+export type Grant = VaultSchemas["GrantView"];
+export type GrantStatus = Grant["status"];
+export type GrantList = VaultSchemas["GrantList"];
+export type AuditLine = VaultSchemas["AuditLine"];
+export type AuditPage = VaultSchemas["AuditPage"];
 
-export interface NewTask {
-  name: string;
-  description?: string;
-}
-
-export type ExecutionStatus = "needs_consent" | "waiting_consent" | "executing" | "token_failed";
-
-export interface Execution {
-  status: ExecutionStatus;
-  message: string;
-  taskId: string;
-  persistentTokenId?: string;
-}
-
-export interface Consent {
-  consentUrl: string;
-  persistentTokenId: string;
-  expiresAt: string;
-  message: string;
-}
-
-/** `application/problem+json` (RFC 9457) with a stable `code`. */
-export interface Problem {
-  title: string;
-  status: number;
-  detail?: string;
-  code: string;
-  requestId?: string;
-  errors?: { pointer: string; detail: string }[];
-}
+type ProblemDocument = TaskSchemas["ProblemDocument"];
+/** `application/problem+json` (RFC 9457). The page also makes one of an answer that is none: that has no `detail`. */
+export type Problem = Pick<ProblemDocument, "title" | "status" | "code"> & Partial<ProblemDocument>;

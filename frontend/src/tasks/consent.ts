@@ -1,4 +1,4 @@
-/** The way to the consent page and back: what is kept of it is the pending id alone, linked before we leave. */
+/** The way to the consent page and back: what is kept of it is the pending id, and what it is for. Never a token. */
 import { isLoopback } from "../browser";
 
 /** How the vault's callback sends the browser back to /tasks. */
@@ -6,6 +6,20 @@ export type ConsentReturn =
   | { kind: "granted"; persistentTokenId: string; taskId: string | undefined }
   | { kind: "refused"; code: string; taskId: string | undefined };
 
+/** A consent that this tab has left for. */
+export interface Plan {
+  persistentTokenId: string;
+  /** Who has left; nobody else may go on with it. */
+  subject: string;
+  /** The tasks that shall use the grant. */
+  taskIds: readonly string[];
+  /** The grants that it replaces. */
+  replaces: readonly string[];
+  /** The path to come back to. */
+  returnTo: string;
+}
+
+const PLAN = "consent-in-flight";
 const ID = /^[\w-]{1,64}$/;
 const CODE = /^[a-z_]{1,40}$/;
 
@@ -22,6 +36,17 @@ export function withoutReturn(url: URL): string {
   const rest = new URL(url);
   for (const name of ["persistent_token_id", "task_id", "error"]) rest.searchParams.delete(name);
   return rest.pathname + rest.search;
+}
+
+export function keepPlan(storage: Storage, plan: Plan): void {
+  storage.setItem(PLAN, JSON.stringify(plan));
+}
+
+/** The plan of the consent that this tab has left for; it is good for one return. */
+export function takePlan(storage: Storage): Plan | undefined {
+  const kept = storage.getItem(PLAN);
+  storage.removeItem(PLAN);
+  return kept === null ? undefined : (JSON.parse(kept) as Plan);
 }
 
 /** Refuses to send the browser anywhere but to a web page over TLS, or on this machine. */

@@ -1,5 +1,6 @@
 /** What the page shows of a task, and what it offers to do with it. Words and colours are the document's. */
 import type { Task, TaskStatus, TokenStatus } from "../api/types";
+import { t, type TextKey } from "../texts";
 
 export type Tone = "gray" | "blue" | "green" | "red" | "yellow" | "purple";
 export type BadgeIcon = "dot" | "check" | "cross" | "spin";
@@ -22,75 +23,77 @@ export interface TaskView {
   canExecute: boolean;
 }
 
-const STATUS: Record<TaskStatus, Badge> = {
-  pending: { label: "Pending", tone: "gray", icon: "dot" },
-  queued: { label: "Queued", tone: "purple", icon: "spin" },
-  running: { label: "Running", tone: "blue", icon: "spin" },
-  completed: { label: "Completed", tone: "green", icon: "check" },
-  failed: { label: "Failed", tone: "red", icon: "cross" },
-  cancelled: { label: "Cancelled", tone: "gray", icon: "cross" },
+const STATUS: Record<TaskStatus, readonly [Tone, BadgeIcon]> = {
+  pending: ["gray", "dot"],
+  waiting: ["purple", "dot"],
+  queued: ["purple", "spin"],
+  running: ["blue", "spin"],
+  completed: ["green", "check"],
+  failed: ["red", "cross"],
+  cancelled: ["gray", "cross"],
 };
 
-const TOKEN: Record<TokenStatus, Badge> = {
-  pending: { label: "Token pending", tone: "yellow", icon: "dot" },
-  active: { label: "Token active", tone: "green", icon: "check" },
-  failed: { label: "Token failed", tone: "red", icon: "cross" },
+const TOKEN: Record<TokenStatus, readonly [Tone, BadgeIcon]> = {
+  pending: ["yellow", "dot"],
+  active: ["green", "check"],
+  failed: ["red", "cross"],
 };
 
-/** Why a task without a usable token can't run. The first sentences are the API's, verbatim. */
-const HINTS: Record<Exclude<TokenStatus, "active"> | "none", NonNullable<TaskView["hint"]>> = {
-  none: {
-    tone: "purple",
-    text: "Task needs offline token. Please request consent first.",
-    advice: "You will be asked to grant access, and come back here.",
-  },
-  pending: {
-    tone: "yellow",
-    text: "Waiting for user to grant consent",
-    advice: "Finish granting access, or ask again to open a new consent page.",
-  },
-  failed: {
-    tone: "red",
-    text: "Token request failed. Please try again.",
-    advice: "Request a new token and grant access once more.",
-  },
-};
+/** Why a task without a usable token can't run; `hint.…` in the texts, whose first sentences are the API's. */
+const HINTS: Record<Exclude<TokenStatus, "active"> | "none", Tone> = { none: "purple", pending: "yellow", failed: "red" };
 
 const STARTABLE: ReadonlySet<TaskStatus> = new Set(["pending", "failed", "cancelled"]);
 
+/** Changes when anything does that an error about the task could be mended by. */
+export const stateOf = (task: Task): string => `${task.status} ${task.offlineTokenStatus ?? ""} ${task.persistentTokenId ?? ""}`;
+
+/** Whether the task waits for its person to grant access. */
+export function needsToken(task: Task): boolean {
+  return STARTABLE.has(task.status) && task.offlineTokenStatus !== "active";
+}
+
+export function canExecute(task: Task): boolean {
+  return STARTABLE.has(task.status) && task.offlineTokenStatus === "active";
+}
+
 export function viewOf(task: Task): TaskView {
-  const startable = STARTABLE.has(task.status);
-  const usable = task.offlineTokenStatus === "active";
+  const token = task.offlineTokenStatus;
   return {
-    status: STATUS[task.status],
-    token: task.offlineTokenStatus && TOKEN[task.offlineTokenStatus],
+    status: badge("status", task.status, STATUS[task.status]),
+    token: token && badge("token", token, TOKEN[token]),
     progress: task.status === "running" ? percent(task.progress) : undefined,
-    outcome: outcomeOf(task, usable),
-    hint: startable && task.offlineTokenStatus !== "active" ? HINTS[task.offlineTokenStatus ?? "none"] : undefined,
-    canRequestToken: startable && !usable,
-    canExecute: startable && usable,
+    outcome: outcomeOf(task, token === "active"),
+    hint: needsToken(task) ? hintOf(token === "active" ? undefined : token) : undefined,
+    canRequestToken: needsToken(task),
+    canExecute: canExecute(task),
   };
 }
 
-/** Whether the server is expected to change this task soon, without anyone clicking. */
-export function isMoving(task: Task): boolean {
-  return task.status === "queued" || task.status === "running" || task.offlineTokenStatus === "pending";
+function badge(kind: "status" | "token", word: string, [tone, icon]: readonly [Tone, BadgeIcon]): Badge {
+  return { label: t(`${kind}.${word}` as TextKey), tone, icon };
 }
 
-/** The id to offer for revocation when `task` goes: its own, unless another task lives on it. */
-export function tokenOnlyUsedBy(task: Task, all: readonly Task[]): string | undefined {
-  const id = task.persistentTokenId;
-  const shared = all.some((other) => other.id !== task.id && other.persistentTokenId === id);
-  return shared ? undefined : id;
+function hintOf(token: "pending" | "failed" | undefined): NonNullable<TaskView["hint"]> {
+  const kind = token ?? "none";
+  return { tone: HINTS[kind], text: t(`hint.${kind}`), advice: t(`hint.${kind}.advice`) };
+}
+
+/** The grants that only these tasks use: what to offer for revocation when they go. */
+export function grantsOnlyUsedBy(tasks: readonly Task[], all: readonly Task[]): readonly string[] {
+  const going = new Set(tasks.map(({ id }) => id));
+  const staying = new Set(all.filter(({ id }) => !going.has(id)).map((task) => task.persistentTokenId));
+  const usable = tasks.filter((task) => task.offlineTokenStatus !== "failed");
+  const ids = new Set(usable.map((task) => task.persistentTokenId).filter((id) => id !== undefined));
+  return [...ids].filter((id) => !staying.has(id));
 }
 
 function outcomeOf(task: Task, usable: boolean): TaskView["outcome"] {
   if (task.status === "completed") {
-    return { tone: "green", text: task.result ?? "The task is done." };
+    return { tone: "green", text: task.result ?? t("outcome.done") };
   }
   if (task.status === "failed") {
-    const text = task.error ?? "The task failed without giving a reason.";
-    return { tone: "red", text, ...(usable && { advice: "Check the reason above, then execute the task again." }) };
+    const text = task.error ?? t("outcome.noReason");
+    return { tone: "red", text, ...(usable && { advice: t("outcome.again") }) };
   }
   return undefined;
 }

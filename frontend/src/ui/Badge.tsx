@@ -1,13 +1,14 @@
 import type { Badge as BadgeView, BadgeIcon } from "../tasks/view";
-import { Check, Cross, Dot, Spin } from "./icons";
+import { Check, Cross, Dot, Spin, type Icon } from "./icons";
 
-const ICONS: Record<BadgeIcon, () => preact.JSX.Element> = { check: Check, cross: Cross, dot: Dot, spin: Spin };
+const ICONS: Record<BadgeIcon, Icon> = { check: Check, cross: Cross, dot: Dot, spin: Spin };
 
+/** A new element for each state, so that a page that a browser translates never shows an old one. */
 export function Badge({ label, tone, icon }: BadgeView) {
   const Icon = ICONS[icon];
   return (
-    <span class={`badge tone-${tone}`}>
-      <Icon />
+    <span key={`${tone} ${label}`} class={`badge tone-${tone}`}>
+      <Icon class={`icon icon--${icon}`} />
       {label}
     </span>
   );

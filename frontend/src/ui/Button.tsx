@@ -7,12 +7,14 @@ export interface ButtonProps {
   children: ComponentChildren;
   onClick?: () => void;
   type?: "button" | "submit";
+  small?: boolean;
   busy?: boolean;
   describedBy?: string;
+  pressed?: boolean;
 }
 
 /** While busy it keeps its place, its name and the focus, and does nothing. */
-export function Button({ look, children, onClick, type = "button", busy = false, describedBy }: ButtonProps) {
+export function Button({ look, children, onClick, type = "button", small = false, busy = false, describedBy, pressed }: ButtonProps) {
   const act = (event: Event) => {
     if (busy) event.preventDefault();
     else onClick?.();
@@ -20,13 +22,14 @@ export function Button({ look, children, onClick, type = "button", busy = false,
   return (
     <button
       type={type}
-      class={`button button--${look}`}
+      class={`button button--${look} ${small ? "button--small" : ""}`}
       onClick={act}
       aria-disabled={busy || undefined}
       aria-busy={busy || undefined}
       aria-describedby={describedBy}
+      aria-pressed={pressed}
     >
-      {busy && <Spin />}
+      {busy && <Spin class="icon icon--spin" />}
       <span>{children}</span>
     </button>
   );

@@ -21,32 +21,37 @@ from service_kit.process.settings import (
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class Settings:
+class TaskSettings:
     """What `task-service` reads from its environment."""
 
     database_url: Secret = setting("TASK_DATABASE_URL", secret, "PostgreSQL URL of the runtime role.")
     issuer: str = setting("ISSUER", exact_url, "The authorization server's issuer, as its tokens name it.")
     issuer_internal_url: str | None = setting(
-        "ISSUER_INTERNAL_URL", optional_url, "Where the service reaches the issuer, when that differs.", default=""
+        "ISSUER_INTERNAL_URL", optional_url, "URL at which the service reaches the issuer, if it differs.", default=""
     )
-    audience: str = setting("TASK_AUDIENCE", text, "The `aud` of tokens that callers bring.", default="task-service")
-    vault_url: str = setting("VAULT_URL", url, "Where the service reaches the token vault.")
+    audience: str = setting("TASK_AUDIENCE", text, "The `aud` of tokens that callers send.", default="task-service")
+    vault_url: str = setting("VAULT_URL", url, "URL at which the service reaches the token vault.")
     client_id: str = setting("TASK_SERVICE_CLIENT_ID", text, "The service's own client.", default="task-service")
     client_secret: Secret = setting("TASK_SERVICE_CLIENT_SECRET", secret, "That client's secret.")
     demo_step_seconds: float = setting(
-        "TASK_DEMO_STEP_SECONDS", number(0, 3600), "Seconds for each tenth of the demonstration.", default="1"
+        "TASK_DEMO_STEP_SECONDS",
+        number(0, 3600),
+        "Duration in seconds of each of the ten steps of a demonstration task.",
+        default="1",
     )
-    concurrency: int = setting("TASK_CONCURRENCY", whole(1, 256), "Attempts that a worker runs at once.", default="16")
-    threads: int = setting("WEB_THREADS", whole(1, 256), "Threads of each process; sizes the pool.", default="8")
-    metrics_bind: str = setting(
-        "METRICS_BIND", str, "host:port where a worker answers with its metrics; empty: nowhere.", default=""
+    concurrency: int = setting(
+        "TASK_CONCURRENCY", whole(1, 256), "Number of attempts that a worker runs at the same time.", default="16"
     )
-    log_level: str = setting("LOG_LEVEL", one_of(*LEVELS), f"{', '.join(LEVELS)}.", default="info")
+    threads: int = setting(
+        "WEB_THREADS", whole(1, 256), "Threads of each process; also the size of the connection pool.", default="8"
+    )
+    metrics_bind: str = setting("METRICS_BIND", str, "host:port of a worker's metrics; empty: none.", default="")
+    log_level: str = setting("LOG_LEVEL", one_of(*LEVELS), f"One of {', '.join(LEVELS)}.", default="info")
 
 
-def read(environ: Mapping[str, str] = os.environ) -> Settings:
+def read(environ: Mapping[str, str] = os.environ) -> TaskSettings:
     """The settings. Raises SettingsError."""
-    return load(Settings, environ)
+    return load(TaskSettings, environ)
 
 
 def migration_database_url(environ: Mapping[str, str] = os.environ) -> Secret:

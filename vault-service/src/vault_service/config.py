@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from service_kit.outbound.session import Egress, readable_ca_bundle
 from service_kit.process.logs import LEVELS
 from service_kit.process.secret import Secret
 from service_kit.process.settings import (
@@ -23,57 +24,95 @@ from service_kit.process.settings import (
 )
 from vault_service.adapters.encryption.root_key import LocalRootKey
 from vault_service.domain.terms import Terms
-from vault_service.provider_file import DEFAULT_NAME, Providers, ProviderSettings, optional_providers
+from vault_service.provider_file import DEFAULT_NAME, ClientSettings, Providers, ProviderSettings, optional_providers
+
+_USUAL_VARIABLES = {
+    "VAULT_CA_BUNDLE": ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"),
+    "VAULT_EGRESS_PROXY": ("HTTPS_PROXY", "https_proxy"),
+    "VAULT_NO_PROXY": ("NO_PROXY", "no_proxy"),
+}
+
+
+def optional_ca_bundle(value: str) -> str | None:
+    """The path of a file with certificates; empty means absent."""
+    return readable_ca_bundle(Path(value)) if value else None
+
+
+def optional_secret_url(value: str) -> Secret | None:
+    """An absolute http(s) URL that may hold a password; empty means absent."""
+    return Secret(url(value)) if value else None
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class Settings:
+class VaultSettings:
     """What `vault-service` reads from its environment."""
 
     database_url: Secret = setting("VAULT_DATABASE_URL", secret, "PostgreSQL URL of the runtime role.")
     root_key: LocalRootKey = setting(
         "VAULT_ROOT_KEY_FILE",
         LocalRootKey.read,
-        "File with the root key: 32 random bytes in base64url, mode 0400. Lost, and every stored token is lost.",
+        "File with the root key: 32 random bytes in base64url, mode 0400. If you lose it, every stored token is lost.",
     )
     spool_dir: Path = setting(
         "VAULT_SPOOL_DIR",
         Path,
-        "Folder on a disk of the vault's own, for refreshed tokens that the database does not take at once.",
+        "Folder on a local disk for refreshed tokens that the database cannot store at once.",
         default="/var/lib/vault-service/spool",
     )
     redis_url: Secret | None = setting(
         "REDIS_URL",
         optional_secret,
-        "Redis or Valkey for access tokens that replicas share; may be absent.",
+        "Redis or Valkey, in which replicas share access tokens. Optional.",
         default="",
     )
-    public_url: str = setting("PUBLIC_URL", url, "Where browsers reach the gateway.")
+    public_url: str = setting("PUBLIC_URL", url, "URL at which browsers reach the gateway.")
     issuer: str = setting("ISSUER", exact_url, "The authorization server's issuer, as its tokens name it.")
     issuer_internal_url: str | None = setting(
-        "ISSUER_INTERNAL_URL", optional_url, "Where the vault reaches the issuer, when that differs.", default=""
+        "ISSUER_INTERNAL_URL", optional_url, "URL at which the vault reaches the issuer, if it differs.", default=""
     )
     client_id: str = setting("VAULT_CLIENT_ID", text, "The vault's client at the issuer.", default="token-vault")
     client_secret: Secret | None = setting(
-        "VAULT_CLIENT_SECRET", optional_secret, "That client's secret; needed without a providers file.", default=""
+        "VAULT_CLIENT_SECRET", optional_secret, "That client's secret; required without a providers file.", default=""
     )
     provider_file: Providers | None = setting(
         "VAULT_PROVIDERS_FILE",
         optional_providers,
-        "TOML file of the authorization servers that consents are asked of, instead of that one client.",
+        "TOML file with several providers for consents; it replaces the issuer's client.",
         default="",
     )
-    audience: str = setting("VAULT_AUDIENCE", text, "The `aud` of tokens that callers bring.", default="token-vault")
+    network_variables: str = setting(
+        "VAULT_NETWORK_VARIABLES",
+        one_of("own", "usual"),
+        "`usual`: without VAULT_CA_BUNDLE, VAULT_EGRESS_PROXY and VAULT_NO_PROXY, the vault uses SSL_CERT_FILE or "
+        "REQUESTS_CA_BUNDLE, HTTPS_PROXY and NO_PROXY. `own`: it ignores them.",
+        default="own",
+    )
+    ca_bundle: str | None = setting(
+        "VAULT_CA_BUNDLE",
+        optional_ca_bundle,
+        "PEM file with the certificate authorities of authorization servers, instead of the usual ones.",
+        default="",
+    )
+    egress_proxy: Secret | None = setting(
+        "VAULT_EGRESS_PROXY",
+        optional_secret_url,
+        "URL of an HTTP proxy for requests to authorization servers; it may hold a password.",
+        default="",
+    )
+    no_proxy: frozenset[str] = setting(
+        "VAULT_NO_PROXY", words, "Hosts, with all below them, that are reached without the proxy.", default=""
+    )
+    audience: str = setting("VAULT_AUDIENCE", text, "The `aud` of tokens that callers send.", default="token-vault")
     browser_clients: frozenset[str] = setting(
         "VAULT_BROWSER_CLIENTS",
         words,
-        "Clients that run in a browser: their consent must come back through the same browser.",
+        "Clients that run in a browser: the callback of their consent must come through the same browser.",
         default="task-ui",
     )
     owner_clients: frozenset[str] = setting(
         "VAULT_OWNER_CLIENTS",
         words,
-        "Clients with which owners may fetch access tokens for themselves; never a browser's.",
+        "Clients with which owners may fetch access tokens for themselves; never a client of a browser.",
         default="",
     )
     mint_role: str = setting(
@@ -82,20 +121,40 @@ class Settings:
     default_services: frozenset[str] = setting(
         "VAULT_DEFAULT_SERVICES",
         words,
-        "Services (client ids) that may use a grant whose owner names none.",
+        "Client ids of services that may use a grant whose owner has named none.",
         default="task-service",
     )
+    ticket_max_life: int = setting(
+        "VAULT_TICKET_MAX_LIFE",
+        whole(60, 31_622_400),
+        "Seconds from now to the latest end of a ticket.",
+        default="2592000",
+    )
+    tickets_per_grant: int = setting(
+        "VAULT_TICKETS_PER_GRANT",
+        whole(1, 100_000),
+        "How many tickets of one grant may be usable at the same time.",
+        default="1000",
+    )
+    refused_budget: int = setting(
+        "VAULT_REFUSED_REFRESHES",
+        whole(0, 3600),
+        "How many refreshes of one grant callers may force in an hour by reporting a refused access token.",
+        default="12",
+    )
     grant_days: int = setting(
-        "VAULT_GRANT_DAYS", whole(1, 36500), "Days for which a grant that is over can still be looked at.", default="90"
+        "VAULT_GRANT_DAYS", whole(1, 36500), "Days for which you can still read a grant that has ended.", default="90"
     )
     audit_retention_days: int = setting(
         "VAULT_AUDIT_RETENTION_DAYS",
         whole(0, 36500),
-        "Age at which `vault-service audit prune` removes lines; 0: never.",
+        "Age in days at which `vault-service audit prune` deletes audit lines; 0: never.",
         default="0",
     )
-    threads: int = setting("WEB_THREADS", whole(1, 256), "Threads of each process; sizes the pools.", default="8")
-    log_level: str = setting("LOG_LEVEL", one_of(*LEVELS), f"{', '.join(LEVELS)}.", default="info")
+    threads: int = setting(
+        "WEB_THREADS", whole(1, 256), "Threads of each process; also the size of the connection pools.", default="8"
+    )
+    log_level: str = setting("LOG_LEVEL", one_of(*LEVELS), f"One of {', '.join(LEVELS)}.", default="info")
 
     @property
     def providers(self) -> Providers:
@@ -107,15 +166,20 @@ class Settings:
         only = ProviderSettings(
             terms=Terms(issuer=self.issuer),
             internal_url=self.issuer_internal_url,
-            client_id=self.client_id,
-            client_secret=self.client_secret,
+            client=ClientSettings(client_id=self.client_id, secret=self.client_secret),
         )
         return Providers(DEFAULT_NAME, {DEFAULT_NAME: only})
 
+    @property
+    def egress(self) -> Egress:
+        """How requests leave, to providers that have no rule of their own."""
+        proxy = self.egress_proxy.reveal() if self.egress_proxy else None
+        return Egress(self.ca_bundle, proxy, self.no_proxy)
 
-def read(environ: Mapping[str, str] = os.environ) -> Settings:
+
+def read(environ: Mapping[str, str] = os.environ) -> VaultSettings:
     """The settings. Raises SettingsError."""
-    settings = load(Settings, environ)
+    settings = load(VaultSettings, _with_usual_variables(environ))
     overlap = settings.browser_clients & settings.owner_clients
     if overlap:
         raise SettingsError(f"VAULT_OWNER_CLIENTS: {', '.join(sorted(overlap))} runs in a browser")
@@ -123,11 +187,23 @@ def read(environ: Mapping[str, str] = os.environ) -> Settings:
     return settings
 
 
+def _with_usual_variables(environ: Mapping[str, str]) -> Mapping[str, str]:
+    """The environment, with the usual network variables under our names if that is asked for."""
+    if environ.get("VAULT_NETWORK_VARIABLES", "").lower() != "usual":
+        return environ
+    found = {
+        ours: value
+        for ours, names in _USUAL_VARIABLES.items()
+        if (value := next((environ[name] for name in names if environ.get(name)), None))
+    }
+    return {**found, **environ}
+
+
 def migration_database_url(environ: Mapping[str, str] = os.environ) -> Secret:
     """PostgreSQL URL of the role that owns the schema. Raises SettingsError."""
 
     @dataclass(frozen=True)
-    class Migration:
+    class MigrationSettings:
         url: Secret = setting("VAULT_MIGRATION_DATABASE_URL", secret, "PostgreSQL URL of the schema's owner.")
 
-    return load(Migration, environ).url
+    return load(MigrationSettings, environ).url

@@ -1,4 +1,4 @@
-"""Entry point of gunicorn: `vault_service.wsgi:app`. `preflight` has checked everything before."""
+"""Entry point of gunicorn: `vault_service.wsgi:app`. `preflight.check` has run before."""
 
 from service_kit.process import logs, start
 from service_kit.process.settings import masked

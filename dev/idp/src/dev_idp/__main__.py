@@ -1,4 +1,4 @@
-"""`python -m dev_idp`: serve one realm on the loopback interface."""
+"""`python -m dev_idp`: serves one realm on the loopback interface."""
 
 import argparse
 import ipaddress
@@ -18,7 +18,7 @@ _REFUSED = 78  # EX_CONFIG of sysexits.h
 
 
 def main() -> int:
-    """Parse the options and serve until SIGTERM; the exit status."""
+    """Parse the options and serve until SIGTERM; returns the exit status."""
     options = _parser().parse_args()
     if not _is_loopback(options.host):
         return _refuse(f"{options.host} is not a loopback address; this server is for development only")

@@ -1,4 +1,4 @@
-"""The application: the endpoints of one realm, at Keycloak's addresses."""
+"""The application: the endpoints of one realm, at the same paths as in Keycloak."""
 
 import time
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from flask import Blueprint, Flask
 
 from dev_idp import cors, state
-from dev_idp.endpoints import api, authorize, logout
+from dev_idp.endpoints import api, authorize, device, logout
 from dev_idp.pages import Pages
 from dev_idp.realm import Realm
 from dev_idp.server import Server
@@ -26,7 +26,7 @@ def create_app(realm: Realm, database: Path, origin: str, now: Callable[[], int]
     server = Server(app, parts)
     pages = Pages(realm.name, urlsplit(origin).port)
     routes = Blueprint("realm", __name__, url_prefix=path)
-    for part in (authorize.blueprint(server, pages), logout.blueprint(server, pages), api.blueprint(server)):
+    for part in (*(page.blueprint(server, pages) for page in (authorize, device, logout)), api.blueprint(server)):
         routes.register_blueprint(part)
     cors.allow(routes, realm)
     app.register_blueprint(routes)

@@ -1,4 +1,4 @@
-"""A client of the realm, as Authlib asks for it."""
+"""A client of the realm, in the form that Authlib expects."""
 
 import hmac
 
@@ -20,22 +20,22 @@ class Client(ClientMixin):  # type: ignore[misc]  # Authlib has no types
         return self.client_id
 
     def get_default_redirect_uri(self) -> None:
-        """There is none: a request has to name it."""
+        """None: a request must name its redirect URI."""
 
     def get_allowed_scope(self, scope: str | None) -> str:
         """The scopes that a request gets."""
         return self.record.granted_scopes(scope)
 
     def check_redirect_uri(self, redirect_uri: str) -> bool:
-        """Whether it is registered."""
+        """True if it is registered."""
         return uri_matches(redirect_uri, self.record.redirect_uris)
 
     def check_client_secret(self, client_secret: str) -> bool:
-        """Whether it is right."""
+        """True if the secret is right."""
         return self._secret is not None and hmac.compare_digest(self._secret.encode(), client_secret.encode())
 
     def check_endpoint_auth_method(self, method: str, endpoint: str) -> bool:  # noqa: ARG002 - Authlib's signature
-        """Public clients prove nothing; confidential ones send their secret."""
+        """Public clients do not authenticate; confidential clients send their secret."""
         return (method == "none") == (self._secret is None)
 
     def check_response_type(self, response_type: str) -> bool:
@@ -43,5 +43,5 @@ class Client(ClientMixin):  # type: ignore[misc]  # Authlib has no types
         return response_type == "code" and self.check_grant_type("authorization_code")
 
     def check_grant_type(self, grant_type: str) -> bool:
-        """Whether the realm allows it that grant."""
+        """True if the realm allows the client this grant type."""
         return grant_type in self.record.grant_types

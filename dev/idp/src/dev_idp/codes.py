@@ -1,4 +1,4 @@
-"""Authorization codes (RFC 6749 section 4.1.2): good for a minute, once."""
+"""Authorization codes (RFC 6749 section 4.1.2): valid for a minute, for one use."""
 
 import hashlib
 from collections.abc import Callable
@@ -15,7 +15,7 @@ LIFETIME_SECONDS = 60
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """What a code stands for, with the two names by which Authlib asks."""
+    """The consent that a code stands for, with the two methods that Authlib calls."""
 
     client_id: str
     user_id: str
@@ -28,11 +28,11 @@ class Code:
     auth_time: int
 
     def get_redirect_uri(self) -> str:
-        """The address that it was made for."""
+        """The redirect URI that the code was issued for."""
         return self.redirect_uri
 
     def get_scope(self) -> str:
-        """What was consented to."""
+        """The scopes that were consented to."""
         return self.scope
 
 
@@ -45,11 +45,11 @@ class Codes:
         self._now = now
 
     def add(self, value: str, code: Code) -> None:
-        """Remember a code, by its hash."""
+        """Store the hash of a code."""
         self._store.run("add_code", hash=_hash(value), expires_at=self._now() + LIFETIME_SECONDS, **asdict(code))
 
     def take(self, value: str, client_id: str) -> Code:
-        """Use a code up. Raises InvalidGrantError; a code that comes twice ends an online grant of its first use."""
+        """Consume a code. Raises InvalidGrantError; a code that is used twice ends an online grant of its first use."""
         row = self._store.one("code", hash=_hash(value))
         if row is None or row["client_id"] != client_id:
             raise InvalidGrantError(errors.CODE_NOT_VALID)

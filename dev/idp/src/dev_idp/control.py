@@ -1,4 +1,4 @@
-"""Trouble on demand, for tests: mounted at `/_control` by `--control` only, apart from the server's normal code.
+"""Faults on demand, for tests. `--control` mounts this at `/_control`; the server's own code does not import it.
 
 The README describes every call.
 """
@@ -18,6 +18,8 @@ _SETTINGS = {
     "ssoSessionIdleTimeout": "sso_idle",
     "ssoSessionMaxLifespan": "sso_max",
     "offlineSessionIdleTimeout": "offline_idle",
+    "oauth2DeviceCodeLifespan": "device_code",
+    "oauth2DevicePollingInterval": "device_interval",
     "revokeRefreshToken": "rotate",
     "refreshTokenMaxReuse": "max_reuse",
 }
@@ -25,7 +27,7 @@ _DONE = ("", 204)
 
 
 def install(app: Flask) -> None:
-    """Mount the switches on an application."""
+    """Mount the control API on an application."""
     state: State = app.extensions["dev_idp"]
     faults = Faults(f"/realms/{state.realm.name}/protocol/openid-connect/")
     setattr(app, "wsgi_app", faults.around(app.wsgi_app))  # noqa: B010 - Flask's way to add middleware
@@ -52,7 +54,7 @@ def _realm_switches(switches: Blueprint, state: State) -> None:
 
     @switches.post("/not-before")
     def push_not_before() -> Any:
-        """Waits for the next second, so that it divides what was issued before from what is issued after."""
+        """Waits for the next second, so that not-before separates earlier tokens from later ones."""
         boundary = state.now() + 1
         while state.now() < boundary:
             time.sleep(0.01)

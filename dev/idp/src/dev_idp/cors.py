@@ -11,7 +11,7 @@ _FOR_ALL = (f"{OIDC}/certs", "/.well-known/openid-configuration")
 
 
 def allow(routes: Blueprint, realm: Realm) -> None:
-    """Let browsers read the answers that are meant for them."""
+    """Let the pages of public clients read the answers."""
     known = realm.web_origins()
 
     @routes.after_request

@@ -1,4 +1,4 @@
-"""What this server refuses with, in Keycloak's words.
+"""The errors of this server, with Keycloak's texts.
 
 OAuth2Error (Authlib)
 ├── RequestRefusedError       400, no redirect: shown to the person on a page
@@ -10,7 +10,7 @@ OAuth2Error (Authlib)
 ├── ClientNotAllowedError     403 invalid_request
 ├── CredentialsRefusedError   400 invalid_grant
 ├── ScopesRefusedError        400 invalid_scope
-├── RevocationRefusedError    200 invalid_token: a token that is no (longer a) token, at the revocation endpoint
+├── RevocationRefusedError    200 invalid_token: an invalid or ended token, at the revocation endpoint
 └── InvalidGrantError         400 invalid_grant, with one of the texts below
 """
 
@@ -31,20 +31,22 @@ OFFLINE_SESSION_IDLE = "Offline session not active"
 SESSION_GONE = "Session not active"
 SESSION_DETACHED = "Session doesn't have required client"
 USER_DISABLED = "User disabled"
+DEVICE_CODE_NOT_VALID = "Device code not valid"
+DEVICE_NOT_ALLOWED = "Client not allowed for OAuth 2.0 Device Authorization Grant"
+CHALLENGE_METHOD = "Invalid parameter: code challenge method is not matching the configured one"
 
 IN_KEYCLOAKS_WORDS = {
     "Missing 'code' in request.": "Missing parameter: code",
     "Missing 'refresh_token' in request.": "No refresh token",
     "Invalid 'code_challenge'": "Invalid parameter: code_challenge",
-    "Unsupported 'code_challenge_method'": (
-        "Invalid parameter: code challenge method is not matching the configured one"
-    ),
+    "Unsupported 'code_challenge_method'": CHALLENGE_METHOD,
+    "Missing 'device_code' in payload": "Missing parameter: device_code",
 }
-"""What Authlib says, and what Keycloak says instead."""
+"""Authlib's texts, and Keycloak's texts that replace them."""
 
 
 class RequestRefusedError(OAuth2Error):  # type: ignore[misc]  # Authlib has no types
-    """An authorization request that must not be sent back anywhere (RFC 6749 section 4.1.2.1)."""
+    """An authorization request that must not be redirected (RFC 6749 section 4.1.2.1)."""
 
     error = "invalid_request"
 
@@ -79,7 +81,7 @@ class ClientRefusedError(OAuth2Error):  # type: ignore[misc]
 
 
 class FlowRefusedError(ClientRefusedError):
-    """The client is who it says, but the realm does not allow it that flow; the message says which."""
+    """The client is authenticated, but the realm does not allow it this flow; the message names the flow."""
 
 
 class ClientNotAllowedError(OAuth2Error):  # type: ignore[misc]

@@ -1,6 +1,6 @@
-"""Faults in front of the server, as WSGI middleware: what a network or an overloaded server does to an answer.
+"""Faults as WSGI middleware: the effects of a faulty network or an overloaded server on an answer.
 
-Knows nothing of the realm; `control` mounts it. The README describes a fault's members.
+It does not know the realm; `control` mounts it. The README describes a fault's members.
 """
 
 import base64
@@ -22,7 +22,7 @@ _GARBAGE = b"<html>certainly not JSON"
 
 @dataclass(slots=True)
 class Fault:
-    """One fault of a plan. Seconds; `times` counts down, None is for ever."""
+    """One fault of a plan. Times are seconds; `times` counts down, None means without limit."""
 
     endpoint: str
     grant_type: str | None = None
@@ -46,7 +46,7 @@ class Fault:
         return cls(**{known[name]: value for name, value in document.items()})
 
     def fits(self, call: "Call") -> bool:
-        """Whether it is meant for that call."""
+        """True if the fault applies to the call."""
         return (
             self.times != 0
             and self.endpoint == call.endpoint
@@ -57,7 +57,7 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request, as far as plans and counters care."""
+    """The properties of a request that plans and counters use."""
 
     endpoint: str
     grant_type: str = ""
@@ -80,7 +80,7 @@ class Faults:
         self._counts: Counter[str] = Counter()
 
     def plan(self, faults: list[Fault]) -> None:
-        """Replace the plan and start counting anew."""
+        """Replace the plan and reset the counters."""
         with self._lock:
             self._plan = faults
             self._counts.clear()
@@ -91,7 +91,7 @@ class Faults:
             return dict(self._counts)
 
     def around(self, inner: Wsgi) -> Wsgi:
-        """The application with the faults in front."""
+        """The application behind the faults."""
 
         def outer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
             if not environ["PATH_INFO"].startswith(self._prefix):
@@ -133,7 +133,7 @@ def _answer(fault: Fault, inner: Wsgi, environ: dict[str, Any], start_response: 
 
 
 def _hang_up(environ: dict[str, Any], first: bytes) -> Iterator[bytes]:
-    """Send what there is and close the connection; the server notices when it wants to send more."""
+    """Send the answer so far and close the connection; the server notices when it sends more."""
     if first:
         yield first
     environ["gunicorn.socket"].shutdown(socket.SHUT_RDWR)

@@ -1,15 +1,23 @@
-"""The grant types of RFC 6749, on Authlib: it checks the requests, this realm decides and answers.
+"""The grant types of RFC 6749 and RFC 8628, on Authlib: Authlib checks the requests, the realm decides and answers.
 
-Each flow finds the realm's state at `self.server.state` and makes its whole token answer in `generate_token`.
+Each flow reads the realm's state from `self.server.state` and makes its complete token answer in `generate_token`.
 """
 
 from typing import Any
 
-from authlib.oauth2.rfc6749 import InvalidGrantError, InvalidRequestError, UnauthorizedClientError, grants
-from authlib.oauth2.rfc7636 import CodeChallenge
+from authlib.oauth2.rfc6749 import (
+    AccessDeniedError,
+    InvalidGrantError,
+    InvalidRequestError,
+    UnauthorizedClientError,
+    grants,
+)
+from authlib.oauth2.rfc7636 import CodeChallenge, create_s256_code_challenge
+from authlib.oauth2.rfc8628 import AuthorizationPendingError, DeviceCodeGrant, ExpiredTokenError, SlowDownError
 
 from dev_idp import errors
 from dev_idp.codes import Code
+from dev_idp.devices import Device
 from dev_idp.errors import CredentialsRefusedError, FlowRefusedError, ScopesRefusedError
 from dev_idp.grants import Presented, new_sid
 from dev_idp.logins import Login
@@ -28,13 +36,13 @@ class AuthorizationCode(grants.AuthorizationCodeGrant):  # type: ignore[misc]  #
         _check_scopes(self.request.client or self.server.query_client(self.request.payload.client_id), self.request)
 
     def create_authorization_response(self, redirect_uri: str, grant_user: Login) -> Any:
-        """Also names the session that the code stands for, as Keycloak does."""
+        """Adds the session that the code stands for, as Keycloak does."""
         request = self.request
         self.sid = new_sid(grant_user.sid, request.client.get_allowed_scope(request.payload.scope))
         return super().create_authorization_response(redirect_uri, grant_user)
 
     def save_authorization_code(self, code: str, request: Any) -> None:
-        """Authlib calls the login the request's user."""
+        """Store a code; in Authlib, the login is the request's user."""
         login: Login = request.user
         asked = request.payload.data
         self.server.state.codes.add(
@@ -53,14 +61,14 @@ class AuthorizationCode(grants.AuthorizationCodeGrant):  # type: ignore[misc]  #
         )
 
     def query_authorization_code(self, code: str, client: Any) -> Code:
-        """Takes it: whatever is wrong with the rest of the request, it is used up. Raises InvalidGrantError."""
+        """Consumes the code, even if the rest of the request is faulty. Raises InvalidGrantError."""
         taken: Code = self.server.state.codes.take(code, client.client_id)
         if taken.redirect_uri != self.request.form.get("redirect_uri"):
             raise InvalidGrantError(errors.CODE_ELSEWHERE)
         return taken
 
     def authenticate_user(self, authorization_code: Code) -> User:
-        """The person who consented. Raises InvalidGrantError when they were disabled or logged out since."""
+        """The person who consented. Raises InvalidGrantError if they have been disabled or logged out since."""
         state = self.server.state
         user: User | None = state.realm.user(authorization_code.user_id)
         if user is None or not state.logins.is_enabled(user):
@@ -70,7 +78,7 @@ class AuthorizationCode(grants.AuthorizationCodeGrant):  # type: ignore[misc]  #
         return user
 
     def delete_authorization_code(self, authorization_code: Code) -> None:
-        """It stays, marked as used, so that a replay is recognized."""
+        """Keeps the code, marked as used, to recognize a replay."""
 
     def generate_token(self, user: User, **_: Any) -> dict[str, Any]:
         """The answer to a code."""
@@ -91,7 +99,7 @@ class RefreshToken(grants.RefreshTokenGrant):  # type: ignore[misc]
         return _Credential(self.server.state.grants.present(refresh_token, self.request.client.client_id))
 
     def _validate_token_scope(self, token: "_Credential") -> None:  # noqa: ARG002 - Authlib's signature
-        """Unlike Authlib, Keycloak refuses only what it does not know and passes over what was not granted."""
+        """Unlike Authlib, Keycloak refuses only unknown scopes and ignores scopes that were not granted."""
         _check_scopes(self.request.client, self.request)
 
     def authenticate_user(self, refresh_token: "_Credential") -> User | None:
@@ -100,14 +108,14 @@ class RefreshToken(grants.RefreshTokenGrant):  # type: ignore[misc]
         return user
 
     def generate_token(self, user: User, **_: Any) -> dict[str, Any]:
-        """Spends the token; the answer. Raises InvalidGrantError when it was used too often."""
+        """Uses the token; the answer. Raises InvalidGrantError if it was used too often."""
         presented = self.request.refresh_token.presented
         successor = self.server.state.grants.spend(presented)
         asked = self.request.payload.scope
         return dict(self.server.answer(self.request.client, user, presented.grant, successor, asked=asked))
 
     def revoke_old_credential(self, refresh_token: "_Credential") -> None:
-        """Spending it has done that."""
+        """Nothing to do: using the token has revoked it."""
 
 
 class Password(grants.ResourceOwnerPasswordCredentialsGrant):  # type: ignore[misc]
@@ -162,14 +170,71 @@ class ClientCredentials(grants.ClientCredentialsGrant):  # type: ignore[misc]
         return dict(self.server.answer_client(self.request.client, self.request.payload.scope))
 
 
+class DeviceCode(DeviceCodeGrant):  # type: ignore[misc]
+    """RFC 8628 section 3.4; `devices.Devices` has the codes."""
+
+    TOKEN_ENDPOINT_AUTH_METHODS = _ANY_METHOD
+
+    def validate_token_request(self) -> None:
+        """Raises InvalidGrantError with Keycloak's text, and the errors of section 3.5."""
+        try:
+            super().validate_token_request()
+        except UnauthorizedClientError as error:
+            raise InvalidGrantError(errors.DEVICE_NOT_ALLOWED) from error
+        self._check_verifier(self.request.credential.code_challenge)
+        self.server.state.devices.use(self._code)
+
+    def query_device_credential(self, device_code: str) -> Device:
+        """Raises InvalidGrantError."""
+        self._code = device_code
+        device: Device | None = self.server.state.devices.find(device_code)
+        if device is None or device.decision == "used":
+            raise InvalidGrantError(errors.DEVICE_CODE_NOT_VALID)
+        return device
+
+    def validate_device_credential(self, credential: Device) -> User:
+        """The person who approved. The checks are in Keycloak's order: expired, too fast, denied, pending."""
+        state = self.server.state
+        if state.devices.is_over(credential):
+            raise ExpiredTokenError("Device code is expired")
+        if state.devices.polls_too_fast(self._code, credential):
+            raise SlowDownError("Slow down")
+        if credential.decision == "denied":
+            raise AccessDeniedError("The end user denied the authorization request")
+        if not credential.decision:
+            raise AuthorizationPendingError("The authorization request is still pending")
+        user: User | None = state.realm.user(credential.user_id)
+        if user is None or not state.logins.is_enabled(user):
+            raise InvalidGrantError(errors.USER_DISABLED)
+        return user
+
+    def generate_token(self, user: User, **_: Any) -> dict[str, Any]:
+        """The answer. Raises InvalidGrantError if the person has logged out since."""
+        state, client, device = self.server.state, self.request.client, self.request.credential
+        login = state.logins.find(device.login_sid)
+        if login is None:
+            raise InvalidGrantError(errors.SESSION_GONE)
+        grant = state.grants.begin(client.client_id, login, device.scope, new_sid(login.sid, device.scope))
+        refresh_token = state.grants.first_refresh_token(grant)
+        return dict(self.server.answer(client, user, grant, refresh_token, nonce=device.nonce))
+
+    def _check_verifier(self, challenge: str) -> None:
+        """RFC 7636 section 4.6. Raises InvalidGrantError."""
+        verifier = self.request.form.get("code_verifier")
+        if challenge and not verifier:
+            raise InvalidGrantError(errors.VERIFIER_MISSING)
+        if challenge and create_s256_code_challenge(verifier) != challenge:
+            raise InvalidGrantError(errors.VERIFIER_WRONG)
+
+
 class Pkce(CodeChallenge):  # type: ignore[misc]
-    """RFC 7636 with S256; demanded of the clients whose realm entry says so."""
+    """RFC 7636 with S256; required for clients whose realm entry says so."""
 
     SUPPORTED_CODE_CHALLENGE_METHOD = ("S256",)
     DEFAULT_CODE_CHALLENGE_METHOD = "S256"
 
     def validate_code_challenge(self, grant: Any, redirect_uri: str) -> None:
-        """Authlib lets a request without any challenge pass; Keycloak does not."""
+        """Authlib accepts a request without a challenge; Keycloak does not."""
         asked = grant.request.payload.data
         if grant.request.client.record.pkce_required:
             for name in ("code_challenge_method", "code_challenge"):
@@ -191,26 +256,26 @@ class Pkce(CodeChallenge):  # type: ignore[misc]
             raise InvalidGrantError(errors.VERIFIER_WRONG) from error
 
     def get_authorization_code_challenge(self, authorization_code: Code) -> str | None:
-        """What the request sent."""
+        """The challenge of the request."""
         return authorization_code.code_challenge or None
 
     def get_authorization_code_challenge_method(self, authorization_code: Code) -> str:  # noqa: ARG002
-        """No other is accepted."""
+        """S256, the only accepted method."""
         return "S256"
 
 
 class _Credential:
-    """A refresh token that was presented, as Authlib asks for it."""
+    """A presented refresh token, in the form that Authlib expects."""
 
     def __init__(self, presented: Presented) -> None:
         self.presented = presented
 
     def check_client(self, client: Any) -> bool:
-        """Whether it was given to that client."""
+        """True if the token was issued to that client."""
         return bool(self.presented.grant.client_id == client.client_id)
 
     def get_scope(self) -> str:
-        """All that was granted."""
+        """All granted scopes."""
         return self.presented.grant.scope
 
 

@@ -1,6 +1,6 @@
-"""Grants and their refresh tokens: begun by a code or a password, kept by refreshing, ended in several ways.
+"""Grants and their refresh tokens: a code or a password starts a grant, refreshing keeps it, several events end it.
 
-Spending a refresh token and storing its successor are one transaction: of parallel requests with one token at most
+Using a refresh token and storing its successor is one transaction: of parallel requests with one token at most
 `1 + refreshTokenMaxReuse` succeed, and one more ends the grant.
 """
 
@@ -19,12 +19,12 @@ from dev_idp.store import Store
 from dev_idp.tokens import Grant, Tokens
 
 _REVOKED = "revoked"
-_DETACHED = "detached"  # Keycloak's word for a client that lost its part in a session
+_DETACHED = "detached"  # Keycloak's term for a client that lost its part in a session
 
 
 @dataclass(frozen=True, slots=True)
 class Presented:
-    """A refresh token that can be used, and the grant it belongs to."""
+    """A usable refresh token, and its grant."""
 
     grant: Grant
     jti: str
@@ -44,7 +44,7 @@ class Grants:
         self._now = now
 
     def begin(self, client_id: str, login: Login, scope: str, sid: str) -> Grant:
-        """Start one. sid: from `new_sid`."""
+        """Start a grant. sid: from `new_sid`."""
         offline = OFFLINE_ACCESS in scope.split()
         row = self._store.one(
             "add_grant",
@@ -60,16 +60,16 @@ class Grants:
         return Grant(row["id"], sid, client_id, login.user_id, scope, offline, login.auth_time)
 
     def first_refresh_token(self, grant: Grant) -> str:
-        """The one that a new grant starts with."""
+        """The first refresh token of a new grant."""
         return self._add_refresh_token(grant, 0)
 
     def refresh_lifetime(self, grant: Grant) -> int:
-        """Seconds until a refresh token made now is of no use; 0, as Keycloak says it, for an offline one."""
+        """Lifetime of a refresh token in seconds; 0 for an offline token, as in Keycloak."""
         login = None if grant.offline else self._logins.find(grant.sid)
         return self._logins.seconds_left(login) if login else 0
 
     def present(self, refresh_token: str, client_id: str) -> Presented:
-        """Look at a refresh token without using it. Raises InvalidGrantError in Keycloak's words."""
+        """Check a refresh token without using it. Raises InvalidGrantError with Keycloak's text."""
         claims = self._keys.read_secret(refresh_token)
         if claims is None:
             raise InvalidGrantError(errors.REFRESH_INVALID)
@@ -83,7 +83,7 @@ class Grants:
         return Presented(_grant(row), claims["jti"])
 
     def spend(self, presented: Presented) -> str:
-        """Use a refresh token and get the next one. Raises InvalidGrantError when it was used too often."""
+        """Use a refresh token and return the next one. Raises InvalidGrantError if it was used too often."""
         grant = presented.grant
         with self._store.transaction():
             row = self._store.one("grant_of_token", jti=presented.jti)
@@ -99,32 +99,32 @@ class Grants:
         return successor
 
     def revoke(self, refresh_token: str, client_id: str) -> bool:
-        """End the grant of a refresh token; whether there was one to end."""
+        """End the grant of a refresh token; True if there was one."""
         claims = self._keys.read_secret(refresh_token)
         if claims is None or claims["azp"] != client_id:
             return False
         return bool(self._store.run("end_session", sid=claims["sid"], client_id=client_id, ended=_REVOKED))
 
     def detach(self, sid: str, client_id: str) -> None:
-        """End a client's part in a session, because a refresh token came too often."""
+        """End a client's part in a session, because a refresh token was used too often."""
         self._store.run("end_session", sid=sid, client_id=client_id, ended=_DETACHED)
 
     def detach_online(self, sid: str, client_id: str) -> None:
-        """The same, sparing an offline grant: Keycloak does not end one because a code came twice."""
+        """The same for online grants only: Keycloak does not end an offline grant because a code was used twice."""
         self._store.run("end_online_session", sid=sid, client_id=client_id, ended=_DETACHED)
 
     def log_out(self, sid: str) -> None:
-        """End a login and its online grants; offline ones live on."""
+        """End a login and its online grants; offline grants stay."""
         self._store.run("end_login", sid=sid, ended=_REVOKED)
         self._logins.end(sid)
 
     def withdraw_consent(self, user_id: str, client_id: str) -> None:
-        """Forget what a person consented to, and end what was built on it."""
+        """Delete a person's consent to a client, and end the grants that depend on it."""
         self._logins.forget_consent(user_id, client_id)
         self._store.run("end_grants_of_client", user_id=user_id, client_id=client_id, ended=_REVOKED)
 
     def is_live(self, sid: str, client_id: str) -> bool:
-        """Whether an access token's session still stands."""
+        """True if the session of an access token has not ended."""
         return self._store.one("live_session", sid=sid, client_id=client_id) is not None
 
     def _refusal(self, row: sqlite3.Row | None, claims: dict[str, object]) -> str | None:
@@ -145,7 +145,7 @@ class Grants:
 
     def _spending_refusal(self, row: sqlite3.Row | None) -> str | None:
         if row is None:
-            return errors.REFRESH_STALE  # so old that it was forgotten
+            return errors.REFRESH_STALE  # so old that it has been deleted
         if row["ended"]:
             return errors.SESSION_DETACHED
         use = rotation.Use(uses=row["uses"], generation=row["token_generation"], newest_used=row["generation"])
@@ -167,7 +167,7 @@ class Grants:
 
 
 def new_sid(login_sid: str, scope: str) -> str:
-    """The session id of a grant: an offline one has its own, so that it outlives the login and ends alone."""
+    """The session id of a grant. An offline grant has its own, so that it outlives the login and ends by itself."""
     return str(uuid.uuid4()) if OFFLINE_ACCESS in scope.split() else login_sid
 
 

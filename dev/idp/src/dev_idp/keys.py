@@ -1,4 +1,4 @@
-"""The realm's keys: RS256 for what others verify, an HMAC secret for refresh tokens, which only this server reads."""
+"""The realm's keys: RS256 for tokens that others verify, an HMAC secret for refresh tokens."""
 
 import base64
 import json
@@ -18,7 +18,7 @@ _BITS = 2048
 
 
 class Keys:
-    """Made on the first start and kept; the first key signs, all of them verify."""
+    """Created at the first start and stored; the first key signs, all keys verify."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -32,7 +32,7 @@ class Keys:
         return dict(self._all.as_dict(private=False))
 
     def rotate(self, *, forget_old: bool) -> str:
-        """Sign with a new key from now on; its `kid`. The old ones go on verifying, unless forgotten."""
+        """Sign with a new key from now on; returns its `kid`. The old keys still verify, unless they are forgotten."""
         old = [] if forget_old else self._store.remembered("signing_keys", list)
         stored = [_new_key(), *old]
         self._store.remember("signing_keys", stored)
@@ -44,7 +44,7 @@ class Keys:
         return jwt.encode(self._header(), dict(claims), self._signing)
 
     def sign_as_told(self, claims: Any, header: Mapping[str, Any]) -> str:
-        """An RS256 signature over anything, however odd; `header` overrides single members. For hostile-input tests."""
+        """An RS256 signature over any claims; `header` overrides single members. For tests of hostile input."""
         parts = ({**self._header(), **header}, claims)
         signed = b".".join(_base64url(json.dumps(part).encode()) for part in parts)
         private = self._signing.private_key
@@ -53,7 +53,7 @@ class Keys:
         return (signed + b"." + _base64url(signature)).decode()
 
     def read(self, token: str) -> dict[str, Any] | None:
-        """The claims of a token that `sign` made, expired or not; else None."""
+        """The claims of a token that `sign` made, expired or not; None for other tokens."""
         return _claims(token, self._all, "RS256")
 
     def sign_secretly(self, claims: Mapping[str, Any]) -> str:
@@ -61,7 +61,7 @@ class Keys:
         return jwt.encode({"alg": "HS256", "typ": "JWT"}, dict(claims), self._secret)
 
     def read_secret(self, token: str) -> dict[str, Any] | None:
-        """The claims of a token that `sign_secretly` made; else None."""
+        """The claims of a token that `sign_secretly` made; None for other tokens."""
         return _claims(token, self._secret, "HS256")
 
     def _header(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""People: who is logged in, who may, and what they consented to."""
+"""People: their logins, whether they are enabled, and their consents."""
 
 import hashlib
 import hmac
@@ -31,36 +31,36 @@ class Logins:
         self._now = now
 
     def authenticate(self, username: str, password: str) -> User | None:
-        """The person whose name and password these are, enabled or not."""
+        """The person with this name and password, enabled or not."""
         user = self._realm.users.get(username.strip().lower())
         expected = user.password if user else ""
         right = hmac.compare_digest(expected.encode(), password.encode())
         return user if expected and right else None
 
     def is_enabled(self, user: User) -> bool:
-        """Whether the person may log in and refresh."""
+        """True if the person may log in and refresh."""
         row = self._store.one("user", user_id=user.id)
         return user.enabled if row is None else bool(row["enabled"])
 
     def not_before(self) -> int:
-        """Whatever was issued earlier is void."""
+        """Make everything that was issued earlier invalid."""
         return int(self._store.remembered("not_before", int))
 
     def begin(self, user: User) -> tuple[Login, str]:
-        """A new login in a browser, and the value of its cookie."""
+        """Start a login in a browser; returns it with the value of its cookie."""
         cookie = secrets.token_urlsafe(32)
         return self._add(user, _hash(cookie)), cookie
 
     def begin_without_browser(self, user: User) -> Login:
-        """A new login by password grant."""
+        """Start a login by a password grant."""
         return self._add(user, None)
 
     def renew(self, login: Login) -> None:
-        """The same person gave the password again."""
+        """Renew a login: the same person has entered the password again."""
         self._store.run("renew_login", sid=login.sid, now=self._now())
 
     def of_browser(self, cookie: str) -> Login | None:
-        """The login that a browser's cookie stands for."""
+        """The login of a browser's cookie."""
         return self._live(self._store.one("login_by_cookie", cookie=_hash(cookie)))
 
     def find(self, sid: str) -> Login | None:
@@ -72,15 +72,15 @@ class Logins:
         return [_login(row) for row in self._store.all("logins_of_user", user_id=user_id)]
 
     def seconds_left(self, login: Login) -> int:
-        """Until the login is over, if nothing happens."""
+        """Seconds until the login ends without activity."""
         return self._realm.lifetimes.login_ends(login.auth_time, self._now()) - self._now()
 
     def touch(self, sid: str) -> None:
-        """Something happened."""
+        """Record activity of a login."""
         self._store.run("touch_login", sid=sid, now=self._now())
 
     def end(self, sid: str) -> None:
-        """Log out; what hangs on the login is `Grants.log_out`'s affair."""
+        """Log out; `Grants.log_out` ends the grants of the login."""
         self._store.run("remove_login", sid=sid)
 
     def consented(self, user_id: str, client_id: str) -> set[str]:
@@ -94,7 +94,7 @@ class Logins:
         self._store.run("keep_consent", user_id=user_id, client_id=client_id, scopes=" ".join(sorted(scopes)))
 
     def forget_consent(self, user_id: str, client_id: str) -> None:
-        """Withdraw it."""
+        """Withdraw a consent."""
         self._store.run("remove_consent", user_id=user_id, client_id=client_id)
 
     def _add(self, user: User, cookie: str | None) -> Login:

@@ -89,6 +89,25 @@ on conflict (client_id) do update set secret = excluded.secret
 -- name: forget_client_secrets
 delete from client_secrets
 
+-- name: add_device
+insert into devices (hash, user_code, client_id, scope, nonce, code_challenge, interval, expires_at, polled_at, decision, user_id, login_sid)
+values (:hash, :user_code, :client_id, :scope, :nonce, :code_challenge, :interval, :expires_at, :polled_at, :decision, :user_id, :login_sid)
+-- name: device
+select user_code, client_id, scope, nonce, code_challenge, interval, expires_at, polled_at, decision, user_id, login_sid
+from devices where hash = :hash
+-- name: device_by_user_code
+select user_code, client_id, scope, nonce, code_challenge, interval, expires_at, polled_at, decision, user_id, login_sid
+from devices where user_code = :user_code and expires_at > :now
+-- name: decide_device
+update devices set decision = :decision, user_id = :user_id, login_sid = :login_sid
+where user_code = :user_code and decision = '' and expires_at > :now
+-- name: poll_device
+update devices set polled_at = :now, interval = interval + :more where hash = :hash
+-- name: use_device
+update devices set decision = 'used' where hash = :hash and decision = 'approved'
+
+-- name: sweep_devices
+delete from devices where expires_at < :long_ago
 -- name: sweep_codes
 delete from codes where expires_at < :long_ago
 -- name: sweep_logins

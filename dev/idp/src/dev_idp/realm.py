@@ -1,10 +1,13 @@
 """The realm: its clients, its people and its lifetimes. No I/O; `realm_file` reads it."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+_LOOPBACK = re.compile(r"^(http://127\.0\.0\.1):\d{1,5}(?=/|$)")
 OFFLINE_ACCESS = "offline_access"
-# Client scopes that Keycloak knows without being told, and what its consent page calls them.
+DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
+# Keycloak's built-in client scopes, with their texts on the consent page.
 SCOPE_TITLES = {
     "profile": "User profile",
     "email": "Email address",
@@ -38,7 +41,7 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class Lifetimes:
-    """Seconds, and the rules of rotation; named as in the realm file, in Python's spelling."""
+    """Lifetimes in seconds and the rules of rotation; names as in the realm file, in Python's spelling."""
 
     access_token: int
     sso_idle: int
@@ -46,15 +49,17 @@ class Lifetimes:
     offline_idle: int
     rotate: bool
     max_reuse: int
+    device_code: int = 600
+    device_interval: int = 5
 
     def login_ends(self, auth_time: int, last_seen: int) -> int:
-        """When a login is over by itself."""
+        """The time at which a login ends by itself."""
         return min(last_seen + self.sso_idle, auth_time + self.sso_max)
 
 
 @dataclass(frozen=True, slots=True)
 class ClientRecord:
-    """A client as the file describes it."""
+    """A client of the realm file."""
 
     client_id: str
     name: str
@@ -70,23 +75,23 @@ class ClientRecord:
     pkce_required: bool
 
     def unknown_scopes(self, asked: str | None) -> bool:
-        """Whether one of the scopes is not this client's to ask for."""
+        """True if the client may not request one of the scopes."""
         return not {*(asked or "").split()} <= {"openid", *self.default_scopes, *self.optional_scopes}
 
     def granted_scopes(self, asked: str | None) -> str:
-        """What a request gets: what it asked for, and the default scopes, which Keycloak adds always."""
+        """The scopes of a request: those requested, and the default scopes, which Keycloak always adds."""
         wanted = {*(asked or "").split(), *self.default_scopes}
         return " ".join(name for name in ("openid", *SCOPE_TITLES) if name in wanted)
 
     def narrowed_scopes(self, granted: str, asked: str | None) -> str:
-        """The scope of one access token of a grant: what was asked for and granted, and the default scopes."""
+        """The scopes of one access token of a grant: those requested and granted, and the default scopes."""
         wanted = {*(asked or granted).split(), *self.default_scopes}
         return " ".join(name for name in granted.split() if name in wanted)
 
 
 @dataclass(slots=True)
 class Realm:
-    """Everything that the file says. `lifetimes` can be exchanged while the server runs; by tests only."""
+    """The contents of the realm file. Only tests replace `lifetimes` while the server runs."""
 
     name: str
     lifetimes: Lifetimes
@@ -98,7 +103,7 @@ class Realm:
         return next((user for user in self.users.values() if user.id == user_id), None)
 
     def service_account(self, client_id: str) -> User | None:
-        """The user that stands for a client in its own tokens."""
+        """The user that represents a client in its own tokens."""
         return next((user for user in self.users.values() if user.service_client == client_id), None)
 
     def web_origins(self) -> set[str]:
@@ -107,7 +112,11 @@ class Realm:
 
 
 def uri_matches(uri: str, patterns: tuple[str, ...]) -> bool:
-    """Whether a redirect URI is registered. A pattern may end in `*`, as Keycloak allows; no fragment, no way up."""
+    """True if a redirect URI is registered. A pattern may end in `*`, as in Keycloak; fragments and `..` are refused.
+
+    On the loopback address every port is accepted (RFC 8252 section 7.3).
+    """
     if "#" in uri or "/.." in uri or "\\" in uri:
         return False
+    uri = _LOOPBACK.sub(r"\1", uri)
     return any(uri.startswith(p[:-1]) or uri == p[:-2] if p.endswith("/*") else uri == p for p in patterns)

@@ -1,4 +1,4 @@
-"""Reads the realm from the file that Keycloak imports too; what this server has no use for is passed over."""
+"""Reads the realm from the file that Keycloak imports too; unsupported parts are ignored."""
 
 import json
 import re
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from dev_idp.realm import SCOPE_TITLES, ClientRecord, Lifetimes, Realm, User
+from dev_idp.realm import DEVICE_CODE, SCOPE_TITLES, ClientRecord, Lifetimes, Realm, User
 
 _PLACEHOLDER = re.compile(r"\$\{\w+\}")
 _DEFAULT_SCOPES = ("profile", "email")
@@ -16,7 +16,7 @@ _OPTIONAL_SCOPES = ("offline_access", "phone", "address")
 
 
 class RealmError(Exception):
-    """The realm file cannot be used; the message is one line that says why."""
+    """The realm file cannot be used; the message is one line with the reason."""
 
 
 def load(path: Path) -> Realm:
@@ -49,6 +49,8 @@ def _lifetimes(document: Mapping[str, Any]) -> Lifetimes:
         offline_idle=document.get("offlineSessionIdleTimeout", 2592000),
         rotate=document.get("revokeRefreshToken", False),
         max_reuse=document.get("refreshTokenMaxReuse", 0),
+        device_code=document.get("oauth2DeviceCodeLifespan", 600),
+        device_interval=document.get("oauth2DevicePollingInterval", 5),
     )
 
 
@@ -59,6 +61,7 @@ def _client(entry: Mapping[str, Any]) -> ClientRecord:
         "refresh_token": True,
         "password": entry.get("directAccessGrantsEnabled", False),
         "client_credentials": entry.get("serviceAccountsEnabled", False),
+        DEVICE_CODE: attributes.get("oauth2.device.authorization.grant.enabled") == "true",
     }
     redirect_uris = tuple(entry.get("redirectUris", ()))
     return ClientRecord(
@@ -87,7 +90,7 @@ def _audiences(entry: Mapping[str, Any]) -> list[str]:
 
 
 def _or_same(values: Any, same: tuple[str, ...]) -> tuple[str, ...]:
-    """Keycloak's `+` stands for "those of the redirect URIs"."""
+    """Keycloak's `+` means the origins of the redirect URIs."""
     return tuple(value for given in values if given for value in (same if given == "+" else (given,)))
 
 
@@ -97,12 +100,12 @@ def _origin(uri: str) -> str:
 
 
 def _known(scopes: Any) -> tuple[str, ...]:
-    """Those that show in a token's `scope`; the others only choose claims which are always there."""
+    """The scopes that appear in a token's `scope`; the others only select claims that are always present."""
     return tuple(name for name in SCOPE_TITLES if name in scopes)
 
 
 def _service_accounts(clients: list[ClientRecord]) -> list[Mapping[str, Any]]:
-    """Every client with client credentials has one, whether the file has roles for it or not."""
+    """Every client with client credentials has a service account, even if the file gives it no roles."""
     return [
         {"username": f"service-account-{client.client_id}", "serviceAccountClientId": client.client_id}
         for client in clients

@@ -1,4 +1,4 @@
-"""Keycloak's rule of rotation and reuse (`revokeRefreshToken`, `refreshTokenMaxReuse`), as a pure function."""
+"""Keycloak's rule for rotation and reuse (`revokeRefreshToken`, `refreshTokenMaxReuse`), as a pure function."""
 
 from dataclasses import dataclass
 
@@ -10,8 +10,8 @@ from dev_idp.realm import Lifetimes
 class Use:
     """A refresh token that is about to be used.
 
-    uses: how often it was used before. generation: how many refreshes lie behind it. newest_used: the highest
-    generation of the grant that was used.
+    uses: number of earlier uses. generation: number of refreshes before it. newest_used: the highest
+    generation of the grant that has been used.
     """
 
     uses: int
@@ -20,9 +20,9 @@ class Use:
 
 
 def refusal(rules: Lifetimes, use: Use) -> str | None:
-    """Why the token must not be used once more, which ends its grant; None when it may.
+    """The reason why the token must not be used once more, which ends its grant; None if it may.
 
-    A token may be used `1 + max_reuse` times, but not any more once its child was used.
+    A token may be used `1 + max_reuse` times, but not after its successor was used.
     """
     if not rules.rotate:
         return None

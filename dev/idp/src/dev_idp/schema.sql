@@ -61,6 +61,22 @@ create table if not exists refresh_tokens (
 );
 create index if not exists refresh_tokens_by_grant on refresh_tokens (grant_id, generation);
 
+-- hash: SHA-256 of the device code. decision: '', 'approved', 'denied' or 'used', with the login that decided.
+create table if not exists devices (
+    hash text primary key,
+    user_code text not null unique,
+    client_id text not null,
+    scope text not null,
+    nonce text not null,
+    code_challenge text not null,
+    interval integer not null,
+    expires_at integer not null,
+    polled_at integer not null,
+    decision text not null,
+    user_id text not null,
+    login_sid text not null
+);
+
 create table if not exists revoked_access_tokens (jti text primary key, expires_at integer not null);
 
 create table if not exists users (user_id text primary key, enabled integer not null);

@@ -1,4 +1,4 @@
-"""Authlib's authorization server with this realm behind it: who may call, what is answered; RFC 7009 and 7662."""
+"""Authlib's authorization server for this realm: client authentication, token answers, RFC 7009 and RFC 7662."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -20,26 +20,26 @@ from dev_idp.errors import (
     RevocationRefusedError,
     UnknownClientError,
 )
-from dev_idp.flows import AuthorizationCode, ClientCredentials, Password, Pkce, RefreshToken
+from dev_idp.flows import AuthorizationCode, ClientCredentials, DeviceCode, Password, Pkce, RefreshToken
 from dev_idp.realm import User
 from dev_idp.state import State
 from dev_idp.tokens import Grant
 
 
 class Server(AuthorizationServer):  # type: ignore[misc]  # Authlib has no types
-    """One realm's."""
+    """The authorization server of one realm."""
 
     def __init__(self, app: Flask, state: State) -> None:
         super().__init__(app)
         self.state = state
         self.register_grant(AuthorizationCode, [Pkce(required=True)])
-        for flow in (RefreshToken, Password, ClientCredentials):
+        for flow in (RefreshToken, Password, ClientCredentials, DeviceCode):
             self.register_grant(flow)
         for endpoint in (_Revocation, _Introspection):
             self.register_endpoint(endpoint)
 
     def query_client(self, client_id: str) -> Client | None:
-        """A client of the realm, with the secret that it has now."""
+        """A client of the realm, with its current secret."""
         record = self.state.realm.clients.get(client_id)
         row = self.state.store.one("client_secret", client_id=client_id)
         return Client(record, row["secret"] if row else record.secret) if record else None
@@ -56,19 +56,19 @@ class Server(AuthorizationServer):  # type: ignore[misc]  # Authlib has no types
             raise ClientRefusedError if self.query_client(named) else UnknownClientError from error
 
     def handle_error_response(self, request: Any, error: OAuth2Error) -> Any:
-        """In Keycloak's words."""
+        """Replace Authlib's texts with Keycloak's."""
         error.description = IN_KEYCLOAKS_WORDS.get(error.description, error.description)
         return super().handle_error_response(request, error)
 
     def save_token(self, token: dict[str, Any], request: Any) -> None:
-        """Done by the flow that made it."""
+        """Nothing to do: the flow has stored the token."""
 
     def answer(
         self, client: Client, user: User, grant: Grant, refresh_token: str, *, asked: str | None = None, nonce: str = ""
     ) -> dict[str, Any]:
-        """Keycloak's token answer for a person's grant. asked: scopes to narrow the access token to.
+        """Keycloak's token answer for a person's grant. asked: the scopes to which the access token is narrowed.
 
-        The answer's `scope` names all scopes of the grant even so; the access token's own claim is narrowed.
+        The answer's `scope` still names all scopes of the grant; only the claim of the access token is narrowed.
         """
         state = self.state
         scope = client.record.narrowed_scopes(grant.scope, asked)
@@ -85,7 +85,7 @@ class Server(AuthorizationServer):  # type: ignore[misc]  # Authlib has no types
         return answer
 
     def answer_client(self, client: Client, asked: str | None) -> dict[str, Any]:
-        """Keycloak's token answer for a client's own service account. Raises ClientRefusedError when it has none."""
+        """Keycloak's token answer for a client's service account. Raises ClientRefusedError if it has none."""
         account = self.state.realm.service_account(client.client_id)
         if account is None:
             raise ClientRefusedError
@@ -104,7 +104,7 @@ class Server(AuthorizationServer):  # type: ignore[misc]  # Authlib has no types
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """A token that somebody asks about."""
+    """A token that a request names."""
 
     text: str
     claims: dict[str, Any]
@@ -119,7 +119,7 @@ class _Found:
 
 
 class _Revocation(RevocationEndpoint):  # type: ignore[misc]
-    """RFC 7009, with Keycloak's answers: 200 with an error inside for what is no token any more."""
+    """RFC 7009, with Keycloak's answers: 200 with an error in the body for an invalid or ended token."""
 
     CLIENT_AUTH_METHODS = ("client_secret_basic", "client_secret_post", "none")
 
@@ -136,7 +136,7 @@ class _Revocation(RevocationEndpoint):  # type: ignore[misc]
         return _Found(text, claims)
 
     def create_endpoint_response(self, request: Any) -> tuple[int, str, list[tuple[str, str]]]:
-        """Nothing but the status."""
+        """An answer without a body."""
         status, _, _ = super().create_endpoint_response(request)
         return status, "", [("Cache-Control", "no-store")]
 
@@ -150,7 +150,7 @@ class _Revocation(RevocationEndpoint):  # type: ignore[misc]
 
 
 class _Introspection(IntrospectionEndpoint):  # type: ignore[misc]
-    """RFC 7662, as Keycloak has it: for clients with a secret, about access tokens that are meant for them."""
+    """RFC 7662, as in Keycloak: for clients with a secret, about access tokens for their audience."""
 
     CLIENT_AUTH_METHODS = ("client_secret_basic", "client_secret_post", "none")
 
@@ -170,17 +170,17 @@ class _Introspection(IntrospectionEndpoint):  # type: ignore[misc]
             raise InvalidRequestError("Token not provided.")
 
     def query_token(self, token_string: str, token_type_hint: str | None) -> _Found | None:  # noqa: ARG002
-        """None when it is of no use any more; refresh tokens are nobody's business."""
+        """The token; None if it has ended, or is a refresh token, which is never introspected."""
         claims = self.server.state.verify(token_string)
         return _Found(token_string, claims) if claims else None
 
     def check_permission(self, token: _Found, client: Client, request: Any) -> bool:  # noqa: ARG002
-        """Whether the token names the client as its audience."""
+        """True if the client is an audience of the token."""
         audience = token.claims.get("aud", [])
         return client.client_id in ([audience] if isinstance(audience, str) else audience)
 
     def introspect_token(self, token: _Found) -> dict[str, Any]:
-        """The claims, and what RFC 7662 section 2.2 calls them."""
+        """The claims, with the names of RFC 7662 section 2.2."""
         claims = token.claims
         user = self.server.state.realm.user(claims["sub"])
         named = {"username": user.username} if user else {}

@@ -1,4 +1,4 @@
-"""gunicorn, run from Python: one process with threads, so that SQLite has one writer and keys one owner."""
+"""gunicorn, started from Python: one process with threads, so that SQLite has one writer."""
 
 from collections.abc import Callable
 

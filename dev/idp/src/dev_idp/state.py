@@ -1,4 +1,4 @@
-"""Everything that one running realm consists of, wired."""
+"""The parts of one running realm, wired."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from dev_idp.codes import Codes
+from dev_idp.devices import Devices
 from dev_idp.grants import Grants
 from dev_idp.keys import Keys
 from dev_idp.logins import Logins
@@ -18,7 +19,7 @@ _KEEP_SECONDS = 90 * 24 * 3600
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """The parts, for those who answer requests."""
+    """The parts that the endpoints use."""
 
     realm: Realm
     store: Store
@@ -27,10 +28,11 @@ class State:
     logins: Logins
     grants: Grants
     codes: Codes
+    devices: Devices
     now: Callable[[], int]
 
     def verify(self, access_token: str) -> dict[str, Any] | None:
-        """The claims of an access token that is good for something here, or None."""
+        """The claims of an access token that is valid here, or None."""
         claims = self.keys.read(access_token)
         if claims is None or claims.get("typ") != "Bearer" or claims.get("iss") != self.tokens.issuer:
             return None
@@ -56,4 +58,4 @@ def build(realm: Realm, database: Path, issuer: str, now: Callable[[], int]) -> 
     tokens = Tokens(keys, realm, issuer, now)
     logins = Logins(store, realm, now)
     grants = Grants(store, realm, keys, tokens, logins, now)
-    return State(realm, store, keys, tokens, logins, grants, Codes(store, grants, now), now)
+    return State(realm, store, keys, tokens, logins, grants, Codes(store, grants, now), Devices(store, now), now)

@@ -1,6 +1,6 @@
-"""State that outlives a restart: one SQLite file that only its owner can read.
+"""State that survives a restart: one SQLite file that only its owner can read.
 
-The statements stand in `queries.sql`, each with a name; callers know names, never SQL.
+`queries.sql` has the statements, each with a name; callers use names, never SQL.
 """
 
 import json
@@ -14,7 +14,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-_SCHEMA_VERSION = 2  # raise it with any change of schema.sql
+_SCHEMA_VERSION = 3  # increment it with any change of schema.sql
 _NAME = re.compile(r"^-- name: (\w+)\n", re.MULTILINE)
 
 
@@ -32,7 +32,7 @@ class Store:
         self._connection.executescript((files(__package__) / "schema.sql").read_text(encoding="utf-8"))
 
     def run(self, query: str, **values: Any) -> int:
-        """Execute a statement; how many rows it changed."""
+        """Execute a statement; returns the number of changed rows."""
         with self._lock:
             return self._connection.execute(self._queries[query], values).rowcount
 
@@ -49,7 +49,7 @@ class Store:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All or nothing, and nobody else reads or writes in between."""
+        """A transaction; nobody else reads or writes meanwhile."""
         with self._lock:
             self._connection.execute("begin immediate")
             try:
@@ -60,7 +60,7 @@ class Store:
             self._connection.execute("commit")
 
     def remembered(self, name: str, make: Callable[[], Any]) -> Any:
-        """A JSON value that is made once and kept."""
+        """A JSON value that is created once and stored."""
         with self._lock:
             row = self.one("value", name=name)
             if row is not None:
@@ -70,22 +70,22 @@ class Store:
             return value
 
     def remember(self, name: str, value: Any) -> None:
-        """Replace a remembered value."""
+        """Replace a stored value."""
         self.run("keep_value", name=name, value=json.dumps(value))
 
     def sweep(self, now: int, keep: int) -> None:
-        """Forget what is over since `keep` seconds."""
-        for query in ("sweep_codes", "sweep_logins", "sweep_grants"):
+        """Delete rows that ended more than `keep` seconds ago."""
+        for query in ("sweep_codes", "sweep_devices", "sweep_logins", "sweep_grants"):
             self.run(query, long_ago=now - keep)
         self.run("sweep_revoked_access_tokens", now=now)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         with self._lock:
             self._connection.close()
 
     def _drop_other_schema(self) -> None:
-        """What another version of this server kept is not worth a migration: begin anew."""
+        """Delete the state of another version of this server; it is not worth a migration."""
         (version,) = self._connection.execute("pragma user_version").fetchone()
         if version != _SCHEMA_VERSION:
             self._connection.execute("pragma foreign_keys=off")

@@ -1,4 +1,4 @@
-"""Tokens with Keycloak's claims: what stands in an access token, an ID token and a refresh token."""
+"""Tokens with Keycloak's claims: access tokens, ID tokens and refresh tokens."""
 
 import base64
 import hashlib
@@ -13,7 +13,10 @@ from dev_idp.realm import ClientRecord, Realm, User
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """A live grant. sid: the login's for an online one, its own for an offline one. auth_time: seconds."""
+    """A grant that has not ended.
+
+    sid: that of the login for an online grant, its own for an offline grant. auth_time: seconds.
+    """
 
     id: int
     sid: str
@@ -34,7 +37,7 @@ class Tokens:
         self.issuer = issuer
 
     def access_token(self, client: ClientRecord, user: User, scope: str, grant: Grant | None) -> str:
-        """For a person's grant, or without one for the client itself. `aud` only where a mapper adds one."""
+        """An access token for a person's grant, or without a grant for the client itself. Only mappers add `aud`."""
         claims = {
             **self._about("Bearer", client, user, scope),
             "realm_access": {"roles": list(user.realm_roles)} if user.realm_roles else None,
@@ -60,7 +63,7 @@ class Tokens:
         return self._keys.sign(claims)
 
     def refresh_token(self, grant: Grant, lifetime: int) -> tuple[str, str]:
-        """A refresh token and its `jti`. lifetime: seconds; 0 for an offline one, which does not name its end."""
+        """A refresh token and its `jti`. lifetime: seconds; 0 for an offline token, which has no `exp`."""
         jti = str(uuid.uuid4())
         now = self._now()
         claims = {

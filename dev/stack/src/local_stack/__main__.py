@@ -1,4 +1,4 @@
-"""`python -m local_stack run|start|stop|clean|status|token`: what the Makefile calls."""
+"""`python -m local_stack run|start|stop|clean|status|token`: the commands of the Makefile."""
 
 import argparse
 import os
@@ -12,13 +12,14 @@ import requests
 
 from local_stack import options
 from local_stack.options import Options, StackError, read_env_file
+from local_stack.progress import ProgressLine
 from local_stack.stack import Stack
 
 WATCH_SECONDS = 0.5
 
 
 def main() -> int:
-    """Run one command; the exit status."""
+    """Run one command; returns the exit status."""
     parser = argparse.ArgumentParser(prog="local_stack", description=__doc__)
     parser.add_argument("command", choices=["run", "start", "stop", "clean", "status", "token"])
     parser.add_argument("who", nargs="?", default="alice", help="for `token`: whose")
@@ -28,7 +29,7 @@ def main() -> int:
         chosen = options.read()
         if arguments.command == "token":
             return _token(chosen, arguments.who)
-        stack = Stack(chosen, dict(os.environ), lambda line: print(line, flush=True))
+        stack = Stack(chosen, dict(os.environ), ProgressLine(sys.stdout))
         return {"run": _run, "start": _start, "stop": _stop, "clean": _clean, "status": _status}[arguments.command](
             stack, chosen
         )
@@ -49,7 +50,9 @@ def _start(stack: Stack, chosen: Options) -> int:
 def _run(stack: Stack, chosen: Options) -> int:
     """Start, and stay in the foreground until Ctrl-C (or SIGTERM, or the terminal is closed)."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _interrupt)  # SIGINT too: a shell without job control starts us with it ignored
+        signal.signal(
+            number, _interrupt
+        )  # SIGINT too: a shell without job control starts this process with SIGINT ignored
     try:
         _start(stack, chosen)
         print("Ctrl-C stops it.", flush=True)
@@ -58,7 +61,7 @@ def _run(stack: Stack, chosen: Options) -> int:
         print("\nstopping …", flush=True)
     finally:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, signal.SIG_IGN)  # impatience leaves nothing behind
+            signal.signal(number, signal.SIG_IGN)  # a second Ctrl-C must not leave parts running
         stack.stop()
     return 0
 
@@ -68,20 +71,25 @@ def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
 
 
 def _watch(stack: Stack) -> None:
-    """Name each part that dies, until all are gone. What somebody stops by a command leaves no pid file: no death."""
+    """Report each part that dies, until all have ended.
+
+    A part that a command stops has no pid file and is not reported.
+    """
     seen: set[str] = set()
     told: set[str] = set()
     while any(stack.alive().values()):
         time.sleep(WATCH_SECONDS)
         dead = {name for name in stack.names() if stack.processes.has_died(name)}
-        for name in (dead & seen) - told:  # seen twice: a command that stops it would have removed the file by now
+        for name in (
+            dead & seen
+        ) - told:  # seen twice: a command that stops the part would have removed the file by now
             print(f"\n{name} has died; `make start` in another terminal brings it back. Its last lines:", flush=True)
             print(stack.processes.last_lines(name), flush=True)
         seen, told = dead, dead & (seen | told)
 
 
 def _keep_loopback_from_proxies() -> None:
-    """A proxy that the environment names is not asked for what is on this machine, by us or by the parts."""
+    """Exclude this machine from the environment's proxies, for this process and for the parts."""
     for name in ("NO_PROXY", "no_proxy"):
         os.environ[name] = ",".join(filter(None, (os.environ.get(name), "localhost", "127.0.0.1")))
 

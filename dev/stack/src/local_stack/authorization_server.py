@@ -1,4 +1,4 @@
-"""The authorization server, three ways: the development server, the real Keycloak, or one that is there already."""
+"""The authorization server: the development server, the real Keycloak, or an existing one."""
 
 import hashlib
 import os
@@ -39,12 +39,12 @@ def development(folder: Path, realm: Path, port: int, *, control: bool) -> Part:
 
 
 def issuer_probe(port: int) -> str:
-    """An address that answers when the realm can be used."""
+    """A URL that answers when the realm is ready."""
     return f"http://localhost:{port}/realms/demo/.well-known/openid-configuration"
 
 
 def keycloak(name: str, folder: Path, realm: Path, port: int, admin_password: str) -> Part:
-    """The real Keycloak, from its own distribution, on the machine's Java. name: the part's."""
+    """The real Keycloak, from its own distribution, on the machine's Java. name: the name of the part."""
     _demand_java()
     home = folder / f"keycloak-{KEYCLOAK}"
     if not home.exists():
@@ -62,7 +62,7 @@ def keycloak(name: str, folder: Path, realm: Path, port: int, admin_password: st
         environ={
             "KC_BOOTSTRAP_ADMIN_USERNAME": "admin",
             "KC_BOOTSTRAP_ADMIN_PASSWORD": admin_password,
-            "KC_DB_URL_PROPERTIES": ";WRITE_DELAY=0",  # else H2 forgets the last half second when it is killed
+            "KC_DB_URL_PROPERTIES": ";WRITE_DELAY=0",  # otherwise H2 loses the last half second when it is killed
             "KC_HTTP_MANAGEMENT_PORT": "0",
             "KC_HTTP_MANAGEMENT_HOST": "127.0.0.1",
         },
@@ -83,7 +83,7 @@ def _demand_java() -> None:
 
 
 def _install(home: Path) -> None:
-    """Unpack the distribution; a folder that is there is whole."""
+    """Unpack the distribution; an existing folder is complete."""
     archive = _distribution()
     draft = home.with_suffix(".unpacking")
     shutil.rmtree(draft, ignore_errors=True)
@@ -94,7 +94,7 @@ def _install(home: Path) -> None:
 
 
 def _distribution() -> Path:
-    """The archive, fetched by Maven once for all stacks of a person, its checksum verified each time."""
+    """The archive. Maven fetches it once for all stacks of a user; its checksum is verified each time."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "offline-token-vault"
     archive = cache / f"keycloak-quarkus-dist-{KEYCLOAK}.zip"
     if not archive.exists():

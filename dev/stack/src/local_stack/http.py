@@ -1,10 +1,10 @@
-"""Whether an address answers."""
+"""Checks whether a URL answers."""
 
 import requests
 
 
 def answers(url: str) -> bool:
-    """Whether a GET is answered well."""
+    """True if a GET is answered with a status below 400."""
     try:
         return bool(requests.get(url, timeout=2, allow_redirects=False).ok)
     except requests.RequestException:

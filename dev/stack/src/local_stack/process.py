@@ -1,4 +1,4 @@
-"""Background processes by pid file: start, look, stop. A pid is trusted only with the start time that was written
+"""Background processes by pid file: start, check, stop. A pid is trusted only with the start time that was written
 beside it.
 """
 
@@ -20,7 +20,7 @@ LOG_LINES = 15
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """One process of the stack. ready: whether it can be used; user: run as that one (when we are root)."""
+    """One process of the stack. ready: true when it can be used; user: the user it runs as, if root starts it."""
 
     name: str
     command: list[str]
@@ -42,19 +42,19 @@ class Processes:
         self._log_starts: dict[str, int] = {}
 
     def log(self, name: str) -> Path:
-        """Where that part writes."""
+        """The log file of a part."""
         return self._log_dir / f"{name}.log"
 
     def pid(self, name: str) -> int | None:
         """The pid of a part that is alive, or None."""
         child = self._children.get(name)
         if child is not None:
-            child.poll()  # takes leave of a child that is dead
+            child.poll()  # reaps a child that has died
         pid, since = self._noted(name)
         return pid if pid is not None and started(pid) == since else None
 
     def has_died(self, name: str) -> bool:
-        """Whether a part that was started, and that nobody has stopped, is dead."""
+        """True if a part was started, was not stopped, and is dead."""
         return self._noted(name)[0] is not None and self.pid(name) is None
 
     def start(self, part: Part) -> None:
@@ -79,18 +79,27 @@ class Processes:
 
     def wait_ready(self, part: Part) -> None:
         """Return when the part can be used. Raises StackError with its last lines when it dies or takes too long."""
-        deadline = time.monotonic() + part.start_seconds
-        while not part.ready():
-            if self.pid(part.name) is None:
-                raise StackError(f"{part.name} has died; its last lines:\n{self.last_lines(part.name)}")
-            if time.monotonic() > deadline:
-                raise StackError(
-                    f"{part.name} is not ready after {part.start_seconds:.0f} s:\n{self.last_lines(part.name)}"
-                )
+        since = time.monotonic()
+        while not self.is_ready(part, since=since):
             time.sleep(0.05)
 
+    def is_ready(self, part: Part, *, since: float) -> bool:
+        """True when the part can be used; since: when it was started, of `time.monotonic`.
+
+        Raises StackError with its last lines when it is dead, or when its `start_seconds` have passed.
+        """
+        if part.ready():
+            return True
+        if self.pid(part.name) is None:
+            raise StackError(f"{part.name} has died; its last lines:\n{self.last_lines(part.name)}")
+        if time.monotonic() - since > part.start_seconds:
+            raise StackError(
+                f"{part.name} is not ready after {part.start_seconds:.0f} s:\n{self.last_lines(part.name)}"
+            )
+        return False
+
     def has_logged(self, name: str, words: str) -> bool:
-        """Whether a part that was started here has written these words since; one started elsewhere has, long ago."""
+        """True if a part has logged these words since its start, or if another command has started it."""
         start = self._log_starts.get(name)
         if start is None:
             return True
@@ -99,7 +108,7 @@ class Processes:
             return words.encode() in log.read()
 
     def last_lines(self, name: str) -> str:
-        """The end of a part's log."""
+        """The last lines of a part's log."""
         try:
             lines = self.log(name).read_text(encoding="utf-8", errors="replace").splitlines()
         except OSError:
@@ -107,7 +116,7 @@ class Processes:
         return "\n".join(f"  {line[:400]}" for line in lines[-LOG_LINES:])
 
     def stop(self, name: str, stop_signal: signal.Signals = signal.SIGTERM) -> bool:
-        """Stop a part and all that it started, gently first; whether it was running."""
+        """Stop a part and its children, with SIGKILL after STOP_SECONDS; True if it was running."""
         pid = self.pid(name)
         if pid is not None:
             os.kill(pid, stop_signal)
@@ -125,9 +134,9 @@ class Processes:
         return pid is not None
 
     def kill_remnants(self, name: str) -> None:
-        """What outlives a part gets no second chance: nginx's workers, say, would keep the port of a killed master.
+        """Kill the processes that outlive a part: nginx's workers, for example, would keep the port of a killed master.
 
-        They are known by their session, whose number the kernel gives to nobody else while one of them lives.
+        They are found by their session; the kernel does not reuse its number while one of them lives.
         """
         pid, since = self._noted(name)
         if pid is None or started(pid) not in {None, since}:
@@ -139,7 +148,7 @@ class Processes:
             time.sleep(0.01)
 
     def _noted(self, name: str) -> tuple[int | None, str]:
-        """What was written down when the part was started: its pid, and when that process began."""
+        """The pid and the start time that were written when the part was started."""
         try:
             pid = int((self._run_dir / f"{name}.pid").read_text())
             return pid, (self._run_dir / f"{name}.started").read_text()
@@ -153,19 +162,19 @@ def _kill(pid: int) -> None:
 
 
 def _session(leader: int) -> list[int]:
-    """The living processes of a session."""
+    """The running processes of a session."""
     pids = (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdecimal())
     return [pid for pid in pids if _stat(pid)[3:4] == [str(leader)] and started(pid) is not None]
 
 
 def started(pid: int) -> str | None:
-    """When a living process began, as the kernel tells it; None for the dead and for zombies."""
+    """The kernel's start time of a running process; None for ended processes and zombies."""
     fields = _stat(pid)
     return None if not fields or fields[0] in {"Z", "X"} else fields[19]
 
 
 def _stat(pid: int) -> list[str]:
-    """The fields of proc(5)'s `stat` from the third, `state`, on; none for a process that is not there."""
+    """The fields of proc(5)'s `stat` from the third, `state`; empty for a process that does not exist."""
     try:
         return Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
     except OSError:
@@ -175,6 +184,6 @@ def _stat(pid: int) -> list[str]:
 def _group(user: str | None) -> int | None:
     if user is None:
         return None
-    import pwd  # noqa: PLC0415 - only where there are users
+    import pwd  # noqa: PLC0415 - not available on every system
 
     return pwd.getpwnam(user).pw_gid

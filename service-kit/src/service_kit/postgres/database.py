@@ -1,4 +1,4 @@
-"""PostgreSQL for a service's adapters: a lazy pool, transactions, time-outs, and driver errors that stop here.
+"""PostgreSQL for a service's adapters: a lazy pool, transactions and time-outs. Driver errors stop here.
 
 Nothing connects before the first call. When the server has closed a connection (a restart, a failover), the pool
 replaces all dead ones, and a single statement or the beginning of a transaction is tried once more.
@@ -21,13 +21,13 @@ NOTICE_SILENCE = {
     "keepalives_interval": 2,
     "keepalives_count": 2,
 }
-"""libpq's parameters: the client notices a cut network within seconds, so no caller waits for a lost answer."""
+"""libpq's parameters: the client detects a broken network within seconds, so no caller waits for a lost answer."""
 SERVER_NOTICES_SILENCE = "-c tcp_keepalives_idle=4 -c tcp_keepalives_interval=2 -c tcp_keepalives_count=3"
-"""Session options: the server notices it too, and releases the locks of a replica that has disappeared."""
+"""Session options: the server detects it too, and releases the locks of a replica that has disappeared."""
 
 BY_INDEX = "-c enable_seqscan=off"
 """Session options for statements that find their rows by a key: a prepared plan that was made for a small table must
-not read the whole table when it has grown."""
+not read the whole table after it has grown."""
 
 Parameters = Mapping[str, Any]
 Row = tuple[Any, ...]
@@ -71,8 +71,8 @@ class Database:
         lock_timeout: float | None = LOCK_TIMEOUT_SECONDS,
         options: str = "",
     ) -> None:
-        """url: libpq URL; size: the most connections; unavailable: the service's error for "no answer"; the others as
-        in `session`.
+        """url: libpq URL; size: the maximum of connections; unavailable: the service's error for an unavailable
+        database; the others as in `session`.
         """
         self._unavailable = unavailable
         parameters = session(name, options, statement_timeout=statement_timeout, lock_timeout=lock_timeout)
@@ -92,16 +92,16 @@ class Database:
 
     @contextmanager
     def connection(self) -> Iterator[psycopg.Connection]:
-        """A connection in autocommit mode. Raises the `unavailable` error when there is none, when it breaks, or when
-        a time-out ends a statement.
+        """A connection in autocommit mode. Raises the `unavailable` error if there is none, if it breaks, or if a
+        time-out ends a statement.
         """
         try:
-            self._pool.open()  # does nothing when it is open
+            self._pool.open()  # does nothing if it is open
             with self._pool.connection() as connection:
                 yield connection
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
             if is_connection_lost(error):
-                self._pool.check()  # where one is dead others are: they are replaced now, not one by one
+                self._pool.check()  # other connections are probably dead too: replace them now, not one by one
             raise self._unavailable from error
         except (PoolTimeout, PoolClosed) as error:
             raise self._unavailable from error
@@ -122,11 +122,11 @@ class Database:
         return self.retried(lambda: self._all(query, parameters))
 
     def ping(self) -> None:
-        """Return when the database answers. Raises the `unavailable` error."""
+        """Return if the database answers. Raises the `unavailable` error."""
         self.one(b"select 1", {})
 
     def retried(self, work: Callable[[], T]) -> T:
-        """The outcome of work that is safe to repeat; it is repeated once when its connection turns out to be dead."""
+        """The result of work that is safe to repeat; it is repeated once if its connection has died."""
         try:
             return work()
         except self._unavailable as error:
@@ -150,9 +150,9 @@ class Database:
 
 
 def is_connection_lost(error: BaseException | None) -> bool:
-    """True when a driver's error means that its connection is dead; false when a server has answered with it.
+    """True if a driver's error means that its connection is dead; false if it is an answer of the server.
 
-    A server that shuts down answers too, with SQLSTATE 57P01 to 57P05, and closes the connection.
+    A server that shuts down answers with SQLSTATE 57P01 to 57P05 and closes the connection; this counts as dead.
     """
     if isinstance(error, (PoolTimeout, PoolClosed)) or not isinstance(error, psycopg.Error):
         return False

@@ -1,6 +1,7 @@
 """Schema migrations: numbered SQL files, each applied once, in order, in a transaction of its own.
 
-`NNNN_name.pre.sql` runs before the new code is rolled out and must suit the old code too; `.post.sql` runs after it.
+`NNNN_name.pre.sql` runs before the new code is rolled out and must work with the old code too; `.post.sql` runs after
+it.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,11 +12,11 @@ import psycopg
 from service_kit.postgres.database import Database, session
 
 WAIT_SECONDS = 60.0
-"""How long a migration waits for another replica's, and for a lock on a table that is in use."""
+"""Seconds that a migration waits for another migration, and for a lock on a table that is in use."""
 
 
 class SchemaMismatchError(Exception):
-    """The database's schema is not one that this version of the code can work with."""
+    """This version of the code cannot work with the database's schema."""
 
 
 class Migrations:
@@ -26,7 +27,7 @@ class Migrations:
     ) -> None:
         """package: where the SQL files are; name: the database's, at most 8 characters; command: what operators run.
 
-        libraries: schemas that come with a library, by the migration of ours after which they are applied.
+        libraries: schemas of libraries, by the name of the migration after which they are applied.
         """
         self._package = package
         self._name = name
@@ -34,14 +35,14 @@ class Migrations:
         self._libraries = libraries or {}
 
     def apply(self, url: str, *, pre_only: bool = False) -> list[str]:
-        """Bring the database up to date as its owner; the names of the files that were applied.
+        """Apply the missing migrations as the schema's owner; returns the names of the applied files.
 
-        pre_only: leave out what the version before this one could not work with. Raises SchemaMismatchError when the
-        database is of a newer version, psycopg.Error.
+        pre_only: apply only files that the previous version of the code can work with. Raises SchemaMismatchError if
+        the database has a newer version, and psycopg.Error.
         """
         parameters = session(f"{self._name}-migrate", statement_timeout=None, lock_timeout=WAIT_SECONDS)
         with psycopg.connect(url, **parameters) as connection:
-            # Two replicas that start together migrate one after the other.
+            # Replicas that start together migrate one after the other.
             connection.execute("select pg_advisory_lock(%s)", [int.from_bytes(self._name.encode())])
             connection.execute(
                 "create table if not exists schema_migrations"
@@ -62,9 +63,9 @@ class Migrations:
         return {entry.name for entry in files(self._package).iterdir() if entry.name.endswith(".sql")}
 
     def check(self, database: Database) -> None:
-        """Return when this version of the code can work with the database as it is.
+        """Return if this version of the code can work with the database's schema.
 
-        It may lack what comes after the roll-out, and have what a newer version prepares; nothing else. Raises
+        The schema may lack `.post.sql` files, and may have `.pre.sql` files of a newer version. Raises
         SchemaMismatchError, or the database's `unavailable` error.
         """
         try:
@@ -78,9 +79,10 @@ class Migrations:
 
 
 def due(applied: set[str], known: set[str], *, pre_only: bool) -> list[str]:
-    """The files to apply, in their order. Raises SchemaMismatchError.
+    """The files to apply, in order. Raises SchemaMismatchError.
 
-    There are none when a newer version has begun to prepare: whoever rolls back finds all that this version needs.
+    There are none if the database has `.pre.sql` files of a newer version: after a rollback it has all that this
+    version needs.
     """
     newer = applied - known
     if finished := sorted(name for name in newer if name.endswith(".post.sql")):

@@ -1,8 +1,8 @@
-"""Structured logs: one JSON object a line on stderr, a static event name plus fields.
+"""Structured logs: one JSON object a line on stderr, with a static event name and fields.
 
-The request id travels in a context variable, so every line that a request causes carries it. Secrets are types that
-print as `***` (`service_kit.process.secret`), and nothing here logs a query string, a header, a body, or a
-traceback's local variables, which may hold tokens.
+The request id travels in a context variable, so every line of a request has it. Secrets are types that print as `***`
+(`service_kit.process.secret`). Nothing here logs a query string, a header, a body, or the local variables of a
+traceback, because they may contain tokens.
 """
 
 import logging
@@ -48,16 +48,16 @@ def get(name: str) -> structlog.typing.FilteringBoundLogger:
 
 
 class _Lines:
-    """Writes each line with one call to the system and no lock: threads that log never wait for one another.
+    """Writes each line with one system call and no lock, so that threads do not wait for each other.
 
-    The system keeps such writes apart, in a file that is appended to as well as in a pipe (up to 4 KiB).
+    The kernel does not mix such writes, in a file that is appended to and in a pipe (up to 4 KiB).
     """
 
     def __init__(self, *_names: str) -> None:
         self._stderr = sys.stderr.fileno()
 
     def msg(self, line: bytes) -> None:
-        """Write a line; where nobody reads any more it is lost."""
+        """Write a line. It is lost if the reader has closed the pipe."""
         rest = line + b"\n"
         while rest:
             try:
@@ -69,7 +69,7 @@ class _Lines:
 
 
 def _completed_by(service: str) -> structlog.typing.Processor:
-    """One processor for all that every line has: a line costs less than with one for each."""
+    """One processor for the fields of every line, because several processors cost more time."""
     render_exception = structlog.processors.ExceptionRenderer(
         structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
     )
@@ -90,7 +90,7 @@ def _render(event: structlog.typing.EventDict) -> bytes:
     try:
         return _encoder.encode(event)
     except (UnicodeError, msgspec.MsgspecError, TypeError, ValueError, OverflowError, RecursionError):
-        # A lone surrogate, say: what is logged must never break what is done.
+        # For example a lone surrogate: logging must never break the request.
         return _encoder.encode({name: ascii(value) for name, value in event.items()})
 
 

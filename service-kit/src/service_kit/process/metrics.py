@@ -1,8 +1,8 @@
-"""Metrics for Prometheus, on an address of their own (`METRICS_BIND`) that the gateway never routes.
+"""Metrics for Prometheus, on their own address (`METRICS_BIND`), which the gateway never routes.
 
-gunicorn's processes write their numbers to files in one folder (prometheus_client's multiprocess mode); a process
-beside them adds these up and answers. It lives as long as the process that started it, however that one ends: it reads
-from a pipe that nobody writes to, and goes when the pipe closes.
+gunicorn's processes write their numbers to files in one folder (prometheus_client's multiprocess mode). An exporter
+process adds them up and answers. It reads from a pipe that nobody writes to and ends when the pipe closes, so it ends
+with the process that started it, even if that one is killed.
 """
 
 import os
@@ -12,31 +12,31 @@ import sys
 import tempfile
 
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
-"""prometheus_client reads this when it is first imported; so it is set before."""
+"""prometheus_client reads this variable at its first import, so it must be set before."""
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0)
-"""Bounds for what takes time here, from a cached token to the longest answer of an authorization server."""
+"""Histogram buckets, from the duration of a cached token to that of an authorization server's slowest answer."""
 
 
 def prepare_folder() -> None:
-    """Make the folder that this process and its children write to. Nothing of prometheus_client is imported yet."""
+    """Create the folder that this process and its children write to. Call it before prometheus_client is imported."""
     os.environ.setdefault(FOLDER, tempfile.mkdtemp(prefix="metrics-"))
 
 
 def start_exporter(bind: str) -> "subprocess.Popen[bytes]":
-    """Start the process that answers at `host:port`."""
+    """Start the exporter process at `host:port`."""
     return subprocess.Popen([sys.executable, "-m", __name__, bind], stdin=subprocess.PIPE)
 
 
 def forget(pid: int) -> None:
-    """A process has ended: its gauges go, what it has counted stays."""
+    """Remove the gauges of a process that has ended; its counters stay."""
     from prometheus_client import multiprocess  # noqa: PLC0415 - not before `prepare_folder`
 
     multiprocess.mark_process_dead(pid)  # type: ignore[no-untyped-call]
 
 
 def serve(bind: str) -> None:
-    """Answer at `host:port` in a thread of this process. Raises OSError when the port is taken."""
+    """Answer at `host:port` in a thread of this process. Raises OSError if the port is in use."""
     from prometheus_client import REGISTRY, CollectorRegistry, start_http_server  # noqa: PLC0415
     from prometheus_client.multiprocess import MultiProcessCollector  # noqa: PLC0415
 
@@ -49,7 +49,7 @@ def serve(bind: str) -> None:
 
 
 def main() -> int:
-    """The exporter's process; the exit status."""
+    """Run the exporter process; returns the exit status."""
     bind = sys.argv[1]
     try:
         serve(bind)
@@ -61,5 +61,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends the parent, and the parent's end this
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends the parent, and the end of the parent ends this process
     sys.exit(main())

@@ -8,7 +8,7 @@ from pathlib import Path
 class Secret:
     """A password, key or token that came from configuration or from a credential answer.
 
-    No dataclass, because encoders (`msgspec`, `dataclasses.asdict`) would look inside.
+    It is not a dataclass, because encoders (`msgspec`, `dataclasses.asdict`) would read its value.
     """
 
     __slots__ = ("_value",)
@@ -17,7 +17,7 @@ class Secret:
         self._value = value
 
     def reveal(self) -> str:
-        """Return the value itself. Call it where the value is sent or used, nowhere else."""
+        """Return the value itself. Call it only where the value is sent or used."""
         return self._value
 
     def __eq__(self, other: object) -> bool:
@@ -33,6 +33,6 @@ class Secret:
 
 
 def demand_private(path: Path) -> None:
-    """Raise ValueError when others than a file's owner and its group can read it, or others than its owner write it."""
+    """Raise ValueError if others than a file's owner and group can read it, or others than its owner can write it."""
     if path.stat().st_mode & (stat.S_IRWXO | stat.S_IWGRP):
         raise ValueError(f"{path} is readable by everybody or writable by its group; chmod 400 it")

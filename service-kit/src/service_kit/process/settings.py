@@ -1,8 +1,8 @@
 """Settings from the environment: each one declared once, with its parser and its documentation.
 
 A service declares a frozen dataclass whose fields are made by `setting()`. `load()` reads them all and reports every
-fault in one error. Any `NAME` may instead be given as `NAME_FILE`, the path of a file whose content (stripped) is the
-value: that is how container platforms hand over secrets, and a secret's file must not be everybody's to read.
+fault in one error. `NAME_FILE` can replace any `NAME`: it is the path of a file whose content (stripped) is the
+value, as container platforms provide secrets. A file with a secret must not be readable by everybody.
 """
 
 import dataclasses
@@ -36,7 +36,7 @@ def setting(name: str, parse: Callable[[str], Any], doc: str, *, default: str | 
 
 
 def load(settings_type: type[S], environ: Mapping[str, str]) -> S:
-    """Read every declared setting. Raises SettingsError that lists all faulty ones, their values never included."""
+    """Read every declared setting. Raises SettingsError that lists all faulty settings, without their values."""
     values: dict[str, Any] = {}
     faults: list[str] = []
     for field in dataclasses.fields(settings_type):
@@ -50,7 +50,7 @@ def load(settings_type: type[S], environ: Mapping[str, str]) -> S:
 
 
 def masked(settings: _Dataclass) -> dict[str, str]:
-    """The settings by variable name, fit for a log: secrets print as `***`."""
+    """The settings by variable name, for the log: secrets print as `***`."""
     return {field.metadata["name"]: str(getattr(settings, field.name)) for field in dataclasses.fields(settings)}
 
 
@@ -103,7 +103,7 @@ def url(value: str) -> str:
 
 
 def exact_url(value: str) -> str:
-    """The same to the letter: an issuer is a name, and some end in a slash (OpenID Connect Discovery 1.0 section 3)."""
+    """An absolute http(s) URL, unchanged: an issuer may end in a slash (OpenID Connect Discovery 1.0 section 3)."""
     try:
         parts = urlsplit(value)
         usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
@@ -120,12 +120,12 @@ def optional_url(value: str) -> str | None:
 
 
 def words(value: str) -> frozenset[str]:
-    """A set of words separated by blanks or commas; may be empty."""
+    """A set of words separated by spaces or commas; may be empty."""
     return frozenset(value.replace(",", " ").split())
 
 
 def one_of(*choices: str) -> Callable[[str], str]:
-    """One of some words, in lower case."""
+    """One of the choices, in lower case."""
 
     def parse(value: str) -> str:
         if value.lower() not in choices:

@@ -1,4 +1,4 @@
-"""Starting a process: what must hold before it serves, checked once, told in one line."""
+"""Startup checks of a process: they run once, and a failure is one line."""
 
 import sys
 from collections.abc import Callable
@@ -7,13 +7,13 @@ from typing import TypeVar
 from service_kit.process.settings import SettingsError
 
 EX_CONFIG = 78
-"""sysexits.h: the configuration is unusable; restarting will not help."""
+"""sysexits.h: the configuration is unusable; a restart does not help."""
 
 T = TypeVar("T")
 
 
 def or_exit(program: str, work: Callable[[], T], *refusals: type[Exception]) -> T:
-    """The outcome of `work`. A SettingsError, or one of `refusals`, becomes one line on stderr and exit status 78."""
+    """The result of `work`. A SettingsError, or one of `refusals`, becomes one line on stderr and exit status 78."""
     unusable: tuple[type[Exception], ...] = (SettingsError, *refusals)
     try:
         return work()

@@ -1,7 +1,7 @@
-"""Bearer access tokens (RFC 6750): what a service may believe of its caller.
+"""Bearer access tokens (RFC 6750): the verified claims of a caller.
 
-The signature and the common claims are checked in `service_kit.tokens.jwt`; here, that it is an access token and
-not another token of the same issuer.
+`service_kit.tokens.jwt` checks the signature and the common claims. This module checks that the token is an access
+token and not another token of the same issuer.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ _UNKNOWN: Final = (float("-inf"), None)
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """What a verified access token says. `subject` is unique within `issuer` only; `client` is the `azp`."""
+    """The claims of a verified access token. `subject` is unique within `issuer` only; `client` is the `azp`."""
 
     issuer: str
     subject: str
@@ -33,7 +33,7 @@ class Claims:
 
 
 class Verifier:
-    """Verifies access tokens of one issuer for one audience; remembers them by hash for at most a minute."""
+    """Verifies access tokens of one issuer for one audience; remembers verified tokens by hash for at most a minute."""
 
     def __init__(self, issuer: Issuer, audience: str, *, clock: Callable[[], float] = time.time) -> None:
         """audience: the `aud` that tokens must carry; clock: seconds since the epoch."""
@@ -44,7 +44,7 @@ class Verifier:
         self._memo_lock = threading.Lock()
 
     def verify(self, token: str) -> Claims:
-        """The claims of a good token. Raises InvalidTokenError, or IssuerUnavailableError when no keys are known."""
+        """The claims of a valid token. Raises InvalidTokenError, or IssuerUnavailableError if no keys are known."""
         now = self._clock()
         digest = _digest(token)
         remembered = self._remembered(digest, now)
@@ -55,7 +55,7 @@ class Verifier:
         return claims
 
     def remembered(self, token: str) -> Claims | None:
-        """The claims of a token that was good a moment ago; never waits, as long as the clock never does so twice."""
+        """The claims of a token that was verified a moment ago, or None. Never blocks, if the clock does not."""
         digest = _digest(token)
         return self._remembered(digest, self._clock()) if digest in self._memo else None
 
@@ -66,7 +66,7 @@ class Verifier:
     def _verify(self, token: str, now: float) -> Claims:
         header, payload = jwt.verify(token, self._issuer, self._audience, now)
         kind = header.typ.lower().removeprefix("application/")
-        # Keycloak says it in a claim; RFC 9068 section 2.1 in the header. ID and refresh tokens say neither.
+        # Keycloak gives the type in a claim, RFC 9068 section 2.1 in the header. ID and refresh tokens have neither.
         if (kind, payload.typ) not in {("jwt", "Bearer"), ("at+jwt", "Bearer"), ("at+jwt", "")}:
             raise InvalidTokenError("not an access token")
         return Claims(

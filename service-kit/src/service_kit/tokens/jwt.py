@@ -1,9 +1,9 @@
 """Verification of signed tokens: JWS (RFC 7515), JWT (RFC 7519), the advice of RFC 8725.
 
-The one place where python-jose verifies a token. By itself it accepts tokens without `aud` or `exp`, unknown `crit`
-members and lax base64, and confuses algorithms when several are allowed; so all of that is settled here, before and
-around it: one algorithm from configuration, strict base64url, no header members that carry keys, no member twice, the
-key chosen by `kid` among the issuer's own. Whatever goes wrong, the answer is one `InvalidTokenError`.
+This is the only module in which python-jose verifies a token. By itself python-jose accepts tokens without `aud` or
+`exp`, unknown `crit` members and lax base64, and confuses algorithms if several are allowed. This module prevents that:
+one algorithm from configuration, strict base64url, no header members with keys, no duplicate members, the key chosen by
+`kid` among the issuer's keys. Every failure is an `InvalidTokenError`.
 """
 
 import json
@@ -25,11 +25,11 @@ T = TypeVar("T")
 
 
 class InvalidTokenError(Exception):
-    """The token is not one that this service accepts."""
+    """This service does not accept the token."""
 
 
 class UnknownKeyError(InvalidTokenError):
-    """The issuer's keys, as they are known here, hold none of the token's name."""
+    """None of the issuer's known keys has the token's `kid`."""
 
 
 class Header(msgspec.Struct, frozen=True):
@@ -43,7 +43,7 @@ class Roles(msgspec.Struct, frozen=True):
 
 
 class Payload(msgspec.Struct, frozen=True):
-    """The claims that are looked at; msgspec refuses other types, NaN and infinities."""
+    """The claims that are used; msgspec refuses other types, NaN and infinities."""
 
     iss: str
     sub: str
@@ -62,26 +62,21 @@ class Payload(msgspec.Struct, frozen=True):
 def verify(token: str, issuer: Issuer, audience: str, now: float) -> tuple[Header, Payload]:
     """Header and claims of a token that `issuer` signed for `audience` and that is valid at `now` (epoch seconds).
 
-    What kind of token it is, the caller has to check. Raises InvalidTokenError, or IssuerUnavailableError when the
-    issuer's keys were never fetched.
+    The caller must check the type of the token. Raises InvalidTokenError, or IssuerUnavailableError if the issuer's
+    keys were never fetched.
     """
     header, document = verify_signature(token, issuer)
-    payload = _parsed(document, Payload)
+    payload = parsed(document, Payload)
     _check(payload, issuer.url, audience, now)
     return header, payload
 
 
 def verify_signature(token: str, issuer: Issuer) -> tuple[Header, bytes]:
-    """Header and payload of a compact JWS that `issuer` signed, whatever the payload may be (RFC 7515 section 5.2).
+    """Header and payload of a compact JWS that `issuer` signed, with any payload (RFC 7515 section 5.2).
 
-    Raises what `verify` raises.
+    Raises the same errors as `verify`.
     """
-    if len(token) > MAX_TOKEN_BYTES:
-        raise InvalidTokenError("too long")
-    segments = token.split(".")
-    if len(segments) != 3:
-        raise InvalidTokenError("not a compact JWS")
-    unverified_header, payload, _signature = (_strict_base64url(segment) for segment in segments)
+    unverified_header, payload, _signature = segments(token, MAX_TOKEN_BYTES)
     header = _header(unverified_header)
     if header.alg != issuer.algorithm:
         raise InvalidTokenError("algorithm")
@@ -90,9 +85,20 @@ def verify_signature(token: str, issuer: Issuer) -> tuple[Header, bytes]:
         raise UnknownKeyError("unknown key")
     try:
         jws.verify(token, key, algorithms=[issuer.algorithm])
-    except Exception as error:  # whatever a hostile token makes the library raise, it is not verified
+    except Exception as error:  # a hostile token can make the library raise any error
         raise InvalidTokenError("signature") from error
     return header, payload
+
+
+def segments(token: str, limit: int) -> tuple[bytes, bytes, bytes]:
+    """Header, payload and signature of a compact JWS of at most `limit` bytes, decoded. Raises InvalidTokenError."""
+    if len(token) > limit:
+        raise InvalidTokenError("too long")
+    encoded = token.split(".")
+    if len(encoded) != 3:
+        raise InvalidTokenError("not a compact JWS")
+    header, payload, signature = (_strict_base64url(segment) for segment in encoded)
+    return header, payload, signature
 
 
 def _check(payload: Payload, issuer: str, audience: str, now: float) -> None:
@@ -109,35 +115,41 @@ def _check(payload: Payload, issuer: str, audience: str, now: float) -> None:
             raise InvalidTokenError(name)
 
 
-def _header(unverified: bytes) -> Header:
-    members = _parsed(unverified, dict[str, Any])
+def header_members(unverified: bytes) -> dict[str, Any]:
+    """The members of a header. Raises InvalidTokenError when one brings keys or changes how the token is read."""
+    members = parsed(unverified, dict[str, Any])
     if _FORBIDDEN_HEADERS & members.keys():
         raise InvalidTokenError("header")
+    return members
+
+
+def _header(unverified: bytes) -> Header:
     try:
-        return msgspec.convert(members, Header)
+        return msgspec.convert(header_members(unverified), Header)
     except msgspec.ValidationError as error:
         raise InvalidTokenError("header") from error
 
 
-def _parsed(document: bytes, shape: type[T]) -> T:
+def parsed(document: bytes, shape: type[T]) -> T:
+    """A JSON object in the shape. Raises InvalidTokenError, also when a member is there twice."""
     try:
-        parsed = msgspec.json.decode(document, type=shape)
+        value = msgspec.json.decode(document, type=shape)
         json.loads(document, object_pairs_hook=_unique)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError) as error:
         raise InvalidTokenError("not a JWT") from error
-    return parsed
+    return value
 
 
 def _unique(members: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object's members, none of them twice: two parsers must not read two tokens (RFC 7515 section 4)."""
+    """An object's members. Duplicates are refused, because parsers read them differently (RFC 7515 section 4)."""
     named = dict(members)
     if len(named) != len(members):
-        raise InvalidTokenError("a member stands twice")
+        raise InvalidTokenError("duplicate member")
     return named
 
 
 def _strict_base64url(segment: str) -> bytes:
-    """Decode base64url without padding, refusing every other spelling of the same bytes (RFC 7515 section 2)."""
+    """Decode base64url without padding; every other encoding of the same bytes is refused (RFC 7515 section 2)."""
     if not _SEGMENT.fullmatch(segment):
         raise InvalidTokenError("not base64url")
     try:

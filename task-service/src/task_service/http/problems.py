@@ -1,30 +1,13 @@
-"""From the task service's errors to problems: the one mapping, with the stable codes of the API."""
+"""The task service's problem table: from domain errors to problem types, with the codes that only it answers with."""
 
-from collections.abc import Callable
-from math import ceil
-
-from service_kit.http.problems import Problem, ProblemTable
+from service_kit.http.problems import ProblemTable, ProblemType
 from task_service.application import errors
 
-
-def _plain(status: int, code: str) -> Callable[[Exception], Problem]:
-    return lambda error: Problem(status, code, str(error))
-
-
-def _vault_unavailable(error: Exception) -> Problem:
-    seconds = error.retry_after if isinstance(error, errors.VaultUnavailableError) else 2.0
-    return Problem(503, "vault_unavailable", str(error), {"Retry-After": str(max(ceil(seconds), 1))})
-
-
-def _storage_unavailable(error: Exception) -> Problem:
-    return Problem(503, "storage_unavailable", str(error), {"Retry-After": "2"})
-
-
 TABLE: ProblemTable = {
-    errors.TaskNotFoundError: _plain(404, "task_not_found"),
-    errors.TaskNotExecutableError: _plain(409, "task_not_executable"),
-    errors.TaskNotLinkableError: _plain(409, "task_not_linkable"),
-    errors.TokenNotFoundError: _plain(404, "token_not_found"),
-    errors.VaultUnavailableError: _vault_unavailable,
-    errors.StorageUnavailableError: _storage_unavailable,
+    errors.TaskNotFoundError: ProblemType(404, "task_not_found"),
+    errors.TaskNotExecutableError: ProblemType(409, "task_not_executable"),
+    errors.TaskNotLinkableError: ProblemType(409, "task_not_linkable"),
+    errors.TokenNotFoundError: ProblemType(404, "token_not_found"),
+    errors.VaultUnavailableError: ProblemType(503, "vault_unavailable", retry_after=2.0),
+    errors.TaskStorageUnavailableError: ProblemType(503, "storage_unavailable", retry_after=2.0),
 }

@@ -9,9 +9,18 @@ import task_service
 from service_kit.http import inputs
 from service_kit.http.app import authenticate, bearer_token, respond
 from service_kit.http.openapi import Api, Link
-from task_service.application.errors import TaskNotFoundError
-from task_service.application.tasks import Caller
-from task_service.domain.task import Subject, parse_id, public_id
+from task_service.application.errors import (
+    TaskNotExecutableError,
+    TaskNotFoundError,
+    TaskNotLinkableError,
+    TaskStorageUnavailableError,
+    TokenNotFoundError,
+    VaultUnavailableError,
+)
+from task_service.application.manage import Person
+from task_service.domain.owner import Owner
+from task_service.domain.task import parse_id, public_id
+from task_service.http.problems import TABLE
 from task_service.http.schemas import (
     Deleted,
     ExecutionView,
@@ -23,37 +32,51 @@ from task_service.http.schemas import (
     execution_view,
     task_view,
 )
-from task_service.http.service import Service
+from task_service.http.service import TaskService
 
 LINKS = {"create_task": (Link("id", "task_id", ("get_task", "link_persistent_id", "execute_task", "delete_task")),)}
-MISSING = {404: ("task_not_found",), 503: ("provider_unavailable", "storage_unavailable")}
+TAGS = {"Tasks": "A person creates tasks, links offline tokens to them and executes them."}
+(TASKS,) = TAGS
 
 
-def create_api(service: Service) -> Api:
+def create_api(service: TaskService) -> Api:
     """The routes over a wired service."""
-    api = Api("tasks", "Task service", task_service.__version__, "/api/tasks", LINKS)
+    api = Api(
+        "tasks",
+        "Task service",
+        task_service.__version__,
+        "/api/tasks",
+        table=TABLE,
+        raises=(TaskStorageUnavailableError,),
+        tags=TAGS,
+        links=LINKS,
+    )
 
-    def caller() -> Caller:
+    def caller() -> Person:
         claims = authenticate(service.verifier)
-        return Caller(Subject(claims.issuer, claims.subject), bearer_token())
+        return Person(Owner(claims.issuer, claims.subject), bearer_token())
 
     _collection(api, service, caller)
     _single(api, service, caller)
+    _execution(api, service, caller)
     return api
 
 
-def _collection(api: Api, service: Service, caller: Callable[[], Caller]) -> None:
-    @api.route("GET", "", answers={200: TaskList, 304: None})
+def _collection(api: Api, service: TaskService, caller: Callable[[], Person]) -> None:
+    @api.route("GET", "", tag=TASKS, answers={200: TaskList, 304: None})
     def list_tasks() -> Response:
-        """The caller's tasks, newest first; 304 when nothing has changed since the `ETag` in If-None-Match."""
+        """List the caller's tasks.
+
+        The newest comes first. The answer is 304 when nothing has changed since the `ETag` in `If-None-Match`.
+        """
         who = caller()
-        etag = f'W/"{service.tasks.version(who)}"'
+        etag = f'W/"{service.tasks.list_version(who)}"'
         if etag in {given.strip() for given in request.headers.get("If-None-Match", "").split(",")}:
             return Response(status=304, headers={"ETag": etag, "Cache-Control": "no-store"})
         tasks = [task_view(task) for task in service.tasks.all(who)]
         return respond(TaskList(tasks=tasks), headers={"ETag": etag})
 
-    @api.route("POST", "", body=NewTask, answers={201: TaskView})
+    @api.route("POST", "", tag=TASKS, body=NewTask, answers={201: TaskView})
     def create_task() -> Response:
         """Create a task."""
         who = caller()
@@ -62,53 +85,60 @@ def _collection(api: Api, service: Service, caller: Callable[[], Caller]) -> Non
         return respond(task_view(task), 201, {"Location": f"/api/tasks/{public_id(task.id)}"})
 
 
-def _single(api: Api, service: Service, caller: Callable[[], Caller]) -> None:
-    @api.route("GET", "/<task_id>", answers={200: TaskView}, problems=MISSING)
+def _single(api: Api, service: TaskService, caller: Callable[[], Person]) -> None:
+    @api.route("GET", "/<task_id>", tag=TASKS, answers={200: TaskView}, raises=(TaskNotFoundError,))
     def get_task(task_id: str) -> Response:
-        """One task; another person's is not found."""
+        """Get one of the caller's tasks.
+
+        Another person's task is not found.
+        """
         who = caller()
         return respond(task_view(service.tasks.find(who, _id(task_id))))
 
-    @api.route("DELETE", "/<task_id>", answers={200: Deleted}, problems=MISSING)
+    @api.route("DELETE", "/<task_id>", tag=TASKS, answers={200: Deleted}, raises=(TaskNotFoundError,))
     def delete_task(task_id: str) -> Response:
-        """Delete a task; a running one stops at its next step."""
+        """Delete a task.
+
+        A running task stops at its next step. The task's offline token is not revoked.
+        """
         service.tasks.delete(caller(), _id(task_id))
         return respond(Deleted(status="deleted", task_id=task_id))
 
+
+def _execution(api: Api, service: TaskService, caller: Callable[[], Person]) -> None:
     @api.route(
         "POST",
         "/<task_id>/link-persistent-id",
+        tag=TASKS,
         body=TokenLink,
         answers={200: TaskView},
-        problems={
-            404: ("task_not_found", "token_not_found"),
-            409: ("task_not_linkable",),
-            503: ("provider_unavailable", "storage_unavailable", "vault_unavailable"),
-        },
+        raises=(TaskNotFoundError, TokenNotFoundError, TaskNotLinkableError, VaultUnavailableError),
     )
     def link_persistent_id(task_id: str) -> Response:
-        """Link a token of the caller's to a task; the vault confirms whose it is."""
+        """Link one of the caller's offline tokens to a task.
+
+        The task service asks the vault whether the token is the caller's.
+        """
         who = caller()
         wanted = inputs.body(request, TokenLink)
-        return respond(task_view(service.tasks.link(who, _id(task_id), wanted.persistent_token_id)))
+        return respond(task_view(service.execution.link(who, _id(task_id), wanted.persistent_token_id)))
 
     @api.route(
         "POST",
         "/<task_id>/execute",
+        tag=TASKS,
         body=NoBody,
-        body_required=False,
         answers={200: ExecutionView},
-        problems={
-            404: ("task_not_found",),
-            409: ("task_not_executable", "task_not_linkable"),
-            503: ("provider_unavailable", "storage_unavailable", "vault_unavailable"),
-        },
+        raises=(TaskNotFoundError, TaskNotExecutableError, TaskNotLinkableError, VaultUnavailableError),
     )
     def execute_task(task_id: str) -> Response:
-        """Execute a task with its offline token, or say what it lacks."""
+        """Execute a task with its offline token.
+
+        When the token is missing, pending or failed, nothing is executed and `status` says so.
+        """
         who = caller()
         inputs.optional_body(request, NoBody)
-        return respond(execution_view(service.tasks.execute(who, _id(task_id))))
+        return respond(execution_view(service.execution.execute(who, _id(task_id))))
 
 
 def _id(text: str) -> UUID:

@@ -3,36 +3,60 @@
     from token_vault_client import ClientCredentials, TokenVaultClient
 
     vault = TokenVaultClient(VAULT_URL, ClientCredentials(TOKEN_ENDPOINT, CLIENT_ID, CLIENT_SECRET))
-    token = vault.access_token(persistent_token_id, subject=owner)
-    requests.get(API, headers={"Authorization": f"Bearer {token.value}"})
+    requests.get(API, auth=vault.auth(persistent_token_id, subject=owner))
 
-Store the persistent token id and the owner's subject; never a token.
+Store the persistent token id and the owner's subject; never a token. The asynchronous client is in
+`token_vault_client.aio`, which needs the extra `httpx`.
 """
 
+from token_vault_client.auth import VaultAuth
+from token_vault_client.cache import PROCESS_CACHE, TokenCache
 from token_vault_client.client import TokenVaultClient
-from token_vault_client.credentials import ClientCredentials, Credentials
+from token_vault_client.credentials import Bearer, ClientCredentials, Credentials, PrivateKeyJwt, Ticket, TokenFile
 from token_vault_client.errors import (
     ConsentPending,
     GrantUnusable,
     NotAllowed,
+    NotAuthenticated,
     TokenNotFound,
     UnexpectedAnswer,
     VaultError,
     VaultUnavailable,
 )
-from token_vault_client.model import AccessToken, Grant
+from token_vault_client.model import (
+    AccessToken,
+    AuditLine,
+    AuditPage,
+    ConsentRequest,
+    Grant,
+    NewTicket,
+    TicketInfo,
+)
 
 __all__ = [
+    "PROCESS_CACHE",
     "AccessToken",
+    "AuditLine",
+    "AuditPage",
+    "Bearer",
     "ClientCredentials",
     "ConsentPending",
+    "ConsentRequest",
     "Credentials",
     "Grant",
     "GrantUnusable",
+    "NewTicket",
     "NotAllowed",
+    "NotAuthenticated",
+    "PrivateKeyJwt",
+    "Ticket",
+    "TicketInfo",
+    "TokenCache",
+    "TokenFile",
     "TokenNotFound",
     "TokenVaultClient",
     "UnexpectedAnswer",
+    "VaultAuth",
     "VaultError",
     "VaultUnavailable",
 ]

@@ -1,42 +1,79 @@
-"""The calls. Redirects are not followed, answers are checked, problems become typed errors."""
+"""The blocking client, on `requests`, and its authentication for `requests` and for blocking `httpx`."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
-from typing import Any, TypeVar
+from __future__ import annotations
+
+import functools
+import os
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import wait
+from typing import TYPE_CHECKING, Concatenate, Generic, ParamSpec, TypeVar, cast, overload
 
 import requests
-from requests.auth import AuthBase
+from requests.adapters import HTTPAdapter
 
+from token_vault_client.auth import VaultAuth
+from token_vault_client.cache import PROCESS_CACHE, TokenCache
+from token_vault_client.calls import DEFAULT_PATIENCE_SECONDS, Calls
 from token_vault_client.credentials import Credentials
-from token_vault_client.errors import (
-    ConsentPending,
-    GrantUnusable,
-    NotAllowed,
-    TokenNotFound,
-    UnexpectedAnswer,
-    VaultError,
-    VaultUnavailable,
+from token_vault_client.flow import (
+    ANSWER_SECONDS,
+    CONNECT_SECONDS,
+    MAX_ANSWER_BYTES,
+    Answer,
+    Effect,
+    Flow,
+    Join,
+    NoAnswer,
+    Outcome,
+    Pause,
+    Request,
 )
-from token_vault_client.model import AccessToken, Grant
 
-PREFIX = "/api/auth/manager"
+if TYPE_CHECKING:
+    from token_vault_client.httpx_auth import VaultHttpxAuth
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class _Bearer(AuthBase):
-    """RFC 6750 section 2.1. As `auth`, because a `.netrc` would replace a header."""
+class Blocking(Generic[P, T]):
+    """A method of `Calls` as a method that blocks and returns the flow's result."""
 
-    def __init__(self, token: str) -> None:
-        self._token = token
+    def __init__(self, flow: Callable[Concatenate[Calls, P], Flow[T]]) -> None:
+        self._flow = flow
+        self.__doc__ = flow.__doc__
 
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = f"Bearer {self._token}"
-        return request
+    @overload
+    def __get__(self, client: None, owner: type) -> Blocking[P, T]: ...
+    @overload
+    def __get__(self, client: TokenVaultClient, owner: type) -> Callable[P, T]: ...
+    def __get__(self, client: TokenVaultClient | None, owner: type) -> Blocking[P, T] | Callable[P, T]:
+        if client is None:
+            return self
+
+        @functools.wraps(self._flow)
+        def call(*args: P.args, **kwargs: P.kwargs) -> T:
+            return client.run(self._flow(client.calls, *args, **kwargs))
+
+        return cast("Callable[P, T]", call)
 
 
 class TokenVaultClient:
-    """One vault, called with one client's credentials."""
+    """One vault, called with one caller's credentials; safe to share by threads."""
+
+    access_token = Blocking(Calls.access_token)
+    access_tokens = Blocking(Calls.access_tokens)
+    request_consent = Blocking(Calls.request_consent)
+    wait_for_consent = Blocking(Calls.wait_for_consent)
+    grant = Blocking(Calls.grant)
+    grants = Blocking(Calls.grants)
+    audit = Blocking(Calls.audit)
+    revoke = Blocking(Calls.revoke)
+    create_ticket = Blocking(Calls.create_ticket)
+    tickets = Blocking(Calls.tickets)
+    extend_ticket = Blocking(Calls.extend_ticket)
+    end_ticket = Blocking(Calls.end_ticket)
 
     def __init__(
         self,
@@ -44,145 +81,115 @@ class TokenVaultClient:
         credentials: Credentials,
         *,
         session: requests.Session | None = None,
-        timeout: tuple[float, float] = (2.0, 20.0),
+        timeout: tuple[float, float] = (CONNECT_SECONDS, ANSWER_SECONDS),
+        patience: float = DEFAULT_PATIENCE_SECONDS,
+        cache: TokenCache | None = PROCESS_CACHE,
         request_id: Callable[[], str | None] = lambda: None,
     ) -> None:
-        """base_url: the vault or its gateway; timeout: to connect and to answer, in seconds; request_id: sent along."""
-        self._base_url = base_url.rstrip("/") + PREFIX
-        self._credentials = credentials
-        self._session = session or requests.Session()
-        self._timeout = timeout
-        self._request_id = request_id
+        """base_url: the vault or its gateway; timeout: to connect and to answer, in seconds. Raises ValueError.
 
-    def access_token(
-        self, persistent_token_id: str, subject: str, *, min_valid: int = 0, scopes: Iterable[str] = ()
-    ) -> AccessToken:
-        """A fresh access token of `subject`, valid for at least `min_valid` seconds.
-
-        Raises TokenNotFound, ConsentPending, GrantUnusable, NotAllowed, VaultUnavailable, UnexpectedAnswer.
+        session: by default one that reads nothing from the environment: no proxies, no `.netrc`, no CA bundle.
+        patience: seconds for which a call goes on asking an unavailable vault; 0: raises VaultUnavailable at once.
+        cache: where access tokens are kept; None: every call asks the vault, which records each use and notices a
+        revocation at once. request_id: gives the `X-Request-ID` that is sent along.
         """
-        query = {"id": persistent_token_id, "subject": subject}
-        if min_valid:
-            query["min_valid"] = str(min_valid)
-        if scope := " ".join(sorted(scopes)):
-            query["scope"] = scope
-        body = self._get("/access-token", query, self._credentials.bearer, retry=True)
-        return _read(_access_token, body)
+        self.calls = Calls(base_url, credentials, cache=cache, patience=patience, request_id=request_id)
+        self._transport = _Transport(session, timeout)
 
-    def access_tokens(self, wanted: Sequence[tuple[str, str]], *, min_valid: int = 0) -> list[AccessToken | VaultError]:
-        """Fresh access tokens for many pairs of persistent token id and subject: for each its token, or its error.
-
-        None spoils another; a hundred at most. Raises NotAllowed, VaultUnavailable, UnexpectedAnswer for all of them.
-        """
-        tokens = [{"id": token_id, "subject": subject} for token_id, subject in wanted]
-        body = self._call(
-            "POST",
-            "/access-tokens",
-            self._credentials.bearer,
-            retry=True,
-            json={
-                "tokens": tokens,
-                "minValid": min_valid,
-            },
-        )
-        return _read(lambda members: [_result(result) for result in members["results"]], body)
-
-    def grant(self, persistent_token_id: str, bearer: str) -> Grant:
-        """One token of the person whose access token `bearer` is. Raises TokenNotFound, VaultUnavailable, …"""
-        return _read(_grant, self._get(f"/tokens/{persistent_token_id}", {}, lambda: bearer))
-
-    def grants(self, bearer: str, *, task_id: str | None = None) -> list[Grant]:
-        """All tokens of that person, newest first; with a task id, those that were asked for that task."""
-        body = self._get("/tokens", {"taskId": task_id} if task_id else {}, lambda: bearer)
-        return _read(lambda members: [_grant(entry) for entry in members["tokens"]], body)
-
-    def _get(
-        self, path: str, query: Mapping[str, str], bearer: Callable[[], str], *, retry: bool = False
-    ) -> Mapping[str, Any]:
-        return self._call("GET", path, bearer, retry=retry, params=query)
-
-    def _call(
-        self, method: str, path: str, bearer: Callable[[], str], *, retry: bool = False, **content: Any
-    ) -> Mapping[str, Any]:
-        headers = {"Accept": "application/json"}
-        if request_id := self._request_id():
-            headers["X-Request-ID"] = request_id
+    def run(self, flow: Flow[T]) -> T:
+        """The result of a flow. Raises what the flow raises."""
         try:
-            answer = self._session.request(
-                method,
-                self._base_url + path,
-                headers=headers,
-                auth=_Bearer(bearer()),
-                timeout=self._timeout,
+            effect = next(flow)
+            while True:
+                effect = flow.send(self._transport.perform(effect))
+        except StopIteration as stop:
+            return cast("T", stop.value)
+        finally:
+            flow.close()
+
+    def auth(
+        self, persistent_token_id: str | None = None, subject: str | None = None, *, scopes: Iterable[str] = ()
+    ) -> VaultAuth:
+        """Authentication for `requests` with that grant's tokens; recovers once from a 401.
+
+        Arguments: those of `access_token`.
+        """
+        return VaultAuth(functools.partial(self.access_token, persistent_token_id, subject, scopes=frozenset(scopes)))
+
+    def httpx_auth(
+        self, persistent_token_id: str | None = None, subject: str | None = None, *, scopes: Iterable[str] = ()
+    ) -> VaultHttpxAuth:
+        """The same for a blocking `httpx.Client`; needs the extra `httpx`."""
+        from token_vault_client.httpx_auth import VaultHttpxAuth  # noqa: PLC0415 - an extra
+
+        return VaultHttpxAuth(
+            functools.partial(self.access_token, persistent_token_id, subject, scopes=frozenset(scopes))
+        )
+
+    def close(self) -> None:
+        """Close the connections, if the session is the client's own."""
+        self._transport.close()
+
+    def __enter__(self) -> TokenVaultClient:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class _Transport:
+    """Performs effects with `requests`; each process has its own connections."""
+
+    def __init__(self, session: requests.Session | None, timeout: tuple[float, float]) -> None:
+        self._given = session
+        self._timeout = timeout
+        self._own: tuple[int, requests.Session] | None = None
+
+    def perform(self, effect: Effect) -> Outcome:
+        """Do it."""
+        if isinstance(effect, Pause):
+            time.sleep(effect.seconds)
+            return None
+        if isinstance(effect, Join):
+            wait([effect.work], effect.seconds)
+            return None
+        return self._send(effect.request)
+
+    def close(self) -> None:
+        if self._own is not None:
+            self._own[1].close()
+
+    def _send(self, request: Request) -> Outcome:
+        connect, answer = self._timeout
+        try:
+            response = self._session().request(
+                request.method,
+                request.url,
+                headers=dict(request.headers),
+                data=request.body,
+                auth=_as_it_is,
+                timeout=(connect, request.answer_seconds or answer),
                 allow_redirects=False,
-                **content,
             )
         except requests.RequestException as error:
-            raise VaultUnavailable("vault_unavailable", f"the vault does not answer ({type(error).__name__})") from None
-        if answer.status_code == requests.codes.ok:
-            return _json(answer)
-        if answer.status_code == requests.codes.unauthorized and retry:
-            self._credentials.forget()  # its key may have been rotated since
-            return self._call(method, path, bearer, **content)
-        raise _error(answer)
+            return NoAnswer(type(error).__name__)
+        if len(response.content) > MAX_ANSWER_BYTES:
+            return NoAnswer("the answer is too large")
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        return Answer(response.status_code, headers, response.content)
+
+    def _session(self) -> requests.Session:
+        if self._given is not None:
+            return self._given
+        if self._own is None or self._own[0] != os.getpid():
+            session = requests.Session()
+            session.trust_env = False
+            for scheme in ("http://", "https://"):
+                session.mount(scheme, HTTPAdapter(pool_connections=4, pool_maxsize=32))
+            self._own = (os.getpid(), session)
+        return self._own[1]
 
 
-def _json(answer: requests.Response) -> Mapping[str, Any]:
-    try:
-        body = answer.json()
-    except requests.JSONDecodeError:
-        body = None
-    if not isinstance(body, dict):
-        raise UnexpectedAnswer("unexpected_answer", f"{answer.status_code} without a JSON object")
-    return body
-
-
-def _error(answer: requests.Response) -> VaultError:
-    try:
-        body = _json(answer)
-    except UnexpectedAnswer:
-        body = {}
-    after = answer.headers.get("Retry-After", "")
-    return _problem(answer.status_code, body, float(after) if after.isdecimal() else 2.0)
-
-
-def _problem(status: int, body: Mapping[str, Any], retry_after: float) -> VaultError:
-    """The error that a problem document means."""
-    code, detail = str(body.get("code", "unexpected_answer")), str(body.get("detail", f"status {status}"))
-    if status in {429, 500, 502, 503, 504}:
-        return VaultUnavailable(code, detail, retry_after)
-    if code == "consent_pending":
-        return ConsentPending(code, detail)
-    kind = {401: NotAllowed, 403: NotAllowed, 400: NotAllowed, 422: NotAllowed, 404: TokenNotFound}
-    return kind.get(status, GrantUnusable if status in {409, 410} else UnexpectedAnswer)(code, detail)
-
-
-def _result(body: Mapping[str, Any]) -> AccessToken | VaultError:
-    """One result of a batch."""
-    if "token" in body:
-        return _access_token(body["token"])
-    return _problem(int(body["problem"]["status"]), body["problem"], float(body.get("retryAfter", 2)))
-
-
-def _read(build: Callable[[Mapping[str, Any]], T], body: Mapping[str, Any]) -> T:
-    try:
-        return build(body)
-    except (KeyError, TypeError, ValueError, AttributeError):
-        raise UnexpectedAnswer("unexpected_answer", "members are missing or of the wrong type") from None
-
-
-def _access_token(body: Mapping[str, Any]) -> AccessToken:
-    return AccessToken(
-        value=str(body["accessToken"]),
-        expires_at=datetime.fromisoformat(body["expiresAt"]),
-        scopes=frozenset(body["scope"].split()),
-    )
-
-
-def _grant(body: Mapping[str, Any]) -> Grant:
-    return Grant(
-        persistent_token_id=str(body["persistentTokenId"]),
-        status=str(body["status"]),
-        task_id=body.get("taskId"),
-        created_at=datetime.fromisoformat(body["createdAt"]),
-    )
+def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """Leaves the Authorization header as it is; without an `auth`, `requests` would put a `.netrc`'s in its place."""
+    return request

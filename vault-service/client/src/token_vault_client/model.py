@@ -1,16 +1,27 @@
-"""What the vault answers, as values."""
+"""What the vault answers, as values. Times are aware, in UTC."""
 
+import hashlib
 from dataclasses import dataclass, field
 from datetime import datetime
 
 
+def sha256(token: str) -> str:
+    """A token's SHA-256 in lower-case hexadecimal, by which the vault is told that an API has refused it."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
 @dataclass(frozen=True, slots=True)
 class AccessToken:
-    """An access token. value: the token itself, which prints as `***`; expires_at: aware, in UTC."""
+    """An access token. value: the token itself, which prints as `***`.
+
+    expires_in: seconds of life that it had left when the vault gave it, by the vault's clock.
+    """
 
     value: str = field(repr=False)
     expires_at: datetime
     scopes: frozenset[str]
+    persistent_token_id: str = ""
+    expires_in: float = 0.0
 
     def __str__(self) -> str:
         return "***"
@@ -18,9 +29,84 @@ class AccessToken:
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """A token as its owner sees it. status: `pending`, `active`, `failed`, `revoked` or `expired`."""
+    """A grant as its owner sees it, never with a token.
+
+    status: `pending`, `active`, `failed`, `revoked` or `expired`; failure: the code that a `failed` grant answers with;
+    task_id: what the grant was asked for, in the words of who asked; uses: access tokens given so far.
+    """
 
     persistent_token_id: str
     status: str
     task_id: str | None
     created_at: datetime
+    failure: str | None = None
+    provider: str = ""
+    scopes: frozenset[str] = frozenset()
+    services: frozenset[str] = frozenset()
+    uses: int = 0
+    max_uses: int | None = None
+    activated_at: datetime | None = None
+    last_used_at: datetime | None = None
+    last_refreshed_at: datetime | None = None
+    expires_at: datetime | None = None
+    not_after: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentRequest:
+    """A consent that was asked for. url: where the owner grants it, until `expires_at`; it prints as `***`."""
+
+    url: str = field(repr=False)
+    persistent_token_id: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AuditLine:
+    """One thing that happened to a grant.
+
+    actor: who did it, a client id; outcome: `ok` or a code; via, via_name: id and name of the ticket that was used or
+    changed; reason: an operator's.
+    """
+
+    at: datetime
+    event: str
+    actor: str
+    outcome: str
+    request_id: str
+    via: str | None = None
+    via_name: str | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AuditPage:
+    """Lines, newest first. next: the `before` of the page after this one; None on the last page."""
+
+    lines: tuple[AuditLine, ...]
+    next: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class TicketInfo:
+    """A ticket as lists show it: a credential for one grant, without its secret.
+
+    scopes: empty for all of the grant's; uses: tokens given so far; maker: the client that made it.
+    """
+
+    ticket_id: str
+    name: str
+    scopes: frozenset[str]
+    expires_at: datetime
+    max_uses: int | None = None
+    uses: int | None = None
+    maker: str = ""
+    last_used_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NewTicket:
+    """A ticket that was just made. value: the secret `tvt_…`, shown this once; it prints as `***`."""
+
+    value: str = field(repr=False)
+    info: TicketInfo

@@ -1,1 +1,1 @@
-"""What the vault does, in use cases over ports. Knows no Flask, psycopg, requests, redis or service_kit."""
+"""What the vault does: use cases over ports. Knows no Flask, psycopg, requests, redis or service_kit."""

@@ -1,8 +1,8 @@
 """A bulkhead between an authorization server and the threads that serve requests.
 
-Calls to a server run on threads of their own, so that each is finished and its outcome stored although its caller has
-left. A caller waits for a second; longer only while there is room, for half of a process's threads at most. So a slow
-server leaves the other half to those whose tokens are at hand, or come from another server.
+Calls to a server run on threads of their own, so that each call ends and its outcome is stored although its caller has
+left. A caller waits for one second; longer only while fewer than half of the process's threads wait. A slow server thus
+leaves the other half to callers whose tokens are cached or come from another server.
 """
 
 import threading
@@ -18,22 +18,22 @@ RETRY_AFTER = 2.0
 
 
 class Bulkhead:
-    """The threads that call one authorization server, and the places of those who wait for it."""
+    """The threads that call one authorization server, and the count of callers that wait for it."""
 
     def __init__(self, name: str, threads: int) -> None:
-        """threads: with which the process serves requests."""
+        """threads: the number of threads that serve requests in this process."""
         self.executor = ThreadPoolExecutor(threads, thread_name_prefix=f"provider-{name}")
-        self._places = max(threads // 2, 1)
-        self._taken = 0
+        self._most_waiting = max(threads // 2, 1)
+        self._waiting = 0
         self._lock = threading.Lock()
 
     def admit(self) -> None:
-        """Raise ProviderUnavailableError when the server is slow and all places are taken."""
-        if self._taken >= self._places:
+        """Raise ProviderUnavailableError while as many callers wait as may."""
+        if self._waiting >= self._most_waiting:
             raise ProviderUnavailableError(RETRY_AFTER)
 
     def wait(self, flight: Future[T]) -> T:
-        """The flight's outcome. Raises ProviderUnavailableError when it takes long and too many wait already."""
+        """The outcome of the flight. Raises ProviderUnavailableError if it takes long and too many already wait."""
         try:
             return flight.result(PROMPT_SECONDS)
         except TimeoutError:
@@ -41,9 +41,9 @@ class Bulkhead:
                 return flight.result()
         with self._lock:
             self.admit()
-            self._taken += 1
+            self._waiting += 1
         try:
             return flight.result()
         finally:
             with self._lock:
-                self._taken -= 1
+                self._waiting -= 1

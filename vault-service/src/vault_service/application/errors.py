@@ -1,14 +1,23 @@
-"""What can go wrong in the vault.
+"""The errors that the vault's use cases raise.
 
     VaultError
-    ├── GrantNotFoundError          no such grant, or another person's: the two look the same
+    ├── GrantNotFoundError          no such grant, or another person's: callers cannot tell which
     ├── GrantUnusableError          the grant exists and gives no tokens; `reason` says why
     ├── ConsentPendingError         its owner has not answered yet
-    ├── ConsentError                a consent did not come about; `code` goes to the page
+    ├── ConsentError                a consent has failed; `code` goes to the page
     ├── ServiceNotAllowedError      this client may not use this grant
-    ├── InvalidScopeError           the caller asks for more than was granted
-    ├── MinValidUnattainableError   the caller asks for more life than tokens ever have
+    ├── InvalidScopeError           the caller requests a scope that was not granted
+    ├── ScopeNotNarrowedError       the server gives a wider token than the caller requests
+    ├── MinValidUnattainableError   the caller requests a longer life than the server's tokens have
     ├── ProviderUnavailableError    the authorization server does not answer, or the outcome is uncertain
+    ├── TicketRefusedError          this ticket gives no access tokens; `reason` says why
+    ├── TicketNotFoundError         no such ticket, or somebody else's
+    ├── TicketOverError             this ticket has ended, so that it cannot be changed; `reason` says why
+    ├── TooManyTicketsError         the grant has as many tickets as it may
+    ├── TicketMisplacedError        a ticket was sent as an id, or in a URL
+    ├── TicketNotAllowedError       a ticket was sent to a call that it is not for
+    ├── RefusedTooOftenError        the grant's budget of refreshes for refused tokens is spent
+    ├── CheckedTooOftenError        the owner has had the grant checked less than a minute ago
     ├── StorageUnavailableError     PostgreSQL does not answer
     └── SealBrokenError             a sealed value does not open: wrong key, or tampered with
 
@@ -16,10 +25,17 @@ Each docstring is the default message.
 """
 
 from vault_service.domain.grant import Failure
+from vault_service.domain.ticket import TicketFault
+from vault_service.domain.usability import Obstacle, Refusal
+
+CONSENT_INVALID = "consent_invalid"
+"""Code of a ConsentError: the `state` is unknown or used, or the browser's cookie is missing."""
+PROVIDER_UNAVAILABLE = "provider_unavailable"
+"""Code of a ConsentError, and the outcome of a check, when the authorization server cannot be reached."""
 
 
 class VaultError(Exception):
-    """Something went wrong in the vault."""
+    """The vault could not do what was requested."""
 
     def __str__(self) -> str:
         return super().__str__() or (type(self).__doc__ or "")
@@ -42,7 +58,7 @@ class ConsentPendingError(VaultError):
 
 
 class ConsentError(VaultError):
-    """The consent did not come about."""
+    """The consent has failed."""
 
     def __init__(self, code: str, task_id: str | None = None) -> None:
         super().__init__(code)
@@ -55,11 +71,11 @@ class ServiceNotAllowedError(VaultError):
 
 
 class InvalidScopeError(VaultError):
-    """A scope was asked for that the owner has not granted."""
+    """The owner has not granted one of the requested scopes."""
 
 
 class MinValidUnattainableError(VaultError):
-    """The authorization server never gives access tokens that live as long as asked for."""
+    """The authorization server's access tokens never live as long as requested."""
 
 
 class ProviderUnavailableError(VaultError):
@@ -67,6 +83,54 @@ class ProviderUnavailableError(VaultError):
 
     def __init__(self, retry_after: float = 5.0, message: str = "") -> None:
         super().__init__(message or type(self).__doc__)
+        self.retry_after = retry_after
+
+
+class TicketRefusedError(VaultError):
+    """This ticket gives no access tokens."""
+
+    def __init__(self, reason: TicketFault) -> None:
+        super().__init__()
+        self.reason = reason
+
+
+class TicketNotFoundError(VaultError):
+    """There is no such ticket."""
+
+
+class TicketOverError(VaultError):
+    """This ticket has ended."""
+
+    def __init__(self, reason: TicketFault) -> None:
+        super().__init__()
+        self.reason = reason
+
+
+class TooManyTicketsError(VaultError):
+    """This token has as many tickets as it may have. End some, or wait until they expire."""
+
+
+class TicketMisplacedError(VaultError):
+    """A ticket is neither an id nor a part of an address. Send it as a bearer token; end this one if others saw it."""
+
+
+class TicketNotAllowedError(VaultError):
+    """A ticket only gives access tokens. This call needs an access token of the owner or of a service."""
+
+
+class ScopeNotNarrowedError(VaultError):
+    """The authorization server gives more scopes than were requested, or than the ticket allows."""
+
+    def __init__(self, excess: frozenset[str] = frozenset()) -> None:
+        names = f" Beyond them it gives: {' '.join(sorted(excess))}." if excess else ""
+        super().__init__(f"{type(self).__doc__}{names}")
+
+
+class RefusedTooOftenError(VaultError):
+    """Too many access tokens of this grant were reported as refused. Wait, or find out why they are refused."""
+
+    def __init__(self, retry_after: float) -> None:
+        super().__init__()
         self.retry_after = retry_after
 
 
@@ -84,3 +148,14 @@ class StorageUnavailableError(VaultError):
 
 class SealBrokenError(VaultError):
     """A sealed value cannot be opened."""
+
+
+def error_of(refusal: Refusal) -> VaultError:
+    """The error that tells a caller of a refusal."""
+    match refusal:
+        case Obstacle.CONSENT_PENDING:
+            return ConsentPendingError()
+        case Obstacle.SERVICE_NOT_ALLOWED:
+            return ServiceNotAllowedError()
+        case Failure():
+            return GrantUnusableError(refusal)

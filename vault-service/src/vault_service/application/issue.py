@@ -1,25 +1,29 @@
-"""Issuing access tokens: the hot path.
+"""Issues access tokens. This is the hot path.
 
-A token that the process remembers costs one SQL statement, which checks the grant, counts the use and records it: so a
-revocation holds at once on every replica, and nothing leaves unrecorded. Everything else goes through `refresh`.
+A token in the memory of the process costs one SQL statement, which checks the grant, counts the use and records it: a
+revocation holds at once on every replica, and no token leaves unrecorded. All other requests go through `refresh`.
 """
 
 import random
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
-from functools import lru_cache
+from functools import lru_cache, partial
+from itertools import compress
 from time import monotonic
 
 from vault_service.application.errors import (
     InvalidScopeError,
     MinValidUnattainableError,
     ProviderUnavailableError,
+    ScopeNotNarrowedError,
     StorageUnavailableError,
     VaultError,
 )
-from vault_service.application.ports import AccessTokens, Clock, Grants, StoredGrant, Telemetry
-from vault_service.application.refresh import Need, Refresher
+from vault_service.application.ports.issue import TicketRefusals, UseRecorder
+from vault_service.application.ports.refresh import StoredGrant, UsableGrants
+from vault_service.application.ports.runtime import AccessTokens, Clock, Telemetry
+from vault_service.application.refresh import Refresher, TokenRequest
 from vault_service.domain.audit import Entry, Event
 from vault_service.domain.freshness import Freshness, attainable, judge
 from vault_service.domain.grant import AccessToken
@@ -35,30 +39,35 @@ class IssueAccessToken:
 
     def __init__(
         self,
-        grants: Grants,
+        grants: UsableGrants,
+        uses: UseRecorder,
+        tickets: TicketRefusals,
         memory: AccessTokens,
         refresher: Refresher,
         clock: Clock,
         telemetry: Telemetry,
         report: Callable[[Exception], None],
     ) -> None:
-        """memory: this process's cache; report: told of a renewal that failed."""
+        """memory: the cache of this process; report: called with the error of a renewal that failed."""
         self._grants = grants
+        self._uses = uses
+        self._tickets = tickets
         self._memory = memory
         self._refresher = refresher
         self._clock = clock
         self._telemetry = telemetry
         self._report = report
 
-    def issue(self, need: Need) -> AccessToken:
-        """An access token that fits the need, recorded before it is returned.
+    def issue(self, request: TokenRequest) -> AccessToken:
+        """An access token that fits the request. Its use is recorded before this returns.
 
         Raises GrantNotFoundError, ConsentPendingError, GrantUnusableError, ServiceNotAllowedError, InvalidScopeError,
-        MinValidUnattainableError, ProviderUnavailableError, StorageUnavailableError.
+        MinValidUnattainableError, ProviderUnavailableError, RefusedTooOftenError, StorageUnavailableError; with a
+        ticket also TicketRefusedError, ScopeNotNarrowedError.
         """
         outcome = "failed"
         try:
-            token, outcome = self._issue(need)
+            token, outcome = self._issue(request)
         except VaultError as error:
             outcome = type(error).__name__
             raise
@@ -66,112 +75,126 @@ class IssueAccessToken:
             self._telemetry.issued(outcome)
         return token
 
-    def remembered(self, need: Need) -> AccessToken | None:
-        """A token that this process remembers and that needs nothing done about it; not recorded yet."""
-        token = self._memory.get(*need.key)
-        return token if self._judge(token, need) is Freshness.SERVE else None
+    def remembered(self, request: TokenRequest) -> AccessToken | None:
+        """A token in the memory of this process that needs no renewal yet. Its use is not recorded here."""
+        token = self._memory.get(*request.key)
+        if token is None or request.excess_of(token):
+            return None
+        return token if self._judge(token, request) is Freshness.SERVE else None
 
-    def record_soon(self, needs: Sequence[Need], done: Callable[[Sequence[bool | Exception]], None]) -> None:
+    def record_soon(self, requests: Sequence[TokenRequest]) -> Future[Sequence[bool]]:
         """Record that remembered tokens are issued, without waiting.
 
-        Another thread calls `done`; only where the outcome is True may the token leave. After False `issue` says more.
+        The future has the outcome of each request; a token may leave only when its outcome is True. After False,
+        `issue` finds out more. The future raises StorageUnavailableError: no token may leave then.
         """
+        recorded = self._uses.record_soon([(request.requester, self._entry(request)) for request in requests])
+        recorded.add_done_callback(partial(self._count, requests))
+        return recorded
 
-        def told(outcomes: Sequence[bool | Exception]) -> None:
-            for outcome in outcomes:
-                if outcome is not False:
-                    self._telemetry.issued("memory" if outcome is True else type(outcome).__name__)
-            done(outcomes)
+    def _count(self, requests: Sequence[TokenRequest], recorded: Future[Sequence[bool]]) -> None:
+        error = recorded.exception()
+        if error is not None:
+            for _ in requests:
+                self._telemetry.issued(type(error).__name__)
+            return
+        for request in compress(requests, recorded.result()):
+            self._telemetry.issued("memory")
+            self._count_ticket(request)
 
-        self._grants.issue_soon([(need.requester, self._entry(need)) for need in needs], told)
+    def _count_ticket(self, request: TokenRequest) -> None:
+        if request.requester.via is not None:
+            self._telemetry.ticket("used")
 
-    def _issue(self, need: Need) -> tuple[AccessToken, str]:
-        token = self._memory.get(*need.key)
-        freshness = self._judge(token, need)
+    def _issue(self, request: TokenRequest) -> tuple[AccessToken, str]:
+        token = self._memory.get(*request.key)
+        freshness = self._judge(token, request)
+        grant, outcome = None, "memory"
         if token is None or freshness is Freshness.WAIT:
-            token, outcome = self._obtain(need, token), "obtained"
-            self._record(need)
-        elif freshness is Freshness.SERVE_AND_RENEW and not self._refresher.is_under_way(need):
-            outcome, grant = "memory", self._grants.authorize(need.grant_id, need.requester)
-            self._record(need)
-            self._refresher.renew(need, grant, self._report)  # never raises: the use is counted
-        else:
-            outcome = "memory"
-            self._record(need)
+            token, outcome = self._obtain(request, token), "obtained"
+        elif freshness is Freshness.SERVE_AND_RENEW and not self._refresher.is_refreshing(request):
+            grant = self._grants.authorize(request.grant_id, request.requester)
+        if excess := request.excess_of(token):
+            raise ScopeNotNarrowedError(excess)
+        self._record(request)
+        if grant is not None:
+            self._refresher.renew(request, grant, self._report)  # never raises: the use is already counted
         return token, outcome
 
-    def _judge(self, token: AccessToken | None, need: Need) -> Freshness:
-        if token is None:
+    def _judge(self, token: AccessToken | None, request: TokenRequest) -> Freshness:
+        if token is None or request.refuses(token):
             return Freshness.WAIT
         left = token.expires_at - self._clock.now().timestamp()
-        return judge(left, token.lifetime, need.min_valid, random.random())  # noqa: S311 - jitter, not a secret
+        return judge(left, token.lifetime, request.min_valid, random.random())  # noqa: S311 - jitter, not a secret
 
-    def _obtain(self, need: Need, old: AccessToken | None) -> AccessToken:
-        grant = self._grants.authorize(need.grant_id, need.requester)
-        self._check(need, grant)
+    def _obtain(self, request: TokenRequest, old: AccessToken | None) -> AccessToken:
+        grant = self._grants.authorize(request.grant_id, request.requester)
+        if error := _unattainable(request, grant):
+            raise error
         try:
-            token = self._refresher.obtain(need, grant)
+            token = self._refresher.obtain(request, grant)
         except ProviderUnavailableError:
-            if old is not None and self._left(old) >= max(need.min_valid, LAST_SECONDS):
+            if old is not None and not request.refuses(old) and self._left(old) >= max(request.min_valid, LAST_SECONDS):
                 return old
             raise
-        if self._left(token) < need.min_valid:
+        if self._left(token) < request.min_valid:
             raise MinValidUnattainableError
         return token
 
-    def _check(self, need: Need, grant: StoredGrant) -> None:
-        """Refuse what can never be had, before anything is asked of anybody for this caller."""
-        if not need.scopes <= grant.scopes:
-            raise InvalidScopeError
-        if grant.lifetime is not None and not attainable(need.min_valid, grant.lifetime):
-            raise MinValidUnattainableError
+    def _record(self, request: TokenRequest) -> None:
+        if not self._uses.record(request.requester, self._entry(request)):
+            refusal = self._grants.refusal(request.grant_id, request.requester) or self._refusal_of_ticket(request)
+            raise refusal or StorageUnavailableError
+        self._count_ticket(request)
 
-    def _record(self, need: Need) -> None:
-        if not self._grants.issue(need.requester, self._entry(need)):
-            self._grants.authorize(need.grant_id, need.requester)  # says why
-            raise StorageUnavailableError
+    def _refusal_of_ticket(self, request: TokenRequest) -> VaultError | None:
+        via = request.requester.via
+        return None if via is None else self._tickets.refusal(via.ticket_id)
 
-    def _entry(self, need: Need) -> Entry:
-        by = need.requester
-        return Entry(Event.TOKEN_ISSUED, need.grant_id, by.owner, by.client, need.request_id, self._clock.now())
+    def _entry(self, request: TokenRequest) -> Entry:
+        by = request.requester
+        now = self._clock.now()
+        return Entry(Event.TOKEN_ISSUED, request.grant_id, by.owner, by.client, request.request_id, now, via=by.via)
 
     def _left(self, token: AccessToken) -> float:
         return token.expires_at - self._clock.now().timestamp()
 
 
 class IssueMany:
-    """Gives access tokens for many grants at once: what one of them meets spoils no other."""
+    """Gives access tokens for many grants at once. The failure of one does not affect the others."""
 
     def __init__(self, issue: IssueAccessToken) -> None:
         self._issue = issue
         self._threads = ThreadPoolExecutor(BATCH_THREADS, thread_name_prefix="batch")
 
-    def issue(self, needs: Sequence[Need]) -> list[AccessToken | Exception]:
-        """For each need its token, or what `IssueAccessToken.issue` raised; what takes too long is unavailable.
+    def issue(self, requests: Sequence[TokenRequest]) -> list[AccessToken | Exception]:
+        """For each request its token, or what `IssueAccessToken.issue` raised.
 
-        Remembered tokens are recorded together, and wait neither for the others nor for other callers' batches.
+        ProviderUnavailableError for those that have not ended after `BATCH_SECONDS`. Remembered tokens are recorded
+        together, and wait neither for the others nor for other batches.
         """
         deadline = monotonic() + BATCH_SECONDS
-        at_hand = {place: token for place, need in enumerate(needs) if (token := self._issue.remembered(need))}
-        running = {place: self._begin(need) for place, need in enumerate(needs) if place not in at_hand}
+        remembered = {i: token for i, request in enumerate(requests) if (token := self._issue.remembered(request))}
+        running = {i: self._begin(request) for i, request in enumerate(requests) if i not in remembered}
         outcomes: dict[int, AccessToken | Exception] = {}
-        for place, is_recorded in zip(at_hand, self._record([needs[place] for place in at_hand]), strict=True):
+        for i, is_recorded in zip(remembered, self._record([requests[i] for i in remembered]), strict=True):
             if is_recorded is False:
-                running[place] = self._begin(needs[place])
+                running[i] = self._begin(requests[i])
             else:
-                outcomes[place] = at_hand[place] if is_recorded is True else is_recorded
-        outcomes |= {place: _outcome(each, deadline) for place, each in running.items()}
-        return [outcomes[place] for place in range(len(needs))]
+                outcomes[i] = remembered[i] if is_recorded is True else is_recorded
+        outcomes |= {i: _outcome(each, deadline) for i, each in running.items()}
+        return [outcomes[i] for i in range(len(requests))]
 
-    def _begin(self, need: Need) -> Future[AccessToken]:
-        return self._threads.submit(copy_context().run, self._issue.issue, need)
+    def _begin(self, request: TokenRequest) -> Future[AccessToken]:
+        return self._threads.submit(copy_context().run, self._issue.issue, request)
 
-    def _record(self, needs: Sequence[Need]) -> Sequence[bool | Exception]:
-        recorded: Future[Sequence[bool | Exception]] = Future()
-        if not needs:
+    def _record(self, requests: Sequence[TokenRequest]) -> Sequence[bool | Exception]:
+        if not requests:
             return ()
-        self._issue.record_soon(needs, recorded.set_result)
-        return recorded.result()
+        try:
+            return self._issue.record_soon(requests).result()
+        except StorageUnavailableError as error:
+            return [error] * len(requests)
 
 
 def _outcome(running: Future[AccessToken], deadline: float) -> AccessToken | Exception:
@@ -180,13 +203,22 @@ def _outcome(running: Future[AccessToken], deadline: float) -> AccessToken | Exc
     except TimeoutError:
         running.cancel()
         return ProviderUnavailableError()
-    except Exception as error:  # noqa: BLE001 - it is this need's outcome
+    except Exception as error:  # noqa: BLE001 - it is the outcome of this request
         return error
+
+
+def _unattainable(request: TokenRequest, grant: StoredGrant) -> VaultError | None:
+    """Why the grant can never fit the request, or None. Found out before any server is asked."""
+    if not request.scopes <= grant.scopes:
+        return InvalidScopeError()
+    if grant.lifetime is not None and not attainable(request.min_valid, grant.lifetime):
+        return MinValidUnattainableError()
+    return None
 
 
 @lru_cache(maxsize=256)
 def parse_scope(scope: str) -> frozenset[str]:
-    """The set in a `scope` string (RFC 6749 section 3.3). Raises InvalidScopeError for what no scope can be."""
+    """The set in a `scope` string (RFC 6749 section 3.3). Raises InvalidScopeError for other characters."""
     scopes = frozenset(scope.split(" ")) - {""}
     if any(not all("!" <= c <= "~" and c not in '"\\' for c in name) for name in scopes):
         raise InvalidScopeError

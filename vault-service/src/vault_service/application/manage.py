@@ -1,31 +1,40 @@
-"""What owners do with their grants: look at them, and end them."""
+"""What owners do with their grants: look at them, have them checked, and revoke them."""
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from uuid import UUID
 
-from vault_service.application.errors import GrantUnusableError
-from vault_service.application.ports import Audit, Clock, Grants, Requester
-from vault_service.application.refresh import Need, Refresher
+from vault_service.application.errors import PROVIDER_UNAVAILABLE, GrantUnusableError
+from vault_service.application.ports.manage import AuditLines, GrantChecks, OwnedGrants
+from vault_service.application.ports.runtime import Clock
+from vault_service.application.refresh import Refresher, TokenRequest
 from vault_service.domain.audit import Entry, Event, Line
 from vault_service.domain.grant import Grant, Subject
+from vault_service.domain.usability import Requester
 
 
 class ManageGrants:
     """The owner's view. Another person's grant looks exactly like one that does not exist."""
 
     def __init__(
-        self, grants: Grants, audit: Audit, refresher: Refresher, clock: Clock, wake_outbox: Callable[[], None]
+        self,
+        grants: OwnedGrants,
+        checks: GrantChecks,
+        audit: AuditLines,
+        refresher: Refresher,
+        clock: Clock,
+        wake_outbox: Callable[[], None],
     ) -> None:
         """wake_outbox: called after a revocation was stored, so that it is sent without delay."""
         self._grants = grants
+        self._checks = checks
         self._audit = audit
         self._refresher = refresher
         self._clock = clock
         self._wake_outbox = wake_outbox
 
     def of_owner(self, owner: Subject, task_id: str | None) -> Sequence[Grant]:
-        """The owner's grants, newest first; with a task id, those that were asked for that task."""
+        """The owner's grants, newest first. task_id: only those that were requested for this task."""
         return self._grants.of_owner(owner, task_id)
 
     def find(self, grant_id: UUID, owner: Subject) -> Grant:
@@ -33,14 +42,14 @@ class ManageGrants:
         return self._grants.find(grant_id, owner)
 
     def audit(self, grant_id: UUID, owner: Subject, before: int, limit: int) -> Sequence[Line]:
-        """What has happened to a grant, newest first; it outlives the grant. Raises GrantNotFoundError."""
+        """The audit of a grant, newest line first; it outlives the grant. Raises GrantNotFoundError."""
         lines = self._audit.of_grant(grant_id, owner, before, limit)
         if not lines:
             self._grants.find(grant_id, owner)
         return lines
 
     def whole_audit(self, grant_id: UUID, owner: Subject) -> Iterator[Line]:
-        """Everything that has happened to a grant, oldest first. Raises GrantNotFoundError before the first line."""
+        """The whole audit of a grant, oldest line first. Raises GrantNotFoundError before the first line."""
         lines = self._audit.all_of_grant(grant_id, owner)
         first = next(lines, None)
         if first is None:
@@ -49,27 +58,32 @@ class ManageGrants:
         return chain([first], lines)
 
     def check(self, grant_id: UUID, owner: Subject, client: str, request_id: str) -> Grant:
-        """Refresh now, to see whether a grant lives, or lives again; the grant as it is afterwards.
+        """Refresh now, to see whether a grant works, or works again; the grant as it is afterwards.
 
         Raises GrantNotFoundError, ConsentPendingError, GrantUnusableError (no token is kept), CheckedTooOftenError,
         ProviderUnavailableError, StorageUnavailableError.
         """
-        grant = self._grants.claim_check(grant_id, owner)
-        requester = Requester(client, is_owner=True, owner=owner)
-        need = Need(grant_id=grant_id, requester=requester, scopes=frozenset(), min_valid=0.0, request_id=request_id)
-        outcome = "provider_unavailable"
+        grant = self._checks.claim_check(grant_id, owner)
+        request = TokenRequest(
+            grant_id=grant_id,
+            requester=Requester(client, is_owner=True, owner=owner),
+            scopes=frozenset(),
+            min_valid=0.0,
+            request_id=request_id,
+        )
+        outcome = PROVIDER_UNAVAILABLE
         try:
-            self._refresher.check(need, grant.provider)
+            self._refresher.check(request, grant.provider)
             outcome = "ok"
-        except GrantUnusableError as verdict:
-            outcome = verdict.reason.value
+        except GrantUnusableError as error:
+            outcome = error.reason.value
         finally:
             now = self._clock.now()
             self._audit.append(Entry(Event.GRANT_CHECKED, grant_id, owner, client, request_id, now, outcome))
         return self._grants.find(grant_id, owner)
 
     def revoke(self, grant_id: UUID, owner: Subject, client: str, request_id: str) -> None:
-        """End the grant: here at once, at the authorization server through the outbox. Raises GrantNotFoundError."""
+        """Revoke the grant: here at once, at the authorization server through the outbox. Raises GrantNotFoundError."""
         entry = Entry(Event.GRANT_REVOKED, grant_id, owner, client, request_id, self._clock.now())
         self._grants.revoke(grant_id, owner, entry)
         self._wake_outbox()

@@ -1,23 +1,32 @@
 """How a call to an authorization server can fail, sorted by what it means for the refresh token that was sent.
 
 ProviderError
-├── GrantRefusedError       `invalid_grant`: the token (or code) is of no use any more
-│   └── IdentityChangedError    a refresh brought somebody else's token, or one for another client
-├── ScopeRefusedError       `invalid_scope` for a scope that the caller asked for: nothing was used
-├── NotSentError            nothing left this machine, or the server said that it did not look: nothing was used
-│   ├── LateError           nothing left this machine, because it would have left too late
-│   └── ClientRefusedError  the vault's own client is not accepted: the provider is at fault, not the grant
-├── RevocationNotOfferedError   tokens cannot be revoked there
+├── GrantRefusedError       `invalid_grant` and its kin: the token (or code) can no longer be used
+│   └── IdentityChangedError    the refreshed token is another person's, or for another client
+├── RefusedForNowError      another refusal: final only after it has come several times (`domain.refusal`)
+├── ScopeRefusedError       `invalid_scope` for a scope that the caller requested: the token was not used
+├── NotSentError            the request did not leave, or the server did not handle it: the token was not used
+│   ├── BusyError           the server has told this grant to come later (429, 503, `temporarily_unavailable`)
+│   ├── LateError           the request did not leave, because it would have left too late
+│   └── VaultClientRefusedError  the server refuses the vault's own client: the grant is not at fault
+├── RevocationNotOfferedError   the server revokes no tokens
+├── RevocationRefusedError  the server refuses to revoke this token, and will go on refusing
+├── UnusableAnswerError     a success whose tokens cannot be used; it may hold a refresh token all the same
 └── UncertainError          timeout, 5xx, half an answer, garbage: the token may have been used
+
+Each carries a `FailureDetail`: the status, the server's error word, and the check that failed. It never holds a token.
 """
 
-from vault_service.domain.grant import Failure
+from vault_service.domain.grant import Failure, FailureDetail, ObtainedToken
+
+NOTHING_KNOWN = FailureDetail()
 
 
 class ProviderError(Exception):
-    """A call to the authorization server failed. outcome: one word for it, for those who count."""
+    """A call to the authorization server failed. outcome: the error in one word, for metrics."""
 
     outcome = "failed"
+    detail = NOTHING_KNOWN
 
 
 class GrantRefusedError(ProviderError):
@@ -25,24 +34,46 @@ class GrantRefusedError(ProviderError):
 
     outcome = "grant_refused"
 
-    def __init__(self, failure: Failure) -> None:
+    def __init__(self, failure: Failure, detail: FailureDetail = NOTHING_KNOWN) -> None:
         super().__init__(failure.value)
         self.failure = failure
+        self.detail = detail
 
 
 class IdentityChangedError(GrantRefusedError):
-    """The refreshed token is not of the same issuer, person and client as the one that was consented to."""
+    """The refreshed token has another issuer, person or client than the one that was consented to."""
 
     outcome = "identity_changed"
 
     def __init__(self) -> None:
-        super().__init__(Failure.WRONG_USER)
+        super().__init__(Failure.WRONG_USER, FailureDetail(check="identity"))
+
+
+class RefusedForNowError(ProviderError):
+    """The authorization server refuses this refresh, with a word that can be passing."""
+
+    outcome = "refused"
+
+    def __init__(self, word: str, detail: FailureDetail = NOTHING_KNOWN) -> None:
+        super().__init__(word)
+        self.word = word
+        self.detail = detail
 
 
 class RevocationNotOfferedError(ProviderError):
-    """The authorization server has no revocation endpoint, or it is not to be used."""
+    """The authorization server has no revocation endpoint, or the vault is configured not to use it."""
 
     outcome = "not_offered"
+
+
+class RevocationRefusedError(ProviderError):
+    """The authorization server refuses to revoke the token."""
+
+    outcome = "revocation_refused"
+
+    def __init__(self, detail: FailureDetail) -> None:
+        super().__init__(str(detail.error or detail.status))
+        self.detail = detail
 
 
 class ScopeRefusedError(ProviderError):
@@ -50,30 +81,56 @@ class ScopeRefusedError(ProviderError):
 
     outcome = "scope_refused"
 
+    def __init__(self, detail: FailureDetail = NOTHING_KNOWN) -> None:
+        super().__init__("invalid_scope")
+        self.detail = detail
+
 
 class NotSentError(ProviderError):
-    """The authorization server did not handle the request."""
+    """The authorization server did not handle the request. retry_after: seconds."""
 
     outcome = "not_sent"
 
-    def __init__(self, reason: str, retry_after: float = 5.0) -> None:
+    def __init__(self, reason: str, retry_after: float = 5.0, detail: FailureDetail | None = None) -> None:
         super().__init__(reason)
         self.retry_after = retry_after
+        self.detail = detail or FailureDetail(check=reason)
+
+
+class BusyError(NotSentError):
+    """The authorization server has told this grant to come later."""
+
+    outcome = "busy"
 
 
 class LateError(NotSentError):
-    """The request would have left too late after its intent; the authorization server has nothing to do with it."""
+    """The request would have left too late after its intent. The authorization server is not at fault."""
 
     outcome = "late"
 
 
-class ClientRefusedError(NotSentError):
+class VaultClientRefusedError(NotSentError):
     """The authorization server does not accept the vault's client."""
 
     outcome = "client_refused"
 
 
+class UnusableAnswerError(ProviderError):
+    """The authorization server's success gives no usable access token. obtained: its refresh token, if there is one."""
+
+    outcome = "unusable"
+
+    def __init__(self, check: str, obtained: ObtainedToken | None) -> None:
+        super().__init__(check)
+        self.detail = FailureDetail(status=200, check=check)
+        self.obtained = obtained
+
+
 class UncertainError(ProviderError):
-    """Nobody knows whether the authorization server has handled the request."""
+    """It is unknown whether the authorization server has handled the request."""
 
     outcome = "uncertain"
+
+    def __init__(self, reason: str, detail: FailureDetail | None = None) -> None:
+        super().__init__(reason)
+        self.detail = detail or FailureDetail(check=reason)

@@ -1,22 +1,23 @@
-"""The refresh protocol: exactly one refresh of a grant at a time, and nothing lost.
+"""The refresh protocol: exactly one refresh of a grant at a time, and no refresh token is lost.
 
-With rotation on (RFC 9700 section 4.14.2) an authorization server takes a second use of a refresh token for theft and
-ends the session. So, in order:
+With rotation (RFC 9700 section 4.14.2), an authorization server takes a second use of a refresh token for theft and
+ends the session. The steps, in order:
 
-1. single flight in the process, on a thread that goes on when the callers have left; then the grant's lock across
-   processes; what another has fetched meanwhile is taken;
-2. the intent is committed before the request is sent, for a grant that is still as it was read; no transaction stays
-   open over it;
-3. the outcome is stored first thing, by compare-and-set on the generation; then the callers have their token, and only
-   then is it shared with other replicas and the lock released;
-4. an intent found with the lock free is a crash, or an answer that never came: nobody knows whether the token was used.
-   Unless the spool has the outcome, the old token is sent again, but only `REPLAY_AFTER` seconds after the intent, when
-   the first request can no longer be under way. The server must allow one reuse for that to succeed.
+1. Single flight in the process, on a thread that continues when its callers have left; then the grant's lock across
+   processes. A token that another process has fetched meanwhile is taken.
+2. The intent is committed before the request is sent, for a grant that has not changed since it was read. No
+   transaction stays open during the request.
+3. The outcome is stored first, by compare-and-set on the generation. Then the callers get their token. Then it is
+   shared with other replicas, and the lock is released.
+4. An intent that is found while the lock is free was left by a crash, or its answer never came: it is unknown whether
+   the token was used. Unless the spool has the outcome, the old token is sent again, `REPLAY_AFTER` seconds after the
+   intent at the earliest, when the first request has certainly ended. It succeeds if the server allows one reuse.
 
-A lock that is lost in mid-call is harmless: the compare-and-set lets one writer win, and a loser that is told
-`invalid_grant` reads again before it believes that the grant is over.
+A lock that is lost during the request does no harm: the compare-and-set lets one writer win, and a loser that is
+answered `invalid_grant` reads the grant again before it believes that the grant has ended.
 """
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from contextvars import copy_context
@@ -31,56 +32,75 @@ from vault_service.application.errors import (
     GrantUnusableError,
     InvalidScopeError,
     ProviderUnavailableError,
+    ScopeNotNarrowedError,
+    VaultError,
 )
-from vault_service.application.ports import (
-    AccessTokens,
-    Clock,
-    Grants,
-    GuardedProvider,
-    Locks,
-    Requester,
-    StoredGrant,
-    Telemetry,
-    TokenAnswer,
-)
+from vault_service.application.ports.provider import GuardedProvider, TokenAnswer
+from vault_service.application.ports.refresh import Refreshes, StoredGrant, Verdict
+from vault_service.application.ports.runtime import AccessTokens, Clock, Locks, Telemetry
 from vault_service.application.provider_errors import (
+    BusyError,
     GrantRefusedError,
     IdentityChangedError,
     NotSentError,
     ProviderError,
+    RefusedForNowError,
     ScopeRefusedError,
     UncertainError,
+    UnusableAnswerError,
 )
 from vault_service.application.renewals import Renewals
 from vault_service.application.single_flight import SingleFlight, Tell
 from vault_service.domain.audit import Entry, Event
-from vault_service.domain.grant import AccessToken, Failure
+from vault_service.domain.grant import AccessToken, Failure, FailureDetail, TokenIdentity
+from vault_service.domain.refusal import pause_after
+from vault_service.domain.terms import Terms
+from vault_service.domain.usability import Requester
 
 REPLAY_AFTER = 15.0
-"""Seconds after which a request to the token endpoint is certainly over; the provider's total timeout is shorter."""
+"""Seconds after which a request to the token endpoint has certainly ended; its total timeout is shorter."""
 NOT_CONFIGURED_RETRY = 60.0
 PROMPT_INTENT = 1.0
-"""Seconds that writing an intent may take; it waits for the row, and for a process that stands still."""
+"""Seconds that writing an intent may take. It can wait for the row's lock, or for a process that was frozen."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Need:
-    """What a caller needs: a token of this grant with these scopes (empty: all) that lives `min_valid` seconds more."""
+class TokenRequest:
+    """A request for an access token.
+
+    scopes: empty for all; min_valid: seconds that it must still live; refused: SHA-256 of a token that an API has
+    refused, which is not given again.
+    """
 
     grant_id: UUID
     requester: Requester
     scopes: frozenset[str]
     min_valid: float
     request_id: str
+    refused: bytes | None = None
 
     @property
     def key(self) -> tuple[UUID, frozenset[str]]:
-        """What may be shared with callers who need the same."""
+        """Requests with the same key can share a token."""
         return self.grant_id, self.scopes
+
+    @property
+    def flight_key(self) -> tuple[UUID, frozenset[str], bytes | None]:
+        """Requests with the same key can share a refresh."""
+        return self.grant_id, self.scopes, self.refused
+
+    def refuses(self, token: AccessToken) -> bool:
+        """True for the token that an API has refused."""
+        return self.refused is not None and hashlib.sha256(token.value.encode()).digest() == self.refused
+
+    def excess_of(self, token: AccessToken) -> frozenset[str]:
+        """Scopes of a token that its request does not allow. Only a ticket's scopes limit what a server gives."""
+        is_limited = self.requester.via is not None and self.scopes
+        return token.scopes - self.scopes if is_limited else frozenset()
 
 
 class _ChangedError(Exception):
-    """Somebody has changed the grant since it was read; nothing was sent. Stays in this module."""
+    """The grant has changed since it was read, and nothing was sent. Stays in this module."""
 
 
 class Refresher:
@@ -88,71 +108,77 @@ class Refresher:
 
     def __init__(
         self,
-        grants: Grants,
+        grants: Refreshes,
         locks: Locks,
         caches: Sequence[AccessTokens],
         providers: Mapping[str, GuardedProvider],
+        terms: Mapping[str, Terms],
         clock: Clock,
         telemetry: Telemetry,
         threads: int,
     ) -> None:
-        """caches: this process's own, then the one that replicas share; they spare refreshes, no more.
+        """providers, terms: by the same names.
 
-        threads: with which the process serves requests.
+        caches: that of this process, then the one that replicas share; they save refreshes and nothing else.
+
+        threads: the number of threads that serve requests in this process.
         """
         self._grants = grants
         self._locks = locks
         self._caches = caches
         self._providers = providers
+        self._terms = terms
         self._clock = clock
         self._telemetry = telemetry
         self._bulkheads = {name: Bulkhead(name, threads) for name in providers}
         self._flights: SingleFlight[AccessToken] = SingleFlight()
         self._renewals = Renewals(max(threads // 2, 1))
 
-    def obtain(self, need: Need, grant: StoredGrant) -> AccessToken:
-        """A token, waiting for it if need be; it has less life than needed only when the server gives no more.
+    def obtain(self, request: TokenRequest, grant: StoredGrant) -> AccessToken:
+        """A token, after waiting if need be. It lives shorter than requested only when the server gives no more.
 
-        grant: as `Grants.authorize` has just given it for that need.
+        grant: as `authorize` has just returned it for this request.
 
-        A flight that was under way may bring a token that is good enough for those who began it and not for this
-        caller, who then begins another. Raises the errors of `Grants.authorize`, ProviderUnavailableError,
-        InvalidScopeError, StorageUnavailableError.
+        A flight that this caller joins may bring a token that does not live long enough for it; then it starts another
+        flight. Raises the errors of `authorize`, ProviderUnavailableError, InvalidScopeError, StorageUnavailableError.
         """
-        found = self._fitting(need)
+        found = self._fitting(request)
         if found is not None:
             return found
-        token = self._fly(need, grant)
-        return token if self._left(token) >= need.min_valid else self._fly(need, grant)
+        token = self._fly(request, grant)
+        return token if self._left(token) >= request.min_valid else self._fly(request, grant)
 
-    def renew(self, need: Need, grant: StoredGrant, report: Callable[[Exception], None]) -> None:
-        """Refresh beside, for a token that still serves; not while somebody is at it, or the provider is paused.
+    def renew(self, request: TokenRequest, grant: StoredGrant, report: Callable[[Exception], None]) -> None:
+        """Refresh in the background, for a token that can still be served.
 
-        Never raises. What is not done now is done by one of the next callers.
+        Never raises. Does nothing while another thread refreshes for the same key, or the provider is paused: one of
+        the next callers tries again.
         """
         provider = grant.provider
         if provider not in self._providers or self._providers[provider].paused_for():
             return
-        if self._renewals.begin(need.key):
+        if self._renewals.begin(request.key):
             try:
-                self._bulkheads[provider].executor.submit(copy_context().run, self._renew, need, grant, report)
+                self._bulkheads[provider].executor.submit(copy_context().run, self._renew, request, grant, report)
             except RuntimeError:  # the process is shutting down
-                self._renewals.end(need.key)
+                self._renewals.end(request.key)
 
-    def check(self, need: Need, provider: str) -> None:
-        """Refresh now, also a grant that has failed: it may live again. Raises what a refresh raises."""
+    def check(self, request: TokenRequest, provider: str) -> None:
+        """Refresh now, even if the grant has failed: it may work again. Raises what a refresh raises."""
         bulkhead = self._bulkhead(provider)
         bulkhead.admit()
-        bulkhead.wait(self._flights.join(("check", need.grant_id), partial(self._check_alone, need), bulkhead.executor))
+        check = partial(self._check_alone, request)
+        bulkhead.wait(self._flights.join(("check", request.grant_id), check, bulkhead.executor))
 
-    def is_under_way(self, need: Need) -> bool:
-        """Whether this process is refreshing for that need just now, or soon."""
-        return self._flights.under_way(need.key) or need.key in self._renewals
+    def is_refreshing(self, request: TokenRequest) -> bool:
+        """True while this process is refreshing for the request's key, or is about to."""
+        return self._flights.is_running(request.flight_key) or request.key in self._renewals
 
-    def _fly(self, need: Need, grant: StoredGrant) -> AccessToken:
+    def _fly(self, request: TokenRequest, grant: StoredGrant) -> AccessToken:
         bulkhead = self._bulkhead(grant.provider)
         bulkhead.admit()
-        return bulkhead.wait(self._flights.join(need.key, partial(self._obtain_alone, need, grant), bulkhead.executor))
+        obtain = partial(self._obtain_alone, request, grant)
+        return bulkhead.wait(self._flights.join(request.flight_key, obtain, bulkhead.executor))
 
     def _bulkhead(self, provider: str) -> Bulkhead:
         bulkhead = self._bulkheads.get(provider)
@@ -160,93 +186,112 @@ class Refresher:
             raise ProviderUnavailableError(NOT_CONFIGURED_RETRY, "The token's authorization server is not configured.")
         return bulkhead
 
-    def _renew(self, need: Need, seen: StoredGrant, report: Callable[[Exception], None]) -> None:
+    def _renew(self, request: TokenRequest, seen: StoredGrant, report: Callable[[Exception], None]) -> None:
         try:
-            with self._locks.try_hold(need.grant_id) as held:
-                flight = self._flights.lead(need.key, partial(self._obtain_locked, need, seen)) if held else None
+            with self._locks.try_hold(request.grant_id) as held:
+                obtain = partial(self._obtain_locked, request, seen)
+                flight = self._flights.lead(request.flight_key, obtain) if held else None
             if flight is not None:
                 flight.result()
-        except Exception as error:  # noqa: BLE001 - nobody waits for this thread; what goes wrong has to be told
+        except Exception as error:  # noqa: BLE001 - no caller waits for this thread, so the error is reported
             report(error)
         finally:
-            self._renewals.end(need.key)
+            self._renewals.end(request.key)
 
-    def _obtain_alone(self, need: Need, seen: StoredGrant, tell: Tell[AccessToken]) -> AccessToken:
+    def _obtain_alone(self, request: TokenRequest, seen: StoredGrant, tell: Tell[AccessToken]) -> AccessToken:
         started = perf_counter()
-        with self._locks.hold(need.grant_id):
+        with self._locks.hold(request.grant_id):
             self._telemetry.lock_waited(perf_counter() - started)
-            return self._obtain_locked(need, seen, tell)
+            return self._obtain_locked(request, seen, tell)
 
-    def _check_alone(self, need: Need, tell: Tell[AccessToken]) -> AccessToken:
-        with self._locks.hold(need.grant_id):
-            return self._refresh(need, self._grants.checkable(need.grant_id, need.requester.owner), tell)
+    def _check_alone(self, request: TokenRequest, tell: Tell[AccessToken]) -> AccessToken:
+        with self._locks.hold(request.grant_id):
+            return self._refresh(request, self._grants.checkable(request.grant_id, request.requester.owner), tell)
 
-    def _obtain_locked(self, need: Need, seen: StoredGrant, tell: Tell[AccessToken]) -> AccessToken:
-        """seen: the grant before the lock was held; it is read again only when somebody has changed it since."""
-        found = self._fitting(need)
+    def _obtain_locked(self, request: TokenRequest, seen: StoredGrant, tell: Tell[AccessToken]) -> AccessToken:
+        """seen: the grant as it was before the lock was held. It is read again only if it has changed since."""
+        found = self._fitting(request)
         if found is not None:
             return found
+        if self._is_current_refused(request):
+            self._grants.claim_forced(request.grant_id)
         if seen.intent_age is None:
             with suppress(_ChangedError):
-                return self._refresh_as_read(need, seen, tell)
-        return self._refresh(need, self._grants.authorize(need.grant_id, need.requester), tell)
+                return self._refresh_as_read(request, seen, tell)
+        return self._refresh(request, self._grants.authorize(request.grant_id, request.requester), tell)
 
-    def _fitting(self, need: Need) -> AccessToken | None:
-        """A token that somebody has fetched meanwhile and that is worth waiting no longer for."""
+    def _fitting(self, request: TokenRequest) -> AccessToken | None:
+        """A cached token that lives long enough and has at least half of its life left, or None."""
         own, *_ = self._caches
         for cache in self._caches:
-            token = cache.get(need.grant_id, need.scopes)
-            if token is not None and self._left(token) >= max(need.min_valid, token.lifetime / 2):
+            token = cache.get(request.grant_id, request.scopes)
+            if token is None or request.refuses(token):
+                continue
+            if self._left(token) >= max(request.min_valid, token.lifetime / 2):
                 if cache is not own:
-                    own.put(need.grant_id, need.scopes, token)
+                    own.put(request.grant_id, request.scopes, token)
                 return token
         return None
+
+    def _is_current_refused(self, request: TokenRequest) -> bool:
+        """True when a cached token would do if an API had not refused it."""
+        if request.refused is None:
+            return False
+        cached = [cache.get(*request.key) for cache in self._caches]
+        return any(token is not None and request.refuses(token) for token in cached)
 
     def _left(self, token: AccessToken) -> float:
         return token.expires_at - self._clock.now().timestamp()
 
-    def _refresh(self, need: Need, grant: StoredGrant, tell: Tell[AccessToken]) -> AccessToken:
-        """The same for a grant that was read under the lock: whoever asks comes again when it has changed since."""
+    def _refresh(self, request: TokenRequest, grant: StoredGrant, tell: Tell[AccessToken]) -> AccessToken:
+        """Refresh a grant that was read under the lock. The caller has to retry when it has changed nevertheless."""
         try:
-            return self._refresh_as_read(need, grant, tell)
+            return self._refresh_as_read(request, grant, tell)
         except _ChangedError as changed:
             raise ProviderUnavailableError(1.0) from changed
 
-    def _refresh_as_read(self, need: Need, grant: StoredGrant, tell: Tell[AccessToken]) -> AccessToken:
-        """Raises _ChangedError, besides what callers are told."""
+    def _refresh_as_read(self, request: TokenRequest, grant: StoredGrant, tell: Tell[AccessToken]) -> AccessToken:
+        """Raises _ChangedError, beside the errors for callers."""
         if grant.intent_age is not None and self._grants.replay_spool():
-            raise ProviderUnavailableError(1.0)  # the outcome is stored by now
+            raise ProviderUnavailableError(1.0)  # the outcome is stored now
         if grant.intent_age is not None and grant.intent_age < REPLAY_AFTER:
             raise ProviderUnavailableError(REPLAY_AFTER - grant.intent_age)
-        if pause := self._providers[grant.provider].paused_for():
+        if pause := max(grant.pause, self._providers[grant.provider].paused_for()):
             raise ProviderUnavailableError(pause)
         begun, intent = self._begin(grant)
         try:
-            answer = self._ask(grant, need.scopes, begun)
+            answer = self._ask(grant, request.scopes, begun)
         except GrantRefusedError as refused:
-            self._replayed(grant, is_refused=True)
-            raise self._refused(need, grant, refused.failure) from refused
+            self._count_replay(grant, is_refused=True)
+            raise self._failed(request, grant, refused.failure, refused.detail) from refused
+        except RefusedForNowError as refused:
+            raise self._refused_for_now(request, grant, refused) from refused
         except ScopeRefusedError as refused:
-            self._nothing_used(grant, intent)
+            self._abandon(grant, intent)
             raise InvalidScopeError from refused
+        except BusyError as busy:
+            self._grants.postpone(grant, busy.retry_after, busy.detail)
+            raise ProviderUnavailableError(busy.retry_after) from busy
         except NotSentError as failed:
-            self._nothing_used(grant, intent)
+            self._abandon(grant, intent)
             raise ProviderUnavailableError(failed.retry_after) from failed
+        except UnusableAnswerError as unusable:
+            raise self._kept(request, grant, unusable) from unusable
         except UncertainError as failed:
             raise ProviderUnavailableError(REPLAY_AFTER) from failed
-        self._replayed(grant, is_refused=False)
-        return self._store(need, grant, answer, tell)
+        self._count_replay(grant, is_refused=False)
+        return self._store(request, grant, answer, tell)
 
     def _begin(self, grant: StoredGrant) -> tuple[float, datetime]:
-        """Write the intent down: when that began, by the monotonic clock, and the intent.
+        """Write the intent. Returns the monotonic time just before, and the intent.
 
-        What took long is written anew: its time has to be right, and somebody else may have come in between.
+        An intent that took long is written again: its time has to be right, and the grant may have changed meanwhile.
         """
         begun = monotonic()
-        intent = self._grants.begin_refresh(grant)
+        intent = self._grants.begin(grant)
         if intent is not None and monotonic() - begun > PROMPT_INTENT:
             begun = monotonic()
-            intent = self._grants.begin_refresh(replace(grant, intent_age=0.0))
+            intent = self._grants.begin(replace(grant, intent_age=0.0))
         if intent is None:
             raise _ChangedError
         return begun, intent
@@ -256,7 +301,8 @@ class Refresher:
         outcome = "ok"
         try:
             answer = self._providers[grant.provider].refresh(grant.refresh_token, scopes or None, begun)
-            _demand_same_identity(grant, answer)
+            if not _is_same_identity(grant, answer):
+                outcome = IdentityChangedError.outcome
         except ProviderError as error:
             outcome = error.outcome
             raise
@@ -264,45 +310,81 @@ class Refresher:
             self._telemetry.refreshed(grant.provider, outcome, perf_counter() - started)
         return answer
 
-    def _store(self, need: Need, grant: StoredGrant, answer: TokenAnswer, tell: Tell[AccessToken]) -> AccessToken:
-        entry = self._entry(Event.GRANT_REFRESHED, need, grant)
-        if not self._grants.finish_refresh(grant, answer, entry):
-            self._grants.authorize(need.grant_id, need.requester)  # says why, when the grant is over
-            raise ProviderUnavailableError(1.0)
+    def _store(
+        self, request: TokenRequest, grant: StoredGrant, answer: TokenAnswer, tell: Tell[AccessToken]
+    ) -> AccessToken:
+        """Store the outcome before anything of it is judged aloud; then hand the token out, if it may be."""
+        if not _is_same_identity(grant, answer):
+            raise self._kept_for_wrong_user(request, grant, answer)
+        entry = self._entry(Event.GRANT_REFRESHED, request, grant)
+        if not self._grants.finish(grant, answer, entry):
+            raise self._error_of_lost_race(request)
         expires_at = entry.at.timestamp() + answer.expires_in
-        token = AccessToken(answer.access_token, expires_at, answer.expires_in, answer.scopes)
+        scopes = (request.scopes or grant.scopes) if answer.scopes is None else answer.scopes
+        token = AccessToken(answer.access_token, expires_at, answer.expires_in, scopes)
+        if excess := self._terms[grant.provider].excess(request.scopes, scopes):
+            raise ScopeNotNarrowedError(excess)
         own, *shared = self._caches
-        own.put(need.grant_id, need.scopes, token)
+        own.put(request.grant_id, request.scopes, token)
         tell(token)
-        for cache in shared:  # before the lock is free: who waits for it looks here
-            cache.put(need.grant_id, need.scopes, token)
+        for cache in shared:  # before the lock is released: whoever waits for it looks here first
+            cache.put(request.grant_id, request.scopes, token)
         return token
 
-    def _replayed(self, grant: StoredGrant, *, is_refused: bool) -> None:
-        """Whether the authorization server allows the one reuse shows only when it is needed; then it is told."""
+    def _count_replay(self, grant: StoredGrant, *, is_refused: bool) -> None:
+        """Measure whether the authorization server allows the one reuse; only a replay shows it."""
         if grant.intent_age is not None:
             self._telemetry.replayed(grant.provider, is_refused=is_refused)
 
-    def _nothing_used(self, grant: StoredGrant, intent: datetime) -> None:
-        """This attempt did not use the token; an earlier one whose outcome is unknown stays written down."""
+    def _abandon(self, grant: StoredGrant, intent: datetime) -> None:
+        """Remove the intent: the token was not used. The intent of an earlier attempt with unknown outcome stays."""
         if grant.intent_age is None:
-            self._grants.abandon_refresh(grant, intent)
+            self._grants.abandon(grant, intent)
 
-    def _refused(self, need: Need, grant: StoredGrant, failure: Failure) -> Exception:
-        """A lost race is not a revocation: only when nobody else has moved the grant on is it over."""
-        if self._grants.fail(grant, failure, self._entry(Event.GRANT_FAILED, need, grant, failure.value)):
+    def _failed(self, request: TokenRequest, grant: StoredGrant, failure: Failure, detail: FailureDetail) -> VaultError:
+        """Make the grant failed, unless it has moved on: a lost race is no revocation. The error to raise."""
+        entry = self._entry(Event.GRANT_FAILED, request, grant, failure.value)
+        if self._grants.fail(grant, failure, entry, detail):
             return GrantUnusableError(failure)
-        self._grants.authorize(need.grant_id, need.requester)  # says why, when the grant had failed before
-        return ProviderUnavailableError(1.0)
+        return self._error_of_lost_race(request)
 
-    def _entry(self, event: Event, need: Need, grant: StoredGrant, outcome: str = "ok") -> Entry:
+    def _refused_for_now(self, request: TokenRequest, grant: StoredGrant, refused: RefusedForNowError) -> VaultError:
+        """Count a refusal that may be passing. The error to raise."""
+        pause = pause_after((*grant.refusals, refused.word))
+        if pause is None:
+            return self._failed(request, grant, Failure.REAUTHORIZATION_REQUIRED, refused.detail)
+        self._grants.refuse(grant, refused.word, pause, refused.detail)
+        return ProviderUnavailableError(pause)
+
+    def _kept(self, request: TokenRequest, grant: StoredGrant, unusable: UnusableAnswerError) -> VaultError:
+        """Store the refresh token of an answer that is of no other use. The error to raise."""
+        if unusable.obtained is None:
+            return ProviderUnavailableError(REPLAY_AFTER)
+        verdict = Verdict(is_usable=False, detail=unusable.detail, pause=REPLAY_AFTER)
+        entry = self._entry(Event.GRANT_REFRESHED, request, grant, "answer_unusable")
+        is_stored = self._grants.keep(grant, unusable.obtained, entry, verdict)
+        return ProviderUnavailableError(REPLAY_AFTER) if is_stored else self._error_of_lost_race(request)
+
+    def _kept_for_wrong_user(self, request: TokenRequest, grant: StoredGrant, answer: TokenAnswer) -> VaultError:
+        """Store the refresh token of an answer for somebody else, with the failure. The error to raise."""
+        failure = Failure.WRONG_USER
+        verdict = Verdict(is_usable=False, failure=failure, detail=FailureDetail(check="identity"))
+        entry = self._entry(Event.GRANT_FAILED, request, grant, failure.value)
+        is_stored = self._grants.finish(grant, answer, entry, verdict)
+        return GrantUnusableError(failure) if is_stored else self._error_of_lost_race(request)
+
+    def _error_of_lost_race(self, request: TokenRequest) -> VaultError:
+        """Why the grant, which another caller has changed, cannot be used; or else that the caller has to retry."""
+        return self._grants.refusal(request.grant_id, request.requester) or ProviderUnavailableError(1.0)
+
+    def _entry(self, event: Event, request: TokenRequest, grant: StoredGrant, outcome: str = "ok") -> Entry:
         now = self._clock.now()
-        return Entry(event, grant.id, grant.owner, need.requester.client, need.request_id, now, outcome)
+        return Entry(event, grant.id, grant.owner, request.requester.client, request.request_id, now, outcome)
 
 
-def _demand_same_identity(grant: StoredGrant, answer: TokenAnswer) -> None:
-    """Raise IdentityChangedError for another person, issuer or client (OpenID Connect Core 1.0 section 12.2)."""
-    same_person = answer.person is None or answer.person == grant.account
+def _is_same_identity(grant: StoredGrant, answer: TokenAnswer) -> bool:
+    """False when the answer is for another person, issuer or client (OpenID Connect Core 1.0 section 12.2)."""
+    account = TokenIdentity(grant.account.issuer, grant.account.sub, "")
+    same_person = answer.person is None or answer.person.fits(account)
     same_claims = answer.identity is None or grant.identity is None or answer.identity.fits(grant.identity)
-    if not (same_person and same_claims):
-        raise IdentityChangedError
+    return same_person and same_claims

@@ -1,5 +1,5 @@
-"""Which tokens are being renewed beside, before their end: each by one thread, and never so many that a slow server's
-renewals stand in the way of those who wait for a token.
+"""Which tokens this process renews in the background: one thread for each, and a bounded number in all, so that the
+renewals of a slow server do not delay callers who wait for a token.
 """
 
 import threading
@@ -7,7 +7,7 @@ from collections.abc import Hashable
 
 
 class Renewals:
-    """The renewals of one process, begun or about to be."""
+    """The renewals of one process that are running or about to."""
 
     def __init__(self, most: int) -> None:
         """most: how many there may be at once."""
@@ -16,7 +16,7 @@ class Renewals:
         self._lock = threading.Lock()
 
     def begin(self, key: Hashable) -> bool:
-        """Whether the caller may go about it; then `end` has to be called."""
+        """True when the caller may renew this key. It must call `end` then."""
         with self._lock:
             if key in self._keys or len(self._keys) >= self._most:
                 return False
@@ -24,7 +24,7 @@ class Renewals:
             return True
 
     def end(self, key: Hashable) -> None:
-        """It is done, well or not."""
+        """The renewal has ended, whether it succeeded or failed."""
         with self._lock:
             self._keys.discard(key)
 

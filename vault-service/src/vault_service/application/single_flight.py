@@ -1,6 +1,6 @@
-"""One call at a time for each key within a process: whoever comes while it is under way shares its outcome.
+"""One call at a time for each key within a process: callers that come while it is running share its outcome.
 
-Work may tell its outcome before it is done with everything: nobody waits for what only tidies up.
+The call may tell its outcome before it returns: callers do not wait for its cleaning up.
 """
 
 import threading
@@ -14,16 +14,16 @@ Tell = Callable[[T], None]
 
 
 class SingleFlight(Generic[T]):
-    """Calls in flight, by key. A flight is forgotten before its outcome, good or bad, is told to those who wait."""
+    """Calls that are running, by key. A flight is removed before those who wait are told its outcome or error."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._flights: dict[Hashable, Future[T]] = {}
 
     def join(self, key: Hashable, work: Callable[[Tell[T]], T], executor: Executor) -> Future[T]:
-        """The flight under way, or a new one on a thread of the executor, which goes on when nobody waits any more.
+        """The running flight, or a new one on a thread of the executor. It continues when no caller waits any more.
 
-        work: may tell its outcome before it returns it.
+        work: called with `tell`, with which it may tell its outcome before it returns.
         """
         flight, is_mine = self._claim(key)
         if is_mine:
@@ -35,15 +35,15 @@ class SingleFlight(Generic[T]):
         return flight
 
     def lead(self, key: Hashable, work: Callable[[Tell[T]], T]) -> Future[T] | None:
-        """Do the work on this very thread, as a flight that others may join; None when one is under way already."""
+        """Do the work on this thread, as a flight that others may join; None when one is already running."""
         flight, is_mine = self._claim(key)
         if not is_mine:
             return None
         self._fly(key, flight, work)
         return flight
 
-    def under_way(self, key: Hashable) -> bool:
-        """Whether somebody is at it."""
+    def is_running(self, key: Hashable) -> bool:
+        """True while a call for this key is running."""
         return key in self._flights
 
     def _claim(self, key: Hashable) -> tuple[Future[T], bool]:

@@ -1,4 +1,4 @@
-"""`vault-service`: what operators do beside serving requests. One module per command."""
+"""`vault-service`: the commands for operators, one module for each."""
 
 import argparse
 import sys
@@ -9,16 +9,16 @@ from service_kit.postgres.migrations import SchemaMismatchError
 from service_kit.process.settings import SettingsError
 from vault_service.adapters.encryption.root_key import WrongRootKeyError
 from vault_service.application.errors import StorageUnavailableError
-from vault_service.cli import audit, doctor, keys, migrate
+from vault_service.cli import audit, doctor, grants, keys, migrate
 
-COMMANDS = (migrate, doctor, keys, audit)
+COMMANDS = (migrate, doctor, keys, audit, grants)
 
 EX_TEMPFAIL = 75  # sysexits.h: try again later
 EX_CONFIG = 78  # sysexits.h: the configuration is unusable
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; the exit status."""
+    """Run one command and return its exit status."""
     parser = argparse.ArgumentParser(prog="vault-service", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     for command in COMMANDS:

@@ -1,66 +1,77 @@
-"""`vault-service audit`: verify the chain, print its end, and remove lines that are old enough."""
+"""`vault-service audit`: verify the audit, print its last checkpoint, and remove lines that are old enough."""
 
 import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
 
+from service_kit.postgres.database import Database
 from vault_service import config
-from vault_service.adapters.audit.chain import AuditSealer, last_seal
-from vault_service.adapters.audit.log import AuditLog
-from vault_service.adapters.audit.verify import AuditVerifier, prune
+from vault_service.adapters.audit.checkpoints import CheckpointWriter, last_checkpoint
+from vault_service.adapters.audit.pruning import prune
+from vault_service.adapters.audit.trail import PostgresAuditTrail
 from vault_service.adapters.encryption.keyring import Keyring
 from vault_service.adapters.postgres.clock import DatabaseClock
 from vault_service.adapters.postgres.database import vault_database
+from vault_service.application.verify_audit import VerifyAudit
+from vault_service.config import VaultSettings
 
 EX_TAMPERED = 3
 
 
 def add(commands: "argparse._SubParsersAction[Any]") -> None:
     """Register the command."""
-    parser = commands.add_parser("audit", help="verify the audit's chain, or remove old lines")
+    parser = commands.add_parser("audit", help="verify the audit, or remove old lines")
     actions = parser.add_subparsers(dest="action", required=True)
-    verify = actions.add_parser("verify", help="find lines that were removed, changed, moved or put in afterwards")
+    verify = actions.add_parser("verify", help="find lines that were removed, changed, moved or inserted afterwards")
     verify.add_argument("--checkpoint", help="one that `audit checkpoint` printed before: the chain must contain it")
     verify.set_defaults(run=_verify)
-    checkpoint = actions.add_parser("checkpoint", help="seal what is there and print the end of the chain")
+    checkpoint = actions.add_parser("checkpoint", help="cover all lines by checkpoints and print the last one")
     checkpoint.set_defaults(run=_checkpoint)
-    pruning = actions.add_parser("prune", help="remove lines that are old enough, as the schema's owner")
+    pruning = actions.add_parser("prune", help="remove lines that are old enough, as the owner of the schema")
     pruning.add_argument("--days", type=int, help="their least age (default: VAULT_AUDIT_RETENTION_DAYS)")
     pruning.set_defaults(run=_prune)
 
 
+@contextmanager
+def _opened(settings: VaultSettings) -> Iterator[tuple[Database, Keyring]]:
+    database = vault_database(settings.database_url.reveal(), name="vault-audit", size=2, statement_timeout=None)
+    try:
+        yield database, Keyring(database, settings.root_key)
+    finally:
+        database.close()
+
+
 def _verify(options: argparse.Namespace) -> int:
     settings = config.read()
-    database = vault_database(settings.database_url.reveal(), name="vault-audit", size=2, statement_timeout=None)
-    keyring = Keyring(database, settings.root_key)
     findings = 0
-    with psycopg.connect(settings.database_url.reveal()) as connection:
+    with _opened(settings) as (_, keyring), psycopg.connect(settings.database_url.reveal()) as connection:
         connection.execute("set transaction isolation level repeatable read")
-        verifier = AuditVerifier(connection, AuditLog(database, keyring), keyring)
-        for finding in verifier.verify(options.checkpoint):
+        verification = VerifyAudit(PostgresAuditTrail(connection), keyring.audit_key)
+        for finding in verification.verify(options.checkpoint):
             findings += 1
             print(finding)
-        end = last_seal(connection)
-    seen = verifier.seen
-    pruned = f", lines of the seals up to {seen.pruned_through} pruned" if seen.pruned_through else ""
-    print(f"{seen.lines} lines under {seen.seals} seals, {seen.unsealed} not sealed yet{pruned}: ", end="")
+        end = last_checkpoint(connection)
+    seen = verification.seen
+    pruned = f", lines up to checkpoint {seen.pruned_through} pruned" if seen.pruned_through else ""
+    print(
+        f"{seen.lines} lines under {seen.checkpoints} checkpoints, {seen.uncovered} not covered yet{pruned}: ", end=""
+    )
     print(f"{findings} findings" if findings else "all as written")
-    print(f"checkpoint: {end.checkpoint}")
-    database.close()
+    print(f"checkpoint: {end.reference}")
     return EX_TAMPERED if findings else 0
 
 
 def _checkpoint(_: argparse.Namespace) -> int:
-    settings = config.read()
-    database = vault_database(settings.database_url.reveal(), name="vault-audit", size=2, statement_timeout=None)
-    sealer = AuditSealer(database, Keyring(database, settings.root_key), DatabaseClock(database))
-    while sealer.seal() is not None:
-        pass
-    with database.connection() as connection:
-        print(last_seal(connection).checkpoint)
-    database.close()
+    with _opened(config.read()) as (database, keyring):
+        writer = CheckpointWriter(database, keyring, DatabaseClock(database))
+        while writer.write_next() is not None:
+            pass
+        with database.connection() as connection:
+            print(last_checkpoint(connection).reference)
     return 0
 
 
@@ -68,13 +79,11 @@ def _prune(options: argparse.Namespace) -> int:
     settings = config.read()
     days = settings.audit_retention_days if options.days is None else options.days
     if days <= 0:
-        print("nothing is removed: VAULT_AUDIT_RETENTION_DAYS is 0, which means for ever")
+        print("nothing is removed: VAULT_AUDIT_RETENTION_DAYS is 0, which keeps lines for ever")
         return 0
-    database = vault_database(settings.database_url.reveal(), name="vault-audit", size=2, statement_timeout=None)
-    keyring = Keyring(database, settings.root_key)
     now = datetime.now(UTC)
-    with psycopg.connect(config.migration_database_url().reveal(), autocommit=True) as connection:
-        seals, lines = prune(connection, keyring, now - timedelta(days=days), now)
-    database.close()
-    print(f"removed: {lines} lines of {seals} seals older than {days} days; the seals stay")
+    owner_url = config.migration_database_url().reveal()
+    with _opened(settings) as (_, keyring), psycopg.connect(owner_url, autocommit=True) as connection:
+        pruned = prune(connection, keyring, now - timedelta(days=days), now)
+    print(f"removed: {pruned.lines} lines of {pruned.checkpoints} checkpoints older than {days} days")
     return 0

@@ -1,4 +1,4 @@
-"""`vault-service keys`: the life of the vault's keys. docs/keys.md says when to do what."""
+"""`vault-service keys`: list, rotate, rewrap and retire keys. docs/keys.md says when to do what."""
 
 import argparse
 import sys
@@ -8,11 +8,12 @@ from typing import Any
 
 from service_kit.postgres.database import Database
 from vault_service import config
-from vault_service.adapters.encryption.keyring import PURPOSES, KeyInUseError, Keyring
-from vault_service.adapters.encryption.rewrap import BATCH_ROWS, LOAD, Progress, Rewrapper
+from vault_service.adapters.encryption.keyring import Keyring
+from vault_service.adapters.encryption.rewrap import BATCH_ROWS, LOAD, KeyInUseError, Rewrapper, RewrapProgress
 from vault_service.adapters.encryption.root_key import LocalRootKey
 from vault_service.adapters.grants.spool import Spool
 from vault_service.adapters.postgres.database import vault_database
+from vault_service.domain.keys import PURPOSES
 
 EX_UNAVAILABLE = 69  # sysexits.h
 
@@ -22,10 +23,10 @@ def add(commands: "argparse._SubParsersAction[Any]") -> None:
     parser = commands.add_parser("keys", help="list, rotate, rewrap and retire the keys that seal tokens")
     actions = parser.add_subparsers(dest="action", required=True)
     actions.add_parser("list", help="all versions and their states").set_defaults(run=_list)
-    rotate = actions.add_parser("rotate", help="make a new version the active one")
+    rotate = actions.add_parser("rotate", help="create a version and make it the active one")
     rotate.add_argument("--purpose", choices=sorted(PURPOSES), default="data", help="default: %(default)s")
     rotate.set_defaults(run=_rotate)
-    rewrap = actions.add_parser("rewrap", help="seal everything by the active version, under load")
+    rewrap = actions.add_parser("rewrap", help="seal all stored values by the active version while the vault serves")
     rewrap.add_argument("--load", type=_share, default=LOAD, help="share of the time to work for; default: %(default)s")
     rewrap.set_defaults(run=_rewrap)
     retire = actions.add_parser("retire", help="destroy a version that seals nothing any more")
@@ -72,7 +73,7 @@ def _share(value: str) -> float:
 
 
 def _rewrap(options: argparse.Namespace) -> int:
-    last: dict[str, Progress] = {}
+    last: dict[str, RewrapProgress] = {}
     with _opened() as (database, keyring):
         for progress in Rewrapper(database, keyring).run(load=options.load):
             last[progress.table] = progress
@@ -80,7 +81,7 @@ def _rewrap(options: argparse.Namespace) -> int:
                 sys.stderr.write(f"  … {progress.table}: {progress.done}\n")
     for progress in last.values():
         print(
-            f"{progress.table}: {progress.done} sealed anew, {progress.overtaken} changed meanwhile,"
+            f"{progress.table}: {progress.done} sealed again, {progress.overtaken} changed meanwhile,"
             f" {progress.unreadable} cannot be opened"
         )
     if not last:
@@ -90,7 +91,9 @@ def _rewrap(options: argparse.Namespace) -> int:
 
 def _retire(options: argparse.Namespace) -> int:
     if waiting := Spool(config.read().spool_dir).pending():
-        sys.stderr.write(f"vault-service: {waiting} outcomes wait in VAULT_SPOOL_DIR, sealed by the key of their day\n")
+        sys.stderr.write(
+            f"vault-service: {waiting} outcomes wait in VAULT_SPOOL_DIR: start a vault, which stores them\n"
+        )
         return EX_UNAVAILABLE
     try:
         with _opened() as (database, keyring):

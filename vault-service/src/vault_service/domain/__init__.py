@@ -1,1 +1,1 @@
-"""The rules of the vault as plain values and functions: no I/O, no clock, no framework."""
+"""The rules of the vault as plain values and functions: no I/O, no reading of clocks, no framework."""

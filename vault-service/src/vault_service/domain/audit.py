@@ -1,10 +1,14 @@
-"""The audit's vocabulary: which events exist and what each records. Never a token."""
+"""The vocabulary of the audit: events, lines, and the MAC of a line. A line never contains a token."""
 
 import enum
+import hashlib
+import hmac
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
+from vault_service.domain.framing import joined
 from vault_service.domain.grant import Subject
 
 
@@ -22,11 +26,25 @@ class Event(enum.StrEnum):
     GRANT_REVOKED = "grant.revoked"
     GRANT_CHECKED = "grant.checked"
     REVOCATION_SENT = "revocation.sent"
+    TICKET_CREATED = "ticket.created"
+    TICKET_EXTENDED = "ticket.extended"
+    TICKET_ENDED = "ticket.ended"
+
+
+class Via(NamedTuple):
+    """The ticket with which somebody acted, or which an event is about."""
+
+    ticket_id: UUID
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line of the audit. actor: client id of who did it (`vault` for the vault itself); outcome: `ok` or a code."""
+    """A line to be written.
+
+    actor: client id of the caller, of who made the ticket that was used, `vault` for the vault itself, or `operator:`
+    and a name; outcome: `ok` or a code; reason: an operator's.
+    """
 
     event: Event
     grant_id: UUID
@@ -35,11 +53,13 @@ class Entry:
     request_id: str
     at: datetime
     outcome: str = "ok"
+    via: Via | None = None
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line as its owner may read it. number: its place in the audit, growing."""
+    """A line as the grant's owner may read it. number: its position in the audit, ascending."""
 
     number: int
     at: datetime
@@ -47,3 +67,33 @@ class Line:
     actor: str
     request_id: str
     outcome: str
+    via: Via | None = None
+    reason: str | None = None
+
+
+def mac(key: bytes, entry: Entry) -> bytes:
+    """HMAC-SHA-256 over every field of a line. The time counts in microseconds, which is what PostgreSQL keeps.
+
+    Fields that came later are framed behind the others only where a line has them: older lines keep their MAC.
+    """
+    later = (
+        *(("via", entry.via.ticket_id.hex, entry.via.name) if entry.via else ()),
+        *(("reason", entry.reason) if entry.reason is not None else ()),
+    )
+    content = joined(
+        entry.event.value,
+        entry.grant_id.hex,
+        entry.owner.issuer,
+        entry.owner.sub,
+        entry.actor,
+        entry.request_id,
+        str(microseconds(entry.at)),
+        entry.outcome,
+        *later,
+    )
+    return hmac.digest(key, content, hashlib.sha256)
+
+
+def microseconds(at: datetime) -> int:
+    """Microseconds since the epoch."""
+    return round(at.timestamp() * 1_000_000)

@@ -1,9 +1,9 @@
 """When a cached access token is served, and when it is renewed: a pure rule over numbers.
 
-- Enough life left: serve it.
-- A third of its life left: serve it, and let one caller renew it beside (jittered, so that replicas do not all wake at
-once).
-- Less than `max(30 s, 10 %)` of its life, or less than the caller needs: it is of no use, wait for a new one.
+- More than a third of its life left: serve it.
+- Less than a third: serve it, and let one caller renew it in the background. The limit has a jitter, so that replicas
+  do not renew all at once.
+- Less than `max(30 s, 10 %)` of its life, or less than the caller requests: wait for a new one.
 """
 
 import enum
@@ -23,7 +23,7 @@ class Freshness(enum.Enum):
 
 
 def judge(left: float, lifetime: float, min_valid: float, jitter: float) -> Freshness:
-    """Judge a token. left, lifetime, min_valid: seconds; jitter: a number from 0 to 1, drawn anew for each call."""
+    """What to do with a token. left, lifetime, min_valid: seconds; jitter: from 0 to 1, random for each call."""
     useless = max(min(LEEWAY_SECONDS, lifetime / 2), lifetime * USELESS_BELOW)
     if left < max(useless, min_valid):
         return Freshness.WAIT
@@ -33,5 +33,5 @@ def judge(left: float, lifetime: float, min_valid: float, jitter: float) -> Fres
 
 
 def attainable(min_valid: float, lifetime: float) -> bool:
-    """Whether a token that the server gives for `lifetime` seconds can ever have `min_valid` seconds left."""
+    """True when a token of `lifetime` seconds can have `min_valid` seconds left."""
     return min_valid <= lifetime

@@ -1,12 +1,12 @@
-"""An offline grant: one person's permission, kept by the vault, to obtain access tokens when that person is away.
+"""An offline grant: a person's permission, kept by the vault, to obtain access tokens while that person is absent.
 
-The grant's id is what everybody else stores: the `persistent_token_id`.
+Other services store the id of the grant. Outside of the vault it is called `persistent_token_id`.
 """
 
 import enum
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NamedTuple
+from typing import Final, NamedTuple
 from uuid import UUID
 
 
@@ -18,20 +18,28 @@ class Subject:
     sub: str
 
 
-class Identity(NamedTuple):
-    """Whom and what an access token is for, by its claims; empty where it does not say. client: the `azp`."""
+UNREADABLE: Final = "\ufffd"
+"""Stands for a claim that is there and is no text, or is there twice."""
+
+
+class TokenIdentity(NamedTuple):
+    """The claims that say whom and what an access token is for; empty when missing. client: the `azp`."""
 
     issuer: str
     sub: str
     client: str
 
-    def fits(self, other: "Identity") -> bool:
-        """Whether nothing that both say differs."""
+    def fits(self, other: "TokenIdentity") -> bool:
+        """True when no claim differs that both have. A claim that cannot be read differs from every other."""
         return all(mine == theirs for mine, theirs in zip(self, other, strict=True) if mine and theirs)
+
+    def readable(self) -> "TokenIdentity":
+        """The same without the claims that cannot be read."""
+        return TokenIdentity(*("" if claim == UNREADABLE else claim for claim in self))
 
 
 class Status(enum.StrEnum):
-    """pending: consent was asked for; active: usable; failed: needs the person; revoked, expired: over."""
+    """pending: its owner has not answered yet; active: usable; failed: needs the owner; revoked, expired: ended."""
 
     PENDING = "pending"
     ACTIVE = "active"
@@ -48,7 +56,7 @@ class TokenType(enum.StrEnum):
 
 
 class Failure(enum.StrEnum):
-    """Why a grant is `failed`. The words are problem codes and part of the API."""
+    """Why a grant gives no tokens. The values are problem codes of the API."""
 
     CONSENT_DENIED = "consent_denied"
     CONSENT_EXPIRED = "consent_expired"
@@ -68,11 +76,24 @@ class Limits:
     max_uses: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class FailureDetail:
+    """Why an authorization server's answer was of no use; never a token.
+
+    status: of HTTP; error: the server's word (RFC 6749 section 5.2); check: what of the vault's checks failed.
+    """
+
+    status: int | None = None
+    error: str | None = None
+    check: str | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:
     """A grant as its owner may see it: everything but the token. Times are aware and in UTC.
 
-    account: the person at the authorization server who has consented; the owner, when the owner logs in there too.
+    account: the person at the authorization server who has consented; equal to the owner when the owner logs in there.
+    failure_detail: of the last refusal, None since the last success.
     """
 
     id: UUID
@@ -80,6 +101,7 @@ class Grant:
     account: Subject
     status: Status
     failure: Failure | None
+    failure_detail: FailureDetail | None
     provider: str
     token_type: TokenType
     task_id: str | None
@@ -95,7 +117,7 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class RefreshToken:
-    """A refresh token in the clear. It lives for the length of one call and prints as `***`."""
+    """A refresh token in the clear. It is kept no longer than one call and prints as `***`."""
 
     value: str = field(repr=False)
 
@@ -104,8 +126,20 @@ class RefreshToken:
 
 
 @dataclass(frozen=True, slots=True)
+class ObtainedToken:
+    """A refresh token that an answer holds, whatever else is wrong with the answer.
+
+    expires_in: seconds from when the answer came, None: no end; session: the server's name for its session.
+    """
+
+    token: RefreshToken
+    expires_in: float | None = None
+    session: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class AccessToken:
-    """An access token in the clear. expires_at: seconds since the epoch by the database's clock; scopes: as granted."""
+    """An access token in the clear. expires_at: Unix time of the database; lifetime: seconds; scopes: granted."""
 
     value: str = field(repr=False)
     expires_at: float

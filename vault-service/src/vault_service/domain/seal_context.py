@@ -1,4 +1,4 @@
-"""What each sealed value was made for. A context is the associated data of AES-GCM, so a value that was moved to
+"""Which field each sealed value belongs to. A context is the associated data of AES-GCM: a value that was moved to
 another row, column or owner does not open.
 """
 
@@ -22,12 +22,12 @@ class SealContext:
 
 
 def grant_token(grant_id: UUID, owner: Subject, generation: int) -> SealContext:
-    """A grant's refresh token, of one generation."""
+    """The refresh token of one generation of a grant."""
     return SealContext("grants", "refresh_token", str(grant_id), owner, generation)
 
 
 def consent_secrets(state_hash: bytes, owner: Subject) -> SealContext:
-    """A consent request's `code_verifier` and `nonce`."""
+    """The `code_verifier` and `nonce` of a consent request."""
     return SealContext("consent_requests", "secrets", state_hash.hex(), owner)
 
 
@@ -37,5 +37,5 @@ def revocation_token(revocation_id: UUID, owner: Subject) -> SealContext:
 
 
 def cached_token(cache: str, grant_id: UUID, scopes: frozenset[str]) -> SealContext:
-    """A cached access token. cache: `memory` or `redis`; scopes: those that were asked for."""
+    """A cached access token. cache: `memory` or `redis`; scopes: those of the token request."""
     return SealContext(cache, "access_token", f"{grant_id} {' '.join(sorted(scopes))}")

@@ -1,46 +1,41 @@
-"""Many tokens in one answer: for each its token, or the problem that asking for it alone would have met."""
+"""Many access tokens in one answer: for each id its token, or the problem of a request for that id alone."""
 
 from collections.abc import Sequence
 
-from service_kit.http.problems import Problem, problem_for
+from service_kit.http.problems import answer_for
 from service_kit.process import logs
-from vault_service.application.ports import Requester
-from vault_service.application.refresh import Need
+from vault_service.application.refresh import TokenRequest
 from vault_service.domain.grant import AccessToken
+from vault_service.domain.usability import Requester
 from vault_service.http import callers
 from vault_service.http.problems import TABLE
-from vault_service.http.schemas import BatchedToken, BatchWish, issued_token
+from vault_service.http.schemas import TokenBatchRequest, TokenBatchResult, issued_token
 from vault_service.http.vault import Vault
 
-log = logs.get(__name__)
 
-
-def batched(vault: Vault, wish: BatchWish, requesters: Sequence[Requester]) -> list[BatchedToken]:
-    """The results, in the order of the wish."""
-    needs: dict[int, Need] = {}
+def batched(vault: Vault, wanted: TokenBatchRequest, requesters: Sequence[Requester]) -> list[TokenBatchResult]:
+    """The results, in the order of the request. requesters: one for each wanted token."""
+    requests: dict[int, TokenRequest] = {}
     refused: dict[int, Exception] = {}
-    for place, (wanted, requester) in enumerate(zip(wish.tokens, requesters, strict=True)):
+    for place, (item, requester) in enumerate(zip(wanted.tokens, requesters, strict=True)):
         try:
-            needs[place] = Need(
-                grant_id=callers.grant_id(wanted.id),
+            requests[place] = TokenRequest(
+                grant_id=callers.grant_id(item.id),
                 requester=requester,
                 scopes=frozenset(),
-                min_valid=float(wish.min_valid),
+                min_valid=float(wanted.min_valid),
                 request_id=logs.request_id.get() or "",
             )
-        except Exception as error:  # noqa: BLE001 - it is this one's result
+        except Exception as error:  # noqa: BLE001 - it becomes this item's result
             refused[place] = error
-    issued = zip(needs, vault.issue_many.issue(list(needs.values())), strict=True)
+    issued = zip(requests, vault.issue_many.issue(list(requests.values())), strict=True)
     outcomes: dict[int, AccessToken | Exception] = {**refused, **dict(issued)}
-    return [_result(vault, wanted.id, outcomes[place]) for place, wanted in enumerate(wish.tokens)]
+    return [_result(vault, item.id, outcomes[place]) for place, item in enumerate(wanted.tokens)]
 
 
-def _result(vault: Vault, token_id: str, outcome: AccessToken | Exception) -> BatchedToken:
+def _result(vault: Vault, token_id: str, outcome: AccessToken | Exception) -> TokenBatchResult:
     if isinstance(outcome, AccessToken):
-        return BatchedToken(id=token_id, token=issued_token(callers.grant_id(token_id), outcome, vault.now()))
-    problem = problem_for(outcome, TABLE)
-    if problem is None:
-        log.error("http.unexpected_error", exc_info=outcome)
-        problem = Problem(500, "internal_error", "Something went wrong here. Quote the request id when you report it.")
+        return TokenBatchResult(id=token_id, token=issued_token(callers.grant_id(token_id), outcome, vault.now()))
+    problem = answer_for(outcome, TABLE)
     after = problem.headers.get("Retry-After")
-    return BatchedToken(id=token_id, problem=problem.document(), retry_after=int(after) if after else None)
+    return TokenBatchResult(id=token_id, problem=problem.document(), retry_after=int(after) if after else None)

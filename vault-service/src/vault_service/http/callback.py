@@ -1,6 +1,6 @@
-"""The browser's way back from the authorization server: always a redirect to the page, whatever happened.
+"""The redirection endpoint (RFC 6749 section 3.1.2): every answer is a redirect to the page.
 
-The target is fixed; nothing that a caller sends chooses where the browser goes.
+The page's path is fixed; no part of the request chooses where the browser goes.
 """
 
 import hashlib
@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from flask import Response, request
 from werkzeug.http import dump_cookie
 
+from service_kit.http.problems import INTERNAL_ERROR, PROVIDER_UNAVAILABLE
 from service_kit.process import logs
 from vault_service.application.consent import Callback, ConsentStarted, OfflineConsent
 from vault_service.application.errors import ConsentError, StorageUnavailableError, VaultError
@@ -21,7 +22,7 @@ COOKIE_SECONDS = 600
 
 
 def receive(consent: OfflineConsent) -> Response:
-    """Complete the consent; the browser goes to the page with the token's id, or with the code of what went wrong."""
+    """Complete the consent and redirect to the page, with the persistent token id or with the code of the failure."""
     state = request.args.get("state", "")
     try:
         granted = consent.complete(
@@ -38,20 +39,20 @@ def receive(consent: OfflineConsent) -> Response:
         log.info("consent.not_granted", code=error.code)
         return _to_page(state, error=error.code, task_id=error.task_id)
     except StorageUnavailableError:
-        return _to_page(state, error="provider_unavailable")
+        return _to_page(state, error=PROVIDER_UNAVAILABLE.code)
     except VaultError:
         log.exception("consent.failed")
-        return _to_page(state, error="internal_error")
+        return _to_page(state, error=INTERNAL_ERROR.code)
     return _to_page(state, persistent_token_id=str(granted.grant_id), task_id=granted.task_id)
 
 
 def cookie_name(state: str) -> str:
-    """A name for each request, so that two consents in one browser do not disturb each other."""
+    """The name of the cookie for one consent request, so that two in one browser do not overwrite each other."""
     return f"consent_{hashlib.sha256(state.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}"
 
 
 def binding_cookie(started: ConsentStarted, *, secure: bool) -> str:
-    """The Set-Cookie value that ties this browser to the request."""
+    """The Set-Cookie value that binds the consent request to this browser."""
     return _cookie(started.state, started.browser_secret or "", COOKIE_SECONDS, secure=secure)
 
 

@@ -1,70 +1,123 @@
-"""Who may do what: from verified claims to the vault's words."""
+"""Authorization: maps a caller's verified claims to the requester or owner that the use cases expect."""
 
 from dataclasses import dataclass
 from functools import lru_cache
 from uuid import UUID
 
 from service_kit.http.inputs import invalid
-from service_kit.http.problems import Problem
+from service_kit.http.problems import FORBIDDEN
 from service_kit.tokens.bearer import Claims
-from vault_service.application.errors import GrantNotFoundError, ServiceNotAllowedError
+from vault_service.application.errors import (
+    GrantNotFoundError,
+    InvalidScopeError,
+    ServiceNotAllowedError,
+    TicketMisplacedError,
+)
 from vault_service.application.issue import parse_scope
-from vault_service.application.ports import Requester
-from vault_service.application.refresh import Need
+from vault_service.application.refresh import TokenRequest
+from vault_service.application.tickets import TicketActor
 from vault_service.domain.grant import Subject
+from vault_service.domain.ticket import Ticket, is_ticket
+from vault_service.domain.usability import Requester
 from vault_service.http.schemas import TokenQuery
 
 
 @dataclass(frozen=True)
 class Policy:
-    """The clients and the role that settings name."""
+    """Client ids and the role that the settings name.
+
+    browser_clients: clients of browsers, which get no access token; owner_clients: clients through which an owner gets
+    one; mint_role: the role with which a service gets one.
+    """
 
     browser_clients: frozenset[str]
     owner_clients: frozenset[str]
     mint_role: str
 
     def requester(self, claims: Claims, subject: str | None) -> Requester:
-        """Who asks for an access token: a service for an owner that it names, or the owner with an allowed client.
+        """The requester of an access token: a service for the owner that it names, or the owner with an allowed client.
 
-        Raises ServiceNotAllowedError for everybody else; the problem 422 `invalid_input` when a service names no owner.
+        Raises ServiceNotAllowedError for all others. Problem: 422 `invalid_input` when a service names no owner.
         """
         if claims.client in self.browser_clients:
             raise ServiceNotAllowedError
         if self.mint_role in claims.roles:
             if subject is None:
-                raise invalid("subject", "a service has to name the owner for whom it acts")
+                raise invalid("subject", "a service must name the owner for whom it acts")
             return Requester(claims.client, is_owner=False, owner=Subject(claims.issuer, subject))
         if claims.client in self.owner_clients and subject in {None, claims.subject}:
             return Requester(claims.client, is_owner=True, owner=owner(claims))
         raise ServiceNotAllowedError
 
 
-def need(query: TokenQuery, policy: Policy, claims: Claims, request_id: str) -> Need:
-    """What a caller of `access-token` asks for. Raises what `Policy.requester`, `grant_id` and `parse_scope` raise."""
-    return Need(
+def token_request(query: TokenQuery, policy: Policy, claims: Claims, request_id: str) -> TokenRequest:
+    """The request of a caller of `access-token` with an access token of its own.
+
+    Problem: 422 `invalid_input` without `id`. Raises what `Policy.requester`, `grant_id` and `parse_scope` raise.
+    """
+    if query.id is None:
+        raise invalid("/id", "is required, except with a ticket")
+    return TokenRequest(
         grant_id=grant_id(query.id),
         requester=policy.requester(claims, query.subject),
         scopes=parse_scope(query.scope),
         min_valid=float(query.min_valid),
         request_id=request_id,
+        refused=query.refused_hash,
     )
 
 
+def ticket_request(query: TokenQuery, ticket: Ticket, request_id: str) -> TokenRequest:
+    """The request of a caller of `access-token` with a ticket; `id` and `subject` must be the ticket's, if given.
+
+    Raises what `parse_scope` raises; InvalidScopeError for scopes that the ticket does not have; GrantNotFoundError and
+    ServiceNotAllowedError for another id or subject.
+    """
+    if query.id is not None and grant_id(query.id) != ticket.grant_id:
+        raise GrantNotFoundError
+    if query.subject not in {None, ticket.owner.sub}:
+        raise ServiceNotAllowedError
+    scopes = parse_scope(query.scope)
+    if ticket.scopes and not scopes <= ticket.scopes:
+        raise InvalidScopeError
+    return TokenRequest(
+        grant_id=ticket.grant_id,
+        requester=ticket.requester,
+        scopes=scopes or ticket.scopes,
+        min_valid=float(query.min_valid),
+        request_id=request_id,
+        refused=query.refused_hash,
+    )
+
+
+def ticket_actor(claims: Claims, mint_role: str, request_id: str) -> TicketActor:
+    """Who extends or ends a ticket: a service, or a person."""
+    if mint_role in claims.roles:
+        return TicketActor(claims.client, request_id, service=claims.client)
+    return TicketActor(claims.client, request_id, owner=owner(claims))
+
+
 def owner(claims: Claims) -> Subject:
-    """The person behind a person's token."""
+    """The person whose token the claims are of: (`iss`, `sub`)."""
     return Subject(claims.issuer, claims.subject)
 
 
 def person(claims: Claims, mint_role: str) -> Subject:
-    """The person who calls; a service account owns nothing here. Problem: 403 `forbidden`."""
+    """The calling person. Problem: 403 `forbidden` for a service account, which owns no grant."""
     if mint_role in claims.roles:
-        raise Problem(403, "forbidden", "This is for people; a service cannot do it.")
+        raise FORBIDDEN.problem("Only a person may do this; the caller is a service.")
     return owner(claims)
 
 
 @lru_cache(maxsize=4096)
 def grant_id(text: str) -> UUID:
-    """A grant's id from the wire; what is no UUID in its canonical form names no grant."""
+    """Parse a grant's id.
+
+    Raises GrantNotFoundError for text that is not a UUID in canonical form (RFC 9562); TicketMisplacedError for a
+    ticket.
+    """
+    if is_ticket(text):
+        raise TicketMisplacedError
     try:
         parsed = UUID(text)
     except ValueError:

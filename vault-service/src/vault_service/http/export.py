@@ -1,4 +1,4 @@
-"""A grant's audit as a file, sent while it is read: CSV (RFC 4180) or NDJSON, oldest line first."""
+"""Streams a grant's audit as a file: CSV (RFC 4180) or NDJSON, the oldest line first."""
 
 import csv
 import io
@@ -14,7 +14,7 @@ MEDIA_TYPES = {"csv": "text/csv", "ndjson": "application/x-ndjson"}
 
 
 def export(lines: Iterable[Line], kind: str, name: str) -> Response:
-    """The answer. kind: a key of MEDIA_TYPES; name: of the file, without its extension."""
+    """The answer. kind: a key of MEDIA_TYPES; name: the file's, without extension."""
     writers: dict[str, Callable[[Iterable[Line]], Iterator[bytes]]] = {"csv": _csv, "ndjson": _ndjson}
     return Response(
         writers[kind](lines),
@@ -28,7 +28,7 @@ def _csv(lines: Iterable[Line]) -> Iterator[bytes]:
     yield _row(names)
     for line in lines:
         members = msgspec.to_builtins(audit_line(line))
-        yield _row([_inert(members[name]) for name in names])
+        yield _row([_inert(members.get(name, "")) for name in names])
 
 
 def _ndjson(lines: Iterable[Line]) -> Iterator[bytes]:
@@ -43,5 +43,5 @@ def _row(values: Iterable[str]) -> bytes:
 
 
 def _inert(value: str) -> str:
-    """Text that a spreadsheet does not take for a formula."""
+    """Prefix text that a spreadsheet would run as a formula (OWASP, CSV injection)."""
     return f"'{value}" if value.startswith(("=", "+", "-", "@", "\t", "\r")) else value

@@ -11,20 +11,21 @@ from service_kit.http.inputs import LINE, Input, Output
 from service_kit.http.problems import ProblemDocument
 from vault_service.domain.audit import Event
 from vault_service.domain.audit import Line as AuditedLine
-from vault_service.domain.grant import AccessToken, Failure, Grant, Status, TokenType
+from vault_service.domain.grant import AccessToken, Failure, FailureDetail, Grant, Status, TokenType
 
 Line = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=LINE)]
 ScopeName = Annotated[str, msgspec.Meta(min_length=1, max_length=100, pattern=r"^[\x21\x23-\x5b\x5d-\x7e]+$(?!\n)")]
+Scope = Annotated[str, msgspec.Meta(max_length=1000, pattern=r"^[\x20\x21\x23-\x5b\x5d-\x7e]*$(?!\n)")]
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 """A point in time; RFC 3339 in UTC on the wire."""
 
 
-class ConsentWish(Input, frozen=True, kw_only=True):
-    """What a person asks for; all of it may be left out.
+class NewConsent(Input, frozen=True, kw_only=True):
+    """A consent to request. Every member is optional.
 
-    taskId: opaque, kept with the grant; provider: a configured authorization server; tokenType: `offline` outlives the
-    login, `refresh` ends with it; scopes: beyond the usual; services: client ids that may use the grant; notAfter: when
-    it ends; maxUses: how many access tokens it may give.
+    taskId: opaque, kept with the token; provider: a configured authorization server; tokenType: `offline` outlives the
+    login, `refresh` ends with it; scopes: in addition to `openid`; services: client ids that may use the token;
+    notAfter: when the token ends; maxUses: how many access tokens it may give.
     """
 
     task_id: Line | msgspec.UnsetType = msgspec.UNSET
@@ -36,8 +37,8 @@ class ConsentWish(Input, frozen=True, kw_only=True):
     max_uses: Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000)] | msgspec.UnsetType = msgspec.UNSET
 
 
-class ConsentBegun(Output, frozen=True, kw_only=True):
-    """Where to send the person, and the id to keep. expiresAt: until when the consent can be given."""
+class PendingConsent(Output, frozen=True, kw_only=True):
+    """A pending offline token. consentUrl: where its owner grants consent; expiresAt: when the request ends."""
 
     consent_url: str
     persistent_token_id: UUID
@@ -49,16 +50,27 @@ class ConsentBegun(Output, frozen=True, kw_only=True):
 
 
 class TokenQuery(Input, frozen=True, kw_only=True, rename=None):
-    """id: the persistent token id; subject: the owner a service acts for; min_valid: seconds; scope: as in RFC 6749."""
+    """The query of `access-token`.
 
-    id: str
+    id: the persistent token id, not needed with a ticket; subject: the owner for whom a service acts; min_valid:
+    seconds of life that the token must have left; scope: narrows the granted scopes (RFC 6749 section 3.3); refused:
+    the SHA-256, in lower-case hexadecimal, of an access token that an API has refused, which is not given again.
+    """
+
+    id: str | None = None
     subject: Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=LINE)] | None = None
     min_valid: Annotated[int, msgspec.Meta(ge=0, le=86_400)] = 0
-    scope: Annotated[str, msgspec.Meta(max_length=1000, pattern=r"^[\x20\x21\x23-\x5b\x5d-\x7e]*$(?!\n)")] = ""
+    scope: Scope = ""
+    refused: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}$(?!\n)")] | None = None
+
+    @property
+    def refused_hash(self) -> bytes | None:
+        """The hash itself."""
+        return None if self.refused is None else bytes.fromhex(self.refused)
 
 
 class IssuedToken(Output, frozen=True, kw_only=True):
-    """An access token. expiresIn: seconds; scope: what it really carries."""
+    """An access token. expiresIn: seconds; scope: the scopes that the authorization server gave."""
 
     access_token: str
     token_type: str
@@ -71,22 +83,22 @@ class IssuedToken(Output, frozen=True, kw_only=True):
         return "***"
 
 
-class WantedToken(Input, frozen=True, kw_only=True):
-    """id: a persistent token id; subject: the owner for whom the service acts."""
+class TokenBatchItem(Input, frozen=True, kw_only=True):
+    """One wanted access token. id: a persistent token id; subject: the owner for whom the service acts."""
 
     id: str
     subject: Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=LINE)]
 
 
-class BatchWish(Input, frozen=True, kw_only=True):
-    """Tokens that a service wants, and how many seconds of life each must have left."""
+class TokenBatchRequest(Input, frozen=True, kw_only=True):
+    """Access tokens that a service wants. minValid: seconds of life that each must have left."""
 
-    tokens: Annotated[list[WantedToken], msgspec.Meta(min_length=1, max_length=100)]
+    tokens: Annotated[list[TokenBatchItem], msgspec.Meta(min_length=1, max_length=100)]
     min_valid: Annotated[int, msgspec.Meta(ge=0, le=86_400)] = 0
 
 
-class BatchedToken(Output, frozen=True, kw_only=True):
-    """Either the token or the problem that a request for it alone would have met; retryAfter: seconds."""
+class TokenBatchResult(Output, frozen=True, kw_only=True):
+    """The token, or the problem of a request for it alone. retryAfter: seconds."""
 
     id: str
     token: IssuedToken | None = None
@@ -94,16 +106,22 @@ class BatchedToken(Output, frozen=True, kw_only=True):
     retry_after: int | None = None
 
 
-class Batch(Output, frozen=True, kw_only=True):
-    """One result for each wanted token, in the same order."""
+class TokenBatch(Output, frozen=True, kw_only=True):
+    """One result for each wanted token, in the order of the request."""
 
-    results: list[BatchedToken]
+    results: list[TokenBatchResult]
 
 
 class GrantsQuery(Input, frozen=True, kw_only=True):
-    """taskId: only grants that were asked for that task."""
+    """taskId: only tokens that were requested for this task."""
 
     task_id: Line | None = None
+
+
+class GrantQuery(Input, frozen=True, kw_only=True):
+    """wait: seconds for which the answer may be held back while the token is `pending`."""
+
+    wait: Annotated[int, msgspec.Meta(ge=0, le=60)] = 0
 
 
 class Account(Output, frozen=True, kw_only=True):
@@ -113,10 +131,24 @@ class Account(Output, frozen=True, kw_only=True):
     subject: str
 
 
-class GrantView(Output, frozen=True, kw_only=True):
-    """A grant as its owner sees it: everything but the token.
+class FailureDetails(Output, frozen=True, kw_only=True):
+    """What the authorization server answered.
 
-    account: who has consented there, at an authorization server where the owner is somebody else.
+    status: of HTTP; error: the server's word; check: which of the vault's checks failed.
+    """
+
+    status: int | None = None
+    error: str | None = None
+    check: str | None = None
+
+
+class GrantView(Output, frozen=True, kw_only=True):
+    """An offline token as its owner sees it; the token itself is never in an answer.
+
+    failure: why a `failed` token failed; failureDetail: the authorization server's last refusal, also of a token that
+    is still tried again; account: the person who consented, where that is not the owner (another
+    authorization server's account of theirs); uses: access tokens given; expiresAt: when the authorization server ends
+    the token; notAfter, maxUses: limits that the owner set.
     """
 
     persistent_token_id: UUID
@@ -128,6 +160,7 @@ class GrantView(Output, frozen=True, kw_only=True):
     created_at: Moment
     uses: int
     failure: Failure | None = None
+    failure_detail: FailureDetails | None = None
     task_id: str | None = None
     account: Account | None = None
     activated_at: Moment | None = None
@@ -139,43 +172,50 @@ class GrantView(Output, frozen=True, kw_only=True):
 
 
 class GrantList(Output, frozen=True, kw_only=True):
-    """The owner's grants, newest first."""
+    """The owner's offline tokens, the newest first."""
 
     tokens: list[GrantView]
 
 
 class AuditQuery(Input, frozen=True, kw_only=True):
-    """before: the `next` of the page before; limit: lines on a page."""
+    """before: the `next` of the previous page; limit: lines on a page."""
 
     before: Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)] = 2**63 - 1
     limit: Annotated[int, msgspec.Meta(ge=1, le=200)] = 50
 
 
 class ExportQuery(Input, frozen=True, kw_only=True):
-    """format: `csv` with a header line, or `ndjson`, one JSON object a line."""
+    """format: `csv` with a header line, or `ndjson` with one JSON object on each line."""
 
     format: Literal["csv", "ndjson"] = "csv"
 
 
 class AuditLine(Output, frozen=True, kw_only=True):
-    """One thing that happened: who did it (a client id), when, and how it ended (`ok` or a code)."""
+    """An audit event.
+
+    actor: the client id of who did it, or `operator:` and a name; outcome: `ok` or a problem code; via, viaName: id and
+    name of the ticket that was used, made or ended; reason: an operator's.
+    """
 
     at: Moment
     event: Event
     actor: str
     outcome: str
     request_id: str
+    via: UUID | None = None
+    via_name: str | None = None
+    reason: str | None = None
 
 
 class AuditPage(Output, frozen=True, kw_only=True):
-    """Newest first. next: the `before` of the next page, absent on the last one."""
+    """Audit events, the newest first. next: the `before` of the next page, absent on the last page."""
 
     lines: list[AuditLine]
     next: int | None = None
 
 
 class Revoked(Output, frozen=True, kw_only=True):
-    """The grant is over: no replica issues another access token for it."""
+    """The offline token is revoked: no replica issues another access token for it."""
 
     status: str
     persistent_token_id: UUID
@@ -187,6 +227,7 @@ def grant_view(grant: Grant) -> GrantView:
         persistent_token_id=grant.id,
         status=grant.status,
         failure=grant.failure,
+        failure_detail=_failure_details(grant.failure_detail),
         task_id=grant.task_id,
         account=None
         if grant.account == grant.owner
@@ -206,6 +247,12 @@ def grant_view(grant: Grant) -> GrantView:
     )
 
 
+def _failure_details(detail: FailureDetail | None) -> FailureDetails | None:
+    if detail is None:
+        return None
+    return FailureDetails(status=detail.status, error=detail.error, check=detail.check)
+
+
 def audit_page(lines: Sequence[AuditedLine], limit: int) -> AuditPage:
     """The wire form of a page of the audit."""
     return AuditPage(
@@ -216,7 +263,16 @@ def audit_page(lines: Sequence[AuditedLine], limit: int) -> AuditPage:
 
 def audit_line(line: AuditedLine) -> AuditLine:
     """The wire form of a line of the audit."""
-    return AuditLine(at=line.at, event=line.event, actor=line.actor, outcome=line.outcome, request_id=line.request_id)
+    return AuditLine(
+        at=line.at,
+        event=line.event,
+        actor=line.actor,
+        outcome=line.outcome,
+        request_id=line.request_id,
+        via=line.via.ticket_id if line.via else None,
+        via_name=line.via.name if line.via else None,
+        reason=line.reason,
+    )
 
 
 def issued_token(grant_id: UUID, token: AccessToken, now: datetime) -> IssuedToken:

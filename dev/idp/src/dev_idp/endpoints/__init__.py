@@ -1,3 +1,3 @@
-"""Keycloak's addresses: what people see, and what programs call."""
+"""The endpoints at Keycloak's paths: pages for people, and an API for programs."""
 
 OIDC = "/protocol/openid-connect"

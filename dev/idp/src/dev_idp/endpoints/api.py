@@ -1,4 +1,4 @@
-"""What programs call: token, revocation, introspection, userinfo, keys and discovery."""
+"""The API for programs: token, revocation, introspection, userinfo, keys and discovery."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,12 +10,14 @@ from flask import Blueprint, Response, request
 from dev_idp.endpoints import OIDC
 from dev_idp.endpoints.answers import as_json, refusal
 from dev_idp.errors import UnknownFlowError
-from dev_idp.flows import AuthorizationCode, ClientCredentials, Password, RefreshToken
+from dev_idp.flows import AuthorizationCode, ClientCredentials, DeviceCode, Password, RefreshToken
 from dev_idp.realm import SCOPE_TITLES
 from dev_idp.server import Server
 from dev_idp.tokens import profile
 
-GRANT_TYPES = tuple(flow.GRANT_TYPE for flow in (AuthorizationCode, RefreshToken, Password, ClientCredentials))
+GRANT_TYPES = tuple(
+    flow.GRANT_TYPE for flow in (AuthorizationCode, RefreshToken, Password, ClientCredentials, DeviceCode)
+)
 
 
 def blueprint(server: Server) -> Blueprint:
@@ -81,6 +83,7 @@ def _discovery(issuer: str) -> dict[str, Any]:
         "issuer": issuer,
         "authorization_endpoint": f"{issuer}{OIDC}/auth",
         "token_endpoint": f"{issuer}{OIDC}/token",
+        "device_authorization_endpoint": f"{issuer}{OIDC}/auth/device",
         "jwks_uri": f"{issuer}{OIDC}/certs",
         "userinfo_endpoint": f"{issuer}{OIDC}/userinfo",
         "revocation_endpoint": f"{issuer}{OIDC}/revoke",

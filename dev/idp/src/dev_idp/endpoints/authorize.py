@@ -1,25 +1,25 @@
 """The authorization endpoint (RFC 6749 section 3.1, OpenID Connect Core 1.0 section 3.1.2): login, consent, code.
 
-Everything about a request stands in its query; the forms of the pages are posted to the same address. Answers carry
-`iss` (RFC 9207), refusals too.
+The query has the whole request; the forms of the pages are posted to the same address. Answers have
+`iss` (RFC 9207), including refusals.
 """
 
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlencode
 
 from authlib.common.urls import add_params_to_uri
 from authlib.oauth2 import OAuth2Error
 from authlib.oauth2.rfc6749 import AccessDeniedError, InvalidRequestError, UnsupportedResponseTypeError
 from authlib.oidc.core.errors import InteractionRequiredError, LoginRequiredError
-from flask import Blueprint, redirect, request
+from flask import Blueprint, request
 from werkzeug.wrappers import Response
 
 from dev_idp.clients import Client
 from dev_idp.endpoints import OIDC
+from dev_idp.endpoints.sign_in import SignIn, decision, prompts
 from dev_idp.errors import RequestRefusedError
 from dev_idp.logins import Login
-from dev_idp.pages import SIGN_IN, SORRY, Pages
+from dev_idp.pages import SORRY, Pages
 from dev_idp.realm import SCOPE_TITLES, User
 from dev_idp.server import Server
 
@@ -27,7 +27,7 @@ from dev_idp.server import Server
 def blueprint(server: Server, pages: Pages) -> Blueprint:
     """The endpoint, below the realm's address."""
     routes = Blueprint("authorize", __name__)
-    endpoint = _Authorize(server, pages)
+    endpoint = _Authorize(server, pages, SignIn(server, pages))
     routes.add_url_rule(f"{OIDC}/auth", view_func=endpoint.answer, methods=["GET", "POST"], endpoint="auth")
     routes.register_error_handler(OAuth2Error, endpoint.refuse)
     return routes
@@ -37,21 +37,22 @@ def blueprint(server: Server, pages: Pages) -> Blueprint:
 class _Authorize:
     server: Server
     pages: Pages
+    sign_in: SignIn
 
     def answer(self) -> Response:
-        """Whatever comes next: a page, or the way back to the client. Raises OAuth2Error."""
+        """The next step: a page, or the redirect to the client. Raises OAuth2Error."""
         client = self._client()
         grant = self.server.get_consent_grant()
         if request.method == "POST":
             self.pages.demand_own_form()
             if "password" in request.form:
-                return self._log_in()
-        login = self.server.state.logins.of_browser(self.pages.login_cookie())
-        user = self.server.state.realm.user(login.user_id) if login else None
-        if login is None or user is None or self._must_log_in_again(login):
+                return self.sign_in.answer_form()
+        known = self.sign_in.who()
+        if known is None or self._must_log_in_again(known[0]):
             return self._ask_for_login()
-        if not self.server.state.logins.is_enabled(user):
-            return self._ask_for_login("Account is disabled, contact your administrator.")
+        login, user = known
+        if disabled := self.sign_in.ask_if_disabled(user):
+            return disabled
         page = self._ask_for_consent(client, user)
         if page is not None:
             return page
@@ -60,7 +61,7 @@ class _Authorize:
         return self._name_issuer(response, session_state=grant.sid)
 
     def refuse(self, error: OAuth2Error) -> Any:
-        """Tell the client, by redirect; or the person, when the client or its address is in doubt."""
+        """Refuse by a redirect to the client, or by a page if the client or its redirect URI is not known."""
         if not error.redirect_uri:
             return self.pages.show("message.html", 400, title=SORRY, message=error.description or error.error)
         error.state = request.args.get("state")
@@ -82,51 +83,34 @@ class _Authorize:
     def _must_log_in_again(self, login: Login) -> bool:
         max_age = request.args.get("max_age", "")
         too_old = max_age.isdecimal() and login.auth_time + int(max_age) < self.server.state.now()
-        return too_old or ("login" in _prompts() and not _decision())
+        return too_old or ("login" in prompts() and not decision())
 
-    def _ask_for_login(self, error: str | None = None) -> Response:
-        if "none" in _prompts():
+    def _ask_for_login(self) -> Response:
+        if "none" in prompts():
             raise LoginRequiredError(**_back())
-        people = [user for user in self.server.state.realm.users.values() if user.password == user.username]
-        return self.pages.show("login.html", title=SIGN_IN, error=error, people=people)
-
-    def _log_in(self) -> Response:
-        """Check the password and go on, with `prompt=login` fulfilled."""
-        logins = self.server.state.logins
-        user = logins.authenticate(request.form.get("username", ""), request.form["password"])
-        if user is None:
-            return self._ask_for_login("Invalid username or password.")
-        if not logins.is_enabled(user):
-            return self._ask_for_login("Account is disabled, contact your administrator.")
-        left = " ".join(word for word in _prompts() if word != "login")
-        query = [*((n, v) for n, v in request.args.items() if n != "prompt"), *([("prompt", left)] if left else [])]
-        response = redirect(f"{request.path}?{urlencode(query)}", 303)
-        known = logins.of_browser(self.pages.login_cookie())
-        if known and known.user_id == user.id:
-            logins.renew(known)
-        else:
-            _, cookie = logins.begin(user)
-            self.pages.keep_login(response, cookie, self.server.state.realm.lifetimes.sso_max)
-        return response
+        return self.sign_in.ask()
 
     def _ask_for_consent(self, client: Client, user: User) -> Response | None:
-        """The page, or None when nothing is left to ask. Raises AccessDeniedError and InteractionRequiredError."""
+        """The consent page, or None if every scope is consented to.
+
+        Raises AccessDeniedError and InteractionRequiredError.
+        """
         if not client.record.consent_required:
             return None
         logins = self.server.state.logins
         wanted = set(client.get_allowed_scope(request.args.get("scope")).split())
-        if _decision() == "cancel":
+        if decision() == "cancel":
             raise AccessDeniedError("", **_back())
-        if _decision() == "accept":
+        if decision() == "accept":
             logins.consent(user.id, client.client_id, wanted)
             return None
-        if wanted <= logins.consented(user.id, client.client_id) and "consent" not in _prompts():
+        if wanted <= logins.consented(user.id, client.client_id) and "consent" not in prompts():
             return None
-        if "none" in _prompts():
+        if "none" in prompts():
             raise InteractionRequiredError(**_back())  # Keycloak does not say consent_required
         titles = [title for name, title in SCOPE_TITLES.items() if name in wanted]
         title = f"Grant access to {client.record.name}"
-        return self.pages.show("consent.html", title=title, client=client.record.name, user=user, scopes=titles)
+        return self.pages.show("consent.html", title=title, user=user, scopes=titles)
 
     def _name_issuer(self, response: Response, **more: str) -> Response:
         if response.location:
@@ -134,15 +118,6 @@ class _Authorize:
             response.location = add_params_to_uri(response.location, list(more.items()))
         response.headers["Cache-Control"] = "no-store"
         return response
-
-
-def _prompts() -> list[str]:
-    return request.args.get("prompt", "").split()
-
-
-def _decision() -> str | None:
-    """`accept` or `cancel`, once the person pressed a button."""
-    return next((name for name in ("accept", "cancel") if name in request.form), None)
 
 
 def _back() -> dict[str, str]:

@@ -48,7 +48,7 @@ def blueprint(server: Server, pages: Pages) -> Blueprint:
 
 
 def _by_refresh_token(server: Server) -> Response:
-    """Ends the grant, and the login with it when the grant is an online one. Raises OAuth2Error."""
+    """Ends the grant, and for an online grant the login too. Raises OAuth2Error."""
     client = server.authenticate_client(server.create_oauth2_request(None), _METHODS)
     token = request.form["refresh_token"]
     claims = server.state.keys.read_secret(token)
@@ -60,7 +60,7 @@ def _by_refresh_token(server: Server) -> Response:
 
 
 def _hint(server: Server, id_token: str) -> dict[str, Any]:
-    """The claims of an ID token of ours; expired ones count too (section 2), others not at all."""
+    """The claims of an ID token of this server, expired or not (section 2); empty for other tokens."""
     claims = server.state.keys.read(id_token) or {}
     return claims if claims.get("typ") == "ID" and claims.get("iss") == server.state.tokens.issuer else {}
 

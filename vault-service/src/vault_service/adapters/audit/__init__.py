@@ -1,1 +1,1 @@
-"""The audit: its lines, the chain of its checkpoints, and their verification."""
+"""The audit in PostgreSQL: its lines, their checkpoints, and what verification and pruning read and remove."""

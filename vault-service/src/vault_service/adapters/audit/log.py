@@ -1,8 +1,6 @@
-"""The audit in PostgreSQL: lines are added, never changed; each carries a MAC of everything that it says."""
+"""The audit in PostgreSQL. Lines are added and never changed; each carries a MAC of all its fields."""
 
-import hashlib
-import hmac
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -10,9 +8,8 @@ import psycopg
 
 from service_kit.postgres import queries
 from service_kit.postgres.database import Database, Row
-from vault_service.adapters.encryption.framing import joined
 from vault_service.adapters.encryption.keyring import Keyring
-from vault_service.domain.audit import Entry, Event, Line
+from vault_service.domain.audit import Entry, Event, Line, Via, mac
 from vault_service.domain.grant import Subject
 
 _QUERIES = queries.load(__package__, "audit.sql")
@@ -20,7 +17,7 @@ PAGE_LINES = 1000
 
 
 class AuditLog:
-    """Writes lines, authenticated by HMAC-SHA-256 under an audit key."""
+    """Writes and reads lines, each authenticated by HMAC-SHA-256 under an audit key."""
 
     def __init__(self, database: Database, keyring: Keyring) -> None:
         self._database = database
@@ -35,24 +32,23 @@ class AuditLog:
         """Add a line within the caller's transaction."""
         connection.execute(_QUERIES["append"], self.row(entry))
 
+    def append_if(self, statement: bytes, parameters: Mapping[str, Any], entry: Entry) -> bool:
+        """Run a statement; when it returns a row, add the line in the same transaction. True when it did."""
+        with self._database.transaction() as connection:
+            has_row = connection.execute(statement, parameters).fetchone() is not None
+            if has_row:
+                self.append_within(connection, entry)
+        return has_row
+
     def of_grant(self, grant_id: UUID, owner: Subject, before: int, limit: int) -> Sequence[Line]:
         """The lines of an owner's grant below a number, newest first."""
-        rows = self._database.all(
-            _QUERIES["of_grant"],
-            {
-                "grant_id": grant_id,
-                "issuer": owner.issuer,
-                "subject": owner.sub,
-                "before": before,
-                "limit": limit,
-            },
-        )
-        return [_line(row) for row in rows]
+        where = {"before": before, "limit": limit}
+        return [_line(row) for row in self._database.all(_QUERIES["of_grant"], _of(grant_id, owner, where))]
 
     def all_of_grant(self, grant_id: UUID, owner: Subject) -> Iterator[Line]:
         """Every line of an owner's grant, oldest first, read page by page."""
-        where = {"grant_id": grant_id, "issuer": owner.issuer, "subject": owner.sub, "limit": PAGE_LINES}
         after = 0
+        where = _of(grant_id, owner, {"limit": PAGE_LINES})
         while rows := self._database.all(_QUERIES["of_grant_after"], {**where, "after": after}):
             yield from map(_line, rows)
             after = rows[-1][0]
@@ -69,30 +65,23 @@ class AuditLog:
             "actor": entry.actor,
             "request_id": entry.request_id,
             "outcome": entry.outcome,
+            "via_id": entry.via.ticket_id if entry.via else None,
+            "via_name": entry.via.name if entry.via else None,
+            "reason": entry.reason,
             "key_id": key_id,
-            "mac": _mac(key, entry),
+            "mac": mac(key, entry),
         }
 
-    def is_authentic(self, entry: Entry, key_id: int, mac: bytes) -> bool:
-        """Whether a line says what was written."""
-        return hmac.compare_digest(_mac(self._keyring.key("audit", key_id), entry), mac)
+
+def _of(grant_id: UUID, owner: Subject, more: Mapping[str, Any]) -> dict[str, Any]:
+    return {"grant_id": grant_id, "issuer": owner.issuer, "subject": owner.sub, **more}
+
+
+def later_fields(via_id: UUID | None, via_name: str | None, reason: str | None) -> tuple[Via | None, str | None]:
+    """The fields of a line that came later, from the columns `via_id`, `via_name` and `reason`."""
+    return None if via_id is None or via_name is None else Via(via_id, via_name), reason
 
 
 def _line(row: Row) -> Line:
-    number, at, event, *words = row
-    return Line(number, at, Event(event), *words)
-
-
-def _mac(key: bytes, entry: Entry) -> bytes:
-    """Times are taken as microseconds since the epoch, as PostgreSQL keeps them."""
-    content = joined(
-        entry.event.value,
-        entry.grant_id.hex,
-        entry.owner.issuer,
-        entry.owner.sub,
-        entry.actor,
-        entry.request_id,
-        str(round(entry.at.timestamp() * 1_000_000)),
-        entry.outcome,
-    )
-    return hmac.digest(key, content, hashlib.sha256)
+    number, at, event, actor, request_id, outcome, *later = row
+    return Line(number, at, Event(event), actor, request_id, outcome, *later_fields(*later))

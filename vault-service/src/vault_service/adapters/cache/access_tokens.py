@@ -1,7 +1,6 @@
-"""Caches of access tokens: this process's memory, and Redis for what replicas share. Both keep them sealed.
+"""Caches of access tokens: the memory of this process, and Redis, which replicas share. Both keep tokens sealed.
 
-Neither is needed for correctness: a cache may forget, lie unreachable or answer garbage, and the vault refreshes
-instead.
+Correctness does not depend on them: when a cache forgets, is unreachable or answers garbage, the vault refreshes.
 """
 
 import hashlib
@@ -35,7 +34,7 @@ def _unpack(packed: bytes) -> AccessToken:
 
 
 class MemoryAccessTokens:
-    """Tokens that this process remembers, at most `MEMORY_SIZE`; the oldest give way."""
+    """At most `MEMORY_SIZE` tokens in the memory of this process; the oldest are dropped."""
 
     def __init__(self, sealer: Sealer) -> None:
         self._sealer = sealer
@@ -55,7 +54,7 @@ class MemoryAccessTokens:
 
 
 class RedisAccessTokens:
-    """Tokens that replicas share. After a failure Redis is left alone for a second, so that it costs no time."""
+    """Tokens that replicas share. After a failure Redis is not asked for a second, so that it delays no caller."""
 
     def __init__(
         self,
@@ -65,7 +64,7 @@ class RedisAccessTokens:
         telemetry: PrometheusTelemetry,
         report: Callable[[Exception], None],
     ) -> None:
-        """report: told once for each pause."""
+        """report: called with the error, once for each pause."""
         self._client = client
         self._sealer = sealer
         self._now = now
@@ -116,10 +115,10 @@ class RedisAccessTokens:
 
 
 class NoSharedAccessTokens:
-    """Stands in where no Redis is configured."""
+    """Used when no Redis is configured."""
 
     def ping(self) -> None:
-        """Nothing can be away."""
+        """Return: there is nothing that could be unreachable."""
 
     def get(self, grant_id: UUID, scopes: frozenset[str]) -> AccessToken | None:  # noqa: ARG002 - the port's shape
         """Nothing is shared."""
@@ -130,7 +129,7 @@ class NoSharedAccessTokens:
 
 
 def connect_redis(url: str) -> redis.Redis:
-    """A client that connects when it is first used and never waits long."""
+    """A client that connects on first use and never waits long."""
     return redis.Redis.from_url(
         url,
         socket_timeout=REDIS_TIMEOUT_SECONDS,

@@ -9,11 +9,11 @@ from sealing_keys
 order by id;
 
 -- name: lock
--- One rotation or new root key at a time; reading goes on.
+-- One process changes keys at a time. They can be read meanwhile.
 lock table sealing_keys in share row exclusive mode;
 
 -- name: deactivate
--- Two first starts at once make the same key; a rotation makes another.
+-- Two first starts at once add the same id, so the second adds nothing. A rotation adds a higher id.
 update sealing_keys
 set state = 'retiring', inactive_since = now()
 where purpose = %(purpose)s

@@ -8,7 +8,7 @@ order by id
 limit %(limit)s;
 
 -- name: seal_grants
--- Rows are locked in the order of their ids, as everywhere.
+-- Rows are locked in the order of their ids, as by all statements that lock several.
 with current as (
     select g.id, change.new
     from unnest(%(ids)s::uuid[], %(old)s::bytea[], %(new)s::bytea[]) change (id, old, new)
@@ -59,7 +59,7 @@ where r.id = change.id
 returning r.id;
 
 -- name: sealed_by
--- Consent requests that are over do not count: nobody opens them any more.
+-- Consent requests that have ended do not count: they are never opened again.
 select (select count(*) from grants where sealed_by(refresh_token) = %(key_id)s)
      + (select count(*) from revocations where sealed_by(refresh_token) = %(key_id)s)
      + (select count(*) from consent_requests

@@ -1,7 +1,7 @@
-"""The root key wraps the data keys and nothing else. It is never stored beside them.
+"""The root key wraps the vault's keys and nothing else. It is never stored beside them.
 
-`RootKey` is the port to whatever holds it. A key management service wraps and unwraps without giving the key away; the
-adapter here has it from a file.
+`RootKey` is the port to the holder of the key. A key management service can wrap and unwrap without disclosing it; the
+adapter here reads it from a file.
 """
 
 import base64
@@ -20,23 +20,23 @@ NONCE_BYTES = 12
 
 
 class WrongRootKeyError(Exception):
-    """The root key does not open this vault's data keys."""
+    """The root key does not open the keys of this vault."""
 
 
 class RootKey(Protocol):
-    """Wraps data keys. context: authenticated with the key, so that no wrapped key passes for another."""
+    """Wraps keys. context: authenticated with the key, so that no wrapped key passes for another."""
 
     def wrap(self, key: bytes, context: bytes) -> bytes:
-        """The key, sealed."""
+        """The wrapped key."""
         ...
 
     def unwrap(self, wrapped: bytes, context: bytes) -> bytes:
-        """The key again. Raises WrongRootKeyError."""
+        """The key. Raises WrongRootKeyError."""
         ...
 
 
 class LocalRootKey:
-    """`RootKey` with AES-256-GCM under a key that this process holds; prints as `***`."""
+    """`RootKey` by AES-256-GCM, with a key in the memory of this process. Prints as `***`."""
 
     def __init__(self, key: bytes) -> None:
         """key: 32 bytes."""
@@ -44,7 +44,7 @@ class LocalRootKey:
 
     @classmethod
     def read(cls, file: str) -> "LocalRootKey":
-        """The key in a file that only its owner can change and not everybody can read. Raises ValueError, OSError."""
+        """The key in a file, which must not be writable for others or readable for all. Raises ValueError, OSError."""
         path = Path(file)
         demand_private(path)
         try:
@@ -56,12 +56,12 @@ class LocalRootKey:
         return cls(key)
 
     def wrap(self, key: bytes, context: bytes) -> bytes:
-        """A nonce, and the key sealed."""
+        """`nonce | ciphertext and tag`."""
         nonce = secrets.token_bytes(NONCE_BYTES)
         return nonce + self._cipher.encrypt(nonce, key, context)
 
     def unwrap(self, wrapped: bytes, context: bytes) -> bytes:
-        """The key again."""
+        """The key."""
         try:
             return self._cipher.decrypt(wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], context)
         except InvalidTag:

@@ -1,8 +1,8 @@
-"""Sealing at rest: AES-256-GCM (NIST SP 800-38D) under data keys that a root key wraps.
+"""Sealing at rest: AES-256-GCM (NIST SP 800-38D) under data keys.
 
 A sealed value is `version | key id | nonce | ciphertext and tag`. Its associated data is the `SealContext`
-(table, column, row, owner, generation), each part length-prefixed: a value that was moved, swapped or changed does not
-open. Nonces are random: a data key should be rotated long before it has sealed 2^32 values.
+(table, column, row, owner, generation), each part behind its length: a value that was moved, swapped or changed does
+not open. Nonces are random: rotate a data key long before it has sealed 2^32 values.
 """
 
 import hashlib
@@ -13,10 +13,10 @@ import struct
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from vault_service.adapters.encryption.framing import joined
 from vault_service.adapters.encryption.keyring import Keyring
 from vault_service.adapters.encryption.root_key import KEY_BYTES
 from vault_service.application.errors import SealBrokenError
+from vault_service.domain.framing import joined
 from vault_service.domain.seal_context import SealContext
 
 _VERSION = 1
@@ -31,7 +31,7 @@ class Sealer:
         self._ciphers: dict[int, AESGCM] = {}
 
     def seal(self, plaintext: bytes, context: SealContext) -> bytes:
-        """The sealed value."""
+        """The sealed value, under the active data key."""
         key_id, _ = self._keyring.active("data")
         nonce = secrets.token_bytes(12)
         header = _HEADER.pack(_VERSION, key_id, nonce)
@@ -48,7 +48,7 @@ class Sealer:
             raise SealBrokenError(f"{context.table}.{context.column} of {context.row}") from None
 
     def pseudonym(self, name: str) -> str:
-        """A keyed name under which something may be kept where others can look."""
+        """A name, hashed under the active data key: for storage that others can read."""
         _, key = self._keyring.active("data")
         return hmac.digest(key, b"pseudonym:" + name.encode(), hashlib.sha256).hex()
 
@@ -56,8 +56,8 @@ class Sealer:
         cipher = self._ciphers.get(key_id)
         if cipher is None:
             key = self._keyring.key("data", key_id)
-            if len(key) != KEY_BYTES:  # AESGCM would take a shorter one for AES-128 or AES-192
-                raise SealBrokenError(f"key {key_id} is not one of AES-256")
+            if len(key) != KEY_BYTES:  # with a shorter one AESGCM would be AES-128 or AES-192
+                raise SealBrokenError(f"key {key_id} is not an AES-256 key")
             cipher = self._ciphers[key_id] = AESGCM(key)
         return cipher
 

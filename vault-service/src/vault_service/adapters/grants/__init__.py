@@ -1,1 +1,1 @@
-"""Offline grants in PostgreSQL: their rows, their uses, and what waits to be stored or revoked."""
+"""Offline grants in PostgreSQL: consents, refreshes, uses, the owner's view, and the outbox of revocations."""

@@ -1,42 +1,32 @@
-"""Between rows of `grants` and the vault's values."""
+"""Conversions between rows of `grants` and the vault's values."""
 
+from dataclasses import asdict
 from typing import Any
+from uuid import UUID
+
+import msgspec
 
 from service_kit.postgres.database import Row
-from vault_service.application.errors import ConsentPendingError, GrantUnusableError
-from vault_service.application.ports import NewGrant, StoredGrant
-from vault_service.domain.grant import Failure, Grant, Limits, Status, Subject, TokenType
+from service_kit.process import logs
+from vault_service.application.ports.consent import NewGrant
+from vault_service.application.ports.refresh import StoredGrant
+from vault_service.domain.grant import Failure, FailureDetail, Grant, Limits, Status, Subject, TokenType
 
-
-def raise_unless_usable(status: str, failure: str | None, *, late: bool, over: bool) -> None:
-    """Raise what a grant in that state answers with. late: its consent is; over: its time or its uses are."""
-    match Status(status):
-        case Status.PENDING if late:
-            raise GrantUnusableError(Failure.CONSENT_EXPIRED)
-        case Status.PENDING:
-            raise ConsentPendingError
-        case Status.FAILED:
-            raise GrantUnusableError(Failure(failure or Failure.REAUTHORIZATION_REQUIRED))
-        case Status.EXPIRED:
-            raise GrantUnusableError(Failure.TOKEN_EXPIRED)
-        case Status.REVOKED:
-            raise GrantUnusableError(Failure.TOKEN_REVOKED)
-        case _ if over:
-            raise GrantUnusableError(Failure.TOKEN_EXPIRED)
+log = logs.get(__name__)
 
 
 def owned(owner: Subject, **more: Any) -> dict[str, Any]:
-    """The owner as parameters of a statement."""
+    """The owner, and more, as parameters of a statement."""
     return {"issuer": owner.issuer, "subject": owner.sub, **more}
 
 
 def fence(grant: StoredGrant) -> dict[str, Any]:
-    """The grant and the generation that a write is about."""
+    """The grant and its generation, as parameters of a fenced write."""
     return {"id": grant.id, "generation": grant.generation}
 
 
 def new_grant_row(grant: NewGrant) -> dict[str, Any]:
-    """A grant that is about to be asked for, as parameters of a statement."""
+    """A pending grant as parameters of `add_grant`."""
     return {
         "id": grant.id,
         **owned(grant.owner),
@@ -54,12 +44,36 @@ def new_grant_row(grant: NewGrant) -> dict[str, Any]:
 
 
 def account_of(owner: Subject, issuer: str | None, subject: str | None) -> Subject:
-    """The person at the authorization server: the owner, unless the row says otherwise."""
+    """The person at the authorization server: the owner, unless the row names another one."""
     return owner if issuer is None or subject is None else Subject(issuer, subject)
 
 
+def detail_row(detail: FailureDetail | None) -> str | None:
+    """A failure's detail as a parameter for `failure_detail`: JSON, None when nothing is known."""
+    known = {name: value for name, value in asdict(detail).items() if value is not None} if detail else {}
+    return msgspec.json.encode(known).decode() if known else None
+
+
+def detail_of(value: Any) -> FailureDetail | None:
+    """A failure's detail from `failure_detail`."""
+    return None if value is None else FailureDetail(value.get("status"), value.get("error"), value.get("check"))
+
+
+def log_refusal(event: str, grant_id: UUID, provider: str, failure: Failure | None, detail: FailureDetail) -> None:
+    """Log what the authorization server said, and what of it failed which check; never a token."""
+    log.warning(
+        event,
+        grant=str(grant_id),
+        provider=provider,
+        failure=failure.value if failure else None,
+        status=detail.status,
+        error=detail.error,
+        check=detail.check,
+    )
+
+
 def grant_of(row: Row) -> Grant:
-    """From a row of `of_owner`."""
+    """A grant from a row of `of_owner`."""
     grant_id, issuer, subject, status, failure, provider, token_type, task_id = row[:8]
     scopes, services, not_after, max_uses, uses = row[8:13]
     created_at, activated_at, last_used_at, last_refreshed_at, expires_at = row[13:18]
@@ -67,9 +81,10 @@ def grant_of(row: Row) -> Grant:
     return Grant(
         id=grant_id,
         owner=owner,
-        account=account_of(owner, *row[18:]),
+        account=account_of(owner, *row[18:20]),
         status=Status(status),
         failure=Failure(failure) if failure else None,
+        failure_detail=detail_of(row[20]),
         provider=provider,
         token_type=TokenType(token_type),
         task_id=task_id,

@@ -1,6 +1,6 @@
 -- name: add
--- Not while another grant lives on the same session at the authorization server: revoking this token would end that one.
--- The last grant's revocation ends the session. One that has failed may live again; one that is over may not.
+-- Adds nothing while another grant lives on the same session at the authorization server: revoking this token would end that
+-- grant. The revocation of the last grant ends the session. A failed grant can live again; an ended one cannot.
 insert into revocations (id, grant_id, issuer, subject, provider, refresh_token)
 select %(id)s, %(grant_id)s, %(issuer)s, %(subject)s, %(provider)s, %(refresh_token)s
 where not exists (
@@ -21,7 +21,7 @@ where not exists (
 returning true;
 
 -- name: take_due
--- Lease one due token; it is due again after the lease when its taker dies.
+-- Leases one due token. When the process that took it dies, it is due again after the lease.
 update revocations
 set attempts = attempts + 1,
     next_attempt_at = now() + interval '30 seconds'
@@ -41,6 +41,39 @@ update revocations
 set done_at = now(), outcome = %(outcome)s, refresh_token = null
 where id = %(id)s
   and done_at is null
+returning true;
+
+-- name: mark_siblings
+-- The active grants of the same account at a server that names no sessions: the revocation may have ended them, too.
+update grants other
+set recheck_at = now()
+from grants own
+where own.id = %(grant_id)s
+  and own.provider_session is null
+  and other.provider = own.provider
+  and other.account_issuer = own.account_issuer
+  and other.account_subject = own.account_subject
+  and other.provider_session is null
+  and other.id <> own.id
+  and other.status = 'active';
+
+-- name: take_sibling
+update grants
+set recheck_at = now() + interval '1 minute'
+where id = (
+    select id
+    from grants
+    where recheck_at <= now()
+    order by recheck_at
+    limit 1
+    for update skip locked
+)
+returning id, issuer, subject, provider;
+
+-- name: forget_sibling
+update grants
+set recheck_at = null
+where id = %(id)s
 returning true;
 
 -- name: postpone

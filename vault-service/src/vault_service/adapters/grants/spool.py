@@ -1,9 +1,9 @@
-"""The spool: outcomes of refreshes that the database did not take, kept on disk until it does.
+"""The spool: outcomes of refreshes that the database did not take, on disk until it does.
 
-The old refresh token is spent by then, so the new one must not be lost. It is sealed already; each outcome is a file of
-its own, written whole, synced with its folder, and removed when it is stored or no longer wanted. Processes may share a
-folder: one at a time replays it, so that each outcome is recorded once. An outcome that cannot be stored for a reason
-of its own is set aside, so that it stands in no other's way.
+The old refresh token has been used by then, so the new one must not be lost. It is already sealed. Each outcome is a
+file, written whole, synced with its folder, and removed when it is stored or no longer needed. Processes may share a
+folder: one at a time replays it, so that each outcome is recorded once. An outcome that cannot be stored although the
+database is reachable is set aside, so that it does not block the others.
 """
 
 import fcntl
@@ -25,28 +25,32 @@ log = logs.get(__name__)
 
 
 class Spooled(msgspec.Struct, frozen=True):
-    """One outcome: the fenced write that is still to be made, and what the audit has to say of it."""
+    """One outcome: the fields of its fenced write, and those of its audit line."""
 
     grant_id: UUID
     generation: int
     refresh_token: bytes
-    access_lifetime: float
+    access_lifetime: float | None
     refresh_expires_in: float | None
     issuer: str
     subject: str
     actor: str
     request_id: str
     at: datetime
+    is_usable: bool = True
+    failure: str | None = None
+    detail: str | None = None
+    pause: float = 0.0
 
 
 class Spool:
-    """A folder of outcomes, this process's and those that processes before it have left."""
+    """A folder of outcomes, those of this process and those that earlier processes have left."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def keep(self, outcome: Spooled) -> None:
-        """Put an outcome on disk; it is there when this returns."""
+        """Write an outcome; it is on disk when this returns. Raises OSError."""
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         path = self._folder / f"{outcome.grant_id}.{outcome.generation}"
         draft = path.with_name(f"{path.name}.{os.getpid()}{DRAFT}")
@@ -59,7 +63,7 @@ class Spool:
             os.fsync(folder)
 
     def replay(self, store: Callable[[Spooled], None]) -> int:
-        """Store what is there; how many outcomes were stored. Raises StorageUnavailableError, and the rest stays."""
+        """Store the outcomes in the folder; their number. Raises StorageUnavailableError; the rest stays then."""
         if not self._outcomes():
             return 0
         with self._opened() as folder:
@@ -67,7 +71,7 @@ class Spool:
             return sum(self._is_stored(path, store) for path in self._outcomes())
 
     def pending(self) -> int:
-        """How many outcomes are there, those that were set aside among them."""
+        """The number of outcomes in the folder, including those that were set aside."""
         return len(self._outcomes()) + len(list(self._folder.glob(f"*{SET_ASIDE}")))
 
     def _outcomes(self) -> list[Path]:

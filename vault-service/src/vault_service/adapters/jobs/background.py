@@ -1,15 +1,15 @@
-"""Background work: a thread that does its jobs every few seconds, and at once when it is woken."""
+"""Background work: a thread that runs its jobs every few seconds, and at once when it is woken."""
 
 import threading
 from collections.abc import Callable, Sequence
 from time import monotonic
 
 Job = Callable[[], bool]
-"""Does what is due; True: there is more to do at once."""
+"""Does what is due. Returns True when there is more to do at once."""
 
 
 def every(seconds: float, work: Callable[[], object]) -> Job:
-    """A job that does its work at once and then once in so many seconds, also after it has failed."""
+    """A job that works at the first call, and then once in so many seconds, whether it succeeds or fails."""
     due = float("-inf")
 
     def job() -> bool:
@@ -23,7 +23,7 @@ def every(seconds: float, work: Callable[[], object]) -> Job:
 
 
 class Background:
-    """One thread with its jobs. A job that fails is reported and hinders neither the others nor its next time."""
+    """One thread and its jobs. A failed job is reported; the other jobs run, and it runs again the next time."""
 
     def __init__(self, name: str, jobs: Sequence[Job], report: Callable[[Exception], None], every: float) -> None:
         """every: seconds between two rounds."""
@@ -35,22 +35,22 @@ class Background:
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
-        """Begin."""
+        """Start the thread."""
         self._thread.start()
 
     def wake(self) -> None:
-        """There is something to do."""
+        """Run the jobs now."""
         self._wake.set()
 
     def stop(self) -> None:
-        """End after the round under way."""
+        """End after the current round, and wait for it."""
         self._stopping = True
         self._wake.set()
         self._thread.join()
 
     def _run(self) -> None:
         while not self._stopping:
-            if any([self._attempt(job) for job in self._jobs]):  # noqa: C419 - every job has its turn
+            if any([self._attempt(job) for job in self._jobs]):  # noqa: C419 - every job runs
                 continue
             self._wake.wait(self._every)
             self._wake.clear()
@@ -58,6 +58,6 @@ class Background:
     def _attempt(self, job: Job) -> bool:
         try:
             return job()
-        except Exception as error:  # noqa: BLE001 - the thread outlives whatever goes wrong in it
+        except Exception as error:  # noqa: BLE001 - the thread must survive every error of a job
             self._report(error)
             return False

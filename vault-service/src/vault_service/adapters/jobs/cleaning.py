@@ -1,4 +1,4 @@
-"""Removing what is of no use any more: answered consent requests, sent revocations, grants that ended long ago."""
+"""Deletes rows that are no longer needed: old consent requests, sent revocations, grants that ended long ago."""
 
 from service_kit.postgres import queries
 from service_kit.postgres.database import Database
@@ -7,18 +7,18 @@ _QUERIES = queries.load(__package__, "cleaning.sql")
 
 
 class Cleaning:
-    """Done now and then. Several replicas may do it at once: what one has removed the others do not find."""
+    """A background job. Several replicas may run it at once: each deletes what is still there."""
 
     def __init__(self, database: Database, days: int) -> None:
-        """days: how long a grant that is over can still be looked at by its owner."""
+        """days: for which the owner can still look at a grant that has ended."""
         self._database = database
         self._days = days
 
     def clean(self) -> dict[str, int]:
-        """Remove what is due; how many rows of each table. Raises StorageUnavailableError."""
+        """Delete what is due; the number of rows by table. Raises StorageUnavailableError."""
         return {table: self._remove(query) for table, query in _QUERIES.items()}
 
     def _remove(self, query: bytes) -> int:
         with self._database.transaction() as connection:
-            connection.execute(b"set local statement_timeout = 0")  # nobody waits for this one
+            connection.execute(b"set local statement_timeout = 0")  # no caller waits for this statement
             return connection.execute(query, {"days": self._days}).rowcount

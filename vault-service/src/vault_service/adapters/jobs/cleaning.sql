@@ -1,14 +1,20 @@
 -- name: consent_requests
--- Nobody can answer them any more; why one failed is told for a day.
+-- They can no longer be answered. For a day the callback still tells that they have expired.
 delete from consent_requests
 where expires_at < now() - interval '1 day';
+
+-- name: tickets
+-- For a week their use still tells why they give nothing.
+delete from tickets
+where expires_at < now() - interval '7 days'
+   or ended_at < now() - interval '7 days';
 
 -- name: revocations
 delete from revocations
 where done_at < now() - make_interval(days => %(days)s);
 
 -- name: grants
--- What was never granted, or was ended long ago. The audit keeps what has happened.
+-- Grants that were never consented to, or ended long ago. Their audit is kept.
 delete from grants g
 where g.created_at < now() - make_interval(days => %(days)s)
   and (

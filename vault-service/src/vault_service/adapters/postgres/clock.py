@@ -7,7 +7,7 @@ from service_kit.postgres.database import Database
 
 
 class DatabaseClock:
-    """The database's clock, carried on by this machine's monotonic clock: reading the time waits for nobody."""
+    """The database's clock, continued by this machine's monotonic clock: `now` does not wait for the database."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -19,9 +19,9 @@ class DatabaseClock:
         return datetime.fromtimestamp(monotonic() + offset, UTC)
 
     def read(self) -> float:
-        """Read the database's clock again (a background job); seconds by which it is ahead of the monotonic clock.
+        """Read the database's clock again; the seconds by which it is ahead of the monotonic clock.
 
-        Raises StorageUnavailableError: the time is carried on as before.
+        Raises StorageUnavailableError; the time continues as before.
         """
         before = monotonic()
         row = self._database.one(b"select extract(epoch from clock_timestamp())::float8", {})

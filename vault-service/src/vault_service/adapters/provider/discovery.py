@@ -1,4 +1,4 @@
-"""A provider's discovery, found when it is first needed: what went wrong is told once, and not asked for too often."""
+"""A provider's discovery document, fetched on first use. A failure is logged once and not retried at once."""
 
 import threading
 from collections.abc import Callable
@@ -13,10 +13,10 @@ log = logs.get(__name__)
 
 
 class Discovery:
-    """`Issuer.metadata` for one provider. A failure holds for two seconds, so that nobody queues up behind timeouts."""
+    """`Issuer.metadata` for one provider. A failure holds for two seconds: nobody queues for timeouts."""
 
     def __init__(self, name: str, issuer: Issuer, clock: Callable[[], float] = monotonic) -> None:
-        """name: the provider's, for the log."""
+        """name: of the provider, for the log."""
         self._name = name
         self._issuer = issuer
         self._clock = clock
@@ -37,13 +37,6 @@ class Discovery:
         self._note(None)
         return metadata
 
-    def demand_no_mismatch(self) -> None:
-        """Raise IssuerMismatchError when the server calls itself something else; one that is away is another matter."""
-        try:
-            self.metadata()
-        except IssuerUnavailableError:
-            return
-
     def _note(self, failure: IssuerUnavailableError | IssuerMismatchError | None) -> None:
         with self._lock:
             is_news = type(failure) is not type(self._failure)
@@ -51,4 +44,4 @@ class Discovery:
         if is_news and isinstance(failure, IssuerMismatchError):
             log.error("provider.refused", provider=self._name, reason=str(failure))
         elif is_news and failure is not None:
-            log.warning("provider.away", provider=self._name, reason=str(failure))
+            log.warning("provider.unavailable", provider=self._name, reason=str(failure))

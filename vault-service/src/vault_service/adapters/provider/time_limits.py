@@ -1,9 +1,9 @@
-"""Limits on a request's time that hold whatever the other side does.
+"""Deadlines of a request that hold whatever the other side does.
 
-`requests` limits each wait and not their sum: a server that sends a byte now and then is waited for without end. And a
-process may stand still after it has decided to send. Either would break what the refresh protocol relies on: that a
-request is over so many seconds after its intent was written down. So a request that cannot leave in time does not
-leave, and one that is not over in time loses its connection.
+`requests` limits each wait, but not their sum: a server that sends a byte now and then could be waited for without end.
+A process can also be frozen after it has decided to send. Either would break what the refresh protocol relies on: that
+a request has ended so many seconds after its intent was written. Therefore a request that cannot leave in time does not
+leave, and one that has not ended in time loses its connection.
 """
 
 import socket
@@ -19,85 +19,86 @@ from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
+from service_kit.outbound.session import DIRECT, Egress, Session
+
 TICK_SECONDS = 0.1
 
 
 class TooLateError(Exception):
-    """The request would have left too late; nothing of it has."""
+    """The request would have left too late; no byte of it was sent."""
 
 
 @dataclass(eq=False, slots=True)
-class Limits:
-    """Of one request, by the monotonic clock. connection: as soon as it is about to leave."""
+class RequestDeadlines:
+    """Of one request, in monotonic time. connection: set when the request is about to leave."""
 
     leave_by: float
-    over_by: float
+    end_by: float
     connection: socket.socket | None = None
 
     def leave(self, connection: socket.socket) -> None:
-        """The request's first byte is sent next. Raises TooLateError."""
+        """Called just before the first byte is sent. Raises TooLateError."""
         if monotonic() > self.leave_by:
             raise TooLateError
         self.connection = connection
 
     def cut(self) -> None:
-        """Wake whoever reads from the connection: there is nothing more to come."""
+        """Shut the connection down, which wakes the thread that reads from it."""
         if self.connection is not None:
             with suppress(OSError):
-                socket.socket.shutdown(
-                    self.connection, socket.SHUT_RDWR
-                )  # not TLS's own, which takes the reader's state
+                # Not the method of SSLSocket: it would take the TLS state from under the reader.
+                socket.socket.shutdown(self.connection, socket.SHUT_RDWR)
 
 
-_current: ContextVar[Limits | None] = ContextVar("limits", default=None)
+_current: ContextVar[RequestDeadlines | None] = ContextVar("deadlines", default=None)
 
 
 class Watch:
-    """One thread that looks after all requests of a client."""
+    """One thread that enforces the deadlines of all requests of a client."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._limits: set[Limits] = set()
+        self._running: set[RequestDeadlines] = set()
         self._wanted = threading.Event()
         self._is_started = False
 
     @contextmanager
-    def limited(self, *, leave_by: float, over_by: float) -> Iterator[None]:
-        """Limit the request that is made in the block."""
-        limits = Limits(leave_by, over_by)
+    def limited(self, *, leave_by: float, end_by: float) -> Iterator[None]:
+        """Limit the request that is made in the block. Times are monotonic."""
+        deadlines = RequestDeadlines(leave_by, end_by)
         with self._lock:
-            self._limits.add(limits)
+            self._running.add(deadlines)
             if not self._is_started:
                 threading.Thread(target=self._run, name="time-limits", daemon=True).start()
                 self._is_started = True
         self._wanted.set()
-        before = _current.set(limits)
+        before = _current.set(deadlines)
         try:
             yield
         finally:
             _current.reset(before)
-            with self._lock:  # so that nobody cuts a connection that is somebody else's by now
-                self._limits.discard(limits)
+            with self._lock:  # afterwards the connection may serve another request, and must not be cut
+                self._running.discard(deadlines)
 
     def _run(self) -> None:
         while self._wanted.wait():
             with self._lock:
-                for limits in self._limits:
-                    if limits.over_by <= monotonic():
-                        limits.cut()
-                if not self._limits:
+                for deadlines in self._running:
+                    if deadlines.end_by <= monotonic():
+                        deadlines.cut()
+                if not self._running:
                     self._wanted.clear()
             sleep(TICK_SECONDS)
 
 
 class _Limited(HTTPConnection):
     def request(self, *arguments: Any, **options: Any) -> None:
-        """urllib3: send a request, on a connection that is made first if there is none."""
-        limits = _current.get()
-        if limits is not None:
+        """Overrides urllib3: connect if need be, then send."""
+        deadlines = _current.get()
+        if deadlines is not None:
             if self.sock is None:
                 self.connect()
-            limits.leave(self.sock)
+            deadlines.leave(self.sock)
         super().request(*arguments, **options)
 
 
@@ -113,10 +114,28 @@ class _TlsPool(HTTPSConnectionPool):
     ConnectionCls = _LimitedTls
 
 
-class LimitedAdapter(HTTPAdapter):
-    """For `requests`: connections that keep to the limits of the block in which they are used."""
+_POOLS = {"http": _Pool, "https": _TlsPool}
+
+
+class _LimitedAdapter(HTTPAdapter):
+    """Connections for `requests` that keep to the deadlines of the block in which they are used."""
 
     def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
-        """requests: make the pools."""
+        """Overrides requests: make the pools."""
         super().init_poolmanager(*arguments, **options)
-        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
+        self.poolmanager.pool_classes_by_scheme = _POOLS
+
+    def proxy_manager_for(self, *arguments: Any, **options: Any) -> Any:
+        """Overrides requests: make the pools behind a proxy."""
+        manager = super().proxy_manager_for(*arguments, **options)
+        manager.pool_classes_by_scheme = _POOLS
+        return manager
+
+
+class LimitedSession(Session):
+    """A session whose requests keep to the deadlines of `Watch.limited`."""
+
+    def __init__(self, egress: Egress = DIRECT) -> None:
+        super().__init__(egress=egress)
+        for scheme in ("http://", "https://"):
+            self.mount(scheme, _LimitedAdapter(pool_connections=8, pool_maxsize=32))

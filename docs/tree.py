@@ -1,0 +1,117 @@
+"""The map in docs/architecture.md: the folders three levels deep, and which room imports which.
+
+A package's purpose is the first sentence of its docstring; PURPOSES has the folders that are no packages.
+"""
+
+import ast
+import re
+from fnmatch import fnmatch
+from pathlib import Path
+
+import grimp
+
+ROOT = Path(__file__).resolve().parents[1]
+DEPTH = 3
+UNLISTED = ("tests", "templates", "__pycache__", "*.egg-info", ".*")
+"""Folders that the map leaves out."""
+
+PURPOSES = {
+    "bench": "Benchmarks: how fast the vault is.",
+    "deploy": "Production: everything that runs on servers.",
+    "deploy/compose": "What docker-compose.yml needs beside the images: secrets, upgrades.",
+    "deploy/compose/secrets": "The one-shot service that makes the secrets.",
+    "deploy/images": "The entry point of the service images.",
+    "deploy/keycloak": "The realm: clients, roles, audiences.",
+    "deploy/kubernetes": "Manifests: a base, components, overlays.",
+    "deploy/nginx": "The gateway's configuration.",
+    "deploy/observability": "Prometheus, alerts, the Grafana dashboard.",
+    "dev": "What runs on a developer's machine only.",
+    "dev/idp": "The development authorization server.",
+    "dev/stack": "The whole stack on one machine, without containers.",
+    "docs": "These pages.",
+    "docs/adr": "Decisions, one page each.",
+    "frontend": "The page: TypeScript, Preact, plain CSS.",
+    "requirements": "Pinned Python packages, with hashes.",
+    "service-kit": "The platform under every service.",
+    "task-service": "Tasks, their execution, and the worker.",
+    "tests-integration": "Black-box tests against a running stack.",
+    "vault-service": "The vault.",
+    "vault-service/client": "token_vault_client, for any service that holds a persistent_token_id.",
+}
+ROOMS = {"service_kit": "The kit", "vault_service.adapters": "The vault's adapters"}
+
+
+def folders() -> str:
+    """The folders as text, one a line, each with its purpose."""
+    lines = [line for top in _children(ROOT) for line in _lines(top, top.name, 0)]
+    width = max(len(name) for name, _ in lines) + 2
+    return "\n".join(f"{name:<{width}}{purpose}".rstrip() for name, purpose in lines)
+
+
+def arrows() -> str:
+    """Which room imports which, as Markdown."""
+    graph = grimp.build_graph(*sorted({package.partition(".")[0] for package in ROOMS}))
+    parts = []
+    for package, title in ROOMS.items():
+        rooms = sorted(graph.find_children(package))
+        parts += [f"{title} (`{package}`):", ""]
+        for room in rooms:
+            targets = [
+                other
+                for other in rooms
+                if other != room and graph.direct_import_exists(importer=room, imported=other, as_packages=True)
+            ]
+            shown = ", ".join(f"`{_last(target)}`" for target in targets) or "none of the others"
+            parts.append(f"- `{_last(room)}` → {shown}")
+        parts.append("")
+    return "\n".join(parts).rstrip()
+
+
+def _last(module: str) -> str:
+    return module.rpartition(".")[2]
+
+
+def _lines(folder: Path, shown: str, level: int) -> list[tuple[str, str]]:
+    line = (f"{'  ' * level}{shown}/", _purpose(folder))
+    if level == DEPTH - 1:
+        return [line]
+    return [line, *(below for child in _inside(folder) for below in _lines(child, child.name, level + 1))]
+
+
+def _inside(folder: Path) -> list[Path]:
+    """The folders below one; `src/PACKAGE` is no level of its own."""
+    package = _package(folder)
+    inside = [] if package is None else _children(package)
+    return [*inside, *(child for child in _children(folder) if child.name != "src" or package is None)]
+
+
+def _package(folder: Path) -> Path | None:
+    """The Python package that a distribution's folder holds."""
+    found = sorted((folder / "src").glob("*/__init__.py"))
+    return found[0].parent if found else None
+
+
+def _children(folder: Path) -> list[Path]:
+    ignored = [line.strip("/") for line in (ROOT / ".gitignore").read_text(encoding="utf-8").split()]
+
+    def listed(path: Path) -> bool:
+        relative = str(path.relative_to(ROOT))
+        if any(fnmatch(path.name, pattern) for pattern in UNLISTED):
+            return False
+        return not any(fnmatch(path.name, pattern) or relative == pattern for pattern in ignored)
+
+    return sorted(path for path in folder.iterdir() if path.is_dir() and listed(path) and _has_files(path))
+
+
+def _has_files(folder: Path) -> bool:
+    """False for a folder that a rename has left behind."""
+    return any(path.is_file() and "__pycache__" not in path.parts for path in folder.rglob("*"))
+
+
+def _purpose(folder: Path) -> str:
+    known = PURPOSES.get(str(folder.relative_to(ROOT)))
+    module = folder / "__init__.py"
+    if known is not None or not module.is_file():
+        return known or ""
+    text = ast.get_docstring(ast.parse(module.read_text(encoding="utf-8"))) or ""
+    return re.split(r"(?<=\.)\s", text.replace("\n", " "), maxsplit=1)[0]

@@ -1,0 +1,15 @@
+import { useEffect } from "preact/hooks";
+
+import { useApp } from "../app";
+import type { Access } from "./view";
+
+/** All grants with the tasks that use them; empty until the vault has answered. */
+export function useAccess(): readonly Access[] {
+  return useApp().granted.value;
+}
+
+/** Keeps the grants fresh for as long as the component is shown. */
+export function useGrantWatch(): void {
+  const { grants } = useApp();
+  useEffect(() => grants.look(), []);
+}

@@ -1,0 +1,65 @@
+import { useEffect } from "preact/hooks";
+import { tinykeys } from "tinykeys";
+
+import { navigate } from "../navigation";
+import { t } from "../texts";
+import { Button } from "../ui/Button";
+import { Dialog } from "../ui/Dialog";
+
+const KEYS = [["/", "search"], ["n", "new"], ["j", "next"], ["k", "previous"], ["Enter", "open"], ["Esc", "close"], ["?", "help"]] as const;
+
+/** The keys that work on every page, unless somebody types or a dialog is open. */
+export function useKeys(onHelp: () => void): void {
+  useEffect(() => {
+    const free = (act: () => void) => (event: KeyboardEvent) => {
+      if (event.defaultPrevented || isTyping(event.target) || document.querySelector("dialog[open]") !== null) return;
+      event.preventDefault();
+      act();
+    };
+    return tinykeys(window, {
+      "/": free(() => visit("search")),
+      n: free(() => visit("new")),
+      j: free(() => step(1)),
+      k: free(() => step(-1)),
+      "Shift+?": free(onHelp),
+      "?": free(onHelp),
+      Escape: (event) => {
+        if (isTyping(event.target)) (event.target as HTMLElement).blur();
+      },
+    });
+  }, []);
+}
+
+/** Puts the focus into a field of the list of tasks, going there first when another page is shown. */
+function visit(field: "search" | "new"): void {
+  if (location.pathname !== "/tasks") navigate("/tasks");
+  requestAnimationFrame(() => dispatchEvent(new CustomEvent("visit-field", { detail: field })));
+}
+
+/** Moves the focus to the next or the previous row. */
+function step(by: 1 | -1): void {
+  const rows = [...document.querySelectorAll<HTMLElement>("[data-row-toggle]")];
+  const here = rows.findIndex((row) => row.closest("[data-row]")?.contains(document.activeElement));
+  const next = here === -1 ? rows.at(by === 1 ? 0 : -1) : rows[here + by];
+  next?.focus();
+}
+
+function isTyping(target: EventTarget | null): boolean {
+  return target instanceof HTMLElement && target.matches("input:not([type=checkbox], [type=radio]), textarea, select");
+}
+
+export function KeysDialog({ onClose }: { onClose: () => void }) {
+  return (
+    <Dialog title="keys-title" onClose={onClose}>
+      {(close) => (
+        <>
+          <h2 id="keys-title">{t("person.keys")}</h2>
+          <dl class="keys">
+            {KEYS.map(([key, what]) => <div key={key}><dt><kbd>{key}</kbd></dt><dd>{t(`keys.${what}`)}</dd></div>)}
+          </dl>
+          <div class="dialog-actions"><Button look="quiet" onClick={close}>{t("action.close")}</Button></div>
+        </>
+      )}
+    </Dialog>
+  );
+}

@@ -1,0 +1,90 @@
+import { useEffect, useLayoutEffect, useState } from "preact/hooks";
+import { lazy, LocationProvider, Route, Router, useLocation } from "preact-iso";
+
+import { useApp } from "../app";
+import type { Session } from "../auth";
+import { connectRouter } from "../navigation";
+import { t } from "../texts";
+import { TasksPage } from "../tasks/TasksPage";
+import { Button } from "../ui/Button";
+import { Bar } from "./Bar";
+import { HealthStrip } from "./HealthStrip";
+import { KeysDialog, useKeys } from "./Keys";
+import { SessionDialog } from "./SessionDialog";
+
+// Fetched when somebody goes there: the list of tasks is what most people see first.
+const AccessPage = lazy(() => import("../access/AccessPage").then((part) => part.AccessPage, () => UnloadedPage));
+const AccessDetail = lazy(() => import("../access/AccessDetail").then((part) => part.AccessDetail, () => UnloadedPage));
+const TaskPage = lazy(() => import("../tasks/TaskPage").then((part) => part.TaskPage, () => UnloadedPage));
+
+export type PersonSession = Extract<Session, { kind: "signedIn" | "ended" }>;
+
+/** Everything that a person sees. It stays as it is when their session ends, under a dialog. */
+export function Shell({ session }: { session: PersonSession }) {
+  const { consents } = useApp();
+  // The address has to be right before the router reads it, and each answer of the vault is taken once.
+  const [arrival] = useState(() => consents.takeReturn());
+  useEffect(() => {
+    if (arrival !== undefined) void consents.arrive(arrival);
+  }, []);
+  return (
+    <LocationProvider>
+      <Pages session={session} />
+    </LocationProvider>
+  );
+}
+
+function Pages({ session }: { session: PersonSession }) {
+  const { route, path } = useLocation();
+  const [help, setHelp] = useState(false);
+  connectRouter(route);
+  useKeys(() => setHelp(true));
+  useLayoutEffect(() => {
+    if (path === "/") route("/tasks", true);
+  }, [path]);
+  return (
+    <>
+      <a class="skip" href="#page-title">{t("app.skip")}</a>
+      <Bar session={session} path={path} onHelp={() => setHelp(true)} />
+      <HealthStrip />
+      <Router onRouteChange={focusTitle}>
+        <Route path="/tasks" component={TasksPage} />
+        <Route path="/tasks/:id" component={TaskPage} />
+        <Route path="/access" component={AccessPage} />
+        <Route path="/access/:id" component={AccessDetail} />
+        <Route default component={UnknownPage} />
+      </Router>
+      {help && <KeysDialog onClose={() => setHelp(false)} />}
+      {session.kind === "ended" && <SessionDialog notice={session.notice} />}
+    </>
+  );
+}
+
+/** On a new page the focus is at its title, so that reading goes on from there. */
+function focusTitle(): void {
+  document.getElementById("page-title")?.focus({ preventScroll: true });
+}
+
+function UnloadedPage() {
+  return (
+    <main class="page" id="main">
+      <div class="sheet empty" role="alert">
+        <h1 id="page-title" tabIndex={-1}>{t("unloaded.title")}</h1>
+        <p>{t("unloaded.text")}</p>
+        <Button look="primary" onClick={() => location.reload()}>{t("unloaded.reload")}</Button>
+      </div>
+    </main>
+  );
+}
+
+function UnknownPage() {
+  return (
+    <main class="page" id="main">
+      <div class="sheet empty">
+        <h1 id="page-title" tabIndex={-1}>{t("unknown.title")}</h1>
+        <p>{t("unknown.text")}</p>
+        <a class="button button--primary" href="/tasks">{t("unknown.go")}</a>
+      </div>
+    </main>
+  );
+}

@@ -1,0 +1,166 @@
+import { describe, expect, it } from "vitest";
+
+import { AuditTrails } from "../src/access/audit";
+import { accessOf, endOf, mandateOf, nameOf, reasonOf } from "../src/access/view";
+import type { AuditLine, AuditPage, Grant, Task } from "../src/api/types";
+import { replacedBy } from "../src/consents";
+import { axisOf, laneOf, marksOf, rangeFor, roundMoments, unitAt, WIDTH } from "../src/lanes/geometry";
+import { grant, task } from "./stand-ins";
+
+const NOW = Date.parse("2025-01-20T12:00:00Z");
+const HOUR = 3_600_000;
+const iso = (away: number) => new Date(NOW + away).toISOString();
+const using = (id = "task-1", name = "Nightly export") => task({ id, name, persistentTokenId: "p1", offlineTokenStatus: "active" });
+const one = (changes: Partial<Grant>, tasks: readonly Task[] = []) => {
+  const [access] = accessOf([grant(changes)], tasks, NOW);
+  if (access === undefined) throw new Error("none");
+  return access;
+};
+
+describe("the group of a grant", () => {
+  it.each([
+    ["in use, when a task uses it", {}, [using()], "inUse"],
+    ["unused, when none does", {}, [], "unused"],
+    ["attention, when it ends within two days and a task uses it", { notAfter: iso(24 * HOUR) }, [using()], "attention"],
+    ["unused, when it ends soon and no task cares", { notAfter: iso(24 * HOUR) }, [], "unused"],
+    ["attention, when few uses are left", { maxUses: 10, uses: 8 }, [using()], "attention"],
+    ["attention, when it has failed and a task relies on it", { status: "failed" }, [using()], "attention"],
+    ["attention, when it was revoked and a task relies on it", { status: "revoked" }, [using()], "attention"],
+    ["ended, when it is over", { status: "expired" }, [], "ended"],
+    ["attention, while a task waits for its consent", { status: "pending" }, [using()], "attention"],
+    ["ended, when nobody consented", { status: "pending" }, [], "ended"],
+  ] as const)("is %s", (_, changes, tasks, group) => expect(one(changes, tasks).group).toBe(group));
+});
+
+describe("the words of a grant", () => {
+  it("name it after its tasks, else after its day", () => {
+    expect(nameOf(one({}, [using()]), "18 Jan")).toBe("Nightly export");
+    expect(nameOf(one({}, [using(), using("task-2", "Report"), using("task-3")]), "18 Jan")).toBe("Nightly export and 2 more");
+    expect(nameOf(one({}), "18 Jan")).toBe("Access of 18 Jan");
+  });
+
+  it("say who may act and for what, without the scopes that say nothing", () => {
+    expect(mandateOf(grant())).toBe("task-service may act as you: email, profile.");
+    expect(mandateOf(grant({ scopes: ["openid"], services: ["a", "b"] }))).toBe("a, b may act as you: your identity.");
+  });
+
+  it("say why it needs its person", () => {
+    expect(reasonOf(one({ status: "failed", failure: "reauthorization_required" }, [using()]), NOW)).toContain("new consent");
+    expect(reasonOf(one({ status: "failed", failure: "brand_new" as "token_expired" }, [using()]), NOW)).toBe("It works no more.");
+    expect(reasonOf(one({ notAfter: iso(HOUR) }, [using()]), NOW)).toContain("ends soon");
+    expect(reasonOf(one({}, [using()]), NOW)).toBeUndefined();
+  });
+
+  it("take the earlier of two ends, and none for none", () => {
+    expect(endOf(grant({ notAfter: iso(HOUR), expiresAt: iso(2 * HOUR) }))).toBe(NOW + HOUR);
+    expect(endOf(grant())).toBeUndefined();
+  });
+});
+
+describe("a lane", () => {
+  const axis = axisOf("day", NOW);
+
+  it("has now at three quarters", () => expect(unitAt(axis, NOW)).toBe(0.75 * WIDTH));
+
+  it("goes from the consent to a wall at the end", () => {
+    const lane = laneOf(grant({ activatedAt: iso(-12 * HOUR), notAfter: iso(4 * HOUR) }), [], axis);
+    expect(lane.line).toEqual({ from: 375, to: 875 });
+    expect(lane.wall).toBe(875);
+    expect(lane.open).toBe(false);
+  });
+
+  it("goes on beyond the picture when no end is known", () => {
+    expect(laneOf(grant({ activatedAt: iso(-100 * HOUR) }), [], axis)).toMatchObject({ line: { from: 0, to: WIDTH }, wall: undefined, open: true });
+  });
+
+  it("of a grant that is over ends with its last sign of life", () => {
+    const over = grant({ status: "revoked", activatedAt: iso(-12 * HOUR) });
+    expect(laneOf(over, [{ at: NOW - 6 * HOUR, kind: "failure" }], axis).wall).toBe(563);
+  });
+
+  it("has a tick for each use in the picture; those that would cover each other are one", () => {
+    const uses = [-48 * HOUR, -8 * HOUR, -8 * HOUR + 1000, -4 * HOUR].map((away) => ({ at: NOW + away, kind: "use" as const }));
+    expect(laneOf(grant(), uses, axis).marks.use).toEqual([500, 625]);
+  });
+
+  it("of 100,000 uses has no more ticks than it is wide", () => {
+    const uses = Array.from({ length: 100_000 }, (_, index) => ({ at: NOW - index * 700, kind: "use" as const }));
+    expect(laneOf(grant(), uses, axis).marks.use.length).toBeLessThanOrEqual(WIDTH);
+  });
+
+  it.each(["hour", "day", "week", "month"] as const)("shows a few round moments for a %s", (range) => {
+    const moments = roundMoments(axisOf(range, NOW));
+    expect(moments.length).toBeGreaterThan(2);
+    expect(moments.length).toBeLessThan(9);
+  });
+
+  it("shows the shortest time in which all live grants began", () => {
+    expect(rangeFor([grant({ activatedAt: iso(-10_000) })], NOW)).toBe("hour");
+    expect(rangeFor([grant({ activatedAt: iso(-2 * HOUR) }), grant({ status: "revoked", activatedAt: iso(-900 * HOUR) })], NOW)).toBe("day");
+    expect(rangeFor([grant({ activatedAt: iso(-900 * HOUR) })], NOW)).toBe("week");
+  });
+});
+
+describe("the marks of an audit", () => {
+  const line = (event: AuditLine["event"], outcome = "ok"): AuditLine => ({ at: iso(0), event, outcome, actor: "task-service", requestId: "r" });
+
+  it("are uses and failures", () => {
+    const lines = [line("token.issued"), line("token.issued", "token_revoked"), line("grant.failed"), line("grant.refreshed")];
+    expect(marksOf(lines).map(({ kind }) => kind)).toEqual(["use", "failure", "failure"]);
+  });
+});
+
+describe("audit trails", () => {
+  const page = (number: number, next?: number): AuditPage => ({
+    lines: [{ at: iso(0), event: "token.issued", outcome: "ok", actor: "a", requestId: `r-${number}` }],
+    ...(next !== undefined && { next }),
+  });
+  const settled = () => new Promise((resolve) => setTimeout(resolve, 0));
+
+  it("are loaded once, again when the grant has changed, and page by page to the end", async () => {
+    const asked: (number | undefined)[] = [];
+    const trails = new AuditTrails({ audit: (_, __, before) => {
+      asked.push(before);
+      return Promise.resolve(before === undefined ? page(1, 7) : page(2));
+    } });
+    trails.ensure(grant());
+    trails.ensure(grant());
+    await settled();
+    expect(asked).toEqual([undefined]);
+    trails.ensure(grant({ uses: 1 }));
+    await settled();
+    expect(asked).toHaveLength(2);
+    await trails.older("p1");
+    await trails.older("p1");
+    expect(asked).toHaveLength(3);
+    expect(trails.of("p1")?.lines.map(({ requestId }) => requestId)).toEqual(["r-1", "r-2"]);
+  });
+
+  it("that could not be loaded are asked for again", async () => {
+    let fails = true;
+    const trails = new AuditTrails({ audit: () => (fails ? Promise.reject(new Error("away")) : Promise.resolve(page(1))) });
+    trails.ensure(grant());
+    await settled();
+    fails = false;
+    trails.ensure(grant());
+    await settled();
+    expect(trails.of("p1")?.lines).toHaveLength(1);
+  });
+});
+
+describe("the grants that a new one replaces", () => {
+  const plan = { persistentTokenId: "p9", subject: "alice", taskIds: ["task-1"], replaces: ["p2"], returnTo: "/access" };
+
+  it("are the plan's and those of its tasks, if active and used by none", () => {
+    const grants = [
+      grant({ persistentTokenId: "p9", taskId: "task-1" }),
+      grant({ persistentTokenId: "p1", taskId: "task-1" }),
+      grant({ persistentTokenId: "p2" }),
+      grant({ persistentTokenId: "p3", taskId: "task-1", status: "revoked" }),
+      grant({ persistentTokenId: "p4", taskId: "task-7" }),
+      grant({ persistentTokenId: "p5", taskId: "task-1" }),
+    ];
+    const tasks = [task({ persistentTokenId: "p9" }), task({ id: "task-2", persistentTokenId: "p5" })];
+    expect(replacedBy(plan, grants, tasks).map((old) => old.persistentTokenId)).toEqual(["p1", "p2"]);
+  });
+});

@@ -1,0 +1,50 @@
+import { compileMessage } from "@lingui/message-utils/compileMessage";
+import { describe, expect, it } from "vitest";
+
+import { preferredLanguage } from "../src/texts";
+import german from "../src/texts/de.json?raw";
+import english from "../src/texts/en.json?raw";
+
+const [en, de] = [english, german].map((text) => JSON.parse(text) as Record<string, string>) as [Record<string, string>, Record<string, string>];
+
+/** Names of the placeholders of an ICU message; a compiled one is a list of texts and of lists that begin with a name. */
+function placeholders(message = ""): string[] {
+  const names = new Set<string>();
+  const visit = (text: unknown) => {
+    for (const part of Array.isArray(text) ? (text as unknown[]) : []) {
+      if (!Array.isArray(part)) continue;
+      const [name, , branches] = part as [string, string?, object?];
+      names.add(name);
+      Object.values(branches ?? {}).forEach(visit);
+    }
+  };
+  visit(compileMessage(message));
+  return [...names].sort();
+}
+
+describe("the catalogue", () => {
+  it("has the same keys in every language", () => {
+    expect(Object.keys(de)).toEqual(Object.keys(en));
+  });
+
+  it.each(Object.keys(en))("%s has the same placeholders in every language", (key) => {
+    expect(placeholders(de[key])).toEqual(placeholders(en[key]));
+  });
+
+  it.each([
+    ["action.requestToken", "🔐 Request Offline Token"],
+    ["action.execute", "▶️ Execute Task"],
+    ["create.submit", "Create Task"],
+    ["hint.none", "Task needs offline token. Please request consent first."],
+    ["hint.pending", "Waiting for user to grant consent"],
+    ["hint.failed", "Token request failed. Please try again."],
+  ])("%s is the customer's, verbatim", (key, text) => expect(en[key]).toBe(text));
+});
+
+describe("the language", () => {
+  it("is the chosen one, else the first of the browser's that there is, else English", () => {
+    expect(preferredLanguage("de", ["en"])).toBe("de");
+    expect(preferredLanguage(null, ["fr-FR", "de-AT", "en"])).toBe("de");
+    expect(preferredLanguage("xx", ["fr"])).toBe("en");
+  });
+});

@@ -1,0 +1,1 @@
+"""The vault from the command line: log in, grant, get tokens, keep a file fresh."""

@@ -1,0 +1,5 @@
+"""`python -m token_vault`."""
+
+from token_vault.app import main
+
+main()

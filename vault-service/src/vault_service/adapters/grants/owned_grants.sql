@@ -1,0 +1,48 @@
+-- name: of_owner
+-- The status shows an expired consent and an end that has passed, whatever the row says. Uses are those that checkpoints of
+-- the audit have counted, and the lines since.
+select g.id, g.issuer, g.subject,
+       case
+           when g.status = 'pending' and g.consent_expires_at <= now() then 'failed'
+           when g.status = 'active' and (g.not_after <= now() or g.expires_at <= now() or g.uses >= g.max_uses) then 'expired'
+           else g.status
+       end,
+       case
+           when g.status = 'pending' and g.consent_expires_at <= now() then 'consent_expired'
+           else g.failure
+       end,
+       g.provider, g.token_type, g.task_id, g.scopes, g.services, g.not_after, g.max_uses,
+       coalesce(counted.uses, 0) + recent.uses,
+       g.created_at, g.activated_at, greatest(counted.last_used_at, recent.last_used_at), g.last_refreshed_at,
+       g.expires_at, g.account_issuer, g.account_subject, g.failure_detail
+from grants g
+left join grant_uses counted on counted.grant_id = g.id
+cross join lateral (
+    select count(*) as uses, max(a.at) as last_used_at
+    from audit a
+    where a.grant_id = g.id
+      and a.event = 'token.issued'
+      and a.id > coalesce((select high from audit_seals order by number desc limit 1), 0)
+) recent
+where g.issuer = %(issuer)s
+  and g.subject = %(subject)s
+  and (%(task_id)s::text is null or g.task_id = %(task_id)s)
+  and (%(id)s::uuid is null or g.id = %(id)s)
+order by g.created_at desc, g.id
+limit 1000;
+
+-- name: for_update
+-- Locks the grant and all that share its session, always in the same order: of two that are revoked at once, the second
+-- sees the first.
+select g.id = %(id)s, g.status, g.generation, g.refresh_token, g.provider, g.issuer, g.subject
+from grants g
+where g.id = %(id)s
+   or (g.provider, g.provider_session) = (
+       select own.provider, own.provider_session
+       from grants own
+       where own.id = %(id)s
+         and own.issuer = %(issuer)s
+         and own.subject = %(subject)s
+   )
+order by g.id
+for update;

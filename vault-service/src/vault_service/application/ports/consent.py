@@ -1,0 +1,91 @@
+"""What `application.consent` needs stored."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from vault_service.application.ports.provider import TokenAnswer
+from vault_service.domain.audit import Entry
+from vault_service.domain.grant import Failure, FailureDetail, Limits, ObtainedToken, Subject, TokenType
+from vault_service.domain.terms import Expiry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewGrant:
+    """A grant whose owner is about to be asked for consent. expiry: the rules that its provider has today."""
+
+    id: UUID
+    owner: Subject
+    provider: str
+    token_type: TokenType
+    task_id: str | None
+    scopes: frozenset[str]
+    limits: Limits
+    expiry: Expiry
+    consent_expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredConsentRequest:
+    """What the callback needs to know of the request that it answers.
+
+    state_hash: SHA-256 of `state`; browser_hash: of the cookie that must come back, None when none was set.
+    """
+
+    state_hash: bytes
+    grant_id: UUID
+    code_verifier: str = field(repr=False)
+    nonce: str = field(repr=False)
+    browser_hash: bytes | None
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimedConsent:
+    """A consent request that this caller alone may complete.
+
+    browser_bound: True when the answer came through the browser that asked, as its cookie shows; scopes: requested.
+    """
+
+    grant_id: UUID
+    owner: Subject
+    provider: str
+    token_type: TokenType
+    task_id: str | None
+    scopes: frozenset[str]
+    browser_bound: bool
+    code_verifier: str = field(repr=False)
+    nonce: str = field(repr=False)
+
+
+class Consents(Protocol):
+    """Pending grants and their consent requests. A change and its audit line are one transaction."""
+
+    def add(self, grant: NewGrant, request: StoredConsentRequest, entry: Entry) -> None:
+        """Store a pending grant, and the request whose answer activates it."""
+        ...
+
+    def claim(self, state_hash: bytes, browser_hash: bytes | None) -> ClaimedConsent:
+        """Take the request. It can be taken once.
+
+        Raises ConsentError: `consent_invalid` (unknown, taken, or from another browser), `consent_expired`.
+        """
+        ...
+
+    def activate(
+        self, grant_id: UUID, account: Subject, answer: TokenAnswer, scopes: frozenset[str], entry: Entry
+    ) -> bool:
+        """Make a pending grant active with its first token; False when it is no longer pending.
+
+        account: the person who has consented, at the authorization server; scopes: granted.
+        """
+        ...
+
+    def fail(self, claimed: ClaimedConsent, failure: Failure, entry: Entry, detail: FailureDetail) -> None:
+        """Make a pending grant failed."""
+        ...
+
+    def discard(self, claimed: ClaimedConsent, obtained: ObtainedToken | None) -> None:
+        """Put a token that must not be kept, if there is one, into the outbox of revocations."""
+        ...

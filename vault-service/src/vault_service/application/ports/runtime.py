@@ -1,0 +1,80 @@
+"""What several use cases share: time, the lock of a grant, caches of access tokens, the audit, measurements."""
+
+from contextlib import AbstractContextManager
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from vault_service.domain.audit import Entry
+from vault_service.domain.grant import AccessToken
+
+
+class Clock(Protocol):
+    """Time by the database's clock, so that all replicas agree."""
+
+    def now(self) -> datetime:
+        """The time now, aware, in UTC. Raises StorageUnavailableError only when it was never read."""
+        ...
+
+
+class Locks(Protocol):
+    """One refresh at a time for each grant, across processes and replicas."""
+
+    def hold(self, grant_id: UUID) -> AbstractContextManager[None]:
+        """Wait for the grant's lock and hold it during the block.
+
+        Raises ProviderUnavailableError when it is not free in time, StorageUnavailableError.
+        """
+        ...
+
+    def try_hold(self, grant_id: UUID) -> AbstractContextManager[bool]:
+        """Hold the grant's lock during the block if it is free; yields whether it is held."""
+        ...
+
+
+class AccessTokens(Protocol):
+    """A cache of access tokens, by grant and scopes. It may forget at any time, and it never raises."""
+
+    def get(self, grant_id: UUID, scopes: frozenset[str]) -> AccessToken | None:
+        """The token, or None."""
+        ...
+
+    def put(self, grant_id: UUID, scopes: frozenset[str], token: AccessToken) -> None:
+        """Keep the token until shortly before it expires."""
+        ...
+
+
+class AuditWriter(Protocol):
+    """Adds lines to the audit. Most lines are written by the ports that make the change itself."""
+
+    def append(self, entry: Entry) -> None:
+        """Add a line by itself. Raises StorageUnavailableError."""
+        ...
+
+
+class Telemetry(Protocol):
+    """Measurements. Nothing depends on them, and they never raise. Durations are in seconds."""
+
+    def issued(self, outcome: str) -> None:
+        """An access token was requested; outcome: `memory`, `obtained`, or the name of the error."""
+        ...
+
+    def ticket(self, event: str) -> None:
+        """A ticket was `created`, `extended`, `ended` or `used`, or refused with this code."""
+        ...
+
+    def refreshed(self, provider: str, outcome: str, seconds: float) -> None:
+        """A refresh request has ended; outcome: `ok`, or `ProviderError.outcome`."""
+        ...
+
+    def replayed(self, provider: str, *, is_refused: bool) -> None:
+        """A refresh token was sent again because the first answer was lost, and the server has accepted or refused."""
+        ...
+
+    def lock_waited(self, seconds: float) -> None:
+        """A thread has waited so long for a grant's lock."""
+        ...
+
+    def paused(self, provider: str, seconds: float) -> None:
+        """No refresh request is sent to this provider for so long."""
+        ...

@@ -1,0 +1,166 @@
+"""The only place that wires adapters to use cases. Nothing connects here: pools and clients open on first use."""
+
+from dataclasses import dataclass
+from functools import partial
+
+from service_kit.postgres.database import BY_INDEX, Database
+from service_kit.process import logs
+from service_kit.tokens.bearer import Verifier
+from service_kit.tokens.issuer import IssuerUnavailableError
+from vault_service.adapters.audit.log import AuditLog
+from vault_service.adapters.cache.access_tokens import (
+    MemoryAccessTokens,
+    NoSharedAccessTokens,
+    RedisAccessTokens,
+    connect_redis,
+)
+from vault_service.adapters.encryption.keyring import Keyring
+from vault_service.adapters.encryption.sealing import Sealer
+from vault_service.adapters.jobs.background import Background
+from vault_service.adapters.metrics.telemetry import PrometheusTelemetry
+from vault_service.adapters.postgres.clock import DatabaseClock
+from vault_service.adapters.postgres.database import MIGRATIONS, vault_database
+from vault_service.adapters.postgres.locks import LOCK_TIMEOUT_SECONDS, AdvisoryLocks
+from vault_service.application.check_siblings import CheckSiblings
+from vault_service.application.consent import OfflineConsent
+from vault_service.application.errors import StorageUnavailableError
+from vault_service.application.issue import BATCH_THREADS, IssueAccessToken, IssueMany
+from vault_service.application.manage import ManageGrants
+from vault_service.application.refresh import Refresher
+from vault_service.application.tickets import ManageTickets, PresentedTickets
+from vault_service.bootstrap.background import BackgroundWork
+from vault_service.bootstrap.grants import GrantStores
+from vault_service.bootstrap.providers import ProviderSet, login_issuer
+from vault_service.config import VaultSettings
+from vault_service.http.callback import CALLBACK_PATH
+from vault_service.http.callers import Policy
+from vault_service.http.vault import Vault
+from vault_service.http.waiting import Waiters
+
+HOUSEKEEPING_CONNECTIONS = 3
+
+log = logs.get(__name__)
+
+
+@dataclass(frozen=True)
+class VaultProcess:
+    """A wired vault and its background work."""
+
+    vault: Vault
+    background: tuple[Background, ...]
+
+    def start(self) -> None:
+        """Start the background work. Keys are loaded on first use."""
+        for work in self.background:
+            work.start()
+
+
+def check(settings: VaultSettings) -> None:
+    """Check what must hold before anything is served.
+
+    Raises WrongRootKeyError, SchemaMismatchError, IssuerMismatchError. An unreachable database or authorization server
+    does not prevent the start; it is checked when it is used.
+    """
+    database = vault_database(settings.database_url.reveal(), name="vault-preflight", size=1)
+    try:
+        MIGRATIONS.check(database)
+        Keyring(database, settings.root_key).load()
+    except StorageUnavailableError as error:
+        log.warning("vault.database_unavailable", reason=str(error))
+    finally:
+        database.close()
+    try:
+        login_issuer(settings).metadata()
+    except IssuerUnavailableError as error:
+        log.warning("vault.issuer_unavailable", reason=str(error))
+
+
+def build(settings: VaultSettings) -> VaultProcess:
+    """Wire one process of the vault."""
+    telemetry = PrometheusTelemetry(settings.providers.by_name)
+    issuer = login_issuer(settings)
+    providers = ProviderSet.of(settings, issuer, settings.public_url + CALLBACK_PATH, telemetry)
+    database, lock_database = _pools(settings)
+    clock = DatabaseClock(database)
+    keyring = Keyring(database, settings.root_key)
+    sealer = Sealer(keyring)
+    audit = AuditLog(database, keyring)
+    stores = GrantStores.of(settings, database, sealer, audit)
+    memory = MemoryAccessTokens(sealer)
+    shared = _shared_access_tokens(settings, sealer, clock, telemetry)
+    refresher = Refresher(
+        stores.refreshes,
+        AdvisoryLocks(lock_database),
+        (memory, shared),
+        providers.guarded,
+        providers.terms,
+        clock,
+        telemetry,
+        settings.threads,
+    )
+    presented = PresentedTickets(stores.tickets, clock, telemetry)
+    issue = IssueAccessToken(
+        stores.refreshes, stores.uses, presented, memory, refresher, clock, telemetry, _report_renewal
+    )
+    siblings = CheckSiblings(stores.outbox, refresher, audit, clock)
+    work = BackgroundWork.of(settings, database, keyring, clock, stores, providers.guarded, telemetry, siblings)
+    vault = Vault(
+        verifier=Verifier(issuer, settings.audience, clock=lambda: clock.now().timestamp()),
+        policy=Policy(settings.browser_clients, settings.owner_clients, settings.mint_role),
+        consent=OfflineConsent(stores.consents, shared, providers.guarded, providers.terms, clock),
+        issue=issue,
+        issue_many=IssueMany(issue),
+        manage=ManageGrants(stores.owned, stores.refreshes, audit, refresher, clock, work.housekeeping.wake),
+        presented=presented,
+        tickets=ManageTickets(
+            stores.tickets, stores.refreshes, stores.owned, clock, telemetry, settings.tickets_per_grant
+        ),
+        ticket_max_life=settings.ticket_max_life,
+        waiters=Waiters(max(settings.threads // 4, 1)),
+        now=clock.now,
+        providers=providers.terms,
+        default_provider=settings.providers.default,
+        default_services=settings.default_services,
+        public_url=settings.public_url,
+        is_https=settings.public_url.startswith("https:"),
+        needed={
+            "database": database.ping,
+            "keys": keyring.load,
+            "schema": partial(MIGRATIONS.check, database),
+            **providers.needed_pings(settings.providers.default),
+        },
+        useful={"redis": shared.ping, **providers.useful_pings()},
+    )
+    return VaultProcess(vault, (work.housekeeping, work.checkpoints))
+
+
+def _pools(settings: VaultSettings) -> tuple[Database, Database]:
+    """The pool for statements, and the one whose connections hold the locks of refreshes.
+
+    `WEB_THREADS` threads serve; as many call each provider, and each of those may hold a lock.
+    """
+    url = settings.database_url.reveal()
+    callers = settings.threads * len(settings.providers.by_name)
+    connections = settings.threads + BATCH_THREADS + callers + HOUSEKEEPING_CONNECTIONS
+    return (
+        vault_database(url, name="vault", size=connections, options=BY_INDEX),
+        vault_database(
+            url, name="vault-locks", size=callers, statement_timeout=None, lock_timeout=LOCK_TIMEOUT_SECONDS
+        ),
+    )
+
+
+def _shared_access_tokens(
+    settings: VaultSettings, sealer: Sealer, clock: DatabaseClock, telemetry: PrometheusTelemetry
+) -> RedisAccessTokens | NoSharedAccessTokens:
+    if settings.redis_url is None:
+        return NoSharedAccessTokens()
+    return RedisAccessTokens(connect_redis(settings.redis_url.reveal()), sealer, clock.now, telemetry, _report_redis)
+
+
+def _report_renewal(error: Exception) -> None:
+    log.warning("grant.renewal_failed", reason=type(error).__name__)
+
+
+def _report_redis(error: Exception) -> None:
+    log.warning("redis.unavailable", reason=type(error).__name__)

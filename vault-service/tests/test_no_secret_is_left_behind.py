@@ -83,7 +83,7 @@ def _trouble_at_the_token_endpoint(vault: ServedVault, alice: str) -> None:
         (400, {"error": secret}),
         (500, {"error": "server_error", "error_description": secret}),
         (503, {"error": secret}),
-        (200, {**tokens, "expires_in": "soon"}),
+        (200, {**tokens, "access_token": [secret]}),
         (200, {**tokens, "token_type": "mac", "expires_in": 300}),
     ):
         grant = vault.grant(alice)

@@ -37,6 +37,7 @@ PURPOSES = {
     "tests-integration": "Black-box tests against a running stack.",
     "vault-service": "The vault.",
     "vault-service/client": "token_vault_client, for any service that holds a persistent_token_id.",
+    "vault-service/command-line": "token-vault, the command line.",
 }
 ROOMS = {"service_kit": "The kit", "vault_service.adapters": "The vault's adapters"}
 

@@ -1003,7 +1003,6 @@ export interface operations {
             /**
              * @description - `ticket_misplaced`: A ticket is neither an id nor a part of an address. Send it as a bearer token; end this one if others saw it.
              *     - `invalid_scope`: The owner has not granted one of the requested scopes.
-             *     - `scope_not_narrowed`: The authorization server gives more scopes than the ticket allows.
              */
             400: {
                 headers: {
@@ -1012,7 +1011,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "ticket_misplaced" | "invalid_scope" | "scope_not_narrowed";
+                        code: "ticket_misplaced" | "invalid_scope";
                     };
                 };
             };
@@ -1069,7 +1068,7 @@ export interface operations {
              *     - `wrong_user`: The authorization server answered for another person than the owner.
              *     - `provider_error`: The authorization server did not give a usable offline token.
              *     - `reauthorization_required`: The authorization server requires a new consent.
-             *     - `scope_not_narrowed`: The authorization server does not narrow tokens to the requested scopes.
+             *     - `scope_not_narrowed`: The authorization server gives more scopes than were requested, or than the ticket allows.
              */
             409: {
                 headers: {

@@ -304,7 +304,6 @@ def test_retry_after_counts_within_bounds(server: StandIn, header: str, least: f
         ({"a": 1}, Dialect(), None),
         ([5], Dialect(), None),
     ],
-    ids=str,
 )
 def test_scopes_in_every_notation(server: StandIn, scope: Any, dialect: Dialect, scopes: set[str] | None) -> None:
     """None: the server does not tell them."""

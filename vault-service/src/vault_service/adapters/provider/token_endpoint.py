@@ -6,7 +6,7 @@ is never repeated here. It leaves within `LEAVE_WITHIN` seconds or not at all, a
 
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from time import monotonic
 from typing import Final
@@ -48,8 +48,8 @@ class Reply:
     """An answer that was read whole."""
 
     status: int
-    headers: Mapping[str, str]
-    body: bytes
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
 
     @property
     def is_success(self) -> bool:

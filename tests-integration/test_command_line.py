@@ -5,6 +5,7 @@ import os
 import pty
 import re
 import select
+import shlex
 import shutil
 import signal
 import stat
@@ -303,7 +304,7 @@ def test_git_gets_its_password_and_tells_when_it_was_refused(granted: tuple[Comm
     line, token_id = granted
     git = shutil.which("git")
     assert git
-    helper = f"credential.https://git.example.org.helper=!{PROGRAM} git-credential {token_id}"
+    helper = f"credential.https://git.example.org.helper=!{shlex.quote(PROGRAM)} git-credential {token_id}"
 
     def ask(operation: str, protocol: str = "https", **more: str) -> Mapping[str, str]:
         lines = {"protocol": protocol, "host": "git.example.org", **more}

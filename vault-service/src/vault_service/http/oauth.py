@@ -36,7 +36,7 @@ METADATA_PATH = "/.well-known/oauth-authorization-server"
 _AUTHENTICATION = ("none", "client_secret_basic", "client_secret_post")
 _MOST_FIELDS = 50
 
-Text = Annotated[str, msgspec.Meta(max_length=8192)]
+Text = Annotated[str, msgspec.Meta(min_length=1, max_length=8192)]
 F = TypeVar("F", bound=Input)
 
 

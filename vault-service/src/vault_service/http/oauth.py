@@ -47,11 +47,17 @@ class TokenForm(Input, frozen=True, kw_only=True, rename=None, forbid_unknown_fi
     refresh_token: Text | None = None
     scope: Scope = ""
 
+    def __repr__(self) -> str:
+        return "***"
+
 
 class RevocationForm(Input, frozen=True, kw_only=True, rename=None, forbid_unknown_fields=False):
     """RFC 7009 section 2.1. token: a ticket. Other parameters are ignored."""
 
     token: Text
+
+    def __repr__(self) -> str:
+        return "***"
 
 
 class OAuthToken(Output, frozen=True, kw_only=True, rename=None):
@@ -72,6 +78,9 @@ class OAuthError(Output, frozen=True, kw_only=True, rename=None):
     error: str
     error_description: str
     code: str | None = None
+
+    def __repr__(self) -> str:
+        return "***"
 
 
 class Revocation(Output, frozen=True):

@@ -318,3 +318,20 @@ def test_metadata_says_what_the_server_supports(server: StubIssuer, issuer: Issu
     assert metadata.authorization_response_iss_parameter_supported
     assert metadata.end_session_endpoint == "http://x/"
     assert metadata.userinfo_endpoint is None
+
+
+@pytest.mark.parametrize("name", ["authorization_endpoint", "token_endpoint", "jwks_uri", "revocation_endpoint"])
+@pytest.mark.parametrize("address", ["http://other.example/x", "http://10.0.0.1/x", "ftp://127.0.0.1/x", "//x", "x"])
+def test_an_endpoint_without_tls_is_refused(server: StubIssuer, issuer: Issuer, name: str, address: str) -> None:
+    """Nothing is sent there, and the message names the endpoint."""
+    server.describe(**{name: address})
+    with pytest.raises(IssuerUnavailableError, match=f"its {name} is not an https URL"):
+        issuer.metadata()
+    assert server.requests == ["/realms/demo/.well-known/openid-configuration"]
+
+
+@pytest.mark.parametrize("address", ["https://other.example/x", "http://127.0.0.1:9/x", "http://localhost:9/x"])
+def test_endpoints_on_other_hosts_need_https_or_loopback(server: StubIssuer, issuer: Issuer, address: str) -> None:
+    """Plain http stays on this machine."""
+    server.describe(token_endpoint=address)
+    assert issuer.metadata().token_endpoint == address

@@ -474,3 +474,42 @@ def test_a_code_whose_id_token_is_refused_has_its_token_told_for_revocation(serv
         provider(server).redeem("code", "verifier", "nonce")
     assert unusable.value.obtained is not None
     assert (unusable.value.detail.check or "").startswith("id_token:")
+
+
+# tokens of named services
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"scp": "read write", "appid": "app-1"},
+        {"scp": ["read", "write"], "cid": "app-1"},
+        {"scope": "read write", "client_id": "app-1"},
+    ],
+    ids=["entra", "okta", "rfc 9068"],
+)
+def test_scopes_and_client_of_an_access_token_have_several_names(server: StandIn, claims: dict[str, Any]) -> None:
+    """They count before those of the answer."""
+    server.says(200, {**GOOD, "access_token": jwt(iss="i", sub="s", **claims)})
+    answer = refreshed(server)
+    assert answer.scopes == {"read", "write"}
+    assert answer.identity is not None
+    assert answer.identity.client == "app-1"
+
+
+def test_the_tokens_of_a_person_may_stand_below_a_member(server: StandIn) -> None:
+    """Slack puts them at `/authed_user`, with the type `user` and with commas."""
+    theirs = {
+        "id": "U1",
+        "access_token": "person",
+        "token_type": "user",
+        "refresh_token": "rotated-2",
+        "scope": "read,write",
+    }
+    server.says(200, {"ok": True, "access_token": "bot", "token_type": "bot", "authed_user": theirs})
+    dialect = Dialect(tokens_at="/authed_user", bearer_words=frozenset({"user"}), scope_delimiter=",")
+    answer = refreshed(server, dialect)
+    assert (answer.access_token, answer.refresh_token) == ("person", RefreshToken("rotated-2"))
+    assert answer.scopes == {"read", "write"}
+    with pytest.raises(UnusableAnswerError):
+        refreshed(server, Dialect(tokens_at="/authed_user"))

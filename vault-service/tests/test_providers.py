@@ -109,6 +109,100 @@ def test_a_faulty_file_is_told_in_one_line(tmp_path: Path, change: tuple[str, st
     assert "s3cret-value" not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("kind", '"saml"'),
+        ("internal_url", '"keycloak:8080"'),
+        ("authorization_endpoint", '"https://x.example/a"'),
+        ("token_endpoint", '"https://x.example/t"'),
+        ("revocation_endpoint", '"https://x.example/r"'),
+        ("account_endpoint", '"https://x.example/u"'),
+        ("account_pointer", '"id"'),
+        ("account_pointer", '"/id"'),
+        ("client_authentication", '"tls_client_auth"'),
+        ("client_key_file", '"secret"'),
+        ("client_key_id", '"a b"'),
+        ("client_key_algorithm", '"HS256"'),
+        ("client_assertion_audience", '""'),
+        ("algorithm", '"none"'),
+        ("algorithm", '"HS256"'),
+        ("clock_skew", "60"),
+        ("access_lifetime", '"1 h"'),
+        ("offline_scope", '"a b"'),
+        ("unavoidable_scopes", '["a b"]'),
+        ("scope_delimiter", '";"'),
+        ("scope_names", '{"a b" = "c"}'),
+        ("bearer_words", '["User"]'),
+        ("tokens_at", '"authed_user"'),
+        ("refusals", '["no session"]'),
+        ("later", '"wait"'),
+        ("revoke", '"no"'),
+        ("ca_bundle", '"nowhere.pem"'),
+        ("ca_bundle", '"secret"'),
+        ("proxy", '"proxy.example:3128"'),
+    ],
+)
+def test_a_wrong_value_is_told_with_file_provider_and_field(tmp_path: Path, field: str, value: str) -> None:
+    """In one line."""
+    path = write(tmp_path, f"{MINIMAL}{field} = {value}\n")
+    with pytest.raises(ValueError, match="provider main") as refused:
+        provider_file.read(path)
+    line = str(refused.value)
+    assert line.startswith(f"{path}: provider main: ")
+    assert field in line.removeprefix(f"{path}: provider main: ")
+    assert len(line.splitlines()) == 1
+    assert "s3cret-value" not in line
+
+
+PLAIN = """
+default = "main"
+[providers.main]
+kind = "oauth2"
+issuer = "https://github.example"
+client_id = "app"
+client_secret_file = "secret"
+authorization_endpoint = "https://github.example/authorize"
+token_endpoint = "https://github.example/token"
+account_endpoint = "https://api.github.example/user"
+account_pointer = "/id"
+"""
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        *(
+            ((f"{name} =", f"# {name} ="), f'{name}: is not set, and kind = "oauth2" needs it')
+            for name in ("authorization_endpoint", "token_endpoint", "account_endpoint", "account_pointer")
+        ),
+        (("https://github.example/authorize", "http://x.example"), "authorization_endpoint: is not https"),
+        (("https://github.example/token", "http://x.example"), "token_endpoint: is not https"),
+        (("https://api.github.example/user", "http://x.example"), "account_endpoint: is not https"),
+        (('"https://github.example"', '"http://github.example"'), "issuer: is not https"),
+        (('"app"', '"app"\nrevocation_endpoint = "http://x.example"'), "revocation_endpoint: is not https"),
+        (('"app"', '"app"\ninternal_url = "http://x.example"'), "internal_url: is of no use"),
+        (('"app"', '"app"\nclient_authentication = "none"'), "client_secret_file: is of no use with none"),
+        (('"app"', '"app"\nclient_authentication = "private_key_jwt"'), "client_secret_file: is of no use"),
+        (("client_secret_file", "client_key_file"), "client_secret_file: is not set"),
+        (
+            ("client_secret_file", 'client_authentication = "private_key_jwt"\nclient_key_file'),
+            "client_key_file: is not a private key in PEM",
+        ),
+    ],
+    ids=str,
+)
+def test_fields_that_do_not_go_together_are_told(tmp_path: Path, change: tuple[str, str], told: str) -> None:
+    """What a server without OpenID Connect needs, and what a client's authentication needs."""
+    assert provider_file.read(write(tmp_path, PLAIN)).by_name["main"].plain is not None
+    path = write(tmp_path, PLAIN.replace(*change))
+    with pytest.raises(ValueError, match="provider main") as refused:
+        provider_file.read(path)
+    assert str(refused.value).startswith(f"{path}: provider main: {told}")
+    assert len(str(refused.value).splitlines()) == 1
+    assert "s3cret-value" not in str(refused.value)
+
+
 def environ(tmp_path: Path, **more: str) -> dict[str, str]:
     """Settings without a client secret."""
     key = tmp_path / "root.key"

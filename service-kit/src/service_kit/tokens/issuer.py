@@ -161,8 +161,7 @@ class Issuer:
             if not entries:
                 raise IssuerUnavailableError("no usable key in the JWK set")
             keys = _verification_keys(entries, self.algorithm)
-            if keys or not self._keys:
-                self._entries = entries
+            self._entries = entries  # ID tokens may have other algorithms than bearer tokens
             if not keys:
                 raise IssuerUnavailableError("no usable key in the JWK set")
             self._keys, self._keys_fetched_at = keys, self._clock()

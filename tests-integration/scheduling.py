@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 SHARED = 'scope="module"'
 
 
-class StackScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
+class StackScheduling(LoadScopeScheduling):  # type: ignore[misc] # xdist has no types
     """A file with shared fixtures is one unit of work, of other files each test."""
 
     def _split_scope(self, nodeid: str) -> str:

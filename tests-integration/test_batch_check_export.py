@@ -60,7 +60,8 @@ def test_the_audit_as_a_file(alice: Api, bob: Api, alice_person: Person) -> None
     comma_separated = alice.get(f"{address}/export")
     assert comma_separated.headers["Content-Type"] == "text/csv; charset=utf-8"
     assert f'filename="audit-{token_id}.csv"' in comma_separated.headers["Content-Disposition"]
-    assert list(csv.DictReader(io.StringIO(comma_separated.text))) == lines
+    rows = csv.DictReader(io.StringIO(comma_separated.text))
+    assert [{name: value for name, value in row.items() if value} for row in rows] == lines
     by_line = alice.get(f"{address}/export", params={"format": "ndjson"})
     assert by_line.headers["Content-Type"] == "application/x-ndjson; charset=utf-8"
     assert [json.loads(line) for line in by_line.text.splitlines()] == lines

@@ -163,7 +163,7 @@ def test_denied_consent_can_be_asked_for_again(open_tab: Callable[..., Tab]) -> 
     expect(card.get_by_text("Token failed")).to_be_visible(timeout=STEP)
     expect(card.get_by_text("Token request failed. Please try again.")).to_be_visible()
     tab.picture("denied")
-    card.get_by_role("button", name="🔐 Request Offline Token").click()
+    card.get_by_role("button", name="🔐 Request Offline Token").first.click()
     tab.consent()
     expect(card.get_by_text("Token active")).to_be_visible(timeout=STEP)
 

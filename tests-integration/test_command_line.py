@@ -5,6 +5,7 @@ import os
 import pty
 import re
 import select
+import shlex
 import shutil
 import signal
 import stat
@@ -303,7 +304,7 @@ def test_git_gets_its_password_and_tells_when_it_was_refused(granted: tuple[Comm
     line, token_id = granted
     git = shutil.which("git")
     assert git
-    helper = f"credential.https://git.example.org.helper=!{PROGRAM} git-credential {token_id}"
+    helper = f"credential.https://git.example.org.helper=!{shlex.quote(PROGRAM)} git-credential {token_id}"
 
     def ask(operation: str, protocol: str = "https", **more: str) -> Mapping[str, str]:
         lines = {"protocol": protocol, "host": "git.example.org", **more}
@@ -528,14 +529,15 @@ def test_a_ticket_from_its_making_to_its_end(granted: tuple[CommandLine, str], b
     """Where it is used there is no login; the list shows it without its secret."""
     line, token_id = granted
     ticket = line.ok("ticket", "create", token_id, "--name", "cron on login3", "--max-uses", "2").strip()
-    nowhere = bare.run("get", environ={"TOKEN_VAULT_TICKET": ticket, "HOME": "/nonexistent"})
+    empty = {"HOME": "/nonexistent", "XDG_CONFIG_HOME": "/nonexistent", "XDG_STATE_HOME": "/nonexistent"}
+    nowhere = bare.run("--vault", stack.gateway, "get", environ={"TOKEN_VAULT_TICKET": ticket, **empty})
     assert nowhere.returncode == 0, nowhere.stderr
     assert whose(stack, nowhere.stdout.strip()) == "alice"
     (listed,) = json.loads(line.ok("ticket", "list", token_id, "--json"))
-    assert (listed["name"], listed["uses"], listed["max_uses"]) == ("cron on login3", 1, 2)
+    assert (listed["name"], listed["uses"], listed["maxUses"]) == ("cron on login3", 1, 2)
     assert ticket not in line.ok("ticket", "list", token_id)
-    line.ok("ticket", "extend", listed["ticket_id"], "--expires-in", "60")
-    line.ok("ticket", "end", listed["ticket_id"])
+    line.ok("ticket", "extend", listed["ticketId"], "--expires-in", "60")
+    line.ok("ticket", "end", listed["ticketId"])
     ended = bare.run("get", environ={"TOKEN_VAULT_TICKET": ticket})
     assert (ended.returncode, "ticket_ended" in ended.stderr) == (3, True)
 

@@ -10,7 +10,7 @@ from scripted_vault import ScriptedVault
 from task_service.adapters.postgres.attempts import PostgresAttempts
 from task_service.application.errors import TaskStorageUnavailableError, TokenRefusedError, VaultUnavailableError
 from task_service.application.execute import ExecuteTasks
-from task_service.application.handler import Context, Handler, Stop, Stopped, Time, Tools
+from task_service.application.handler import Handler, HandlerContext, Stop, Stopped, Time, Tools
 from task_service.application.manage import ManageTasks, Person
 from task_service.application.ports import OwnerToken
 from task_service.application.progress import GroupedProgress
@@ -119,7 +119,7 @@ def test_an_unexpected_error_is_told_without_details(
     """The log has them."""
 
     class Broken:
-        def run(self, context: Context) -> str:
+        def run(self, context: HandlerContext) -> str:
             raise ZeroDivisionError(context.token().value)
 
     with pytest.raises(ZeroDivisionError):
@@ -133,7 +133,7 @@ def test_a_database_that_is_away_fails_no_task(
     """Progress that could not be written is no fault of the task's: it is attempted again."""
 
     class Unlucky:
-        def run(self, context: Context) -> str:
+        def run(self, context: HandlerContext) -> str:
             raise TaskStorageUnavailableError
 
     with pytest.raises(TaskStorageUnavailableError):
@@ -237,7 +237,7 @@ def test_an_attempt_that_was_taken_over_stops_after_the_next_group_of_progress(
     attempt = attempts.begin(AttemptKey(queued, 1))
     assert attempt is not None
     progress = GroupedProgress(attempts)
-    context = Context(attempt, progress, vault, never)
+    context = HandlerContext(attempt, progress, vault, never)
     context.progress(10)
     attempts.replace_crashed(attempt.key)
     progress.flush()
@@ -254,6 +254,6 @@ def test_the_idempotency_key_names_task_and_fence(attempts: PostgresAttempts, qu
 
 def make_context(
     attempt: Attempt, attempts: PostgresAttempts, vault: ScriptedVault, stop: Stop | None = None
-) -> Context:
+) -> HandlerContext:
     """What a handler is given; its pauses take no time."""
-    return Context(attempt, GroupedProgress(attempts), vault, lambda: stop, Time(pause=lambda _: None))
+    return HandlerContext(attempt, GroupedProgress(attempts), vault, lambda: stop, Time(pause=lambda _: None))

@@ -11,7 +11,7 @@ from scripted_vault import ScriptedVault
 
 from task_service import bootstrap
 from task_service.application.errors import TaskStorageUnavailableError, VaultUnavailableError
-from task_service.application.handler import VAULT_PATIENCE_SECONDS, Context, Stop, Stopped, Time, Tools
+from task_service.application.handler import VAULT_PATIENCE_SECONDS, HandlerContext, Stop, Stopped, Time, Tools
 from task_service.application.ports import OwnerToken
 from task_service.application.progress import GroupedProgress
 from task_service.application.run_attempt import RunAttempt
@@ -96,18 +96,18 @@ class Memory:
 class Does:
     """A handler that does what a test says."""
 
-    def __init__(self, work: Callable[[Context], str]) -> None:
+    def __init__(self, work: Callable[[HandlerContext], str]) -> None:
         self._work = work
 
-    def run(self, context: Context) -> str:
+    def run(self, context: HandlerContext) -> str:
         """Do it."""
         return self._work(context)
 
 
-def context(vault: ScriptedVault, clocks: Clocks, stop: Callable[[], Stop | None] = lambda: None) -> Context:
+def context(vault: ScriptedVault, clocks: Clocks, stop: Callable[[], Stop | None] = lambda: None) -> HandlerContext:
     """What a handler is given."""
     attempt = an_attempt()
-    return Context(attempt, GroupedProgress(Memory(attempt)), vault, stop, clocks.time())
+    return HandlerContext(attempt, GroupedProgress(Memory(attempt)), vault, stop, clocks.time())
 
 
 @given(st.floats(0.0, 30.0), st.booleans())
@@ -160,7 +160,7 @@ def test_an_unavailable_vault_is_asked_for_a_while() -> None:
     assert vault.asked == VAULT_PATIENCE_SECONDS / 5 + 1
 
 
-def saying(name: str) -> Callable[[Context], str]:
+def saying(name: str) -> Callable[[HandlerContext], str]:
     """Work that says who did it, with what."""
     return lambda given: f"{name} with {given.attempt.parameters}"
 

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from task_service import adapters
-from task_service.domain.attempt import Outcome
+from task_service.domain.attempt import AttemptOutcome
 from task_service.domain.run import NO_RUN, Cause
 from task_service.domain.status import (
     ENDED,
@@ -62,7 +62,7 @@ def reachable(status: TaskStatus) -> set[TaskStatus]:
         ("runs", "status", RUN_STATES),
         ("runs", "wait_reason", WaitReason),
         ("runs", "cause", Cause),
-        ("attempts", "outcome", Outcome),
+        ("attempts", "outcome", AttemptOutcome),
         ("tasks", "token_status", TokenStatus),
     ],
 )

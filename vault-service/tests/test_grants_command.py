@@ -53,7 +53,6 @@ def ids(printed: str) -> set[UUID]:
         (["--provider", "other"], set()),
         (["--state", "expired"], set()),
     ],
-    ids=str,
 )
 def test_grants_are_found(vault: Replica, command: Command, search: list[str], found: set[str]) -> None:
     """As JSON and as a table with the same ids."""

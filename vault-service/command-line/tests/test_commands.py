@@ -13,7 +13,14 @@ import scripted_answers
 from scripted_answers import ACCESS, GRANT, TICKETS, TOKENS, Answers, token
 
 ID = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff"
-INFO = {"ticketId": "t-1", "name": "cron", "scopes": ["openid"], "expiresAt": "2030-01-01T00:00:00Z", "maxUses": 5}
+INFO = {
+    "ticketId": "t-1",
+    "name": "cron",
+    "scopes": ["openid"],
+    "expiresAt": "2030-01-01T00:00:00Z",
+    "maxUses": 5,
+    "maker": "task-service",
+}
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
 

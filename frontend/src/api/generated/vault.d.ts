@@ -397,7 +397,8 @@ export interface components {
          * GrantView
          * @description An offline token as its owner sees it; the token itself is never in an answer.
          *
-         *         failure: why a `failed` token failed; account: the person who consented, where that is not the owner (another
+         *         failure: why a `failed` token failed; failureDetail: the authorization server's last refusal, also of a token that
+         *         is still tried again; account: the person who consented, where that is not the owner (another
          *         authorization server's account of theirs); uses: access tokens given; expiresAt: when the authorization server ends
          *         the token; notAfter, maxUses: limits that the owner set.
          */
@@ -413,6 +414,7 @@ export interface components {
             createdAt: string;
             uses: number;
             failure?: components["schemas"]["Failure"];
+            failureDetail?: components["schemas"]["FailureDetails"];
             taskId?: string;
             account?: components["schemas"]["Account"];
             /** Format: date-time */
@@ -445,6 +447,20 @@ export interface components {
          * @enum {unknown}
          */
         Failure: "consent_denied" | "consent_expired" | "provider_error" | "reauthorization_required" | "token_expired" | "token_revoked" | "wrong_user";
+        /**
+         * FailureDetails
+         * @description What the authorization server answered.
+         *
+         *         status: of HTTP; error: the server's word; check: which of the vault's checks failed.
+         */
+        FailureDetails: {
+            /** @default null */
+            status?: number | null;
+            /** @default null */
+            error?: string | null;
+            /** @default null */
+            check?: string | null;
+        };
         /**
          * Account
          * @description A person at an authorization server: `iss` and `sub`.
@@ -987,7 +1003,6 @@ export interface operations {
             /**
              * @description - `ticket_misplaced`: A ticket is neither an id nor a part of an address. Send it as a bearer token; end this one if others saw it.
              *     - `invalid_scope`: The owner has not granted one of the requested scopes.
-             *     - `scope_not_narrowed`: The authorization server gives more scopes than the ticket allows.
              */
             400: {
                 headers: {
@@ -996,7 +1011,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "ticket_misplaced" | "invalid_scope" | "scope_not_narrowed";
+                        code: "ticket_misplaced" | "invalid_scope";
                     };
                 };
             };
@@ -1053,6 +1068,7 @@ export interface operations {
              *     - `wrong_user`: The authorization server answered for another person than the owner.
              *     - `provider_error`: The authorization server did not give a usable offline token.
              *     - `reauthorization_required`: The authorization server requires a new consent.
+             *     - `scope_not_narrowed`: The authorization server gives more scopes than were requested, or than the ticket allows.
              */
             409: {
                 headers: {
@@ -1061,7 +1077,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "consent_pending" | "consent_denied" | "consent_expired" | "wrong_user" | "provider_error" | "reauthorization_required";
+                        code: "consent_pending" | "consent_denied" | "consent_expired" | "wrong_user" | "provider_error" | "reauthorization_required" | "scope_not_narrowed";
                     };
                 };
             };

@@ -82,7 +82,8 @@ class Session(requests.Session):
         """
         del kwargs["allow_redirects"]
         kwargs["proxies"] = self._egress.proxies(str(request.url))
-        kwargs["verify"] = self._egress.ca_bundle or True
+        if self._egress.ca_bundle is not None:
+            kwargs["verify"] = self._egress.ca_bundle
         answer = self.get_adapter(str(request.url)).send(request, **kwargs)
         if not kwargs["stream"]:
             _ = answer.content  # read to the end, to release the connection

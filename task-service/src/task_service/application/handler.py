@@ -55,7 +55,7 @@ class Time:
     pause: Callable[[float], object] = time.sleep
 
 
-class Context:
+class HandlerContext:
     """What a handler may do. It is made for one attempt."""
 
     def __init__(
@@ -125,6 +125,6 @@ class Tools:
 class Handler(Protocol):
     """A kind of work. Tasks name it by its entry point in the group `task_service.handlers`."""
 
-    def run(self, context: Context) -> str:
+    def run(self, context: HandlerContext) -> str:
         """Do the work; the result is shown to the owner. Raises HandlerError with a message for the owner."""
         ...

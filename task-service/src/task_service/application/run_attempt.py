@@ -9,7 +9,7 @@ from task_service.application.errors import (
     UnknownKindError,
     VaultUnavailableError,
 )
-from task_service.application.handler import Context, Handler, Stop, Stopped
+from task_service.application.handler import Handler, HandlerContext, Stop, Stopped
 from task_service.application.ports import AttemptStore, TokenSource
 from task_service.application.progress import GroupedProgress
 from task_service.domain.attempt import Attempt, AttemptKey
@@ -36,7 +36,7 @@ class RunAttempt:
         attempt = self._attempts.begin(key)
         if attempt is None:
             return "not_ours"
-        context = Context(attempt, self._progress, self._tokens, should_stop)
+        context = HandlerContext(attempt, self._progress, self._tokens, should_stop)
         try:
             result = self._handler(attempt.kind).run(context)
         except Stopped as stopped:

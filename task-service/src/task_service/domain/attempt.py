@@ -12,7 +12,7 @@ MAX_CRASHES = 5
 """A run fails when so many of its attempts have ended with the death of their worker."""
 
 
-class Outcome(enum.StrEnum):
+class AttemptOutcome(enum.StrEnum):
     """How an attempt ended."""
 
     COMPLETED = "completed"

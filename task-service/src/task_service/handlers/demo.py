@@ -4,7 +4,7 @@ It asks the authorization server whose token it is, and fails when that is not t
 """
 
 from task_service.application.errors import HandlerError
-from task_service.application.handler import Context, Tools
+from task_service.application.handler import HandlerContext, Tools
 
 STEPS = 10
 
@@ -16,7 +16,7 @@ class Demo:
         self._userinfo = tools.userinfo
         self._step_seconds = tools.demo_step_seconds
 
-    def run(self, context: Context) -> str:
+    def run(self, context: HandlerContext) -> str:
         """Check the token, then report 10 % after each step."""
         token = context.token()
         sub, name = self._userinfo.who(token)

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 from token_vault_client import errors
-from token_vault_client.flow import Answer, Request
+from token_vault_client.flow import HttpAnswer, Request
 from token_vault_client.model import AccessToken, AuditLine, AuditPage, ConsentRequest, Grant, NewTicket, TicketInfo
 
 PREFIX = "/api/auth/manager"
@@ -56,7 +56,7 @@ def form(url: str, fields: Mapping[str, str], headers: Mapping[str, str]) -> Req
     return Request("POST", url, {**content, **headers}, urlencode(fields).encode())
 
 
-def members(answer: Answer) -> Members:
+def members(answer: HttpAnswer) -> Members:
     """The JSON object of an answer. Raises UnexpectedAnswer."""
     try:
         body = json.loads(answer.body)
@@ -76,7 +76,7 @@ def read(build: Callable[[Members], T], body: Members) -> T:
         raise errors.UnexpectedAnswer("unexpected_answer", detail) from None
 
 
-def error(answer: Answer) -> errors.VaultError:
+def error(answer: HttpAnswer) -> errors.VaultError:
     """The error that an answer other than 2xx means."""
     try:
         body = members(answer)

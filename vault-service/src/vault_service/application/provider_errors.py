@@ -82,7 +82,7 @@ class ScopeRefusedError(ProviderError):
     outcome = "scope_refused"
 
     def __init__(self, detail: FailureDetail = NOTHING_KNOWN) -> None:
-        super().__init__("invalid_scope")
+        super().__init__("the scope is refused")
         self.detail = detail
 
 

@@ -36,7 +36,7 @@ METADATA_PATH = "/.well-known/oauth-authorization-server"
 _AUTHENTICATION = ("none", "client_secret_basic", "client_secret_post")
 _MOST_FIELDS = 50
 
-Text = Annotated[str, msgspec.Meta(max_length=8192)]
+Text = Annotated[str, msgspec.Meta(min_length=1, max_length=8192)]
 F = TypeVar("F", bound=Input)
 
 
@@ -47,11 +47,17 @@ class TokenForm(Input, frozen=True, kw_only=True, rename=None, forbid_unknown_fi
     refresh_token: Text | None = None
     scope: Scope = ""
 
+    def __repr__(self) -> str:
+        return "***"
+
 
 class RevocationForm(Input, frozen=True, kw_only=True, rename=None, forbid_unknown_fields=False):
     """RFC 7009 section 2.1. token: a ticket. Other parameters are ignored."""
 
     token: Text
+
+    def __repr__(self) -> str:
+        return "***"
 
 
 class OAuthToken(Output, frozen=True, kw_only=True, rename=None):
@@ -72,6 +78,9 @@ class OAuthError(Output, frozen=True, kw_only=True, rename=None):
     error: str
     error_description: str
     code: str | None = None
+
+    def __repr__(self) -> str:
+        return "***"
 
 
 class Revocation(Output, frozen=True):

@@ -22,14 +22,14 @@ from dev_idp.errors import ScopesRefusedError
 from dev_idp.flows import DeviceCode
 from dev_idp.pages import Pages
 from dev_idp.realm import SCOPE_TITLES, User
-from dev_idp.server import Server
+from dev_idp.server import OAuthServer
 
 PAGE = "/device"
 _METHODS = ("client_secret_basic", "client_secret_post", "none")
 _FAILED, _DONE = "Device Login Failed", "Device Login Successful"
 
 
-def blueprint(server: Server, pages: Pages) -> Blueprint:
+def blueprint(server: OAuthServer, pages: Pages) -> Blueprint:
     """The endpoints, below the realm's address."""
     routes = Blueprint("device", __name__)
     page = _Verification(server, pages, SignIn(server, pages))
@@ -43,7 +43,7 @@ def blueprint(server: Server, pages: Pages) -> Blueprint:
     return routes
 
 
-def _begun(server: Server) -> dict[str, str | int]:
+def _begun(server: OAuthServer) -> dict[str, str | int]:
     """Section 3.2. Raises OAuth2Error with Keycloak's text."""
     client = server.authenticate_client(server.create_oauth2_request(None), _METHODS)
     asked = request.form
@@ -85,7 +85,7 @@ def _check_challenge(client: Client) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Verification:
-    server: Server
+    server: OAuthServer
     pages: Pages
     sign_in: SignIn
 

@@ -6,20 +6,20 @@ from urllib.parse import urlencode
 from flask import redirect, request
 from werkzeug.wrappers import Response
 
-from dev_idp.logins import Login
+from dev_idp.logins import LoginSession
 from dev_idp.pages import SIGN_IN, Pages
 from dev_idp.realm import User
-from dev_idp.server import Server
+from dev_idp.server import OAuthServer
 
 
 @dataclass(frozen=True, slots=True)
 class SignIn:
     """The login page at the address of the current request; its form is posted there."""
 
-    server: Server
+    server: OAuthServer
     pages: Pages
 
-    def who(self) -> tuple[Login, User] | None:
+    def who(self) -> tuple[LoginSession, User] | None:
         """The person who is logged in in this browser."""
         login = self.server.state.logins.of_browser(self.pages.login_cookie())
         user = self.server.state.realm.user(login.user_id) if login else None

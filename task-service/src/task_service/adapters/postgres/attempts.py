@@ -12,7 +12,7 @@ from service_kit.postgres import queries
 from service_kit.postgres.database import Database
 from task_service.adapters.engine import watch
 from task_service.adapters.postgres.runs import add_attempt, replace_job
-from task_service.domain.attempt import MAX_CRASHES, Attempt, AttemptKey, Outcome
+from task_service.domain.attempt import MAX_CRASHES, Attempt, AttemptKey, AttemptOutcome
 from task_service.domain.owner import Owner
 
 _SQL = queries.load(__package__, "attempts.sql")
@@ -57,7 +57,7 @@ class PostgresAttempts:
 
     def fail(self, attempt: Attempt, error: str, *, token_failed: bool = False) -> bool:
         """End with an error."""
-        outcome = Outcome.TOKEN_FAILED if token_failed else Outcome.FAILED
+        outcome = AttemptOutcome.TOKEN_FAILED if token_failed else AttemptOutcome.FAILED
         with self._database.transaction() as connection:
             if token_failed:  # the task before the run, as everywhere
                 values = {"task_id": attempt.key.task_id, "persistent_token_id": attempt.persistent_token_id}
@@ -67,12 +67,12 @@ class PostgresAttempts:
     def give_back(self, attempt: Attempt) -> bool:
         """Queue another attempt in the place of one whose worker shuts down."""
         with self._database.transaction() as connection:
-            return _replace(connection, attempt.key, Outcome.REQUEUED)
+            return _replace(connection, attempt.key, AttemptOutcome.REQUEUED)
 
     def replace_crashed(self, key: AttemptKey, job_id: int | None = None) -> bool:
         """Queue another attempt in the place of one whose worker died, and end its job."""
         with self._database.transaction() as connection:
-            replaced = _replace(connection, key, Outcome.CRASHED)
+            replaced = _replace(connection, key, AttemptOutcome.CRASHED)
             if job_id is not None:
                 watch.end_job(connection, job_id)
         return replaced
@@ -82,8 +82,8 @@ class PostgresAttempts:
         return [AttemptKey(*row) for row in self._database.all(_SQL["orphans"], {})]
 
 
-def _replace(connection: psycopg.Connection, key: AttemptKey, outcome: Outcome) -> bool:
-    values = {**_named(key), "outcome": outcome.value, "crashes": int(outcome is Outcome.CRASHED)}
+def _replace(connection: psycopg.Connection, key: AttemptKey, outcome: AttemptOutcome) -> bool:
+    values = {**_named(key), "outcome": outcome.value, "crashes": int(outcome is AttemptOutcome.CRASHED)}
     row = connection.execute(_SQL["replace"], values).fetchone()
     if row is None:
         return False
@@ -91,13 +91,13 @@ def _replace(connection: psycopg.Connection, key: AttemptKey, outcome: Outcome) 
     following = AttemptKey(key.task_id, fence)
     if crashes >= MAX_CRASHES:
         error = f"The worker died {crashes} times while it ran this task."
-        return _fail(connection, following, number, error, Outcome.FAILED)
+        return _fail(connection, following, number, error, AttemptOutcome.FAILED)
     add_attempt(connection, following, number, persistent_token_id)
     replace_job(connection, following, number)
     return True
 
 
-def _fail(connection: psycopg.Connection, key: AttemptKey, number: int, error: str, outcome: Outcome) -> bool:
+def _fail(connection: psycopg.Connection, key: AttemptKey, number: int, error: str, outcome: AttemptOutcome) -> bool:
     values = {**_named(key), "number": number, "error": error, "outcome": outcome.value}
     return connection.execute(_SQL["fail"], values).fetchone() is not None
 

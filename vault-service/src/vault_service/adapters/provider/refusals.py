@@ -73,6 +73,8 @@ _DESCRIBED: Final = {
 }
 _NO_CONSENT: Final = "no longer has requested consent from user"
 _WORDLESS_REFUSALS: Final = frozenset({400, 403, 422})
+REVOKED_ALREADY: Final = frozenset({"invalid_token", "invalid_grant", "token_revoked", "token_expired"})
+"""What a revocation endpoint says of a token that it does not know any more."""
 _BUSY, _UNAUTHORIZED, _SERVER_FAULT = frozenset({429, 503}), 401, 500
 
 

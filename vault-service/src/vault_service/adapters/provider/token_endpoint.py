@@ -6,7 +6,7 @@ is never repeated here. It leaves within `LEAVE_WITHIN` seconds or not at all, a
 
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from time import monotonic
 from typing import Final
@@ -19,7 +19,7 @@ from service_kit.outbound.session import bounded_body
 from vault_service.adapters.provider.answers import TokenResponse, members_of, read_tokens
 from vault_service.adapters.provider.client_authentication import ClientAuthentication
 from vault_service.adapters.provider.dialect import Dialect
-from vault_service.adapters.provider.refusals import error_word, refusal, retry_after
+from vault_service.adapters.provider.refusals import REVOKED_ALREADY, error_word, refusal, retry_after
 from vault_service.adapters.provider.time_limits import LimitedSession, TooLateError, Watch
 from vault_service.application.provider_errors import (
     BusyError,
@@ -40,7 +40,6 @@ READ_TIMEOUT: Final = 12.5
 TOTAL_TIMEOUT: Final = 14.5
 """A request that leaves at the last moment gives the server 12 seconds to answer, which Keycloak can need."""
 MAX_ANSWER_BYTES: Final = 256 * 1024
-_REVOKED_ALREADY: Final = frozenset({"invalid_token", "invalid_grant", "token_revoked", "token_expired"})
 _COMES_LATER: Final = frozenset({408, 425, 429})
 
 
@@ -49,8 +48,8 @@ class Reply:
     """An answer that was read whole."""
 
     status: int
-    headers: Mapping[str, str]
-    body: bytes
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
 
     @property
     def is_success(self) -> bool:
@@ -100,7 +99,7 @@ class TokenEndpoint:
         members = members_of(reply.body)
         word = error_word(members, form.values())
         detail = FailureDetail(reply.status, word)
-        if word in _REVOKED_ALREADY:
+        if word in REVOKED_ALREADY:
             raise GrantRefusedError(Failure.TOKEN_REVOKED, detail)
         if reply.is_success:
             return

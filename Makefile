@@ -38,10 +38,10 @@ token: .venv/run ## Print a bearer token of WHO=alice or WHO=bob
 
 ##@ Prove
 
-STACKS ?= 3
+STACKS ?= 2
 SYNC   := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 .PHONY: test
-test: .venv/dev ## The whole proof; STACKS=3 stacks side by side for the integration tests
+test: .venv/dev ## The whole proof; STACKS=2 stacks side by side for the integration tests
 	@$(MAKE) -j2 $(SYNC) lint test-frontend
 	@$(MAKE) test-unit test-contract test-integration
 
@@ -99,7 +99,7 @@ test-integration: .venv/dev frontend/dist/index.html ## Black box, against a sta
 .PHONY: test-keycloak
 test-keycloak: .venv/dev frontend/dist/index.html ## The same against the real Keycloak (Java 17, Maven); ROTATION="off", "reuse 0", "reuse 1"
 	@echo "== integration and browser tests, against Keycloak"
-	@IDP=keycloak $(BIN)/pytest -q -n 2 --dist loadscope --no-loadscope-reorder --durations=15 tests-integration
+	@IDP=keycloak $(BIN)/pytest -q -n $(STACKS) --dist loadscope --no-loadscope-reorder --durations=15 tests-integration
 
 .PHONY: faults
 faults: .venv/dev frontend/dist/index.html ## The vault under faults, figures P5 to P10 at full size; FAULTS=short is what `make test` runs

@@ -42,9 +42,10 @@ class Secrets:
 
 
 def _forms(value: str) -> Iterator[bytes]:
-    """As it is, as URLs and encoders write it; of a token also its last part, the signature."""
+    """As it is, in lower case, as URLs and encoders write it; of a token also its last part, the signature."""
     for text in {value, value.rpartition(".")[2]}:
         yield text.encode()
+        yield text.lower().encode()
         yield quote(text, safe="").encode()
         yield text.encode().hex().encode()
         yield base64.b64encode(text.encode()).rstrip(b"=")

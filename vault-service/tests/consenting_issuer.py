@@ -18,7 +18,8 @@ from stub_issuer import SigningKey, StubIssuer
 
 PERSON = "alice-id"
 CLIENT = "token-vault"
-USUAL_SCOPES = "openid profile email offline_access"
+ECHO = "{echo}"
+"""In an answer that a test has written: the secret of the request, as careless servers repeat it."""
 Answer = tuple[int, dict[str, Any]]
 
 
@@ -88,7 +89,9 @@ class ConsentingIssuer(StubIssuer):
 
     def _token(self, form: dict[str, str]) -> Answer:
         if self.scripted:
-            return self.scripted.popleft()
+            status, document = self.scripted.popleft()
+            secret = form.get("refresh_token") or form["code"]
+            return status, {name: secret if value == ECHO else value for name, value in document.items()}
         if form["grant_type"] == "refresh_token":
             session = self._refresh_tokens.pop(form["refresh_token"], None)
             return _refused(form["refresh_token"]) if session is None else self._granted(session)

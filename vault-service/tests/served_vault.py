@@ -117,7 +117,7 @@ def served_vault(issuer: ConsentingIssuer, database_url: str, redis_url: str, fo
         subprocess.Popen([*command, "vault_service.wsgi:app"], env=environ, stdout=log, stderr=log) as process,
     ):
         try:
-            eventually(lambda: process.poll() is not None or _is_ready(vault.url), "the vault is ready")
+            eventually(lambda: process.poll() is not None or _is_ready(vault.url), "the vault is ready", 120)
             assert process.poll() is None, vault.log
             yield vault
         finally:

@@ -12,7 +12,7 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 import requests
-from consenting_issuer import PERSON
+from consenting_issuer import ECHO, PERSON
 from secrets_scan import Secrets, redis_values, tables
 from served_vault import API, ServedVault
 from stack import eventually
@@ -49,8 +49,11 @@ def _tickets(vault: ServedVault, grant: str, alice: str) -> None:
     for _ in range(2):  # the second time by the fast path
         assert vault.call("GET", f"{API}/access-token", ticket).ok
     assert vault.call("POST", f"{API}/token", data=form).ok
-    for path in (f"/tokens/{ticket}", f"/access-token?id={ticket}"):
+    for path in (f"/tokens/{ticket}", f"/access-token?id={ticket}", f"/offline-callback?state={ticket}"):
         assert vault.call("GET", API + path, alice).status_code == 400
+    mistyped = vault.issuer.remember(f"{ticket[:-1]}{'A' if ticket[-1] != 'A' else 'B'}", "mistyped ticket")
+    assert vault.call("GET", f"{API}/access-token", mistyped).status_code == 401
+    assert vault.call("GET", f"{API}/tokens", ticket).status_code == 403
     assert vault.call("GET", f"{API}/tokens/{grant}/tickets", alice).ok
     assert vault.call("POST", f"{API}/tickets/{made['ticketId']}/extend", alice, json={}).ok
     assert vault.call("POST", f"{API}/token", data={**form, "scope": "admin"}).status_code == 400
@@ -75,20 +78,21 @@ def _trouble_at_the_callback(vault: ServedVault, page: str) -> None:
 
 def _trouble_at_the_token_endpoint(vault: ServedVault, alice: str) -> None:
     issuer = vault.issuer
-    secret = issuer.secret("secret in an answer of the token endpoint")
-    tokens = {"access_token": secret, "refresh_token": issuer.secret("refresh token"), "token_type": "Bearer"}
+    kept = issuer.secret("refresh token")
+    tokens = {"access_token": issuer.secret("access token"), "refresh_token": kept, "token_type": "Bearer"}
     for status, document in (
-        (400, {"error": "invalid_grant", "error_description": secret}),
-        (400, {"error": "invalid_scope", "error_description": secret}),
-        (400, {"error": secret}),
-        (500, {"error": "server_error", "error_description": secret}),
-        (503, {"error": secret}),
-        (200, {**tokens, "access_token": [secret]}),
-        (200, {**tokens, "token_type": "mac", "expires_in": 300}),
+        (400, {"error": "invalid_grant", "error_description": ECHO}),
+        (400, {"error": "invalid_scope", "error_description": ECHO}),
+        (400, {"error": ECHO}),
+        (500, {"error": "server_error", "error_description": ECHO}),
+        (503, {"error": ECHO}),
+        (200, {**tokens, "access_token": [kept]}),
+        (200, {**tokens, "error": ECHO}),
+        (200, {**tokens, "token_type": "mac", "expires_in": "soon"}),
     ):
         grant = vault.grant(alice)
         issuer.scripted.append((status, document))
-        assert vault.token(grant, alice, scope="openid").status_code >= 400
+        vault.token(grant, alice, scope="openid")
         eventually(lambda: vault.token(vault.grant(alice), alice, scope="openid").ok, "the pause is over")
 
 
@@ -149,7 +153,7 @@ def test_no_secret_is_in_what_a_vault_writes_or_answers(
     known = {**served.issuer.known, served.root_key: "root key"}
     secrets = Secrets(known)
     kinds = {"code", "state", "nonce", "code verifier", "access token", "refresh token", "ID token", "client secret"}
-    assert kinds | {"browser's cookie", "bearer token of task-service", "root key"} <= set(known.values())
+    assert kinds | {"browser's cookie", "bearer token of task-service", "root key", "ticket"} <= set(known.values())
     assert "http.request" in served.log
     found = {
         (place, what)
@@ -159,13 +163,14 @@ def test_no_secret_is_in_what_a_vault_writes_or_answers(
     assert found == set()
 
 
-@pytest.mark.parametrize("form", ["plain", "quoted", "hex", "base64", "signature"])
+@pytest.mark.parametrize("form", ["plain", "quoted", "lower case", "hex", "base64", "signature"])
 def test_a_secret_is_found_in_every_form(form: str) -> None:
     """The scan would notice."""
     secret = "kJ8/x+Q2-uR4_tY6wE8rT0yU2iO4pA6sD8fG0hJ2k"
     forms = {
         "plain": secret,
         "quoted": quote(secret, safe=""),
+        "lower case": secret.lower(),
         "hex": secret.encode().hex(),
         "base64": base64.b64encode(secret.encode()).decode(),
         "signature": f"x.{secret}",

@@ -12,8 +12,10 @@ from pathlib import Path
 
 import pytest
 from api import Api, command_line_token, service_token
+from browser_tab import Tabs, chromium
 from keycloak_admin import ROTATION, KeycloakAdmin
 from person import Person
+from playwright.sync_api import Browser
 from secrets_scan import leaks
 from stack import ARTIFACTS, Stack, eventually
 
@@ -119,3 +121,18 @@ def nobody(stack: Stack) -> Api:
 def task_service(stack: Stack) -> Api:
     """The task service's own client, straight at the API."""
     return Api(stack, service_token(stack))
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A headless Chromium."""
+    with chromium() as running:
+        yield running
+
+
+@pytest.fixture
+def open_tab(browser: Browser, stack: Stack) -> Iterator[Tabs]:
+    """Opens tabs at the page."""
+    tabs = Tabs(browser, stack)
+    yield tabs
+    tabs.close()

@@ -38,8 +38,12 @@ token: .venv/run ## Print a bearer token of WHO=alice or WHO=bob
 
 ##@ Prove
 
+STACKS ?= 3
+SYNC   := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 .PHONY: test
-test: lint test-frontend test-unit test-contract test-integration ## The whole proof
+test: .venv/dev ## The whole proof; STACKS=3 stacks side by side for the integration tests
+	@$(MAKE) -j2 $(SYNC) lint test-frontend
+	@$(MAKE) test-unit test-contract test-integration
 
 .PHONY: lint
 lint: lint-format lint-types lint-imports lint-docs lint-version ## Format, rules, types, import contracts, generated files
@@ -76,7 +80,7 @@ test-unit: .venv/dev ## Unit tests: no servers, half a minute
 .PHONY: test-contract
 test-contract: .venv/dev ## Adapters and parts against real servers: PostgreSQL, Valkey, gunicorn, nginx
 	@echo "== contract tests"
-	@$(BIN)/pytest -q -n 2 --dist worksteal -m "$(PARTS)" $(UNIT)
+	@$(BIN)/pytest -q -n 3 --dist worksteal --durations=5 -m "$(PARTS)" $(UNIT)
 
 .PHONY: test-frontend
 test-frontend: lint-page ## Types and unit tests of the page
@@ -90,12 +94,12 @@ lint-page: frontend/dist/index.html
 .PHONY: test-integration
 test-integration: .venv/dev frontend/dist/index.html ## Black box, against a stack of its own, browser included
 	@echo "== integration and browser tests, against the development authorization server"
-	@$(BIN)/pytest -q --durations=15 tests-integration
+	@$(BIN)/pytest -q -n $(STACKS) --dist loadscope --no-loadscope-reorder --durations=15 tests-integration
 
 .PHONY: test-keycloak
 test-keycloak: .venv/dev frontend/dist/index.html ## The same against the real Keycloak (Java 17, Maven); ROTATION="off", "reuse 0", "reuse 1"
 	@echo "== integration and browser tests, against Keycloak"
-	@IDP=keycloak $(BIN)/pytest -q tests-integration
+	@IDP=keycloak $(BIN)/pytest -q -n 2 --dist loadscope --no-loadscope-reorder --durations=15 tests-integration
 
 .PHONY: faults
 faults: .venv/dev frontend/dist/index.html ## The vault under faults, figures P5 to P10 at full size; FAULTS=short is what `make test` runs

@@ -7,6 +7,7 @@ import argparse
 import os
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 
 from stack import ARTIFACTS, ROOT
 
@@ -20,11 +21,19 @@ BUSY_LOAD = 0.5
 def main() -> int:
     """Run one benchmark; the exit status."""
     options = _parse()
-    plan = vault.Plan(rounds=options.rounds, seconds=options.seconds, connections=options.connections)
-    shape = rig.Shape(workers=options.workers, threads=options.threads, grants=options.grants)
+    plan = vault.Plan(
+        rounds=options.rounds, seconds=options.seconds, connections=options.connections, is_quick=options.quick
+    )
+    shape = rig.Shape(
+        workers=options.workers,
+        threads=options.threads,
+        grants=options.grants,
+        before=options.before,
+        folder=options.folder,
+    )
     idp = os.environ.get("IDP") or "dev"
     ARTIFACTS.mkdir(exist_ok=True)
-    machine = report.machine(ARTIFACTS)
+    machine = report.machine(options.folder)
     tool_name, tool = load.choose()
     print(
         f"{machine['processors']} processors ({machine['processor']}), fsync {machine['fsync_ms']} ms, "
@@ -63,6 +72,11 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--workers", type=int, default=2, help="gunicorn's processes (default: %(default)s)")
     parser.add_argument("--threads", type=int, default=8, help="of each of them (default: %(default)s)")
     parser.add_argument("--grants", type=int, default=16, help="that are refreshed (default: %(default)s)")
+    parser.add_argument("--before", type=Path, help="another checkout, measured in turns with this one")
+    parser.add_argument(
+        "--folder", type=Path, default=ARTIFACTS, help="of the database: on a disk, so that a commit costs its fsync"
+    )
+    parser.add_argument("--quick", action="store_true", help="cached tokens only: P1 and the latency of P4")
     return parser.parse_args()
 
 

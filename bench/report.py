@@ -30,7 +30,7 @@ def table(figures: Sequence[Figure]) -> str:
 
 def outcomes(rounds: Sequence[Round]) -> str:
     """A line for each measurement: medians over the rounds; then the processor time of an answer, by part."""
-    parts = list(rounds[0]["hello"].processor)
+    parts = list(rounds[0]["flask"].processor)
     head = f"{'':<16}{'a second':>10}{'p50 ms':>9}{'p99 ms':>9}   processor µs of " + ", ".join(parts)
     lines = []
     for name in rounds[0]:

@@ -1,4 +1,7 @@
-"""The system under test: its own stack, reduced to the vault's needs, with a vault and a hello route on gunicorn.
+"""The system under test: its own stack, reduced to the vault's needs, with a vault and two bare Flask routes.
+
+One of the bare routes runs on gunicorn's own worker with threads (`gthread`): a reference that our server cannot
+change. The other one runs on the vault's server.
 
 The stack is that of `dev/stack`. After the consents, its gateway, task side and vault are stopped, and a vault with the
 requested processes and threads takes their place. Metrics, access log, audit and checkpoints are on, as in production;
@@ -14,9 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
+import requests
 from api import MANAGER, Api, command_line_token, service_token
 from person import Person
-from stack import ROOT, Stack, free_port
+from stack import ARTIFACTS, ROOT, TIMEOUT, Stack, free_port
 
 from bench.callers import claims, offline_token
 from bench.load import Get
@@ -26,45 +30,74 @@ from local_stack.process import Part, Processes
 WHO = "alice"
 SCOPES = ("address", "email", "offline_access", "openid", "phone", "profile")
 """The scopes of the grants."""
-MEASURED = ("bench-hello", "bench-vault", "postgres", "redis", "idp")
+BENCHED = ("bench-flask", "bench-hello", "bench-vault", "bench-hello-before", "bench-vault-before")
+"""What the benchmark starts itself."""
+MEASURED = (*BENCHED, "postgres", "redis", "idp")
+SOURCES = ("service-kit/src", "vault-service/src", ".")
+"""What of a checkout a measured server imports."""
 NOT_NEEDED = ("gateway", "worker", "tasks", "vault")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
-    """gunicorn's processes and the threads of each; grants: their number in the vault, and as many outside it."""
+    """gunicorn's processes and the threads of each; grants: their number in the vault, and as many outside it.
+
+    before: another checkout of the product, measured in turns with this one; folder: where the database is kept.
+    """
 
     workers: int
     threads: int
     grants: int
+    before: Path | None = None
+    folder: Path = ARTIFACTS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Servers:
+    """The addresses of a vault and of a bare Flask route on the same server."""
+
+    vault_url: str
+    hello_url: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rig:
-    """A running vault, hello and authorization server.
+    """A running vault, bare routes and authorization server.
+
+    flask_url: of the bare route on `gthread`; before: of another checkout, if one is measured too.
 
     parts: the first process of each part, by name; grants: ids of active grants; refresh_tokens: offline tokens of the
-    vault's client that are not in the vault, replaced when they are used; subject: their owner; lifetime: of an access
-    token, in seconds.
+    vault's client that are not in the vault, replaced when they are used; subject: their owner; ticket: for the first
+    grant; lifetime: of an access token, in seconds.
     """
 
     stack: Stack
-    vault_url: str
-    hello_url: str
+    flask_url: str
+    servers: Servers
+    before: Servers | None
     parts: Mapping[str, int]
     grants: Sequence[str]
     refresh_tokens: list[str]
     subject: str
+    ticket: str
     lifetime: int
 
-    def hello(self) -> Get:
-        """The bare Flask route."""
-        return Get(f"{self.hello_url}/hello", {})
+    def flask(self) -> Get:
+        """The bare Flask route on `gthread`."""
+        return Get(f"{self.flask_url}/hello", {})
 
-    def access_token(self) -> Get:
+    def hello(self, servers: Servers | None = None) -> Get:
+        """The bare Flask route on the vault's server."""
+        return Get(f"{(servers or self.servers).hello_url}/hello", {})
+
+    def access_token(self, servers: Servers | None = None) -> Get:
         """An access token of the first grant, for the task service on behalf of its owner."""
-        url = f"{self.vault_url}{MANAGER}/access-token?id={self.grants[0]}&subject={self.subject}"
+        url = f"{(servers or self.servers).vault_url}{MANAGER}/access-token?id={self.grants[0]}&subject={self.subject}"
         return Get(url, {"Authorization": f"Bearer {service_token(self.stack)}"})
+
+    def by_ticket(self) -> Get:
+        """The same with a ticket for that grant."""
+        return Get(f"{self.servers.vault_url}{MANAGER}/access-token", {"Authorization": f"Bearer {self.ticket}"})
 
     def refreshes(self) -> int:
         """The number of refreshes that the vault has recorded."""
@@ -76,11 +109,7 @@ class Rig:
 @contextmanager
 def running(idp: str, shape: Shape) -> Iterator[Rig]:
     """A rig on its own ports; it is removed afterwards."""
-    folder = ROOT / "artifacts"
-    folder.mkdir(exist_ok=True)
-    state_dir = Path(
-        tempfile.mkdtemp(prefix="bench-", dir=folder)
-    )  # on the checkout's disk: a commit must cost its fsync
+    state_dir = Path(tempfile.mkdtemp(prefix="bench-", dir=shape.folder))
     state_dir.chmod(0o755)  # if root runs this, PostgreSQL runs as another user
     stack = Stack.create(state_dir, idp)
     processes = Processes(state_dir / "run", state_dir / "log")
@@ -91,23 +120,37 @@ def running(idp: str, shape: Shape) -> Iterator[Rig]:
         token = claims(command_line_token(stack, WHO))
         for part in NOT_NEEDED:
             processes.stop(part)
-        vault = _gunicorn(processes, "bench-vault", "vault_service.wsgi:app", "/readyz", shape, stack.values)
-        hello = _gunicorn(processes, "bench-hello", "bench.hello:app", "/hello", shape, {})
+        servers = _servers(processes, "", shape, stack, ROOT)
+        before = _servers(processes, "-before", shape, stack, shape.before) if shape.before else None
         yield Rig(
             stack=stack,
-            vault_url=vault,
-            hello_url=hello,
+            flask_url=_flask(processes, shape),
+            servers=servers,
+            before=before,
             parts={name: pid for name in MEASURED if (pid := processes.pid(name)) is not None},
             grants=grants,
             refresh_tokens=tokens,
             subject=str(token["sub"]),
+            ticket=_ticket(stack, servers, grants[0], str(token["sub"])),
             lifetime=int(token["exp"]) - int(token["iat"]),
         )
     finally:
-        for name in ("bench-vault", "bench-hello"):
+        for name in BENCHED:
             processes.stop(name)
         stack.command("clean")
         shutil.rmtree(state_dir, ignore_errors=True)
+
+
+def _ticket(stack: Stack, servers: Servers, grant: str, subject: str) -> str:
+    """A ticket whose uses are not limited, made by the task service."""
+    answer = requests.post(
+        f"{servers.vault_url}{MANAGER}/tickets",
+        json={"id": grant, "subject": subject, "name": "benchmark", "expiresIn": 86_400},
+        headers={"Authorization": f"Bearer {service_token(stack)}"},
+        timeout=TIMEOUT,
+    )
+    answer.raise_for_status()
+    return str(answer.json()["ticket"])
 
 
 def _grants(stack: Stack, number: int) -> list[str]:
@@ -116,22 +159,45 @@ def _grants(stack: Stack, number: int) -> list[str]:
     return [api.grant(Person(WHO), scopes=["address", "phone"]) for _ in range(number)]
 
 
+def _servers(processes: Processes, suffix: str, shape: Shape, stack: Stack, checkout: Path) -> Servers:
+    """A vault and a bare Flask route from that checkout."""
+    sources = {"PYTHONPATH": ":".join(str(checkout / folder) for folder in SOURCES)}
+    return Servers(
+        vault_url=_gunicorn(
+            processes, f"bench-vault{suffix}", "vault_service.wsgi:app", "/readyz", shape, {**stack.values, **sources}
+        ),
+        hello_url=_gunicorn(processes, f"bench-hello{suffix}", "bench.hello:app", "/hello", shape, sources),
+    )
+
+
+def _flask(processes: Processes, shape: Shape) -> str:
+    """The bare route on gunicorn's own worker with threads."""
+    options = ("--worker-class", "gthread", "--keep-alive", "75")
+    numbers = ("--workers", str(shape.workers), "--threads", str(shape.threads))
+    return _started(processes, "bench-flask", (*options, *numbers, "bench.hello:app"), "/hello", {})
+
+
 def _gunicorn(processes: Processes, name: str, app: str, probe: str, shape: Shape, environ: dict[str, str]) -> str:
-    """Start gunicorn with the services' settings; returns its address."""
-    port, metrics = free_port(), free_port()
+    """An application with the services' own settings."""
+    own = {
+        "METRICS_BIND": f"127.0.0.1:{free_port()}" if name.startswith("bench-vault") else "",
+        "WEB_WORKERS": str(shape.workers),
+        "WEB_THREADS": str(shape.threads),
+    }
+    options = ("-c", "python:service_kit.server.gunicorn_config", app)
+    return _started(processes, name, options, probe, {**environ, **own})
+
+
+def _started(processes: Processes, name: str, options: Sequence[str], probe: str, environ: Mapping[str, str]) -> str:
+    """Start a gunicorn; its address, when it answers there."""
+    bind = f"127.0.0.1:{free_port()}"
     part = Part(
         name=name,
-        command=[str(Path(sys.executable).parent / "gunicorn"), "-c", "python:service_kit.server.gunicorn_config", app],
-        environ={
-            **environ,
-            "BIND": f"127.0.0.1:{port}",
-            "METRICS_BIND": f"127.0.0.1:{metrics}" if environ else "",
-            "WEB_WORKERS": str(shape.workers),
-            "WEB_THREADS": str(shape.threads),
-        },
+        command=[str(Path(sys.executable).parent / "gunicorn"), "--bind", bind, *options],
+        environ={**environ, "BIND": bind},
         cwd=ROOT,
-        ready=lambda: http.answers(f"http://127.0.0.1:{port}{probe}"),
+        ready=lambda: http.answers(f"http://{bind}{probe}"),
     )
     processes.start(part)
     processes.wait_ready(part)
-    return f"http://127.0.0.1:{port}"
+    return f"http://{bind}"

@@ -1,8 +1,11 @@
-"""The vault's figures P1 to P4, measured in turns, so that a busy moment affects all of them.
+"""The vault's figures P1 to P4 and P1e, measured in turns, so that a busy moment affects all of them.
 
-P1: a cached access token compared with a bare Flask route on the same gunicorn, at full speed. P2: a cached access
+P1: a cached access token compared with a bare Flask route on gunicorn's own threads, at full speed. P1e: the same token
+by a ticket, compared with the service's own. P2: a cached access
 token compared with a refresh at the authorization server each time. P3: what the vault adds to a refresh: to the
 latency of a lone caller, and to the throughput of several. P4: latency in an open loop, at half of the maximum rate.
+
+Another checkout of the product can be measured in the same rounds; its measurements are called `… before`.
 """
 
 import math
@@ -11,9 +14,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from bench import callers, client, processor
-from bench.load import Tool
+from bench.load import Get, Tool
 from bench.outcome import BenchError, Outcome
-from bench.rig import SCOPES, Rig
+from bench.rig import SCOPES, Rig, Servers
 
 OPEN_CONNECTIONS = 64
 """For cached tokens in an open loop: enough for arrivals to spread over gunicorn's processes."""
@@ -21,16 +24,23 @@ WARM_UP_SECONDS = 1.0
 JAVA_WARM_UP_SECONDS = 15.0
 """A Java server is compiled while it runs."""
 
+BEFORE = " before"
+"""Ends the names of another checkout's measurements."""
+
 Round = dict[str, Outcome]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """seconds: of one measurement (a round has nine); connections: of a closed loop."""
+    """seconds: of one measurement; connections: of a closed loop.
+
+    is_quick: cached tokens only.
+    """
 
     rounds: int
     seconds: float
     connections: int
+    is_quick: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,10 +59,12 @@ class Figure:
 
 def measure(rig: Rig, tool: Tool, plan: Plan, say: Callable[[str], None]) -> list[Round]:
     """Measure all rounds. Raises BenchError if an answer was bad, or was not refreshed."""
-    for get in (rig.hello(), rig.access_token()):
+    gets = [get for _, servers in _checkouts(rig, 0) for get in (rig.hello(servers), rig.access_token(servers))]
+    for get in (rig.flask(), rig.by_ticket(), *gets):
         tool(get, plan.connections, WARM_UP_SECONDS)
     server_seconds = WARM_UP_SECONDS if rig.stack.is_dev else JAVA_WARM_UP_SECONDS
-    client.closed(_at_the_server(rig, plan.connections), server_seconds)
+    if not plan.is_quick:
+        client.closed(_at_the_server(rig, plan.connections), server_seconds)
     rounds = []
     for number in range(plan.rounds):
         rounds.append(_round(rig, tool, plan, number))
@@ -70,27 +82,47 @@ def _round(rig: Rig, tool: Tool, plan: Plan, number: int) -> Round:
         outcome = load()
         taken[name] = replace(outcome, processor=processor.spent(rig.parts, before, outcome.count))
 
+    def loaded(get: Get) -> Callable[[], Outcome]:
+        return lambda: tool(get, several, seconds)
+
     def closed(callers: Sequence[client.Caller]) -> Callable[[], Outcome]:
         return lambda: client.closed(callers, seconds)
 
     def opened(callers: Sequence[client.Caller], rate: float) -> Callable[[], Outcome]:
         return lambda: client.opened(callers, rate, seconds, number)
 
-    take("hello", lambda: tool(rig.hello(), several, seconds))
-    take("cached", lambda: tool(rig.access_token(), several, seconds))
+    checkouts = _checkouts(rig, number)
+    take("flask", loaded(rig.flask()))
+    for suffix, servers in checkouts:
+        take(f"hello{suffix}", loaded(rig.hello(servers)))
+        take(f"cached{suffix}", loaded(rig.access_token(servers)))
+    take("ticket", loaded(rig.by_ticket()))
+    for suffix, servers in checkouts:
+        take(f"cached open{suffix}", opened([rig.access_token(servers)] * OPEN_CONNECTIONS, taken["cached"].rate / 2))
+    if plan.is_quick:
+        return taken
     take("direct", closed(_at_the_server(rig, several)))
-    take("refresh", _refreshing(rig, closed(_through_vault(rig, several))))
     take("direct alone", closed(_at_the_server(rig, 1)))
-    take("refresh alone", _refreshing(rig, closed(_through_vault(rig, 1))))
-    take("cached open", opened([rig.access_token()] * OPEN_CONNECTIONS, taken["cached"].rate / 2))
+    for suffix, servers in checkouts:
+        take(f"refresh{suffix}", _refreshing(rig, closed(_through_vault(rig, servers, several))))
+        take(f"refresh alone{suffix}", _refreshing(rig, closed(_through_vault(rig, servers, 1))))
     take("direct open", opened(_at_the_server(rig, everybody), taken["refresh"].rate / 2))
-    take("refresh open", _refreshing(rig, opened(_through_vault(rig, everybody), taken["refresh"].rate / 2)))
+    everybody_through = _through_vault(rig, rig.servers, everybody)
+    take("refresh open", _refreshing(rig, opened(everybody_through, taken["refresh"].rate / 2)))
     return taken
 
 
-def _through_vault(rig: Rig, number: int) -> list[callers.ThroughVault]:
+def _checkouts(rig: Rig, number: int) -> list[tuple[str, Servers]]:
+    """The servers of each checkout with a suffix for their measurements; they take turns in being the first."""
+    checkouts = [("", rig.servers)]
+    if rig.before is not None:
+        checkouts.insert(number % 2, (BEFORE, rig.before))
+    return checkouts
+
+
+def _through_vault(rig: Rig, servers: Servers, number: int) -> list[callers.ThroughVault]:
     """Callers that divide the grants among themselves."""
-    get = rig.access_token()
+    get = rig.access_token(servers)
     min_valid = rig.lifetime - callers.FRESH_SECONDS.get(rig.stack["IDP"], callers.FRESH_SECONDS_OF_OTHERS)
     return [callers.ThroughVault(get, rig.grants[mine::number], min_valid, SCOPES) for mine in range(number)]
 
@@ -128,7 +160,22 @@ def figures(rounds: Sequence[Round], *, is_real: bool) -> list[Figure]:
         return lambda measured: measured[of].rate / measured[to].rate
 
     found = [
-        _figure(rounds, "P1", "cached / bare Flask", "", ratio("cached", "hello"), least=0.38),
+        _figure(rounds, "P1", "cached / bare Flask", "", ratio("cached", "flask"), least=0.38),
+        _figure(rounds, "P1", "cached / bare Flask, same server", "", ratio("cached", "hello")),
+        _figure(rounds, "P1e", "cached by ticket / by the service's token", "x", ratio("ticket", "cached"), least=0.9),
+    ]
+    if f"cached{BEFORE}" in rounds[0]:
+        found += [
+            _figure(rounds, "P1", "before: cached / bare Flask", "", ratio(f"cached{BEFORE}", "flask")),
+            *(
+                _figure(rounds, "", f"{name}: now / before", "x", ratio(name, f"{name}{BEFORE}"))
+                for name in ("hello", "cached", "refresh", "refresh alone")
+                if name in rounds[0]
+            ),
+        ]
+    if "direct" not in rounds[0]:
+        return found
+    found += [
         _figure(rounds, "P2", "cached / refreshed at the server", "x", ratio("cached", "direct"), least=10),
         _figure(
             rounds, "P3", "refresh, added for a lone caller", "ms", _added("refresh alone", "direct alone"), most=3
@@ -140,7 +187,7 @@ def figures(rounds: Sequence[Round], *, is_real: bool) -> list[Figure]:
     return (
         found
         if is_real
-        else [found[0], *(replace(figure, goal="", is_reached=None) for figure in found[1:4]), *found[4:]]
+        else [replace(figure, goal="", is_reached=None) if figure.name in {"P2", "P3"} else figure for figure in found]
     )
 
 
@@ -163,9 +210,15 @@ def _figure(
         median=median,
         least=min(values),
         greatest=max(values),
-        goal=f"≥ {least:g}" if most == math.inf else f"≤ {most:g}",
-        is_reached=least <= median <= most,
+        goal=_goal(least, most),
+        is_reached=least <= median <= most if _goal(least, most) else None,
     )
+
+
+def _goal(least: float, most: float) -> str:
+    if most < math.inf:
+        return f"≤ {most:g}"
+    return f"≥ {least:g}" if least > -math.inf else ""
 
 
 def _added(of: str, to: str) -> Callable[[Round], float]:

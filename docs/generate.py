@@ -22,7 +22,7 @@ import task_service.http.routes
 import vault_service.config
 import vault_service.http.routes
 from service_kit.http.openapi import Api
-from task_service.http.service import Service
+from task_service.http.service import TaskService
 from vault_service.http.vault import Vault
 
 DOCS = Path(__file__).parent
@@ -66,7 +66,7 @@ def settings() -> str:
     parts = [SETTINGS_HEAD, "\n## gunicorn, of both APIs\n", _table(SERVER)]
     for title, declared in (
         ("The vault", vault_service.config.VaultSettings),
-        ("The task service, API and workers", task_service.config.Settings),
+        ("The task service, API and workers", task_service.config.TaskSettings),
     ):
         parts += [f"\n## {title}\n", _table(tuple(_row(field) for field in dataclasses.fields(declared)))]
     parts.append("\n## Migrations\n")
@@ -136,7 +136,7 @@ def main() -> int:
         DOCS / "settings.md": settings(),
         DOCS / "alerts.md": alerts(),
         DOCS / "openapi" / "vault.json": openapi(vault_service.http.routes.create_api(cast(Vault, _NOT_WIRED))),
-        DOCS / "openapi" / "tasks.json": openapi(task_service.http.routes.create_api(cast(Service, _NOT_WIRED))),
+        DOCS / "openapi" / "tasks.json": openapi(task_service.http.routes.create_api(cast(TaskService, _NOT_WIRED))),
         DOCS / "architecture.md": architecture(),
     }
     if "--check" not in sys.argv[1:]:

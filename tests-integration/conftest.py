@@ -1,7 +1,8 @@
 """One stack for the whole run, on its own ports, against the authorization server that `IDP` names (default: dev).
 
-`STACK=compose` runs the same tests against docker-compose.yml, with the real Keycloak inside. `ROTATION` (`off`,
-`reuse 0`, `reuse 1`) is what Keycloak does with refresh tokens that were used; as in the realm's file, if not given.
+With pytest-xdist each worker has a stack of its own, so that a test may break what it likes. `STACK=compose` runs the
+same tests against docker-compose.yml, with the real Keycloak inside. `ROTATION` (`off`, `reuse 0`, `reuse 1`) is what
+Keycloak does with refresh tokens that were used; as in the realm's file, if not given.
 """
 
 import os
@@ -9,15 +10,64 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from api import Api, command_line_token, service_token
-from browser_tab import Tabs, chromium
+from faults.figures import Figures
 from keycloak_admin import ROTATION, KeycloakAdmin
 from person import Person
-from playwright.sync_api import Browser
+from scheduling import StackScheduling, shares_fixtures
 from secrets_scan import leaks
 from stack import ARTIFACTS, Stack, eventually
+
+FIGURES = pytest.StashKey[Figures]()
+WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """FAULTS=long measures the figures under faults at their full size; else a short form shows the same."""
+    config.stash[FIGURES] = Figures(long=os.environ.get("FAULTS") == "long")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What is one unit of work begins first, so that no worker has a long one left when the others are done."""
+    items.sort(key=lambda item: not shares_fixtures(item.nodeid.partition("::")[0]))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Tests that share a fixture of their module stay together, all others go anywhere."""
+    return StackScheduling(config, log)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A worker of xdist hands its figures over."""
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output["figures"] = session.config.stash[FIGURES].dump()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take a worker's figures."""
+    node.config.stash[FIGURES].load(node.workeroutput["figures"])
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Print the figures and keep them."""
+    figures = config.stash[FIGURES]
+    if figures.kept:
+        figures.write(ARTIFACTS / "faults.json")
+        terminalreporter.section("figures under faults")
+        for line in figures.table():
+            terminalreporter.write_line(line)
+
+
+@pytest.fixture(scope="session")
+def figures(pytestconfig: pytest.Config) -> Figures:
+    """Where a test puts what it has measured."""
+    return pytestconfig.stash[FIGURES]
 
 
 @pytest.fixture(scope="session")
@@ -49,7 +99,7 @@ def _compose_stack(state_dir: Path) -> Stack:
 
 def _keep_logs(stack: Stack) -> None:
     stack.collect_logs()
-    target = ARTIFACTS / "log"
+    target = ARTIFACTS / "log" / WORKER
     shutil.rmtree(target, ignore_errors=True)
     shutil.copytree(stack.state_dir / "log", target)
 
@@ -72,10 +122,10 @@ def say(pytestconfig: pytest.Config) -> Callable[[str], None]:
 def healthy(stack: Stack) -> Iterator[Stack]:
     """The stack, for a test that breaks something: brought back afterwards, whatever happened."""
     yield stack
-    if stack.is_dev:
+    if stack.is_disturbed:
         stack.start()
+    if stack.is_dev:
         stack.control("DELETE", "")
-    stack.start()
     eventually(stack.is_at_ease, "every process of the vault asks the authorization server again")
 
 
@@ -121,18 +171,3 @@ def nobody(stack: Stack) -> Api:
 def task_service(stack: Stack) -> Api:
     """The task service's own client, straight at the API."""
     return Api(stack, service_token(stack))
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """A headless Chromium."""
-    with chromium() as running:
-        yield running
-
-
-@pytest.fixture
-def open_tab(browser: Browser, stack: Stack) -> Iterator[Tabs]:
-    """Opens tabs at the page."""
-    tabs = Tabs(browser, stack)
-    yield tabs
-    tabs.close()

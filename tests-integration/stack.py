@@ -1,12 +1,14 @@
 """The stack under test, as an operator has it: its `stack.env`, its logs, and the commands that start and stop it."""
 
 import os
+import secrets
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,16 +20,18 @@ from prometheus_client.samples import Sample
 ROOT = Path(__file__).resolve().parents[1]
 ARTIFACTS = ROOT / "artifacts"
 TIMEOUT = 30
+PORTS = range(10_000, 20_000)
 T = TypeVar("T")
 
 
 @dataclass
 class Stack:
-    """One local stack. environ: what it was started with."""
+    """One local stack. environ: what it was started with; is_disturbed: since then a test has ended a part of it."""
 
     state_dir: Path
     environ: dict[str, str]
     values: dict[str, str] = field(default_factory=dict)
+    is_disturbed: bool = False
 
     @classmethod
     def create(cls, state_dir: Path, idp: str) -> "Stack":
@@ -59,6 +63,7 @@ class Stack:
         assert done.returncode == 0, done.stdout + done.stderr
         lines = (self.state_dir / "stack.env").read_text().splitlines()
         self.values = dict(line.split("=", 1) for line in lines)
+        self.is_disturbed = False
 
     def __getitem__(self, name: str) -> str:
         return self.values[name]
@@ -94,16 +99,19 @@ class Stack:
     def kill(self, part: str) -> None:
         """kill -9 a part with all its children, as a machine that loses power would."""
         pid = self.pid(part)
+        self.is_disturbed = True
         os.killpg(pid, signal.SIGKILL)
         eventually(lambda: not is_running(pid), f"{part} is dead")
 
     def terminate(self, part: str) -> None:
         """SIGTERM, as a deploy does."""
+        self.is_disturbed = True
         os.kill(self.pid(part), signal.SIGTERM)
 
     def kill_children(self, part: str) -> None:
         """kill -9 whatever the part's first process has started."""
         pid = self.pid(part)
+        self.is_disturbed = True
         for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
             os.kill(int(child), signal.SIGKILL)
 
@@ -146,8 +154,11 @@ def eventually(condition: Callable[[], T | None], what: str, seconds: float = 30
 
 
 def free_port() -> int:
-    """A port that nobody uses now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
+    """A port that nobody uses now, below those that the kernel gives to outgoing connections."""
+    while True:
+        port = secrets.choice(PORTS)
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with suppress(OSError):
+                probe.bind(("127.0.0.1", port))
+                return port

@@ -103,10 +103,45 @@ def test_more_life_than_there_is_is_an_error_only_when_it_is_demanded(
 
 
 def test_a_token_that_an_api_has_refused_is_asked_for_again(alice: Api, alice_person: Person, owner: Caller) -> None:
-    """By its hash, where the vault knows that; without, where it does not."""
+    """By its hash; another one comes."""
     token_id = alice.grant(alice_person)
     first = owner("access_token", token_id)
-    assert owner("access_token", token_id, refused=first.value).value
+    assert owner("access_token", token_id, refused=first.value).value not in {"", first.value}
+
+
+def test_a_ticket_is_made_used_listed_extended_and_ended(
+    stack: Stack, alice: Api, alice_person: Person, owner: Caller, calling: MakeCaller
+) -> None:
+    """The API that the client was designed for."""
+    token_id = alice.grant(alice_person, scopes=["phone"])
+    made = owner("create_ticket", token_id, "nightly", max_uses=2, expires_in=60)
+    holder = calling(Ticket(made.value), cache=None)
+    token = holder("access_token", prefer_valid=60)
+    assert (userinfo(stack, token), token.persistent_token_id) == ("alice", token_id)
+    (listed,) = owner("tickets", token_id)
+    assert (listed.ticket_id, listed.name, listed.uses, listed.max_uses) == (made.info.ticket_id, "nightly", 1, 2)
+    assert listed.maker
+    assert listed.last_used_at is not None
+    assert owner("extend_ticket", listed.ticket_id, expires_in=600).expires_at > listed.expires_at
+    lines = owner("audit", token_id).lines
+    assert {line.event for line in lines if line.via == listed.ticket_id} == {
+        "ticket.created",
+        "token.issued",
+        "ticket.extended",
+    }
+    assert holder("access_token").value
+    with pytest.raises(NotAuthenticated) as refused:
+        holder("access_token")
+    assert refused.value.code == "ticket_used_up"
+    another = owner("create_ticket", token_id, "again", scopes=["openid", "profile", "email"])
+    assert "phone" not in calling(Ticket(another.value), cache=None)("access_token").scopes
+    owner("end_ticket", another.info.ticket_id)
+    with pytest.raises(NotAuthenticated) as refused:
+        calling(Ticket(another.value), cache=None)("access_token")
+    assert refused.value.code == "ticket_ended"
+    with pytest.raises(NotAllowed) as not_allowed:
+        holder("create_ticket", token_id, "another")
+    assert not_allowed.value.code == "ticket_not_allowed"
 
 
 def test_many_tokens_at_once(alice: Api, alice_person: Person, service: Caller) -> None:
@@ -179,7 +214,7 @@ def test_wrong_callers_are_told_what_is_wrong(
         (service, token_id, None, NotAllowed, "invalid_input"),
         (calling(Bearer(command_line_token(stack, "bob"))), token_id, None, TokenNotFound, "token_not_found"),
         (calling(Bearer("no token")), token_id, None, NotAuthenticated, "unauthorized"),
-        (calling(Ticket("tvt_" + "A" * 70)), None, None, NotAuthenticated, "unauthorized"),
+        (calling(Ticket("tvt_" + "A" * 72)), None, None, NotAuthenticated, "ticket_mistyped"),
         (calling(service_credentials(stack, "wrong")), token_id, None, NotAuthenticated, "credentials_refused"),
     ]
     for call, wanted, subject, kind, code in wrong:

@@ -113,7 +113,7 @@ def test_all_replicas_work(scaled: ComposeStack, load: Load, record: Recorder) -
     assert len(vaults) == SCALE["vault"]
     with psycopg.connect(scaled["POSTGRES_SUPERUSER_URL"].rpartition("/")[0] + "/tasks") as connection:
         workers = connection.execute("select count(*) from procrastinate_workers").fetchone()
-    assert workers == (2 * SCALE["task-worker"],)  # one for attempts, one that sweeps
+    assert workers == (SCALE["task-worker"],)
     record(load, "none")
 
 

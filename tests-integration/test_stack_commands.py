@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import requests
+from api import Api
 from stack import ROOT, Stack, eventually, is_running
 
 pytestmark = pytest.mark.skipif(
@@ -32,7 +33,7 @@ def pids(stack: Stack) -> list[int]:
 
 
 def test_a_stack_is_started_once_mended_when_half_dead_and_stopped_whole(fresh: Stack) -> None:
-    """`start` says what it found; `stop` leaves nothing; data stay."""
+    """`start` says what it found; `token` prints what the API takes; `stop` leaves nothing; data stay."""
     fresh.start()
     first = pids(fresh)
     assert fresh.command("start").stdout == f"already up: {fresh.gateway}/tasks\n"
@@ -46,6 +47,8 @@ def test_a_stack_is_started_once_mended_when_half_dead_and_stopped_whole(fresh: 
         part not in {"redis", "gateway", "tasks"} for part in PARTS
     ]
     assert requests.get(f"{fresh.gateway}/tasks", timeout=10).ok
+    token = fresh.command("token", "bob").stdout.strip()
+    assert Api(fresh, token).create_task()
 
     last = pids(fresh)
     assert fresh.command("stop").returncode == 0

@@ -235,7 +235,7 @@ def test_a_body_of_just_64_kib_is_taken(client: FlaskClient) -> None:
 
 
 def chunked(client: FlaskClient, path: str, body: bytes) -> TestResponse:
-    """The answer to a body that came in chunks, as gunicorn hands it over: no length, and an end of its own."""
+    """The answer to a body that came in chunks, as a WSGI server may hand it over: no length, and an end of its own."""
     terminated = {"wsgi.input": BytesIO(body), "wsgi.input_terminated": True}
     headers = {"Transfer-Encoding": "chunked"}
     return client.post(path, content_type="application/json", headers=headers, environ_overrides=terminated)

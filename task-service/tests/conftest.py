@@ -7,10 +7,20 @@ import pytest
 from scripted_vault import ScriptedVault
 
 from service_kit.postgres.database import Database
-from task_service.adapters.database import MIGRATIONS, tasks_database
-from task_service.adapters.tasks import PostgresAttempts, PostgresTasks
-from task_service.application.tasks import Caller, ManageTasks
-from task_service.domain.task import Subject
+from task_service.adapters.engine.watch import ProcrastinateWatch
+from task_service.adapters.postgres.attempts import PostgresAttempts
+from task_service.adapters.postgres.database import MIGRATIONS, tasks_database
+from task_service.adapters.postgres.runs import PostgresRuns
+from task_service.adapters.postgres.tasks import PostgresTasks, PostgresTokenStatuses
+from task_service.application.execute import ExecuteTasks
+from task_service.application.handler import Tools
+from task_service.application.manage import ManageTasks, Person
+from task_service.application.ports import OwnerToken
+from task_service.application.progress import GroupedProgress
+from task_service.application.run_attempt import RunAttempt
+from task_service.application.token_status import RefreshTokenStatuses
+from task_service.domain.owner import Owner
+from task_service.handlers.demo import Demo
 
 ISSUER = "https://issuer.example/realms/demo"
 
@@ -22,10 +32,20 @@ def migrated_tasks(postgres_url: str) -> None:
     MIGRATIONS.apply(f"postgresql://tasks_owner:test@{host}/tasks")
 
 
-@pytest.fixture
-def tasks_url(migrated_tasks: None, new_database: Callable[[str, str], str]) -> str:
-    """A fresh database of the task service's, as the runtime role."""
+@pytest.fixture(scope="session")
+def shared_url(migrated_tasks: None, new_database: Callable[[str, str], str]) -> str:
+    """A database of the task service's for all tests, as the runtime role."""
     return new_database("tasks", "tasks")
+
+
+@pytest.fixture
+def tasks_url(shared_url: str) -> str:
+    """That database, emptied."""
+    with psycopg.connect(shared_url.replace("tasks:test@", "tasks_owner:test@"), autocommit=True) as connection:
+        connection.execute(
+            "truncate owners, list_versions, tasks, runs, attempts, procrastinate_jobs, procrastinate_workers cascade"
+        )
+    return shared_url
 
 
 @pytest.fixture
@@ -55,21 +75,33 @@ def vault() -> ScriptedVault:
 
 
 @pytest.fixture
-def manage(tasks: PostgresTasks, vault: ScriptedVault) -> ManageTasks:
-    """The use cases."""
-    return ManageTasks(tasks, vault)
+def manage(tasks: PostgresTasks, database: Database, vault: ScriptedVault) -> ManageTasks:
+    """What owners do with definitions."""
+    return ManageTasks(tasks, RefreshTokenStatuses(PostgresTokenStatuses(database), vault))
 
 
 @pytest.fixture
-def alice() -> Caller:
+def execution(tasks: PostgresTasks, database: Database, vault: ScriptedVault) -> ExecuteTasks:
+    """Linking and executing."""
+    return ExecuteTasks(tasks, PostgresRuns(database), vault)
+
+
+@pytest.fixture
+def watch(database: Database) -> ProcrastinateWatch:
+    """The engine's workers and jobs."""
+    return ProcrastinateWatch(database)
+
+
+@pytest.fixture
+def alice() -> Person:
     """Who calls."""
-    return Caller(Subject(ISSUER, "alice-sub"), "alice-token")
+    return Person(Owner(ISSUER, "alice-sub"), "alice-token")
 
 
 @pytest.fixture
-def bob() -> Caller:
+def bob() -> Person:
     """Who else calls."""
-    return Caller(Subject(ISSUER, "bob-sub"), "bob-token")
+    return Person(Owner(ISSUER, "bob-sub"), "bob-token")
 
 
 @pytest.fixture
@@ -81,3 +113,18 @@ def look(tasks_url: str) -> Callable[..., list[tuple[object, ...]]]:
             return connection.execute(query.encode(), parameters).fetchall()
 
     return run
+
+
+class Userinfo:
+    """`application.ports.UserinfoSource`: takes the `sub` from a `ScriptedVault`'s token."""
+
+    def who(self, token: OwnerToken) -> tuple[str, str]:
+        """Whose it is, and the name before `-sub`."""
+        sub = token.value.removeprefix("access of ")
+        return sub, sub.removesuffix("-sub")
+
+
+@pytest.fixture
+def run_demo(attempts: PostgresAttempts, vault: ScriptedVault) -> RunAttempt:
+    """A worker's use case, with a demonstration that does not wait."""
+    return RunAttempt(attempts, GroupedProgress(attempts), vault, {"demo": Demo(Tools(Userinfo(), 0.0))})

@@ -7,23 +7,28 @@ from uuid import UUID
 import pytest
 from scripted_vault import ScriptedVault
 
-from task_service.adapters.tasks import MAX_CRASHES, PostgresAttempts
-from task_service.application.errors import StorageUnavailableError, TokenRefusedError, VaultUnavailableError
-from task_service.application.ports import AccessToken, Attempt
-from task_service.application.run import Context, RunAttempt, Stop, Stopped, Tools
-from task_service.application.tasks import Caller, ManageTasks
-from task_service.domain.task import TaskStatus, TokenStatus
+from task_service.adapters.postgres.attempts import PostgresAttempts
+from task_service.application.errors import TaskStorageUnavailableError, TokenRefusedError, VaultUnavailableError
+from task_service.application.execute import ExecuteTasks
+from task_service.application.handler import Handler, HandlerContext, Stop, Stopped, Time, Tools
+from task_service.application.manage import ManageTasks, Person
+from task_service.application.ports import OwnerToken
+from task_service.application.progress import GroupedProgress
+from task_service.application.run_attempt import RunAttempt
+from task_service.domain.attempt import MAX_CRASHES, Attempt, AttemptKey
+from task_service.domain.status import TaskStatus
+from task_service.domain.task import TokenStatus
 from task_service.handlers.demo import Demo
 
 Look = Callable[..., list[tuple[object, ...]]]
 
 
 @pytest.fixture
-def queued(manage: ManageTasks, vault: ScriptedVault, alice: Caller) -> UUID:
+def queued(manage: ManageTasks, execution: ExecuteTasks, vault: ScriptedVault, alice: Person) -> UUID:
     """A task whose first attempt is queued."""
     task = manage.create(alice, "Data Processing", "")
-    manage.link(alice, task.id, vault.knows(alice.bearer, TokenStatus.ACTIVE))
-    manage.execute(alice, task.id)
+    execution.link(alice, task.id, vault.knows(alice.bearer, TokenStatus.ACTIVE))
+    execution.execute(alice, task.id)
     return task.id
 
 
@@ -33,7 +38,7 @@ class Userinfo:
     def __init__(self, sub: str = "alice-sub") -> None:
         self.sub = sub
 
-    def who(self, token: AccessToken) -> tuple[str, str]:
+    def who(self, token: OwnerToken) -> tuple[str, str]:
         """Whoever the test says."""
         return self.sub, "alice"
 
@@ -45,43 +50,48 @@ def never() -> Stop | None:
 
 def runner(attempts: PostgresAttempts, vault: ScriptedVault, sub: str = "alice-sub") -> RunAttempt:
     """Runs the demonstration without waiting."""
-    return RunAttempt(attempts, vault, {"demo": Demo(Tools(Userinfo(sub), 0.0))})
+    return runner_of(attempts, vault, Demo(Tools(Userinfo(sub), 0.0)))
+
+
+def runner_of(attempts: PostgresAttempts, vault: ScriptedVault, handler: Handler) -> RunAttempt:
+    """Runs tasks of kind `demo` with that handler."""
+    return RunAttempt(attempts, GroupedProgress(attempts), vault, {"demo": handler})
 
 
 def test_the_demonstration_completes(
-    manage: ManageTasks, alice: Caller, attempts: PostgresAttempts, vault: ScriptedVault, queued: UUID, look: Look
+    manage: ManageTasks, alice: Person, attempts: PostgresAttempts, vault: ScriptedVault, queued: UUID, look: Look
 ) -> None:
     """R12–R14: a token, ten steps, a result."""
-    assert runner(attempts, vault).run(queued, 1, never) == "completed"
+    assert runner(attempts, vault).run(AttemptKey(queued, 1), never) == "completed"
     task = manage.find(alice, queued)
-    assert (task.status, task.progress) == (TaskStatus.COMPLETED, 100)
-    assert task.result is not None
-    assert "on behalf of alice" in task.result
-    assert "access of" not in task.result
-    assert task.started_at is not None
-    assert task.completed_at is not None
+    assert (task.status, task.latest_run.progress) == (TaskStatus.COMPLETED, 100)
+    assert task.latest_run.result is not None
+    assert "on behalf of alice" in task.latest_run.result
+    assert "access of" not in task.latest_run.result
+    assert task.latest_run.started_at is not None
+    assert task.latest_run.completed_at is not None
     assert look("select outcome, started_at is not null, ended_at is not null from attempts") == [
         ("completed", True, True)
     ]
 
 
 def test_a_token_of_somebody_else_fails_the_task(
-    manage: ManageTasks, alice: Caller, attempts: PostgresAttempts, vault: ScriptedVault, queued: UUID
+    manage: ManageTasks, alice: Person, attempts: PostgresAttempts, vault: ScriptedVault, queued: UUID
 ) -> None:
     """The handler proves its token."""
-    assert runner(attempts, vault, sub="mallory").run(queued, 1, never) == "failed"
-    assert manage.find(alice, queued).error == "The access token belongs to somebody else."
+    assert runner(attempts, vault, sub="mallory").run(AttemptKey(queued, 1), never) == "failed"
+    assert manage.find(alice, queued).latest_run.error == "The access token belongs to another person."
 
 
 def test_a_refused_token_fails_task_and_token(
-    manage: ManageTasks, alice: Caller, attempts: PostgresAttempts, vault: ScriptedVault, queued: UUID
+    manage: ManageTasks, alice: Person, attempts: PostgresAttempts, vault: ScriptedVault, queued: UUID
 ) -> None:
     """R22's words, and the badge."""
     manage.find(alice, queued)  # the vault is asked, and not again for a while
     vault.script.append(TokenRefusedError())
-    assert runner(attempts, vault).run(queued, 1, never) == "token_failed"
+    assert runner(attempts, vault).run(AttemptKey(queued, 1), never) == "token_failed"
     task = manage.find(alice, queued)
-    assert (task.status, task.error) == (TaskStatus.FAILED, "Token request failed. Please try again.")
+    assert (task.status, task.latest_run.error) == (TaskStatus.FAILED, "Token request failed. Please try again.")
     assert task.token_status is TokenStatus.FAILED
 
 
@@ -90,103 +100,105 @@ def test_a_vault_that_is_away_for_a_moment_is_waited_for(
 ) -> None:
     """It asked to be tried again at once."""
     vault.script.extend([VaultUnavailableError(0.01)] * 3)
-    assert runner(attempts, vault).run(queued, 1, never) == "completed"
+    assert runner(attempts, vault).run(AttemptKey(queued, 1), never) == "completed"
 
 
 def test_a_vault_that_stays_away_fails_the_task(
-    manage: ManageTasks, alice: Caller, attempts: PostgresAttempts, vault: ScriptedVault, queued: UUID
+    manage: ManageTasks, alice: Person, attempts: PostgresAttempts, vault: ScriptedVault, queued: UUID
 ) -> None:
     """It asked for more time than there is; the token is not blamed."""
     vault.script.append(VaultUnavailableError(3600.0))
-    assert runner(attempts, vault).run(queued, 1, never) == "vault_unavailable"
+    assert runner(attempts, vault).run(AttemptKey(queued, 1), never) == "vault_unavailable"
     task = manage.find(alice, queued)
     assert (task.status, task.token_status) == (TaskStatus.FAILED, TokenStatus.ACTIVE)
 
 
 def test_an_unexpected_error_is_told_without_details(
-    manage: ManageTasks, alice: Caller, attempts: PostgresAttempts, vault: ScriptedVault, queued: UUID
+    manage: ManageTasks, alice: Person, attempts: PostgresAttempts, vault: ScriptedVault, queued: UUID
 ) -> None:
     """The log has them."""
 
     class Broken:
-        def run(self, context: Context) -> str:
+        def run(self, context: HandlerContext) -> str:
             raise ZeroDivisionError(context.token().value)
 
     with pytest.raises(ZeroDivisionError):
-        RunAttempt(attempts, vault, {"demo": Broken()}).run(queued, 1, never)
-    assert manage.find(alice, queued).error == "The task failed unexpectedly."
+        runner_of(attempts, vault, Broken()).run(AttemptKey(queued, 1), never)
+    assert manage.find(alice, queued).latest_run.error == "The task failed unexpectedly."
 
 
 def test_a_database_that_is_away_fails_no_task(
-    manage: ManageTasks, alice: Caller, attempts: PostgresAttempts, vault: ScriptedVault, queued: UUID, look: Look
+    manage: ManageTasks, alice: Person, attempts: PostgresAttempts, vault: ScriptedVault, queued: UUID, look: Look
 ) -> None:
     """Progress that could not be written is no fault of the task's: it is attempted again."""
 
     class Unlucky:
-        def run(self, context: Context) -> str:
-            raise StorageUnavailableError
+        def run(self, context: HandlerContext) -> str:
+            raise TaskStorageUnavailableError
 
-    with pytest.raises(StorageUnavailableError):
-        RunAttempt(attempts, vault, {"demo": Unlucky()}).run(queued, 1, never)
+    with pytest.raises(TaskStorageUnavailableError):
+        runner_of(attempts, vault, Unlucky()).run(AttemptKey(queued, 1), never)
     assert manage.find(alice, queued).status is TaskStatus.RUNNING
     look("delete from procrastinate_jobs returning 1")  # as the engine does when an attempt ends with an error
-    assert attempts.replace_orphans() == [queued]
-    assert runner(attempts, vault).run(queued, 2, never) == "completed"
+    assert attempts.orphans() == [AttemptKey(queued, 1)]
+    assert attempts.replace_crashed(AttemptKey(queued, 1))
+    assert runner(attempts, vault).run(AttemptKey(queued, 2), never) == "completed"
 
 
 def test_a_shutdown_gives_the_attempt_back(
-    manage: ManageTasks, alice: Caller, attempts: PostgresAttempts, vault: ScriptedVault, queued: UUID, look: Look
+    manage: ManageTasks, alice: Person, attempts: PostgresAttempts, vault: ScriptedVault, queued: UUID, look: Look
 ) -> None:
     """A new fence, a new job; no crash is counted."""
-    assert runner(attempts, vault).run(queued, 1, lambda: Stop.SHUTDOWN) == "requeued"
+    assert runner(attempts, vault).run(AttemptKey(queued, 1), lambda: Stop.SHUTDOWN) == "requeued"
     assert manage.find(alice, queued).status is TaskStatus.QUEUED
-    assert look("select fence, crashes from tasks") == [(2, 0)]
+    assert look("select fence, crashes from runs") == [(2, 0)]
     assert look("select fence, outcome from attempts order by fence") == [(1, "requeued"), (2, None)]
-    assert runner(attempts, vault).run(queued, 2, never) == "completed"
+    assert runner(attempts, vault).run(AttemptKey(queued, 2), never) == "completed"
 
 
 def test_an_old_fence_changes_nothing(
-    manage: ManageTasks, alice: Caller, attempts: PostgresAttempts, queued: UUID
+    manage: ManageTasks, alice: Person, attempts: PostgresAttempts, queued: UUID
 ) -> None:
     """A frozen worker that wakes up finds that another has taken over."""
-    frozen = attempts.begin(queued, 1)
+    frozen = attempts.begin(AttemptKey(queued, 1))
     assert frozen is not None
-    assert attempts.replace_crashed(queued, 1)
-    current = attempts.begin(queued, 2)
+    assert attempts.replace_crashed(AttemptKey(queued, 1))
+    current = attempts.begin(AttemptKey(queued, 2))
     assert current is not None
-    assert not attempts.progress(frozen, 90)
+    assert attempts.write_progress([(frozen, 90)]) == set()
     assert not attempts.complete(frozen, "zombie")
     assert not attempts.fail(frozen, "zombie")
-    assert not attempts.requeue(frozen)
-    assert not attempts.replace_crashed(queued, 1)
-    assert attempts.begin(queued, 1) is None
-    assert attempts.progress(current, 10)
-    assert manage.find(alice, queued).progress == 10
+    assert not attempts.give_back(frozen)
+    assert not attempts.replace_crashed(AttemptKey(queued, 1))
+    assert attempts.begin(AttemptKey(queued, 1)) is None
+    assert attempts.write_progress([(current, 10)]) == {current.key}
+    assert manage.find(alice, queued).latest_run.progress == 10
 
 
 def test_after_too_many_crashes_the_task_fails(
-    manage: ManageTasks, alice: Caller, attempts: PostgresAttempts, queued: UUID
+    manage: ManageTasks, alice: Person, attempts: PostgresAttempts, queued: UUID
 ) -> None:
     """A task that kills its worker does not do so for ever."""
     for fence in range(1, MAX_CRASHES + 1):
-        attempts.begin(queued, fence)
-        assert attempts.replace_crashed(queued, fence)
+        attempts.begin(AttemptKey(queued, fence))
+        assert attempts.replace_crashed(AttemptKey(queued, fence))
     task = manage.find(alice, queued)
     assert task.status is TaskStatus.FAILED
-    assert task.error == f"The worker died {MAX_CRASHES} times while it ran this task."
+    assert task.latest_run.error == f"The worker died {MAX_CRASHES} times while it ran this task."
 
 
 def test_a_task_whose_job_is_gone_is_not_forgotten(
-    manage: ManageTasks, alice: Caller, attempts: PostgresAttempts, vault: ScriptedVault, queued: UUID, look: Look
+    manage: ManageTasks, alice: Person, attempts: PostgresAttempts, vault: ScriptedVault, queued: UUID, look: Look
 ) -> None:
     """Its worker could not even write down that it failed: the sweep finds it, once."""
-    attempts.begin(queued, 1)
-    assert attempts.replace_orphans() == []
+    attempts.begin(AttemptKey(queued, 1))
+    assert attempts.orphans() == []
     look("delete from procrastinate_jobs returning 1")
-    assert attempts.replace_orphans() == [queued]
-    assert attempts.replace_orphans() == []
-    assert runner(attempts, vault).run(queued, 2, never) == "completed"
-    assert attempts.replace_orphans() == []
+    assert attempts.orphans() == [AttemptKey(queued, 1)]
+    assert attempts.replace_crashed(AttemptKey(queued, 1))
+    assert attempts.orphans() == []
+    assert runner(attempts, vault).run(AttemptKey(queued, 2), never) == "completed"
+    assert attempts.orphans() == []
     assert manage.find(alice, queued).status is TaskStatus.COMPLETED
 
 
@@ -194,7 +206,7 @@ def test_a_token_is_fetched_again_when_it_is_about_to_expire(
     attempts: PostgresAttempts, vault: ScriptedVault, queued: UUID
 ) -> None:
     """And kept while it is good."""
-    attempt = attempts.begin(queued, 1)
+    attempt = attempts.begin(AttemptKey(queued, 1))
     assert attempt is not None
     context = make_context(attempt, attempts, vault)
     asked = vault.asked
@@ -211,25 +223,37 @@ def test_a_token_is_fetched_again_when_it_is_about_to_expire(
 def test_a_cancelled_attempt_stops_at_its_next_step(
     attempts: PostgresAttempts, vault: ScriptedVault, queued: UUID
 ) -> None:
-    """Both when it waits and when it tells its progress."""
-    attempt = attempts.begin(queued, 1)
+    """When it waits."""
+    attempt = attempts.begin(AttemptKey(queued, 1))
     assert attempt is not None
     with pytest.raises(Stopped):
         make_context(attempt, attempts, vault, Stop.CANCELLED).wait(10)
-    attempts.replace_crashed(queued, 1)
+
+
+def test_an_attempt_that_was_taken_over_stops_after_the_next_group_of_progress(
+    attempts: PostgresAttempts, vault: ScriptedVault, queued: UUID
+) -> None:
+    """The group finds that the attempt is not this worker's any more."""
+    attempt = attempts.begin(AttemptKey(queued, 1))
+    assert attempt is not None
+    progress = GroupedProgress(attempts)
+    context = HandlerContext(attempt, progress, vault, never)
+    context.progress(10)
+    attempts.replace_crashed(attempt.key)
+    progress.flush()
     with pytest.raises(Stopped):
-        make_context(attempt, attempts, vault).progress(50)
+        context.progress(50)
 
 
 def test_the_idempotency_key_names_task_and_fence(attempts: PostgresAttempts, queued: UUID) -> None:
     """For handlers that call others."""
-    attempt = attempts.begin(queued, 1)
+    attempt = attempts.begin(AttemptKey(queued, 1))
     assert attempt is not None
-    assert attempt.key == f"{queued}:1"
+    assert attempt.idempotency_key == f"{queued}:1"
 
 
 def make_context(
     attempt: Attempt, attempts: PostgresAttempts, vault: ScriptedVault, stop: Stop | None = None
-) -> Context:
-    """What a handler is given."""
-    return Context(attempt, attempts, vault, lambda: stop, lambda _: None)
+) -> HandlerContext:
+    """What a handler is given; its pauses take no time."""
+    return HandlerContext(attempt, GroupedProgress(attempts), vault, lambda: stop, Time(pause=lambda _: None))

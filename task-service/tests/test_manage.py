@@ -7,7 +7,10 @@ from uuid import UUID, uuid4
 import pytest
 from scripted_vault import ScriptedVault
 
-from task_service.adapters.tasks import PostgresAttempts, PostgresTasks
+from service_kit.postgres.database import Database
+from task_service.adapters.engine import jobs
+from task_service.adapters.postgres.attempts import PostgresAttempts
+from task_service.adapters.postgres.runs import PostgresRuns
 from task_service.application.errors import (
     TaskNotExecutableError,
     TaskNotFoundError,
@@ -15,31 +18,35 @@ from task_service.application.errors import (
     TokenNotFoundError,
     VaultUnavailableError,
 )
-from task_service.application.tasks import Answer, Caller, ManageTasks
-from task_service.domain.task import TaskStatus, TokenStatus, parse_id, public_id
+from task_service.application.execute import ExecuteAnswer, ExecuteTasks
+from task_service.application.manage import ManageTasks, Person
+from task_service.domain.attempt import AttemptKey
+from task_service.domain.run import Cause
+from task_service.domain.status import TaskStatus
+from task_service.domain.task import TokenStatus, parse_id, public_id
 
 Look = Callable[..., list[tuple[object, ...]]]
 
 
-def linked(manage: ManageTasks, vault: ScriptedVault, caller: Caller) -> UUID:
+def linked(manage: ManageTasks, execution: ExecuteTasks, vault: ScriptedVault, caller: Person) -> UUID:
     """A task with an active token."""
     task = manage.create(caller, "Data Processing", "")
-    manage.link(caller, task.id, vault.knows(caller.bearer, TokenStatus.ACTIVE))
+    execution.link(caller, task.id, vault.knows(caller.bearer, TokenStatus.ACTIVE))
     return task.id
 
 
-def test_a_new_task_is_pending_and_its_owners(manage: ManageTasks, alice: Caller, bob: Caller) -> None:
+def test_a_new_task_is_pending_and_its_owners(manage: ManageTasks, alice: Person, bob: Person) -> None:
     """R1–R3: listed newest first, for the owner only."""
     first, second = (manage.create(alice, name, "words") for name in ("first", "second"))
     assert [task.id for task in manage.all(alice)] == [second.id, first.id]
     assert manage.all(bob) == []
     assert manage.find(alice, first.id) == first
-    assert (first.status, first.token_status, first.progress) == (TaskStatus.PENDING, None, None)
+    assert (first.status, first.token_status, first.latest_run.progress) == (TaskStatus.PENDING, None, None)
 
 
 @pytest.mark.parametrize("act", ["find", "delete", "execute", "link"])
 def test_another_persons_task_does_not_exist(
-    manage: ManageTasks, vault: ScriptedVault, alice: Caller, bob: Caller, act: str
+    manage: ManageTasks, execution: ExecuteTasks, vault: ScriptedVault, alice: Person, bob: Person, act: str
 ) -> None:
     """404 for every call, and nothing happens to it."""
     task = manage.create(alice, "hers", "")
@@ -47,8 +54,8 @@ def test_another_persons_task_does_not_exist(
     calls: dict[str, Callable[[], object]] = {
         "find": lambda: manage.find(bob, task.id),
         "delete": lambda: manage.delete(bob, task.id),
-        "execute": lambda: manage.execute(bob, task.id),
-        "link": lambda: manage.link(bob, task.id, token_id),
+        "execute": lambda: execution.execute(bob, task.id),
+        "link": lambda: execution.link(bob, task.id, token_id),
     }
     with pytest.raises(TaskNotFoundError):
         calls[act]()
@@ -56,42 +63,43 @@ def test_another_persons_task_does_not_exist(
 
 
 def test_only_ones_own_token_can_be_linked(
-    manage: ManageTasks, vault: ScriptedVault, alice: Caller, bob: Caller
+    manage: ManageTasks, execution: ExecuteTasks, vault: ScriptedVault, alice: Person, bob: Person
 ) -> None:
     """The vault says whose it is."""
     task = manage.create(alice, "a", "")
     with pytest.raises(TokenNotFoundError):
-        manage.link(alice, task.id, vault.knows(bob.bearer, TokenStatus.ACTIVE))
+        execution.link(alice, task.id, vault.knows(bob.bearer, TokenStatus.ACTIVE))
     assert manage.find(alice, task.id).persistent_token_id is None
 
 
 def test_linking_is_idempotent_and_takes_the_vaults_status(
-    manage: ManageTasks, vault: ScriptedVault, alice: Caller
+    manage: ManageTasks, execution: ExecuteTasks, vault: ScriptedVault, alice: Person
 ) -> None:
     """Pending before the consent, active after it."""
     task = manage.create(alice, "a", "")
     token_id = vault.knows(alice.bearer, TokenStatus.PENDING)
     for status in (TokenStatus.PENDING, TokenStatus.ACTIVE, TokenStatus.ACTIVE):
         vault.says(alice.bearer, token_id, status)
-        assert manage.link(alice, task.id, token_id).token_status is status
+        assert execution.link(alice, task.id, token_id).token_status is status
 
 
 @pytest.mark.parametrize(
     ("status", "answer", "state"),
     [
-        (None, Answer.NEEDS_CONSENT, TaskStatus.PENDING),
-        (TokenStatus.PENDING, Answer.WAITING_CONSENT, TaskStatus.PENDING),
-        (TokenStatus.FAILED, Answer.TOKEN_FAILED, TaskStatus.PENDING),
-        (TokenStatus.ACTIVE, Answer.EXECUTING, TaskStatus.QUEUED),
+        (None, ExecuteAnswer.NEEDS_CONSENT, TaskStatus.PENDING),
+        (TokenStatus.PENDING, ExecuteAnswer.WAITING_CONSENT, TaskStatus.PENDING),
+        (TokenStatus.FAILED, ExecuteAnswer.TOKEN_FAILED, TaskStatus.PENDING),
+        (TokenStatus.ACTIVE, ExecuteAnswer.EXECUTING, TaskStatus.QUEUED),
     ],
 )
 @pytest.mark.parametrize("how", ["linked", "asked for the task"])
 def test_the_four_answers(
     manage: ManageTasks,
+    execution: ExecuteTasks,
     vault: ScriptedVault,
-    alice: Caller,
+    alice: Person,
     status: TokenStatus | None,
-    answer: Answer,
+    answer: ExecuteAnswer,
     state: TaskStatus,
     how: str,
 ) -> None:
@@ -102,43 +110,45 @@ def test_the_four_answers(
     if status is not None:
         token_id = vault.knows(alice.bearer, status, task_id=task.id)
         if how == "linked":
-            manage.link(alice, task.id, token_id)
-    execution = manage.execute(alice, task.id)
-    assert (execution.answer, execution.persistent_token_id) == (answer, token_id)
+            execution.link(alice, task.id, token_id)
+    outcome = execution.execute(alice, task.id)
+    assert (outcome.answer, outcome.persistent_token_id) == (answer, token_id)
     assert manage.find(alice, task.id).status is state
     assert manage.find(alice, task.id).token_status is status
 
 
 def test_a_linked_token_that_the_vault_forgot_has_failed(
-    manage: ManageTasks, vault: ScriptedVault, alice: Caller
+    manage: ManageTasks, execution: ExecuteTasks, vault: ScriptedVault, alice: Person
 ) -> None:
     """As a revoked one."""
-    task_id = linked(manage, vault, alice)
-    vault._links.clear()
-    assert manage.execute(alice, task_id).answer is Answer.TOKEN_FAILED
+    task_id = linked(manage, execution, vault, alice)
+    vault._grants.clear()
+    assert execution.execute(alice, task_id).answer is ExecuteAnswer.TOKEN_FAILED
 
 
 def test_a_vault_that_is_away_changes_nothing(
-    manage: ManageTasks, vault: ScriptedVault, alice: Caller, look: Look
+    manage: ManageTasks, execution: ExecuteTasks, vault: ScriptedVault, alice: Person, look: Look
 ) -> None:
     """503 for what needs it; the list goes on with what is known."""
-    task_id = linked(manage, vault, alice)
-    vault.away = True
+    task_id = linked(manage, execution, vault, alice)
+    vault.unavailable = True
     look("update owners set token_checked_at = 'epoch' returning 1")
     with pytest.raises(VaultUnavailableError):
-        manage.execute(alice, task_id)
-    assert manage.version(alice)
+        execution.execute(alice, task_id)
+    assert manage.list_version(alice)
     assert manage.find(alice, task_id).token_status is TokenStatus.ACTIVE
     assert look("select count(*) from procrastinate_jobs") == [(0,)]
 
 
-def test_of_twenty_that_race_one_executes(manage: ManageTasks, vault: ScriptedVault, alice: Caller, look: Look) -> None:
+def test_of_twenty_that_race_one_executes(
+    manage: ManageTasks, execution: ExecuteTasks, vault: ScriptedVault, alice: Person, look: Look
+) -> None:
     """One attempt, one job, nineteen conflicts."""
-    task_id = linked(manage, vault, alice)
+    task_id = linked(manage, execution, vault, alice)
 
     def execute(_: int) -> bool:
         try:
-            return manage.execute(alice, task_id).answer is Answer.EXECUTING
+            return execution.execute(alice, task_id).answer is ExecuteAnswer.EXECUTING
         except (TaskNotExecutableError, TaskNotLinkableError):
             return False
 
@@ -149,87 +159,101 @@ def test_of_twenty_that_race_one_executes(manage: ManageTasks, vault: ScriptedVa
 
 
 def test_a_failed_task_can_be_executed_again_and_forgets_its_failure(
-    manage: ManageTasks, vault: ScriptedVault, alice: Caller, attempts: PostgresAttempts
+    manage: ManageTasks, execution: ExecuteTasks, vault: ScriptedVault, alice: Person, attempts: PostgresAttempts
 ) -> None:
     """Error, result and progress are cleared; a completed one stays as it is."""
-    task_id = linked(manage, vault, alice)
-    manage.execute(alice, task_id)
-    attempt = attempts.begin(task_id, 1)
+    task_id = linked(manage, execution, vault, alice)
+    execution.execute(alice, task_id)
+    attempt = attempts.begin(AttemptKey(task_id, 1))
     assert attempt is not None
     assert attempts.fail(attempt, "out of paper")
-    assert manage.find(alice, task_id).error == "out of paper"
-    manage.execute(alice, task_id)
+    assert manage.find(alice, task_id).latest_run.error == "out of paper"
+    execution.execute(alice, task_id)
     again = manage.find(alice, task_id)
-    assert (again.status, again.error, again.progress, again.started_at) == (TaskStatus.QUEUED, None, None, None)
-    second = attempts.begin(task_id, 2)
+    assert (again.status, again.latest_run.error, again.latest_run.progress, again.latest_run.started_at) == (
+        TaskStatus.QUEUED,
+        None,
+        None,
+        None,
+    )
+    second = attempts.begin(AttemptKey(task_id, 2))
     assert second is not None
     assert attempts.complete(second, "done")
     with pytest.raises(TaskNotExecutableError):
-        manage.execute(alice, task_id)
+        execution.execute(alice, task_id)
 
 
-def test_another_token_cannot_be_linked_while_it_runs(manage: ManageTasks, vault: ScriptedVault, alice: Caller) -> None:
+def test_another_token_cannot_be_linked_while_it_runs(
+    manage: ManageTasks, execution: ExecuteTasks, vault: ScriptedVault, alice: Person
+) -> None:
     """The same one can."""
-    task_id = linked(manage, vault, alice)
-    manage.execute(alice, task_id)
+    task_id = linked(manage, execution, vault, alice)
+    execution.execute(alice, task_id)
     with pytest.raises(TaskNotLinkableError):
-        manage.link(alice, task_id, vault.knows(alice.bearer, TokenStatus.ACTIVE))
+        execution.link(alice, task_id, vault.knows(alice.bearer, TokenStatus.ACTIVE))
     same = manage.find(alice, task_id).persistent_token_id
     assert same is not None
-    assert manage.link(alice, task_id, same).status is TaskStatus.QUEUED
+    assert execution.link(alice, task_id, same).status is TaskStatus.QUEUED
 
 
 def test_a_running_task_can_be_deleted(
-    manage: ManageTasks, vault: ScriptedVault, alice: Caller, attempts: PostgresAttempts, look: Look
+    manage: ManageTasks,
+    execution: ExecuteTasks,
+    vault: ScriptedVault,
+    alice: Person,
+    attempts: PostgresAttempts,
+    look: Look,
 ) -> None:
     """Its worker finds that it is not its any more."""
-    task_id = linked(manage, vault, alice)
-    manage.execute(alice, task_id)
-    attempt = attempts.begin(task_id, 1)
+    task_id = linked(manage, execution, vault, alice)
+    execution.execute(alice, task_id)
+    attempt = attempts.begin(AttemptKey(task_id, 1))
     assert attempt is not None
     manage.delete(alice, task_id)
-    assert not attempts.progress(attempt, 10)
+    assert not attempts.write_progress([(attempt, 10)])
     assert not attempts.complete(attempt, "done")
     assert look("select count(*) from attempts") == [(0,)]
 
 
 def test_the_version_grows_with_each_change_and_only_then(
-    manage: ManageTasks, vault: ScriptedVault, alice: Caller, bob: Caller
+    manage: ManageTasks, execution: ExecuteTasks, vault: ScriptedVault, alice: Person, bob: Person
 ) -> None:
     """What the ETag of the list is made of; others' tasks do not count."""
-    assert manage.version(alice) == 0
-    task_id = linked(manage, vault, alice)
-    before = manage.version(alice)
+    assert manage.list_version(alice) == "0-"
+    task_id = linked(manage, execution, vault, alice)
+    before = manage.list_version(alice)
     manage.create(bob, "his", "")
-    assert manage.version(alice) == before
-    manage.execute(alice, task_id)
-    assert manage.version(alice) > before
+    assert manage.list_version(alice) == before
+    execution.execute(alice, task_id)
+    assert manage.list_version(alice) != before
 
 
 def test_the_vault_is_asked_seldom_on_reads(
-    manage: ManageTasks, vault: ScriptedVault, alice: Caller, look: Look
+    manage: ManageTasks, execution: ExecuteTasks, vault: ScriptedVault, alice: Person, look: Look
 ) -> None:
     """Once for many polls; a status that changed there is seen here."""
     task = manage.create(alice, "a", "")
     token_id = vault.knows(alice.bearer, TokenStatus.PENDING)
-    manage.link(alice, task.id, token_id)
+    execution.link(alice, task.id, token_id)
     asked = vault.asked
     for _ in range(10):
-        manage.version(alice)
+        manage.list_version(alice)
     assert vault.asked == asked + 1
     vault.says(alice.bearer, token_id, TokenStatus.ACTIVE)
     look("update owners set token_checked_at = now() - interval '2 seconds' returning 1")
     assert manage.find(alice, task.id).token_status is TokenStatus.ACTIVE
-    vault._links.clear()
+    vault._grants.clear()
     look("update owners set token_checked_at = now() - interval '16 seconds' returning 1")
     assert manage.find(alice, task.id).token_status is TokenStatus.FAILED
 
 
-def test_a_failed_token_may_live_again(manage: ManageTasks, vault: ScriptedVault, alice: Caller, look: Look) -> None:
+def test_a_failed_token_may_live_again(
+    manage: ManageTasks, execution: ExecuteTasks, vault: ScriptedVault, alice: Person, look: Look
+) -> None:
     """Its person was enabled and had it checked: the task sees it the next time the vault is asked."""
     task = manage.create(alice, "a", "")
     token_id = vault.knows(alice.bearer, TokenStatus.FAILED)
-    manage.link(alice, task.id, token_id)
+    execution.link(alice, task.id, token_id)
     vault.says(alice.bearer, token_id, TokenStatus.ACTIVE)
     look("update owners set token_checked_at = now() - interval '16 seconds' returning 1")
     assert manage.find(alice, task.id).token_status is TokenStatus.ACTIVE
@@ -237,25 +261,26 @@ def test_a_failed_token_may_live_again(manage: ManageTasks, vault: ScriptedVault
 
 def test_enqueueing_is_all_or_nothing(
     manage: ManageTasks,
+    execution: ExecuteTasks,
     vault: ScriptedVault,
-    alice: Caller,
-    tasks: PostgresTasks,
+    alice: Person,
+    database: Database,
     look: Look,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """No task that is queued without a job, no job without a task."""
-    from task_service.adapters import engine  # noqa: PLC0415
-
-    task_id = linked(manage, vault, alice)
+    task_id = linked(manage, execution, vault, alice)
 
     def broken(*_: object) -> int:
         raise RuntimeError("in the middle")
 
-    monkeypatch.setattr(engine, "enqueue", broken)
+    monkeypatch.setattr(jobs, "enqueue", broken)
     with pytest.raises(RuntimeError):
-        tasks.enqueue(task_id, alice.owner)
+        PostgresRuns(database).enqueue(task_id, alice.owner, Cause.USER)
     assert manage.find(alice, task_id).status is TaskStatus.PENDING
-    assert look("select (select count(*) from attempts), (select count(*) from procrastinate_jobs)") == [(0, 0)]
+    assert look(
+        "select (select count(*) from runs), (select count(*) from attempts), (select count(*) from procrastinate_jobs)"
+    ) == [(0, 0, 0)]
 
 
 def test_public_ids() -> None:

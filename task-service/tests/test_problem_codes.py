@@ -9,7 +9,7 @@ from service_kit.http.problems import INTERNAL_ERROR
 from task_service import adapters, http
 from task_service.http.problems import TABLE
 from task_service.http.routes import create_api
-from task_service.http.service import Service
+from task_service.http.service import TaskService
 
 OF_THE_VAULT = "provider_unavailable"
 """The vault's client has errors with the vault's codes; an adapter makes one."""
@@ -24,7 +24,7 @@ def test_a_code_is_written_in_one_place() -> None:
 
 def test_operations_declare_codes_of_the_table_and_the_kit_and_the_table_has_no_others() -> None:
     """Declaring routes needs no wired service; a fault of the service itself is not declared."""
-    declared = declared_codes(create_api(cast(Service, object())))
+    declared = declared_codes(create_api(cast(TaskService, object())))
     of_table = {kind.code for kind in table_types(TABLE)}
     assert declared <= (of_table | {kind.code for kind in KIT_TYPES}) - {INTERNAL_ERROR.code}
     assert of_table <= declared
@@ -32,4 +32,4 @@ def test_operations_declare_codes_of_the_table_and_the_kit_and_the_table_has_no_
 
 def test_the_api_s_page_explains_every_code() -> None:
     """In its section "Codes"."""
-    assert declared_codes(create_api(cast(Service, object()))) <= documented_codes()
+    assert declared_codes(create_api(cast(TaskService, object()))) <= documented_codes()

@@ -1,8 +1,10 @@
 """The figures that the suite measures: printed as a table when it is over, and kept as JSON."""
 
 import json
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,14 @@ class Figures:
         """Note a figure."""
         self.kept.append(Figure(number, what, goal, measured))
 
+    def dump(self) -> list[dict[str, object]]:
+        """The figures in a form that travels between processes."""
+        return [asdict(figure) for figure in self.kept]
+
+    def load(self, dumped: Iterable[Mapping[str, Any]]) -> None:
+        """Add figures that another process has measured."""
+        self.kept += [Figure(**figure) for figure in dumped]
+
     def table(self) -> list[str]:
         """The lines to print."""
         width = max((len(figure.what) for figure in self.kept), default=0)
@@ -35,5 +45,5 @@ class Figures:
     def write(self, path: Path) -> None:
         """Keep them as JSON."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        document = {"form": "long" if self.long else "short", "figures": [asdict(figure) for figure in self.kept]}
+        document = {"form": "long" if self.long else "short", "figures": self.dump()}
         path.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n")

@@ -20,11 +20,13 @@ from vault_service.adapters.grants.outbox import Outbox
 from vault_service.adapters.grants.owned_grants import PostgresOwnedGrants
 from vault_service.adapters.grants.refreshes import PostgresRefreshes
 from vault_service.adapters.grants.spool import Spool
+from vault_service.adapters.grants.tickets import PostgresTickets
 from vault_service.adapters.grants.uses import Uses
 from vault_service.adapters.metrics.telemetry import PrometheusTelemetry
 from vault_service.adapters.postgres.clock import DatabaseClock
 from vault_service.adapters.postgres.database import vault_database
 from vault_service.adapters.postgres.locks import AdvisoryLocks
+from vault_service.application.check_siblings import CheckSiblings
 from vault_service.application.consent import Callback, ConsentOptions, OfflineConsent
 from vault_service.application.deliver import DeliverRevocations
 from vault_service.application.expire import ExpireGrants
@@ -32,6 +34,7 @@ from vault_service.application.issue import IssueAccessToken
 from vault_service.application.manage import ManageGrants
 from vault_service.application.ports.runtime import AccessTokens
 from vault_service.application.refresh import Refresher, TokenRequest
+from vault_service.application.tickets import ManageTickets, PresentedTickets
 from vault_service.domain.grant import AccessToken, Limits, Subject, TokenType
 from vault_service.domain.terms import Terms
 from vault_service.domain.usability import Requester
@@ -40,6 +43,8 @@ ALICE = Subject("https://issuer.example/realms/demo", "alice-sub")
 SERVICE = Requester("task-service", is_owner=False, owner=ALICE)
 ROOT_KEY = bytes(range(32))
 THREADS = 16
+REFUSED_BUDGET = 3
+TICKETS_PER_GRANT = 5
 
 
 @dataclass
@@ -53,8 +58,11 @@ class Replica:
     consent: OfflineConsent
     issuing: IssueAccessToken
     manage: ManageGrants
+    tickets: ManageTickets
+    presented: PresentedTickets
     expire: ExpireGrants
     deliver: DeliverRevocations
+    siblings: CheckSiblings
     provider: ScriptedProvider
     uses: Uses
 
@@ -129,23 +137,29 @@ def create(
     outbox = Outbox(database, sealer, audit)
     endings = Endings(sealer, audit, outbox)
     uses = Uses(database_url, database, audit)
-    refreshes = PostgresRefreshes(database, sealer, audit, outbox, Spool(Path(tempfile.mkdtemp())))
+    refreshes = PostgresRefreshes(database, sealer, audit, outbox, Spool(Path(tempfile.mkdtemp())), REFUSED_BUDGET)
     consents = PostgresConsents(database, sealer, audit, outbox)
     cache = shared or NoSharedAccessTokens()
     memory = MemoryAccessTokens(sealer)
     telemetry = PrometheusTelemetry()
+    owned, stored_tickets = PostgresOwnedGrants(database, endings), PostgresTickets(database, audit)
+    presented = PresentedTickets(stored_tickets, clock, telemetry)
     locks = AdvisoryLocks(lock_database)
-    refresher = Refresher(refreshes, locks, (memory, cache), providers, clock, telemetry, THREADS)
+    terms = terms or {"default": Terms(issuer=provider.issuer)}
+    refresher = Refresher(refreshes, locks, (memory, cache), providers, terms, clock, telemetry, THREADS)
     return Replica(
         databases=(database, lock_database),
         keyring=keyring,
         refreshes=refreshes,
         consents=consents,
-        consent=OfflineConsent(consents, cache, providers, terms or {"default": Terms(issuer=provider.issuer)}, clock),
-        issuing=IssueAccessToken(refreshes, uses, memory, refresher, clock, telemetry, lambda _: None),
-        manage=ManageGrants(PostgresOwnedGrants(database, endings), refreshes, audit, refresher, clock, lambda: None),
+        consent=OfflineConsent(consents, cache, providers, terms, clock),
+        issuing=IssueAccessToken(refreshes, uses, presented, memory, refresher, clock, telemetry, lambda _: None),
+        tickets=ManageTickets(stored_tickets, refreshes, owned, clock, telemetry, TICKETS_PER_GRANT),
+        presented=presented,
+        manage=ManageGrants(owned, refreshes, audit, refresher, clock, lambda: None),
         expire=ExpireGrants(PostgresExpiringGrants(database, endings), clock, days=90),
         deliver=DeliverRevocations(outbox, providers, clock),
+        siblings=CheckSiblings(outbox, refresher, audit, clock),
         provider=provider,
         uses=uses,
     )

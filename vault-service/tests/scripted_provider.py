@@ -17,7 +17,8 @@ class ScriptedProvider:
 
     script: what happens to the next refreshes, in order: an error to raise before (`"lost"`: after) the token was used,
     or a callable that is run first. lifetime: seconds of the access tokens it gives; session: what it names the
-    session behind them; identity, claimed_person: what access tokens and id_tokens say.
+    session behind them; identity, claimed_person: what access tokens and id_tokens say; granted_told: whether answers
+    have a scope; is_client_refused: what a probe of the client says.
     """
 
     issuer = "https://issuer.example/realms/demo"
@@ -29,7 +30,10 @@ class ScriptedProvider:
         self.granted = SCOPES
         self.session: str | None = None
         self.identity: TokenIdentity | None = None
-        self.claimed_person: Subject | None = None
+        self.claimed_person: TokenIdentity | None = None
+        self.is_client_refused: bool | None = True
+        self.granted_told = True
+        self.is_session_bound = False
         self.refuses_to_revoke: ProviderError | None = None
         self.refresh_expires_in: float | None = None
         self.script: deque[ProviderError | Callable[[], None]] = deque()
@@ -78,6 +82,10 @@ class ScriptedProvider:
             raise self.after.popleft()
         return answer
 
+    def refuses_client(self) -> bool | None:
+        """As scripted."""
+        return self.is_client_refused
+
     def revoke(self, token: RefreshToken) -> None:
         """End the session."""
         if self.refuses_to_revoke is not None:
@@ -89,10 +97,11 @@ class ScriptedProvider:
         return TokenAnswer(
             access_token=f"access-{number}",
             expires_in=self.lifetime,
-            scopes=scopes or self.granted,
+            scopes=(scopes or self.granted) if self.granted_told else None,
             refresh_token=RefreshToken(f"refresh-{number}"),
             refresh_expires_in=self.refresh_expires_in,
             session=self.session,
             identity=self.identity,
             person=self.claimed_person,
+            is_session_bound=self.is_session_bound,
         )

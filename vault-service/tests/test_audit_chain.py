@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import psycopg
 import pytest
@@ -17,7 +17,7 @@ from vault_service.adapters.audit.pruning import prune
 from vault_service.adapters.audit.trail import PostgresAuditTrail
 from vault_service.adapters.postgres.clock import DatabaseClock
 from vault_service.application.verify_audit import AuditFinding, Verified, VerifyAudit
-from vault_service.domain.audit import Entry, Event
+from vault_service.domain.audit import Entry, Event, Via, mac
 from vault_service.domain.checkpoints import MISSING_KEPT, Checkpoint, Pruning
 
 LINES = 20
@@ -78,7 +78,7 @@ def chain(vault: Replica, database_url: str, postgres_url: str) -> Iterator[Chai
 def test_an_untouched_audit_has_no_findings(chain: Chain) -> None:
     """Lines that no checkpoint covers yet are verified as well."""
     chain.write(5)
-    assert chain.verify() == ([], Verified(checkpoints=3, lines=60, unsealed=5))
+    assert chain.verify() == ([], Verified(checkpoints=3, lines=60, uncovered=5))
 
 
 @pytest.mark.parametrize(
@@ -109,6 +109,42 @@ def test_a_change_to_a_line_or_checkpoint_is_found(chain: Chain, statement: str,
         chain.tamper("alter table audit alter column id drop identity")
     chain.tamper(statement)
     assert "; ".join(str(finding) for finding in chain.verify()[0]).startswith(found)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "via_name = 'another ticket'",
+        "via_id = gen_random_uuid()",
+        "via_id = null, via_name = null",
+        "reason = 'another reason'",
+        "reason = null",
+        "reason = null, via_name = 'reason'",
+    ],
+)
+def test_a_change_to_ticket_or_reason_is_found(chain: Chain, change: str) -> None:
+    """They are a part of the MAC of lines that have them."""
+    line = replace(chain.entry("request-x"), via=Via(uuid4(), "attempt 7"), reason="left")
+    chain.audit.append(line)
+    assert chain.verify()[0] == []
+    chain.tamper("alter table audit drop constraint audit_check")
+    chain.tamper(f"update audit set {change} where id = 61")
+    assert [str(finding) for finding in chain.verify()[0]] == ["lines changed: 61"]
+
+
+@pytest.mark.parametrize("change", ["via_id = gen_random_uuid(), via_name = ''", "reason = ''", "via_name = 'x'"])
+def test_a_ticket_or_reason_that_is_added_is_found(chain: Chain, change: str) -> None:
+    """To a line that had none; half a ticket too."""
+    chain.tamper("alter table audit drop constraint audit_check")
+    chain.tamper(f"update audit set {change} where id = 60")
+    assert [str(finding) for finding in chain.verify()[0]] == ["lines changed: 60"]
+
+
+def test_a_line_without_ticket_and_reason_has_the_mac_that_it_always_had() -> None:
+    """Computed by the version before tickets."""
+    at = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
+    line = Entry(Event.TOKEN_ISSUED, UUID(int=7), ALICE, "task-service", "request-1", at)
+    assert mac(bytes(range(32)), line).hex() == "4f2dd0af6627cb3d8b6334492bd6a237ccc61c9f9725a9a328ce1950cb0299e8"
 
 
 def test_lines_that_were_exchanged_are_found(chain: Chain) -> None:
@@ -174,7 +210,7 @@ def test_one_process_writes_checkpoints_at_a_time(chain: Chain) -> None:
             chain.write(4)
             list(pool.map(lambda _: chain.writer.write_next(), range(8)))
     chain.cover()
-    assert chain.verify() == ([], Verified(checkpoints=chain.verify()[1].seals, lines=80))
+    assert chain.verify() == ([], Verified(checkpoints=chain.verify()[1].checkpoints, lines=80))
 
 
 def test_old_lines_go_and_their_checkpoints_stay(chain: Chain) -> None:

@@ -10,10 +10,12 @@ from scripted_provider import ScriptedProvider
 
 from vault_service.application.breaker import Breaker
 from vault_service.application.provider_errors import (
+    BusyError,
     GrantRefusedError,
     LateError,
     NotSentError,
     ProviderError,
+    RefusedForNowError,
     ScopeRefusedError,
     UncertainError,
     VaultClientRefusedError,
@@ -51,9 +53,9 @@ def breaker(inner: ScriptedProvider, clock: Clock) -> Breaker:
     return Breaker(inner, lambda _: None, clock)
 
 
-def refresh(breaker: Breaker) -> str:
+def refresh(breaker: Breaker, token: RefreshToken = TOKEN) -> str:
     """One refresh."""
-    return breaker.refresh(TOKEN, None, 0.0).access_token
+    return breaker.refresh(token, None, 0.0).access_token
 
 
 @pytest.mark.parametrize("error", [NotSentError("busy", 7.0), VaultClientRefusedError("invalid_client", 7.0)])
@@ -84,7 +86,9 @@ def test_a_request_that_would_leave_late_causes_no_pause(breaker: Breaker, inner
     assert refresh(breaker)
 
 
-def test_three_uncertain_outcomes_in_a_row_pause_it(breaker: Breaker, inner: ScriptedProvider, clock: Clock) -> None:
+def test_three_uncertain_outcomes_of_several_grants_pause_it(
+    breaker: Breaker, inner: ScriptedProvider, clock: Clock
+) -> None:
     """Two do not; a success in between resets the count."""
     for _ in range(2):
         inner.script.append(UncertainError("timeout"))
@@ -92,9 +96,9 @@ def test_three_uncertain_outcomes_in_a_row_pause_it(breaker: Breaker, inner: Scr
             refresh(breaker)
     assert refresh(breaker)
     inner.script.extend([UncertainError("timeout")] * 3)
-    for _ in range(3):
+    for number in range(3):
         with pytest.raises(UncertainError):
-            refresh(breaker)
+            refresh(breaker, RefreshToken(f"of grant {number}"))
     with pytest.raises(NotSentError):
         refresh(breaker)
     clock.now += 5.1
@@ -105,7 +109,34 @@ def test_three_uncertain_outcomes_in_a_row_pause_it(breaker: Breaker, inner: Scr
         refresh(breaker)
 
 
-@pytest.mark.parametrize("error", [GrantRefusedError(Failure.TOKEN_REVOKED), ScopeRefusedError("x")])
+@pytest.mark.parametrize("error", [UncertainError("timeout"), BusyError("429", 60.0)])
+def test_one_grants_trouble_pauses_nobody_else(breaker: Breaker, inner: ScriptedProvider, error: ProviderError) -> None:
+    """However often it comes: only another grant's word makes it the server's trouble."""
+    inner.script.extend([error] * 10)
+    for _ in range(10):
+        with pytest.raises(type(error)):
+            refresh(breaker)
+    assert breaker.paused_for() == 0
+    inner.script.extend([error] * 3)
+    for number in range(3):
+        with pytest.raises(ProviderError):
+            refresh(breaker, RefreshToken(f"of grant {number}"))
+    assert breaker.paused_for() > 0
+
+
+@pytest.mark.parametrize(("is_refused", "kind"), [(False, RefusedForNowError), (None, BusyError)])
+def test_a_client_that_is_refused_for_one_grant_only_is_the_grants_trouble(
+    breaker: Breaker, inner: ScriptedProvider, is_refused: bool | None, kind: type[ProviderError]
+) -> None:
+    """The client is probed with a token that cannot exist."""
+    inner.is_client_refused = is_refused
+    inner.script.append(VaultClientRefusedError("unauthorized_client", 30.0))
+    with pytest.raises(kind):
+        refresh(breaker)
+    assert breaker.paused_for() == 0
+
+
+@pytest.mark.parametrize("error", [GrantRefusedError(Failure.TOKEN_REVOKED), ScopeRefusedError()])
 def test_refusals_are_healthy_answers(breaker: Breaker, inner: ScriptedProvider, error: ProviderError) -> None:
     """Any number of them causes no pause."""
     inner.script.extend([error] * 10)

@@ -1,10 +1,10 @@
 """The fast path of cached tokens answers as the route would, or leaves the request to the route."""
 
+import asyncio
 from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from queue import SimpleQueue
 from typing import Any, cast
 from uuid import uuid4
 
@@ -13,11 +13,10 @@ import psycopg
 import pytest
 from replica import ALICE, ROOT_KEY, SERVICE, Replica
 
-from service_kit.http.problems import Problem
 from service_kit.server.fast_path import Answer, Head
 from service_kit.tokens.bearer import Claims, Verifier
 from vault_service import bootstrap, config
-from vault_service.application.errors import StorageUnavailableError, VaultError
+from vault_service.application.errors import StorageUnavailableError
 from vault_service.http.app import create_app
 from vault_service.http.fast_path import CachedTokens
 from vault_service.http.vault import Vault
@@ -68,25 +67,22 @@ def http(vault: Replica, tmp_path: Path, database_url: str) -> Vault:
 
 def head(grant_id: object, bearer: str = "service", more: str = f"&subject={ALICE.sub}") -> Head:
     """A request for a token."""
-    fields = {"AUTHORIZATION": f"Bearer {bearer}", "X-REQUEST-ID": "request-9", "HOST": "x"}
-    return Head(PATH, f"id={grant_id}{more}", fields)
+    return Head(f"id={grant_id}{more}".encode(), f"Bearer {bearer}", "request-9")
 
 
-def fast(http: Vault, request: Head) -> tuple[Answer | None, bool]:
-    """The answer of the fast path, and whether it began."""
-    path = CachedTokens(http)
-    begun = path.begin(request)
-    if begun is None:
-        return None, False
-    told: SimpleQueue[Any] = SimpleQueue()
-    path.wait([begun], told.put)
-    (outcome,) = told.get(timeout=30)
-    return path.finish(begun, outcome), True
+def fast(http: Vault, request: Head) -> Answer | None:
+    """The answer of the fast path."""
+    return asyncio.run(_answered(http, request))
+
+
+async def _answered(http: Vault, request: Head) -> Answer | None:
+    return await CachedTokens(http).answer(request)
 
 
 def by_the_route(http: Vault, request: Head) -> tuple[int, dict[str, str], dict[str, Any]]:
     """The answer of the route: status, headers, body."""
-    answer = create_app(http).test_client().get(f"{request.path}?{request.query}", headers=dict(request.fields))
+    headers = {"Authorization": request.authorization, "X-Request-ID": request.request_id}
+    answer = create_app(http).test_client().get(f"{PATH}?{request.query.decode()}", headers=headers)
     return answer.status_code, dict(answer.headers), answer.get_json()
 
 
@@ -102,9 +98,9 @@ def by_the_route(http: Vault, request: Head) -> tuple[int, dict[str, str], dict[
 def test_the_same_answer_and_the_same_record(http: Vault, vault: Replica, rows: Rows, bearer: str, more: str) -> None:
     """Fast path and route give the same answer, audit line and access log."""
     request = head(vault.grant(), bearer, more)
-    assert fast(http, request) == (None, False), "nothing is remembered yet"
+    assert fast(http, request) is None, "nothing is remembered yet"
     status, headers, body = by_the_route(http, request)
-    answer, _ = fast(http, request)
+    answer = fast(http, request)
     assert answer is not None
     assert answer.status == status == 200
     assert {**answer.headers, "Content-Length": headers["Content-Length"]} == headers
@@ -139,11 +135,7 @@ def test_the_fast_path_leaves_refusals_to_the_route(
     grant_id = vault.grant()
     vault.issue(grant_id)
     request = head(grant_id, bearer, more)
-    try:
-        answer, _ = fast(http, request)
-    except (Problem, VaultError):  # the worker takes that for no answer
-        answer = None
-    assert answer is None
+    assert fast(http, request) is None
     if status is not None:
         assert by_the_route(http, request)[0] == status
     assert rows("select count(*) from audit where event = 'token.issued'") == [(1,)]
@@ -151,10 +143,8 @@ def test_the_fast_path_leaves_refusals_to_the_route(
 
 def test_no_bearer_and_no_grant(http: Vault) -> None:
     """The route answers these as well."""
-    path = CachedTokens(http)
-    assert path.begin(head(uuid4())) is None
-    with pytest.raises(Problem, match="unauthorized"):
-        path.begin(Head(PATH, f"id={uuid4()}", {}))
+    assert fast(http, head(uuid4())) is None
+    assert fast(http, Head(f"id={uuid4()}".encode(), "", "")) is None
 
 
 def test_a_revoked_grant_gives_nothing_at_once(http: Vault, vault: Replica) -> None:
@@ -162,7 +152,7 @@ def test_a_revoked_grant_gives_nothing_at_once(http: Vault, vault: Replica) -> N
     grant_id = vault.grant()
     vault.issue(grant_id)
     vault.manage.revoke(grant_id, ALICE, "task-ui", "request-7")
-    assert fast(http, head(grant_id)) == (None, True)
+    assert fast(http, head(grant_id)) is None
     status, _, body = by_the_route(http, head(grant_id))
     assert (status, body["code"]) == (410, "token_revoked")
 
@@ -171,7 +161,7 @@ def test_a_limited_grant_is_the_route_s(http: Vault, vault: Replica, rows: Rows)
     """The route counts its uses one by one."""
     grant_id = vault.grant(max_uses=2)
     vault.issue(grant_id)
-    assert fast(http, head(grant_id)) == (None, True)
+    assert fast(http, head(grant_id)) is None
     assert by_the_route(http, head(grant_id))[0] == 200
     assert by_the_route(http, head(grant_id))[0] == 410
     assert rows("select count(*) from audit where event = 'token.issued'") == [(2,)]
@@ -181,7 +171,7 @@ def test_an_old_token_is_the_route_s(http: Vault, vault: Replica) -> None:
     """The route renews or refreshes it."""
     grant_id = vault.grant()
     vault.issue(grant_id)
-    assert fast(http, head(grant_id, more=f"&subject={ALICE.sub}&min_valid={int(vault.provider.lifetime)}"))[1] is False
+    assert fast(http, head(grant_id, more=f"&subject={ALICE.sub}&min_valid={int(vault.provider.lifetime)}")) is None
 
 
 def test_without_the_audit_no_token_leaves(http: Vault, vault: Replica, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -193,7 +183,7 @@ def test_without_the_audit_no_token_leaves(http: Vault, vault: Replica, monkeypa
         raise StorageUnavailableError from psycopg.OperationalError("away")
 
     monkeypatch.setattr(vault.uses._group, "_write", away)
-    answer, _ = fast(http, head(grant_id))
+    answer = fast(http, head(grant_id))
     assert answer is not None
     assert (answer.status, answer.headers["Retry-After"]) == (503, "2")
     problem = msgspec.json.decode(answer.body)
@@ -203,7 +193,25 @@ def test_without_the_audit_no_token_leaves(http: Vault, vault: Replica, monkeypa
     assert headers == {**answer.headers, "Content-Length": str(len(answer.body))}
 
 
-def test_the_route_answers_after_an_unexpected_error(http: Vault) -> None:
-    """The route answers an error without a problem of its own."""
-    path = CachedTokens(http)
-    assert path.finish(cast(Any, type("Begun", (), {"need": None})()), ValueError()) is None
+def test_callers_that_come_together_are_recorded_together(http: Vault, vault: Replica, rows: Rows) -> None:
+    """In one statement; each gets the answer to its own request."""
+    grant_ids = [vault.grant() for _ in range(4)]
+    for grant_id in grant_ids:
+        vault.issue(grant_id)
+    vault.manage.revoke(grant_ids[0], ALICE, "task-ui", "request-7")
+    batches: list[int] = []
+    write = vault.uses._write
+
+    async def together() -> list[Answer | None]:
+        path = CachedTokens(http)
+        return await asyncio.gather(*(path.answer(head(grant_id)) for grant_id in grant_ids))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(vault.uses._group, "_write", lambda uses: (batches.append(len(uses)), write(uses))[1])
+        answers = asyncio.run(together())
+    assert batches == [4]
+    assert [msgspec.json.decode(answer.body)["persistentTokenId"] if answer else None for answer in answers] == [
+        None,
+        *map(str, grant_ids[1:]),
+    ]
+    assert rows("select count(*) from audit where event = 'token.issued'") == [(7,)]

@@ -102,12 +102,20 @@ def test_the_wrong_persons_token_is_not_kept_but_revoked(vault: Replica) -> None
 
 
 def test_a_token_that_is_not_offline_is_refused(vault: Replica) -> None:
-    """The server granted no `offline_access`."""
-    vault.provider.granted = frozenset({"openid"})
+    """The server granted no `offline_access`, and the refresh token itself says that it ends with the session."""
+    vault.provider.granted, vault.provider.is_session_bound = frozenset({"openid"}), True
     started = vault.consent.request(wish())
     with pytest.raises(ConsentError) as refused:
         vault.consent.complete(answer(started.state, vault.provider))
     assert refused.value.code == "provider_error"
+
+
+@pytest.mark.parametrize("told", [None, frozenset({"openid"})], ids=["no scope", "not echoed"])
+def test_an_offline_scope_that_is_granted_without_an_echo_counts(vault: Replica, told: frozenset[str] | None) -> None:
+    """A refresh token came. Absent scopes are those that were requested (RFC 6749 section 5.1)."""
+    vault.provider.granted, vault.provider.granted_told = told or frozenset(), told is not None
+    grant = vault.manage.find(vault.grant(), ALICE)
+    assert grant.scopes == {"openid", "offline_access"}
 
 
 def test_the_cookie_is_demanded_and_a_wrong_one_uses_nothing_up(vault: Replica) -> None:

@@ -18,7 +18,7 @@ from served_vault import API, ServedVault
 from stack import eventually
 
 pytestmark = pytest.mark.process
-DISCLOSED = ("accessToken", "consentUrl")
+DISCLOSED = ("accessToken", "access_token", "consentUrl", "ticket")
 """Members of answers whose very purpose is to carry a secret."""
 
 
@@ -32,6 +32,7 @@ def tour(vault: ServedVault) -> None:
         assert vault.token(grant, service, scope=scope, subject=PERSON).status_code == 200  # remembered
     vault.call("POST", f"{API}/access-tokens", service, json={"tokens": [{"id": grant, "subject": PERSON}]})
     assert vault.call("POST", f"{API}/tokens/{grant}/check", alice).status_code == 200
+    _tickets(vault, grant, alice)
     _trouble_at_the_callback(vault, page)
     _trouble_at_the_token_endpoint(vault, alice)
     _trouble_with_callers(vault, grant)
@@ -39,6 +40,22 @@ def tour(vault: ServedVault) -> None:
         assert vault.call("GET", f"{API}/tokens{path}", alice).ok
     vault.call("DELETE", f"{API}/tokens/{grant}", alice)
     eventually(lambda: vault.issuer.revoked, "the token is revoked at the authorization server")
+
+
+def _tickets(vault: ServedVault, grant: str, alice: str) -> None:
+    made = vault.call("POST", f"{API}/tickets", alice, json={"id": grant, "name": "tour"}).json()
+    ticket = vault.issuer.remember(made["ticket"], "ticket")
+    form = {"grant_type": "refresh_token", "refresh_token": ticket}
+    for _ in range(2):  # the second time by the fast path
+        assert vault.call("GET", f"{API}/access-token", ticket).ok
+    assert vault.call("POST", f"{API}/token", data=form).ok
+    for path in (f"/tokens/{ticket}", f"/access-token?id={ticket}"):
+        assert vault.call("GET", API + path, alice).status_code == 400
+    assert vault.call("GET", f"{API}/tokens/{grant}/tickets", alice).ok
+    assert vault.call("POST", f"{API}/tickets/{made['ticketId']}/extend", alice, json={}).ok
+    assert vault.call("POST", f"{API}/token", data={**form, "scope": "admin"}).status_code == 400
+    assert vault.call("POST", f"{API}/revoke", data={"token": ticket}).ok
+    assert vault.call("GET", f"{API}/access-token", ticket).status_code == 401
 
 
 def _trouble_at_the_callback(vault: ServedVault, page: str) -> None:
@@ -66,7 +83,7 @@ def _trouble_at_the_token_endpoint(vault: ServedVault, alice: str) -> None:
         (400, {"error": secret}),
         (500, {"error": "server_error", "error_description": secret}),
         (503, {"error": secret}),
-        (200, {**tokens, "expires_in": "soon"}),
+        (200, {**tokens, "access_token": [secret]}),
         (200, {**tokens, "token_type": "mac", "expires_in": 300}),
     ):
         grant = vault.grant(alice)
@@ -100,7 +117,7 @@ def _trouble_with_callers(vault: ServedVault, grant: str) -> None:
 def told(answer: requests.Response) -> bytes:
     """An answer without what it is meant to disclose: to whom it is due, the token, the consent's URL, the cookie."""
     document: Any = answer.json() if answer.content and answer.headers["Content-Type"] == "application/json" else None
-    headers = {name: value for name, value in answer.headers.items() if name != "Set-Cookie"}
+    headers = {name: value for name, value in answer.headers.items() if name.lower() != "set-cookie"}
     body = repr(_without(document, DISCLOSED)).encode() if document is not None else answer.content
     return repr(headers).encode() + body
 

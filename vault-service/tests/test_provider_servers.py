@@ -18,13 +18,16 @@ from werkzeug.test import TestResponse
 from service_kit.tokens.bearer import Claims, Verifier
 from service_kit.tokens.issuer import Issuer, IssuerMismatchError, IssuerUnavailableError, demand_no_mismatch
 from vault_service import bootstrap, config
-from vault_service.adapters.provider.authorization_server import AuthorizationServer
+from vault_service.adapters.provider.accounts import IdTokenAccounts
+from vault_service.adapters.provider.authorization_server import AuthorizationServer, ClientRegistration
+from vault_service.adapters.provider.client_authentication import BasicSecret
 from vault_service.adapters.provider.discovery import Discovery
+from vault_service.adapters.provider.endpoints import DiscoveredEndpoints
 from vault_service.adapters.provider.time_limits import LimitedSession
 from vault_service.adapters.provider.token_endpoint import TokenEndpoint
 from vault_service.application.errors import ProviderUnavailableError
 from vault_service.application.provider_errors import NotSentError, RevocationNotOfferedError
-from vault_service.domain.grant import RefreshToken, Subject, TokenIdentity
+from vault_service.domain.grant import RefreshToken, TokenIdentity
 from vault_service.http.app import create_app
 
 
@@ -99,15 +102,21 @@ def provider(
 ) -> AuthorizationServer:
     """The adapter for a client at that server."""
     issuer = Issuer(server.url, session=session)
-    endpoint = TokenEndpoint(session, "token-vault", "s")
-    callback = "https://vault.example/callback"
-    discovery = Discovery("test", issuer)
-    return AuthorizationServer(
-        issuer, discovery, endpoint, "token-vault", callback, parameters=parameters, revokes=revokes
+    endpoint = TokenEndpoint(session, BasicSecret("token-vault", "s"))
+    client = ClientRegistration(
+        name="test",
+        issuer=server.url,
+        client_id="token-vault",
+        redirect_uri="https://vault.example/callback",
+        parameters=parameters,
+        revokes=revokes,
     )
+    endpoints = DiscoveredEndpoints(issuer, Discovery("test", issuer))
+    accounts = IdTokenAccounts(issuer, "token-vault", None, 60)
+    return AuthorizationServer(client, endpoints, endpoint, accounts)
 
 
-def jwt(**claims: str) -> str:
+def jwt(**claims: object) -> str:
     """A JWT whose signature is not verified."""
     payload = base64.urlsafe_b64encode(json.dumps(claims).encode()).rstrip(b"=").decode()
     return f"e30.{payload}.c2ln"
@@ -175,6 +184,18 @@ def test_parameters_of_the_configuration_are_added(server: Server, session: Limi
     }
 
 
+@pytest.mark.parametrize("promised", [True, False, None])
+def test_whose_answer_a_callback_brings(server: Server, session: LimitedSession, promised: bool | None) -> None:
+    """RFC 9207 section 2.4: to the letter the issuer's, and absent only where the metadata do not promise it."""
+    if promised is not None:
+        server.document["authorization_response_iss_parameter_supported"] = promised
+    asked = provider(server, session)
+    assert asked.check_issuer(server.url)
+    assert asked.check_issuer(None) is not bool(promised)
+    for other in ("", f"{server.url}/", server.url[:-1], server.url.upper(), "https://other.example"):
+        assert not asked.check_issuer(other), other
+
+
 # answers
 
 
@@ -184,7 +205,7 @@ def test_parameters_of_the_configuration_are_added(server: Server, session: Limi
         ("opaque", None, None, None),
         (jwt(iss="i", sub="s", azp="a"), None, TokenIdentity("i", "s", "a"), None),
         (jwt(iss="i", sub="s", client_id="a"), None, TokenIdentity("i", "s", "a"), None),
-        (jwt(), jwt(iss="i", sub="s"), TokenIdentity("", "", ""), Subject("i", "s")),
+        (jwt(), jwt(iss="i", sub="s"), TokenIdentity("", "", ""), TokenIdentity("i", "s", "")),
         ("a.%%%.c", "not.a.jwt", None, None),
     ],
 )
@@ -194,7 +215,7 @@ def test_a_refresh_tells_whose_token_it_is(
     access_token: str,
     id_token: str | None,
     identity: TokenIdentity | None,
-    person: Subject | None,
+    person: TokenIdentity | None,
 ) -> None:
     """Read from the access token, if it is a JWT, and from the id_token, if there is one."""
     server.answer = {"access_token": access_token, "token_type": "Bearer", "expires_in": 300, "id_token": id_token}

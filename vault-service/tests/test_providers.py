@@ -14,7 +14,7 @@ from service_kit.process.settings import SettingsError
 from vault_service import config, provider_file
 from vault_service.application.errors import ConsentError, GrantUnusableError, ProviderUnavailableError
 from vault_service.application.provider_errors import RevocationNotOfferedError
-from vault_service.domain.grant import Failure, Status, Subject, TokenIdentity, TokenType
+from vault_service.domain.grant import UNREADABLE, Failure, Status, Subject, TokenIdentity, TokenType
 from vault_service.domain.terms import Expiry, Terms
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -48,7 +48,8 @@ def test_a_minimal_file_means_what_the_single_settings_mean(tmp_path: Path) -> N
     providers = provider_file.read(write(tmp_path, MINIMAL))
     main = providers.by_name["main"]
     assert providers.default == "main"
-    assert main.client_secret.reveal() == "s3cret-value"
+    assert main.client.secret is not None
+    assert main.client.secret.reveal() == "s3cret-value"
     assert main.terms == Terms(issuer="https://issuer.example/realms/demo")
     assert dict(main.authorization_parameters) == {"prompt": "consent"}
     assert str(providers) == "main"
@@ -156,9 +157,11 @@ def test_an_offline_token_needs_its_scope_and_a_refresh_token_must_not_have_it()
     assert terms.scopes_for(TokenType.REFRESH, frozenset({"offline_access"})) == {"openid", "calendar"}
     google = replace(terms, offline_scope=None)
     assert google.scopes_for(TokenType.OFFLINE, frozenset()) == {"openid", "calendar"}
-    assert google.is_as_requested(TokenType.OFFLINE, frozenset({"openid"}))
-    assert not terms.is_as_requested(TokenType.OFFLINE, frozenset({"openid"}))
-    assert terms.is_as_requested(TokenType.REFRESH, frozenset({"openid"}))
+    assert google.is_as_requested(TokenType.OFFLINE, frozenset({"openid"}), is_session_bound=False)
+    assert not terms.is_as_requested(TokenType.OFFLINE, frozenset({"openid"}), is_session_bound=True)
+    assert terms.is_as_requested(TokenType.OFFLINE, frozenset({"openid"}), is_session_bound=False)
+    assert terms.is_as_requested(TokenType.REFRESH, frozenset({"openid"}), is_session_bound=False)
+    assert not terms.is_as_requested(TokenType.REFRESH, frozenset({"offline_access"}), is_session_bound=False)
 
 
 def test_a_refresh_token_that_would_outlive_the_login_is_refused(vault: Replica) -> None:
@@ -288,16 +291,18 @@ SAME = TokenIdentity(ALICE.issuer, ALICE.sub, "token-vault")
         (SAME._replace(issuer="https://other.example"), None),
         (SAME._replace(sub="bob-sub"), None),
         (SAME._replace(client="another-client"), None),
-        (SAME, Subject(ALICE.issuer, "bob-sub")),
-        (None, Subject("https://other.example", ALICE.sub)),
+        (SAME, TokenIdentity(ALICE.issuer, "bob-sub", "")),
+        (None, TokenIdentity("https://other.example", ALICE.sub, "")),
+        (SAME._replace(sub=UNREADABLE), None),
+        (SAME, TokenIdentity(ALICE.issuer, UNREADABLE, "")),
     ],
     ids=str,
 )
 def test_a_refresh_that_brings_somebody_elses_token_fails_the_grant(
-    vault: Replica, identity: TokenIdentity | None, person: Subject | None, rows: Rows
+    vault: Replica, identity: TokenIdentity | None, person: TokenIdentity | None, rows: Rows
 ) -> None:
     """The token is neither returned nor cached, and no further request is sent."""
-    vault.provider.identity, vault.provider.claimed_person = SAME, ALICE
+    vault.provider.identity, vault.provider.claimed_person = SAME, TokenIdentity(ALICE.issuer, ALICE.sub, "")
     grant_id = vault.grant()
     vault.provider.identity, vault.provider.claimed_person = identity, person
     for _ in range(2):

@@ -26,6 +26,7 @@ from service_kit.process import logs
 from service_kit.process.secret import Secret
 from vault_service.adapters.encryption.keyring import Keyring
 from vault_service.adapters.encryption.root_key import LocalRootKey
+from vault_service.adapters.provider.client_authentication import BasicSecret
 from vault_service.adapters.provider.time_limits import LimitedSession
 from vault_service.adapters.provider.token_endpoint import TokenEndpoint
 from vault_service.application.errors import StorageUnavailableError
@@ -38,6 +39,8 @@ SECRET_NAME = re.compile(r"(^|_)(token|secret|verifier|nonce|state|code|password
 HARMLESS = {
     "TokenBatchResult.token",  # an IssuedToken, which prints as ***
     "Diagnosis.state",
+    "Addresses.token",
+    "EndpointAccounts.url",
     "KeyVersion.state",
 }
 Rows = Callable[..., list[tuple[object, ...]]]
@@ -201,7 +204,7 @@ def test_errors_show_no_token(
 @pytest.mark.parametrize(
     ("status", "body"),
     [
-        (200, json.dumps({"access_token": MARK, "token_type": "Bearer", "expires_in": "soon"})),
+        (200, json.dumps({"access_token": MARK, "token_type": "mac", "refresh_token": MARK})),
         (200, json.dumps({"access_token": [MARK], "token_type": "Bearer", "refresh_token": MARK})),
         (200, f'{{"access_token": "{MARK}'),
         (400, json.dumps({"error": "invalid_grant", "error_description": MARK})),
@@ -223,7 +226,7 @@ def test_an_answer_of_an_authorization_server_does_not_show(status: int, body: s
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        endpoint = TokenEndpoint(LimitedSession(), "token-vault", MARK)
+        endpoint = TokenEndpoint(LimitedSession(), BasicSecret("token-vault", MARK))
         with pytest.raises(Exception) as caught:
             endpoint.tokens(
                 f"http://127.0.0.1:{server.server_port}/", {"grant_type": "refresh_token", "refresh_token": MARK}

@@ -9,8 +9,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from vault_service.adapters.provider.answers import LONGEST_LIFE
+from vault_service.adapters.provider.client_authentication import BasicSecret
 from vault_service.adapters.provider.time_limits import LimitedSession
-from vault_service.adapters.provider.token_endpoint import LONGEST_LIFE, TokenEndpoint
+from vault_service.adapters.provider.token_endpoint import TokenEndpoint
 from vault_service.application.provider_errors import (
     GrantRefusedError,
     NotSentError,
@@ -77,7 +79,7 @@ def server() -> Iterator[Server]:
 def endpoint() -> Iterator[TokenEndpoint]:
     """The client."""
     with LimitedSession() as session:
-        yield TokenEndpoint(session, "token vault", "s:ecret/")
+        yield TokenEndpoint(session, BasicSecret("token vault", "s:ecret/"))
 
 
 GOOD = {"access_token": "a", "token_type": "Bearer", "expires_in": 300, "refresh_token": "r", "not-before-policy": 0}
@@ -148,10 +150,6 @@ def test_busy_servers_are_not_sent(
         b"[]",
         b"\xff",
         {"token_type": "Bearer"},
-        {**GOOD, "token_type": "mac"},
-        {**GOOD, "expires_in": -1},
-        {**GOOD, "session_state": "a\0b"},
-        json.dumps({**GOOD, "expires_in": 300}).replace("300", "1e400").encode(),
     ],
     ids=str,
 )
@@ -175,7 +173,7 @@ def test_lives_stay_within_what_a_date_can_hold(
     assert answer.refresh_expires_in == kept
 
 
-@pytest.mark.parametrize("status", [302, 400, 401, 500, 502])
+@pytest.mark.parametrize("status", [302, 404, 407, 408, 500, 502])
 def test_errors_without_words_are_uncertain(server: Server, endpoint: TokenEndpoint, status: int) -> None:
     """For example a proxy's page. Redirects are not followed."""
     server.says(status, b"<html>trouble</html>", Location="https://attacker.example")

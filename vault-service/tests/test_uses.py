@@ -4,10 +4,8 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from queue import SimpleQueue
 
 import psycopg
-import pytest
 from replica import SERVICE, Replica
 
 from vault_service.adapters.postgres.group_commit import GroupCommit
@@ -35,51 +33,38 @@ class Writer:
 
 
 def test_those_who_come_meanwhile_are_written_together() -> None:
-    """The first alone, all others in one batch, each with its own outcome."""
+    """The first alone, all others in one batch, each with its own outcomes, in their order."""
     writer = Writer()
     group: GroupCommit[int, int] = GroupCommit(writer)
-    with ThreadPoolExecutor(9) as pool:
-        first = pool.submit(group.submit, 0)
-        writer.began.acquire()
-        others = [pool.submit(group.submit, number) for number in range(1, 9)]
-        while group._orders.qsize() < 8:
-            threading.Event().wait(0.001)
-        writer.go.release(2)
-        assert first.result(30) == 0
-        assert [other.result(30) for other in others] == [number * 10 for number in range(1, 9)]
-    assert [sorted(batch) for batch in writer.batches] == [[0], list(range(1, 9))]
+    first = group.submit([0])
+    writer.began.acquire()
+    others = [group.submit([number, number + 1]) for number in range(1, 9)]
+    writer.go.release(2)
+    assert list(first.result(30)) == [0]
+    assert [list(other.result(30)) for other in others] == [[10 * n, 10 * n + 10] for n in range(1, 9)]
+    assert writer.batches == [[0], [item for number in range(1, 9) for item in (number, number + 1)]]
 
 
-def test_those_who_come_together_are_told_together_and_need_not_wait() -> None:
-    """Each order gets the outcomes of its own items, in their order, or what went wrong with the batch."""
+def test_submitting_does_not_wait() -> None:
+    """Nothing is written yet when the future is there; it cannot be cancelled, for it may be written already."""
     writer = Writer()
-    group: GroupCommit[int, int] = GroupCommit(writer)
-    told: SimpleQueue[tuple[str, Sequence[int | Exception]]] = SimpleQueue()
-    for name, items in {"first": [1], "second": [2, 3, 4], "third": [5], "fourth": [-1, 6]}.items():
-        group.submit_soon(items, lambda outcomes, name=name: told.put((name, outcomes)))  # type: ignore[misc]
-        if name == "first":
-            writer.began.acquire()
-        if name == "third":
-            writer.go.release(2)
-            assert [told.get(timeout=30) for _ in range(3)] == [
-                ("first", [10]),
-                ("second", [20, 30, 40]),
-                ("third", [50]),
-            ]
-            writer.go.release()
-    name, outcomes = told.get(timeout=30)
-    assert (name, [type(outcome) for outcome in outcomes]) == ("fourth", [StorageUnavailableError] * 2)
-    assert writer.batches == [[1], [2, 3, 4, 5], [-1, 6]]
+    outcomes = GroupCommit(writer).submit([1])
+    assert not outcomes.done()
+    assert not outcomes.cancel()
+    writer.go.release()
+    assert list(outcomes.result(30)) == [10]
 
 
 def test_a_failure_is_that_of_its_batch_only() -> None:
     """Later items are written."""
     writer = Writer()
-    writer.go.release(100)
     group: GroupCommit[int, int] = GroupCommit(writer)
-    with pytest.raises(StorageUnavailableError):
-        group.submit(-1)
-    assert group.submit(3) == 30
+    before = group.submit([1])
+    writer.began.acquire()
+    failed = [group.submit([-1, 6]), group.submit([7])]
+    writer.go.release(3)
+    assert {type(each.exception(30)) for each in failed} == {StorageUnavailableError}
+    assert [list(each.result(30)) for each in (before, group.submit([3]))] == [[10], [30]]
 
 
 def test_many_callers_for_long() -> None:
@@ -89,7 +74,8 @@ def test_many_callers_for_long() -> None:
     group: GroupCommit[int, int] = GroupCommit(writer)
 
     def call(caller: int) -> bool:
-        return all(group.submit(number) == number * 10 for number in range(caller * 500, caller * 500 + 500))
+        numbers = range(caller * 500, caller * 500 + 500)
+        return all(list(group.submit([number]).result(30)) == [number * 10] for number in numbers)
 
     with ThreadPoolExecutor(8) as pool:
         assert all(pool.map(call, range(8)))

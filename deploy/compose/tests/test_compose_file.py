@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 import task_service.bootstrap
-import task_service.worker
+import task_service.worker.engine
 import vault_service.bootstrap
 from local_stack.options import ROOT
 from task_service import config as task_config
@@ -88,7 +88,7 @@ def opened(monkeypatch, tmp_path):
     api_processes, task = settings_of("task-api", task_config.read)
     _, api_pools = pools(task_service.bootstrap.build_service, task)
     work, worker_pools = pools(task_service.bootstrap.build_work, task)
-    engine = task_service.worker.create_app(task, work).connector._pool_args["max_size"]
+    engine = task_service.worker.engine.create_app(task, work.run).connector._pool_args["max_size"]
     return {
         "vault": processes * (vault_pools + USES),
         "task-api": api_processes * api_pools,

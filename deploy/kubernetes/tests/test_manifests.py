@@ -42,7 +42,7 @@ DRAIN_SECONDS = {
     "vault": gunicorn_config.graceful_timeout,
     "task-api": gunicorn_config.graceful_timeout,
     "gateway": 30,  # worker_shutdown_timeout of deploy/nginx
-    "task-worker": 10,  # SHUTDOWN_SECONDS of task_service.worker
+    "task-worker": 10,  # SHUTDOWN_SECONDS of task_service.worker.supervisor
 }
 CONNECTIONS = {"vault": 72, "task-api": 20, "task-worker": 39}
 """That a replica may open; the README says of what they are made."""

@@ -3,7 +3,7 @@
 import pytest
 
 from dev_idp.app import create_app
-from dev_idp.faults import Fault
+from dev_idp.faults import PlannedFault
 
 
 def refresh_fault(**more):
@@ -63,7 +63,7 @@ def test_a_step_without_trouble_lets_requests_pass(world):
 
 def test_an_unknown_member_of_a_fault_is_named():
     with pytest.raises(ValueError, match="delayed"):
-        Fault.parse({"endpoint": "token", "delayed": 1})
+        PlannedFault.parse({"endpoint": "token", "delayed": 1})
 
 
 def test_requests_are_counted_by_endpoint_grant_type_and_client(world):

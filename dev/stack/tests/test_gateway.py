@@ -146,7 +146,9 @@ def test_the_root_leads_to_the_page(get):
     assert (answer.status_code, answer.headers["Location"]) == (302, "/tasks")
 
 
-@pytest.mark.parametrize("path", ["/tasks", "/tasks?error=consent_denied", "/tasks/task-1", "/access", "/access/1a2b-3c"])
+@pytest.mark.parametrize(
+    "path", ["/tasks", "/tasks?error=consent_denied", "/tasks/task-1", "/access", "/access/1a2b-3c"]
+)
 def test_pages_are_the_one_file_and_are_asked_for_each_time(get, path):
     answer = get(path)
     assert (answer.status_code, answer.headers["Cache-Control"]) == (200, "no-cache")

@@ -25,12 +25,12 @@ export interface TaskSelection {
 const MATCHES: Record<Filter, (task: Task) => boolean> = {
   all: () => true,
   needsYou: needsToken,
-  running: ({ status }) => status === "running" || status === "queued",
+  running: ({ status }) => status === "running" || status === "queued" || status === "waiting",
   failed: ({ status }) => status === "failed",
   done: ({ status }) => status === "completed",
 };
 
-const STATUS_ORDER = ["running", "queued", "failed", "pending", "cancelled", "completed"];
+const STATUS_ORDER = ["running", "queued", "waiting", "failed", "pending", "cancelled", "completed"];
 const names = new Intl.Collator(undefined, { numeric: true });
 
 /** `all` comes newest first, as the server lists it. */

@@ -25,6 +25,7 @@ export interface TaskView {
 
 const STATUS: Record<TaskStatus, readonly [Tone, BadgeIcon]> = {
   pending: ["gray", "dot"],
+  waiting: ["purple", "dot"],
   queued: ["purple", "spin"],
   running: ["blue", "spin"],
   completed: ["green", "check"],

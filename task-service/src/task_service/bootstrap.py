@@ -1,68 +1,82 @@
 """The one place that wires adapters to use cases. Nothing connects here: pools and clients open when first used."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import entry_points
 
 from service_kit.outbound.session import Session
-from service_kit.postgres.database import Database
 from service_kit.process import logs
 from service_kit.tokens.bearer import Verifier
 from service_kit.tokens.issuer import Issuer, IssuerUnavailableError, demand_no_mismatch
-from task_service.adapters.credentials import own_credentials
-from task_service.adapters.database import MIGRATIONS, tasks_database
-from task_service.adapters.identity import UserInfo
-from task_service.adapters.tasks import PostgresAttempts, PostgresTasks
-from task_service.adapters.vault import Vault
-from task_service.application.errors import StorageUnavailableError
-from task_service.application.run import Handler, RunAttempt, Tools
-from task_service.application.tasks import ManageTasks
-from task_service.config import Settings
-from task_service.http.service import Service
+from task_service.adapters.engine.watch import ProcrastinateWatch
+from task_service.adapters.identity.userinfo import UserinfoEndpoint
+from task_service.adapters.postgres.attempts import PostgresAttempts
+from task_service.adapters.postgres.database import MIGRATIONS, tasks_database
+from task_service.adapters.postgres.runs import PostgresRuns
+from task_service.adapters.postgres.tasks import PostgresTasks, PostgresTokenStatuses
+from task_service.adapters.vault.client import VaultOverHttp
+from task_service.adapters.vault.credentials import own_credentials
+from task_service.application.errors import TaskStorageUnavailableError
+from task_service.application.execute import ExecuteTasks
+from task_service.application.handler import Handler, Tools
+from task_service.application.manage import ManageTasks
+from task_service.application.progress import GroupedProgress
+from task_service.application.recover import Recover, SilentWorkers
+from task_service.application.run_attempt import RunAttempt
+from task_service.application.token_status import RefreshTokenStatuses
+from task_service.config import TaskSettings
+from task_service.domain.attempt import AttemptKey
+from task_service.http.service import TaskService
 from token_vault_client import TokenVaultClient
 
 log = logs.get(__name__)
 
 HANDLERS = "task_service.handlers"
-VAULT_ANSWER_SECONDS = 20.0
+WORKER_ANSWER_SECONDS = 20.0
+"""How long a worker waits for the vault, which may refresh a token meanwhile."""
 STATUS_ANSWER_SECONDS = 5.0
+"""How long a request of a person's waits for the vault."""
 
 
 @dataclass(frozen=True)
 class Work:
-    """What a worker needs."""
+    """What a worker needs. close: ends its connections."""
 
     run: RunAttempt
-    attempts: PostgresAttempts
-    database: Database
+    progress: GroupedProgress
+    recover: Recover
+    close: Callable[[], None]
 
 
-def check(settings: Settings) -> None:
-    """Look at what must hold before anything is served.
+def check(settings: TaskSettings) -> None:
+    """Check schema and issuer before anything is served. Raises SchemaMismatchError, IssuerMismatchError.
 
-    Raises SchemaMismatchError, IssuerMismatchError; what is away now is checked when it is used.
+    An unreachable database or authorization server is logged; it is checked when it is used.
     """
     database = tasks_database(settings.database_url.reveal(), name="tasks-preflight", size=1)
     try:
         MIGRATIONS.check(database)
-    except StorageUnavailableError as error:
-        log.warning("tasks.database_away", reason=str(error))
+    except TaskStorageUnavailableError as error:
+        log.warning("tasks.database_unavailable", reason=str(error))
     finally:
         database.close()
     try:
         Issuer(settings.issuer, settings.issuer_internal_url).metadata()
     except IssuerUnavailableError as error:
-        log.warning("tasks.issuer_away", reason=str(error))
+        log.warning("tasks.issuer_unavailable", reason=str(error))
 
 
-def build_service(settings: Settings) -> Service:
+def build_service(settings: TaskSettings) -> TaskService:
     """Wire the HTTP side."""
     database = tasks_database(settings.database_url.reveal(), name="tasks", size=settings.threads + 2)
     issuer = Issuer(settings.issuer, settings.issuer_internal_url)
-    vault = Vault(_vault_client(settings, issuer, STATUS_ANSWER_SECONDS))
-    return Service(
+    vault = VaultOverHttp(_vault_client(settings, issuer, STATUS_ANSWER_SECONDS))
+    tasks = PostgresTasks(database)
+    return TaskService(
         verifier=Verifier(issuer, settings.audience),
-        tasks=ManageTasks(PostgresTasks(database), vault),
+        tasks=ManageTasks(tasks, RefreshTokenStatuses(PostgresTokenStatuses(database), vault)),
+        execution=ExecuteTasks(tasks, PostgresRuns(database), vault),
         pings={
             "database": database.ping,
             "schema": partial(MIGRATIONS.check, database),
@@ -71,18 +85,28 @@ def build_service(settings: Settings) -> Service:
     )
 
 
-def build_work(settings: Settings) -> Work:
+def build_work(settings: TaskSettings) -> Work:
     """Wire the worker's side, with every handler that is installed."""
     database = tasks_database(settings.database_url.reveal(), name="worker", size=settings.concurrency + 2)
     issuer = Issuer(settings.issuer, settings.issuer_internal_url)
-    tools = Tools(UserInfo(issuer, Session()), settings.demo_step_seconds)
-    handlers: dict[str, Handler] = {entry.name: entry.load()(tools) for entry in entry_points(group=HANDLERS)}
     attempts = PostgresAttempts(database)
-    tokens = Vault(_vault_client(settings, issuer, VAULT_ANSWER_SECONDS))
-    return Work(RunAttempt(attempts, tokens, handlers), attempts, database)
+    progress = GroupedProgress(attempts)
+    tokens = VaultOverHttp(_vault_client(settings, issuer, WORKER_ANSWER_SECONDS))
+    handlers = installed_handlers(Tools(UserinfoEndpoint(issuer, Session()), settings.demo_step_seconds))
+    recover = Recover(ProcrastinateWatch(database), attempts, SilentWorkers(), _log_takeover)
+    return Work(RunAttempt(attempts, progress, tokens, handlers), progress, recover, database.close)
 
 
-def _vault_client(settings: Settings, issuer: Issuer, seconds: float) -> TokenVaultClient:
+def installed_handlers(tools: Tools) -> Mapping[str, Handler]:
+    """A handler for each entry point of the group `task_service.handlers`, by its name: the kind."""
+    return {entry.name: entry.load()(tools) for entry in entry_points(group=HANDLERS)}
+
+
+def _log_takeover(reason: str, key: AttemptKey, replaced: bool) -> None:
+    log.warning("attempt.taken_over", reason=reason, task=str(key.task_id), fence=key.fence, replaced=replaced)
+
+
+def _vault_client(settings: TaskSettings, issuer: Issuer, seconds: float) -> TokenVaultClient:
     return TokenVaultClient(
         settings.vault_url,
         own_credentials(issuer, settings.client_id, settings.client_secret),

@@ -8,8 +8,9 @@ import psycopg
 from service_kit.postgres.migrations import SchemaMismatchError
 from service_kit.process import logs
 from service_kit.process.settings import SettingsError
-from task_service import config, preflight, worker
-from task_service.adapters.database import MIGRATIONS
+from task_service import config, preflight
+from task_service.adapters.postgres.database import MIGRATIONS
+from task_service.worker.supervisor import supervise
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -39,7 +40,7 @@ def _work() -> int:
     preflight.check()
     settings = config.read()
     logs.configure("worker", settings.log_level)
-    return worker.supervise(settings)
+    return supervise(settings)
 
 
 def _fail(message: str, status: int) -> int:

@@ -21,7 +21,7 @@ from service_kit.process.settings import (
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class Settings:
+class TaskSettings:
     """What `task-service` reads from its environment."""
 
     database_url: Secret = setting("TASK_DATABASE_URL", secret, "PostgreSQL URL of the runtime role.")
@@ -49,9 +49,9 @@ class Settings:
     log_level: str = setting("LOG_LEVEL", one_of(*LEVELS), f"One of {', '.join(LEVELS)}.", default="info")
 
 
-def read(environ: Mapping[str, str] = os.environ) -> Settings:
+def read(environ: Mapping[str, str] = os.environ) -> TaskSettings:
     """The settings. Raises SettingsError."""
-    return load(Settings, environ)
+    return load(TaskSettings, environ)
 
 
 def migration_database_url(environ: Mapping[str, str] = os.environ) -> Secret:

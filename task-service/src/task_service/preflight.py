@@ -1,4 +1,4 @@
-"""What must hold before the service serves. gunicorn's master runs `check` once, before it starts any process."""
+"""Checks before the service serves. gunicorn's master calls `check` once, before it starts any process."""
 
 from service_kit.postgres.migrations import SchemaMismatchError
 from service_kit.process import logs, start

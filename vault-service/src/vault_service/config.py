@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from service_kit.outbound.session import Egress, readable_ca_bundle
 from service_kit.process.logs import LEVELS
 from service_kit.process.secret import Secret
 from service_kit.process.settings import (
@@ -23,7 +24,23 @@ from service_kit.process.settings import (
 )
 from vault_service.adapters.encryption.root_key import LocalRootKey
 from vault_service.domain.terms import Terms
-from vault_service.provider_file import DEFAULT_NAME, Providers, ProviderSettings, optional_providers
+from vault_service.provider_file import DEFAULT_NAME, ClientSettings, Providers, ProviderSettings, optional_providers
+
+_USUAL_VARIABLES = {
+    "VAULT_CA_BUNDLE": ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"),
+    "VAULT_EGRESS_PROXY": ("HTTPS_PROXY", "https_proxy"),
+    "VAULT_NO_PROXY": ("NO_PROXY", "no_proxy"),
+}
+
+
+def optional_ca_bundle(value: str) -> str | None:
+    """The path of a file with certificates; empty means absent."""
+    return readable_ca_bundle(Path(value)) if value else None
+
+
+def optional_secret_url(value: str) -> Secret | None:
+    """An absolute http(s) URL that may hold a password; empty means absent."""
+    return Secret(url(value)) if value else None
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -63,6 +80,28 @@ class VaultSettings:
         "TOML file with several providers for consents; it replaces the issuer's client.",
         default="",
     )
+    network_variables: str = setting(
+        "VAULT_NETWORK_VARIABLES",
+        one_of("own", "usual"),
+        "`usual`: without VAULT_CA_BUNDLE, VAULT_EGRESS_PROXY and VAULT_NO_PROXY, the vault uses SSL_CERT_FILE or "
+        "REQUESTS_CA_BUNDLE, HTTPS_PROXY and NO_PROXY. `own`: it ignores them.",
+        default="own",
+    )
+    ca_bundle: str | None = setting(
+        "VAULT_CA_BUNDLE",
+        optional_ca_bundle,
+        "PEM file with the certificate authorities of authorization servers, instead of the usual ones.",
+        default="",
+    )
+    egress_proxy: Secret | None = setting(
+        "VAULT_EGRESS_PROXY",
+        optional_secret_url,
+        "URL of an HTTP proxy for requests to authorization servers; it may hold a password.",
+        default="",
+    )
+    no_proxy: frozenset[str] = setting(
+        "VAULT_NO_PROXY", words, "Hosts, with all below them, that are reached without the proxy.", default=""
+    )
     audience: str = setting("VAULT_AUDIENCE", text, "The `aud` of tokens that callers send.", default="token-vault")
     browser_clients: frozenset[str] = setting(
         "VAULT_BROWSER_CLIENTS",
@@ -84,6 +123,24 @@ class VaultSettings:
         words,
         "Client ids of services that may use a grant whose owner has named none.",
         default="task-service",
+    )
+    ticket_max_life: int = setting(
+        "VAULT_TICKET_MAX_LIFE",
+        whole(60, 31_622_400),
+        "Seconds from now to the latest end of a ticket.",
+        default="2592000",
+    )
+    tickets_per_grant: int = setting(
+        "VAULT_TICKETS_PER_GRANT",
+        whole(1, 100_000),
+        "How many tickets of one grant may be usable at the same time.",
+        default="1000",
+    )
+    refused_budget: int = setting(
+        "VAULT_REFUSED_REFRESHES",
+        whole(0, 3600),
+        "How many refreshes of one grant callers may force in an hour by reporting a refused access token.",
+        default="12",
     )
     grant_days: int = setting(
         "VAULT_GRANT_DAYS", whole(1, 36500), "Days for which you can still read a grant that has ended.", default="90"
@@ -109,20 +166,37 @@ class VaultSettings:
         only = ProviderSettings(
             terms=Terms(issuer=self.issuer),
             internal_url=self.issuer_internal_url,
-            client_id=self.client_id,
-            client_secret=self.client_secret,
+            client=ClientSettings(client_id=self.client_id, secret=self.client_secret),
         )
         return Providers(DEFAULT_NAME, {DEFAULT_NAME: only})
+
+    @property
+    def egress(self) -> Egress:
+        """How requests leave, to providers that have no rule of their own."""
+        proxy = self.egress_proxy.reveal() if self.egress_proxy else None
+        return Egress(self.ca_bundle, proxy, self.no_proxy)
 
 
 def read(environ: Mapping[str, str] = os.environ) -> VaultSettings:
     """The settings. Raises SettingsError."""
-    settings = load(VaultSettings, environ)
+    settings = load(VaultSettings, _with_usual_variables(environ))
     overlap = settings.browser_clients & settings.owner_clients
     if overlap:
         raise SettingsError(f"VAULT_OWNER_CLIENTS: {', '.join(sorted(overlap))} runs in a browser")
     _ = settings.providers
     return settings
+
+
+def _with_usual_variables(environ: Mapping[str, str]) -> Mapping[str, str]:
+    """The environment, with the usual network variables under our names if that is asked for."""
+    if environ.get("VAULT_NETWORK_VARIABLES", "").lower() != "usual":
+        return environ
+    found = {
+        ours: value
+        for ours, names in _USUAL_VARIABLES.items()
+        if (value := next((environ[name] for name in names if environ.get(name)), None))
+    }
+    return {**found, **environ}
 
 
 def migration_database_url(environ: Mapping[str, str] = os.environ) -> Secret:

@@ -11,7 +11,7 @@ from dev_idp import cors, state
 from dev_idp.endpoints import api, authorize, device, logout
 from dev_idp.pages import Pages
 from dev_idp.realm import Realm
-from dev_idp.server import Server
+from dev_idp.server import OAuthServer
 
 _MAX_BODY_BYTES = 64 * 1024
 
@@ -23,7 +23,7 @@ def create_app(realm: Realm, database: Path, origin: str, now: Callable[[], int]
     path = f"/realms/{realm.name}"
     parts = state.build(realm, database, f"{origin}{path}", now)
     app.extensions["dev_idp"] = parts
-    server = Server(app, parts)
+    server = OAuthServer(app, parts)
     pages = Pages(realm.name, urlsplit(origin).port)
     routes = Blueprint("realm", __name__, url_prefix=path)
     for part in (*(page.blueprint(server, pages) for page in (authorize, device, logout)), api.blueprint(server)):

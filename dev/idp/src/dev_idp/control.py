@@ -9,7 +9,7 @@ from typing import Any
 
 from flask import Blueprint, Flask, Response, abort, jsonify, request
 
-from dev_idp.faults import Fault, Faults
+from dev_idp.faults import Faults, PlannedFault
 from dev_idp.realm import User
 from dev_idp.state import State
 
@@ -125,7 +125,7 @@ def _fault_switches(switches: Blueprint, faults: Faults) -> None:
     @switches.put("/faults")
     def plan_faults() -> Any:
         try:
-            faults.plan([Fault.parse(fault) for fault in request.get_json()])
+            faults.plan([PlannedFault.parse(fault) for fault in request.get_json()])
         except ValueError as error:
             abort(400, str(error))
         return _DONE

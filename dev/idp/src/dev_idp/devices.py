@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from authlib.oauth2.rfc6749 import InvalidGrantError
 
 from dev_idp import errors
-from dev_idp.logins import Login
+from dev_idp.logins import LoginSession
 from dev_idp.store import Store
 
 _LETTERS = "BCDFGHJKLMNPQRSTVWXZ"  # RFC 8628 section 6.1: no vowels, nothing that looks like a digit
@@ -75,7 +75,7 @@ class Devices:
         device = _device(self._store.one("device_by_user_code", user_code=letters, now=self._now()))
         return device if device and not device.decision else None
 
-    def decide(self, device: Device, decision: str, login: Login) -> bool:
+    def decide(self, device: Device, decision: str, login: LoginSession) -> bool:
         """Approve or deny; False if it is too late."""
         decided = self._store.run(
             "decide_device",
@@ -92,7 +92,7 @@ class Devices:
         return _device(self._store.one("device", hash=_hash(code)))
 
     def is_over(self, device: Device) -> bool:
-        """True when its time has ended."""
+        """True if its time has ended."""
         return device.expires_at <= self._now()
 
     def polls_too_fast(self, code: str, device: Device) -> bool:
@@ -102,7 +102,7 @@ class Devices:
         return too_fast
 
     def use(self, code: str) -> None:
-        """Take an approved code. Raises InvalidGrantError when it was taken before."""
+        """Take an approved code. Raises InvalidGrantError if it was taken before."""
         if not self._store.run("use_device", hash=_hash(code)):
             raise InvalidGrantError(errors.DEVICE_CODE_NOT_VALID)
 

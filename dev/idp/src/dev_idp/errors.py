@@ -109,7 +109,7 @@ class ScopesRefusedError(OAuth2Error):  # type: ignore[misc]
         super().__init__(description=f"Invalid scopes: {printable}")
 
 
-class RevocationRefusedError(OAuth2Error):  # type: ignore[misc]
+class RevocationNotAllowedError(OAuth2Error):  # type: ignore[misc]
     """Invalid token"""
 
     error = "invalid_token"

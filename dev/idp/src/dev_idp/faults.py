@@ -21,7 +21,7 @@ _GARBAGE = b"<html>certainly not JSON"
 
 
 @dataclass(slots=True)
-class Fault:
+class PlannedFault:
     """One fault of a plan. Times are seconds; `times` counts down, None means without limit."""
 
     endpoint: str
@@ -37,7 +37,7 @@ class Fault:
     drop: bool = False
 
     @classmethod
-    def parse(cls, document: Mapping[str, Any]) -> "Fault":
+    def parse(cls, document: Mapping[str, Any]) -> "PlannedFault":
         """From its JSON form. Raises ValueError for a member that does not exist."""
         known = {_camel(field.name): field.name for field in fields(cls)}
         unknown = sorted(document.keys() - known.keys())
@@ -76,10 +76,10 @@ class Faults:
         """prefix: the path below which the endpoints live."""
         self._prefix = prefix
         self._lock = threading.Lock()
-        self._plan: list[Fault] = []
+        self._plan: list[PlannedFault] = []
         self._counts: Counter[str] = Counter()
 
-    def plan(self, faults: list[Fault]) -> None:
+    def plan(self, faults: list[PlannedFault]) -> None:
         """Replace the plan and reset the counters."""
         with self._lock:
             self._plan = faults
@@ -101,7 +101,7 @@ class Faults:
 
         return outer
 
-    def _next(self, call: Call) -> Fault | None:
+    def _next(self, call: Call) -> PlannedFault | None:
         with self._lock:
             self._counts.update(call.counters())
             fault = next((fault for fault in self._plan if fault.fits(call)), None)
@@ -110,7 +110,9 @@ class Faults:
             return fault
 
 
-def _answer(fault: Fault, inner: Wsgi, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+def _answer(
+    fault: PlannedFault, inner: Wsgi, environ: dict[str, Any], start_response: Callable[..., Any]
+) -> Iterable[bytes]:
     time.sleep(fault.delay)
     if fault.status is not None:
         retry = [] if fault.retry_after is None else [("Retry-After", str(fault.retry_after))]

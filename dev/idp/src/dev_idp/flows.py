@@ -20,7 +20,7 @@ from dev_idp.codes import Code
 from dev_idp.devices import Device
 from dev_idp.errors import CredentialsRefusedError, FlowRefusedError, ScopesRefusedError
 from dev_idp.grants import Presented, new_sid
-from dev_idp.logins import Login
+from dev_idp.logins import LoginSession
 from dev_idp.realm import User
 
 _ANY_METHOD = ("client_secret_basic", "client_secret_post", "none")
@@ -35,7 +35,7 @@ class AuthorizationCode(grants.AuthorizationCodeGrant):  # type: ignore[misc]  #
         """Raises ScopesRefusedError, which goes back to the client."""
         _check_scopes(self.request.client or self.server.query_client(self.request.payload.client_id), self.request)
 
-    def create_authorization_response(self, redirect_uri: str, grant_user: Login) -> Any:
+    def create_authorization_response(self, redirect_uri: str, grant_user: LoginSession) -> Any:
         """Adds the session that the code stands for, as Keycloak does."""
         request = self.request
         self.sid = new_sid(grant_user.sid, request.client.get_allowed_scope(request.payload.scope))
@@ -43,7 +43,7 @@ class AuthorizationCode(grants.AuthorizationCodeGrant):  # type: ignore[misc]  #
 
     def save_authorization_code(self, code: str, request: Any) -> None:
         """Store a code; in Authlib, the login is the request's user."""
-        login: Login = request.user
+        login: LoginSession = request.user
         asked = request.payload.data
         self.server.state.codes.add(
             code,
@@ -83,13 +83,13 @@ class AuthorizationCode(grants.AuthorizationCodeGrant):  # type: ignore[misc]  #
     def generate_token(self, user: User, **_: Any) -> dict[str, Any]:
         """The answer to a code."""
         code: Code = self.request.authorization_code
-        login = Login(code.login_sid, code.user_id, code.auth_time, code.auth_time)
+        login = LoginSession(code.login_sid, code.user_id, code.auth_time, code.auth_time)
         grant = self.server.state.grants.begin(code.client_id, login, code.scope, code.sid)
         refresh_token = self.server.state.grants.first_refresh_token(grant)
         return dict(self.server.answer(self.request.client, user, grant, refresh_token, nonce=code.nonce))
 
 
-class RefreshToken(grants.RefreshTokenGrant):  # type: ignore[misc]
+class RefreshTokenFlow(grants.RefreshTokenGrant):  # type: ignore[misc]
     """Section 6."""
 
     TOKEN_ENDPOINT_AUTH_METHODS = _ANY_METHOD
@@ -150,7 +150,7 @@ class Password(grants.ResourceOwnerPasswordCredentialsGrant):  # type: ignore[mi
         return dict(self.server.answer(client, user, grant, state.grants.first_refresh_token(grant)))
 
 
-class ClientCredentials(grants.ClientCredentialsGrant):  # type: ignore[misc]
+class ClientCredentialsFlow(grants.ClientCredentialsGrant):  # type: ignore[misc]
     """Section 4.4."""
 
     TOKEN_ENDPOINT_AUTH_METHODS = _ANY_METHOD

@@ -13,10 +13,10 @@ from authlib.oauth2.rfc6749 import InvalidGrantError
 
 from dev_idp import errors, rotation
 from dev_idp.keys import Keys
-from dev_idp.logins import Login, Logins
+from dev_idp.logins import Logins, LoginSession
 from dev_idp.realm import OFFLINE_ACCESS, Realm
 from dev_idp.store import Store
-from dev_idp.tokens import Grant, Tokens
+from dev_idp.tokens import IssuedGrant, TokenMint
 
 _REVOKED = "revoked"
 _DETACHED = "detached"  # Keycloak's term for a client that lost its part in a session
@@ -26,7 +26,7 @@ _DETACHED = "detached"  # Keycloak's term for a client that lost its part in a s
 class Presented:
     """A usable refresh token, and its grant."""
 
-    grant: Grant
+    grant: IssuedGrant
     jti: str
 
 
@@ -34,7 +34,7 @@ class Grants:
     """The realm's grants. `now` gives seconds since the epoch."""
 
     def __init__(
-        self, store: Store, realm: Realm, keys: Keys, tokens: Tokens, logins: Logins, now: Callable[[], int]
+        self, store: Store, realm: Realm, keys: Keys, tokens: TokenMint, logins: Logins, now: Callable[[], int]
     ) -> None:
         self._store = store
         self._realm = realm
@@ -43,7 +43,7 @@ class Grants:
         self._logins = logins
         self._now = now
 
-    def begin(self, client_id: str, login: Login, scope: str, sid: str) -> Grant:
+    def begin(self, client_id: str, login: LoginSession, scope: str, sid: str) -> IssuedGrant:
         """Start a grant. sid: from `new_sid`."""
         offline = OFFLINE_ACCESS in scope.split()
         row = self._store.one(
@@ -57,13 +57,13 @@ class Grants:
             now=self._now(),
         )
         assert row is not None  # noqa: S101 - the statement returns one
-        return Grant(row["id"], sid, client_id, login.user_id, scope, offline, login.auth_time)
+        return IssuedGrant(row["id"], sid, client_id, login.user_id, scope, offline, login.auth_time)
 
-    def first_refresh_token(self, grant: Grant) -> str:
+    def first_refresh_token(self, grant: IssuedGrant) -> str:
         """The first refresh token of a new grant."""
         return self._add_refresh_token(grant, 0)
 
-    def refresh_lifetime(self, grant: Grant) -> int:
+    def refresh_lifetime(self, grant: IssuedGrant) -> int:
         """Lifetime of a refresh token in seconds; 0 for an offline token, as in Keycloak."""
         login = None if grant.offline else self._logins.find(grant.sid)
         return self._logins.seconds_left(login) if login else 0
@@ -148,10 +148,10 @@ class Grants:
             return errors.REFRESH_STALE  # so old that it has been deleted
         if row["ended"]:
             return errors.SESSION_DETACHED
-        use = rotation.Use(uses=row["uses"], generation=row["token_generation"], newest_used=row["generation"])
+        use = rotation.TokenUse(uses=row["uses"], generation=row["token_generation"], newest_used=row["generation"])
         return rotation.refusal(self._realm.lifetimes, use)
 
-    def _rotate(self, grant: Grant, jti: str, row: sqlite3.Row) -> str:
+    def _rotate(self, grant: IssuedGrant, jti: str, row: sqlite3.Row) -> str:
         generation = row["token_generation"]
         self._store.run("use_grant", id=grant.id, generation=generation, reuse=row["uses"] > 0, now=self._now())
         if not self._realm.lifetimes.rotate:
@@ -160,7 +160,7 @@ class Grants:
         self._store.run("forget_older_refresh_tokens", grant_id=grant.id, generation=generation)
         return self._add_refresh_token(grant, generation + 1)
 
-    def _add_refresh_token(self, grant: Grant, generation: int) -> str:
+    def _add_refresh_token(self, grant: IssuedGrant, generation: int) -> str:
         token, jti = self._tokens.refresh_token(grant, self.refresh_lifetime(grant))
         self._store.run("add_refresh_token", jti=jti, grant_id=grant.id, generation=generation)
         return token
@@ -171,8 +171,8 @@ def new_sid(login_sid: str, scope: str) -> str:
     return str(uuid.uuid4()) if OFFLINE_ACCESS in scope.split() else login_sid
 
 
-def _grant(row: sqlite3.Row) -> Grant:
-    return Grant(
+def _grant(row: sqlite3.Row) -> IssuedGrant:
+    return IssuedGrant(
         row["id"],
         row["sid"],
         row["client_id"],

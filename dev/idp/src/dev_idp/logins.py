@@ -13,7 +13,7 @@ from dev_idp.store import Store
 
 
 @dataclass(frozen=True, slots=True)
-class Login:
+class LoginSession:
     """A person who logged in. Times are seconds since the epoch."""
 
     sid: str
@@ -46,32 +46,32 @@ class Logins:
         """Make everything that was issued earlier invalid."""
         return int(self._store.remembered("not_before", int))
 
-    def begin(self, user: User) -> tuple[Login, str]:
+    def begin(self, user: User) -> tuple[LoginSession, str]:
         """Start a login in a browser; returns it with the value of its cookie."""
         cookie = secrets.token_urlsafe(32)
         return self._add(user, _hash(cookie)), cookie
 
-    def begin_without_browser(self, user: User) -> Login:
+    def begin_without_browser(self, user: User) -> LoginSession:
         """Start a login by a password grant."""
         return self._add(user, None)
 
-    def renew(self, login: Login) -> None:
+    def renew(self, login: LoginSession) -> None:
         """Renew a login: the same person has entered the password again."""
         self._store.run("renew_login", sid=login.sid, now=self._now())
 
-    def of_browser(self, cookie: str) -> Login | None:
+    def of_browser(self, cookie: str) -> LoginSession | None:
         """The login of a browser's cookie."""
         return self._live(self._store.one("login_by_cookie", cookie=_hash(cookie)))
 
-    def find(self, sid: str) -> Login | None:
+    def find(self, sid: str) -> LoginSession | None:
         """The login with that id."""
         return self._live(self._store.one("login", sid=sid))
 
-    def of_user(self, user_id: str) -> list[Login]:
+    def of_user(self, user_id: str) -> list[LoginSession]:
         """All logins of a person."""
         return [_login(row) for row in self._store.all("logins_of_user", user_id=user_id)]
 
-    def seconds_left(self, login: Login) -> int:
+    def seconds_left(self, login: LoginSession) -> int:
         """Seconds until the login ends without activity."""
         return self._realm.lifetimes.login_ends(login.auth_time, self._now()) - self._now()
 
@@ -97,19 +97,19 @@ class Logins:
         """Withdraw a consent."""
         self._store.run("remove_consent", user_id=user_id, client_id=client_id)
 
-    def _add(self, user: User, cookie: str | None) -> Login:
-        login = Login(str(uuid.uuid4()), user.id, self._now(), self._now())
+    def _add(self, user: User, cookie: str | None) -> LoginSession:
+        login = LoginSession(str(uuid.uuid4()), user.id, self._now(), self._now())
         self._store.run("add_login", sid=login.sid, cookie=cookie, user_id=user.id, now=login.auth_time)
         return login
 
-    def _live(self, row: sqlite3.Row | None) -> Login | None:
+    def _live(self, row: sqlite3.Row | None) -> LoginSession | None:
         login = _login(row) if row else None
         ends = self._realm.lifetimes.login_ends(login.auth_time, login.last_seen) if login else 0
         return login if ends > self._now() else None
 
 
-def _login(row: sqlite3.Row) -> Login:
-    return Login(row["sid"], row["user_id"], row["auth_time"], row["last_seen"])
+def _login(row: sqlite3.Row) -> LoginSession:
+    return LoginSession(row["sid"], row["user_id"], row["auth_time"], row["last_seen"])
 
 
 def _hash(cookie: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 _LOOPBACK = re.compile(r"^(http://127\.0\.0\.1):\d{1,5}(?=/|$)")
 OFFLINE_ACCESS = "offline_access"
 DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
-# Client scopes that Keycloak knows without being told, and what its consent page calls them.
+# Keycloak's built-in client scopes, with their texts on the consent page.
 SCOPE_TITLES = {
     "profile": "User profile",
     "email": "Email address",
@@ -112,9 +112,9 @@ class Realm:
 
 
 def uri_matches(uri: str, patterns: tuple[str, ...]) -> bool:
-    """Whether a redirect URI is registered. A pattern may end in `*`, as Keycloak allows; no fragment, no way up.
+    """True if a redirect URI is registered. A pattern may end in `*`, as in Keycloak; fragments and `..` are refused.
 
-    On the loopback address any port is right (RFC 8252 section 7.3).
+    On the loopback address every port is accepted (RFC 8252 section 7.3).
     """
     if "#" in uri or "/.." in uri or "\\" in uri:
         return False

@@ -7,7 +7,7 @@ from dev_idp.realm import Lifetimes
 
 
 @dataclass(frozen=True, slots=True)
-class Use:
+class TokenUse:
     """A refresh token that is about to be used.
 
     uses: number of earlier uses. generation: number of refreshes before it. newest_used: the highest
@@ -19,7 +19,7 @@ class Use:
     newest_used: int
 
 
-def refusal(rules: Lifetimes, use: Use) -> str | None:
+def refusal(rules: Lifetimes, use: TokenUse) -> str | None:
     """The reason why the token must not be used once more, which ends its grant; None if it may.
 
     A token may be used `1 + max_reuse` times, but not after its successor was used.

@@ -17,23 +17,23 @@ from dev_idp.errors import (
     AskerRefusedError,
     ClientNotAllowedError,
     ClientRefusedError,
-    RevocationRefusedError,
+    RevocationNotAllowedError,
     UnknownClientError,
 )
-from dev_idp.flows import AuthorizationCode, ClientCredentials, DeviceCode, Password, Pkce, RefreshToken
+from dev_idp.flows import AuthorizationCode, ClientCredentialsFlow, DeviceCode, Password, Pkce, RefreshTokenFlow
 from dev_idp.realm import User
 from dev_idp.state import State
-from dev_idp.tokens import Grant
+from dev_idp.tokens import IssuedGrant
 
 
-class Server(AuthorizationServer):  # type: ignore[misc]  # Authlib has no types
+class OAuthServer(AuthorizationServer):  # type: ignore[misc]  # Authlib has no types
     """The authorization server of one realm."""
 
     def __init__(self, app: Flask, state: State) -> None:
         super().__init__(app)
         self.state = state
         self.register_grant(AuthorizationCode, [Pkce(required=True)])
-        for flow in (RefreshToken, Password, ClientCredentials, DeviceCode):
+        for flow in (RefreshTokenFlow, Password, ClientCredentialsFlow, DeviceCode):
             self.register_grant(flow)
         for endpoint in (_Revocation, _Introspection):
             self.register_endpoint(endpoint)
@@ -64,7 +64,14 @@ class Server(AuthorizationServer):  # type: ignore[misc]  # Authlib has no types
         """Nothing to do: the flow has stored the token."""
 
     def answer(
-        self, client: Client, user: User, grant: Grant, refresh_token: str, *, asked: str | None = None, nonce: str = ""
+        self,
+        client: Client,
+        user: User,
+        grant: IssuedGrant,
+        refresh_token: str,
+        *,
+        asked: str | None = None,
+        nonce: str = "",
     ) -> dict[str, Any]:
         """Keycloak's token answer for a person's grant. asked: the scopes to which the access token is narrowed.
 
@@ -130,7 +137,7 @@ class _Revocation(RevocationEndpoint):  # type: ignore[misc]
         text = request.form["token"]
         claims = self.server.state.keys.read_secret(text) or self.server.state.verify(text)
         if claims is None:
-            raise RevocationRefusedError
+            raise RevocationNotAllowedError
         if claims["azp"] != client.client_id:
             raise InvalidRequestError("Unmatching clients")
         return _Found(text, claims)
@@ -146,7 +153,7 @@ class _Revocation(RevocationEndpoint):  # type: ignore[misc]
         if token.claims["typ"] == "Bearer":
             state.store.run("revoke_access_token", jti=token.claims["jti"], expires_at=token.claims["exp"])
         elif not state.grants.revoke(token.text, request.client.client_id):
-            raise RevocationRefusedError
+            raise RevocationNotAllowedError
 
 
 class _Introspection(IntrospectionEndpoint):  # type: ignore[misc]

@@ -12,7 +12,7 @@ from dev_idp.keys import Keys
 from dev_idp.logins import Logins
 from dev_idp.realm import Realm
 from dev_idp.store import Store
-from dev_idp.tokens import Tokens
+from dev_idp.tokens import TokenMint
 
 _KEEP_SECONDS = 90 * 24 * 3600
 
@@ -24,7 +24,7 @@ class State:
     realm: Realm
     store: Store
     keys: Keys
-    tokens: Tokens
+    tokens: TokenMint
     logins: Logins
     grants: Grants
     codes: Codes
@@ -55,7 +55,7 @@ def build(realm: Realm, database: Path, issuer: str, now: Callable[[], int]) -> 
     store = Store(database)
     store.sweep(now(), _KEEP_SECONDS)
     keys = Keys(store)
-    tokens = Tokens(keys, realm, issuer, now)
+    tokens = TokenMint(keys, realm, issuer, now)
     logins = Logins(store, realm, now)
     grants = Grants(store, realm, keys, tokens, logins, now)
     return State(realm, store, keys, tokens, logins, grants, Codes(store, grants, now), Devices(store, now), now)

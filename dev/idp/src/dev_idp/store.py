@@ -14,7 +14,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-_SCHEMA_VERSION = 3  # raise it with any change of schema.sql
+_SCHEMA_VERSION = 3  # increment it with any change of schema.sql
 _NAME = re.compile(r"^-- name: (\w+)\n", re.MULTILINE)
 
 
@@ -74,7 +74,7 @@ class Store:
         self.run("keep_value", name=name, value=json.dumps(value))
 
     def sweep(self, now: int, keep: int) -> None:
-        """Forget what is over since `keep` seconds."""
+        """Delete rows that ended more than `keep` seconds ago."""
         for query in ("sweep_codes", "sweep_devices", "sweep_logins", "sweep_grants"):
             self.run(query, long_ago=now - keep)
         self.run("sweep_revoked_access_tokens", now=now)

@@ -12,7 +12,7 @@ from dev_idp.realm import ClientRecord, Realm, User
 
 
 @dataclass(frozen=True, slots=True)
-class Grant:
+class IssuedGrant:
     """A grant that has not ended.
 
     sid: that of the login for an online grant, its own for an offline grant. auth_time: seconds.
@@ -27,7 +27,7 @@ class Grant:
     auth_time: int
 
 
-class Tokens:
+class TokenMint:
     """Makes tokens of one realm. `now` gives seconds since the epoch."""
 
     def __init__(self, keys: Keys, realm: Realm, issuer: str, now: Callable[[], int]) -> None:
@@ -36,7 +36,7 @@ class Tokens:
         self._now = now
         self.issuer = issuer
 
-    def access_token(self, client: ClientRecord, user: User, scope: str, grant: Grant | None) -> str:
+    def access_token(self, client: ClientRecord, user: User, scope: str, grant: IssuedGrant | None) -> str:
         """An access token for a person's grant, or without a grant for the client itself. Only mappers add `aud`."""
         claims = {
             **self._about("Bearer", client, user, scope),
@@ -50,7 +50,7 @@ class Tokens:
         }
         return self._keys.sign({name: value for name, value in claims.items() if value not in (None, [], {})})
 
-    def id_token(self, client: ClientRecord, user: User, grant: Grant, access_token: str, nonce: str) -> str:
+    def id_token(self, client: ClientRecord, user: User, grant: IssuedGrant, access_token: str, nonce: str) -> str:
         """OpenID Connect Core 1.0 section 2; `at_hash` as in section 3.1.3.6."""
         claims = {
             **self._about("ID", client, user, grant.scope),
@@ -62,7 +62,7 @@ class Tokens:
         }
         return self._keys.sign(claims)
 
-    def refresh_token(self, grant: Grant, lifetime: int) -> tuple[str, str]:
+    def refresh_token(self, grant: IssuedGrant, lifetime: int) -> tuple[str, str]:
         """A refresh token and its `jti`. lifetime: seconds; 0 for an offline token, which has no `exp`."""
         jti = str(uuid.uuid4())
         now = self._now()

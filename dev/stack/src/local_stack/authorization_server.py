@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -109,11 +110,13 @@ def _fetch(archive: Path) -> None:
         raise StackError(f"IDP=keycloak fetches Keycloak with Maven (mvn); or put {archive.name} into {archive.parent}")
     archive.parent.mkdir(parents=True, exist_ok=True)
     artifact = f"org.keycloak:keycloak-quarkus-dist:{KEYCLOAK}:zip"
-    done = subprocess.run(
-        ["mvn", "-B", "-q", "dependency:copy", f"-Dartifact={artifact}", f"-DoutputDirectory={archive.parent}"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode != 0:
-        raise StackError(f"Maven could not fetch {artifact}: {done.stdout.strip()[-300:]}")
+    with tempfile.TemporaryDirectory(dir=archive.parent) as draft:  # several stacks may fetch it at once
+        done = subprocess.run(
+            ["mvn", "-B", "-q", "dependency:copy", f"-Dartifact={artifact}", f"-DoutputDirectory={draft}"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode != 0:
+            raise StackError(f"Maven could not fetch {artifact}: {done.stdout.strip()[-300:]}")
+        (Path(draft) / archive.name).replace(archive)

@@ -248,7 +248,7 @@ class Stack:
             "TASK_MIGRATION_DATABASE_URL": database("tasks_owner", "tasks"),
             "REDIS_URL": f"redis://:{self._secret('redis')}@127.0.0.1:{chosen['redis']}/0",
             "VAULT_ROOT_KEY_FILE": str(self._root_key()),
-            "VAULT_OWNER_CLIENTS": "dev-cli token-vault-cli",
+            "VAULT_OWNER_CLIENTS": "dev-cli,token-vault-cli",
             "VAULT_SPOOL_DIR": str(self._options.folder("spool")),
             **self._clients(),
         }

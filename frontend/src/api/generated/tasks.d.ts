@@ -106,21 +106,21 @@ export interface components {
          * @description The outcome of `execute`. message: for people.
          */
         ExecutionView: {
-            status: components["schemas"]["Answer"];
+            status: components["schemas"]["ExecuteAnswer"];
             message: string;
             taskId: string;
             /** Format: uuid */
             persistentTokenId?: string;
         };
         /**
-         * Answer
-         * @description The four answers of `execute`.
+         * ExecuteAnswer
+         * @description The four answers of `execute` (R6).
          * @enum {unknown}
          */
-        Answer: "executing" | "needs_consent" | "token_failed" | "waiting_consent";
+        ExecuteAnswer: "executing" | "needs_consent" | "token_failed" | "waiting_consent";
         /**
          * NewTask
-         * @description A task to create. name: one line; description: may have several.
+         * @description A task to create. name: one line; description: may have several lines.
          */
         NewTask: {
             name: string;
@@ -163,7 +163,7 @@ export interface components {
         };
         /**
          * TaskView
-         * @description A task. userId: the owner's `sub`; progress: percent, 0 to 100.
+         * @description A task with its latest run laid over it (R11). userId: the owner's `sub`; progress: percent, 0 to 100.
          */
         TaskView: {
             id: string;
@@ -186,13 +186,13 @@ export interface components {
         };
         /**
          * TaskStatus
-         * @description The document's four, and `queued` and `cancelled`.
+         * @description The customer's four states (R14), and `waiting`, `queued` and `cancelled`.
          * @enum {unknown}
          */
-        TaskStatus: "cancelled" | "completed" | "failed" | "pending" | "queued" | "running";
+        TaskStatus: "cancelled" | "completed" | "failed" | "pending" | "queued" | "running" | "waiting";
         /**
          * TokenStatus
-         * @description What the vault said last of the linked token: waiting for consent, usable, or of no use.
+         * @description The vault's last word on the linked token: consent is pending, it can be used, or it cannot.
          * @enum {unknown}
          */
         TokenStatus: "active" | "failed" | "pending";
@@ -700,7 +700,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `task_not_linkable`: This task is queued or running; another token can be linked when it is done. */
+            /** @description - `task_not_linkable`: This task is waiting, queued or running; another token can be linked when it has ended. */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -858,8 +858,8 @@ export interface operations {
                 };
             };
             /**
-             * @description - `task_not_executable`: This task is queued, running or completed; it cannot be executed now.
-             *     - `task_not_linkable`: This task is queued or running; another token can be linked when it is done.
+             * @description - `task_not_executable`: This task is waiting, queued, running or completed; it cannot be executed now.
+             *     - `task_not_linkable`: This task is waiting, queued or running; another token can be linked when it has ended.
              */
             409: {
                 headers: {

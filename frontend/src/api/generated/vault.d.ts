@@ -56,7 +56,8 @@ export interface paths {
         /**
          * Get an access token
          * @description Returns a fresh access token for a persistent token id. The caller is a service with a token of its own and the
-         *     role to mint, which names the owner in `subject`; or the owner, through a client that is allowed to.
+         *     role to mint, which names the owner in `subject`; or the owner, through a client that is allowed to; or whoever
+         *     holds a ticket and sends it as the bearer token.
          */
         get: operations["issue_access_token"];
         put?: never;
@@ -158,7 +159,8 @@ export interface paths {
         };
         /**
          * Get one of the caller's offline tokens
-         * @description Another person's token is not found.
+         * @description Another person's token is not found. With `wait` the answer about a `pending` token is held back until its owner
+         *     has answered, but no longer than 25 seconds, and not at all while too many callers wait.
          */
         get: operations["get_token"];
         put?: never;
@@ -194,6 +196,127 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/auth/manager/tickets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make a ticket
+         * @description A ticket is a bearer credential for one offline token, for a place that holds no other. The caller is a service
+         *     with the role to mint, which names the owner in `subject`; or the owner, through a client that is allowed to.
+         */
+        post: operations["create_ticket"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/manager/tokens/{token_id}/tickets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the usable tickets of an offline token
+         * @description The newest comes first. A ticket that has ended is not listed; the audit tells of it.
+         */
+        get: operations["list_tickets"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/manager/tickets/{ticket_id}/extend": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Extend a ticket
+         * @description For its maker and the owner. A ticket that has ended stays so.
+         */
+        post: operations["extend_ticket"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/manager/tickets/{ticket_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * End a ticket
+         * @description For its maker and the owner. Idempotent.
+         */
+        delete: operations["end_ticket"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/manager/token": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Get an access token with a ticket, as an OAuth client
+         * @description The ticket is the refresh token of a public client; it stays the same. Errors are those of OAuth.
+         */
+        post: operations["refresh_by_ticket"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/manager/revoke": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * End a ticket that the caller holds (RFC 7009)
+         * @description The answer is the same when the token is not a ticket, or has ended before.
+         */
+        post: operations["revoke_ticket"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -208,7 +331,10 @@ export interface components {
         };
         /**
          * AuditLine
-         * @description An audit event. actor: the client id of who did it; outcome: `ok` or a problem code.
+         * @description An audit event.
+         *
+         *         actor: the client id of who did it, or `operator:` and a name; outcome: `ok` or a problem code; via, viaName: id and
+         *         name of the ticket that was used, made or ended; reason: an operator's.
          */
         AuditLine: {
             /** Format: date-time */
@@ -217,13 +343,19 @@ export interface components {
             actor: string;
             outcome: string;
             requestId: string;
+            /** @default null */
+            via?: string | null;
+            /** @default null */
+            viaName?: string | null;
+            /** @default null */
+            reason?: string | null;
         };
         /**
          * Event
          * @description Everything that can happen to a grant.
          * @enum {unknown}
          */
-        Event: "consent.denied" | "consent.failed" | "consent.granted" | "consent.requested" | "grant.checked" | "grant.expired" | "grant.failed" | "grant.refreshed" | "grant.revoked" | "revocation.sent" | "token.issued";
+        Event: "consent.denied" | "consent.failed" | "consent.granted" | "consent.requested" | "grant.checked" | "grant.expired" | "grant.failed" | "grant.refreshed" | "grant.revoked" | "revocation.sent" | "ticket.created" | "ticket.ended" | "ticket.extended" | "token.issued";
         /**
          * AuditQuery
          * @description before: the `next` of the previous page; limit: lines on a page.
@@ -233,6 +365,15 @@ export interface components {
             before?: number;
             /** @default 50 */
             limit?: number;
+        };
+        /**
+         * EndedTicket
+         * @description The ticket has ended: no replica gives an access token for it.
+         */
+        EndedTicket: {
+            status: string;
+            /** Format: uuid */
+            ticketId: string;
         };
         /**
          * ExportQuery
@@ -256,7 +397,8 @@ export interface components {
          * GrantView
          * @description An offline token as its owner sees it; the token itself is never in an answer.
          *
-         *         failure: why a `failed` token failed; account: the person who consented, where that is not the owner (another
+         *         failure: why a `failed` token failed; failureDetail: the authorization server's last refusal, also of a token that
+         *         is still tried again; account: the person who consented, where that is not the owner (another
          *         authorization server's account of theirs); uses: access tokens given; expiresAt: when the authorization server ends
          *         the token; notAfter, maxUses: limits that the owner set.
          */
@@ -272,6 +414,7 @@ export interface components {
             createdAt: string;
             uses: number;
             failure?: components["schemas"]["Failure"];
+            failureDetail?: components["schemas"]["FailureDetails"];
             taskId?: string;
             account?: components["schemas"]["Account"];
             /** Format: date-time */
@@ -305,12 +448,34 @@ export interface components {
          */
         Failure: "consent_denied" | "consent_expired" | "provider_error" | "reauthorization_required" | "token_expired" | "token_revoked" | "wrong_user";
         /**
+         * FailureDetails
+         * @description What the authorization server answered.
+         *
+         *         status: of HTTP; error: the server's word; check: which of the vault's checks failed.
+         */
+        FailureDetails: {
+            /** @default null */
+            status?: number | null;
+            /** @default null */
+            error?: string | null;
+            /** @default null */
+            check?: string | null;
+        };
+        /**
          * Account
          * @description A person at an authorization server: `iss` and `sub`.
          */
         Account: {
             issuer: string;
             subject: string;
+        };
+        /**
+         * GrantQuery
+         * @description wait: seconds for which the answer may be held back while the token is `pending`.
+         */
+        GrantQuery: {
+            /** @default 0 */
+            wait?: number;
         };
         /**
          * GrantsQuery
@@ -335,6 +500,30 @@ export interface components {
             persistentTokenId: string;
         };
         /**
+         * MadeTicket
+         * @description A ticket that was just made. ticket: its text, which is shown this once.
+         */
+        MadeTicket: {
+            /** Format: uuid */
+            ticketId: string;
+            /** Format: uuid */
+            persistentTokenId: string;
+            name: string;
+            maker: string;
+            madeByOwner: boolean;
+            /** Format: date-time */
+            createdAt: string;
+            /** Format: date-time */
+            expiresAt: string;
+            uses: number;
+            /** @default [] */
+            scopes?: string[];
+            maxUses?: number;
+            /** Format: date-time */
+            lastUsedAt?: string;
+            ticket: string;
+        };
+        /**
          * NewConsent
          * @description A consent to request. Every member is optional.
          *
@@ -353,6 +542,45 @@ export interface components {
             /** Format: date-time */
             notAfter?: string;
             maxUses?: number;
+        };
+        /**
+         * NewTicket
+         * @description A ticket to make.
+         *
+         *         id: a persistent token id; name: what the ticket is for, which people read; subject: the owner for whom a service
+         *         acts; scopes: a part of the token's, all without them; maxUses: how many access tokens it may give; expiresIn:
+         *         seconds, an hour without it.
+         */
+        NewTicket: {
+            id: string;
+            name: string;
+            /** @default null */
+            subject?: string | null;
+            /** @default [] */
+            scopes?: string[];
+            /** @default null */
+            maxUses?: number | null;
+            /** @default null */
+            expiresIn?: number | null;
+        };
+        /**
+         * OAuthError
+         * @description An error (RFC 6749 section 5.2). code: the vault's own code, as in problem documents, where there is one.
+         */
+        OAuthError: {
+            error: string;
+            error_description: string;
+            code?: string;
+        };
+        /**
+         * OAuthToken
+         * @description An access token (RFC 6749 section 5.1). expires_in: seconds; scope: separated by spaces.
+         */
+        OAuthToken: {
+            access_token: string;
+            token_type: string;
+            expires_in: number;
+            scope: string;
         };
         /**
          * PendingConsent
@@ -389,6 +617,18 @@ export interface components {
             detail: string;
         };
         /**
+         * Revocation
+         * @description The ticket has ended, or the token is none: RFC 7009 section 2.2 tells no difference.
+         */
+        Revocation: Record<string, never>;
+        /**
+         * RevocationForm
+         * @description RFC 7009 section 2.1. token: a ticket. Other parameters are ignored.
+         */
+        RevocationForm: {
+            token: string;
+        };
+        /**
          * Revoked
          * @description The offline token is revoked: no replica issues another access token for it.
          */
@@ -396,6 +636,47 @@ export interface components {
             status: string;
             /** Format: uuid */
             persistentTokenId: string;
+        };
+        /**
+         * TicketExtension
+         * @description expiresIn: seconds from now to the ticket's new end, an hour without it.
+         */
+        TicketExtension: {
+            /** @default null */
+            expiresIn?: number | null;
+        };
+        /**
+         * TicketList
+         * @description The usable tickets of an offline token, the newest first.
+         */
+        TicketList: {
+            tickets: components["schemas"]["TicketView"][];
+        };
+        /**
+         * TicketView
+         * @description A ticket without its secret.
+         *
+         *         scopes: absent when it has all of the token's; maker: the client that made it; madeByOwner: false when a service
+         *         made it; uses: access tokens given.
+         */
+        TicketView: {
+            /** Format: uuid */
+            ticketId: string;
+            /** Format: uuid */
+            persistentTokenId: string;
+            name: string;
+            maker: string;
+            madeByOwner: boolean;
+            /** Format: date-time */
+            createdAt: string;
+            /** Format: date-time */
+            expiresAt: string;
+            uses: number;
+            /** @default [] */
+            scopes?: string[];
+            maxUses?: number;
+            /** Format: date-time */
+            lastUsedAt?: string;
         };
         /**
          * TokenBatch
@@ -435,20 +716,35 @@ export interface components {
             subject: string;
         };
         /**
+         * TokenForm
+         * @description RFC 6749 section 6. refresh_token: a ticket. Other parameters are ignored.
+         */
+        TokenForm: {
+            grant_type: string;
+            /** @default null */
+            refresh_token?: string | null;
+            /** @default  */
+            scope?: string;
+        };
+        /**
          * TokenQuery
          * @description The query of `access-token`.
          *
-         *         id: the persistent token id; subject: the owner for whom a service acts; min_valid: seconds of life that the token
-         *         must have left; scope: narrows the granted scopes (RFC 6749 section 3.3).
+         *         id: the persistent token id, not needed with a ticket; subject: the owner for whom a service acts; min_valid:
+         *         seconds of life that the token must have left; scope: narrows the granted scopes (RFC 6749 section 3.3); refused:
+         *         the SHA-256, in lower-case hexadecimal, of an access token that an API has refused, which is not given again.
          */
         TokenQuery: {
-            id: string;
+            /** @default null */
+            id?: string | null;
             /** @default null */
             subject?: string | null;
             /** @default 0 */
             min_valid?: number;
             /** @default  */
             scope?: string;
+            /** @default null */
+            refused?: string | null;
         };
     };
     responses: never;
@@ -484,6 +780,7 @@ export interface operations {
             /**
              * @description - `malformed_json`: The body is not well-formed JSON in UTF-8.
              *     - `bad_request`: The request could not be understood.
+             *     - `ticket_misplaced`: A ticket is neither an id nor a part of an address. Send it as a bearer token; end this one if others saw it.
              */
             400: {
                 headers: {
@@ -492,7 +789,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "malformed_json" | "bad_request";
+                        code: "malformed_json" | "bad_request" | "ticket_misplaced";
                     };
                 };
             };
@@ -508,7 +805,10 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `forbidden`: The caller may not do this. */
+            /**
+             * @description - `ticket_not_allowed`: A ticket only gives access tokens. This call needs an access token of the owner or of a service.
+             *     - `forbidden`: The caller may not do this.
+             */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -516,7 +816,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "forbidden";
+                        code: "ticket_not_allowed" | "forbidden";
                     };
                 };
             };
@@ -614,6 +914,18 @@ export interface operations {
                 };
                 content?: never;
             };
+            /** @description - `ticket_misplaced`: A ticket is neither an id nor a part of an address. Send it as a bearer token; end this one if others saw it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "ticket_misplaced";
+                    };
+                };
+            };
             /** @description - `body_too_large`: The body is larger than this service accepts. */
             413: {
                 headers: {
@@ -666,11 +978,12 @@ export interface operations {
     };
     issue_access_token: {
         parameters: {
-            query: {
-                id: string;
+            query?: {
+                id?: string | null;
                 subject?: string | null;
                 min_valid?: number;
                 scope?: string;
+                refused?: string | null;
             };
             header?: never;
             path?: never;
@@ -687,7 +1000,10 @@ export interface operations {
                     "application/json": components["schemas"]["IssuedToken"];
                 };
             };
-            /** @description - `invalid_scope`: The owner has not granted one of the requested scopes. */
+            /**
+             * @description - `ticket_misplaced`: A ticket is neither an id nor a part of an address. Send it as a bearer token; end this one if others saw it.
+             *     - `invalid_scope`: The owner has not granted one of the requested scopes.
+             */
             400: {
                 headers: {
                     [name: string]: unknown;
@@ -695,11 +1011,18 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "invalid_scope";
+                        code: "ticket_misplaced" | "invalid_scope";
                     };
                 };
             };
-            /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
+            /**
+             * @description - `unauthorized`: The bearer access token is missing or not accepted.
+             *     - `ticket_mistyped`: The ticket has a typing error, or a part of it is missing.
+             *     - `ticket_unknown`: There is no such ticket, or its time was over long ago.
+             *     - `ticket_expired`: The ticket's time is over.
+             *     - `ticket_used_up`: The ticket has given as many access tokens as it may.
+             *     - `ticket_ended`: The ticket was ended by its maker, its owner or its holder.
+             */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -707,11 +1030,14 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "unauthorized";
+                        code: "unauthorized" | "ticket_mistyped" | "ticket_unknown" | "ticket_expired" | "ticket_used_up" | "ticket_ended";
                     };
                 };
             };
-            /** @description - `service_not_allowed`: This client may not use this token. */
+            /**
+             * @description - `ticket_not_allowed`: A ticket only gives access tokens. This call needs an access token of the owner or of a service.
+             *     - `service_not_allowed`: This client may not use this token.
+             */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -719,7 +1045,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "service_not_allowed";
+                        code: "ticket_not_allowed" | "service_not_allowed";
                     };
                 };
             };
@@ -742,6 +1068,7 @@ export interface operations {
              *     - `wrong_user`: The authorization server answered for another person than the owner.
              *     - `provider_error`: The authorization server did not give a usable offline token.
              *     - `reauthorization_required`: The authorization server requires a new consent.
+             *     - `scope_not_narrowed`: The authorization server gives more scopes than were requested, or than the ticket allows.
              */
             409: {
                 headers: {
@@ -750,7 +1077,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "consent_pending" | "consent_denied" | "consent_expired" | "wrong_user" | "provider_error" | "reauthorization_required";
+                        code: "consent_pending" | "consent_denied" | "consent_expired" | "wrong_user" | "provider_error" | "reauthorization_required" | "scope_not_narrowed";
                     };
                 };
             };
@@ -808,7 +1135,10 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `rate_limited`: There are too many requests. */
+            /**
+             * @description - `rate_limited`: There are too many requests.
+             *     - `refresh_budget_spent`: Too many access tokens of this grant were reported as refused. Wait, or find out why they are refused.
+             */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -816,7 +1146,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "rate_limited";
+                        code: "rate_limited" | "refresh_budget_spent";
                     };
                 };
             };
@@ -863,6 +1193,7 @@ export interface operations {
             /**
              * @description - `malformed_json`: The body is not well-formed JSON in UTF-8.
              *     - `bad_request`: The request could not be understood.
+             *     - `ticket_misplaced`: A ticket is neither an id nor a part of an address. Send it as a bearer token; end this one if others saw it.
              */
             400: {
                 headers: {
@@ -871,7 +1202,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "malformed_json" | "bad_request";
+                        code: "malformed_json" | "bad_request" | "ticket_misplaced";
                     };
                 };
             };
@@ -887,7 +1218,10 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `service_not_allowed`: This client may not use this token. */
+            /**
+             * @description - `ticket_not_allowed`: A ticket only gives access tokens. This call needs an access token of the owner or of a service.
+             *     - `service_not_allowed`: This client may not use this token.
+             */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -895,7 +1229,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "service_not_allowed";
+                        code: "ticket_not_allowed" | "service_not_allowed";
                     };
                 };
             };
@@ -997,6 +1331,18 @@ export interface operations {
                     "application/json": components["schemas"]["GrantList"];
                 };
             };
+            /** @description - `ticket_misplaced`: A ticket is neither an id nor a part of an address. Send it as a bearer token; end this one if others saw it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "ticket_misplaced";
+                    };
+                };
+            };
             /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
             401: {
                 headers: {
@@ -1009,7 +1355,10 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `forbidden`: The caller may not do this. */
+            /**
+             * @description - `ticket_not_allowed`: A ticket only gives access tokens. This call needs an access token of the owner or of a service.
+             *     - `forbidden`: The caller may not do this.
+             */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1017,7 +1366,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "forbidden";
+                        code: "ticket_not_allowed" | "forbidden";
                     };
                 };
             };
@@ -1110,6 +1459,18 @@ export interface operations {
                     "application/json": components["schemas"]["AuditPage"];
                 };
             };
+            /** @description - `ticket_misplaced`: A ticket is neither an id nor a part of an address. Send it as a bearer token; end this one if others saw it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "ticket_misplaced";
+                    };
+                };
+            };
             /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
             401: {
                 headers: {
@@ -1122,7 +1483,10 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `forbidden`: The caller may not do this. */
+            /**
+             * @description - `ticket_not_allowed`: A ticket only gives access tokens. This call needs an access token of the owner or of a service.
+             *     - `forbidden`: The caller may not do this.
+             */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1130,7 +1494,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "forbidden";
+                        code: "ticket_not_allowed" | "forbidden";
                     };
                 };
             };
@@ -1238,6 +1602,18 @@ export interface operations {
                     "application/x-ndjson": string;
                 };
             };
+            /** @description - `ticket_misplaced`: A ticket is neither an id nor a part of an address. Send it as a bearer token; end this one if others saw it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "ticket_misplaced";
+                    };
+                };
+            };
             /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
             401: {
                 headers: {
@@ -1250,7 +1626,10 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `forbidden`: The caller may not do this. */
+            /**
+             * @description - `ticket_not_allowed`: A ticket only gives access tokens. This call needs an access token of the owner or of a service.
+             *     - `forbidden`: The caller may not do this.
+             */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1258,7 +1637,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "forbidden";
+                        code: "ticket_not_allowed" | "forbidden";
                     };
                 };
             };
@@ -1345,7 +1724,9 @@ export interface operations {
     };
     get_token: {
         parameters: {
-            query?: never;
+            query?: {
+                wait?: number;
+            };
             header?: never;
             path: {
                 token_id: string;
@@ -1363,6 +1744,18 @@ export interface operations {
                     "application/json": components["schemas"]["GrantView"];
                 };
             };
+            /** @description - `ticket_misplaced`: A ticket is neither an id nor a part of an address. Send it as a bearer token; end this one if others saw it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "ticket_misplaced";
+                    };
+                };
+            };
             /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
             401: {
                 headers: {
@@ -1375,7 +1768,10 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `forbidden`: The caller may not do this. */
+            /**
+             * @description - `ticket_not_allowed`: A ticket only gives access tokens. This call needs an access token of the owner or of a service.
+             *     - `forbidden`: The caller may not do this.
+             */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1383,7 +1779,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "forbidden";
+                        code: "ticket_not_allowed" | "forbidden";
                     };
                 };
             };
@@ -1423,6 +1819,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
                         code: "uri_too_long";
+                    };
+                };
+            };
+            /** @description - `invalid_input`: A part of the body or of the query is not valid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "invalid_input";
                     };
                 };
             };
@@ -1476,6 +1884,18 @@ export interface operations {
                     "application/json": components["schemas"]["Revoked"];
                 };
             };
+            /** @description - `ticket_misplaced`: A ticket is neither an id nor a part of an address. Send it as a bearer token; end this one if others saw it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "ticket_misplaced";
+                    };
+                };
+            };
             /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
             401: {
                 headers: {
@@ -1488,7 +1908,10 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `forbidden`: The caller may not do this. */
+            /**
+             * @description - `ticket_not_allowed`: A ticket only gives access tokens. This call needs an access token of the owner or of a service.
+             *     - `forbidden`: The caller may not do this.
+             */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1496,7 +1919,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "forbidden";
+                        code: "ticket_not_allowed" | "forbidden";
                     };
                 };
             };
@@ -1589,6 +2012,18 @@ export interface operations {
                     "application/json": components["schemas"]["GrantView"];
                 };
             };
+            /** @description - `ticket_misplaced`: A ticket is neither an id nor a part of an address. Send it as a bearer token; end this one if others saw it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "ticket_misplaced";
+                    };
+                };
+            };
             /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
             401: {
                 headers: {
@@ -1601,7 +2036,10 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `forbidden`: The caller may not do this. */
+            /**
+             * @description - `ticket_not_allowed`: A ticket only gives access tokens. This call needs an access token of the owner or of a service.
+             *     - `forbidden`: The caller may not do this.
+             */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1609,7 +2047,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "forbidden";
+                        code: "ticket_not_allowed" | "forbidden";
                     };
                 };
             };
@@ -1711,6 +2149,821 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
                         code: "service_unavailable" | "provider_unavailable" | "audit_unavailable";
+                    };
+                };
+            };
+        };
+    };
+    create_ticket: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewTicket"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MadeTicket"];
+                };
+            };
+            /**
+             * @description - `malformed_json`: The body is not well-formed JSON in UTF-8.
+             *     - `bad_request`: The request could not be understood.
+             *     - `ticket_misplaced`: A ticket is neither an id nor a part of an address. Send it as a bearer token; end this one if others saw it.
+             *     - `invalid_scope`: The owner has not granted one of the requested scopes.
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "malformed_json" | "bad_request" | "ticket_misplaced" | "invalid_scope";
+                    };
+                };
+            };
+            /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "unauthorized";
+                    };
+                };
+            };
+            /**
+             * @description - `ticket_not_allowed`: A ticket only gives access tokens. This call needs an access token of the owner or of a service.
+             *     - `service_not_allowed`: This client may not use this token.
+             */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "ticket_not_allowed" | "service_not_allowed";
+                    };
+                };
+            };
+            /** @description - `token_not_found`: There is no such token. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "token_not_found";
+                    };
+                };
+            };
+            /**
+             * @description - `consent_pending`: The owner has not granted consent yet.
+             *     - `consent_denied`: The owner has denied consent.
+             *     - `consent_expired`: The owner did not answer the consent request in time.
+             *     - `wrong_user`: The authorization server answered for another person than the owner.
+             *     - `provider_error`: The authorization server did not give a usable offline token.
+             *     - `reauthorization_required`: The authorization server requires a new consent.
+             *     - `too_many_tickets`: This token has as many tickets as it may have. End some, or wait until they expire.
+             */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "consent_pending" | "consent_denied" | "consent_expired" | "wrong_user" | "provider_error" | "reauthorization_required" | "too_many_tickets";
+                    };
+                };
+            };
+            /**
+             * @description - `token_revoked`: This token was revoked.
+             *     - `token_expired`: This token has expired or is used up.
+             */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "token_revoked" | "token_expired";
+                    };
+                };
+            };
+            /** @description - `body_too_large`: The body is larger than this service accepts. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "body_too_large";
+                    };
+                };
+            };
+            /** @description - `uri_too_long`: The address is longer than 8 KiB. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "uri_too_long";
+                    };
+                };
+            };
+            /** @description - `unsupported_media_type`: The body must be application/json. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "unsupported_media_type";
+                    };
+                };
+            };
+            /** @description - `invalid_input`: A part of the body or of the query is not valid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "invalid_input";
+                    };
+                };
+            };
+            /** @description - `rate_limited`: There are too many requests. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "rate_limited";
+                    };
+                };
+            };
+            /**
+             * @description - `service_unavailable`: The service does not answer now.
+             *     - `provider_unavailable`: The authorization server cannot be reached now.
+             *     - `audit_unavailable`: The vault's database cannot be reached now.
+             */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "service_unavailable" | "provider_unavailable" | "audit_unavailable";
+                    };
+                };
+            };
+        };
+    };
+    list_tickets: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                token_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TicketList"];
+                };
+            };
+            /** @description - `ticket_misplaced`: A ticket is neither an id nor a part of an address. Send it as a bearer token; end this one if others saw it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "ticket_misplaced";
+                    };
+                };
+            };
+            /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "unauthorized";
+                    };
+                };
+            };
+            /**
+             * @description - `ticket_not_allowed`: A ticket only gives access tokens. This call needs an access token of the owner or of a service.
+             *     - `forbidden`: The caller may not do this.
+             */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "ticket_not_allowed" | "forbidden";
+                    };
+                };
+            };
+            /**
+             * @description - `not_found`: There is nothing at this address.
+             *     - `token_not_found`: There is no such token.
+             */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "not_found" | "token_not_found";
+                    };
+                };
+            };
+            /** @description - `body_too_large`: The body is larger than this service accepts. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "body_too_large";
+                    };
+                };
+            };
+            /** @description - `uri_too_long`: The address is longer than 8 KiB. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "uri_too_long";
+                    };
+                };
+            };
+            /** @description - `rate_limited`: There are too many requests. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "rate_limited";
+                    };
+                };
+            };
+            /**
+             * @description - `service_unavailable`: The service does not answer now.
+             *     - `provider_unavailable`: The authorization server cannot be reached now.
+             *     - `audit_unavailable`: The vault's database cannot be reached now.
+             */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "service_unavailable" | "provider_unavailable" | "audit_unavailable";
+                    };
+                };
+            };
+        };
+    };
+    extend_ticket: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                ticket_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["TicketExtension"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TicketView"];
+                };
+            };
+            /**
+             * @description - `malformed_json`: The body is not well-formed JSON in UTF-8.
+             *     - `bad_request`: The request could not be understood.
+             *     - `ticket_misplaced`: A ticket is neither an id nor a part of an address. Send it as a bearer token; end this one if others saw it.
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "malformed_json" | "bad_request" | "ticket_misplaced";
+                    };
+                };
+            };
+            /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "unauthorized";
+                    };
+                };
+            };
+            /**
+             * @description - `ticket_not_allowed`: A ticket only gives access tokens. This call needs an access token of the owner or of a service.
+             *     - `service_not_allowed`: This client may not use this token.
+             */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "ticket_not_allowed" | "service_not_allowed";
+                    };
+                };
+            };
+            /**
+             * @description - `not_found`: There is nothing at this address.
+             *     - `ticket_not_found`: There is no such ticket.
+             *     - `token_not_found`: There is no such token.
+             */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "not_found" | "ticket_not_found" | "token_not_found";
+                    };
+                };
+            };
+            /**
+             * @description - `consent_pending`: The owner has not granted consent yet.
+             *     - `consent_denied`: The owner has denied consent.
+             *     - `consent_expired`: The owner did not answer the consent request in time.
+             *     - `wrong_user`: The authorization server answered for another person than the owner.
+             *     - `provider_error`: The authorization server did not give a usable offline token.
+             *     - `reauthorization_required`: The authorization server requires a new consent.
+             */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "consent_pending" | "consent_denied" | "consent_expired" | "wrong_user" | "provider_error" | "reauthorization_required";
+                    };
+                };
+            };
+            /**
+             * @description - `ticket_expired`: The ticket's time is over.
+             *     - `ticket_used_up`: The ticket has given as many access tokens as it may.
+             *     - `ticket_ended`: The ticket was ended by its maker, its owner or its holder.
+             *     - `token_revoked`: This token was revoked.
+             *     - `token_expired`: This token has expired or is used up.
+             */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "ticket_expired" | "ticket_used_up" | "ticket_ended" | "token_revoked" | "token_expired";
+                    };
+                };
+            };
+            /** @description - `body_too_large`: The body is larger than this service accepts. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "body_too_large";
+                    };
+                };
+            };
+            /** @description - `uri_too_long`: The address is longer than 8 KiB. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "uri_too_long";
+                    };
+                };
+            };
+            /** @description - `unsupported_media_type`: The body must be application/json. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "unsupported_media_type";
+                    };
+                };
+            };
+            /** @description - `invalid_input`: A part of the body or of the query is not valid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "invalid_input";
+                    };
+                };
+            };
+            /** @description - `rate_limited`: There are too many requests. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "rate_limited";
+                    };
+                };
+            };
+            /**
+             * @description - `service_unavailable`: The service does not answer now.
+             *     - `provider_unavailable`: The authorization server cannot be reached now.
+             *     - `audit_unavailable`: The vault's database cannot be reached now.
+             */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "service_unavailable" | "provider_unavailable" | "audit_unavailable";
+                    };
+                };
+            };
+        };
+    };
+    end_ticket: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                ticket_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EndedTicket"];
+                };
+            };
+            /** @description - `ticket_misplaced`: A ticket is neither an id nor a part of an address. Send it as a bearer token; end this one if others saw it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "ticket_misplaced";
+                    };
+                };
+            };
+            /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "unauthorized";
+                    };
+                };
+            };
+            /** @description - `ticket_not_allowed`: A ticket only gives access tokens. This call needs an access token of the owner or of a service. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "ticket_not_allowed";
+                    };
+                };
+            };
+            /**
+             * @description - `not_found`: There is nothing at this address.
+             *     - `ticket_not_found`: There is no such ticket.
+             */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "not_found" | "ticket_not_found";
+                    };
+                };
+            };
+            /** @description - `body_too_large`: The body is larger than this service accepts. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "body_too_large";
+                    };
+                };
+            };
+            /** @description - `uri_too_long`: The address is longer than 8 KiB. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "uri_too_long";
+                    };
+                };
+            };
+            /** @description - `rate_limited`: There are too many requests. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "rate_limited";
+                    };
+                };
+            };
+            /**
+             * @description - `service_unavailable`: The service does not answer now.
+             *     - `provider_unavailable`: The authorization server cannot be reached now.
+             *     - `audit_unavailable`: The vault's database cannot be reached now.
+             */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "service_unavailable" | "provider_unavailable" | "audit_unavailable";
+                    };
+                };
+            };
+        };
+    };
+    refresh_by_ticket: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/x-www-form-urlencoded": components["schemas"]["TokenForm"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OAuthToken"];
+                };
+            };
+            /** @description - `ticket_misplaced`: A ticket is neither an id nor a part of an address. Send it as a bearer token; end this one if others saw it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OAuthError"];
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "ticket_misplaced";
+                    };
+                };
+            };
+            /** @description - `body_too_large`: The body is larger than this service accepts. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "body_too_large";
+                    };
+                };
+            };
+            /** @description - `uri_too_long`: The address is longer than 8 KiB. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "uri_too_long";
+                    };
+                };
+            };
+            /** @description - `rate_limited`: There are too many requests. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OAuthError"];
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "rate_limited";
+                    };
+                };
+            };
+            /** @description - `service_unavailable`: The service does not answer now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OAuthError"];
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "service_unavailable";
+                    };
+                };
+            };
+        };
+    };
+    revoke_ticket: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/x-www-form-urlencoded": components["schemas"]["RevocationForm"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Revocation"];
+                };
+            };
+            /** @description - `ticket_misplaced`: A ticket is neither an id nor a part of an address. Send it as a bearer token; end this one if others saw it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OAuthError"];
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "ticket_misplaced";
+                    };
+                };
+            };
+            /** @description - `body_too_large`: The body is larger than this service accepts. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "body_too_large";
+                    };
+                };
+            };
+            /** @description - `uri_too_long`: The address is longer than 8 KiB. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "uri_too_long";
+                    };
+                };
+            };
+            /** @description - `rate_limited`: There are too many requests. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "rate_limited";
+                    };
+                };
+            };
+            /** @description - `service_unavailable`: The service does not answer now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OAuthError"];
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "service_unavailable";
                     };
                 };
             };

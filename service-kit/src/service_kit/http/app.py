@@ -33,6 +33,8 @@ _SECONDS = Histogram(
 )
 _STARTED, _CLIENT = "service_kit.started", "service_kit.client"
 """Where a request's environment keeps when it began, and which client its token was issued to."""
+LOGGED_PATH = "service_kit.logged_path"
+"""Where an application puts what is logged instead of a path that has a secret in it."""
 
 
 def create_app(name: str, table: ProblemTable) -> Flask:
@@ -73,13 +75,18 @@ def authenticate(verifier: Verifier) -> Claims:
         log.warning("issuer.unavailable", reason=str(error))
         detail = "The authorization server's keys cannot be fetched now."
         raise problems.PROVIDER_UNAVAILABLE.problem(detail) from None
-    request_ctx.request.environ[_CLIENT] = claims.client
+    note_client(claims.client)
     return claims
+
+
+def note_client(client: str) -> None:
+    """Have the request's line in the log name this client as its caller."""
+    request_ctx.request.environ[_CLIENT] = client
 
 
 def unauthorized(detail: str, challenge: str) -> Problem:
     """A 401 with the challenge that RFC 6750 section 3 asks for."""
-    headers = {"WWW-Authenticate": f'Bearer realm="offline-token-vault"{challenge}'}
+    headers = {"WWW-Authenticate": f"{problems.REALM}{challenge}"}
     return problems.UNAUTHORIZED.problem(detail, headers)
 
 
@@ -129,7 +136,7 @@ def _finish(response: Response) -> Response:
         headers.add("Cache-Control", "no-store")
     record(
         request.method,
-        request.path,
+        environ.get(LOGGED_PATH, request.path),
         status,
         route=rule.rule if rule else None,
         started=environ[_STARTED],

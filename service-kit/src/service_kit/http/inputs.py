@@ -11,7 +11,6 @@ from urllib.parse import parse_qsl
 
 import msgspec
 from flask import Request
-from gunicorn.http.errors import ParseException
 
 from service_kit.http import problems
 from service_kit.http.problems import Fault, Problem
@@ -39,15 +38,11 @@ class Output(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_def
 def body(request: Request, shape: type[T]) -> T:
     """Parse a JSON body.
 
-    Problems: 415 `unsupported_media_type`, 413 `body_too_large`, 400 `malformed_json` and `bad_request`, 422
-    `invalid_input`.
+    Problems: 415 `unsupported_media_type`, 413 `body_too_large`, 400 `malformed_json`, 422 `invalid_input`.
     """
     if request.mimetype != "application/json":
         raise problems.UNSUPPORTED_MEDIA_TYPE.problem()
-    try:
-        data = request.get_data(cache=False)
-    except ParseException:  # chunks that are none
-        raise problems.BAD_REQUEST.problem("The body did not arrive whole.") from None
+    data = request.get_data(cache=False)
     if len(data) > MAX_BODY_BYTES:
         raise body_too_large()
     try:

@@ -47,6 +47,7 @@ class Operation:
     problems: Mapping[ProblemType, str]
     query: type[Input] | None = None
     body: type[Input] | None = None
+    form: type[Input] | None = None
     public: bool = False
 
     @property
@@ -57,7 +58,9 @@ class Operation:
     @property
     def shapes(self) -> list[type[msgspec.Struct]]:
         """Every struct that this route needs described."""
-        return [shape for shape in (self.query, self.body, *self.answers.values()) if isinstance(shape, type)]
+        return [
+            shape for shape in (self.query, self.body, self.form, *self.answers.values()) if isinstance(shape, type)
+        ]
 
 
 @dataclass
@@ -82,7 +85,7 @@ class Api:
     def __post_init__(self) -> None:
         self.blueprint = Blueprint(self.name, __name__, url_prefix=self.prefix)
 
-    def route(
+    def route(  # noqa: PLR0913 - what an operation is
         self,
         method: str,
         path: str,
@@ -92,12 +95,14 @@ class Api:
         raises: Raises = (),
         query: type[Input] | None = None,
         body: type[Input] | None = None,
+        form: type[Input] | None = None,
         public: bool = False,
     ) -> Callable[[View], View]:
         """Declare a route below the prefix; `path` in Flask's notation.
 
-        raises: the domain errors and problem types that the view can end with; public: no bearer token is needed.
-        LookupError: one of them is not in the table, or the tag is not among `tags`.
+        raises: the domain errors and problem types that the view can end with; body: in JSON; form: the same in
+        `application/x-www-form-urlencoded`, for which the view has error answers of its own; public: no bearer token is
+        needed. LookupError: one of them is not in the table, or the tag is not among `tags`.
         """
         if tag not in self.tags:
             raise LookupError(f"{tag} is not a tag of {self.name}")
@@ -105,7 +110,7 @@ class Api:
         found = self._problems((*implied, *(() if public else self.raises), *raises))
 
         def declare(view: View) -> View:
-            operation = Operation(method, path, view, tag, answers, found, query, body, public)
+            operation = Operation(method, path, view, tag, answers, found, query, body, form, public)
             self.operations.append(operation)
             self.blueprint.add_url_rule(path, view.__name__, view, methods=[method])
             return view
@@ -190,6 +195,9 @@ def _describe(
     if operation.body is not None:
         content = {"application/json": {"schema": refer[operation.body]}}
         described["requestBody"] = {"required": operation.body_required, "content": content}
+    if operation.form is not None:
+        content = {"application/x-www-form-urlencoded": {"schema": refer[operation.form]}}
+        described["requestBody"] = {"required": True, "content": content}
     return described
 
 
@@ -220,7 +228,9 @@ def _responses(operation: Operation, refer: Mapping[type, dict[str, Any]]) -> di
     for kind, words in operation.problems.items():
         by_status.setdefault(kind.status, {})[kind.code] = words
     for status, codes in sorted(by_status.items()):
-        responses[str(status)] = _problem_response(codes, refer[problems.ProblemDocument])
+        problem = _problem_response(codes, refer[problems.ProblemDocument])
+        other = responses.get(str(status), {}).get("content", {})
+        responses[str(status)] = {**problem, "content": {**other, **problem["content"]}}
     return responses
 
 

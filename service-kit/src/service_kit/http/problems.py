@@ -19,6 +19,7 @@ from service_kit.process import logs
 log = logs.get(__name__)
 
 CONTENT_TYPE = "application/problem+json"
+REALM = 'Bearer realm="offline-token-vault"'
 
 
 class Fault(msgspec.Struct, frozen=True, rename="camel"):
@@ -45,13 +46,15 @@ class ProblemType:
     """A kind of problem, told apart by its code.
 
     status: HTTP status; code: stable word; detail: the sentence for people when the error has none of its own;
-    retry_after: seconds for `Retry-After` when the error does not say.
+    retry_after: seconds for `Retry-After` when the error does not say; challenge: the parameters of `WWW-Authenticate`
+    (RFC 6750 section 3) beside the realm, for a 401.
     """
 
     status: int
     code: str
     detail: str = ""
     retry_after: float | None = None
+    challenge: str = ""
 
     def problem(
         self,
@@ -63,7 +66,8 @@ class ProblemType:
         """A problem of this type. retry_after: seconds; rounded up, at least one."""
         seconds = self.retry_after if retry_after is None else retry_after
         wait = {} if seconds is None else {"Retry-After": str(max(ceil(seconds), 1))}
-        return Problem(self, detail or self.detail, {**wait, **(headers or {})}, errors)
+        asks = {"WWW-Authenticate": f"{REALM}, {self.challenge}"} if self.challenge else {}
+        return Problem(self, detail or self.detail, {**wait, **asks, **(headers or {})}, errors)
 
 
 @dataclass(eq=False)
@@ -109,16 +113,18 @@ UNAUTHORIZED = ProblemType(401, "unauthorized", "The bearer access token is miss
 FORBIDDEN = ProblemType(403, "forbidden", "The caller may not do this.")
 NOT_FOUND = ProblemType(404, "not_found", "There is nothing at this address.")
 METHOD_NOT_ALLOWED = ProblemType(405, "method_not_allowed", "This address does not answer that method.")
+REQUEST_TIMEOUT = ProblemType(408, "request_timeout", "The request did not arrive in time.")
 BODY_TOO_LARGE = ProblemType(413, "body_too_large", "The body is larger than this service accepts.")
 URI_TOO_LONG = ProblemType(414, "uri_too_long", "The address is longer than 8 KiB.")
 UNSUPPORTED_MEDIA_TYPE = ProblemType(415, "unsupported_media_type", "The body must be application/json.")
 EXPECTATION_FAILED = ProblemType(417, "expectation_failed", "No other expectation than `100-continue` is met.")
 INVALID_INPUT = ProblemType(422, "invalid_input", "A part of the body or of the query is not valid.")
 RATE_LIMITED = ProblemType(429, "rate_limited", "There are too many requests.", retry_after=1.0)
-HEADER_TOO_LARGE = ProblemType(431, "header_too_large", "There are too many headers, or one is too long.")
+HEADER_TOO_LARGE = ProblemType(431, "header_too_large", "There are too many headers, or they are too long.")
 INTERNAL_ERROR = ProblemType(
     500, "internal_error", "The service failed unexpectedly. Quote the request id when you report it."
 )
+NOT_IMPLEMENTED = ProblemType(501, "not_implemented", "HTTP does not know this method.")
 PROVIDER_UNAVAILABLE = ProblemType(
     503, "provider_unavailable", "The authorization server cannot be reached now.", retry_after=5.0
 )

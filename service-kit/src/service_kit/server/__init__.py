@@ -1,1 +1,1 @@
-"""gunicorn, as every service runs it."""
+"""gunicorn and uvicorn, as every service runs them."""

@@ -1,14 +1,11 @@
-"""A way past the threads for requests that need no thread of their own, because they wait for one thing only.
+"""The fast path: requests that wait for one thing only are answered in the event loop, without a thread.
 
-A thread for each request costs as much as the request: it is woken to begin, put to sleep to wait, woken again, and
-fights the others for the interpreter's lock. gunicorn's loop can do without when an application says for a request,
-at once, what has to be waited for; whatever became ready together is then waited for together, by one call.
-
-It only ever does what the ordinary way would do: an application that is in doubt leaves a request to that.
+An application offers a `FastPath` for one address. `service_kit.server.front` asks it first; all requests that it
+declines are answered by the application's own route.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol, TypeVar
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 from flask import Flask
@@ -16,57 +13,49 @@ from flask import Flask
 from service_kit.http import problems
 from service_kit.http.problems import Problem
 
-B = TypeVar("B")
-R = TypeVar("R")
-
 EXTENSION = "service_kit.server.fast_path"
 
 
 class Head(NamedTuple):
-    """A GET without a body. path, query: as sent; fields: headers, names in upper case, none of them repeated."""
+    """What a fast path sees of a GET without a body and without repeated header fields.
 
-    path: str
-    query: str
-    fields: Mapping[str, str]
+    query: as it was sent; authorization, request_id: values of `Authorization` and `X-Request-ID`, empty without them.
+    """
+
+    query: bytes
+    authorization: str
+    request_id: str
 
 
 class Answer(NamedTuple):
-    """What goes back; the worker adds what frames it."""
+    """A whole answer; the server adds the header fields that frame it."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
 
 
-class FastPath(Protocol[B, R]):
-    """What an application offers. `begin` and `finish` run in gunicorn's loop and must never wait."""
+class FastPath(Protocol):
+    """What an application offers."""
 
     path: str
-    """The one that it is for."""
+    """The address that it answers: without a query, spelled as clients send it."""
 
-    def begin(self, head: Head) -> B | None:
-        """What is to be waited for, or None: this is for the ordinary way. What it raises means the same."""
-        ...
+    async def answer(self, head: Head) -> Answer | None:
+        """The answer, or None to have the route answer. Runs in the event loop and must not block it.
 
-    def wait(self, begun: Sequence[B], done: Callable[[Sequence[R]], None]) -> None:
-        """Return at once; some other thread then calls `done` with an outcome for each, in their order.
-
-        What it raises means that it has begun nothing: they all go the ordinary way.
+        What it raises is logged, and the route answers.
         """
-        ...
-
-    def finish(self, begun: B, outcome: R) -> Answer | None:
-        """The answer, or None: the ordinary way has to begin from the start. What it raises means the same."""
         ...
 
 
 def json(answer: msgspec.Struct, request_id: str) -> Answer:
-    """As `service_kit.http.app.respond`: 200, with a JSON body that no cache may keep."""
+    """A 200 with a JSON body that no cache may keep, as `service_kit.http.app.respond` makes it."""
     return Answer(200, _headers("application/json", request_id), msgspec.json.encode(answer))
 
 
 def problem(refusal: Problem, request_id: str) -> Answer:
-    """A problem as an answer."""
+    """A problem (RFC 9457) as an answer."""
     document = msgspec.structs.replace(refusal.document(), request_id=request_id)
     headers = _headers(problems.CONTENT_TYPE, request_id)
     return Answer(refusal.status, {**headers, **refusal.headers}, msgspec.json.encode(document))
@@ -81,12 +70,12 @@ def _headers(content_type: str, request_id: str) -> dict[str, str]:
     }
 
 
-def install(app: Flask, fast_path: FastPath[Any, Any]) -> None:
-    """Offer it to the worker that will run `app`."""
+def install(app: Flask, fast_path: FastPath) -> None:
+    """Offer a fast path for `app`."""
     app.extensions[EXTENSION] = fast_path
 
 
-def of(app: object) -> FastPath[Any, Any] | None:
-    """What an application offers, if anything."""
+def of(app: object) -> FastPath | None:
+    """The fast path that an application offers, or None."""
     extensions: Mapping[str, Any] = getattr(app, "extensions", {})
     return extensions.get(EXTENSION)

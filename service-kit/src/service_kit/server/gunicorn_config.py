@@ -27,13 +27,9 @@ worker_class = "service_kit.server.gunicorn_worker.Worker"
 graceful_timeout = 30
 timeout = 60
 keepalive = 75
-max_requests = 0
 accesslog = None
 errorlog = "-"
 loglevel = "warning"
-forwarded_allow_ips = "127.0.0.1"
-limit_request_line = 8190
-limit_request_field_size = 16380
 worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - gunicorn's heartbeat, off the disk
 control_socket_disable = True
 
@@ -55,6 +51,11 @@ def when_ready(_: "Arbiter") -> None:
     """gunicorn: the socket is open, no worker has been started yet."""
     if _METRICS_BIND:
         _exporters.append(metrics.start_exporter(_METRICS_BIND))
+
+
+def post_worker_init(worker: "Worker") -> None:
+    """gunicorn: the process has loaded its application."""
+    worker.prepare(threads)
 
 
 def child_exit(_: "Arbiter", worker: "Worker") -> None:

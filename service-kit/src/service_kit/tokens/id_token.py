@@ -1,25 +1,123 @@
-"""ID tokens (OpenID Connect Core 1.0 section 3.1.3.7): the subject that logged in and consented."""
+"""ID tokens (OpenID Connect Core 1.0 section 3.1.3.7): the subject that logged in and consented.
+
+An ID token comes over our own TLS connection to the token endpoint, in answer to our own request. It is no stranger's
+bearer token: it may be long, its clock may differ by a configured skew, it needs no `kid` where one key fits, and its
+algorithm is any asymmetric one that the server's metadata names. Claims that are not used are not looked at.
+"""
 
 import hmac
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
 
-from service_kit.tokens import jwt
+import msgspec
+
+from service_kit.tokens import jwt, signatures
 from service_kit.tokens.issuer import Issuer
 from service_kit.tokens.jwt import InvalidTokenError, UnknownKeyError
+from service_kit.tokens.signatures import PublicKey
+
+MAX_BYTES: Final = 256 * 1024
+USUAL_SKEW_SECONDS: Final = 60.0
+_DEFAULT_ALGORITHM: Final = "RS256"
+"""Of a server whose metadata names none (OpenID Connect Registration 1.0 section 2)."""
 
 
-def verify(id_token: str, issuer: Issuer, client_id: str, nonce: str) -> str:
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What an ID token must be for. algorithms: those allowed, None: by the server's metadata; clock_skew: seconds."""
+
+    client_id: str
+    nonce: str
+    algorithms: frozenset[str] | None = None
+    clock_skew: float = USUAL_SKEW_SECONDS
+
+
+class _Header(msgspec.Struct, frozen=True):
+    alg: str
+    kid: str | None = None
+    typ: str = "JWT"
+
+
+class _Payload(msgspec.Struct, frozen=True):
+    """The claims that are used; msgspec refuses other types, NaN and infinities."""
+
+    iss: str
+    sub: str
+    aud: str | list[str]
+    exp: float
+    iat: float = 0.0
+    nbf: float = 0.0
+    azp: str = ""
+    typ: str = ""
+    nonce: str = ""
+
+
+def verify(id_token: str, issuer: Issuer, expected: Expected) -> str:
     """The `sub` of an ID token for this client and this nonce.
 
-    Raises InvalidTokenError, or IssuerUnavailableError if the issuer's keys were never fetched.
+    Raises InvalidTokenError, whose text names the check that failed, or IssuerUnavailableError if the issuer's keys
+    were never fetched.
     """
-    try:
-        header, payload = jwt.verify(id_token, issuer, client_id, time.time())
-    except UnknownKeyError:  # the token came directly from the issuer, so the issuer has a new key
-        issuer.look_again()
-        header, payload = jwt.verify(id_token, issuer, client_id, time.time())
-    if header.typ.upper() != "JWT" or payload.typ not in {"", "ID"} or payload.azp not in {"", client_id}:
+    header, payload = _verified(id_token, issuer, expected.algorithms)
+    if header.typ.upper() != "JWT" or payload.typ not in {"", "ID"} or payload.azp not in {"", expected.client_id}:
         raise InvalidTokenError("not an ID token of this client")
-    if not hmac.compare_digest(payload.nonce.encode(), nonce.encode()):
+    _check(payload, issuer.url, expected, time.time())
+    if not hmac.compare_digest(payload.nonce.encode(), expected.nonce.encode()):
         raise InvalidTokenError("nonce")
     return payload.sub
+
+
+def _verified(token: str, issuer: Issuer, algorithms: frozenset[str] | None) -> tuple[_Header, _Payload]:
+    unverified_header, document, signature = jwt.segments(token, MAX_BYTES)
+    header = _converted(jwt.header_members(unverified_header), _Header, "header")
+    if header.alg not in _allowed(issuer, algorithms):
+        raise InvalidTokenError("algorithm")
+    signed = token.rpartition(".")[0].encode()
+    if not any(signatures.is_valid(header.alg, key, signed, signature) for key in _keys(issuer, header)):
+        raise InvalidTokenError("signature")
+    return header, jwt.parsed(document, _Payload)
+
+
+def _allowed(issuer: Issuer, algorithms: frozenset[str] | None) -> frozenset[str]:
+    """The asymmetric algorithms that this server may use."""
+    named = algorithms or frozenset(issuer.metadata().id_token_algorithms) or {_DEFAULT_ALGORITHM}
+    return signatures.ALGORITHMS & named
+
+
+def _keys(issuer: Issuer, header: _Header) -> Sequence[PublicKey]:
+    """The keys that may have signed the token. Without `kid` there must be exactly one that fits.
+
+    Several keys can have one id. The token came directly from the issuer: when no key fits, the issuer has a new one.
+    """
+    found = issuer.signing_keys(header.alg, header.kid)
+    if not found:
+        issuer.look_again()
+        found = issuer.signing_keys(header.alg, header.kid)
+    if not found:
+        raise UnknownKeyError("unknown key")
+    if header.kid is None and len(found) > 1:
+        raise InvalidTokenError("no key id, and several keys fit")
+    return found
+
+
+def _check(payload: _Payload, issuer: str, expected: Expected, now: float) -> None:
+    audiences = [payload.aud] if isinstance(payload.aud, str) else payload.aud
+    faults = {
+        "issuer": payload.iss != issuer,
+        "audience": expected.client_id not in audiences,
+        "expired": not now - expected.clock_skew < payload.exp < 1 << 40,
+        "not yet valid": max(payload.nbf, payload.iat) > now + expected.clock_skew,
+        "subject": not payload.sub or "\0" in payload.sub,
+    }
+    for name, wrong in faults.items():
+        if wrong:
+            raise InvalidTokenError(name)
+
+
+def _converted(members: dict[str, Any], shape: type[_Header], fault: str) -> _Header:
+    try:
+        return msgspec.convert(members, shape)
+    except msgspec.ValidationError as error:
+        raise InvalidTokenError(fault) from error

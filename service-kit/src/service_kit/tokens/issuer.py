@@ -7,9 +7,11 @@ the discovery document and moved to that address; the issuer itself never change
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from ipaddress import ip_address
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 import requests
@@ -20,6 +22,8 @@ from jose.exceptions import JOSEError
 
 from service_kit.outbound.session import Session, bounded_body
 from service_kit.process import logs
+from service_kit.tokens import signatures
+from service_kit.tokens.signatures import PublicKey
 
 log = logs.get(__name__)
 
@@ -28,6 +32,15 @@ REFETCH_UNKNOWN_AFTER = 30.0
 REFETCH_ANYWAY_AFTER = 600.0
 RETRY_AFTER_FAILURE = 2.0
 MIN_RSA_BITS = 2048
+_REQUIRED = frozenset({"issuer", "authorization_endpoint", "token_endpoint", "jwks_uri"})
+_OPTIONAL: Mapping[str, type] = {
+    "userinfo_endpoint": str,
+    "revocation_endpoint": str,
+    "end_session_endpoint": str,
+    "authorization_response_iss_parameter_supported": bool,
+    "id_token_algorithms": tuple,
+}
+_ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri", "revocation_endpoint")
 _PUBLIC_MEMBERS = {"RSA": ("kty", "n", "e"), "EC": ("kty", "crv", "x", "y")}
 
 
@@ -40,7 +53,10 @@ class IssuerMismatchError(Exception):
 
 
 class Metadata(msgspec.Struct, frozen=True):
-    """The used members of a discovery document. URLs are public, as the server gave them."""
+    """The used members of a discovery document. URLs are public, as the server gave them.
+
+    id_token_algorithms: signature algorithms of its ID tokens, empty when the server names none.
+    """
 
     issuer: str
     authorization_endpoint: str
@@ -50,6 +66,7 @@ class Metadata(msgspec.Struct, frozen=True):
     revocation_endpoint: str | None = None
     end_session_endpoint: str | None = None
     authorization_response_iss_parameter_supported: bool = False
+    id_token_algorithms: tuple[str, ...] = ()
 
 
 class Issuer:
@@ -74,6 +91,7 @@ class Issuer:
         self._lock = threading.Lock()
         self._metadata: Metadata | None = None
         self._keys: Mapping[str, Key] = {}
+        self._entries: Sequence[Mapping[str, Any]] = ()
         self._keys_fetched_at = float("-inf")
         self._keys_tried_at = float("-inf")
 
@@ -102,13 +120,31 @@ class Issuer:
             known = self._keys.get(key_id)
         return known
 
+    def signing_keys(self, algorithm: str, key_id: str | None) -> Sequence[PublicKey]:
+        """The keys of the JWK set that may verify a signature by that algorithm, with that id or without any.
+
+        key_id: None for all that fit. Raises IssuerUnavailableError only if the keys were never fetched.
+        """
+        if not self._entries or self._clock() - self._keys_fetched_at > REFETCH_ANYWAY_AFTER:
+            try:
+                self._refetch(wait=not self._entries)
+            except IssuerUnavailableError:
+                if not self._entries:  # there are keys, though none for the algorithm of bearer tokens
+                    raise
+        named = [entry for entry in self._entries if _may_have_id(entry, key_id) and _may_verify(entry, algorithm)]
+        return [key for entry in named if (key := signatures.public_key(entry, algorithm))]
+
     def look_again(self) -> None:
         """Fetch the keys now. Only for tokens that came directly from the issuer: callers must not trigger it.
 
         Raises IssuerUnavailableError only if the keys were never fetched.
         """
         self._keys_tried_at = float("-inf")
-        self._refetch(wait=True)
+        try:
+            self._refetch(wait=True)
+        except IssuerUnavailableError:
+            if not self._entries:
+                raise
 
     def _refetch(self, *, wait: bool) -> None:
         if not self._lock.acquire(blocking=wait):
@@ -121,8 +157,15 @@ class Issuer:
                 return
             self._keys_tried_at = self._clock()
             jwks_uri = self.backchannel(self._discover().jwks_uri)
-            self._keys = _verification_keys(self._get(jwks_uri), self.algorithm)
-            self._keys_fetched_at = self._clock()
+            entries = _entries(self._get(jwks_uri))
+            if not entries:
+                raise IssuerUnavailableError("no usable key in the JWK set")
+            keys = _verification_keys(entries, self.algorithm)
+            if keys or not self._keys:
+                self._entries = entries
+            if not keys:
+                raise IssuerUnavailableError("no usable key in the JWK set")
+            self._keys, self._keys_fetched_at = keys, self._clock()
         except IssuerUnavailableError:
             if not self._keys:
                 raise
@@ -133,15 +176,35 @@ class Issuer:
     def _discover(self) -> Metadata:
         if self._metadata is not None:
             return self._metadata
-        document = self._get(f"{self._internal_url}/.well-known/openid-configuration")
-        try:
-            metadata = msgspec.json.decode(document, type=Metadata)
-        except msgspec.MsgspecError as error:
-            raise IssuerUnavailableError(f"{self.url}: no usable discovery document") from error
+        metadata = _metadata(self._get(f"{self._internal_url}/.well-known/openid-configuration"), self.url)
         if metadata.issuer != self.url:
             raise IssuerMismatchError(f"{self.url} was configured, the server says {metadata.issuer}")
+        self._demand_security(metadata)
         self._metadata = metadata
         return metadata
+
+    def _demand_security(self, metadata: Metadata) -> None:
+        """Raise IssuerUnavailableError for an endpoint that is neither https nor where the configuration points.
+
+        Plain http is for the configured origins, and for loopback where the issuer itself is on loopback.
+        """
+        for name in _ENDPOINTS:
+            address = getattr(metadata, name)
+            if address is not None and not self._is_secure(address):
+                raise IssuerUnavailableError(f"{self.url}: its {name} is not an https URL")
+
+    def _is_secure(self, address: str) -> bool:
+        try:
+            parts, own = urlsplit(address), urlsplit(self.url)
+            inner = urlsplit(self._internal_url)
+            if parts.scheme not in {"http", "https"} or not parts.hostname or parts.port == 0:
+                return False
+        except ValueError:
+            return False
+        if parts.scheme == "https":
+            return True
+        is_local = is_loopback(parts.hostname) and is_loopback(own.hostname or "")
+        return is_local or any((parts.scheme, parts.netloc) == (each.scheme, each.netloc) for each in (own, inner))
 
     def _get(self, url: str) -> bytes:
         try:
@@ -162,23 +225,50 @@ def demand_no_mismatch(metadata: Callable[[], Metadata]) -> None:
         metadata()
 
 
-def _verification_keys(document: bytes, algorithm: str) -> dict[str, Key]:
-    """The keys of a JWK set that may verify `algorithm`; others are ignored (RFC 7517 section 5)."""
+def _metadata(document: bytes, url: str) -> Metadata:
+    """The used members of a discovery document. An optional member of another type counts as absent."""
+    try:
+        members = msgspec.json.decode(document, type=dict[str, Any])
+        algorithms = members.pop("id_token_signing_alg_values_supported", ())
+        known = {field: members[field] for field in Metadata.__struct_fields__ if field in members}
+        optional = {name for name in known if name not in _REQUIRED and not isinstance(known[name], _OPTIONAL[name])}
+        known = {name: value for name, value in known.items() if name not in optional and name != "id_token_algorithms"}
+        named = algorithms if isinstance(algorithms, list) else ()
+        known["id_token_algorithms"] = tuple(name for name in named if isinstance(name, str))
+        return msgspec.convert(known, Metadata)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise IssuerUnavailableError(f"{url}: no usable discovery document") from error
+
+
+def is_loopback(host: str) -> bool:
+    """True for `localhost`, names below it, and loopback addresses (RFC 6761 section 6.3)."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    with suppress(ValueError):
+        return ip_address(host).is_loopback
+    return False
+
+
+def _entries(document: bytes) -> Sequence[Mapping[str, Any]]:
+    """The objects in a JWK set. Raises IssuerUnavailableError when it is none."""
     try:
         entries = msgspec.json.decode(document, type=dict[str, Any]).get("keys", [])
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise IssuerUnavailableError("no usable JWK set") from error
+    return [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
+
+
+def _verification_keys(entries: Sequence[Mapping[str, Any]], algorithm: str) -> dict[str, Key]:
+    """The keys of a JWK set that may verify `algorithm`; others are ignored (RFC 7517 section 5)."""
     keys: dict[str, Key] = {}
-    for entry in entries if isinstance(entries, list) else []:
-        if isinstance(entry, dict) and _fits(entry, algorithm):
+    for entry in entries:
+        if _fits(entry, algorithm):
             try:
                 key = jwk.construct({name: entry[name] for name in _PUBLIC_MEMBERS[entry["kty"]]}, algorithm)
             except (JOSEError, ValueError, TypeError, KeyError):
                 continue
             if _strong(key):
                 keys[entry["kid"]] = key
-    if not keys:
-        raise IssuerUnavailableError("no usable key in the JWK set")
     return keys
 
 
@@ -186,11 +276,21 @@ def _fits(entry: Mapping[str, Any], algorithm: str) -> bool:
     kind = {"RS": "RSA", "ES": "EC"}[algorithm[:2]]
     return (
         entry.get("kty") == kind
-        and entry.get("use", "sig") == "sig"
-        and "verify" in _operations(entry)
-        and entry.get("alg", algorithm) == algorithm
+        and _may_verify(entry, algorithm)
         and all(isinstance(entry.get(name), str) for name in ("kid", *_PUBLIC_MEMBERS[kind]))
     )
+
+
+def _may_verify(entry: Mapping[str, Any], algorithm: str) -> bool:
+    """True when the key's own members allow it to verify that algorithm."""
+    return (
+        entry.get("use", "sig") == "sig" and "verify" in _operations(entry) and entry.get("alg", algorithm) == algorithm
+    )
+
+
+def _may_have_id(entry: Mapping[str, Any], key_id: str | None) -> bool:
+    """True when the key has that id, or has none, or any will do."""
+    return key_id is None or entry.get("kid") in (None, key_id)
 
 
 def _operations(entry: Mapping[str, Any]) -> list[Any]:

@@ -66,7 +66,7 @@ def verify(token: str, issuer: Issuer, audience: str, now: float) -> tuple[Heade
     keys were never fetched.
     """
     header, document = verify_signature(token, issuer)
-    payload = _parsed(document, Payload)
+    payload = parsed(document, Payload)
     _check(payload, issuer.url, audience, now)
     return header, payload
 
@@ -76,12 +76,7 @@ def verify_signature(token: str, issuer: Issuer) -> tuple[Header, bytes]:
 
     Raises the same errors as `verify`.
     """
-    if len(token) > MAX_TOKEN_BYTES:
-        raise InvalidTokenError("too long")
-    segments = token.split(".")
-    if len(segments) != 3:
-        raise InvalidTokenError("not a compact JWS")
-    unverified_header, payload, _signature = (_strict_base64url(segment) for segment in segments)
+    unverified_header, payload, _signature = segments(token, MAX_TOKEN_BYTES)
     header = _header(unverified_header)
     if header.alg != issuer.algorithm:
         raise InvalidTokenError("algorithm")
@@ -93,6 +88,17 @@ def verify_signature(token: str, issuer: Issuer) -> tuple[Header, bytes]:
     except Exception as error:  # a hostile token can make the library raise any error
         raise InvalidTokenError("signature") from error
     return header, payload
+
+
+def segments(token: str, limit: int) -> tuple[bytes, bytes, bytes]:
+    """Header, payload and signature of a compact JWS of at most `limit` bytes, decoded. Raises InvalidTokenError."""
+    if len(token) > limit:
+        raise InvalidTokenError("too long")
+    encoded = token.split(".")
+    if len(encoded) != 3:
+        raise InvalidTokenError("not a compact JWS")
+    header, payload, signature = (_strict_base64url(segment) for segment in encoded)
+    return header, payload, signature
 
 
 def _check(payload: Payload, issuer: str, audience: str, now: float) -> None:
@@ -109,23 +115,29 @@ def _check(payload: Payload, issuer: str, audience: str, now: float) -> None:
             raise InvalidTokenError(name)
 
 
-def _header(unverified: bytes) -> Header:
-    members = _parsed(unverified, dict[str, Any])
+def header_members(unverified: bytes) -> dict[str, Any]:
+    """The members of a header. Raises InvalidTokenError when one brings keys or changes how the token is read."""
+    members = parsed(unverified, dict[str, Any])
     if _FORBIDDEN_HEADERS & members.keys():
         raise InvalidTokenError("header")
+    return members
+
+
+def _header(unverified: bytes) -> Header:
     try:
-        return msgspec.convert(members, Header)
+        return msgspec.convert(header_members(unverified), Header)
     except msgspec.ValidationError as error:
         raise InvalidTokenError("header") from error
 
 
-def _parsed(document: bytes, shape: type[T]) -> T:
+def parsed(document: bytes, shape: type[T]) -> T:
+    """A JSON object in the shape. Raises InvalidTokenError, also when a member is there twice."""
     try:
-        parsed = msgspec.json.decode(document, type=shape)
+        value = msgspec.json.decode(document, type=shape)
         json.loads(document, object_pairs_hook=_unique)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError) as error:
         raise InvalidTokenError("not a JWT") from error
-    return parsed
+    return value
 
 
 def _unique(members: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -1,1 +1,1 @@
-"""The ports of `application.ports` on real parts: PostgreSQL, Procrastinate, the vault, the authorization server."""
+"""The ports of `application.ports` on real parts, in a room for each: PostgreSQL, the engine, the vault, userinfo."""

@@ -1,1 +1,1 @@
-"""What the task service does, in use cases over ports: no Flask, psycopg, procrastinate, requests, service_kit."""
+"""The use cases, over ports. They import no Flask, psycopg, procrastinate, requests or service_kit."""

@@ -1,14 +1,15 @@
-"""What can go wrong in the task service.
+"""The errors of the task service.
 
     TaskError
-    ├── TaskNotFoundError         no such task, or another person's: the two look the same
-    ├── TaskNotExecutableError    it is queued, running or completed
-    ├── TaskNotLinkableError      it is queued or running with another token
-    ├── TokenNotFoundError        the vault knows no such token of this person
-    ├── TokenRefusedError         the vault gives no access token for it any more
-    ├── VaultUnavailableError     the vault does not answer
-    ├── StorageUnavailableError   PostgreSQL does not answer
-    └── HandlerError              the work itself failed; the message goes to the owner
+    ├── TaskNotFoundError                no such task, or another person's: both look the same
+    ├── TaskNotExecutableError           the task has a run under way, or its latest run has completed
+    ├── TaskNotLinkableError             the task has a run under way with another token
+    ├── TokenNotFoundError               the vault knows no such token of this person
+    ├── TokenRefusedError                the vault no longer gives access tokens for it
+    ├── VaultUnavailableError            the vault does not answer
+    ├── TaskStorageUnavailableError      PostgreSQL does not answer
+    ├── UnknownKindError                 the worker has no handler for the task's kind
+    └── HandlerError                     the work itself failed; its message is shown to the owner
 
 Each docstring is the default message.
 """
@@ -26,11 +27,11 @@ class TaskNotFoundError(TaskError):
 
 
 class TaskNotExecutableError(TaskError):
-    """This task is queued, running or completed; it cannot be executed now."""
+    """This task is waiting, queued, running or completed; it cannot be executed now."""
 
 
 class TaskNotLinkableError(TaskError):
-    """This task is queued or running; another token can be linked when it is done."""
+    """This task is waiting, queued or running; another token can be linked when it has ended."""
 
 
 class TokenNotFoundError(TaskError):
@@ -45,13 +46,21 @@ class VaultUnavailableError(TaskError):
     """The token vault cannot be reached now."""
 
     def __init__(self, retry_after: float = 2.0) -> None:
+        """retry_after: seconds after which the vault may be asked again."""
         super().__init__()
         self.retry_after = retry_after
 
 
-class StorageUnavailableError(TaskError):
+class TaskStorageUnavailableError(TaskError):
     """The task database cannot be reached now."""
 
 
 class HandlerError(TaskError):
     """The work failed."""
+
+
+class UnknownKindError(TaskError):
+    """The worker has no handler for this kind of task."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(f"This worker has no handler for tasks of kind '{kind}'.")

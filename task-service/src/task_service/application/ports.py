@@ -1,17 +1,20 @@
 """What the use cases need from outside, as Protocols. Adapters implement them; `bootstrap` wires them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
-from task_service.domain.task import Subject, Task, TokenStatus
+from task_service.domain.attempt import Attempt, AttemptKey
+from task_service.domain.owner import Owner
+from task_service.domain.run import Cause
+from task_service.domain.task import Task, TokenStatus
 
 
 @dataclass(frozen=True, slots=True)
-class AccessToken:
-    """An access token in the clear; it lives in memory, for as long as a handler needs it, and prints as `***`."""
+class OwnerToken:
+    """An owner's access token. It stays in memory for as long as a handler needs it, and does not print its value."""
 
     value: str = field(repr=False)
     expires_at: datetime
@@ -19,116 +22,159 @@ class AccessToken:
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
-    """A token that the vault knows for a person."""
+class LinkedGrant:
+    """An offline token that the vault knows for a person, by its id."""
 
     persistent_token_id: UUID
     status: TokenStatus
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attempt:
-    """One execution of a task. fence: grows with each attempt; a write with an old one changes nothing."""
+class TaskStore(Protocol):
+    """Tasks, always within one owner's. Raises TaskStorageUnavailableError throughout."""
 
-    task_id: UUID
-    fence: int
-    owner: Subject
-    task_name: str
-    persistent_token_id: UUID
-
-    @property
-    def key(self) -> str:
-        """The idempotency key that a handler may pass on."""
-        return f"{self.task_id}:{self.fence}"
-
-
-class Tasks(Protocol):
-    """Tasks and their attempts."""
-
-    def add(self, owner: Subject, name: str, description: str) -> Task:
-        """Store a new task."""
+    def add(self, owner: Owner, name: str, description: str) -> Task:
+        """Store a new task of the default kind."""
         ...
 
-    def version(self, owner: Subject) -> int:
-        """A number that grows whenever one of the owner's tasks changes."""
-        ...
-
-    def of_owner(self, owner: Subject) -> Sequence[Task]:
+    def of_owner(self, owner: Owner) -> Sequence[Task]:
         """The owner's tasks, newest first."""
         ...
 
-    def find(self, task_id: UUID, owner: Subject) -> Task:
-        """One task of that owner. Raises TaskNotFoundError."""
+    def find(self, task_id: UUID, owner: Owner) -> Task:
+        """One task. Raises TaskNotFoundError."""
         ...
 
-    def delete(self, task_id: UUID, owner: Subject) -> None:
-        """Remove it, running or not. Raises TaskNotFoundError."""
+    def delete(self, task_id: UUID, owner: Owner) -> None:
+        """Remove a task with its runs; the worker of a running one is told to stop. Raises TaskNotFoundError."""
         ...
 
-    def link(self, task_id: UUID, owner: Subject, link: Link) -> Task:
-        """Keep the token's id with the task. Raises TaskNotFoundError, TaskNotLinkableError."""
+    def link(self, task_id: UUID, owner: Owner, grant: LinkedGrant) -> Task:
+        """Store an offline token's id and status with the task. Raises TaskNotFoundError, TaskNotLinkableError."""
         ...
 
-    def enqueue(self, task_id: UUID, owner: Subject) -> None:
-        """Queue an attempt, in one transaction with its job. Raises TaskNotFoundError, TaskNotExecutableError."""
-        ...
-
-    def claim_status_check(self, owner: Subject) -> bool:
-        """Whether this caller should ask the vault about the owner's tokens now; true for one caller at a time."""
-        ...
-
-    def set_token_status(self, owner: Subject, statuses: Mapping[UUID, TokenStatus]) -> None:
-        """Write down what the vault says of the owner's tokens; linked ones that it does not name are failed."""
+    def list_version(self, owner: Owner) -> str:
+        """A word that differs whenever something in `of_owner` differs. Its cost does not grow with their number."""
         ...
 
 
-class Attempts(Protocol):
-    """What a worker does with an attempt. Every write carries the fence; False means: it is not yours any more."""
+class RunQueue(Protocol):
+    """Where runs are put for workers."""
 
-    def begin(self, task_id: UUID, fence: int) -> Attempt | None:
-        """Take a queued attempt and make the task running; None when it is not to be run any more."""
+    def enqueue(self, task_id: UUID, owner: Owner, cause: Cause) -> None:
+        """Make a queued run with its first attempt and its job, in one transaction.
+
+        Raises TaskNotFoundError, TaskNotExecutableError.
+        """
         ...
 
-    def progress(self, attempt: Attempt, percent: int) -> bool:
-        """Write the progress."""
+
+class TokenStatusStore(Protocol):
+    """The vault's last word on each linked token."""
+
+    def claim_check(self, owner: Owner) -> bool:
+        """True when the vault should be asked about the owner's tokens now, for one caller at a time."""
+        ...
+
+    def update(self, owner: Owner, statuses: Mapping[UUID, TokenStatus]) -> None:
+        """Store what the vault says of the owner's tokens; linked ones that it does not name become `failed`."""
+        ...
+
+
+class AttemptStore(Protocol):
+    """An attempt's life in a worker. Every write carries the fence; False means that the attempt was taken over."""
+
+    def begin(self, key: AttemptKey) -> Attempt | None:
+        """Make the run `running`; None when this attempt is not to be made any more."""
         ...
 
     def complete(self, attempt: Attempt, result: str) -> bool:
-        """End well."""
+        """End attempt and run with a result."""
         ...
 
     def fail(self, attempt: Attempt, error: str, *, token_failed: bool = False) -> bool:
-        """End badly; token_failed: because the vault refuses the token."""
+        """End attempt and run with an error. token_failed: the vault refuses the token."""
         ...
 
-    def requeue(self, attempt: Attempt) -> bool:
-        """Give it back, under a new fence, to another worker."""
+    def give_back(self, attempt: Attempt) -> bool:
+        """End the attempt and queue another one, for another worker."""
+        ...
+
+
+class ProgressStore(Protocol):
+    """Where progress is written, for many attempts at a time."""
+
+    def write_progress(self, reports: Sequence[tuple[Attempt, int]]) -> Set[AttemptKey]:
+        """Store the percentage of each attempt in one statement; the keys of those that were not taken over."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class LostJob:
+    """A job that no living worker will end. attempt: what it was for; None for other jobs of the engine."""
+
+    id: int
+    attempt: AttemptKey | None
+
+
+class EngineWatch(Protocol):
+    """What the engine knows of its workers and jobs."""
+
+    def heartbeats(self) -> Mapping[int, datetime]:
+        """Each registered worker's last heartbeat, by worker id."""
+        ...
+
+    def jobs_without_worker(self, silent: Sequence[int]) -> Sequence[LostJob]:
+        """Jobs under way whose worker is among the silent ones, or is not registered any more."""
+        ...
+
+    def end_job(self, job_id: int) -> None:
+        """Remove a job that nobody will end."""
+        ...
+
+    def remove_workers(self, silent: Sequence[int]) -> None:
+        """Forget workers that are long silent."""
+        ...
+
+    def waiting(self, at_most: int) -> int:
+        """How many attempts wait for a worker, counted up to a limit."""
+        ...
+
+
+class RecoveryStore(Protocol):
+    """Replaces attempts that their worker will not end."""
+
+    def replace_crashed(self, key: AttemptKey, job_id: int | None = None) -> bool:
+        """End the attempt and its job, and queue another one; the run fails after MAX_CRASHES. False: already ended."""
+        ...
+
+    def orphans(self) -> Sequence[AttemptKey]:
+        """The attempts of runs under way for which the engine holds no job any more."""
         ...
 
 
 class OwnersVault(Protocol):
     """The vault, asked with a person's own access token."""
 
-    def link(self, persistent_token_id: UUID, bearer: str) -> Link:
-        """That token of the person. Raises TokenNotFoundError, VaultUnavailableError."""
+    def grant(self, persistent_token_id: UUID, bearer: str) -> LinkedGrant:
+        """One token of the person. Raises TokenNotFoundError, VaultUnavailableError."""
         ...
 
-    def links(self, bearer: str, task_id: UUID | None = None) -> Sequence[Link]:
-        """The person's tokens, newest first; with a task, those asked for it. Raises VaultUnavailableError."""
+    def grants(self, bearer: str, task_id: UUID | None = None) -> Sequence[LinkedGrant]:
+        """The person's tokens, newest first; with a task, those requested for it. Raises VaultUnavailableError."""
         ...
 
 
 class TokenSource(Protocol):
     """The vault, asked with the service's own credentials on an owner's behalf."""
 
-    def access_token(self, persistent_token_id: UUID, owner: Subject, min_valid: int) -> AccessToken:
-        """A fresh access token. Raises TokenRefusedError, VaultUnavailableError."""
+    def access_token(self, persistent_token_id: UUID, owner: Owner, min_valid: int) -> OwnerToken:
+        """A token with at least `min_valid` seconds to live. Raises TokenRefusedError, VaultUnavailableError."""
         ...
 
 
-class Identity(Protocol):
+class UserinfoSource(Protocol):
     """The authorization server's userinfo endpoint (OpenID Connect Core 1.0 section 5.3)."""
 
-    def who(self, token: AccessToken) -> tuple[str, str]:
-        """`sub` and a name for people. Raises HandlerError when the token is not accepted."""
+    def who(self, token: OwnerToken) -> tuple[str, str]:
+        """`sub` and a name to show. Raises HandlerError when the token is not accepted."""
         ...

@@ -1,1 +1,1 @@
-"""The rules of tasks as plain values and functions."""
+"""The rules of tasks, runs and attempts as plain values and functions."""

@@ -1,38 +1,20 @@
-"""A task: something that goes on when its owner has left. It holds the id of an offline token, never a token."""
+"""A task: the definition of work that goes on when its owner has left. It holds an offline token's id, no token."""
 
 import enum
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from task_service.domain.owner import Owner
+from task_service.domain.run import NO_RUN, Run
+from task_service.domain.status import TaskStatus
+
 PREFIX = "task-"
-
-
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """A person: `sub` is unique within its `issuer` only (OpenID Connect Core 1.0 section 2)."""
-
-    issuer: str
-    sub: str
-
-
-class TaskStatus(enum.StrEnum):
-    """The document's four, and `queued` and `cancelled`."""
-
-    PENDING = "pending"
-    QUEUED = "queued"
-    RUNNING = "running"
-    COMPLETED = "completed"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-
-
-EXECUTABLE = frozenset({TaskStatus.PENDING, TaskStatus.FAILED, TaskStatus.CANCELLED})
-"""The states from which a task may be executed (again)."""
+DEFAULT_KIND = "demo"
 
 
 class TokenStatus(enum.StrEnum):
-    """What the vault said last of the linked token: waiting for consent, usable, or of no use."""
+    """The vault's last word on the linked token: consent is pending, it can be used, or it cannot."""
 
     PENDING = "pending"
     ACTIVE = "active"
@@ -41,21 +23,22 @@ class TokenStatus(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """A task as its owner sees it. progress: percent; times are aware and in UTC."""
+    """A task with its latest run, as its owner sees it. Times are aware and in UTC."""
 
     id: UUID
-    owner: Subject
+    owner: Owner
     name: str
     description: str
-    status: TaskStatus
     created_at: datetime
-    started_at: datetime | None = None
-    completed_at: datetime | None = None
+    kind: str = DEFAULT_KIND
     persistent_token_id: UUID | None = None
     token_status: TokenStatus | None = None
-    result: str | None = None
-    error: str | None = None
-    progress: int | None = None
+    latest_run: Run = NO_RUN
+
+    @property
+    def status(self) -> TaskStatus:
+        """The latest run's state."""
+        return self.latest_run.status
 
 
 def public_id(task_id: UUID) -> str:
@@ -64,9 +47,9 @@ def public_id(task_id: UUID) -> str:
 
 
 def parse_id(text: str) -> UUID | None:
-    """The UUID in a public id, or None: what has another form names no task."""
+    """The UUID in a public id; None for text of any other form or spelling."""
     try:
         task_id = UUID(text.removeprefix(PREFIX))
     except ValueError:
         return None
-    return task_id if text == public_id(task_id) else None
+    return task_id if public_id(task_id) == text else None

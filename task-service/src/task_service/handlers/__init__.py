@@ -1,1 +1,1 @@
-"""What a task can do: plug-ins of the entry point group `task_service.handlers`."""
+"""Kinds of work: plug-ins of the entry point group `task_service.handlers`, named by the kind."""

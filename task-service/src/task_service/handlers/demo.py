@@ -1,27 +1,27 @@
-"""The demonstration: ten steps with a fresh access token, which it proves to be its owner's.
+"""The demonstration (R13): ten steps of 10 % with a fresh access token.
 
-It asks the authorization server who the token belongs to, then makes progress by 10 % a step until it is done.
+It asks the authorization server whose token it is, and fails when that is not the task's owner.
 """
 
 from task_service.application.errors import HandlerError
-from task_service.application.run import Context, Tools
+from task_service.application.handler import HandlerContext, Tools
 
 STEPS = 10
 
 
 class Demo:
-    """The handler `demo`, made by the entry point of that name."""
+    """The handler of kind `demo`."""
 
     def __init__(self, tools: Tools) -> None:
-        self._identity = tools.identity
+        self._userinfo = tools.userinfo
         self._step_seconds = tools.demo_step_seconds
 
-    def run(self, context: Context) -> str:
-        """Use the token, then count to a hundred."""
+    def run(self, context: HandlerContext) -> str:
+        """Check the token, then report 10 % after each step."""
         token = context.token()
-        sub, name = self._identity.who(token)
+        sub, name = self._userinfo.who(token)
         if sub != context.attempt.owner.sub:
-            raise HandlerError("The access token belongs to somebody else.")
+            raise HandlerError("The access token belongs to another person.")
         for step in range(1, STEPS + 1):
             context.wait(self._step_seconds)
             context.progress(100 * step // STEPS)

@@ -9,11 +9,11 @@ from service_kit.http import app as kit
 from service_kit.http import health
 from task_service.http.problems import TABLE
 from task_service.http.routes import create_api
-from task_service.http.service import Service
+from task_service.http.service import TaskService
 
 
-def create_app(service: Service) -> Flask:
-    """Routes, health, and the OpenAPI document at `/api/tasks/openapi.json`."""
+def create_app(service: TaskService) -> Flask:
+    """An application with the routes, health, and the OpenAPI document at `/api/tasks/openapi.json`."""
     app = kit.create_app("tasks", TABLE)
     api = create_api(service)
     document = msgspec.json.encode(api.document())

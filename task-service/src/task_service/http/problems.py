@@ -9,5 +9,5 @@ TABLE: ProblemTable = {
     errors.TaskNotLinkableError: ProblemType(409, "task_not_linkable"),
     errors.TokenNotFoundError: ProblemType(404, "token_not_found"),
     errors.VaultUnavailableError: ProblemType(503, "vault_unavailable", retry_after=2.0),
-    errors.StorageUnavailableError: ProblemType(503, "storage_unavailable", retry_after=2.0),
+    errors.TaskStorageUnavailableError: ProblemType(503, "storage_unavailable", retry_after=2.0),
 }

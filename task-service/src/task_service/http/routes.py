@@ -10,15 +10,16 @@ from service_kit.http import inputs
 from service_kit.http.app import authenticate, bearer_token, respond
 from service_kit.http.openapi import Api, Link
 from task_service.application.errors import (
-    StorageUnavailableError,
     TaskNotExecutableError,
     TaskNotFoundError,
     TaskNotLinkableError,
+    TaskStorageUnavailableError,
     TokenNotFoundError,
     VaultUnavailableError,
 )
-from task_service.application.tasks import Caller
-from task_service.domain.task import Subject, parse_id, public_id
+from task_service.application.manage import Person
+from task_service.domain.owner import Owner
+from task_service.domain.task import parse_id, public_id
 from task_service.http.problems import TABLE
 from task_service.http.schemas import (
     Deleted,
@@ -31,14 +32,14 @@ from task_service.http.schemas import (
     execution_view,
     task_view,
 )
-from task_service.http.service import Service
+from task_service.http.service import TaskService
 
 LINKS = {"create_task": (Link("id", "task_id", ("get_task", "link_persistent_id", "execute_task", "delete_task")),)}
 TAGS = {"Tasks": "A person creates tasks, links offline tokens to them and executes them."}
 (TASKS,) = TAGS
 
 
-def create_api(service: Service) -> Api:
+def create_api(service: TaskService) -> Api:
     """The routes over a wired service."""
     api = Api(
         "tasks",
@@ -46,14 +47,14 @@ def create_api(service: Service) -> Api:
         task_service.__version__,
         "/api/tasks",
         table=TABLE,
-        raises=(StorageUnavailableError,),
+        raises=(TaskStorageUnavailableError,),
         tags=TAGS,
         links=LINKS,
     )
 
-    def caller() -> Caller:
+    def caller() -> Person:
         claims = authenticate(service.verifier)
-        return Caller(Subject(claims.issuer, claims.subject), bearer_token())
+        return Person(Owner(claims.issuer, claims.subject), bearer_token())
 
     _collection(api, service, caller)
     _single(api, service, caller)
@@ -61,7 +62,7 @@ def create_api(service: Service) -> Api:
     return api
 
 
-def _collection(api: Api, service: Service, caller: Callable[[], Caller]) -> None:
+def _collection(api: Api, service: TaskService, caller: Callable[[], Person]) -> None:
     @api.route("GET", "", tag=TASKS, answers={200: TaskList, 304: None})
     def list_tasks() -> Response:
         """List the caller's tasks.
@@ -69,7 +70,7 @@ def _collection(api: Api, service: Service, caller: Callable[[], Caller]) -> Non
         The newest comes first. The answer is 304 when nothing has changed since the `ETag` in `If-None-Match`.
         """
         who = caller()
-        etag = f'W/"{service.tasks.version(who)}"'
+        etag = f'W/"{service.tasks.list_version(who)}"'
         if etag in {given.strip() for given in request.headers.get("If-None-Match", "").split(",")}:
             return Response(status=304, headers={"ETag": etag, "Cache-Control": "no-store"})
         tasks = [task_view(task) for task in service.tasks.all(who)]
@@ -84,7 +85,7 @@ def _collection(api: Api, service: Service, caller: Callable[[], Caller]) -> Non
         return respond(task_view(task), 201, {"Location": f"/api/tasks/{public_id(task.id)}"})
 
 
-def _single(api: Api, service: Service, caller: Callable[[], Caller]) -> None:
+def _single(api: Api, service: TaskService, caller: Callable[[], Person]) -> None:
     @api.route("GET", "/<task_id>", tag=TASKS, answers={200: TaskView}, raises=(TaskNotFoundError,))
     def get_task(task_id: str) -> Response:
         """Get one of the caller's tasks.
@@ -104,7 +105,7 @@ def _single(api: Api, service: Service, caller: Callable[[], Caller]) -> None:
         return respond(Deleted(status="deleted", task_id=task_id))
 
 
-def _execution(api: Api, service: Service, caller: Callable[[], Caller]) -> None:
+def _execution(api: Api, service: TaskService, caller: Callable[[], Person]) -> None:
     @api.route(
         "POST",
         "/<task_id>/link-persistent-id",
@@ -120,7 +121,7 @@ def _execution(api: Api, service: Service, caller: Callable[[], Caller]) -> None
         """
         who = caller()
         wanted = inputs.body(request, TokenLink)
-        return respond(task_view(service.tasks.link(who, _id(task_id), wanted.persistent_token_id)))
+        return respond(task_view(service.execution.link(who, _id(task_id), wanted.persistent_token_id)))
 
     @api.route(
         "POST",
@@ -137,7 +138,7 @@ def _execution(api: Api, service: Service, caller: Callable[[], Caller]) -> None
         """
         who = caller()
         inputs.optional_body(request, NoBody)
-        return respond(execution_view(service.tasks.execute(who, _id(task_id))))
+        return respond(execution_view(service.execution.execute(who, _id(task_id))))
 
 
 def _id(text: str) -> UUID:

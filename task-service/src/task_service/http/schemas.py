@@ -1,4 +1,4 @@
-"""The bodies of the task API, as they go over the wire."""
+"""The bodies of the task API on the wire."""
 
 from datetime import datetime
 from typing import Annotated
@@ -7,15 +7,16 @@ from uuid import UUID
 import msgspec
 
 from service_kit.http.inputs import LINE, TEXT, Input, Output
-from task_service.application.tasks import MESSAGES, Answer, Execution
-from task_service.domain.task import Task, TaskStatus, TokenStatus, public_id
+from task_service.application.execute import MESSAGES, ExecuteAnswer, Execution
+from task_service.domain.status import TaskStatus
+from task_service.domain.task import Task, TokenStatus, public_id
 
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 """A point in time; RFC 3339 in UTC on the wire."""
 
 
 class NewTask(Input, frozen=True, kw_only=True):
-    """A task to create. name: one line; description: may have several."""
+    """A task to create. name: one line; description: may have several lines."""
 
     name: Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=LINE)]
     description: Annotated[str, msgspec.Meta(max_length=2000, pattern=TEXT)] = ""
@@ -32,7 +33,7 @@ class NoBody(Input, frozen=True, kw_only=True):
 
 
 class TaskView(Output, frozen=True, kw_only=True):
-    """A task. userId: the owner's `sub`; progress: percent, 0 to 100."""
+    """A task with its latest run laid over it (R11). userId: the owner's `sub`; progress: percent, 0 to 100."""
 
     id: str
     name: str
@@ -58,7 +59,7 @@ class TaskList(Output, frozen=True, kw_only=True):
 class ExecutionView(Output, frozen=True, kw_only=True):
     """The outcome of `execute`. message: for people."""
 
-    status: Answer
+    status: ExecuteAnswer
     message: str
     task_id: str
     persistent_token_id: UUID | None = None
@@ -73,6 +74,7 @@ class Deleted(Output, frozen=True, kw_only=True):
 
 def task_view(task: Task) -> TaskView:
     """The wire form of a task."""
+    run = task.latest_run
     return TaskView(
         id=public_id(task.id),
         name=task.name,
@@ -80,13 +82,13 @@ def task_view(task: Task) -> TaskView:
         status=task.status,
         created_at=task.created_at,
         user_id=task.owner.sub,
-        started_at=task.started_at,
-        completed_at=task.completed_at,
+        started_at=run.started_at,
+        completed_at=run.completed_at,
         persistent_token_id=task.persistent_token_id,
         offline_token_status=task.token_status,
-        result=task.result,
-        error=task.error,
-        progress=task.progress,
+        result=run.result,
+        error=run.error,
+        progress=run.progress,
     )
 
 

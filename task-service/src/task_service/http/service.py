@@ -4,13 +4,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from service_kit.tokens.bearer import Verifier
-from task_service.application.tasks import ManageTasks
+from task_service.application.execute import ExecuteTasks
+from task_service.application.manage import ManageTasks
 
 
 @dataclass(frozen=True)
-class Service:
-    """Use cases, and the rules of the edge. pings: by name, what must answer before the service is ready."""
+class TaskService:
+    """The use cases and who may call them. pings: by name, the checks of `/readyz`."""
 
     verifier: Verifier
     tasks: ManageTasks
+    execution: ExecuteTasks
     pings: Mapping[str, Callable[[], None]]

@@ -20,7 +20,7 @@ from token_vault_client.errors import (
     VaultError,
     VaultUnavailable,
 )
-from token_vault_client.flow import ANSWER_SECONDS, Answer, Flow, Outcome, Pause, Request, Send, clock
+from token_vault_client.flow import ANSWER_SECONDS, Flow, HttpAnswer, Outcome, Pause, Request, Send, clock
 from token_vault_client.model import AccessToken, AuditPage, ConsentRequest, Grant, NewTicket, TicketInfo, sha256
 
 DEFAULT_PATIENCE_SECONDS = 20.0
@@ -344,9 +344,9 @@ class Calls:
         return wire.members(answer)
 
 
-def _send(request: Request) -> Flow[Answer]:
+def _send(request: Request) -> Flow[HttpAnswer]:
     outcome: Outcome = yield Send(request)
-    if not isinstance(outcome, Answer):
+    if not isinstance(outcome, HttpAnswer):
         reason = outcome.reason if outcome else ""
         raise VaultUnavailable("vault_unavailable", f"the vault does not answer ({reason})")
     return outcome

@@ -20,9 +20,9 @@ from token_vault_client.flow import (
     ANSWER_SECONDS,
     CONNECT_SECONDS,
     MAX_ANSWER_BYTES,
-    Answer,
     Effect,
     Flow,
+    HttpAnswer,
     Join,
     NoAnswer,
     Outcome,
@@ -176,7 +176,7 @@ class _Transport:
         if len(response.content) > MAX_ANSWER_BYTES:
             return NoAnswer("the answer is too large")
         headers = {name.lower(): value for name, value in response.headers.items()}
-        return Answer(response.status_code, headers, response.content)
+        return HttpAnswer(response.status_code, headers, response.content)
 
     def _session(self) -> requests.Session:
         if self._given is not None:

@@ -22,7 +22,7 @@ from uuid import uuid4
 from token_vault_client import wire
 from token_vault_client.cache import Fetched, TokenCache
 from token_vault_client.errors import NotAuthenticated, UnexpectedAnswer, VaultError, VaultUnavailable
-from token_vault_client.flow import Answer, Flow, Outcome, Request, Send, clock
+from token_vault_client.flow import Flow, HttpAnswer, Outcome, Request, Send, clock
 from token_vault_client.model import AccessToken
 
 TICKET_PREFIX = "tvt_"
@@ -224,7 +224,7 @@ def _own_token(request: Request) -> Flow[Fetched]:
     """The token that a token endpoint answers with (RFC 6749 section 5)."""
     started = clock()
     answer: Outcome = yield Send(request)
-    if not isinstance(answer, Answer):
+    if not isinstance(answer, HttpAnswer):
         detail = f"the authorization server does not answer ({answer.reason if answer else ''})"
         raise VaultUnavailable("provider_unavailable", detail)
     try:
@@ -238,7 +238,7 @@ def _own_token(request: Request) -> Flow[Fetched]:
     return Fetched(AccessToken(value, expires_at, frozenset()), started, started + life)
 
 
-def _no_token(answer: Answer) -> VaultError:
+def _no_token(answer: HttpAnswer) -> VaultError:
     try:
         body = wire.members(answer)
     except UnexpectedAnswer:

@@ -13,6 +13,7 @@ VaultError
 `vault_unavailable`, `credentials_refused`, `credentials_unreadable`, `unexpected_answer`.
 """
 
+MAKE_ANOTHER = "Have another ticket made by the owner of the grant, or by the service that made this one."
 CONSENT_ANEW = "The owner has to grant consent anew."
 _ADVICE = {
     "credentials_refused": "Check the client id and its secret or key at the authorization server.",
@@ -31,6 +32,17 @@ _ADVICE = {
     "forbidden": "Use the credentials of a person; a service's do not do for this.",
     "invalid_scope": "Ask for a part of the scopes that the owner has granted.",
     "min_valid_unattainable": "Ask for less `min_valid`, or use `prefer_valid`.",
+    "ticket_mistyped": "Copy the ticket again, whole: it has 76 characters.",
+    "ticket_unknown": MAKE_ANOTHER,
+    "ticket_expired": MAKE_ANOTHER,
+    "ticket_used_up": MAKE_ANOTHER,
+    "ticket_ended": MAKE_ANOTHER,
+    "ticket_misplaced": "Send the ticket as the bearer token; end it and make another if it was in a URL.",
+    "ticket_not_allowed": "Log in: a ticket only gives access tokens.",
+    "ticket_not_found": "Check the ticket's id, and that you made the ticket or own the grant.",
+    "too_many_tickets": "End tickets that are no longer used, or wait until some expire.",
+    "scope_not_narrowed": "Make a ticket that names the scopes which the authorization server always gives.",
+    "refresh_budget_spent": "Find out why the API refuses fresh tokens; `retry_after` says when to ask again.",
     "rate_limited": "Ask less often; `retry_after` says when again.",
     "vault_unavailable": "Check the vault's address and the network; then try again.",
 }

@@ -29,7 +29,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class HttpAnswer:
     """One HTTP answer. headers: with names in lower case."""
 
     status: int
@@ -66,7 +66,7 @@ class Join:
     seconds: float
 
 
-Outcome = Answer | NoAnswer | None
+Outcome = HttpAnswer | NoAnswer | None
 Effect = Send | Pause | Join
 Flow = Generator[Effect, Any, T]
 """An operation whose result is a T."""

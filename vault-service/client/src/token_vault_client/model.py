@@ -63,13 +63,20 @@ class ConsentRequest:
 
 @dataclass(frozen=True, slots=True)
 class AuditLine:
-    """One thing that happened to a grant. actor: who did it, a client id; outcome: `ok` or a code."""
+    """One thing that happened to a grant.
+
+    actor: who did it, a client id; outcome: `ok` or a code; via, via_name: id and name of the ticket that was used or
+    changed; reason: an operator's.
+    """
 
     at: datetime
     event: str
     actor: str
     outcome: str
     request_id: str
+    via: str | None = None
+    via_name: str | None = None
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +89,10 @@ class AuditPage:
 
 @dataclass(frozen=True, slots=True)
 class TicketInfo:
-    """A ticket as lists show it: a credential for one grant, without its secret. uses: tokens given so far."""
+    """A ticket as lists show it: a credential for one grant, without its secret.
+
+    scopes: empty for all of the grant's; uses: tokens given so far; maker: the client that made it.
+    """
 
     ticket_id: str
     name: str
@@ -90,6 +100,8 @@ class TicketInfo:
     expires_at: datetime
     max_uses: int | None = None
     uses: int | None = None
+    maker: str = ""
+    last_used_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

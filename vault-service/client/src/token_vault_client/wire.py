@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 from token_vault_client import errors
-from token_vault_client.flow import Answer, Request
+from token_vault_client.flow import HttpAnswer, Request
 from token_vault_client.model import AccessToken, AuditLine, AuditPage, ConsentRequest, Grant, NewTicket, TicketInfo
 
 PREFIX = "/api/auth/manager"
@@ -56,7 +56,7 @@ def form(url: str, fields: Mapping[str, str], headers: Mapping[str, str]) -> Req
     return Request("POST", url, {**content, **headers}, urlencode(fields).encode())
 
 
-def members(answer: Answer) -> Members:
+def members(answer: HttpAnswer) -> Members:
     """The JSON object of an answer. Raises UnexpectedAnswer."""
     try:
         body = json.loads(answer.body)
@@ -76,7 +76,7 @@ def read(build: Callable[[Members], T], body: Members) -> T:
         raise errors.UnexpectedAnswer("unexpected_answer", detail) from None
 
 
-def error(answer: Answer) -> errors.VaultError:
+def error(answer: HttpAnswer) -> errors.VaultError:
     """The error that an answer other than 2xx means."""
     try:
         body = members(answer)
@@ -89,8 +89,9 @@ def problem(status: int, body: Members, seconds: float) -> errors.VaultError:
     """The error that a problem document (RFC 9457) means. seconds: after which to try again."""
     code, detail = str(body.get("code", "unexpected_answer")), str(body.get("detail", f"the answer is status {status}"))
     request_id = str(body.get("requestId", ""))
-    places = [f"{e.get('pointer')} {e.get('detail')}" for e in body.get("errors") or () if isinstance(e, dict)]
-    detail = "; ".join([detail.rstrip("."), *places]) if places else detail
+    places = [f"{e.get('pointer')}: {e.get('detail')}" for e in body.get("errors") or () if isinstance(e, dict)]
+    if more := [place for place in places if place not in detail]:
+        detail = "; ".join([detail.rstrip("."), *more])
     if status in _TRY_LATER:
         return errors.VaultUnavailable(code, detail, seconds, request_id=request_id)
     if code == "consent_pending":
@@ -161,7 +162,16 @@ def consent(body: Members) -> ConsentRequest:
 def audit_page(body: Members) -> AuditPage:
     """A page of a grant's audit."""
     lines = tuple(
-        AuditLine(moment(line["at"]), line["event"], line["actor"], line["outcome"], line["requestId"])
+        AuditLine(
+            moment(line["at"]),
+            line["event"],
+            line["actor"],
+            line["outcome"],
+            line["requestId"],
+            line.get("via"),
+            line.get("viaName"),
+            line.get("reason"),
+        )
         for line in body["lines"]
     )
     return AuditPage(lines, body.get("next"))
@@ -176,6 +186,8 @@ def ticket(body: Members) -> TicketInfo:
         expires_at=moment(body["expiresAt"]),
         max_uses=body.get("maxUses"),
         uses=body.get("uses"),
+        maker=str(body.get("maker", "")),
+        last_used_at=_moment_or_none(body, "lastUsedAt"),
     )
 
 

@@ -7,7 +7,7 @@ import webbrowser
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
-from token_vault.oauth import AuthorizationServer, Challenge, Tokens
+from token_vault.oauth import Challenge, LoginServer, TokenResponse
 from token_vault.output import LOG_IN, CommandError, say
 
 WAIT_SECONDS = 300.0
@@ -15,7 +15,7 @@ _PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>token-vau
 <p>{message} You can close this window and go back to your terminal.</p></html>"""
 
 
-def log_in(server: AuthorizationServer, *, open_browser: bool) -> Tokens:
+def log_in(server: LoginServer, *, open_browser: bool) -> TokenResponse:
     """Send the person to the authorization server and wait for what comes back. Raises CommandError."""
     challenge, state = Challenge(), secrets.token_urlsafe(24)
     with _Callback(state) as callback:

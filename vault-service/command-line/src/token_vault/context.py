@@ -7,7 +7,7 @@ from pathlib import Path
 
 from token_vault.output import UNKNOWN, USAGE, CommandError
 from token_vault.profiles import Profile
-from token_vault.sessions import Session
+from token_vault.sessions import SignedInSession
 from token_vault_client import Bearer, Credentials, Ticket, TokenCache, TokenFile, TokenVaultClient
 
 TICKET_VARIABLE = "TOKEN_VAULT_TICKET"
@@ -18,7 +18,7 @@ _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 class LoginCredentials(Bearer):
     """The access token of the person's login; refreshed once when the vault does not accept it."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: SignedInSession) -> None:
         super().__init__(session.bearer)
         self._session = session
 
@@ -50,7 +50,7 @@ class Context:
                 return Ticket(ticket)
         except ValueError as error:
             raise CommandError(USAGE, f"{TICKET_VARIABLE}: {error}") from None
-        return LoginCredentials(Session(self.profile.demand("vault", "issuer")))
+        return LoginCredentials(SignedInSession(self.profile.demand("vault", "issuer")))
 
     def vault(self, *, patience: float = PATIENCE_SECONDS) -> TokenVaultClient:
         """The client; each call asks the vault. Raises CommandError."""

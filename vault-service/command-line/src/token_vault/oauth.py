@@ -20,7 +20,7 @@ DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 
 
 @dataclass(frozen=True)
-class Tokens:
+class TokenResponse:
     """What a login gives. expires_in: seconds of the access token's life."""
 
     access_token: str = field(repr=False)
@@ -40,7 +40,7 @@ class Challenge:
         }
 
 
-class OAuthError(CommandError):
+class ServerRefusedError(CommandError):
     """The authorization server refuses (RFC 6749 section 5.2). error: its word."""
 
     def __init__(self, error: str, description: str) -> None:
@@ -48,7 +48,7 @@ class OAuthError(CommandError):
         self.error = error
 
 
-class AuthorizationServer:
+class LoginServer:
     """The issuer of a profile, called as a public client."""
 
     def __init__(self, profile: Profile) -> None:
@@ -85,23 +85,23 @@ class AuthorizationServer:
         }
         return f"{self.endpoint('authorization_endpoint')}?{urlencode(query)}"
 
-    def redeem(self, code: str, redirect_uri: str, verifier: str) -> Tokens:
+    def redeem(self, code: str, redirect_uri: str, verifier: str) -> TokenResponse:
         """Section 4.1.3. Raises CommandError."""
         return self._tokens(
             {"grant_type": "authorization_code", "code": code, "redirect_uri": redirect_uri, "code_verifier": verifier}
         )
 
-    def refresh(self, refresh_token: str) -> Tokens:
+    def refresh(self, refresh_token: str) -> TokenResponse:
         """Section 6. Raises CommandError."""
         tokens = self._tokens({"grant_type": "refresh_token", "refresh_token": refresh_token})
-        return tokens if tokens.refresh_token else Tokens(tokens.access_token, tokens.expires_in, refresh_token)
+        return tokens if tokens.refresh_token else TokenResponse(tokens.access_token, tokens.expires_in, refresh_token)
 
     def begin_device(self, challenge: Challenge) -> Mapping[str, Any]:
         """RFC 8628 section 3.2. Raises CommandError."""
         form = {"client_id": self.profile.client_id, "scope": SCOPE, **challenge.parameters}
         return self._json("POST", self.endpoint("device_authorization_endpoint"), data=form)
 
-    def wait_for_device(self, begun: Mapping[str, Any], verifier: str) -> Tokens:
+    def wait_for_device(self, begun: Mapping[str, Any], verifier: str) -> TokenResponse:
         """Ask until the person has answered (section 3.5). Raises CommandError."""
         interval, ends = float(begun.get("interval", 5)), time.monotonic() + float(begun["expires_in"])
         form = {"grant_type": DEVICE_GRANT, "device_code": str(begun["device_code"]), "code_verifier": verifier}
@@ -109,7 +109,7 @@ class AuthorizationServer:
             time.sleep(interval)
             try:
                 return self._tokens(form)
-            except OAuthError as error:
+            except ServerRefusedError as error:
                 if error.error == "slow_down":
                     interval += 5
                 elif error.error != "authorization_pending":
@@ -123,10 +123,12 @@ class AuthorizationServer:
         """RFC 7009. Raises CommandError."""
         self._send("POST", self.endpoint("revocation_endpoint"), data=self._form({"token": refresh_token}))
 
-    def _tokens(self, form: Mapping[str, str]) -> Tokens:
+    def _tokens(self, form: Mapping[str, str]) -> TokenResponse:
         body = self._json("POST", self.endpoint("token_endpoint"), data=self._form(form))
         try:
-            return Tokens(str(body["access_token"]), float(body.get("expires_in", 60)), body.get("refresh_token", ""))
+            return TokenResponse(
+                str(body["access_token"]), float(body.get("expires_in", 60)), body.get("refresh_token", "")
+            )
         except (KeyError, TypeError, ValueError):
             raise CommandError(FAILED, "the authorization server's answer holds no token") from None
 
@@ -141,10 +143,11 @@ class AuthorizationServer:
             body = None
         if answer.status_code in {429, 500, 502, 503, 504}:
             raise CommandError(LATER, f"the authorization server is unavailable (status {answer.status_code})")
-        if not isinstance(body, dict):
-            raise CommandError(FAILED, f"{url} answers {answer.status_code} without a JSON object: is that the issuer?")
-        if answer.status_code != requests.codes.ok:
-            raise OAuthError(str(body.get("error", answer.status_code)), str(body.get("error_description", "")))
+        if isinstance(body, dict) and "error" in body:
+            raise ServerRefusedError(str(body["error"]), str(body.get("error_description", "")))
+        if not isinstance(body, dict) or answer.status_code != requests.codes.ok:
+            what = f"{url} answers {answer.status_code}, not as an authorization server does: is that the issuer?"
+            raise CommandError(FAILED, what)
         return body
 
     def _send(self, method: str, url: str, **content: Any) -> requests.Response:

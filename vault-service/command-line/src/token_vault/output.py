@@ -11,6 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from token_vault_client import (
     ConsentPending,
@@ -60,13 +61,18 @@ def say(text: str) -> None:
     Console(stderr=True, highlight=False).print(text, soft_wrap=True)
 
 
-def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print the answer as a table; in a pipe its lines are not broken."""
+def plain(text: str) -> str:
+    """Text that came from elsewhere, without what a terminal would obey."""
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[str | Text]]) -> None:
+    """Print the answer as a table; in a pipe its lines are not broken. Cells are plain text, or styled by us."""
     shown = Table(box=None, pad_edge=False, header_style="bold dim")
     for column in columns:
         shown.add_column(column, overflow="fold", no_wrap=not sys.stdout.isatty())
     for row in rows:
-        shown.add_row(*row)
+        shown.add_row(*(cell if isinstance(cell, Text) else Text(plain(cell)) for cell in row))
     Console(highlight=False, width=None if sys.stdout.isatty() else 400).print(shown)
 
 
@@ -80,10 +86,10 @@ def report(error: Exception, *, machine: bool) -> int:
         return status
     if isinstance(error, VaultError):
         named = f"{error.code}, request {error.request_id}" if error.request_id else error.code
-        say(f"[red]✗[/] {escape(error.detail)} [dim]({escape(named)})[/]\n  {escape(error.advice)}")
+        say(f"[red]✗[/] {escape(plain(error.detail))} [dim]({escape(plain(named))})[/]\n  {escape(error.advice)}")
         hint = _HINTS.get(status, "")
     else:
-        say(f"[red]✗[/] {escape(str(error))}")
+        say(f"[red]✗[/] {escape(plain(str(error)))}")
         hint = error.hint if isinstance(error, CommandError) else ""
     if hint:
         say(f"  → [bold]{escape(hint)}[/]")

@@ -117,7 +117,7 @@ def check_name(name: str) -> str:
 def _read() -> dict[str, Any]:
     try:
         return tomllib.loads(config_file().read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return {}
     except (OSError, ValueError) as error:
         raise CommandError(USAGE, f"{config_file()} cannot be read: {error}") from None

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from token_vault import files, profiles
-from token_vault.oauth import AuthorizationServer, Tokens
+from token_vault.oauth import LoginServer, TokenResponse
 from token_vault.output import FAILED, LOG_IN, CommandError
 from token_vault.profiles import Profile
 
@@ -25,7 +25,7 @@ _SERVICE = "token-vault"
 
 
 @dataclass
-class Login:
+class StoredLogin:
     """What is kept of a login. ends_at: of the access token, seconds since the epoch; kept_in: FILE, KEYRING or empty.
 
     issuer and client_id: where it is good; another profile's address does not get its tokens.
@@ -39,7 +39,7 @@ class Login:
     refresh_token: str = field(default="", repr=False)
 
 
-class Session:
+class SignedInSession:
     """The login of one profile."""
 
     def __init__(self, profile: Profile) -> None:
@@ -47,9 +47,9 @@ class Session:
         self.path = profiles.state_folder() / f"{profile.name}.json"
         self._refused = ""
 
-    def begin(self, tokens: Tokens, kept_in: str) -> Login:
+    def begin(self, tokens: TokenResponse, kept_in: str) -> StoredLogin:
         """Keep a new login. Raises CommandError."""
-        login = Login(
+        login = StoredLogin(
             self._profile.issuer, self._profile.client_id, tokens.access_token, time.time() + tokens.expires_in, kept_in
         )
         if kept_in and not tokens.refresh_token:
@@ -57,11 +57,11 @@ class Session:
         self._keep(login, tokens.refresh_token if kept_in else "")
         return login
 
-    def read(self) -> Login | None:
+    def read(self) -> StoredLogin | None:
         """The login, if there is one of this profile's issuer and client."""
         try:
-            login = Login(**json.loads(self.path.read_text(encoding="utf-8")))
-        except FileNotFoundError:
+            login = StoredLogin(**json.loads(self.path.read_text(encoding="utf-8")))
+        except (FileNotFoundError, NotADirectoryError):
             return None
         except (OSError, ValueError, TypeError) as error:
             raise CommandError(LOG_IN, f"{self.path} cannot be read: {error}", "token-vault login") from None
@@ -86,7 +86,7 @@ class Session:
         """The vault does not accept that token: refresh before the next call."""
         self._refused = token
 
-    def end(self) -> Login | None:
+    def end(self) -> StoredLogin | None:
         """Forget the login; what was forgotten."""
         login = self.read()
         if login and login.kept_in == KEYRING:
@@ -95,21 +95,21 @@ class Session:
         self.path.unlink(missing_ok=True)
         return login
 
-    def _is_good(self, login: Login) -> bool:
+    def _is_good(self, login: StoredLogin) -> bool:
         return login.access_token != self._refused and login.ends_at - time.time() > RENEW_BEFORE_SECONDS
 
-    def _refresh(self, login: Login) -> str:
-        server = AuthorizationServer(self._profile)
+    def _refresh(self, login: StoredLogin) -> str:
+        server = LoginServer(self._profile)
         tokens = server.refresh(self._refresh_token(login))
         login.access_token, login.ends_at = tokens.access_token, time.time() + tokens.expires_in
         self._keep(login, tokens.refresh_token)
         return login.access_token
 
-    def _refresh_token(self, login: Login) -> str:
+    def _refresh_token(self, login: StoredLogin) -> str:
         kept = _keyring().get_password(_SERVICE, self._profile.name) if login.kept_in == KEYRING else None
         return kept or login.refresh_token
 
-    def _keep(self, login: Login, refresh_token: str) -> None:
+    def _keep(self, login: StoredLogin, refresh_token: str) -> None:
         if login.kept_in == KEYRING:
             _keyring().set_password(_SERVICE, self._profile.name, refresh_token)
         login.refresh_token = refresh_token if login.kept_in == FILE else ""

@@ -1,15 +1,25 @@
 """A circuit breaker before a provider (`domain.circuit`): refreshes are paused while the provider is in trouble.
 
 Codes are redeemed and tokens revoked during a pause as well: a code does not live long enough to wait, and the outbox
-has delays of its own.
+has delays of its own. When a refresh is told that the vault's client is refused, the client itself is probed: one
+grant's trouble pauses nobody else.
 """
 
+import hashlib
 import threading
 from collections.abc import Callable
 from time import monotonic
 
 from vault_service.application.ports.provider import Provider, TokenAnswer
-from vault_service.application.provider_errors import LateError, NotSentError, ProviderError, UncertainError
+from vault_service.application.provider_errors import (
+    BusyError,
+    LateError,
+    NotSentError,
+    ProviderError,
+    RefusedForNowError,
+    UncertainError,
+    VaultClientRefusedError,
+)
 from vault_service.domain.circuit import Circuit
 from vault_service.domain.grant import RefreshToken, Subject
 
@@ -37,13 +47,15 @@ class Breaker:
         self._admit()
         try:
             answer = self._provider.refresh(token, scopes, begun)
+        except VaultClientRefusedError as error:
+            raise self._judged(error, token) from error
         except ProviderError as error:
-            self._note(error)
+            self._note(error, token)
             raise
         except BaseException:
-            self._note(UncertainError("an unexpected error"))
+            self._note(UncertainError("an unexpected error"), token)
             raise
-        self._note(None)
+        self._note(None, token)
         return answer
 
     def authorization_url(self, *, state: str, nonce: str, code_challenge: str, scopes: frozenset[str]) -> str:
@@ -62,6 +74,28 @@ class Breaker:
         """That of the provider, also during a pause."""
         self._provider.revoke(token)
 
+    def refuses_client(self) -> bool | None:
+        """That of the provider, also during a pause."""
+        return self._provider.refuses_client()
+
+    def _judged(self, error: VaultClientRefusedError, token: RefreshToken) -> ProviderError:
+        """The error itself when the server refuses the client for everybody, else a refusal of this grant alone."""
+        try:
+            is_refused = self._provider.refuses_client()
+        except BaseException:
+            self._note(error, token)
+            raise
+        if is_refused is False:
+            refused = RefusedForNowError(error.detail.error or "client_refused", error.detail)
+            self._note(refused, token)
+            return refused
+        if is_refused is None:
+            busy = BusyError(str(error), error.retry_after, error.detail)
+            self._note(busy, token)
+            return busy
+        self._note(error, token)
+        return error
+
     def _admit(self) -> None:
         with self._lock:
             left = self._circuit.paused_for(self._clock())
@@ -69,16 +103,20 @@ class Breaker:
                 raise NotSentError("the provider is paused", left)
             self._circuit.begin()
 
-    def _note(self, error: ProviderError | None) -> None:
+    def _note(self, error: ProviderError | None, token: RefreshToken) -> None:
+        """token: a grant that is in trouble keeps its token, which therefore tells it apart from others."""
+        grant = hashlib.sha256(token.value.encode()).digest()
         pause = 0.0
         with self._lock:
             match error:
                 case LateError():
                     self._circuit.ignore()
+                case BusyError():
+                    pause = self._circuit.busy(self._clock(), grant, error.retry_after)
                 case NotSentError():
                     pause = self._circuit.refused(self._clock(), error.retry_after)
                 case UncertainError():
-                    pause = self._circuit.uncertain(self._clock())
+                    pause = self._circuit.uncertain(self._clock(), grant)
                 case _:
                     self._circuit.succeeded()
             if pause:

@@ -21,12 +21,20 @@ from vault_service.application.errors import CONSENT_INVALID, PROVIDER_UNAVAILAB
 from vault_service.application.ports.consent import ClaimedConsent, Consents, NewGrant, StoredConsentRequest
 from vault_service.application.ports.provider import Provider, TokenAnswer
 from vault_service.application.ports.runtime import AccessTokens, Clock
-from vault_service.application.provider_errors import GrantRefusedError, NotSentError, ProviderError, ScopeRefusedError
+from vault_service.application.provider_errors import (
+    GrantRefusedError,
+    NotSentError,
+    ProviderError,
+    RefusedForNowError,
+    ScopeRefusedError,
+    UnusableAnswerError,
+)
 from vault_service.domain.audit import Entry, Event
-from vault_service.domain.grant import AccessToken, Failure, Limits, Subject, TokenType
+from vault_service.domain.grant import AccessToken, Failure, FailureDetail, Limits, Subject, TokenType
 from vault_service.domain.terms import Terms
 
 CONSENT_LIFETIME = timedelta(minutes=10)
+LONGEST_WORD = 40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,10 +146,10 @@ class OfflineConsent:
         try:
             self._complete(claimed, callback)
         except _RefusedError as refused:
-            self._record_failure(claimed, callback, refused.failure)
+            self._record_failure(claimed, callback, refused.failure, refused.detail)
             raise ConsentError(refused.failure.value, claimed.task_id) from refused
         except ProviderError as error:
-            self._record_failure(claimed, callback, Failure.PROVIDER_ERROR)
+            self._record_failure(claimed, callback, Failure.PROVIDER_ERROR, error.detail)
             code = PROVIDER_UNAVAILABLE if isinstance(error, NotSentError) else Failure.PROVIDER_ERROR.value
             raise ConsentError(code, claimed.task_id) from error
         return ConsentGranted(claimed.grant_id, claimed.task_id)
@@ -149,49 +157,61 @@ class OfflineConsent:
     def _complete(self, claimed: ClaimedConsent, callback: Callback) -> None:
         """Raises _RefusedError, ProviderError; and ConsentError when the grant has ended meanwhile."""
         provider = self._providers.get(claimed.provider)
-        if provider is None or not provider.check_issuer(callback.unverified_issuer):
-            raise _RefusedError(Failure.PROVIDER_ERROR)
+        if provider is None:
+            raise _RefusedError(Failure.PROVIDER_ERROR, FailureDetail(check="not_configured"))
+        if not provider.check_issuer(callback.unverified_issuer):
+            raise _RefusedError(Failure.PROVIDER_ERROR, FailureDetail(check="callback_issuer"))
         if callback.error == "access_denied":
-            raise _RefusedError(Failure.CONSENT_DENIED)
+            raise _RefusedError(Failure.CONSENT_DENIED, FailureDetail(error=callback.error))
         if callback.error is not None or not callback.code:
-            raise _RefusedError(Failure.PROVIDER_ERROR)
+            raise _RefusedError(Failure.PROVIDER_ERROR, _detail_of_callback(callback))
         try:
             account, answer = provider.redeem(callback.code, claimed.code_verifier, claimed.nonce)
-        except (GrantRefusedError, ScopeRefusedError) as error:
-            raise _RefusedError(Failure.PROVIDER_ERROR) from error
-        failure = self._failure_of(account, answer, claimed)
-        if failure is not None:
-            self._consents.discard(claimed, answer)
-            raise _RefusedError(failure)
+        except UnusableAnswerError as error:
+            self._consents.discard(claimed, error.obtained)
+            raise _RefusedError(Failure.PROVIDER_ERROR, error.detail) from error
+        except (GrantRefusedError, RefusedForNowError, ScopeRefusedError) as error:
+            raise _RefusedError(Failure.PROVIDER_ERROR, error.detail) from error
+        refused = self._refusal_of(account, answer, claimed)
+        if refused is not None:
+            self._consents.discard(claimed, answer.obtained)
+            raise refused
         self._activate(claimed, callback, account, answer)
 
-    def _failure_of(self, account: Subject, answer: TokenAnswer, claimed: ClaimedConsent) -> Failure | None:
+    def _refusal_of(self, account: Subject, answer: TokenAnswer, claimed: ClaimedConsent) -> "_RefusedError | None":
         """Why an answer does not activate the grant, or None."""
         if not _may_bind(account, claimed):
-            return Failure.WRONG_USER
-        terms = self._terms[claimed.provider]
-        if answer.refresh_token is None or not terms.is_as_requested(claimed.token_type, answer.scopes):
-            return Failure.PROVIDER_ERROR
+            return _RefusedError(Failure.WRONG_USER, FailureDetail(check="account"))
+        if answer.refresh_token is None:
+            return _RefusedError(Failure.PROVIDER_ERROR, FailureDetail(check="no_refresh_token"))
+        told = answer.scopes or frozenset()
+        terms, is_bound = self._terms[claimed.provider], answer.is_session_bound
+        if not terms.is_as_requested(claimed.token_type, told, is_session_bound=is_bound):
+            return _RefusedError(Failure.PROVIDER_ERROR, FailureDetail(check="token_type"))
         return None
 
     def _activate(self, claimed: ClaimedConsent, callback: Callback, account: Subject, answer: TokenAnswer) -> None:
         entry = self._entry(Event.CONSENT_GRANTED, claimed, callback)
+        scopes = self._terms[claimed.provider].granted(claimed.token_type, answer.scopes, claimed.scopes)
         try:
-            is_active = self._consents.activate(claimed.grant_id, account, answer, entry)
+            is_active = self._consents.activate(claimed.grant_id, account, answer, scopes, entry)
         except Exception:
             with suppress(VaultError):  # the token is lost here; without a database it cannot be revoked either
-                self._consents.discard(claimed, answer)
+                self._consents.discard(claimed, answer.obtained)
             raise
         if not is_active:  # its owner revoked the grant meanwhile
-            self._consents.discard(claimed, answer)
+            self._consents.discard(claimed, answer.obtained)
             raise ConsentError(CONSENT_INVALID, claimed.task_id)
         expires_at = entry.at.timestamp() + answer.expires_in
-        token = AccessToken(answer.access_token, expires_at, answer.expires_in, answer.scopes)
+        token = AccessToken(answer.access_token, expires_at, answer.expires_in, scopes)
         self._access_tokens.put(claimed.grant_id, frozenset(), token)
 
-    def _record_failure(self, claimed: ClaimedConsent, callback: Callback, failure: Failure) -> None:
+    def _record_failure(
+        self, claimed: ClaimedConsent, callback: Callback, failure: Failure, detail: FailureDetail
+    ) -> None:
         event = Event.CONSENT_DENIED if failure is Failure.CONSENT_DENIED else Event.CONSENT_FAILED
-        self._consents.fail(claimed.grant_id, failure, self._entry(event, claimed, callback, failure.value))
+        entry = self._entry(event, claimed, callback, failure.value)
+        self._consents.fail(claimed, failure, entry, detail)
 
     def _entry(self, event: Event, claimed: ClaimedConsent, callback: Callback, outcome: str = "ok") -> Entry:
         now = self._clock.now()
@@ -201,9 +221,10 @@ class OfflineConsent:
 class _RefusedError(Exception):
     """The answer does not activate the grant. Stays in this module."""
 
-    def __init__(self, failure: Failure) -> None:
+    def __init__(self, failure: Failure, detail: FailureDetail) -> None:
         super().__init__(failure.value)
         self.failure = failure
+        self.detail = detail
 
 
 def _pending_grant(options: ConsentOptions, scopes: frozenset[str], terms: Terms, now: datetime) -> NewGrant:
@@ -218,6 +239,13 @@ def _pending_grant(options: ConsentOptions, scopes: frozenset[str], terms: Terms
         expiry=terms.expiry[options.token_type],
         consent_expires_at=now + CONSENT_LIFETIME,
     )
+
+
+def _detail_of_callback(callback: Callback) -> FailureDetail:
+    """The error of an authorization response (RFC 6749 section 4.1.2.1). A browser brought it: only a word is kept."""
+    word = callback.error or ""
+    is_plain = word.isascii() and word.replace("_", "").isalnum() and len(word) <= LONGEST_WORD
+    return FailureDetail(error=word if is_plain else None, check="callback")
 
 
 def _may_bind(account: Subject, claimed: ClaimedConsent) -> bool:

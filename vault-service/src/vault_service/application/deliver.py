@@ -1,7 +1,7 @@
 """Delivers revocations: sends the tokens in the outbox to their authorization servers (RFC 7009).
 
-Whichever process takes a token first sends it, again and again with growing delays, until the server has revoked it or
-does not know it.
+Whichever process takes a token first sends it. It is sent again, with growing delays, only while the server is in
+trouble, is silent, or refuses the vault's client; and no more after `domain.revocation.LAST_ATTEMPT` attempts.
 """
 
 from collections.abc import Mapping
@@ -11,9 +11,14 @@ from uuid import UUID
 from vault_service.application.ports.ending import DueRevocation, Revocations
 from vault_service.application.ports.provider import Provider
 from vault_service.application.ports.runtime import Clock
-from vault_service.application.provider_errors import GrantRefusedError, ProviderError, RevocationNotOfferedError
+from vault_service.application.provider_errors import (
+    GrantRefusedError,
+    ProviderError,
+    RevocationNotOfferedError,
+    RevocationRefusedError,
+)
 from vault_service.domain.audit import Entry, Event
-from vault_service.domain.revocation import Outcome, delay_after
+from vault_service.domain.revocation import LAST_ATTEMPT, Outcome, delay_after
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,8 @@ class DeliverRevocations:
         if due is None:
             return None
         outcome = self._send(due)
+        if outcome is Outcome.POSTPONED and due.attempts >= LAST_ATTEMPT:
+            outcome = Outcome.GIVEN_UP
         if outcome is Outcome.POSTPONED:
             self._outbox.postpone(due, delay_after(due.attempts))
         else:
@@ -47,7 +54,7 @@ class DeliverRevocations:
             self._outbox.finish(due, outcome, entry)
         return Delivery(due.grant_id, outcome, due.attempts)
 
-    def _send(self, due: DueRevocation) -> Outcome:
+    def _send(self, due: DueRevocation) -> Outcome:  # noqa: PLR0911 - one for each outcome
         provider = self._providers.get(due.provider)
         if provider is None:
             return Outcome.POSTPONED
@@ -59,6 +66,8 @@ class DeliverRevocations:
             return Outcome.UNKNOWN
         except RevocationNotOfferedError:
             return Outcome.NOT_OFFERED
+        except RevocationRefusedError:
+            return Outcome.REFUSED
         except ProviderError:
             return Outcome.POSTPONED
         return Outcome.REVOKED

@@ -7,8 +7,16 @@
     ├── ConsentError                a consent has failed; `code` goes to the page
     ├── ServiceNotAllowedError      this client may not use this grant
     ├── InvalidScopeError           the caller requests a scope that was not granted
+    ├── ScopeNotNarrowedError       the server gives a wider token than the caller requests
     ├── MinValidUnattainableError   the caller requests a longer life than the server's tokens have
     ├── ProviderUnavailableError    the authorization server does not answer, or the outcome is uncertain
+    ├── TicketRefusedError          this ticket gives no access tokens; `reason` says why
+    ├── TicketNotFoundError         no such ticket, or somebody else's
+    ├── TicketOverError             this ticket has ended, so that it cannot be changed; `reason` says why
+    ├── TooManyTicketsError         the grant has as many tickets as it may
+    ├── TicketMisplacedError        a ticket was sent as an id, or in a URL
+    ├── TicketNotAllowedError       a ticket was sent to a call that it is not for
+    ├── RefusedTooOftenError        the grant's budget of refreshes for refused tokens is spent
     ├── CheckedTooOftenError        the owner has had the grant checked less than a minute ago
     ├── StorageUnavailableError     PostgreSQL does not answer
     └── SealBrokenError             a sealed value does not open: wrong key, or tampered with
@@ -17,6 +25,7 @@ Each docstring is the default message.
 """
 
 from vault_service.domain.grant import Failure
+from vault_service.domain.ticket import TicketFault
 from vault_service.domain.usability import Obstacle, Refusal
 
 CONSENT_INVALID = "consent_invalid"
@@ -74,6 +83,54 @@ class ProviderUnavailableError(VaultError):
 
     def __init__(self, retry_after: float = 5.0, message: str = "") -> None:
         super().__init__(message or type(self).__doc__)
+        self.retry_after = retry_after
+
+
+class TicketRefusedError(VaultError):
+    """This ticket gives no access tokens."""
+
+    def __init__(self, reason: TicketFault) -> None:
+        super().__init__()
+        self.reason = reason
+
+
+class TicketNotFoundError(VaultError):
+    """There is no such ticket."""
+
+
+class TicketOverError(VaultError):
+    """This ticket has ended."""
+
+    def __init__(self, reason: TicketFault) -> None:
+        super().__init__()
+        self.reason = reason
+
+
+class TooManyTicketsError(VaultError):
+    """This token has as many tickets as it may have. End some, or wait until they expire."""
+
+
+class TicketMisplacedError(VaultError):
+    """A ticket is neither an id nor a part of an address. Send it as a bearer token; end this one if others saw it."""
+
+
+class TicketNotAllowedError(VaultError):
+    """A ticket only gives access tokens. This call needs an access token of the owner or of a service."""
+
+
+class ScopeNotNarrowedError(VaultError):
+    """The authorization server gives more scopes than were requested, or than the ticket allows."""
+
+    def __init__(self, excess: frozenset[str] = frozenset()) -> None:
+        names = f" Beyond them it gives: {' '.join(sorted(excess))}." if excess else ""
+        super().__init__(f"{type(self).__doc__}{names}")
+
+
+class RefusedTooOftenError(VaultError):
+    """Too many access tokens of this grant were reported as refused. Wait, or find out why they are refused."""
+
+    def __init__(self, retry_after: float) -> None:
+        super().__init__()
         self.retry_after = retry_after
 
 

@@ -8,17 +8,19 @@ import random
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
-from functools import lru_cache
+from functools import lru_cache, partial
+from itertools import compress
 from time import monotonic
 
 from vault_service.application.errors import (
     InvalidScopeError,
     MinValidUnattainableError,
     ProviderUnavailableError,
+    ScopeNotNarrowedError,
     StorageUnavailableError,
     VaultError,
 )
-from vault_service.application.ports.issue import UseRecorder
+from vault_service.application.ports.issue import TicketRefusals, UseRecorder
 from vault_service.application.ports.refresh import StoredGrant, UsableGrants
 from vault_service.application.ports.runtime import AccessTokens, Clock, Telemetry
 from vault_service.application.refresh import Refresher, TokenRequest
@@ -39,6 +41,7 @@ class IssueAccessToken:
         self,
         grants: UsableGrants,
         uses: UseRecorder,
+        tickets: TicketRefusals,
         memory: AccessTokens,
         refresher: Refresher,
         clock: Clock,
@@ -48,6 +51,7 @@ class IssueAccessToken:
         """memory: the cache of this process; report: called with the error of a renewal that failed."""
         self._grants = grants
         self._uses = uses
+        self._tickets = tickets
         self._memory = memory
         self._refresher = refresher
         self._clock = clock
@@ -58,7 +62,8 @@ class IssueAccessToken:
         """An access token that fits the request. Its use is recorded before this returns.
 
         Raises GrantNotFoundError, ConsentPendingError, GrantUnusableError, ServiceNotAllowedError, InvalidScopeError,
-        MinValidUnattainableError, ProviderUnavailableError, StorageUnavailableError.
+        MinValidUnattainableError, ProviderUnavailableError, RefusedTooOftenError, StorageUnavailableError; with a
+        ticket also TicketRefusedError, ScopeNotNarrowedError.
         """
         outcome = "failed"
         try:
@@ -73,40 +78,51 @@ class IssueAccessToken:
     def remembered(self, request: TokenRequest) -> AccessToken | None:
         """A token in the memory of this process that needs no renewal yet. Its use is not recorded here."""
         token = self._memory.get(*request.key)
+        if token is None or request.excess_of(token):
+            return None
         return token if self._judge(token, request) is Freshness.SERVE else None
 
-    def record_soon(self, requests: Sequence[TokenRequest], done: Callable[[Sequence[bool | Exception]], None]) -> None:
+    def record_soon(self, requests: Sequence[TokenRequest]) -> Future[Sequence[bool]]:
         """Record that remembered tokens are issued, without waiting.
 
-        Another thread calls `done` with each one's outcome; a token may leave only when its outcome is True. After
-        False, `issue` finds out more.
+        The future has the outcome of each request; a token may leave only when its outcome is True. After False,
+        `issue` finds out more. The future raises StorageUnavailableError: no token may leave then.
         """
+        recorded = self._uses.record_soon([(request.requester, self._entry(request)) for request in requests])
+        recorded.add_done_callback(partial(self._count, requests))
+        return recorded
 
-        def count(outcomes: Sequence[bool | Exception]) -> None:
-            for outcome in outcomes:
-                if outcome is not False:
-                    self._telemetry.issued("memory" if outcome is True else type(outcome).__name__)
-            done(outcomes)
+    def _count(self, requests: Sequence[TokenRequest], recorded: Future[Sequence[bool]]) -> None:
+        error = recorded.exception()
+        if error is not None:
+            for _ in requests:
+                self._telemetry.issued(type(error).__name__)
+            return
+        for request in compress(requests, recorded.result()):
+            self._telemetry.issued("memory")
+            self._count_ticket(request)
 
-        self._uses.record_soon([(request.requester, self._entry(request)) for request in requests], count)
+    def _count_ticket(self, request: TokenRequest) -> None:
+        if request.requester.via is not None:
+            self._telemetry.ticket("used")
 
     def _issue(self, request: TokenRequest) -> tuple[AccessToken, str]:
         token = self._memory.get(*request.key)
         freshness = self._judge(token, request)
+        grant, outcome = None, "memory"
         if token is None or freshness is Freshness.WAIT:
             token, outcome = self._obtain(request, token), "obtained"
-            self._record(request)
         elif freshness is Freshness.SERVE_AND_RENEW and not self._refresher.is_refreshing(request):
-            outcome, grant = "memory", self._grants.authorize(request.grant_id, request.requester)
-            self._record(request)
+            grant = self._grants.authorize(request.grant_id, request.requester)
+        if excess := request.excess_of(token):
+            raise ScopeNotNarrowedError(excess)
+        self._record(request)
+        if grant is not None:
             self._refresher.renew(request, grant, self._report)  # never raises: the use is already counted
-        else:
-            outcome = "memory"
-            self._record(request)
         return token, outcome
 
     def _judge(self, token: AccessToken | None, request: TokenRequest) -> Freshness:
-        if token is None:
+        if token is None or request.refuses(token):
             return Freshness.WAIT
         left = token.expires_at - self._clock.now().timestamp()
         return judge(left, token.lifetime, request.min_valid, random.random())  # noqa: S311 - jitter, not a secret
@@ -118,7 +134,7 @@ class IssueAccessToken:
         try:
             token = self._refresher.obtain(request, grant)
         except ProviderUnavailableError:
-            if old is not None and self._left(old) >= max(request.min_valid, LAST_SECONDS):
+            if old is not None and not request.refuses(old) and self._left(old) >= max(request.min_valid, LAST_SECONDS):
                 return old
             raise
         if self._left(token) < request.min_valid:
@@ -127,12 +143,18 @@ class IssueAccessToken:
 
     def _record(self, request: TokenRequest) -> None:
         if not self._uses.record(request.requester, self._entry(request)):
-            refusal = self._grants.refusal(request.grant_id, request.requester)
+            refusal = self._grants.refusal(request.grant_id, request.requester) or self._refusal_of_ticket(request)
             raise refusal or StorageUnavailableError
+        self._count_ticket(request)
+
+    def _refusal_of_ticket(self, request: TokenRequest) -> VaultError | None:
+        via = request.requester.via
+        return None if via is None else self._tickets.refusal(via.ticket_id)
 
     def _entry(self, request: TokenRequest) -> Entry:
         by = request.requester
-        return Entry(Event.TOKEN_ISSUED, request.grant_id, by.owner, by.client, request.request_id, self._clock.now())
+        now = self._clock.now()
+        return Entry(Event.TOKEN_ISSUED, request.grant_id, by.owner, by.client, request.request_id, now, via=by.via)
 
     def _left(self, token: AccessToken) -> float:
         return token.expires_at - self._clock.now().timestamp()
@@ -167,11 +189,12 @@ class IssueMany:
         return self._threads.submit(copy_context().run, self._issue.issue, request)
 
     def _record(self, requests: Sequence[TokenRequest]) -> Sequence[bool | Exception]:
-        recorded: Future[Sequence[bool | Exception]] = Future()
         if not requests:
             return ()
-        self._issue.record_soon(requests, recorded.set_result)
-        return recorded.result()
+        try:
+            return self._issue.record_soon(requests).result()
+        except StorageUnavailableError as error:
+            return [error] * len(requests)
 
 
 def _outcome(running: Future[AccessToken], deadline: float) -> AccessToken | Exception:

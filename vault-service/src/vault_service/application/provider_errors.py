@@ -1,23 +1,32 @@
 """How a call to an authorization server can fail, sorted by what it means for the refresh token that was sent.
 
 ProviderError
-├── GrantRefusedError       `invalid_grant`: the token (or code) can no longer be used
+├── GrantRefusedError       `invalid_grant` and its kin: the token (or code) can no longer be used
 │   └── IdentityChangedError    the refreshed token is another person's, or for another client
+├── RefusedForNowError      another refusal: final only after it has come several times (`domain.refusal`)
 ├── ScopeRefusedError       `invalid_scope` for a scope that the caller requested: the token was not used
 ├── NotSentError            the request did not leave, or the server did not handle it: the token was not used
+│   ├── BusyError           the server has told this grant to come later (429, 503, `temporarily_unavailable`)
 │   ├── LateError           the request did not leave, because it would have left too late
 │   └── VaultClientRefusedError  the server refuses the vault's own client: the grant is not at fault
 ├── RevocationNotOfferedError   the server revokes no tokens
+├── RevocationRefusedError  the server refuses to revoke this token, and will go on refusing
+├── UnusableAnswerError     a success whose tokens cannot be used; it may hold a refresh token all the same
 └── UncertainError          timeout, 5xx, half an answer, garbage: the token may have been used
+
+Each carries a `FailureDetail`: the status, the server's error word, and the check that failed. It never holds a token.
 """
 
-from vault_service.domain.grant import Failure
+from vault_service.domain.grant import Failure, FailureDetail, ObtainedToken
+
+NOTHING_KNOWN = FailureDetail()
 
 
 class ProviderError(Exception):
     """A call to the authorization server failed. outcome: the error in one word, for metrics."""
 
     outcome = "failed"
+    detail = NOTHING_KNOWN
 
 
 class GrantRefusedError(ProviderError):
@@ -25,9 +34,10 @@ class GrantRefusedError(ProviderError):
 
     outcome = "grant_refused"
 
-    def __init__(self, failure: Failure) -> None:
+    def __init__(self, failure: Failure, detail: FailureDetail = NOTHING_KNOWN) -> None:
         super().__init__(failure.value)
         self.failure = failure
+        self.detail = detail
 
 
 class IdentityChangedError(GrantRefusedError):
@@ -36,7 +46,18 @@ class IdentityChangedError(GrantRefusedError):
     outcome = "identity_changed"
 
     def __init__(self) -> None:
-        super().__init__(Failure.WRONG_USER)
+        super().__init__(Failure.WRONG_USER, FailureDetail(check="identity"))
+
+
+class RefusedForNowError(ProviderError):
+    """The authorization server refuses this refresh, with a word that can be passing."""
+
+    outcome = "refused"
+
+    def __init__(self, word: str, detail: FailureDetail = NOTHING_KNOWN) -> None:
+        super().__init__(word)
+        self.word = word
+        self.detail = detail
 
 
 class RevocationNotOfferedError(ProviderError):
@@ -45,10 +66,24 @@ class RevocationNotOfferedError(ProviderError):
     outcome = "not_offered"
 
 
+class RevocationRefusedError(ProviderError):
+    """The authorization server refuses to revoke the token."""
+
+    outcome = "revocation_refused"
+
+    def __init__(self, detail: FailureDetail) -> None:
+        super().__init__(str(detail.error or detail.status))
+        self.detail = detail
+
+
 class ScopeRefusedError(ProviderError):
     """The authorization server refuses the scope."""
 
     outcome = "scope_refused"
+
+    def __init__(self, detail: FailureDetail = NOTHING_KNOWN) -> None:
+        super().__init__("the scope is refused")
+        self.detail = detail
 
 
 class NotSentError(ProviderError):
@@ -56,9 +91,16 @@ class NotSentError(ProviderError):
 
     outcome = "not_sent"
 
-    def __init__(self, reason: str, retry_after: float = 5.0) -> None:
+    def __init__(self, reason: str, retry_after: float = 5.0, detail: FailureDetail | None = None) -> None:
         super().__init__(reason)
         self.retry_after = retry_after
+        self.detail = detail or FailureDetail(check=reason)
+
+
+class BusyError(NotSentError):
+    """The authorization server has told this grant to come later."""
+
+    outcome = "busy"
 
 
 class LateError(NotSentError):
@@ -73,7 +115,22 @@ class VaultClientRefusedError(NotSentError):
     outcome = "client_refused"
 
 
+class UnusableAnswerError(ProviderError):
+    """The authorization server's success gives no usable access token. obtained: its refresh token, if there is one."""
+
+    outcome = "unusable"
+
+    def __init__(self, check: str, obtained: ObtainedToken | None) -> None:
+        super().__init__(check)
+        self.detail = FailureDetail(status=200, check=check)
+        self.obtained = obtained
+
+
 class UncertainError(ProviderError):
     """It is unknown whether the authorization server has handled the request."""
 
     outcome = "uncertain"
+
+    def __init__(self, reason: str, detail: FailureDetail | None = None) -> None:
+        super().__init__(reason)
+        self.detail = detail or FailureDetail(check=reason)

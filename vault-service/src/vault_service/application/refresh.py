@@ -17,6 +17,7 @@ A lock that is lost during the request does no harm: the compare-and-set lets on
 answered `invalid_grant` reads the grant again before it believes that the grant has ended.
 """
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from contextvars import copy_context
@@ -31,23 +32,29 @@ from vault_service.application.errors import (
     GrantUnusableError,
     InvalidScopeError,
     ProviderUnavailableError,
+    ScopeNotNarrowedError,
     VaultError,
 )
 from vault_service.application.ports.provider import GuardedProvider, TokenAnswer
-from vault_service.application.ports.refresh import Refreshes, StoredGrant
+from vault_service.application.ports.refresh import Refreshes, StoredGrant, Verdict
 from vault_service.application.ports.runtime import AccessTokens, Clock, Locks, Telemetry
 from vault_service.application.provider_errors import (
+    BusyError,
     GrantRefusedError,
     IdentityChangedError,
     NotSentError,
     ProviderError,
+    RefusedForNowError,
     ScopeRefusedError,
     UncertainError,
+    UnusableAnswerError,
 )
 from vault_service.application.renewals import Renewals
 from vault_service.application.single_flight import SingleFlight, Tell
 from vault_service.domain.audit import Entry, Event
-from vault_service.domain.grant import AccessToken, Failure
+from vault_service.domain.grant import AccessToken, Failure, FailureDetail, TokenIdentity
+from vault_service.domain.refusal import pause_after
+from vault_service.domain.terms import Terms
 from vault_service.domain.usability import Requester
 
 REPLAY_AFTER = 15.0
@@ -59,18 +66,37 @@ PROMPT_INTENT = 1.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenRequest:
-    """A request for an access token. scopes: empty for all; min_valid: seconds that it must still live."""
+    """A request for an access token.
+
+    scopes: empty for all; min_valid: seconds that it must still live; refused: SHA-256 of a token that an API has
+    refused, which is not given again.
+    """
 
     grant_id: UUID
     requester: Requester
     scopes: frozenset[str]
     min_valid: float
     request_id: str
+    refused: bytes | None = None
 
     @property
     def key(self) -> tuple[UUID, frozenset[str]]:
         """Requests with the same key can share a token."""
         return self.grant_id, self.scopes
+
+    @property
+    def flight_key(self) -> tuple[UUID, frozenset[str], bytes | None]:
+        """Requests with the same key can share a refresh."""
+        return self.grant_id, self.scopes, self.refused
+
+    def refuses(self, token: AccessToken) -> bool:
+        """True for the token that an API has refused."""
+        return self.refused is not None and hashlib.sha256(token.value.encode()).digest() == self.refused
+
+    def excess_of(self, token: AccessToken) -> frozenset[str]:
+        """Scopes of a token that its request does not allow. Only a ticket's scopes limit what a server gives."""
+        is_limited = self.requester.via is not None and self.scopes
+        return token.scopes - self.scopes if is_limited else frozenset()
 
 
 class _ChangedError(Exception):
@@ -86,11 +112,14 @@ class Refresher:
         locks: Locks,
         caches: Sequence[AccessTokens],
         providers: Mapping[str, GuardedProvider],
+        terms: Mapping[str, Terms],
         clock: Clock,
         telemetry: Telemetry,
         threads: int,
     ) -> None:
-        """caches: that of this process, then the one that replicas share; they save refreshes and nothing else.
+        """providers, terms: by the same names.
+
+        caches: that of this process, then the one that replicas share; they save refreshes and nothing else.
 
         threads: the number of threads that serve requests in this process.
         """
@@ -98,6 +127,7 @@ class Refresher:
         self._locks = locks
         self._caches = caches
         self._providers = providers
+        self._terms = terms
         self._clock = clock
         self._telemetry = telemetry
         self._bulkheads = {name: Bulkhead(name, threads) for name in providers}
@@ -142,13 +172,13 @@ class Refresher:
 
     def is_refreshing(self, request: TokenRequest) -> bool:
         """True while this process is refreshing for the request's key, or is about to."""
-        return self._flights.is_running(request.key) or request.key in self._renewals
+        return self._flights.is_running(request.flight_key) or request.key in self._renewals
 
     def _fly(self, request: TokenRequest, grant: StoredGrant) -> AccessToken:
         bulkhead = self._bulkhead(grant.provider)
         bulkhead.admit()
         obtain = partial(self._obtain_alone, request, grant)
-        return bulkhead.wait(self._flights.join(request.key, obtain, bulkhead.executor))
+        return bulkhead.wait(self._flights.join(request.flight_key, obtain, bulkhead.executor))
 
     def _bulkhead(self, provider: str) -> Bulkhead:
         bulkhead = self._bulkheads.get(provider)
@@ -160,7 +190,7 @@ class Refresher:
         try:
             with self._locks.try_hold(request.grant_id) as held:
                 obtain = partial(self._obtain_locked, request, seen)
-                flight = self._flights.lead(request.key, obtain) if held else None
+                flight = self._flights.lead(request.flight_key, obtain) if held else None
             if flight is not None:
                 flight.result()
         except Exception as error:  # noqa: BLE001 - no caller waits for this thread, so the error is reported
@@ -183,6 +213,8 @@ class Refresher:
         found = self._fitting(request)
         if found is not None:
             return found
+        if self._is_current_refused(request):
+            self._grants.claim_forced(request.grant_id)
         if seen.intent_age is None:
             with suppress(_ChangedError):
                 return self._refresh_as_read(request, seen, tell)
@@ -193,11 +225,20 @@ class Refresher:
         own, *_ = self._caches
         for cache in self._caches:
             token = cache.get(request.grant_id, request.scopes)
-            if token is not None and self._left(token) >= max(request.min_valid, token.lifetime / 2):
+            if token is None or request.refuses(token):
+                continue
+            if self._left(token) >= max(request.min_valid, token.lifetime / 2):
                 if cache is not own:
                     own.put(request.grant_id, request.scopes, token)
                 return token
         return None
+
+    def _is_current_refused(self, request: TokenRequest) -> bool:
+        """True when a cached token would do if an API had not refused it."""
+        if request.refused is None:
+            return False
+        cached = [cache.get(*request.key) for cache in self._caches]
+        return any(token is not None and request.refuses(token) for token in cached)
 
     def _left(self, token: AccessToken) -> float:
         return token.expires_at - self._clock.now().timestamp()
@@ -215,22 +256,27 @@ class Refresher:
             raise ProviderUnavailableError(1.0)  # the outcome is stored now
         if grant.intent_age is not None and grant.intent_age < REPLAY_AFTER:
             raise ProviderUnavailableError(REPLAY_AFTER - grant.intent_age)
-        if pause := self._providers[grant.provider].paused_for():
+        if pause := max(grant.pause, self._providers[grant.provider].paused_for()):
             raise ProviderUnavailableError(pause)
         begun, intent = self._begin(grant)
         try:
             answer = self._ask(grant, request.scopes, begun)
         except GrantRefusedError as refused:
             self._count_replay(grant, is_refused=True)
-            if self._record_failure(request, grant, refused.failure):
-                raise GrantUnusableError(refused.failure) from refused
-            raise self._error_of_lost_race(request) from refused
+            raise self._failed(request, grant, refused.failure, refused.detail) from refused
+        except RefusedForNowError as refused:
+            raise self._refused_for_now(request, grant, refused) from refused
         except ScopeRefusedError as refused:
             self._abandon(grant, intent)
             raise InvalidScopeError from refused
+        except BusyError as busy:
+            self._grants.postpone(grant, busy.retry_after, busy.detail)
+            raise ProviderUnavailableError(busy.retry_after) from busy
         except NotSentError as failed:
             self._abandon(grant, intent)
             raise ProviderUnavailableError(failed.retry_after) from failed
+        except UnusableAnswerError as unusable:
+            raise self._kept(request, grant, unusable) from unusable
         except UncertainError as failed:
             raise ProviderUnavailableError(REPLAY_AFTER) from failed
         self._count_replay(grant, is_refused=False)
@@ -256,7 +302,7 @@ class Refresher:
         try:
             answer = self._providers[grant.provider].refresh(grant.refresh_token, scopes or None, begun)
             if not _is_same_identity(grant, answer):
-                raise IdentityChangedError
+                outcome = IdentityChangedError.outcome
         except ProviderError as error:
             outcome = error.outcome
             raise
@@ -267,11 +313,17 @@ class Refresher:
     def _store(
         self, request: TokenRequest, grant: StoredGrant, answer: TokenAnswer, tell: Tell[AccessToken]
     ) -> AccessToken:
+        """Store the outcome before anything of it is judged aloud; then hand the token out, if it may be."""
+        if not _is_same_identity(grant, answer):
+            raise self._kept_for_wrong_user(request, grant, answer)
         entry = self._entry(Event.GRANT_REFRESHED, request, grant)
         if not self._grants.finish(grant, answer, entry):
             raise self._error_of_lost_race(request)
         expires_at = entry.at.timestamp() + answer.expires_in
-        token = AccessToken(answer.access_token, expires_at, answer.expires_in, answer.scopes)
+        scopes = (request.scopes or grant.scopes) if answer.scopes is None else answer.scopes
+        token = AccessToken(answer.access_token, expires_at, answer.expires_in, scopes)
+        if excess := self._terms[grant.provider].excess(request.scopes, scopes):
+            raise ScopeNotNarrowedError(excess)
         own, *shared = self._caches
         own.put(request.grant_id, request.scopes, token)
         tell(token)
@@ -289,10 +341,37 @@ class Refresher:
         if grant.intent_age is None:
             self._grants.abandon(grant, intent)
 
-    def _record_failure(self, request: TokenRequest, grant: StoredGrant, failure: Failure) -> bool:
-        """Make the grant failed; False when it has moved on: a race that was lost is not a revocation."""
+    def _failed(self, request: TokenRequest, grant: StoredGrant, failure: Failure, detail: FailureDetail) -> VaultError:
+        """Make the grant failed, unless it has moved on: a lost race is no revocation. The error to raise."""
         entry = self._entry(Event.GRANT_FAILED, request, grant, failure.value)
-        return self._grants.fail(grant, failure, entry)
+        if self._grants.fail(grant, failure, entry, detail):
+            return GrantUnusableError(failure)
+        return self._error_of_lost_race(request)
+
+    def _refused_for_now(self, request: TokenRequest, grant: StoredGrant, refused: RefusedForNowError) -> VaultError:
+        """Count a refusal that may be passing. The error to raise."""
+        pause = pause_after((*grant.refusals, refused.word))
+        if pause is None:
+            return self._failed(request, grant, Failure.REAUTHORIZATION_REQUIRED, refused.detail)
+        self._grants.refuse(grant, refused.word, pause, refused.detail)
+        return ProviderUnavailableError(pause)
+
+    def _kept(self, request: TokenRequest, grant: StoredGrant, unusable: UnusableAnswerError) -> VaultError:
+        """Store the refresh token of an answer that is of no other use. The error to raise."""
+        if unusable.obtained is None:
+            return ProviderUnavailableError(REPLAY_AFTER)
+        verdict = Verdict(is_usable=False, detail=unusable.detail, pause=REPLAY_AFTER)
+        entry = self._entry(Event.GRANT_REFRESHED, request, grant, "answer_unusable")
+        is_stored = self._grants.keep(grant, unusable.obtained, entry, verdict)
+        return ProviderUnavailableError(REPLAY_AFTER) if is_stored else self._error_of_lost_race(request)
+
+    def _kept_for_wrong_user(self, request: TokenRequest, grant: StoredGrant, answer: TokenAnswer) -> VaultError:
+        """Store the refresh token of an answer for somebody else, with the failure. The error to raise."""
+        failure = Failure.WRONG_USER
+        verdict = Verdict(is_usable=False, failure=failure, detail=FailureDetail(check="identity"))
+        entry = self._entry(Event.GRANT_FAILED, request, grant, failure.value)
+        is_stored = self._grants.finish(grant, answer, entry, verdict)
+        return GrantUnusableError(failure) if is_stored else self._error_of_lost_race(request)
 
     def _error_of_lost_race(self, request: TokenRequest) -> VaultError:
         """Why the grant, which another caller has changed, cannot be used; or else that the caller has to retry."""
@@ -305,6 +384,7 @@ class Refresher:
 
 def _is_same_identity(grant: StoredGrant, answer: TokenAnswer) -> bool:
     """False when the answer is for another person, issuer or client (OpenID Connect Core 1.0 section 12.2)."""
-    same_person = answer.person is None or answer.person == grant.account
+    account = TokenIdentity(grant.account.issuer, grant.account.sub, "")
+    same_person = answer.person is None or answer.person.fits(account)
     same_claims = answer.identity is None or grant.identity is None or answer.identity.fits(grant.identity)
     return same_person and same_claims

@@ -6,7 +6,7 @@ from functools import partial
 from service_kit.postgres.database import BY_INDEX, Database
 from service_kit.process import logs
 from service_kit.tokens.bearer import Verifier
-from service_kit.tokens.issuer import Issuer, IssuerUnavailableError
+from service_kit.tokens.issuer import IssuerUnavailableError
 from vault_service.adapters.audit.log import AuditLog
 from vault_service.adapters.cache.access_tokens import (
     MemoryAccessTokens,
@@ -21,18 +21,21 @@ from vault_service.adapters.metrics.telemetry import PrometheusTelemetry
 from vault_service.adapters.postgres.clock import DatabaseClock
 from vault_service.adapters.postgres.database import MIGRATIONS, vault_database
 from vault_service.adapters.postgres.locks import LOCK_TIMEOUT_SECONDS, AdvisoryLocks
+from vault_service.application.check_siblings import CheckSiblings
 from vault_service.application.consent import OfflineConsent
 from vault_service.application.errors import StorageUnavailableError
 from vault_service.application.issue import BATCH_THREADS, IssueAccessToken, IssueMany
 from vault_service.application.manage import ManageGrants
 from vault_service.application.refresh import Refresher
+from vault_service.application.tickets import ManageTickets, PresentedTickets
 from vault_service.bootstrap.background import BackgroundWork
 from vault_service.bootstrap.grants import GrantStores
-from vault_service.bootstrap.providers import ProviderSet
+from vault_service.bootstrap.providers import ProviderSet, login_issuer
 from vault_service.config import VaultSettings
 from vault_service.http.callback import CALLBACK_PATH
 from vault_service.http.callers import Policy
 from vault_service.http.vault import Vault
+from vault_service.http.waiting import Waiters
 
 HOUSEKEEPING_CONNECTIONS = 3
 
@@ -67,7 +70,7 @@ def check(settings: VaultSettings) -> None:
     finally:
         database.close()
     try:
-        Issuer(settings.issuer, settings.issuer_internal_url).metadata()
+        login_issuer(settings).metadata()
     except IssuerUnavailableError as error:
         log.warning("vault.issuer_unavailable", reason=str(error))
 
@@ -75,7 +78,7 @@ def check(settings: VaultSettings) -> None:
 def build(settings: VaultSettings) -> VaultProcess:
     """Wire one process of the vault."""
     telemetry = PrometheusTelemetry(settings.providers.by_name)
-    issuer = Issuer(settings.issuer, settings.issuer_internal_url)
+    issuer = login_issuer(settings)
     providers = ProviderSet.of(settings, issuer, settings.public_url + CALLBACK_PATH, telemetry)
     database, lock_database = _pools(settings)
     clock = DatabaseClock(database)
@@ -90,12 +93,17 @@ def build(settings: VaultSettings) -> VaultProcess:
         AdvisoryLocks(lock_database),
         (memory, shared),
         providers.guarded,
+        providers.terms,
         clock,
         telemetry,
         settings.threads,
     )
-    issue = IssueAccessToken(stores.refreshes, stores.uses, memory, refresher, clock, telemetry, _report_renewal)
-    work = BackgroundWork.of(settings, database, keyring, clock, stores, providers.guarded, telemetry)
+    presented = PresentedTickets(stores.tickets, clock, telemetry)
+    issue = IssueAccessToken(
+        stores.refreshes, stores.uses, presented, memory, refresher, clock, telemetry, _report_renewal
+    )
+    siblings = CheckSiblings(stores.outbox, refresher, audit, clock)
+    work = BackgroundWork.of(settings, database, keyring, clock, stores, providers.guarded, telemetry, siblings)
     vault = Vault(
         verifier=Verifier(issuer, settings.audience, clock=lambda: clock.now().timestamp()),
         policy=Policy(settings.browser_clients, settings.owner_clients, settings.mint_role),
@@ -103,10 +111,17 @@ def build(settings: VaultSettings) -> VaultProcess:
         issue=issue,
         issue_many=IssueMany(issue),
         manage=ManageGrants(stores.owned, stores.refreshes, audit, refresher, clock, work.housekeeping.wake),
+        presented=presented,
+        tickets=ManageTickets(
+            stores.tickets, stores.refreshes, stores.owned, clock, telemetry, settings.tickets_per_grant
+        ),
+        ticket_max_life=settings.ticket_max_life,
+        waiters=Waiters(max(settings.threads // 4, 1)),
         now=clock.now,
         providers=providers.terms,
         default_provider=settings.providers.default,
         default_services=settings.default_services,
+        public_url=settings.public_url,
         is_https=settings.public_url.startswith("https:"),
         needed={
             "database": database.ping,

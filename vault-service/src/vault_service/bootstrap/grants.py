@@ -11,6 +11,7 @@ from vault_service.adapters.grants.outbox import Outbox
 from vault_service.adapters.grants.owned_grants import PostgresOwnedGrants
 from vault_service.adapters.grants.refreshes import PostgresRefreshes
 from vault_service.adapters.grants.spool import Spool
+from vault_service.adapters.grants.tickets import PostgresTickets
 from vault_service.adapters.grants.uses import Uses
 from vault_service.config import VaultSettings
 
@@ -23,6 +24,7 @@ class GrantStores:
     refreshes: PostgresRefreshes
     uses: Uses
     owned: PostgresOwnedGrants
+    tickets: PostgresTickets
     expiring: PostgresExpiringGrants
     outbox: Outbox
     spool: Spool
@@ -35,9 +37,10 @@ class GrantStores:
         endings = Endings(sealer, audit, outbox)
         return cls(
             consents=PostgresConsents(database, sealer, audit, outbox),
-            refreshes=PostgresRefreshes(database, sealer, audit, outbox, spool),
+            refreshes=PostgresRefreshes(database, sealer, audit, outbox, spool, settings.refused_budget),
             uses=Uses(settings.database_url.reveal(), database, audit),
             owned=PostgresOwnedGrants(database, endings),
+            tickets=PostgresTickets(database, audit),
             expiring=PostgresExpiringGrants(database, endings),
             outbox=outbox,
             spool=spool,

@@ -4,17 +4,28 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
+from service_kit.outbound.session import Session
 from service_kit.tokens.issuer import Issuer, demand_no_mismatch
 from vault_service.adapters.metrics.telemetry import PrometheusTelemetry
-from vault_service.adapters.provider.authorization_server import AuthorizationServer
+from vault_service.adapters.provider.accounts import EndpointAccounts, IdTokenAccounts
+from vault_service.adapters.provider.authorization_server import AuthorizationServer, ClientRegistration
+from vault_service.adapters.provider.client_authentication import (
+    BasicSecret,
+    ClientAuthentication,
+    PostedSecret,
+    PrivateKeyJwt,
+    PublicClient,
+    wall_clock,
+)
 from vault_service.adapters.provider.discovery import Discovery
+from vault_service.adapters.provider.endpoints import ConfiguredEndpoints, DiscoveredEndpoints
 from vault_service.adapters.provider.time_limits import LimitedSession
 from vault_service.adapters.provider.token_endpoint import TokenEndpoint
 from vault_service.application.breaker import Breaker
 from vault_service.application.errors import ProviderUnavailableError
 from vault_service.config import VaultSettings
 from vault_service.domain.terms import Terms
-from vault_service.provider_file import ProviderSettings
+from vault_service.provider_file import ClientSettings, ProviderSettings
 
 Ping = Callable[[], None]
 
@@ -34,9 +45,7 @@ class ProviderSet:
         configured = settings.providers.by_name
         issuers = {name: _issuer(provider, login, settings) for name, provider in configured.items()}
         discoveries = {name: Discovery(name, issuer) for name, issuer in issuers.items()}
-        servers = {
-            name: _server(provider, issuers[name], discoveries[name], callback) for name, provider in configured.items()
-        }
+        servers = {name: _server(settings, name, issuers[name], discoveries[name], callback) for name in configured}
         for name in servers:
             telemetry.paused(name, 0)
         return cls(
@@ -48,6 +57,8 @@ class ProviderSet:
 
     def needed_pings(self, default: str) -> dict[str, Ping]:
         """Without these the vault is not ready. An unreachable server is not among them."""
+        if not self.terms[default].has_id_tokens:
+            return {}
         return {f"issuer of {default}": partial(demand_no_mismatch, self.discoveries[default].metadata)}
 
     def useful_pings(self) -> dict[str, Ping]:
@@ -57,22 +68,64 @@ class ProviderSet:
 
 def _issuer(provider: ProviderSettings, login: Issuer, settings: VaultSettings) -> Issuer:
     """The provider's issuer. That of the login is shared, so that its keys are fetched by one object only."""
-    address = (provider.terms.issuer, provider.internal_url, provider.algorithm)
-    if address == (settings.issuer, settings.issuer_internal_url, login.algorithm):
+    address = (provider.terms.issuer, provider.internal_url)
+    if address == (settings.issuer, settings.issuer_internal_url) and provider.egress is None:
         return login
-    return Issuer(provider.terms.issuer, provider.internal_url, algorithm=provider.algorithm)
+    session = Session(egress=provider.egress or settings.egress)
+    return Issuer(provider.terms.issuer, provider.internal_url, session=session)
 
 
-def _server(provider: ProviderSettings, issuer: Issuer, discovery: Discovery, callback: str) -> AuthorizationServer:
-    return AuthorizationServer(
-        issuer,
-        discovery,
-        TokenEndpoint(LimitedSession(), provider.client_id, provider.client_secret.reveal()),
-        provider.client_id,
-        callback,
+def authorization_servers(settings: VaultSettings) -> dict[str, AuthorizationServer]:
+    """The servers by name, each by itself, to look at them from the command line."""
+    login = login_issuer(settings)
+    servers = {}
+    for name, provider in settings.providers.by_name.items():
+        issuer = _issuer(provider, login, settings)
+        servers[name] = _server(settings, name, issuer, Discovery(name, issuer), settings.public_url)
+    return servers
+
+
+def login_issuer(settings: VaultSettings) -> Issuer:
+    """The issuer where people log in."""
+    return Issuer(settings.issuer, settings.issuer_internal_url, session=Session(egress=settings.egress))
+
+
+def _server(
+    settings: VaultSettings, name: str, issuer: Issuer, discovery: Discovery, callback: str
+) -> AuthorizationServer:
+    provider = settings.providers.by_name[name]
+    session = LimitedSession(provider.egress or settings.egress)
+    endpoint = TokenEndpoint(session, _authentication(provider.client), provider.dialect)
+    client = ClientRegistration(
+        name=name,
+        issuer=provider.terms.issuer,
+        client_id=provider.client.client_id,
+        redirect_uri=callback,
         parameters=provider.authorization_parameters,
         revokes=provider.revokes,
+        has_id_tokens=provider.terms.has_id_tokens,
     )
+    if provider.plain is not None:
+        plain = provider.plain
+        account = EndpointAccounts(issuer.url, endpoint, plain.account_endpoint, plain.account_pointer)
+        return AuthorizationServer(client, ConfiguredEndpoints(plain.addresses), endpoint, account, provider.dialect)
+    algorithms = frozenset({provider.algorithm}) if provider.algorithm else None
+    accounts = IdTokenAccounts(issuer, provider.client.client_id, algorithms, provider.clock_skew)
+    return AuthorizationServer(client, DiscoveredEndpoints(issuer, discovery), endpoint, accounts, provider.dialect)
+
+
+def _authentication(client: ClientSettings) -> ClientAuthentication:
+    match client.authentication:
+        case "private_key_jwt" if client.key is not None:
+            return PrivateKeyJwt(client.client_id, client.key, client.audience, wall_clock)
+        case "client_secret_post" if client.secret is not None:
+            return PostedSecret(client.client_id, client.secret.reveal())
+        case "client_secret_basic" if client.secret is not None:
+            return BasicSecret(client.client_id, client.secret.reveal())
+        case "none":
+            return PublicClient(client.client_id)
+        case _:
+            raise ValueError(f"{client.authentication} without what it needs")
 
 
 def _ping(server: AuthorizationServer, breaker: Breaker) -> None:

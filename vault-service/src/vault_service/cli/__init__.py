@@ -9,9 +9,9 @@ from service_kit.postgres.migrations import SchemaMismatchError
 from service_kit.process.settings import SettingsError
 from vault_service.adapters.encryption.root_key import WrongRootKeyError
 from vault_service.application.errors import StorageUnavailableError
-from vault_service.cli import audit, doctor, keys, migrate
+from vault_service.cli import audit, doctor, grants, keys, migrate
 
-COMMANDS = (migrate, doctor, keys, audit)
+COMMANDS = (migrate, doctor, keys, audit, grants)
 
 EX_TEMPFAIL = 75  # sysexits.h: try again later
 EX_CONFIG = 78  # sysexits.h: the configuration is unusable

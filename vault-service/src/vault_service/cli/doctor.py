@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from time import monotonic
 from typing import Any
 
 import redis
@@ -12,19 +13,24 @@ import redis
 from service_kit.postgres import queries
 from service_kit.postgres.database import Database
 from service_kit.postgres.migrations import SchemaMismatchError
-from service_kit.tokens.issuer import Issuer, IssuerMismatchError, IssuerUnavailableError
+from service_kit.tokens.issuer import IssuerMismatchError, IssuerUnavailableError
 from vault_service import config
 from vault_service.adapters.cache.access_tokens import connect_redis
 from vault_service.adapters.encryption.keyring import Keyring
 from vault_service.adapters.encryption.root_key import WrongRootKeyError
 from vault_service.adapters.grants.spool import Spool
 from vault_service.adapters.postgres.database import MIGRATIONS, vault_database
-from vault_service.adapters.provider.time_limits import LimitedSession
-from vault_service.adapters.provider.token_endpoint import TokenEndpoint
+from vault_service.adapters.provider.authorization_server import AuthorizationServer
 from vault_service.application.errors import StorageUnavailableError
-from vault_service.application.provider_errors import GrantRefusedError, ProviderError, VaultClientRefusedError
+from vault_service.application.provider_errors import (
+    GrantRefusedError,
+    ProviderError,
+    RefusedForNowError,
+    VaultClientRefusedError,
+)
+from vault_service.bootstrap.providers import authorization_servers
 from vault_service.config import VaultSettings
-from vault_service.provider_file import ProviderSettings
+from vault_service.domain.grant import RefreshToken
 
 CLOCK_SECONDS = 5.0
 CHECKPOINT_LAG_SECONDS = 60.0
@@ -77,8 +83,8 @@ def examine(settings: VaultSettings) -> Iterator[Diagnosis]:
         database.close()
     yield _spool(settings)
     yield _redis(settings)
-    for name, provider in settings.providers.by_name.items():
-        yield from _provider(f"provider {name}", provider)
+    for name, server in authorization_servers(settings).items():
+        yield from _provider(f"provider {name}", server)
 
 
 def _database(database: Database, settings: VaultSettings) -> Iterator[Diagnosis]:
@@ -168,22 +174,20 @@ def _redis(settings: VaultSettings) -> Diagnosis:
     return Diagnosis("ok", "redis", "answers")
 
 
-def _provider(name: str, provider: ProviderSettings) -> Iterator[Diagnosis]:
-    issuer = Issuer(provider.terms.issuer, provider.internal_url)
+def _provider(name: str, server: AuthorizationServer) -> Iterator[Diagnosis]:
     try:
-        metadata = issuer.metadata()
+        server.ping()
     except IssuerMismatchError as error:
         yield Diagnosis("fail", name, str(error), "the issuer must equal the `iss` of its tokens exactly")
         return
     except IssuerUnavailableError as error:
         yield Diagnosis("fail", name, f"no discovery document ({error})", "check its issuer and its internal URL")
         return
-    yield Diagnosis("ok", name, f"its discovery document names {issuer.url}")
-    if metadata.revocation_endpoint is None:
+    yield Diagnosis("ok", name, "its endpoints are known")
+    if not server.can_revoke():
         yield Diagnosis("warn", name, "it has no revocation endpoint", "revoked tokens live on there until they expire")
-    endpoint = TokenEndpoint(LimitedSession(), provider.client_id, provider.client_secret.reveal())
-    url = issuer.backchannel(metadata.token_endpoint)
-    yield _client(name, lambda: endpoint.tokens(url, {"grant_type": "refresh_token", "refresh_token": "doctor"}))
+    unknown = RefreshToken("doctor")
+    yield _client(name, lambda: server.refresh(unknown, None, monotonic()))
     advice = "ask its administrator (Keycloak: Refresh Token Max Reuse 1): without it a crash can end a grant"
     yield Diagnosis("warn", name, "the vault cannot see whether it allows one reuse of a refresh token", advice)
 
@@ -192,7 +196,7 @@ def _client(name: str, ask: Callable[[], object]) -> Diagnosis:
     """ask: sends a refresh token that does not exist. A server that knows the client answers `invalid_grant`."""
     try:
         ask()
-    except GrantRefusedError:
+    except (GrantRefusedError, RefusedForNowError):
         return Diagnosis("ok", name, "accepts the vault's client and secret")
     except VaultClientRefusedError as error:
         return Diagnosis("fail", name, f"refuses the vault's client ({error})", "check the client's id and secret")

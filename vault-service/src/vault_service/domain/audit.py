@@ -5,6 +5,7 @@ import hashlib
 import hmac
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from vault_service.domain.framing import joined
@@ -25,11 +26,25 @@ class Event(enum.StrEnum):
     GRANT_REVOKED = "grant.revoked"
     GRANT_CHECKED = "grant.checked"
     REVOCATION_SENT = "revocation.sent"
+    TICKET_CREATED = "ticket.created"
+    TICKET_EXTENDED = "ticket.extended"
+    TICKET_ENDED = "ticket.ended"
+
+
+class Via(NamedTuple):
+    """The ticket with which somebody acted, or which an event is about."""
+
+    ticket_id: UUID
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A line to be written. actor: client id of the caller (`vault` for the vault itself); outcome: `ok` or a code."""
+    """A line to be written.
+
+    actor: client id of the caller, of who made the ticket that was used, `vault` for the vault itself, or `operator:`
+    and a name; outcome: `ok` or a code; reason: an operator's.
+    """
 
     event: Event
     grant_id: UUID
@@ -38,6 +53,8 @@ class Entry:
     request_id: str
     at: datetime
     outcome: str = "ok"
+    via: Via | None = None
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +67,19 @@ class Line:
     actor: str
     request_id: str
     outcome: str
+    via: Via | None = None
+    reason: str | None = None
 
 
 def mac(key: bytes, entry: Entry) -> bytes:
-    """HMAC-SHA-256 over every field of a line. The time counts in microseconds, which is what PostgreSQL keeps."""
+    """HMAC-SHA-256 over every field of a line. The time counts in microseconds, which is what PostgreSQL keeps.
+
+    Fields that came later are framed behind the others only where a line has them: older lines keep their MAC.
+    """
+    later = (
+        *(("via", entry.via.ticket_id.hex, entry.via.name) if entry.via else ()),
+        *(("reason", entry.reason) if entry.reason is not None else ()),
+    )
     content = joined(
         entry.event.value,
         entry.grant_id.hex,
@@ -63,6 +89,7 @@ def mac(key: bytes, entry: Entry) -> bytes:
         entry.request_id,
         str(microseconds(entry.at)),
         entry.outcome,
+        *later,
     )
     return hmac.digest(key, content, hashlib.sha256)
 

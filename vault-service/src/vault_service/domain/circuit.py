@@ -1,11 +1,15 @@
 """When a server that is in trouble is left alone: the state of a circuit breaker, with the time passed in.
 
-The server is left alone for as long as it says (a 429 or 503, a refused client, a refused connection), and for
-`PAUSE_SECONDS` after `UNCERTAIN_IN_A_ROW` uncertain outcomes. After a pause one caller probes, and the others wait for
-its outcome. Times are in seconds by a monotonic clock.
+Evidence about one grant is not evidence about the server: a server is paused when it cannot be reached, when it refuses
+the vault's own client, when `WITNESSES` different grants are told to come later, or after `UNCERTAIN_IN_A_ROW`
+uncertain outcomes of as many grants. After a pause one caller probes, and the others wait for its outcome. Times are in
+seconds by a monotonic clock.
 """
 
+from collections.abc import Hashable
+
 UNCERTAIN_IN_A_ROW = 3
+WITNESSES = 2
 PAUSE_SECONDS = 5.0
 PROBE_SECONDS = 1.0
 
@@ -18,6 +22,7 @@ class Circuit:
         self._is_in_trouble = False
         self._is_probing = False
         self._uncertain = 0
+        self._witnesses: set[Hashable] = set()
 
     def paused_for(self, now: float) -> float:
         """Seconds for which the server is left alone; a second while another caller probes; 0 when it may be called."""
@@ -37,22 +42,37 @@ class Circuit:
     def succeeded(self) -> None:
         """The server has answered, though it may have refused what was requested."""
         self._is_probing = False
-        self._uncertain = 0
         self._is_in_trouble = False
+        self._forget()
 
     def refused(self, now: float, seconds: float) -> float:
-        """The server did not handle the call and is to be left alone; for how many seconds."""
+        """The server cannot be reached or refuses the client, whatever the grant; for how many seconds to pause."""
         self._is_probing = False
-        self._uncertain = 0
+        self._forget()
         return self._pause(now, seconds)
 
-    def uncertain(self, now: float) -> float:
+    def busy(self, now: float, grant: Hashable, seconds: float) -> float:
+        """The server told this grant to come later; for how many seconds to leave the server alone, or 0."""
+        self._is_probing = False
+        self._witness(grant)
+        return self._pause(now, seconds) if len(self._witnesses) >= WITNESSES else 0.0
+
+    def uncertain(self, now: float, grant: Hashable) -> float:
         """It is unknown whether the server has handled the call; for how many seconds to leave it alone, or 0."""
         self._is_probing = False
         self._uncertain += 1
-        if self._is_in_trouble or self._uncertain >= UNCERTAIN_IN_A_ROW:
+        self._witness(grant)
+        if len(self._witnesses) >= WITNESSES and (self._is_in_trouble or self._uncertain >= UNCERTAIN_IN_A_ROW):
             return self._pause(now, PAUSE_SECONDS)
         return 0.0
+
+    def _witness(self, grant: Hashable) -> None:
+        if len(self._witnesses) < WITNESSES:
+            self._witnesses.add(grant)
+
+    def _forget(self) -> None:
+        self._uncertain = 0
+        self._witnesses.clear()
 
     def _pause(self, now: float, seconds: float) -> float:
         self._is_in_trouble = True

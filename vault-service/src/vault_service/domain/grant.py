@@ -6,7 +6,7 @@ Other services store the id of the grant. Outside of the vault it is called `per
 import enum
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NamedTuple
+from typing import Final, NamedTuple
 from uuid import UUID
 
 
@@ -18,6 +18,10 @@ class Subject:
     sub: str
 
 
+UNREADABLE: Final = "\ufffd"
+"""Stands for a claim that is there and is no text, or is there twice."""
+
+
 class TokenIdentity(NamedTuple):
     """The claims that say whom and what an access token is for; empty when missing. client: the `azp`."""
 
@@ -26,8 +30,12 @@ class TokenIdentity(NamedTuple):
     client: str
 
     def fits(self, other: "TokenIdentity") -> bool:
-        """True when no claim differs that both have."""
+        """True when no claim differs that both have. A claim that cannot be read differs from every other."""
         return all(mine == theirs for mine, theirs in zip(self, other, strict=True) if mine and theirs)
+
+    def readable(self) -> "TokenIdentity":
+        """The same without the claims that cannot be read."""
+        return TokenIdentity(*("" if claim == UNREADABLE else claim for claim in self))
 
 
 class Status(enum.StrEnum):
@@ -68,11 +76,24 @@ class Limits:
     max_uses: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class FailureDetail:
+    """Why an authorization server's answer was of no use; never a token.
+
+    status: of HTTP; error: the server's word (RFC 6749 section 5.2); check: what of the vault's checks failed.
+    """
+
+    status: int | None = None
+    error: str | None = None
+    check: str | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:
     """A grant as its owner may see it: everything but the token. Times are aware and in UTC.
 
     account: the person at the authorization server who has consented; equal to the owner when the owner logs in there.
+    failure_detail: of the last refusal, None since the last success.
     """
 
     id: UUID
@@ -80,6 +101,7 @@ class Grant:
     account: Subject
     status: Status
     failure: Failure | None
+    failure_detail: FailureDetail | None
     provider: str
     token_type: TokenType
     task_id: str | None
@@ -101,6 +123,18 @@ class RefreshToken:
 
     def __str__(self) -> str:
         return "***"
+
+
+@dataclass(frozen=True, slots=True)
+class ObtainedToken:
+    """A refresh token that an answer holds, whatever else is wrong with the answer.
+
+    expires_in: seconds from when the answer came, None: no end; session: the server's name for its session.
+    """
+
+    token: RefreshToken
+    expires_in: float | None = None
+    session: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

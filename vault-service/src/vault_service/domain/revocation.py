@@ -3,17 +3,22 @@
 import enum
 
 LONGEST_DELAY_SECONDS = 3600.0
+LAST_ATTEMPT = 60
+"""With the delays below, the last attempt is about two days after the first."""
 
 
 class Outcome(enum.StrEnum):
-    """revoked: by the server; unknown: to the server; not_offered: the server revokes nothing; unreadable: the stored
-    token cannot be opened; postponed: to be tried again.
+    """revoked: by the server; unknown: to the server; not_offered: the server revokes nothing; refused: the server does
+    not revoke it; given_up: the server did not answer for two days; unreadable: the stored token cannot be opened;
+    postponed: to be tried again.
     """
 
     REVOKED = "revoked"
     UNKNOWN = "unknown"
     NOT_OFFERED = "not_offered"
     UNREADABLE = "unreadable"
+    REFUSED = "refused"
+    GIVEN_UP = "given_up"
     POSTPONED = "postponed"
 
 

@@ -3,16 +3,22 @@
 import enum
 from dataclasses import dataclass
 
+from vault_service.domain.audit import Via
 from vault_service.domain.grant import Failure, Status, Subject
 
 
 @dataclass(frozen=True, slots=True)
 class Requester:
-    """Who requests an access token. client: the `azp`; is_owner: True for the owner's own token, not a service's."""
+    """Who requests an access token.
+
+    client: the `azp`; is_owner: True for the owner's own token, not a service's; via: the ticket that is used, which
+    `client` has made.
+    """
 
     client: str
     is_owner: bool
     owner: Subject
+    via: Via | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

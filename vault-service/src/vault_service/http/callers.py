@@ -7,10 +7,17 @@ from uuid import UUID
 from service_kit.http.inputs import invalid
 from service_kit.http.problems import FORBIDDEN
 from service_kit.tokens.bearer import Claims
-from vault_service.application.errors import GrantNotFoundError, ServiceNotAllowedError
+from vault_service.application.errors import (
+    GrantNotFoundError,
+    InvalidScopeError,
+    ServiceNotAllowedError,
+    TicketMisplacedError,
+)
 from vault_service.application.issue import parse_scope
 from vault_service.application.refresh import TokenRequest
+from vault_service.application.tickets import TicketActor
 from vault_service.domain.grant import Subject
+from vault_service.domain.ticket import Ticket, is_ticket
 from vault_service.domain.usability import Requester
 from vault_service.http.schemas import TokenQuery
 
@@ -44,17 +51,50 @@ class Policy:
 
 
 def token_request(query: TokenQuery, policy: Policy, claims: Claims, request_id: str) -> TokenRequest:
-    """The request of a caller of `access-token`.
+    """The request of a caller of `access-token` with an access token of its own.
 
-    Raises what `Policy.requester`, `grant_id` and `parse_scope` raise.
+    Problem: 422 `invalid_input` without `id`. Raises what `Policy.requester`, `grant_id` and `parse_scope` raise.
     """
+    if query.id is None:
+        raise invalid("/id", "is required, except with a ticket")
     return TokenRequest(
         grant_id=grant_id(query.id),
         requester=policy.requester(claims, query.subject),
         scopes=parse_scope(query.scope),
         min_valid=float(query.min_valid),
         request_id=request_id,
+        refused=query.refused_hash,
     )
+
+
+def ticket_request(query: TokenQuery, ticket: Ticket, request_id: str) -> TokenRequest:
+    """The request of a caller of `access-token` with a ticket; `id` and `subject` must be the ticket's, if given.
+
+    Raises what `parse_scope` raises; InvalidScopeError for scopes that the ticket does not have; GrantNotFoundError and
+    ServiceNotAllowedError for another id or subject.
+    """
+    if query.id is not None and grant_id(query.id) != ticket.grant_id:
+        raise GrantNotFoundError
+    if query.subject not in {None, ticket.owner.sub}:
+        raise ServiceNotAllowedError
+    scopes = parse_scope(query.scope)
+    if ticket.scopes and not scopes <= ticket.scopes:
+        raise InvalidScopeError
+    return TokenRequest(
+        grant_id=ticket.grant_id,
+        requester=ticket.requester,
+        scopes=scopes or ticket.scopes,
+        min_valid=float(query.min_valid),
+        request_id=request_id,
+        refused=query.refused_hash,
+    )
+
+
+def ticket_actor(claims: Claims, mint_role: str, request_id: str) -> TicketActor:
+    """Who extends or ends a ticket: a service, or a person."""
+    if mint_role in claims.roles:
+        return TicketActor(claims.client, request_id, service=claims.client)
+    return TicketActor(claims.client, request_id, owner=owner(claims))
 
 
 def owner(claims: Claims) -> Subject:
@@ -71,7 +111,13 @@ def person(claims: Claims, mint_role: str) -> Subject:
 
 @lru_cache(maxsize=4096)
 def grant_id(text: str) -> UUID:
-    """Parse a grant's id. Raises GrantNotFoundError for text that is not a UUID in canonical form (RFC 9562)."""
+    """Parse a grant's id.
+
+    Raises GrantNotFoundError for text that is not a UUID in canonical form (RFC 9562); TicketMisplacedError for a
+    ticket.
+    """
+    if is_ticket(text):
+        raise TicketMisplacedError
     try:
         parsed = UUID(text)
     except ValueError:

@@ -28,7 +28,7 @@ def _csv(lines: Iterable[Line]) -> Iterator[bytes]:
     yield _row(names)
     for line in lines:
         members = msgspec.to_builtins(audit_line(line))
-        yield _row([_inert(members[name]) for name in names])
+        yield _row([_inert(members.get(name, "")) for name in names])
 
 
 def _ndjson(lines: Iterable[Line]) -> Iterator[bytes]:

@@ -1,73 +1,74 @@
-"""Cached access tokens, without a thread for each request (`service_kit.server.fast_path`).
+"""The fast path of `access-token` (`service_kit.server.fast_path`): cached tokens, without a thread for each request.
 
-For callers whose own token was good a moment ago, and who are owed nothing but a token. Everything else is for the
-route, which does the same and says what is wrong.
+It serves callers whose own token was verified a moment ago, or whose ticket was used before, from the access tokens
+that this process remembers. All other requests are answered by the route.
 """
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from service_kit.http import app as http
 from service_kit.http import inputs
-from service_kit.http.problems import problem_for
+from service_kit.http.problems import Problem, problem_for
 from service_kit.process import logs
 from service_kit.server import fast_path
 from service_kit.server.fast_path import Answer, Head
+from service_kit.server.gathered import Gathered
+from vault_service.application.errors import VaultError
 from vault_service.application.refresh import TokenRequest
 from vault_service.domain.grant import AccessToken
+from vault_service.domain.ticket import is_ticket
 from vault_service.http import callers
 from vault_service.http.problems import TABLE
 from vault_service.http.schemas import TokenQuery, issued_token
 from vault_service.http.vault import Vault
 
 
-@dataclass(frozen=True, slots=True)
-class _Begun:
-    """started: by `time.perf_counter`; client: of the caller's token."""
-
-    need: TokenRequest
-    token: AccessToken
-    started: float
-    client: str
-
-
 class CachedTokens:
-    """`service_kit.server.fast_path.FastPath`: records the uses of all tokens that are ready in one statement."""
+    """`service_kit.server.fast_path.FastPath`: records the use of a remembered token, then sends the token."""
 
     path = "/api/auth/manager/access-token"
 
     def __init__(self, vault: Vault) -> None:
         self._vault = vault
+        self._records = Gathered(vault.issue.record_soon)
 
-    def begin(self, head: Head) -> _Begun | None:
-        """A token from memory, to be recorded before it leaves."""
+    async def answer(self, head: Head) -> Answer | None:
+        """The token, once its use is on the disk; the problem when it cannot be recorded now; None otherwise."""
         started = time.perf_counter()
-        claims = self._vault.verifier.remembered(http.bearer_token_in(head.fields.get("AUTHORIZATION", "")))
+        try:
+            request = self._request(head)
+        except (Problem, VaultError):
+            return None
+        if request is None:
+            return None
+        token = self._vault.issue.remembered(request)
+        answer = None if token is None else await self._issued(request, token)
+        if answer is not None:
+            logs.request_id.set(request.request_id)
+            http.record(
+                "GET", self.path, answer.status, route=self.path, started=started, client=request.requester.client
+            )
+        return answer
+
+    def _request(self, head: Head) -> TokenRequest | None:
+        """The request of a caller whose access token or ticket is remembered, or None. Raises Problem, VaultError."""
+        bearer, request_id = http.bearer_token_in(head.authorization), http.request_id_from(head.request_id)
+        if is_ticket(bearer):
+            ticket = self._vault.presented.remembered(bearer)
+            query = inputs.parsed_query(head.query, TokenQuery)
+            return None if ticket is None else callers.ticket_request(query, ticket, request_id)
+        claims = self._vault.verifier.remembered(bearer)
         if claims is None:
             return None
-        query = inputs.parsed_query(head.query.encode(), TokenQuery)
-        need = callers.token_request(
-            query, self._vault.policy, claims, http.request_id_from(head.fields.get("X-REQUEST-ID", ""))
-        )
-        token = self._vault.issue.remembered(need)
-        return None if token is None else _Begun(need, token, started, claims.client)
+        query = inputs.parsed_query(head.query, TokenQuery)
+        return callers.token_request(query, self._vault.policy, claims, request_id)
 
-    def wait(self, begun: Sequence[_Begun], done: Callable[[Sequence[bool | Exception]], None]) -> None:
-        """Until the uses are on the disk."""
-        self._vault.issue.record_soon([each.need for each in begun], done)
-
-    def finish(self, begun: _Begun, outcome: bool | Exception) -> Answer | None:
-        """The token, if its use is recorded; what the use case raises otherwise."""
-        need = begun.need
-        if outcome is True:
-            answer = fast_path.json(issued_token(need.grant_id, begun.token, self._vault.now()), need.request_id)
-        else:
-            problem = problem_for(outcome, TABLE) if isinstance(outcome, Exception) else None
-            if problem is None:
-                return None
-            answer = fast_path.problem(problem, need.request_id)
-        before = logs.request_id.set(need.request_id)
-        http.record("GET", self.path, answer.status, route=self.path, started=begun.started, client=begun.client)
-        logs.request_id.reset(before)
-        return answer
+    async def _issued(self, request: TokenRequest, token: AccessToken) -> Answer | None:
+        try:
+            is_recorded = await self._records.submit(request)
+        except VaultError as error:
+            problem = problem_for(error, TABLE)
+            return None if problem is None else fast_path.problem(problem, request.request_id)
+        if not is_recorded:
+            return None
+        return fast_path.json(issued_token(request.grant_id, token, self._vault.now()), request.request_id)

@@ -5,7 +5,7 @@ from msgspec import UNSET
 
 import vault_service
 from service_kit.http import inputs, problems
-from service_kit.http.app import authenticate, respond
+from service_kit.http.app import authenticate, bearer_token, note_client, respond
 from service_kit.http.openapi import Api, Link
 from service_kit.process import logs
 from service_kit.tokens.bearer import Claims
@@ -18,11 +18,18 @@ from vault_service.application.errors import (
     InvalidScopeError,
     MinValidUnattainableError,
     ProviderUnavailableError,
+    RefusedTooOftenError,
+    ScopeNotNarrowedError,
     ServiceNotAllowedError,
     StorageUnavailableError,
+    TicketMisplacedError,
+    TicketNotAllowedError,
+    TicketRefusedError,
 )
-from vault_service.domain.grant import Limits
-from vault_service.http import callback, callers
+from vault_service.application.refresh import TokenRequest
+from vault_service.domain.grant import Limits, Status
+from vault_service.domain.ticket import is_ticket
+from vault_service.http import callback, callers, oauth, ticket_routes
 from vault_service.http.batch import batched
 from vault_service.http.export import MEDIA_TYPES, export
 from vault_service.http.problems import TABLE
@@ -31,6 +38,7 @@ from vault_service.http.schemas import (
     AuditQuery,
     ExportQuery,
     GrantList,
+    GrantQuery,
     GrantsQuery,
     GrantView,
     IssuedToken,
@@ -50,9 +58,10 @@ CONSENT_MESSAGE = "Open the consent URL and grant offline access."
 TAGS = {
     "Consent": "A person grants offline access at the authorization server.",
     "Access tokens": "A service, or the owner, gets short-lived access tokens for a persistent token id.",
+    "Tickets": "Credentials for one offline token each, for places that hold no other: `docs/tickets.md`.",
     "Offline tokens": "The owner sees, checks and revokes offline tokens. No answer contains a token.",
 }
-CONSENT, ACCESS_TOKENS, OFFLINE_TOKENS = TAGS
+CONSENT, ACCESS_TOKENS, TICKETS, OFFLINE_TOKENS = TAGS
 LINKS = {
     "request_offline_consent": (
         Link(
@@ -77,7 +86,7 @@ def create_api(vault: Vault) -> Api:
         vault_service.__version__,
         "/api/auth/manager",
         table=TABLE,
-        raises=(StorageUnavailableError,),
+        raises=(StorageUnavailableError, TicketMisplacedError, TicketNotAllowedError),
         tags=TAGS,
         links=LINKS,
     )
@@ -85,6 +94,8 @@ def create_api(vault: Vault) -> Api:
     _token_routes(api, vault)
     _list_routes(api, vault)
     _owner_routes(api, vault)
+    ticket_routes.add_routes(api, vault, TICKETS)
+    oauth.add_routes(api, vault, TICKETS)
     return api
 
 
@@ -116,7 +127,9 @@ def _consent_routes(api: Api, vault: Vault) -> None:
             return respond(answer)
         return respond(answer, headers={"Set-Cookie": callback.binding_cookie(started, secure=vault.is_https)})
 
-    @api.route("GET", "/offline-callback", tag=CONSENT, answers={303: None}, public=True)
+    @api.route(
+        "GET", "/offline-callback", tag=CONSENT, answers={303: None}, raises=(TicketMisplacedError,), public=True
+    )
     def receive_offline_callback() -> Response:
         """Receive the authorization server's answer.
 
@@ -139,17 +152,19 @@ def _token_routes(api: Api, vault: Vault) -> None:
             GrantNotFoundError,
             *REFUSED,
             MinValidUnattainableError,
+            RefusedTooOftenError,
+            ScopeNotNarrowedError,
+            TicketRefusedError,
         ),
     )
     def issue_access_token() -> Response:
         """Get an access token.
 
         Returns a fresh access token for a persistent token id. The caller is a service with a token of its own and the
-        role to mint, which names the owner in `subject`; or the owner, through a client that is allowed to.
+        role to mint, which names the owner in `subject`; or the owner, through a client that is allowed to; or whoever
+        holds a ticket and sends it as the bearer token.
         """
-        claims = authenticate(vault.verifier)
-        query = inputs.query(request, TokenQuery)
-        need = callers.token_request(query, vault.policy, claims, logs.request_id.get() or "")
+        need = _token_request(vault)
         return respond(issued_token(need.grant_id, vault.issue.issue(need), vault.now()))
 
     @api.route(
@@ -230,14 +245,21 @@ def _list_routes(api: Api, vault: Vault) -> None:
 
 
 def _owner_routes(api: Api, vault: Vault) -> None:
-    @api.route("GET", "/tokens/<token_id>", tag=OFFLINE_TOKENS, answers={200: GrantView}, raises=OWNED)
+    @api.route(
+        "GET", "/tokens/<token_id>", tag=OFFLINE_TOKENS, query=GrantQuery, answers={200: GrantView}, raises=OWNED
+    )
     def get_token(token_id: str) -> Response:
         """Get one of the caller's offline tokens.
 
-        Another person's token is not found.
+        Another person's token is not found. With `wait` the answer about a `pending` token is held back until its owner
+        has answered, but no longer than 25 seconds, and not at all while too many callers wait.
         """
         owner = callers.person(authenticate(vault.verifier), vault.policy.mint_role)
-        return respond(grant_view(vault.manage.find(callers.grant_id(token_id), owner)))
+        wait, grant_id = inputs.query(request, GrantQuery).wait, callers.grant_id(token_id)
+        grant = vault.waiters.wait(
+            lambda: vault.manage.find(grant_id, owner), lambda seen: seen.status is not Status.PENDING, wait
+        )
+        return respond(grant_view(grant))
 
     @api.route(
         "POST",
@@ -268,6 +290,16 @@ def _owner_routes(api: Api, vault: Vault) -> None:
         grant_id = callers.grant_id(token_id)
         vault.manage.revoke(grant_id, owner, claims.client, logs.request_id.get() or "")
         return respond(Revoked(status="revoked", persistent_token_id=grant_id))
+
+
+def _token_request(vault: Vault) -> TokenRequest:
+    presented, request_id = bearer_token(), logs.request_id.get() or ""
+    if is_ticket(presented):
+        ticket = vault.presented.open(presented)
+        note_client(ticket.maker)
+        return callers.ticket_request(inputs.query(request, TokenQuery), ticket, request_id)
+    claims = authenticate(vault.verifier)
+    return callers.token_request(inputs.query(request, TokenQuery), vault.policy, claims, request_id)
 
 
 def _consent_options(vault: Vault, claims: Claims, wanted: NewConsent) -> ConsentOptions:

@@ -11,10 +11,11 @@ from service_kit.http.inputs import LINE, Input, Output
 from service_kit.http.problems import ProblemDocument
 from vault_service.domain.audit import Event
 from vault_service.domain.audit import Line as AuditedLine
-from vault_service.domain.grant import AccessToken, Failure, Grant, Status, TokenType
+from vault_service.domain.grant import AccessToken, Failure, FailureDetail, Grant, Status, TokenType
 
 Line = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=LINE)]
 ScopeName = Annotated[str, msgspec.Meta(min_length=1, max_length=100, pattern=r"^[\x21\x23-\x5b\x5d-\x7e]+$(?!\n)")]
+Scope = Annotated[str, msgspec.Meta(max_length=1000, pattern=r"^[\x20\x21\x23-\x5b\x5d-\x7e]*$(?!\n)")]
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 """A point in time; RFC 3339 in UTC on the wire."""
 
@@ -51,14 +52,21 @@ class PendingConsent(Output, frozen=True, kw_only=True):
 class TokenQuery(Input, frozen=True, kw_only=True, rename=None):
     """The query of `access-token`.
 
-    id: the persistent token id; subject: the owner for whom a service acts; min_valid: seconds of life that the token
-    must have left; scope: narrows the granted scopes (RFC 6749 section 3.3).
+    id: the persistent token id, not needed with a ticket; subject: the owner for whom a service acts; min_valid:
+    seconds of life that the token must have left; scope: narrows the granted scopes (RFC 6749 section 3.3); refused:
+    the SHA-256, in lower-case hexadecimal, of an access token that an API has refused, which is not given again.
     """
 
-    id: str
+    id: str | None = None
     subject: Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=LINE)] | None = None
     min_valid: Annotated[int, msgspec.Meta(ge=0, le=86_400)] = 0
-    scope: Annotated[str, msgspec.Meta(max_length=1000, pattern=r"^[\x20\x21\x23-\x5b\x5d-\x7e]*$(?!\n)")] = ""
+    scope: Scope = ""
+    refused: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}$(?!\n)")] | None = None
+
+    @property
+    def refused_hash(self) -> bytes | None:
+        """The hash itself."""
+        return None if self.refused is None else bytes.fromhex(self.refused)
 
 
 class IssuedToken(Output, frozen=True, kw_only=True):
@@ -110,6 +118,12 @@ class GrantsQuery(Input, frozen=True, kw_only=True):
     task_id: Line | None = None
 
 
+class GrantQuery(Input, frozen=True, kw_only=True):
+    """wait: seconds for which the answer may be held back while the token is `pending`."""
+
+    wait: Annotated[int, msgspec.Meta(ge=0, le=60)] = 0
+
+
 class Account(Output, frozen=True, kw_only=True):
     """A person at an authorization server: `iss` and `sub`."""
 
@@ -117,10 +131,22 @@ class Account(Output, frozen=True, kw_only=True):
     subject: str
 
 
+class FailureDetails(Output, frozen=True, kw_only=True):
+    """What the authorization server answered.
+
+    status: of HTTP; error: the server's word; check: which of the vault's checks failed.
+    """
+
+    status: int | None = None
+    error: str | None = None
+    check: str | None = None
+
+
 class GrantView(Output, frozen=True, kw_only=True):
     """An offline token as its owner sees it; the token itself is never in an answer.
 
-    failure: why a `failed` token failed; account: the person who consented, where that is not the owner (another
+    failure: why a `failed` token failed; failureDetail: the authorization server's last refusal, also of a token that
+    is still tried again; account: the person who consented, where that is not the owner (another
     authorization server's account of theirs); uses: access tokens given; expiresAt: when the authorization server ends
     the token; notAfter, maxUses: limits that the owner set.
     """
@@ -134,6 +160,7 @@ class GrantView(Output, frozen=True, kw_only=True):
     created_at: Moment
     uses: int
     failure: Failure | None = None
+    failure_detail: FailureDetails | None = None
     task_id: str | None = None
     account: Account | None = None
     activated_at: Moment | None = None
@@ -164,13 +191,20 @@ class ExportQuery(Input, frozen=True, kw_only=True):
 
 
 class AuditLine(Output, frozen=True, kw_only=True):
-    """An audit event. actor: the client id of who did it; outcome: `ok` or a problem code."""
+    """An audit event.
+
+    actor: the client id of who did it, or `operator:` and a name; outcome: `ok` or a problem code; via, viaName: id and
+    name of the ticket that was used, made or ended; reason: an operator's.
+    """
 
     at: Moment
     event: Event
     actor: str
     outcome: str
     request_id: str
+    via: UUID | None = None
+    via_name: str | None = None
+    reason: str | None = None
 
 
 class AuditPage(Output, frozen=True, kw_only=True):
@@ -193,6 +227,7 @@ def grant_view(grant: Grant) -> GrantView:
         persistent_token_id=grant.id,
         status=grant.status,
         failure=grant.failure,
+        failure_detail=_failure_details(grant.failure_detail),
         task_id=grant.task_id,
         account=None
         if grant.account == grant.owner
@@ -212,6 +247,12 @@ def grant_view(grant: Grant) -> GrantView:
     )
 
 
+def _failure_details(detail: FailureDetail | None) -> FailureDetails | None:
+    if detail is None:
+        return None
+    return FailureDetails(status=detail.status, error=detail.error, check=detail.check)
+
+
 def audit_page(lines: Sequence[AuditedLine], limit: int) -> AuditPage:
     """The wire form of a page of the audit."""
     return AuditPage(
@@ -222,7 +263,16 @@ def audit_page(lines: Sequence[AuditedLine], limit: int) -> AuditPage:
 
 def audit_line(line: AuditedLine) -> AuditLine:
     """The wire form of a line of the audit."""
-    return AuditLine(at=line.at, event=line.event, actor=line.actor, outcome=line.outcome, request_id=line.request_id)
+    return AuditLine(
+        at=line.at,
+        event=line.event,
+        actor=line.actor,
+        outcome=line.outcome,
+        request_id=line.request_id,
+        via=line.via.ticket_id if line.via else None,
+        via_name=line.via.name if line.via else None,
+        reason=line.reason,
+    )
 
 
 def issued_token(grant_id: UUID, token: AccessToken, now: datetime) -> IssuedToken:

@@ -9,13 +9,19 @@ from service_kit.tokens.bearer import Verifier
 from vault_service.application.consent import OfflineConsent
 from vault_service.application.issue import IssueAccessToken, IssueMany
 from vault_service.application.manage import ManageGrants
+from vault_service.application.tickets import ManageTickets, PresentedTickets
 from vault_service.domain.terms import Terms
 from vault_service.http.callers import Policy
+from vault_service.http.waiting import Waiters
 
 
 @dataclass(frozen=True)
 class Vault:
-    """A wired vault. needed, useful: pings by name, see `service_kit.http.health`."""
+    """A wired vault.
+
+    ticket_max_life: seconds; public_url: at which browsers reach the gateway; needed, useful: pings by name, see
+    `service_kit.http.health`.
+    """
 
     verifier: Verifier
     policy: Policy
@@ -23,10 +29,15 @@ class Vault:
     issue: IssueAccessToken
     issue_many: IssueMany
     manage: ManageGrants
+    presented: PresentedTickets
+    tickets: ManageTickets
+    ticket_max_life: int
+    waiters: Waiters
     now: Callable[[], datetime]
     providers: Mapping[str, Terms]
     default_provider: str
     default_services: frozenset[str]
+    public_url: str
     is_https: bool
     needed: Pings
     useful: Pings

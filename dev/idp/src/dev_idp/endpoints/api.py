@@ -10,17 +10,17 @@ from flask import Blueprint, Response, request
 from dev_idp.endpoints import OIDC
 from dev_idp.endpoints.answers import as_json, refusal
 from dev_idp.errors import UnknownFlowError
-from dev_idp.flows import AuthorizationCode, ClientCredentials, DeviceCode, Password, RefreshToken
+from dev_idp.flows import AuthorizationCode, ClientCredentialsFlow, DeviceCode, Password, RefreshTokenFlow
 from dev_idp.realm import SCOPE_TITLES
-from dev_idp.server import Server
+from dev_idp.server import OAuthServer
 from dev_idp.tokens import profile
 
 GRANT_TYPES = tuple(
-    flow.GRANT_TYPE for flow in (AuthorizationCode, RefreshToken, Password, ClientCredentials, DeviceCode)
+    flow.GRANT_TYPE for flow in (AuthorizationCode, RefreshTokenFlow, Password, ClientCredentialsFlow, DeviceCode)
 )
 
 
-def blueprint(server: Server) -> Blueprint:
+def blueprint(server: OAuthServer) -> Blueprint:
     """The endpoints, below the realm's address."""
     routes = Blueprint("api", __name__)
     state = server.state

@@ -18,13 +18,13 @@ from dev_idp.clients import Client
 from dev_idp.endpoints import OIDC
 from dev_idp.endpoints.sign_in import SignIn, decision, prompts
 from dev_idp.errors import RequestRefusedError
-from dev_idp.logins import Login
+from dev_idp.logins import LoginSession
 from dev_idp.pages import SORRY, Pages
 from dev_idp.realm import SCOPE_TITLES, User
-from dev_idp.server import Server
+from dev_idp.server import OAuthServer
 
 
-def blueprint(server: Server, pages: Pages) -> Blueprint:
+def blueprint(server: OAuthServer, pages: Pages) -> Blueprint:
     """The endpoint, below the realm's address."""
     routes = Blueprint("authorize", __name__)
     endpoint = _Authorize(server, pages, SignIn(server, pages))
@@ -35,7 +35,7 @@ def blueprint(server: Server, pages: Pages) -> Blueprint:
 
 @dataclass(frozen=True, slots=True)
 class _Authorize:
-    server: Server
+    server: OAuthServer
     pages: Pages
     sign_in: SignIn
 
@@ -80,7 +80,7 @@ class _Authorize:
             raise UnsupportedResponseTypeError(None, redirect_uri=redirect_uri)
         return client
 
-    def _must_log_in_again(self, login: Login) -> bool:
+    def _must_log_in_again(self, login: LoginSession) -> bool:
         max_age = request.args.get("max_age", "")
         too_old = max_age.isdecimal() and login.auth_time + int(max_age) < self.server.state.now()
         return too_old or ("login" in prompts() and not decision())

@@ -1,7 +1,7 @@
-"""The device flow (RFC 8628): where a program asks for a code, and where a person types it and decides.
+"""The device flow (RFC 8628): a program requests a code, and a person enters it and decides.
 
-Unlike at the authorization endpoint, consent is asked always, as Keycloak does: the person may be deceived about whose
-device it is (section 5.4).
+Unlike the authorization endpoint, this flow always asks for consent, as Keycloak does: an attacker may have sent the
+person the code of another device (section 5.4).
 """
 
 from dataclasses import dataclass
@@ -22,14 +22,14 @@ from dev_idp.errors import ScopesRefusedError
 from dev_idp.flows import DeviceCode
 from dev_idp.pages import Pages
 from dev_idp.realm import SCOPE_TITLES, User
-from dev_idp.server import Server
+from dev_idp.server import OAuthServer
 
 PAGE = "/device"
 _METHODS = ("client_secret_basic", "client_secret_post", "none")
 _FAILED, _DONE = "Device Login Failed", "Device Login Successful"
 
 
-def blueprint(server: Server, pages: Pages) -> Blueprint:
+def blueprint(server: OAuthServer, pages: Pages) -> Blueprint:
     """The endpoints, below the realm's address."""
     routes = Blueprint("device", __name__)
     page = _Verification(server, pages, SignIn(server, pages))
@@ -43,8 +43,8 @@ def blueprint(server: Server, pages: Pages) -> Blueprint:
     return routes
 
 
-def _begun(server: Server) -> dict[str, str | int]:
-    """Section 3.2. Raises OAuth2Error in Keycloak's words."""
+def _begun(server: OAuthServer) -> dict[str, str | int]:
+    """Section 3.2. Raises OAuth2Error with Keycloak's text."""
     client = server.authenticate_client(server.create_oauth2_request(None), _METHODS)
     asked = request.form
     if not client.check_grant_type(DeviceCode.GRANT_TYPE):
@@ -74,7 +74,7 @@ def _begun(server: Server) -> dict[str, str | int]:
 
 
 def _check_challenge(client: Client) -> None:
-    """RFC 7636 for the device flow, as Keycloak has it."""
+    """RFC 7636 for the device flow, as in Keycloak."""
     sent = request.form
     for name in ("code_challenge_method", "code_challenge"):
         if not sent.get(name) and (client.record.pkce_required or sent.get("code_challenge")):
@@ -85,12 +85,12 @@ def _check_challenge(client: Client) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Verification:
-    server: Server
+    server: OAuthServer
     pages: Pages
     sign_in: SignIn
 
     def answer(self) -> Response:
-        """Whatever comes next: the code, the login, the question, the end."""
+        """The next page: code, login, question, or end."""
         if request.method == "POST":
             self.pages.demand_own_form()
             if "password" in request.form:

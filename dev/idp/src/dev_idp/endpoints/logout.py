@@ -13,12 +13,12 @@ from dev_idp.endpoints import OIDC
 from dev_idp.endpoints.answers import refusal
 from dev_idp.pages import SORRY, Pages
 from dev_idp.realm import uri_matches
-from dev_idp.server import Server
+from dev_idp.server import OAuthServer
 
 _METHODS = ("client_secret_basic", "client_secret_post", "none")
 
 
-def blueprint(server: Server, pages: Pages) -> Blueprint:
+def blueprint(server: OAuthServer, pages: Pages) -> Blueprint:
     """The endpoint, below the realm's address."""
     routes = Blueprint("logout", __name__)
     routes.register_error_handler(OAuth2Error, refusal)
@@ -47,7 +47,7 @@ def blueprint(server: Server, pages: Pages) -> Blueprint:
     return routes
 
 
-def _by_refresh_token(server: Server) -> Response:
+def _by_refresh_token(server: OAuthServer) -> Response:
     """Ends the grant, and for an online grant the login too. Raises OAuth2Error."""
     client = server.authenticate_client(server.create_oauth2_request(None), _METHODS)
     token = request.form["refresh_token"]
@@ -59,13 +59,13 @@ def _by_refresh_token(server: Server) -> Response:
     return make_response("", 204)
 
 
-def _hint(server: Server, id_token: str) -> dict[str, Any]:
+def _hint(server: OAuthServer, id_token: str) -> dict[str, Any]:
     """The claims of an ID token of this server, expired or not (section 2); empty for other tokens."""
     claims = server.state.keys.read(id_token) or {}
     return claims if claims.get("typ") == "ID" and claims.get("iss") == server.state.tokens.issuer else {}
 
 
-def _is_registered(server: Server, client_id: str, target: str) -> bool:
+def _is_registered(server: OAuthServer, client_id: str, target: str) -> bool:
     client = server.state.realm.clients.get(client_id)
     return client is not None and uri_matches(target, client.post_logout_uris)
 

@@ -1,4 +1,4 @@
-"""Asking a person who they are: the login page, wherever one is needed, and what follows on its form."""
+"""The login page, for every endpoint that needs one, and the handling of its form."""
 
 from dataclasses import dataclass
 from urllib.parse import urlencode
@@ -6,21 +6,21 @@ from urllib.parse import urlencode
 from flask import redirect, request
 from werkzeug.wrappers import Response
 
-from dev_idp.logins import Login
+from dev_idp.logins import LoginSession
 from dev_idp.pages import SIGN_IN, Pages
 from dev_idp.realm import User
-from dev_idp.server import Server
+from dev_idp.server import OAuthServer
 
 
 @dataclass(frozen=True, slots=True)
 class SignIn:
     """The login page at the address of the current request; its form is posted there."""
 
-    server: Server
+    server: OAuthServer
     pages: Pages
 
-    def who(self) -> tuple[Login, User] | None:
-        """The person whom this browser knows."""
+    def who(self) -> tuple[LoginSession, User] | None:
+        """The person who is logged in in this browser."""
         login = self.server.state.logins.of_browser(self.pages.login_cookie())
         user = self.server.state.realm.user(login.user_id) if login else None
         return (login, user) if login and user else None
@@ -31,13 +31,13 @@ class SignIn:
         return self.pages.show("login.html", title=SIGN_IN, error=error, people=people)
 
     def ask_if_disabled(self, user: User) -> Response | None:
-        """The page again, for a person who may not log in any more."""
+        """The login page again, if the person has been disabled."""
         if self.server.state.logins.is_enabled(user):
             return None
         return self.ask("Account is disabled, contact your administrator.")
 
     def answer_form(self) -> Response:
-        """Check the password and come back to the same address, with `prompt=login` fulfilled."""
+        """Check the password and redirect to the same address; `prompt=login` is satisfied."""
         logins = self.server.state.logins
         user = logins.authenticate(request.form.get("username", ""), request.form["password"])
         if user is None:
@@ -62,5 +62,5 @@ def prompts() -> list[str]:
 
 
 def decision() -> str | None:
-    """`accept` or `cancel`, once the person pressed a button."""
+    """`accept` or `cancel`, if the person has pressed a button."""
     return next((name for name in ("accept", "cancel") if name in request.form), None)

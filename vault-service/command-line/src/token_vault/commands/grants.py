@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Annotated
 
 import typer
+from rich.text import Text
 
 from token_vault.context import Context
 from token_vault.output import answer, answer_json, say, table, when
@@ -12,7 +13,7 @@ from token_vault_client import Grant
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 GrantName = Annotated[str, typer.Argument(metavar="GRANT", help="Its id, the beginning of it, or its name.")]
-_MARKS = {"active": "[green]●[/]", "pending": "[yellow]○[/]", "failed": "[red]✗[/]"}
+_MARKS = {"active": Text("●", "green"), "pending": Text("○", "yellow"), "failed": Text("✗", "red")}
 
 
 def register(app: typer.Typer) -> None:
@@ -75,10 +76,10 @@ def list_(
     table(columns, [_row(grant) for grant in shown])
 
 
-def _row(grant: Grant) -> list[str]:
+def _row(grant: Grant) -> list[str | Text]:
     token_id = grant.persistent_token_id
     return [
-        _MARKS.get(grant.status, "[dim]-[/]") if sys.stdout.isatty() else grant.status,
+        _MARKS.get(grant.status, Text("-", "dim")) if sys.stdout.isatty() else grant.status,
         token_id[:8] if sys.stdout.isatty() else token_id,
         grant.task_id or "",
         " ".join(sorted(grant.services)),

@@ -8,9 +8,9 @@ import typer
 
 from token_vault import browser_login, output, profiles
 from token_vault.context import Context
-from token_vault.oauth import AuthorizationServer, Challenge, Tokens
+from token_vault.oauth import Challenge, LoginServer, TokenResponse
 from token_vault.output import answer_json, say, when
-from token_vault.sessions import FILE, KEYRING, Session
+from token_vault.sessions import FILE, KEYRING, SignedInSession
 
 
 def register(app: typer.Typer) -> None:
@@ -51,9 +51,9 @@ def login(
     kept in a file that only you can read.
     """
     here: Context = context.obj
-    server = AuthorizationServer(here.profile)
+    server = LoginServer(here.profile)
     tokens = _by_device(server) if device else browser_login.log_in(server, open_browser=browser)
-    session = Session(here.profile)
+    session = SignedInSession(here.profile)
     kept = session.begin(tokens, KEYRING if keyring else FILE if stay else "")
     if not kept.kept_in:
         say(f"[green]✓[/] logged in for {tokens.expires_in / 60:.0f} min; no refresh token is kept")
@@ -62,7 +62,7 @@ def login(
         say(f"[green]✓[/] logged in while your session lives; its refresh token is in {place}")
 
 
-def _by_device(server: AuthorizationServer) -> Tokens:
+def _by_device(server: LoginServer) -> TokenResponse:
     challenge = Challenge()
     begun = server.begin_device(challenge)
     say(f"Open this address on any device:\n\n  {begun['verification_uri']}\n")
@@ -75,12 +75,12 @@ def _by_device(server: AuthorizationServer) -> Tokens:
 def logout(context: typer.Context) -> None:
     """Forget the login, and revoke its refresh token where one was kept."""
     here: Context = context.obj
-    ended = Session(here.profile).end()
+    ended = SignedInSession(here.profile).end()
     if ended is None:
         say("You were not logged in.")
         return
     if ended.refresh_token:
-        AuthorizationServer(here.profile).revoke(ended.refresh_token)
+        LoginServer(here.profile).revoke(ended.refresh_token)
     say("[green]✓[/] logged out")
 
 
@@ -89,7 +89,7 @@ def status(
 ) -> None:
     """Show the profile, and whether you are logged in. Ends with status 3 when you are not."""
     here: Context = context.obj
-    profile, session = here.profile, Session(here.profile)
+    profile, session = here.profile, SignedInSession(here.profile)
     kept = session.read()
     ends_at = datetime.fromtimestamp(kept.ends_at, timezone.utc) if kept else None
     alive = kept is not None and (bool(kept.kept_in) or (ends_at is not None and ends_at > datetime.now(timezone.utc)))

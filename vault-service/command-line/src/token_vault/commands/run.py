@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import threading
 from collections.abc import Sequence
@@ -77,6 +78,8 @@ def run_(
     """
     here: Context = context.obj
     grant, command = _split(here, words, "GRANT and COMMAND")
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda number, _: sys.exit(128 + number))  # not without removing the file
     grant_id = here.grant_id(grant)
     with here.vault() as vault:
         if env is not None:
@@ -126,8 +129,11 @@ def _environment() -> dict[str, str]:
 def _run(command: Sequence[str], environ: dict[str, str]) -> int:
     """Run it with the signals that come here; its status as a shell gives it."""
     children: list[subprocess.Popen[bytes]] = []
+    early: list[int] = []
 
     def forward(number: int, _frame: FrameType | None) -> None:
+        if not children:
+            early.append(number)  # it is just being started
         for child in children:
             child.send_signal(number)
 
@@ -135,6 +141,8 @@ def _run(command: Sequence[str], environ: dict[str, str]) -> int:
     before |= {number: signal.signal(number, lambda *_: None) for number in _TYPED}
     try:
         children.append(subprocess.Popen(command, env=environ))
+        for number in early:
+            children[0].send_signal(number)
         status = children[0].wait()
     except FileNotFoundError:
         say(f"[red]✗[/] there is no command {escape(command[0])}")

@@ -53,7 +53,7 @@ def list_(context: typer.Context, grant: GrantName, as_json: AsJson = False) -> 
     if as_json:
         answer_json(tickets)
         return
-    table(["TICKET-ID", "NAME", "SCOPES", "ENDS", "USES"], [_row(ticket) for ticket in tickets])
+    table(["TICKET-ID", "NAME", "SCOPES", "ENDS", "USES", "LAST USED", "MAKER"], [_row(ticket) for ticket in tickets])
 
 
 def extend(context: typer.Context, ticket: TicketId, expires_in: Life = None, as_json: AsJson = False) -> None:
@@ -78,7 +78,9 @@ def end(context: typer.Context, ticket: TicketId) -> None:
 def _row(ticket: TicketInfo) -> list[str]:
     uses = "" if ticket.uses is None else str(ticket.uses)
     limit = f"/{ticket.max_uses}" if ticket.max_uses else ""
-    return [ticket.ticket_id, ticket.name, " ".join(sorted(ticket.scopes)), when(ticket.expires_at), uses + limit]
+    scopes = " ".join(sorted(ticket.scopes)) or "all"
+    last_used = when(ticket.last_used_at) if ticket.last_used_at else ""
+    return [ticket.ticket_id, ticket.name, scopes, when(ticket.expires_at), uses + limit, last_used, ticket.maker]
 
 
 def _members(info: TicketInfo) -> dict[str, object]:

@@ -1,11 +1,11 @@
 -- name: append
-insert into audit (at, event, grant_id, issuer, subject, actor, request_id, outcome, key_id, mac)
-values (%(at)s, %(event)s, %(grant_id)s, %(issuer)s, %(subject)s, %(actor)s, %(request_id)s, %(outcome)s, %(key_id)s,
-        %(mac)s);
+insert into audit (at, event, grant_id, issuer, subject, actor, request_id, outcome, via_id, via_name, reason, key_id, mac)
+values (%(at)s, %(event)s, %(grant_id)s, %(issuer)s, %(subject)s, %(actor)s, %(request_id)s, %(outcome)s, %(via_id)s,
+        %(via_name)s, %(reason)s, %(key_id)s, %(mac)s);
 
 -- name: of_grant
 -- Newest first. Lines outlive their grant, so they are selected by their own columns.
-select id, at, event, actor, request_id, outcome
+select id, at, event, actor, request_id, outcome, via_id, via_name, reason
 from audit
 where grant_id = %(grant_id)s
   and issuer = %(issuer)s
@@ -15,7 +15,7 @@ order by id desc
 limit %(limit)s;
 
 -- name: of_grant_after
-select id, at, event, actor, request_id, outcome
+select id, at, event, actor, request_id, outcome, via_id, via_name, reason
 from audit
 where grant_id = %(grant_id)s
   and issuer = %(issuer)s

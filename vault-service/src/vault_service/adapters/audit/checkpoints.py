@@ -1,7 +1,7 @@
 """Writes the audit's checkpoints (`domain.checkpoints`) to PostgreSQL. Their table is called `audit_seals`."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -30,6 +30,7 @@ class _Uncovered:
     event: str
     grant_id: UUID
     at: datetime
+    ticket_id: UUID | None
 
 
 class CheckpointWriter:
@@ -55,7 +56,8 @@ class CheckpointWriter:
             chained = [(line.id, bytes(line.mac)) for line in lines]
             checkpoint = last.next(chained, self._clock.now(), *self._keyring.active("audit"))
             connection.execute(_QUERIES["add_checkpoint"], row_of(checkpoint))
-            connection.execute(_QUERIES["count_uses"], _uses(lines))
+            connection.execute(_QUERIES["count_uses"], _uses(lines, lambda line: line.grant_id))
+            connection.execute(_QUERIES["count_ticket_uses"], _uses(lines, lambda line: line.ticket_id))
             return checkpoint
 
     def lag(self) -> float:
@@ -101,13 +103,15 @@ def multirange(covered: Ranges) -> Multirange[int]:
     return Multirange([Range(first, last + 1) for first, last in covered])
 
 
-def _uses(lines: Iterable[_Uncovered]) -> dict[str, list[Any]]:
+def _uses(lines: Iterable[_Uncovered], counted: Callable[[_Uncovered], UUID | None]) -> dict[str, list[Any]]:
+    """Uses by what `counted` tells of a line, as parameters; lines for which it tells None are left out."""
     times: dict[UUID, list[datetime]] = defaultdict(list)
     for line in lines:
-        if line.event == Event.TOKEN_ISSUED:
-            times[line.grant_id].append(line.at)
+        what = counted(line)
+        if line.event == Event.TOKEN_ISSUED and what is not None:
+            times[what].append(line.at)
     return {
-        "grants": list(times),
+        "ids": list(times),
         "uses": [len(each) for each in times.values()],
         "last": [max(each) for each in times.values()],
     }

@@ -10,7 +10,7 @@ order by number desc
 limit 1;
 
 -- name: uncovered
-select id, mac, event, grant_id, at
+select id, mac, event, grant_id, at, via_id
 from audit
 where id > %(high)s
    or id = any (%(missing)s)
@@ -30,7 +30,14 @@ values (%(number)s, %(high)s, %(ids)s, %(missing)s, %(lines)s, %(chain)s, %(writ
 
 -- name: count_uses
 insert into grant_uses as known (grant_id, uses, last_used_at)
-select * from unnest(%(grants)s::uuid[], %(uses)s::bigint[], %(last)s::timestamptz[])
+select * from unnest(%(ids)s::uuid[], %(uses)s::bigint[], %(last)s::timestamptz[])
 on conflict (grant_id) do update
 set uses = known.uses + excluded.uses,
     last_used_at = greatest(known.last_used_at, excluded.last_used_at);
+
+-- name: count_ticket_uses
+update tickets t
+set recorded_uses = t.recorded_uses + counted.uses,
+    last_used_at = greatest(t.last_used_at, counted.last)
+from unnest(%(ids)s::uuid[], %(uses)s::bigint[], %(last)s::timestamptz[]) counted (id, uses, last)
+where t.id = counted.id;

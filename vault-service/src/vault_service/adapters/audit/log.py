@@ -9,7 +9,7 @@ import psycopg
 from service_kit.postgres import queries
 from service_kit.postgres.database import Database, Row
 from vault_service.adapters.encryption.keyring import Keyring
-from vault_service.domain.audit import Entry, Event, Line, mac
+from vault_service.domain.audit import Entry, Event, Line, Via, mac
 from vault_service.domain.grant import Subject
 
 _QUERIES = queries.load(__package__, "audit.sql")
@@ -65,6 +65,9 @@ class AuditLog:
             "actor": entry.actor,
             "request_id": entry.request_id,
             "outcome": entry.outcome,
+            "via_id": entry.via.ticket_id if entry.via else None,
+            "via_name": entry.via.name if entry.via else None,
+            "reason": entry.reason,
             "key_id": key_id,
             "mac": mac(key, entry),
         }
@@ -74,6 +77,11 @@ def _of(grant_id: UUID, owner: Subject, more: Mapping[str, Any]) -> dict[str, An
     return {"grant_id": grant_id, "issuer": owner.issuer, "subject": owner.sub, **more}
 
 
+def later_fields(via_id: UUID | None, via_name: str | None, reason: str | None) -> tuple[Via | None, str | None]:
+    """The fields of a line that came later, from the columns `via_id`, `via_name` and `reason`."""
+    return None if via_id is None or via_name is None else Via(via_id, via_name), reason
+
+
 def _line(row: Row) -> Line:
-    number, at, event, *words = row
-    return Line(number, at, Event(event), *words)
+    number, at, event, actor, request_id, outcome, *later = row
+    return Line(number, at, Event(event), actor, request_id, outcome, *later_fields(*later))

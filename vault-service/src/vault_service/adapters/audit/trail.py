@@ -7,6 +7,7 @@ import psycopg
 
 from service_kit.postgres import queries
 from vault_service.adapters.audit.checkpoints import checkpoint_of, multirange
+from vault_service.adapters.audit.log import later_fields
 from vault_service.application.verify_audit import StoredLine
 from vault_service.domain.audit import Entry, Event
 from vault_service.domain.checkpoints import Checkpoint, Pruning, Ranges
@@ -46,9 +47,13 @@ class PostgresAuditTrail:
 
 
 def _line(row: Sequence[Any]) -> StoredLine:
-    number, at, event, grant_id, issuer, subject, actor, request_id, outcome, key_id, mac = row
+    number, at, event, grant_id, issuer, subject, actor, request_id, outcome, *later, key_id, mac = row
+    via_id, via_name, _ = later
     try:
-        entry = Entry(Event(event), grant_id, Subject(issuer, subject), actor, request_id, at, outcome)
+        if (via_id is None) != (via_name is None):
+            raise ValueError("half a ticket")
+        owner = Subject(issuer, subject)
+        entry = Entry(Event(event), grant_id, owner, actor, request_id, at, outcome, *later_fields(*later))
     except ValueError:
         entry = None
     return StoredLine(number, entry, key_id, bytes(mac))

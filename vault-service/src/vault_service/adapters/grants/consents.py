@@ -8,7 +8,7 @@ from service_kit.postgres import queries
 from service_kit.postgres.database import Database
 from vault_service.adapters.audit.log import AuditLog
 from vault_service.adapters.encryption.sealing import Sealer
-from vault_service.adapters.grants.grant_rows import new_grant_row
+from vault_service.adapters.grants.grant_rows import detail_row, log_refusal, new_grant_row
 from vault_service.adapters.grants.grant_tokens import GrantTokens
 from vault_service.adapters.grants.outbox import Discarded, Outbox
 from vault_service.application.errors import CONSENT_INVALID, ConsentError
@@ -16,7 +16,7 @@ from vault_service.application.ports.consent import ClaimedConsent, NewGrant, St
 from vault_service.application.ports.provider import TokenAnswer
 from vault_service.domain import seal_context
 from vault_service.domain.audit import Entry
-from vault_service.domain.grant import Failure, Subject, TokenType
+from vault_service.domain.grant import Failure, FailureDetail, ObtainedToken, Subject, TokenType
 
 _QUERIES = queries.load(__package__, "consents.sql")
 _FIRST_GENERATION = 1
@@ -57,7 +57,7 @@ class PostgresConsents:
             if unclaimed is None or not unclaimed[0]:
                 raise ConsentError(CONSENT_INVALID)
             raise ConsentError(Failure.CONSENT_EXPIRED.value, unclaimed[1])
-        grant_id, issuer, subject, provider, token_type, task_id, browser_bound, sealed = row
+        grant_id, issuer, subject, provider, token_type, task_id, scopes, browser_bound, sealed = row
         owner = Subject(issuer, subject)
         secrets = self._sealer.open(sealed, seal_context.consent_secrets(state_hash, owner))
         code_verifier, nonce = msgspec.json.decode(secrets, type=tuple[str, str])
@@ -67,37 +67,42 @@ class PostgresConsents:
             provider=provider,
             token_type=TokenType(token_type),
             task_id=task_id,
+            scopes=frozenset(scopes),
             browser_bound=browser_bound,
             code_verifier=code_verifier,
             nonce=nonce,
         )
 
-    def activate(self, grant_id: UUID, account: Subject, answer: TokenAnswer, entry: Entry) -> bool:
+    def activate(
+        self, grant_id: UUID, account: Subject, answer: TokenAnswer, scopes: frozenset[str], entry: Entry
+    ) -> bool:
         """Make a pending grant active with its first token. answer: must have a refresh token."""
         if answer.refresh_token is None:
             raise ValueError("an answer without a refresh token activates no grant")
         parameters = {
             "id": grant_id,
             "generation": _FIRST_GENERATION,
-            "scopes": sorted(answer.scopes),
+            "scopes": sorted(scopes),
             "provider_session": answer.session,
             "account_issuer": account.issuer,
             "account_subject": account.sub,
-            "token_identity": list(answer.identity) if answer.identity else None,
+            "token_identity": list(answer.identity.readable()) if answer.identity else None,
             "refresh_token": self._tokens.seal(answer.refresh_token, grant_id, entry.owner, _FIRST_GENERATION),
             "access_lifetime": answer.expires_in,
             "refresh_expires_in": answer.refresh_expires_in,
         }
         return self._audit.append_if(_QUERIES["activate"], parameters, entry)
 
-    def fail(self, grant_id: UUID, failure: Failure, entry: Entry) -> None:
+    def fail(self, claimed: ClaimedConsent, failure: Failure, entry: Entry, detail: FailureDetail) -> None:
         """Make a pending grant failed."""
-        self._audit.append_if(_QUERIES["fail"], {"id": grant_id, "failure": failure.value}, entry)
+        row = {"id": claimed.grant_id, "failure": failure.value, "detail": detail_row(detail)}
+        self._audit.append_if(_QUERIES["fail"], row, entry)
+        log_refusal("consent.failed", claimed.grant_id, claimed.provider, failure, detail)
 
-    def discard(self, claimed: ClaimedConsent, answer: TokenAnswer) -> None:
-        """Put a token that must not be kept into the outbox."""
-        if answer.refresh_token is None:
+    def discard(self, claimed: ClaimedConsent, obtained: ObtainedToken | None) -> None:
+        """Put a token that must not be kept, if there is one, into the outbox."""
+        if obtained is None:
             return
-        discarded = Discarded(claimed.grant_id, claimed.owner, claimed.provider, answer.refresh_token, answer.session)
+        discarded = Discarded(claimed.grant_id, claimed.owner, claimed.provider, obtained.token, obtained.session)
         with self._database.transaction() as connection:
             self._outbox.add(connection, discarded)

@@ -18,7 +18,7 @@ where c.state_hash = %(state_hash)s
   and c.claimed_at is null
   and c.expires_at > now()
   and (c.browser_hash is null or c.browser_hash = %(browser_hash)s)
-returning c.grant_id, g.issuer, g.subject, g.provider, g.token_type, g.task_id, c.browser_hash is not null, c.secrets;
+returning c.grant_id, g.issuer, g.subject, g.provider, g.token_type, g.task_id, g.scopes, c.browser_hash is not null, c.secrets;
 
 -- name: unclaimed
 -- Of a request that could not be claimed: whether it has merely expired, and the task that it was for.
@@ -53,7 +53,7 @@ returning true;
 
 -- name: fail
 update grants
-set status = 'failed', failure = %(failure)s
+set status = 'failed', failure = %(failure)s, failure_detail = %(detail)s
 where id = %(id)s
   and status = 'pending'
 returning true;

@@ -1,11 +1,18 @@
 """Conversions between rows of `grants` and the vault's values."""
 
+from dataclasses import asdict
 from typing import Any
+from uuid import UUID
+
+import msgspec
 
 from service_kit.postgres.database import Row
+from service_kit.process import logs
 from vault_service.application.ports.consent import NewGrant
 from vault_service.application.ports.refresh import StoredGrant
-from vault_service.domain.grant import Failure, Grant, Limits, Status, Subject, TokenType
+from vault_service.domain.grant import Failure, FailureDetail, Grant, Limits, Status, Subject, TokenType
+
+log = logs.get(__name__)
 
 
 def owned(owner: Subject, **more: Any) -> dict[str, Any]:
@@ -41,6 +48,30 @@ def account_of(owner: Subject, issuer: str | None, subject: str | None) -> Subje
     return owner if issuer is None or subject is None else Subject(issuer, subject)
 
 
+def detail_row(detail: FailureDetail | None) -> str | None:
+    """A failure's detail as a parameter for `failure_detail`: JSON, None when nothing is known."""
+    known = {name: value for name, value in asdict(detail).items() if value is not None} if detail else {}
+    return msgspec.json.encode(known).decode() if known else None
+
+
+def detail_of(value: Any) -> FailureDetail | None:
+    """A failure's detail from `failure_detail`."""
+    return None if value is None else FailureDetail(value.get("status"), value.get("error"), value.get("check"))
+
+
+def log_refusal(event: str, grant_id: UUID, provider: str, failure: Failure | None, detail: FailureDetail) -> None:
+    """Log what the authorization server said, and what of it failed which check; never a token."""
+    log.warning(
+        event,
+        grant=str(grant_id),
+        provider=provider,
+        failure=failure.value if failure else None,
+        status=detail.status,
+        error=detail.error,
+        check=detail.check,
+    )
+
+
 def grant_of(row: Row) -> Grant:
     """A grant from a row of `of_owner`."""
     grant_id, issuer, subject, status, failure, provider, token_type, task_id = row[:8]
@@ -50,9 +81,10 @@ def grant_of(row: Row) -> Grant:
     return Grant(
         id=grant_id,
         owner=owner,
-        account=account_of(owner, *row[18:]),
+        account=account_of(owner, *row[18:20]),
         status=Status(status),
         failure=Failure(failure) if failure else None,
+        failure_detail=detail_of(row[20]),
         provider=provider,
         token_type=TokenType(token_type),
         task_id=task_id,

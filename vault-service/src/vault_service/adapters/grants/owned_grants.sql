@@ -14,7 +14,7 @@ select g.id, g.issuer, g.subject,
        g.provider, g.token_type, g.task_id, g.scopes, g.services, g.not_after, g.max_uses,
        coalesce(counted.uses, 0) + recent.uses,
        g.created_at, g.activated_at, greatest(counted.last_used_at, recent.last_used_at), g.last_refreshed_at,
-       g.expires_at, g.account_issuer, g.account_subject
+       g.expires_at, g.account_issuer, g.account_subject, g.failure_detail
 from grants g
 left join grant_uses counted on counted.grant_id = g.id
 cross join lateral (

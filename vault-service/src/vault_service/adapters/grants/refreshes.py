@@ -16,21 +16,30 @@ from service_kit.postgres import queries
 from service_kit.postgres.database import Database
 from vault_service.adapters.audit.log import AuditLog
 from vault_service.adapters.encryption.sealing import Sealer
-from vault_service.adapters.grants.grant_rows import account_of, fence, owned
+from vault_service.adapters.grants.grant_rows import account_of, detail_row, fence, log_refusal, owned
 from vault_service.adapters.grants.grant_tokens import GrantTokens
 from vault_service.adapters.grants.outbox import Discarded, Outbox
 from vault_service.adapters.grants.spool import Spool, Spooled
 from vault_service.application.errors import (
     CheckedTooOftenError,
     GrantNotFoundError,
+    RefusedTooOftenError,
     StorageUnavailableError,
     VaultError,
     error_of,
 )
 from vault_service.application.ports.provider import TokenAnswer
-from vault_service.application.ports.refresh import StoredGrant
+from vault_service.application.ports.refresh import USABLE, StoredGrant, Verdict
 from vault_service.domain.audit import Entry, Event
-from vault_service.domain.grant import Failure, RefreshToken, Status, Subject, TokenIdentity
+from vault_service.domain.grant import (
+    Failure,
+    FailureDetail,
+    ObtainedToken,
+    RefreshToken,
+    Status,
+    Subject,
+    TokenIdentity,
+)
 from vault_service.domain.usability import GrantState, Requester, refusal_of_check, refusal_of_use
 
 _QUERIES = queries.load(__package__, "refreshes.sql")
@@ -48,6 +57,8 @@ _STATE_COLUMNS = (
     "account_subject",
     "token_identity",
     "is_consent_late",
+    "refusals",
+    "pause",
     "ended",
 )
 """The columns of `state`, in their order."""
@@ -56,12 +67,22 @@ _STATE_COLUMNS = (
 class PostgresRefreshes:
     """Grants as the refresh protocol reads and writes them."""
 
-    def __init__(self, database: Database, sealer: Sealer, audit: AuditLog, outbox: Outbox, spool: Spool) -> None:
+    def __init__(
+        self,
+        database: Database,
+        sealer: Sealer,
+        audit: AuditLog,
+        outbox: Outbox,
+        spool: Spool,
+        refused_budget: int,
+    ) -> None:
+        """refused_budget: how many refreshes of a grant callers may force in an hour."""
         self._database = database
         self._tokens = GrantTokens(sealer)
         self._audit = audit
         self._outbox = outbox
         self._spool = spool
+        self._refused_budget = refused_budget
 
     def authorize(self, grant_id: UUID, requester: Requester) -> StoredGrant:
         """The grant, for a requester that may use it now."""
@@ -94,44 +115,87 @@ class PostgresRefreshes:
             raise error_of(refusal)
         return self._stored(grant_id, owner, state, row)
 
+    def claim_forced(self, grant_id: UUID) -> None:
+        """Take one of the grant's refreshes for refused tokens in this hour."""
+        claim = {"id": grant_id, "budget": self._refused_budget}
+        if self._database.one(_QUERIES["claim_forced"], claim) is None:
+            row = self._database.one(_QUERIES["next_forced"], {"id": grant_id})
+            raise RefusedTooOftenError(row[0] if row else 1.0)
+
     def begin(self, grant: StoredGrant) -> datetime | None:
         """Write the intent to refresh."""
         seen = {"status": grant.status.value, "is_idle": grant.intent_age is None}
         row = self._database.one(_QUERIES["begin"], {**fence(grant), **seen})
         return None if row is None else row[0]
 
-    def finish(self, grant: StoredGrant, answer: TokenAnswer, entry: Entry) -> bool:
+    def finish(self, grant: StoredGrant, answer: TokenAnswer, entry: Entry, verdict: Verdict = USABLE) -> bool:
         """Store the outcome first and by itself, so that nothing else can roll it back."""
-        token = answer.refresh_token or grant.refresh_token
+        obtained = answer.obtained or ObtainedToken(grant.refresh_token, answer.refresh_expires_in)
+        return self._finish(grant, obtained, answer.expires_in, entry, verdict)
+
+    def keep(self, grant: StoredGrant, obtained: ObtainedToken, entry: Entry, verdict: Verdict) -> bool:
+        """The same for an answer of which only the refresh token can be used."""
+        return self._finish(grant, obtained, None, entry, verdict)
+
+    def _finish(
+        self,
+        grant: StoredGrant,
+        obtained: ObtainedToken,
+        access_lifetime: float | None,
+        entry: Entry,
+        verdict: Verdict,
+    ) -> bool:
         outcome = Spooled(
             grant_id=grant.id,
             generation=grant.generation,
-            refresh_token=self._tokens.seal(token, grant.id, grant.owner, grant.generation + 1),
-            access_lifetime=answer.expires_in,
-            refresh_expires_in=answer.refresh_expires_in,
+            refresh_token=self._tokens.seal(obtained.token, grant.id, grant.owner, grant.generation + 1),
+            access_lifetime=access_lifetime,
+            refresh_expires_in=obtained.expires_in,
             issuer=grant.owner.issuer,
             subject=grant.owner.sub,
             actor=entry.actor,
             request_id=entry.request_id,
             at=entry.at,
+            is_usable=verdict.is_usable,
+            failure=verdict.failure.value if verdict.failure else None,
+            detail=detail_row(verdict.detail),
+            pause=verdict.pause,
         )
+        if verdict.detail is not None:
+            log_refusal("grant.answer_refused", grant.id, grant.provider, verdict.failure, verdict.detail)
         try:
             is_stored = self._store(outcome, entry)
         except (StorageUnavailableError, psycopg.Error) as error:
             with suppress(OSError):  # without a disk either, only the replay of the old token is left
                 self._spool.keep(outcome)
             raise StorageUnavailableError from error
-        if not is_stored and answer.refresh_token is not None:
-            self._discard_if_ended(grant.id, grant.owner, answer.refresh_token)
+        if not is_stored and obtained.token != grant.refresh_token:
+            self._discard_if_ended(grant.id, grant.owner, obtained.token)
         return is_stored
 
     def abandon(self, grant: StoredGrant, intent: datetime) -> None:
         """Remove the intent."""
         self._database.one(_QUERIES["abandon"], {**fence(grant), "intent": intent})
 
-    def fail(self, grant: StoredGrant, failure: Failure, entry: Entry) -> bool:
+    def postpone(self, grant: StoredGrant, seconds: float, detail: FailureDetail) -> None:
+        """Send no refresh of this grant for so many seconds."""
+        is_idle = grant.intent_age is None
+        row = {**fence(grant), "seconds": seconds, "detail": detail_row(detail), "is_idle": is_idle}
+        self._database.one(_QUERIES["postpone"], row)
+
+    def refuse(self, grant: StoredGrant, word: str, seconds: float, detail: FailureDetail) -> None:
+        """Record a refusal that is not final yet."""
+        row = {**fence(grant), "word": word, "seconds": seconds, "detail": detail_row(detail)}
+        self._database.one(_QUERIES["refuse"], row)
+        log_refusal("grant.refresh_refused", grant.id, grant.provider, None, detail)
+
+    def fail(self, grant: StoredGrant, failure: Failure, entry: Entry, detail: FailureDetail) -> bool:
         """Make the grant failed, fenced by the generation."""
-        return self._audit.append_if(_QUERIES["fail"], {**fence(grant), "failure": failure.value}, entry)
+        row = {**fence(grant), "failure": failure.value, "detail": detail_row(detail)}
+        is_failed = self._audit.append_if(_QUERIES["fail"], row, entry)
+        if is_failed:
+            log_refusal("grant.failed", grant.id, grant.provider, failure, detail)
+        return is_failed
 
     def replay_spool(self) -> int:
         """Store the outcomes that are in the spool; their number."""
@@ -165,6 +229,8 @@ class PostgresRefreshes:
             intent_age=row["intent_age"],
             lifetime=row["access_lifetime"],
             refresh_token=self._tokens.open(row["refresh_token"], grant_id, owner, row["generation"]),
+            refusals=tuple(row["refusals"]),
+            pause=row["pause"] or 0.0,
         )
 
     def _store(self, outcome: Spooled, entry: Entry) -> bool:
@@ -174,6 +240,10 @@ class PostgresRefreshes:
             "refresh_token": outcome.refresh_token,
             "access_lifetime": outcome.access_lifetime,
             "refresh_expires_in": outcome.refresh_expires_in,
+            "is_usable": outcome.is_usable,
+            "failure": outcome.failure,
+            "detail": outcome.detail,
+            "pause": outcome.pause,
             **self._audit.row(entry),
         }
         if self._database.one(_QUERIES["finish"], write) is not None:

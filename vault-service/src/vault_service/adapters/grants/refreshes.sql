@@ -3,6 +3,7 @@ select status, failure, provider, services, scopes, generation, refresh_token, a
        extract(epoch from clock_timestamp() - refresh_started_at)::float8,
        account_issuer, account_subject, token_identity,
        consent_expires_at <= now(),
+       refusals, greatest(extract(epoch from retry_at - clock_timestamp()), 0)::float8,
        coalesce(not_after <= now(), false) or coalesce(expires_at <= now(), false) or coalesce(uses >= max_uses, false)
 from grants
 where id = %(id)s
@@ -22,6 +23,20 @@ select greatest(extract(epoch from checked_at + interval '1 minute' - now()), 1)
 from grants
 where id = %(id)s;
 
+-- name: claim_forced
+-- A budget for each hour, which begins with its first forced refresh, for all callers of all replicas together.
+update grants
+set refused_since = case when refused_since > now() - interval '1 hour' then refused_since else now() end,
+    refused_refreshes = case when refused_since > now() - interval '1 hour' then refused_refreshes + 1 else 1 end
+where id = %(id)s
+  and (refused_since is null or refused_since <= now() - interval '1 hour' or refused_refreshes < %(budget)s)
+returning true;
+
+-- name: next_forced
+select greatest(extract(epoch from refused_since + interval '1 hour' - now()), 1)::float8
+from grants
+where id = %(id)s;
+
 -- name: begin
 -- Only for a grant that has not changed since it was read: then it need not be read again.
 update grants
@@ -33,16 +48,24 @@ where id = %(id)s
 returning refresh_started_at;
 
 -- name: finish
--- A failed grant is active again: that the authorization server has just given a token proves it. The line of the audit is
--- part of the statement, so neither is stored without the other.
+-- A failed grant is active again: that the authorization server has just given a token proves it. An answer that is of no
+-- other use than its refresh token leaves the status as it is, or fails the grant; the token is stored in any case. The line
+-- of the audit is part of the statement, so neither is stored without the other.
 with stored as (
     update grants
-    set status = 'active',
-        failure = null,
+    set status = case
+            when %(failure)s::text is not null then 'failed'
+            when %(is_usable)s then 'active'
+            else status
+        end,
+        failure = case when %(is_usable)s or %(failure)s::text is not null then %(failure)s::text else failure end,
+        failure_detail = case when %(is_usable)s then null else %(detail)s::jsonb end,
+        refusals = case when %(is_usable)s then '{}' else refusals end,
+        retry_at = case when %(pause)s > 0 then now() + make_interval(secs => %(pause)s) end,
         generation = generation + 1,
         refresh_token = %(refresh_token)s,
         refresh_started_at = null,
-        access_lifetime = %(access_lifetime)s,
+        access_lifetime = coalesce(%(access_lifetime)s, access_lifetime),
         last_refreshed_at = now(),
         expires_at = least(
             now() + make_interval(secs => coalesce(%(refresh_expires_in)s, idle_seconds)),
@@ -79,11 +102,34 @@ where id = %(id)s
   and refresh_started_at = %(intent)s
 returning true;
 
+-- name: postpone
+-- This grant alone is left alone for a while. The intent of an earlier attempt whose answer was lost stays.
+update grants
+set retry_at = now() + make_interval(secs => %(seconds)s),
+    failure_detail = %(detail)s,
+    refresh_started_at = case when %(is_idle)s then null else refresh_started_at end
+where id = %(id)s
+  and generation = %(generation)s
+returning true;
+
+-- name: refuse
+-- The server has answered, so the intent is gone.
+update grants
+set refusals = refusals || %(word)s::text,
+    retry_at = now() + make_interval(secs => %(seconds)s),
+    failure_detail = %(detail)s,
+    refresh_started_at = null
+where id = %(id)s
+  and generation = %(generation)s
+  and status in ('active', 'failed')
+returning true;
+
 -- name: fail
 -- The sealed token is kept, because a disabled person can be enabled again. It is not sent before the owner asks for a
 -- check.
 update grants
-set status = 'failed', failure = %(failure)s, refresh_started_at = null
+set status = 'failed', failure = %(failure)s, failure_detail = %(detail)s, refusals = '{}', retry_at = null,
+    refresh_started_at = null
 where id = %(id)s
   and generation = %(generation)s
   and status in ('active', 'failed')

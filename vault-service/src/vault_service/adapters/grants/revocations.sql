@@ -43,6 +43,39 @@ where id = %(id)s
   and done_at is null
 returning true;
 
+-- name: mark_siblings
+-- The active grants of the same account at a server that names no sessions: the revocation may have ended them, too.
+update grants other
+set recheck_at = now()
+from grants own
+where own.id = %(grant_id)s
+  and own.provider_session is null
+  and other.provider = own.provider
+  and other.account_issuer = own.account_issuer
+  and other.account_subject = own.account_subject
+  and other.provider_session is null
+  and other.id <> own.id
+  and other.status = 'active';
+
+-- name: take_sibling
+update grants
+set recheck_at = now() + interval '1 minute'
+where id = (
+    select id
+    from grants
+    where recheck_at <= now()
+    order by recheck_at
+    limit 1
+    for update skip locked
+)
+returning id, issuer, subject, provider;
+
+-- name: forget_sibling
+update grants
+set recheck_at = null
+where id = %(id)s
+returning true;
+
 -- name: postpone
 update revocations
 set next_attempt_at = now() + make_interval(secs => %(seconds)s)

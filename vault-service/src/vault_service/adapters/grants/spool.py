@@ -30,13 +30,17 @@ class Spooled(msgspec.Struct, frozen=True):
     grant_id: UUID
     generation: int
     refresh_token: bytes
-    access_lifetime: float
+    access_lifetime: float | None
     refresh_expires_in: float | None
     issuer: str
     subject: str
     actor: str
     request_id: str
     at: datetime
+    is_usable: bool = True
+    failure: str | None = None
+    detail: str | None = None
+    pause: float = 0.0
 
 
 class Spool:

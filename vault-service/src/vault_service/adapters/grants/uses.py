@@ -1,11 +1,12 @@
-"""Recording uses: the hot path's one statement, which checks the grants and writes the audit's lines.
+"""Records uses of grants by the hot path's one statement, which checks the grants and writes the audit lines.
 
-Uses that come at the same time go into one statement and one commit, on a connection of their own where it stays
-prepared; past psycopg's cursor, which would cost more than all the rest of a request. A grant whose uses are limited is
-counted by a statement of its own, so that parallel callers cannot exceed the limit.
+Concurrent uses go into one statement and one commit. The statement stays prepared on a connection of its own and is
+run without psycopg's cursor, which would cost more than the rest of a request. A grant with limited uses is counted by
+another statement, so that parallel callers cannot exceed the limit.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 from typing import Any
 
 import msgspec
@@ -25,7 +26,7 @@ _STATEMENT = b"issue_many"
 _BINARY = 1
 
 
-class Use(msgspec.Struct, frozen=True):
+class Use(msgspec.Struct, frozen=True, omit_defaults=True):
     """One use as the statement reads it; the fields are columns of `audit`, the MAC in hexadecimal."""
 
     at: str
@@ -37,6 +38,8 @@ class Use(msgspec.Struct, frozen=True):
     key_id: int
     mac: str
     is_owner: bool
+    via_id: str | None = None
+    via_name: str | None = None
 
 
 def _use(requester: Requester, entry: Entry, row: Mapping[str, Any]) -> Use:
@@ -50,6 +53,8 @@ def _use(requester: Requester, entry: Entry, row: Mapping[str, Any]) -> Use:
         key_id=row["key_id"],
         mac=row["mac"].hex(),
         is_owner=requester.is_owner,
+        via_id=str(entry.via.ticket_id) if entry.via else None,
+        via_name=entry.via.name if entry.via else None,
     )
 
 
@@ -66,41 +71,43 @@ class Uses:
         self._closed = False
 
     def record(self, requester: Requester, entry: Entry) -> bool:
-        """Whether the grant may be used by that requester now; then the use is written down and counted.
+        """True if the requester may use the grant now; then the use is recorded and counted.
 
-        entry: its actor is the requester's client. Raises StorageUnavailableError: nothing may leave then.
+        entry: its actor is the requester's client, its `via` the requester's. Raises StorageUnavailableError: no token
+        may leave then.
         """
         row = self._audit.row(entry)
-        if self._group.submit(_use(requester, entry, row)):
+        (is_recorded,) = self._group.submit([_use(requester, entry, row)]).result()
+        if is_recorded:
             return True
-        return self._database.one(_QUERIES["issue"], {**row, "is_owner": requester.is_owner}) is not None
+        query = _QUERIES["issue" if entry.via is None else "issue_by_ticket"]
+        return self._database.one(query, {**row, "is_owner": requester.is_owner}) is not None
 
-    def record_soon(
-        self,
-        uses: Sequence[tuple[Requester, Entry]],
-        done: Callable[[Sequence[bool | Exception]], None],
-    ) -> None:
-        """The same without waiting, for grants whose uses are not limited; uses of others are not recorded."""
-        self._group.submit_soon([_use(*use, self._audit.row(use[1])) for use in uses], done)
+    def record_soon(self, uses: Sequence[tuple[Requester, Entry]]) -> Future[Sequence[bool]]:
+        """The same for several uses, without waiting; uses of limited grants are False and not recorded.
+
+        The future raises StorageUnavailableError.
+        """
+        return self._group.submit([_use(requester, entry, self._audit.row(entry)) for requester, entry in uses])
 
     def close(self) -> None:
-        """Close the connection, for good."""
+        """Close the connection permanently."""
         self._closed = True
         self._drop()
 
     def _write(self, uses: Sequence[Use]) -> list[bool]:
-        """Which of the uses were recorded; those of limited grants never are."""
+        """For each use, True if it was recorded; uses of limited grants never are."""
         batch = msgspec.json.encode(uses)
         try:
             written = self._written(batch)
         except psycopg.OperationalError as error:
             raise StorageUnavailableError from error
-        except psycopg.Error:  # what is wrong with one of them must not be held against the others
+        except psycopg.Error:  # a fault in one use must not affect the others
             return [False] * len(uses)
         return [use.mac in written for use in uses]
 
     def _written(self, batch: bytes) -> set[str]:
-        """The MACs of the uses that were recorded; a connection that turns out to be dead is replaced once."""
+        """The MACs of the recorded uses; a dead connection is replaced once."""
         if self._connection is None:
             return self._execute(batch, self._connect())
         try:

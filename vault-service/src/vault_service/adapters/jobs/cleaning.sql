@@ -3,6 +3,12 @@
 delete from consent_requests
 where expires_at < now() - interval '1 day';
 
+-- name: tickets
+-- For a week their use still tells why they give nothing.
+delete from tickets
+where expires_at < now() - interval '7 days'
+   or ended_at < now() - interval '7 days';
+
 -- name: revocations
 delete from revocations
 where done_at < now() - make_interval(days => %(days)s);

@@ -11,6 +11,7 @@ from prometheus_client import Counter, Gauge, Histogram
 from service_kit.process.metrics import SECONDS
 from vault_service.application.errors import VaultError
 from vault_service.application.provider_errors import ProviderError
+from vault_service.domain.ticket import TicketFault
 
 K = TypeVar("K")
 
@@ -18,6 +19,11 @@ _ISSUED = Counter(
     "vault_access_tokens",
     "Access tokens requested, by outcome: `memory`, `obtained`, or the name of the error.",
     ("outcome",),
+)
+_TICKETS = Counter(
+    "vault_ticket_events",
+    "What happened to tickets: `created`, `extended`, `ended`, `used`, or the code with which one was refused.",
+    ("event",),
 )
 _REFRESHED = Histogram(
     "vault_refresh_seconds", "Refreshes at an authorization server.", ("provider", "outcome"), buckets=SECONDS
@@ -61,6 +67,11 @@ def _issued(outcome: str) -> Counter:
     return _ISSUED.labels(outcome)
 
 
+@cache
+def _ticket(event: str) -> Counter:
+    return _TICKETS.labels(event)
+
+
 class PrometheusTelemetry:
     """`application.ports.runtime.Telemetry`, and what the adapters measure."""
 
@@ -72,10 +83,16 @@ class PrometheusTelemetry:
             _REPLAYED.labels(provider, outcome)
         for outcome in ("memory", "obtained", *(kind.__name__ for kind in _kinds(VaultError))):
             _issued(outcome)
+        for event in ("created", "extended", "ended", "used", *TicketFault):
+            _ticket(event)
 
     def issued(self, outcome: str) -> None:
         """An access token was requested."""
         _issued(outcome).inc()
+
+    def ticket(self, event: str) -> None:
+        """A ticket was made, changed, used or refused."""
+        _ticket(event).inc()
 
     def refreshed(self, provider: str, outcome: str, seconds: float) -> None:
         """A refresh request has ended."""

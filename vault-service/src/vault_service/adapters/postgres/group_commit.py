@@ -1,11 +1,11 @@
-"""Group commit: what comes while a batch is being written goes into the next one.
+"""Group commit: what comes while a batch is being written goes into the next batch.
 
-A commit that is safe on disk costs an `fsync`, whether it holds one row or twenty. One thread writes, for all who are
-there; callers are told, or wait.
+A commit that is safe on disk costs an `fsync`, with one row in it or with twenty. One thread writes for all callers.
 """
 
 import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from queue import Empty, SimpleQueue
 from typing import Generic, NamedTuple, TypeVar
 
@@ -14,43 +14,34 @@ R = TypeVar("R")
 
 
 class _Order(NamedTuple, Generic[T, R]):
-    """Items that came together, and who is told of their outcomes."""
+    """Items that came together, and the future of their outcomes."""
 
     items: Sequence[T]
-    done: Callable[[Sequence[R | Exception]], None]
+    outcomes: Future[Sequence[R]]
 
 
 class GroupCommit(Generic[T, R]):
     """Writes items in batches, in the order in which they came."""
 
     def __init__(self, write: Callable[[Sequence[T]], Sequence[R]]) -> None:
-        """write: the outcomes of a batch's items, in their order; what it raises is the outcome of all of them."""
+        """write: returns the outcomes of a batch's items, in their order; an error is that of the whole batch."""
         self._write = write
         self._orders: SimpleQueue[_Order[T, R]] = SimpleQueue()
         self._starting = threading.Lock()
         self._is_started = False
 
-    def submit(self, item: T) -> R:
-        """The item's outcome, once it is written. Raises what writing its batch raised."""
-        outcomes: list[R | Exception] = []
-        written = threading.Lock()
-        written.acquire()
+    def submit(self, items: Sequence[T]) -> Future[Sequence[R]]:
+        """Have these items written in one batch; return at once.
 
-        def done(one: Sequence[R | Exception]) -> None:
-            outcomes.extend(one)
-            written.release()
-
-        self.submit_soon((item,), done)
-        written.acquire()
-        if isinstance(outcomes[0], Exception):
-            raise outcomes[0]
-        return outcomes[0]
-
-    def submit_soon(self, items: Sequence[T], done: Callable[[Sequence[R | Exception]], None]) -> None:
-        """Return at once; the writing thread calls `done` with their outcomes, which must neither wait nor raise."""
+        The future has their outcomes, in their order, or raises what writing their batch raised. It cannot be
+        cancelled: the items may be written already.
+        """
         if not self._is_started:
             self._start()
-        self._orders.put(_Order(items, done))
+        outcomes: Future[Sequence[R]] = Future()
+        outcomes.set_running_or_notify_cancel()
+        self._orders.put(_Order(items, outcomes))
+        return outcomes
 
     def _start(self) -> None:
         with self._starting:
@@ -61,20 +52,20 @@ class GroupCommit(Generic[T, R]):
     def _run(self) -> None:
         while True:
             orders = self._next()
-            items = [item for order in orders for item in order.items]
-            outcomes: Sequence[R | Exception]
             try:
-                outcomes = self._write(items)
+                outcomes = self._write([item for order in orders for item in order.items])
             except Exception as error:  # noqa: BLE001 - each caller of the batch is told
-                outcomes = [error] * len(items)
+                for order in orders:
+                    order.outcomes.set_exception(error)
+                continue
             start = 0
             for order in orders:
                 end = start + len(order.items)
-                order.done(outcomes[start:end])
+                order.outcomes.set_result(outcomes[start:end])
                 start = end
 
     def _next(self) -> list[_Order[T, R]]:
-        """All that is there, at least one."""
+        """All orders that are waiting, at least one."""
         orders = [self._orders.get()]
         try:
             while True:

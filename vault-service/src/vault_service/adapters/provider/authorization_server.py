@@ -1,30 +1,48 @@
 """An authorization server with the vault's client there: `application.ports.provider.Provider`."""
 
-import base64
-from collections.abc import Mapping
+import secrets
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
-import msgspec
-
-from service_kit.tokens import id_token
-from service_kit.tokens.issuer import Issuer, IssuerMismatchError, IssuerUnavailableError, Metadata
-from service_kit.tokens.jwt import InvalidTokenError
-from vault_service.adapters.provider.discovery import Discovery
-from vault_service.adapters.provider.token_endpoint import NUL, TokenEndpoint, TokenResponse
+from service_kit.process import logs
+from vault_service.adapters.provider import claims
+from vault_service.adapters.provider.accounts import Accounts
+from vault_service.adapters.provider.answers import LONGEST_LIFE, TokenResponse
+from vault_service.adapters.provider.dialect import Dialect
+from vault_service.adapters.provider.endpoints import Endpoints
+from vault_service.adapters.provider.token_endpoint import TokenEndpoint
 from vault_service.application.errors import ProviderUnavailableError
 from vault_service.application.ports.provider import TokenAnswer
-from vault_service.application.provider_errors import GrantRefusedError, NotSentError, RevocationNotOfferedError
-from vault_service.domain.grant import Failure, RefreshToken, Subject, TokenIdentity
+from vault_service.application.provider_errors import (
+    NotSentError,
+    ProviderError,
+    RevocationNotOfferedError,
+    UncertainError,
+    VaultClientRefusedError,
+)
+from vault_service.domain.grant import RefreshToken, Subject
+
+log = logs.get(__name__)
 
 
-class _Claims(msgspec.Struct, frozen=True):
-    """The claims that are read from a token of the token endpoint. client_id: the name of `azp` in RFC 9068."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientRegistration:
+    """The vault's client at the server.
 
-    iss: str = ""
-    sub: str = ""
-    azp: str = ""
-    client_id: str = ""
-    scope: str | None = None
+    issuer: as its tokens and callbacks name it; redirect_uri: the public address of the callback, registered for the
+    client; parameters: added to the URL of a consent; revokes: False when tokens are not revoked at this server.
+    """
+
+    name: str
+    issuer: str
+    client_id: str
+    redirect_uri: str
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    revokes: bool = True
+    has_id_tokens: bool = True
 
 
 class AuthorizationServer:
@@ -32,46 +50,44 @@ class AuthorizationServer:
 
     def __init__(
         self,
-        issuer: Issuer,
-        discovery: Discovery,
+        client: ClientRegistration,
+        endpoints: Endpoints,
         endpoint: TokenEndpoint,
-        client_id: str,
-        redirect_uri: str,
-        *,
-        parameters: Mapping[str, str],
-        revokes: bool,
+        accounts: Accounts,
+        dialect: Dialect | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
-        """redirect_uri: the public address of the callback, registered for the client.
-
-        parameters: added to the URL of a consent; revokes: False when tokens are not revoked at this server.
-        """
-        self._issuer = issuer
-        self._discovery = discovery
+        """clock: seconds since the epoch, to compare with a token's own `exp`."""
+        self._client = client
+        self._endpoints = endpoints
         self._endpoint = endpoint
-        self._client_id = client_id
-        self._redirect_uri = redirect_uri
-        self._parameters = parameters
-        self._revokes = revokes
+        self._accounts = accounts
+        self._dialect = dialect or Dialect()
+        self._clock = clock
 
     def ping(self) -> None:
-        """Return when there is a discovery document. Raises IssuerUnavailableError, IssuerMismatchError."""
-        self._discovery.metadata()
+        """Return when the endpoints are known. Raises IssuerUnavailableError, IssuerMismatchError."""
+        self._endpoints.ping()
+
+    def can_revoke(self) -> bool:
+        """True when tokens can be revoked there. Raises NotSentError."""
+        return self._client.revokes and self._endpoints.addresses().revocation is not None
 
     def authorization_url(self, *, state: str, nonce: str, code_challenge: str, scopes: frozenset[str]) -> str:
         """Where the person consents."""
         try:
-            endpoint = self._discovery.metadata().authorization_endpoint
-        except (IssuerUnavailableError, IssuerMismatchError) as error:
+            endpoint = self._endpoints.addresses().authorization
+        except NotSentError as error:
             raise ProviderUnavailableError from error
         query = urlencode(
             {
-                **self._parameters,
+                **self._client.parameters,
                 "response_type": "code",
-                "client_id": self._client_id,
-                "redirect_uri": self._redirect_uri,
-                "scope": " ".join(sorted(scopes)),
+                "client_id": self._client.client_id,
+                "redirect_uri": self._client.redirect_uri,
+                "scope": self._dialect.written(scopes),
                 "state": state,
-                "nonce": nonce,
+                **({"nonce": nonce} if self._client.has_id_tokens else {}),
                 "code_challenge": code_challenge,
                 "code_challenge_method": "S256",
             }
@@ -81,78 +97,90 @@ class AuthorizationServer:
     def check_issuer(self, unverified_issuer: str | None) -> bool:
         """True when `iss` is right. It may be absent when the server does not promise it (RFC 9207 section 2.4)."""
         if unverified_issuer is None:
-            return not self._metadata().authorization_response_iss_parameter_supported
-        return unverified_issuer == self._issuer.url
+            return not self._endpoints.addresses().promises_issuer
+        return unverified_issuer == self._client.issuer
 
     def redeem(self, code: str, code_verifier: str, nonce: str) -> tuple[Subject, TokenAnswer]:
-        """Exchange the code; the subject is that of the verified id_token."""
+        """Exchange the code; the subject is that of the verified ID token, or of the configured endpoint."""
         form = {
             "grant_type": "authorization_code",
             "code": code,
-            "redirect_uri": self._redirect_uri,
+            "redirect_uri": self._client.redirect_uri,
             "code_verifier": code_verifier,
         }
-        answer, seconds = self._endpoint.tokens(self._backchannel(self._metadata().token_endpoint), form)
-        try:
-            sub = id_token.verify(answer.id_token or "", self._issuer, self._client_id, nonce)
-        except InvalidTokenError as error:
-            raise GrantRefusedError(Failure.PROVIDER_ERROR) from error
-        except IssuerUnavailableError as error:
-            raise NotSentError("keys") from error
-        return Subject(self._issuer.url, sub), _token_answer(answer, seconds)
+        with self._told("redeem"):
+            answer, seconds = self._endpoint.tokens(self._endpoints.addresses().token, form)
+            account = self._accounts.of(answer, nonce)
+        return account, self._token_answer(answer, seconds)
 
     def refresh(self, token: RefreshToken, scopes: frozenset[str] | None, begun: float) -> TokenAnswer:
         """Use the refresh token once. scopes: those of the access token, None for all."""
         form = {"grant_type": "refresh_token", "refresh_token": token.value}
         if scopes:
-            form["scope"] = " ".join(sorted(scopes))
-        answer, seconds = self._endpoint.tokens(self._backchannel(self._metadata().token_endpoint), form, begun)
-        return _token_answer(answer, seconds)
+            form["scope"] = self._dialect.written(scopes)
+        with self._told("refresh"):
+            answer, seconds = self._endpoint.tokens(self._endpoints.addresses().token, form, begun)
+        return self._token_answer(answer, seconds)
+
+    def refuses_client(self) -> bool | None:
+        """Ask with a random refresh token: a client that is accepted is told that the token is not."""
+        form = {"grant_type": "refresh_token", "refresh_token": f"probe-{secrets.token_hex(16)}"}
+        try:
+            self._endpoint.tokens(self._endpoints.addresses().token, form)
+        except VaultClientRefusedError:
+            return True
+        except (NotSentError, UncertainError):
+            return None
+        except ProviderError:
+            return False
+        return None
 
     def revoke(self, token: RefreshToken) -> None:
         """Revoke the token."""
-        endpoint = self._metadata().revocation_endpoint if self._revokes else None
-        if endpoint is None:
+        address = self._endpoints.addresses().revocation if self._client.revokes else None
+        if address is None:
             raise RevocationNotOfferedError
-        form = {"token": token.value, "token_type_hint": "refresh_token"}
-        self._endpoint.post(self._backchannel(endpoint), form)
+        with self._told("revoke"):
+            self._endpoint.revoke(address, {"token": token.value, "token_type_hint": "refresh_token"})
 
-    def _metadata(self) -> Metadata:
+    @contextmanager
+    def _told(self, call: str) -> Iterator[None]:
+        """Log why a call has failed: status, error word, check; never a token."""
         try:
-            return self._discovery.metadata()
-        except (IssuerUnavailableError, IssuerMismatchError) as error:
-            raise NotSentError(str(error)) from error
+            yield
+        except ProviderError as error:
+            detail = error.detail
+            log.warning(
+                "provider.call_failed",
+                provider=self._client.name,
+                call=call,
+                outcome=error.outcome,
+                status=detail.status,
+                error=detail.error,
+                check=detail.check,
+            )
+            raise
 
-    def _backchannel(self, url: str) -> str:
-        return self._issuer.backchannel(url)
+    def _token_answer(self, answer: TokenResponse, seconds: float) -> TokenAnswer:
+        access, person = claims.read(answer.access_token), claims.read(answer.id_token)
+        kept = claims.read(answer.refresh_token)
+        told = self._dialect.read(access.scope) if access else None
+        return TokenAnswer(
+            access_token=answer.access_token,
+            expires_in=max(self._lifetime(answer, access) - seconds, 1.0),
+            # The access token says what was granted; the answer of Keycloak can name more.
+            scopes=answer.scopes if told is None else told,
+            refresh_token=RefreshToken(answer.refresh_token) if answer.refresh_token else None,
+            refresh_expires_in=answer.refresh_expires_in,
+            session=answer.session_state,
+            identity=access.identity if access else None,
+            person=person.identity if person else None,
+            is_session_bound=kept is not None and kept.typ == "Refresh",  # Keycloak's word; its other is "Offline"
+        )
 
-
-def _token_answer(answer: TokenResponse, seconds: float) -> TokenAnswer:
-    access = _claims(answer.access_token)
-    person = _claims(answer.id_token) if answer.id_token else None
-    return TokenAnswer(
-        access_token=answer.access_token,
-        expires_in=max(answer.expires_in - seconds, 1.0),
-        # The access token says what was granted; the answer of Keycloak can name more.
-        scopes=_scopes(answer.scope if access is None or access.scope is None else access.scope),
-        refresh_token=RefreshToken(answer.refresh_token) if answer.refresh_token else None,
-        refresh_expires_in=answer.refresh_expires_in,
-        session=answer.session_state,
-        identity=TokenIdentity(access.iss, access.sub, access.azp or access.client_id) if access else None,
-        person=Subject(person.iss, person.sub) if person else None,
-    )
-
-
-def _claims(token: str) -> _Claims | None:
-    """The unverified claims of a JWT; None when the token is opaque."""
-    try:
-        payload = token.split(".")[1]
-        decoded = base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4))
-        return None if NUL in decoded else msgspec.json.decode(decoded, type=_Claims)
-    except (IndexError, ValueError, msgspec.MsgspecError):
-        return None
-
-
-def _scopes(scope: str | None) -> frozenset[str]:
-    """The set in a `scope` string; empty when there is none."""
-    return frozenset((scope or "").split())
+    def _lifetime(self, answer: TokenResponse, access: claims.UnverifiedClaims | None) -> float:
+        """Seconds that the access token lives: as told, else by its own `exp`, else by configuration."""
+        if answer.expires_in is not None:
+            return answer.expires_in
+        own = access.expires_at - self._clock() if access and access.expires_at else 0.0
+        return min(own, LONGEST_LIFE) if own > 0 else self._dialect.access_lifetime

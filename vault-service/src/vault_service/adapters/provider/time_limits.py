@@ -19,7 +19,7 @@ from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
-from service_kit.outbound.session import Session
+from service_kit.outbound.session import DIRECT, Egress, Session
 
 TICK_SECONDS = 0.1
 
@@ -114,19 +114,28 @@ class _TlsPool(HTTPSConnectionPool):
     ConnectionCls = _LimitedTls
 
 
+_POOLS = {"http": _Pool, "https": _TlsPool}
+
+
 class _LimitedAdapter(HTTPAdapter):
     """Connections for `requests` that keep to the deadlines of the block in which they are used."""
 
     def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
         """Overrides requests: make the pools."""
         super().init_poolmanager(*arguments, **options)
-        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
+        self.poolmanager.pool_classes_by_scheme = _POOLS
+
+    def proxy_manager_for(self, *arguments: Any, **options: Any) -> Any:
+        """Overrides requests: make the pools behind a proxy."""
+        manager = super().proxy_manager_for(*arguments, **options)
+        manager.pool_classes_by_scheme = _POOLS
+        return manager
 
 
 class LimitedSession(Session):
     """A session whose requests keep to the deadlines of `Watch.limited`."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, egress: Egress = DIRECT) -> None:
+        super().__init__(egress=egress)
         for scheme in ("http://", "https://"):
             self.mount(scheme, _LimitedAdapter(pool_connections=8, pool_maxsize=32))

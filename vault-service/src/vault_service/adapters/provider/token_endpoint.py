@@ -6,81 +6,68 @@ is never repeated here. It leaves within `LEAVE_WITHIN` seconds or not at all, a
 
 import ssl
 from collections.abc import Mapping
-from math import inf
+from dataclasses import dataclass, field
+from http import HTTPStatus
 from time import monotonic
-from urllib.parse import quote
+from typing import Final
 
-import msgspec
 import requests
 import urllib3
-from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
+from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, ProxyError
 
 from service_kit.outbound.session import bounded_body
+from vault_service.adapters.provider.answers import TokenResponse, members_of, read_tokens
+from vault_service.adapters.provider.client_authentication import ClientAuthentication
+from vault_service.adapters.provider.dialect import Dialect
+from vault_service.adapters.provider.refusals import REVOKED_ALREADY, error_word, refusal, retry_after
 from vault_service.adapters.provider.time_limits import LimitedSession, TooLateError, Watch
 from vault_service.application.provider_errors import (
+    BusyError,
     GrantRefusedError,
     LateError,
     NotSentError,
     ProviderError,
-    ScopeRefusedError,
+    RevocationRefusedError,
     UncertainError,
+    UnusableAnswerError,
     VaultClientRefusedError,
 )
-from vault_service.domain.grant import Failure
+from vault_service.domain.grant import Failure, FailureDetail
 
-CONNECT_TIMEOUT = 2.0
-LEAVE_WITHIN = 2.4
-READ_TIMEOUT = 12.5
-TOTAL_TIMEOUT = 14.5
+CONNECT_TIMEOUT: Final = 2.0
+LEAVE_WITHIN: Final = 2.4
+READ_TIMEOUT: Final = 12.5
+TOTAL_TIMEOUT: Final = 14.5
 """A request that leaves at the last moment gives the server 12 seconds to answer, which Keycloak can need."""
-MAX_ANSWER_BYTES = 256 * 1024
-NUL = rb"\u0000"
-"""NUL as JSON writes it. PostgreSQL stores no text that contains it."""
-LONGEST_LIFE = 10 * 365 * 86400.0
-"""Seconds. A longer life counts as ten years, because dates have an end."""
-CLIENT_REFUSED_PAUSE = 30.0
+MAX_ANSWER_BYTES: Final = 256 * 1024
+_COMES_LATER: Final = frozenset({408, 425, 429})
 
 
-class TokenResponse(msgspec.Struct, frozen=True):
-    """A successful answer. It contains tokens and prints as `***`."""
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer that was read whole."""
 
-    access_token: str
-    token_type: str
-    expires_in: float = 60.0
-    refresh_token: str | None = None
-    refresh_expires_in: float | None = None
-    scope: str | None = None
-    id_token: str | None = None
-    session_state: str | None = None
+    status: int
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
 
-    def __repr__(self) -> str:
-        return "***"
-
-
-class _ErrorResponse(msgspec.Struct, frozen=True):
-    error: str
-    error_description: str = ""
-
-
-# Error descriptions of Keycloak 26 for a refresh token; RFC 6749 has only `invalid_grant`.
-_FAILURES = {
-    "Offline user session not found": Failure.TOKEN_REVOKED,
-    "Session not active": Failure.TOKEN_EXPIRED,
-    "Token is not active": Failure.TOKEN_EXPIRED,
-    "Offline session not active": Failure.TOKEN_EXPIRED,
-    "Stale token": Failure.TOKEN_REVOKED,
-}
-_NO_CONSENT = "no longer has requested consent from user"
+    @property
+    def is_success(self) -> bool:
+        """True for every 2xx."""
+        return HTTPStatus.OK <= self.status < HTTPStatus.MULTIPLE_CHOICES
 
 
 class TokenEndpoint:
-    """Posts forms as one client, authenticated by `client_secret_basic`."""
+    """Sends requests as one client of one server."""
 
-    def __init__(self, session: LimitedSession, client_id: str, client_secret: str) -> None:
+    def __init__(
+        self, session: LimitedSession, authentication: ClientAuthentication, dialect: Dialect | None = None
+    ) -> None:
+        """dialect: how the server's answers differ from the standard; None: they do not."""
         self._session = session
         self._watch = Watch()
-        # RFC 6749 section 2.3.1: both are form-encoded before they are used as user name and password.
-        self._credentials = (quote(client_id, safe=""), quote(client_secret, safe=""))
+        self._authentication = authentication
+        self._dialect = dialect or Dialect()
 
     def tokens(self, url: str, form: Mapping[str, str], begun: float | None = None) -> tuple[TokenResponse, float]:
         """Request tokens. Returns the answer and the seconds that it took. Raises ProviderError.
@@ -88,95 +75,104 @@ class TokenEndpoint:
         begun: monotonic time from which the request's deadlines count; the default is now.
         """
         started = monotonic()
-        body = self.post(url, form, begun)
-        try:
-            answer = msgspec.json.decode(body, type=TokenResponse)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            raise UncertainError("the answer is not that of a token endpoint") from error
-        is_bearer = answer.token_type.lower() == "bearer" and answer.access_token
-        if NUL in body or not is_bearer or not 0 < answer.expires_in < inf:
-            raise UncertainError("the answer holds no usable bearer token")
-        return _within_reason(answer), monotonic() - started
+        reply = self._post(url, form, begun)
+        members = members_of(reply.body)
+        if not reply.is_success:
+            raise refusal(reply.status, reply.headers, members, form, self._dialect)
+        answer = read_tokens(reply.body, members, self._dialect)
+        word = error_word(members, form.values())
+        if answer is None and word is not None:
+            raise refusal(reply.status, reply.headers, members, form, self._dialect)
+        if answer is None:
+            raise UncertainError("no_tokens", FailureDetail(reply.status, check="no_tokens"))
+        if word is not None:
+            raise UnusableAnswerError("error_beside_tokens", answer.obtained)
+        return answer, monotonic() - started
 
-    def post(self, url: str, form: Mapping[str, str], begun: float | None = None) -> bytes:
-        """Post the form and return the body of a 200. Raises ProviderError."""
+    def revoke(self, url: str, form: Mapping[str, str]) -> None:
+        """Revoke a token (RFC 7009 section 2). Every 2xx is a success.
+
+        Raises GrantRefusedError when the server does not know the token, RevocationRefusedError when it will not revoke
+        it, and another ProviderError when it may revoke it later.
+        """
+        reply = self._post(url, form, None)
+        members = members_of(reply.body)
+        word = error_word(members, form.values())
+        detail = FailureDetail(reply.status, word)
+        if word in REVOKED_ALREADY:
+            raise GrantRefusedError(Failure.TOKEN_REVOKED, detail)
+        if reply.is_success:
+            return
+        if reply.status in _COMES_LATER:
+            raise BusyError(f"the server answered {reply.status}", retry_after(reply.headers), detail)
+        failure = refusal(reply.status, reply.headers, members, form, self._dialect)
+        if isinstance(failure, VaultClientRefusedError):  # the client's secret can be mended
+            raise failure
+        if HTTPStatus.BAD_REQUEST <= reply.status < HTTPStatus.INTERNAL_SERVER_ERROR:
+            raise RevocationRefusedError(detail)
+        raise UncertainError(f"the server answered {reply.status}", detail)
+
+    def fetch(self, url: str, access_token: str) -> bytes:
+        """The body of a resource that the access token opens (RFC 6750 section 2.1). Raises ProviderError."""
+        started = monotonic()
         try:
-            status, headers, body = self._send(url, form, monotonic() if begun is None else begun)
+            with (
+                self._watch.limited(leave_by=started + LEAVE_WITHIN, end_by=started + TOTAL_TIMEOUT),
+                self._session.get(
+                    url,
+                    headers={"Authorization": f"Bearer {access_token}", "Accept": "application/json"},
+                    timeout=(CONNECT_TIMEOUT, READ_TIMEOUT),
+                    stream=True,
+                ) as answer,
+            ):
+                body = bounded_body(answer, MAX_ANSWER_BYTES)
+                status = answer.status_code
+        except (requests.RequestException, TooLateError) as error:
+            raise UncertainError(f"no whole answer: {type(error).__name__}") from None
+        if status != HTTPStatus.OK:
+            raise UncertainError(f"the server answered {status}", FailureDetail(status, check="account"))
+        return body
+
+    def _post(self, url: str, form: Mapping[str, str], begun: float | None) -> Reply:
+        try:
+            return self._send(url, form, monotonic() if begun is None else begun)
         except TooLateError:
             raise LateError("it would have left too late", 1.0) from None
         except requests.RequestException as error:
-            if _nothing_left(error):
-                raise NotSentError(f"no connection: {type(error).__name__}") from None
-            raise UncertainError(f"no whole answer: {type(error).__name__}") from None
-        if status == requests.codes.ok:
-            return body
-        raise _error(status, headers, body, asked_for_scope="scope" in form)
+            raise _unanswered(error) from None
 
-    def _send(self, url: str, form: Mapping[str, str], begun: float) -> tuple[int, Mapping[str, str], bytes]:
+    def _send(self, url: str, form: Mapping[str, str], begun: float) -> Reply:
+        proof = self._authentication.proof(url)
         with (
             self._watch.limited(leave_by=begun + LEAVE_WITHIN, end_by=begun + TOTAL_TIMEOUT),
             self._session.post(
                 url,
-                data=dict(form),
-                auth=self._credentials,
+                data={**form, **proof.form},
+                auth=proof.basic,
                 headers={"Accept": "application/json"},
                 timeout=(CONNECT_TIMEOUT, READ_TIMEOUT),
                 stream=True,
             ) as answer,
         ):
-            return answer.status_code, answer.headers, bounded_body(answer, MAX_ANSWER_BYTES)
+            return Reply(answer.status_code, answer.headers, bounded_body(answer, MAX_ANSWER_BYTES))
 
 
-def _within_reason(answer: TokenResponse) -> TokenResponse:
-    """The answer with lives that fit a date. A refresh token with a life of 0 (Keycloak) or less has no end."""
-    refresh = answer.refresh_expires_in
-    return msgspec.structs.replace(
-        answer,
-        expires_in=min(answer.expires_in, LONGEST_LIFE),
-        refresh_expires_in=None if refresh is None or not refresh > 0 else min(refresh, LONGEST_LIFE),
-    )
+def _unanswered(error: requests.RequestException) -> ProviderError:
+    name = type(error).__name__
+    if _nothing_left(error):
+        return NotSentError(f"no connection: {name}", detail=FailureDetail(check=f"no_connection:{name}"))
+    return UncertainError(f"no whole answer: {name}", FailureDetail(check=f"no_whole_answer:{name}"))
 
 
 def _nothing_left(error: requests.RequestException) -> bool:
     """True when certainly no byte of the request has left this machine.
 
-    Of the TLS errors only a refused certificate proves it: others can also come after the request was sent.
+    Of the TLS errors only a refused certificate proves it: others can also come after the request was sent. A proxy
+    that cannot be used was sent none of it either.
     """
     if isinstance(error, (requests.ConnectTimeout, requests.exceptions.InvalidURL)):
         return True
     cause = getattr(error.args[0], "reason", None) if error.args else None
     if isinstance(cause, urllib3.exceptions.SSLError):
         return bool(cause.args) and isinstance(cause.args[0], ssl.SSLCertVerificationError)
-    return isinstance(cause, (NewConnectionError, ConnectTimeoutError))
-
-
-def _error(status: int, headers: Mapping[str, str], body: bytes, *, asked_for_scope: bool) -> ProviderError:
-    if status in {429, 503}:
-        return NotSentError(f"the server answered {status}", _retry_after(headers))
-    try:
-        answer = msgspec.json.decode(body, type=_ErrorResponse)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        return UncertainError(f"the server answered {status}")
-    return _refusal(answer, asked_for_scope=asked_for_scope) or UncertainError(
-        f"the server answered {status} {answer.error}"
-    )
-
-
-def _refusal(answer: _ErrorResponse, *, asked_for_scope: bool) -> ProviderError | None:
-    match answer.error:
-        case "invalid_grant":
-            return GrantRefusedError(_FAILURES.get(answer.error_description, Failure.REAUTHORIZATION_REQUIRED))
-        case "invalid_scope" if not asked_for_scope or answer.error_description.endswith(_NO_CONSENT):
-            return GrantRefusedError(Failure.REAUTHORIZATION_REQUIRED)
-        case "invalid_scope":
-            return ScopeRefusedError(answer.error_description)
-        case "invalid_client" | "unauthorized_client" | "unsupported_grant_type":
-            return VaultClientRefusedError(answer.error, CLIENT_REFUSED_PAUSE)
-        case _:
-            return None
-
-
-def _retry_after(headers: Mapping[str, str]) -> float:
-    """Seconds from a Retry-After header (RFC 9110 section 10.2.3); 5 for a date or for nonsense."""
-    value = headers.get("Retry-After", "")
-    return min(max(float(value), 1.0), 300.0) if value.isdecimal() else 5.0
+    return isinstance(cause, (NewConnectionError, ConnectTimeoutError, ProxyError))

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from vault_service.application.ports.provider import TokenAnswer
 from vault_service.domain.audit import Entry
-from vault_service.domain.grant import Failure, Limits, Subject, TokenType
+from vault_service.domain.grant import Failure, FailureDetail, Limits, ObtainedToken, Subject, TokenType
 from vault_service.domain.terms import Expiry
 
 
@@ -45,7 +45,7 @@ class StoredConsentRequest:
 class ClaimedConsent:
     """A consent request that this caller alone may complete.
 
-    browser_bound: True when the answer came through the browser that asked, as its cookie shows.
+    browser_bound: True when the answer came through the browser that asked, as its cookie shows; scopes: requested.
     """
 
     grant_id: UUID
@@ -53,6 +53,7 @@ class ClaimedConsent:
     provider: str
     token_type: TokenType
     task_id: str | None
+    scopes: frozenset[str]
     browser_bound: bool
     code_verifier: str = field(repr=False)
     nonce: str = field(repr=False)
@@ -72,17 +73,19 @@ class Consents(Protocol):
         """
         ...
 
-    def activate(self, grant_id: UUID, account: Subject, answer: TokenAnswer, entry: Entry) -> bool:
+    def activate(
+        self, grant_id: UUID, account: Subject, answer: TokenAnswer, scopes: frozenset[str], entry: Entry
+    ) -> bool:
         """Make a pending grant active with its first token; False when it is no longer pending.
 
-        account: the person who has consented, at the authorization server.
+        account: the person who has consented, at the authorization server; scopes: granted.
         """
         ...
 
-    def fail(self, grant_id: UUID, failure: Failure, entry: Entry) -> None:
+    def fail(self, claimed: ClaimedConsent, failure: Failure, entry: Entry, detail: FailureDetail) -> None:
         """Make a pending grant failed."""
         ...
 
-    def discard(self, claimed: ClaimedConsent, answer: TokenAnswer) -> None:
-        """Put a token that must not be kept into the outbox of revocations."""
+    def discard(self, claimed: ClaimedConsent, obtained: ObtainedToken | None) -> None:
+        """Put a token that must not be kept, if there is one, into the outbox of revocations."""
         ...

@@ -1,10 +1,21 @@
 """What `application.issue` needs beside `ports.refresh`."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from concurrent.futures import Future
 from typing import Protocol
+from uuid import UUID
 
+from vault_service.application.errors import VaultError
 from vault_service.domain.audit import Entry
 from vault_service.domain.usability import Requester
+
+
+class TicketRefusals(Protocol):
+    """Why tickets give no access tokens."""
+
+    def refusal(self, ticket_id: UUID) -> VaultError | None:
+        """TicketRefusedError, or None when the ticket may be used now. Raises StorageUnavailableError."""
+        ...
 
 
 class UseRecorder(Protocol):
@@ -17,12 +28,8 @@ class UseRecorder(Protocol):
         """
         ...
 
-    def record_soon(
-        self,
-        uses: Sequence[tuple[Requester, Entry]],
-        done: Callable[[Sequence[bool | Exception]], None],
-    ) -> None:
-        """The same for several uses, without waiting: another thread calls `done` with each one's outcome or error.
+    def record_soon(self, uses: Sequence[tuple[Requester, Entry]]) -> Future[Sequence[bool]]:
+        """The same for several uses, without waiting: the future has the outcome of each, or raises for all of them.
 
         False can also mean that the number of the grant's uses is limited; `record` tells the two apart.
         """

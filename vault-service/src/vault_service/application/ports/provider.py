@@ -3,25 +3,34 @@
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from vault_service.domain.grant import RefreshToken, Subject, TokenIdentity
+from vault_service.domain.grant import ObtainedToken, RefreshToken, Subject, TokenIdentity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenAnswer:
     """A token endpoint's answer (RFC 6749 section 5.1). Lifetimes are in seconds from when the answer came.
 
-    session: the authorization server's name for the session behind the token, if it tells one; identity: the claims of
-    the access token, if it is a JWT; person: the subject of the id_token, if there is one. Neither is verified.
+    scopes: None when the server does not tell them, because they are those that were requested (section 5.1); session:
+    the authorization server's name for the session behind the token, if it tells one; identity: the claims of the
+    access token, if it is a JWT; person: the issuer and subject of the id_token, if there is one. Neither is verified.
+    is_session_bound: True when the refresh token itself says that it ends with the login session.
     """
 
     access_token: str = field(repr=False)
     expires_in: float
-    scopes: frozenset[str]
+    scopes: frozenset[str] | None
     refresh_token: RefreshToken | None
     refresh_expires_in: float | None
     session: str | None = None
     identity: TokenIdentity | None = None
-    person: Subject | None = None
+    person: TokenIdentity | None = None
+    is_session_bound: bool = False
+
+    @property
+    def obtained(self) -> ObtainedToken | None:
+        """The refresh token with what is known of it, None when there is none."""
+        token = self.refresh_token
+        return ObtainedToken(token, self.refresh_expires_in, self.session) if token else None
 
 
 class Provider(Protocol):
@@ -36,7 +45,10 @@ class Provider(Protocol):
         ...
 
     def redeem(self, code: str, code_verifier: str, nonce: str) -> tuple[Subject, TokenAnswer]:
-        """Exchange the code; the subject is that of the verified id_token. Raises ProviderError."""
+        """Exchange the code; the subject is that of the verified id_token. Raises ProviderError.
+
+        UnusableAnswerError holds the refresh token of an answer that is not accepted: it has to be revoked.
+        """
         ...
 
     def refresh(self, token: RefreshToken, scopes: frozenset[str] | None, begun: float) -> TokenAnswer:
@@ -47,8 +59,15 @@ class Provider(Protocol):
         """
         ...
 
+    def refuses_client(self) -> bool | None:
+        """Ask with a token that cannot exist: True when the vault's client is refused, None when that stays unknown."""
+        ...
+
     def revoke(self, token: RefreshToken) -> None:
-        """Revoke the token (RFC 7009). Raises RevocationNotOfferedError or another ProviderError."""
+        """Revoke the token (RFC 7009). Raises RevocationNotOfferedError or another ProviderError.
+
+        GrantRefusedError: the server does not know the token; RevocationRefusedError: it will not revoke it.
+        """
         ...
 
 

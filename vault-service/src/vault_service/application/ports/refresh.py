@@ -8,7 +8,15 @@ from uuid import UUID
 from vault_service.application.errors import VaultError
 from vault_service.application.ports.provider import TokenAnswer
 from vault_service.domain.audit import Entry
-from vault_service.domain.grant import Failure, RefreshToken, Status, Subject, TokenIdentity
+from vault_service.domain.grant import (
+    Failure,
+    FailureDetail,
+    ObtainedToken,
+    RefreshToken,
+    Status,
+    Subject,
+    TokenIdentity,
+)
 from vault_service.domain.usability import Requester
 
 
@@ -19,7 +27,8 @@ class StoredGrant:
     account, identity: whose token it is at the authorization server, which no refresh may change (identity: None when
     the first access token did not tell); generation: counts refreshes, and fences writes; intent_age: seconds since a
     refresh began whose outcome was never written, or None; lifetime: seconds that the last access token had, or None
-    before the first.
+    before the first; refusals: error words of the server since the last success; pause: seconds for which no refresh of
+    this grant is sent.
     """
 
     id: UUID
@@ -33,6 +42,24 @@ class StoredGrant:
     intent_age: float | None
     lifetime: float | None
     refresh_token: RefreshToken
+    refusals: tuple[str, ...] = ()
+    pause: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the vault makes of an answer that it stores. failure: None while the grant goes on; pause: seconds.
+
+    is_usable: False when the answer's access token is of no use, which leaves the grant's status as it is.
+    """
+
+    is_usable: bool = True
+    failure: Failure | None = None
+    detail: FailureDetail | None = None
+    pause: float = 0.0
+
+
+USABLE = Verdict()
 
 
 class UsableGrants(Protocol):
@@ -60,22 +87,42 @@ class Refreshes(UsableGrants, Protocol):
         """
         ...
 
+    def claim_forced(self, grant_id: UUID) -> None:
+        """Take one of the refreshes that callers may force in an hour by naming a refused token.
+
+        Raises RefusedTooOftenError.
+        """
+        ...
+
     def begin(self, grant: StoredGrant) -> datetime | None:
         """Write the intent to refresh; None when the grant has changed since it was read."""
         ...
 
-    def finish(self, grant: StoredGrant, answer: TokenAnswer, entry: Entry) -> bool:
+    def finish(self, grant: StoredGrant, answer: TokenAnswer, entry: Entry, verdict: Verdict = USABLE) -> bool:
         """Store the outcome, fenced by the generation; False when the grant has ended or moved on.
 
-        Raises StorageUnavailableError: the outcome is in the spool then.
+        The answer's refresh token is stored whatever the verdict: the old one can no longer be used. Raises
+        StorageUnavailableError: the outcome is in the spool then.
         """
+        ...
+
+    def keep(self, grant: StoredGrant, obtained: ObtainedToken, entry: Entry, verdict: Verdict) -> bool:
+        """The same for an answer of which only the refresh token can be used."""
         ...
 
     def abandon(self, grant: StoredGrant, intent: datetime) -> None:
         """Remove this very intent: the authorization server has certainly not used the token."""
         ...
 
-    def fail(self, grant: StoredGrant, failure: Failure, entry: Entry) -> bool:
+    def postpone(self, grant: StoredGrant, seconds: float, detail: FailureDetail) -> None:
+        """Send no refresh of this grant for so many seconds; its intent is removed unless an earlier one was lost."""
+        ...
+
+    def refuse(self, grant: StoredGrant, word: str, seconds: float, detail: FailureDetail) -> None:
+        """Record a refusal that is not final yet, and send no refresh of this grant for so many seconds."""
+        ...
+
+    def fail(self, grant: StoredGrant, failure: Failure, entry: Entry, detail: FailureDetail) -> bool:
         """Make the grant failed, fenced by the generation; False when it has moved on."""
         ...
 

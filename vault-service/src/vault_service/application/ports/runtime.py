@@ -59,6 +59,10 @@ class Telemetry(Protocol):
         """An access token was requested; outcome: `memory`, `obtained`, or the name of the error."""
         ...
 
+    def ticket(self, event: str) -> None:
+        """A ticket was `created`, `extended`, `ended` or `used`, or refused with this code."""
+        ...
+
     def refreshed(self, provider: str, outcome: str, seconds: float) -> None:
         """A refresh request has ended; outcome: `ok`, or `ProviderError.outcome`."""
         ...

@@ -1,0 +1,1 @@
+"""The engine, Procrastinate: jobs in the same PostgreSQL as tasks and runs."""

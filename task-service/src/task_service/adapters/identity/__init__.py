@@ -1,0 +1,1 @@
+"""The authorization server, asked whose a token is."""

@@ -1,0 +1,1 @@
+"""Tasks, runs and attempts in PostgreSQL."""

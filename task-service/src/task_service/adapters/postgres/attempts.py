@@ -1,0 +1,106 @@
+"""Attempts in PostgreSQL: `application.ports.AttemptStore`, `ProgressStore` and `RecoveryStore`.
+
+Every write carries the fence, and every outcome is one statement or one transaction.
+"""
+
+from collections.abc import Sequence, Set
+from typing import Any
+
+import psycopg
+
+from service_kit.postgres import queries
+from service_kit.postgres.database import Database
+from task_service.adapters.engine import watch
+from task_service.adapters.postgres.runs import add_attempt, replace_job
+from task_service.domain.attempt import MAX_CRASHES, Attempt, AttemptKey, AttemptOutcome
+from task_service.domain.owner import Owner
+
+_SQL = queries.load(__package__, "attempts.sql")
+
+
+class PostgresAttempts:
+    """The worker's side."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def begin(self, key: AttemptKey) -> Attempt | None:
+        """Take a queued attempt."""
+        row = self._database.one(_SQL["begin"], _named(key))
+        if row is None:
+            return None
+        number, issuer, subject, name, kind, parameters, persistent_token_id = row
+        return Attempt(
+            key=key,
+            run=number,
+            owner=Owner(issuer, subject),
+            task_name=name,
+            kind=kind,
+            parameters=parameters,
+            persistent_token_id=persistent_token_id,
+        )
+
+    def write_progress(self, reports: Sequence[tuple[Attempt, int]]) -> Set[AttemptKey]:
+        """Store many percentages in one statement."""
+        values = {
+            "tasks": [attempt.key.task_id for attempt, _ in reports],
+            "runs": [attempt.run for attempt, _ in reports],
+            "fences": [attempt.key.fence for attempt, _ in reports],
+            "percents": [percent for _, percent in reports],
+        }
+        return {AttemptKey(*row) for row in self._database.all(_SQL["progress"], values)}
+
+    def complete(self, attempt: Attempt, result: str) -> bool:
+        """End with a result."""
+        values = {**_named(attempt.key), "number": attempt.run, "result": result}
+        return self._database.one(_SQL["complete"], values) is not None
+
+    def fail(self, attempt: Attempt, error: str, *, token_failed: bool = False) -> bool:
+        """End with an error."""
+        outcome = AttemptOutcome.TOKEN_FAILED if token_failed else AttemptOutcome.FAILED
+        with self._database.transaction() as connection:
+            if token_failed:  # the task before the run, as everywhere
+                values = {"task_id": attempt.key.task_id, "persistent_token_id": attempt.persistent_token_id}
+                connection.execute(_SQL["fail_token"], values)
+            return _fail(connection, attempt.key, attempt.run, error, outcome)
+
+    def give_back(self, attempt: Attempt) -> bool:
+        """Queue another attempt in the place of one whose worker shuts down."""
+        with self._database.transaction() as connection:
+            return _replace(connection, attempt.key, AttemptOutcome.REQUEUED)
+
+    def replace_crashed(self, key: AttemptKey, job_id: int | None = None) -> bool:
+        """Queue another attempt in the place of one whose worker died, and end its job."""
+        with self._database.transaction() as connection:
+            replaced = _replace(connection, key, AttemptOutcome.CRASHED)
+            if job_id is not None:
+                watch.end_job(connection, job_id)
+        return replaced
+
+    def orphans(self) -> Sequence[AttemptKey]:
+        """Attempts that no job will end."""
+        return [AttemptKey(*row) for row in self._database.all(_SQL["orphans"], {})]
+
+
+def _replace(connection: psycopg.Connection, key: AttemptKey, outcome: AttemptOutcome) -> bool:
+    values = {**_named(key), "outcome": outcome.value, "crashes": int(outcome is AttemptOutcome.CRASHED)}
+    row = connection.execute(_SQL["replace"], values).fetchone()
+    if row is None:
+        return False
+    number, fence, crashes, persistent_token_id = row
+    following = AttemptKey(key.task_id, fence)
+    if crashes >= MAX_CRASHES:
+        error = f"The worker died {crashes} times while it ran this task."
+        return _fail(connection, following, number, error, AttemptOutcome.FAILED)
+    add_attempt(connection, following, number, persistent_token_id)
+    replace_job(connection, following, number)
+    return True
+
+
+def _fail(connection: psycopg.Connection, key: AttemptKey, number: int, error: str, outcome: AttemptOutcome) -> bool:
+    values = {**_named(key), "number": number, "error": error, "outcome": outcome.value}
+    return connection.execute(_SQL["fail"], values).fetchone() is not None
+
+
+def _named(key: AttemptKey) -> dict[str, Any]:
+    return {"task_id": key.task_id, "fence": key.fence}

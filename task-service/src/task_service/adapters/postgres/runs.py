@@ -1,0 +1,56 @@
+"""Runs, their attempts and the engine's jobs, made together: `application.ports.RunQueue`."""
+
+from uuid import UUID
+
+import psycopg
+
+from service_kit.postgres import queries
+from service_kit.postgres.database import Database
+from task_service.adapters.engine import jobs
+from task_service.adapters.postgres.locks import latest_run, lock, owned
+from task_service.application.errors import TaskNotExecutableError
+from task_service.domain.attempt import AttemptKey
+from task_service.domain.owner import Owner
+from task_service.domain.run import Cause
+from task_service.domain.status import EXECUTABLE
+
+_SQL = queries.load(__package__, "runs.sql")
+
+
+class PostgresRuns:
+    """Queues runs."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def enqueue(self, task_id: UUID, owner: Owner, cause: Cause) -> None:
+        """Queue the task's next run: run, attempt and job in one transaction."""
+        with self._database.transaction() as connection:
+            persistent_token_id, last_run = lock(connection, task_id, owner)
+            status, fence = latest_run(connection, task_id, last_run)
+            if status not in EXECUTABLE or persistent_token_id is None:
+                raise TaskNotExecutableError
+            key, number = AttemptKey(task_id, fence + 1), last_run + 1
+            run = {
+                **owned(owner),
+                "task_id": task_id,
+                "number": number,
+                "cause": cause.value,
+                "fence": key.fence,
+                "job_id": jobs.enqueue(connection, key),
+            }
+            connection.execute(_SQL["count_run"], run)
+            connection.execute(_SQL["add_run"], run)
+            add_attempt(connection, key, number, persistent_token_id)
+
+
+def add_attempt(connection: psycopg.Connection, key: AttemptKey, number: int, persistent_token_id: UUID) -> None:
+    """Add an attempt to a run, within the caller's transaction."""
+    values = {"task_id": key.task_id, "fence": key.fence, "number": number, "persistent_token_id": persistent_token_id}
+    connection.execute(_SQL["add_attempt"], values)
+
+
+def replace_job(connection: psycopg.Connection, key: AttemptKey, number: int) -> None:
+    """Give a run that has lost its job a new one, within the caller's transaction."""
+    values = {"task_id": key.task_id, "number": number, "job_id": jobs.enqueue(connection, key)}
+    connection.execute(_SQL["set_job"], values)

@@ -1,0 +1,126 @@
+"""Tasks and the token statuses stored with them: `application.ports.TaskStore` and `TokenStatusStore`."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID, uuid4
+
+import psycopg
+
+from service_kit.postgres import queries
+from service_kit.postgres.database import Database
+from task_service.adapters.engine import jobs
+from task_service.adapters.postgres.locks import latest_run, lock, owned
+from task_service.application.errors import TaskNotFoundError, TaskNotLinkableError
+from task_service.application.ports import LinkedGrant
+from task_service.domain.owner import Owner
+from task_service.domain.run import NO_RUN, Run
+from task_service.domain.status import UNDER_WAY, TaskStatus
+from task_service.domain.task import Task, TokenStatus
+
+_SQL = queries.load(__package__, "tasks.sql")
+
+
+class PostgresTasks:
+    """Each task with its latest run."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, owner: Owner, name: str, description: str) -> Task:
+        """Store a new task."""
+        values = {"id": uuid4(), **owned(owner), "name": name, "description": description}
+        with self._database.transaction() as connection:
+            connection.execute(_SQL["add"], values)
+            return _find(connection, values)
+
+    def of_owner(self, owner: Owner) -> Sequence[Task]:
+        """The owner's tasks, newest first."""
+        return [_task(row) for row in self._database.all(_SQL["of_owner"], owned(owner))]
+
+    def find(self, task_id: UUID, owner: Owner) -> Task:
+        """One task of that owner."""
+        row = self._database.one(_SQL["find"], {"id": task_id, **owned(owner)})
+        if row is None:
+            raise TaskNotFoundError
+        return _task(row)
+
+    def delete(self, task_id: UUID, owner: Owner) -> None:
+        """Remove it; the jobs of what it has under way are withdrawn."""
+        key = {"id": task_id, **owned(owner)}
+        with self._database.transaction() as connection:
+            row = connection.execute(_SQL["lock_to_delete"], key).fetchone()
+            if row is None:
+                raise TaskNotFoundError
+            under_way = connection.execute(_SQL["jobs"], {**key, "number": row[0]}).fetchall()
+            connection.execute(_SQL["delete"], key)
+            for (job_id,) in under_way:
+                jobs.withdraw(connection, job_id)
+
+    def link(self, task_id: UUID, owner: Owner, grant: LinkedGrant) -> Task:
+        """Store the token's id and status; the token that a run under way uses can only be linked again."""
+        key = {"id": task_id, **owned(owner)}
+        values = {"persistent_token_id": grant.persistent_token_id, "token_status": grant.status.value}
+        with self._database.transaction() as connection:
+            linked, last_run = lock(connection, task_id, owner)
+            status, _ = latest_run(connection, task_id, last_run)
+            if status in UNDER_WAY and linked != grant.persistent_token_id:
+                raise TaskNotLinkableError
+            connection.execute(_SQL["link"], {**key, **values})
+            return _find(connection, key)
+
+    def list_version(self, owner: Owner) -> str:
+        """The owner's version, and a digest of the progress of what runs."""
+        version, running = self._database.one(_SQL["list_version"], owned(owner)) or (0, "")
+        return f"{version}-{running}"
+
+
+class PostgresTokenStatuses:
+    """The vault's last word on each linked token."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def claim_check(self, owner: Owner) -> bool:
+        """True for one caller when it is due."""
+        return self._database.one(_SQL["claim_check"], owned(owner)) is not None
+
+    def update(self, owner: Owner, statuses: Mapping[UUID, TokenStatus]) -> None:
+        """Store what the vault says; only rows that differ are written."""
+        said = {"ids": list(statuses), "statuses": [status.value for status in statuses.values()]}
+        with self._database.connection() as connection:
+            connection.execute(_SQL["set_token_status"], {**owned(owner), **said})
+
+
+def _find(connection: psycopg.Connection, key: Mapping[str, Any]) -> Task:
+    row = connection.execute(_SQL["find"], key).fetchone()
+    if row is None:
+        raise TaskNotFoundError
+    return _task(row)
+
+
+def _task(row: tuple[Any, ...]) -> Task:
+    task_id, issuer, subject, name, description, created_at, kind, persistent_token_id, token_status, *run = row
+    return Task(
+        id=task_id,
+        owner=Owner(issuer, subject),
+        name=name,
+        description=description,
+        created_at=created_at,
+        kind=kind,
+        persistent_token_id=persistent_token_id,
+        token_status=TokenStatus(token_status) if token_status else None,
+        latest_run=_run(*run) if run[0] is not None else NO_RUN,
+    )
+
+
+def _run(number: int, status: str, started_at: Any, completed_at: Any, *outcome: Any) -> Run:
+    result, error, progress = outcome
+    return Run(
+        number=number,
+        status=TaskStatus(status),
+        started_at=started_at,
+        completed_at=completed_at,
+        result=result,
+        error=error,
+        progress=progress,
+    )

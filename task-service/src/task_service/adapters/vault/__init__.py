@@ -1,0 +1,1 @@
+"""The token vault over its client library."""

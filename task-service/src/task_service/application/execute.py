@@ -1,0 +1,88 @@
+"""Linking an offline token to a task, and executing the task with it: R5, R6 and R12 of the customer's document."""
+
+import enum
+from dataclasses import dataclass
+from uuid import UUID
+
+from task_service.application.errors import TokenNotFoundError
+from task_service.application.manage import Person
+from task_service.application.ports import LinkedGrant, OwnersVault, RunQueue, TaskStore
+from task_service.domain.run import Cause
+from task_service.domain.status import EXECUTABLE
+from task_service.domain.task import Task, TokenStatus
+
+
+class ExecuteAnswer(enum.StrEnum):
+    """The four answers of `execute` (R6)."""
+
+    NEEDS_CONSENT = "needs_consent"
+    WAITING_CONSENT = "waiting_consent"
+    EXECUTING = "executing"
+    TOKEN_FAILED = "token_failed"  # noqa: S105 - an answer, not a password
+
+
+MESSAGES = {
+    ExecuteAnswer.NEEDS_CONSENT: "Task needs offline token. Please request consent first.",
+    ExecuteAnswer.WAITING_CONSENT: "Waiting for user to grant consent",
+    ExecuteAnswer.EXECUTING: "Task is now running",
+    ExecuteAnswer.TOKEN_FAILED: "Token request failed. Please try again.",
+}
+"""The messages that go with them (R22)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """The outcome of a wish to execute."""
+
+    answer: ExecuteAnswer
+    task_id: UUID
+    persistent_token_id: UUID | None
+
+
+class ExecuteTasks:
+    """Links tokens and makes runs. The vault confirms each time whose token it is and what it is worth."""
+
+    def __init__(self, tasks: TaskStore, runs: RunQueue, vault: OwnersVault) -> None:
+        self._tasks = tasks
+        self._runs = runs
+        self._vault = vault
+
+    def link(self, person: Person, task_id: UUID, persistent_token_id: UUID) -> Task:
+        """Store a token's id with the task, once the vault has confirmed that it is the person's. Idempotent.
+
+        Raises TaskNotFoundError, TokenNotFoundError, TaskNotLinkableError, VaultUnavailableError.
+        """
+        self._tasks.find(task_id, person.owner)
+        return self._tasks.link(task_id, person.owner, self._vault.grant(persistent_token_id, person.bearer))
+
+    def execute(self, person: Person, task_id: UUID) -> Execution:
+        """Queue a run if the task's token is active; else say what is missing.
+
+        Raises TaskNotFoundError, TaskNotExecutableError, TaskNotLinkableError, VaultUnavailableError.
+        """
+        task = self._tasks.find(task_id, person.owner)
+        if task.status not in EXECUTABLE:
+            return self._queue(person, task_id, task.persistent_token_id)  # unless it has become executable, it raises
+        grant = self._grant_of(person, task)
+        if grant is None:
+            return Execution(ExecuteAnswer.NEEDS_CONSENT, task_id, None)
+        if (grant.persistent_token_id, grant.status) != (task.persistent_token_id, task.token_status):
+            self._tasks.link(task_id, person.owner, grant)
+        if grant.status is TokenStatus.ACTIVE:
+            return self._queue(person, task_id, grant.persistent_token_id)
+        pending = grant.status is TokenStatus.PENDING
+        answer = ExecuteAnswer.WAITING_CONSENT if pending else ExecuteAnswer.TOKEN_FAILED
+        return Execution(answer, task_id, grant.persistent_token_id)
+
+    def _queue(self, person: Person, task_id: UUID, persistent_token_id: UUID | None) -> Execution:
+        self._runs.enqueue(task_id, person.owner, Cause.USER)
+        return Execution(ExecuteAnswer.EXECUTING, task_id, persistent_token_id)
+
+    def _grant_of(self, person: Person, task: Task) -> LinkedGrant | None:
+        """The task's token as the vault sees it: the linked one, else the newest that was requested for this task."""
+        if task.persistent_token_id is None:
+            return next(iter(self._vault.grants(person.bearer, task.id)), None)
+        try:
+            return self._vault.grant(task.persistent_token_id, person.bearer)
+        except TokenNotFoundError:
+            return LinkedGrant(task.persistent_token_id, TokenStatus.FAILED)

@@ -1,0 +1,130 @@
+"""What a handler is, and what it is given: a token of the task's owner, a way to report progress, a pause.
+
+A handler may be started twice for the same run, by a worker that died or froze and by the one that took over. Work
+that must not happen twice passes `Attempt.idempotency_key` on.
+"""
+
+import enum
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+from task_service.application.errors import VaultUnavailableError
+from task_service.application.ports import OwnerToken, TokenSource, UserinfoSource
+from task_service.domain.attempt import Attempt
+
+MIN_VALID_SECONDS = 30.0
+"""A token with less to live is fetched anew."""
+VAULT_PATIENCE_SECONDS = 45.0
+"""How long an unavailable vault is asked again."""
+LONGEST_PAUSE_SECONDS = 0.1
+"""How long a waiting handler may take to notice that it should stop."""
+
+
+class Stop(enum.Enum):
+    """Why a running attempt should stop: its run is not wanted any more, or its worker shuts down."""
+
+    CANCELLED = enum.auto()
+    SHUTDOWN = enum.auto()
+
+
+class Stopped(Exception):  # noqa: N818 - not an error
+    """The attempt stops before its end."""
+
+    def __init__(self, reason: Stop) -> None:
+        super().__init__(reason.name)
+        self.reason = reason
+
+
+class ProgressSink(Protocol):
+    """Takes reports of progress."""
+
+    def report(self, attempt: Attempt, percent: int) -> bool:
+        """Note how far the attempt is; False when it was taken over."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Time:
+    """The clocks of an attempt. now: the wall clock, aware; monotonic: seconds; pause: waits that many seconds."""
+
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    monotonic: Callable[[], float] = time.monotonic
+    pause: Callable[[float], object] = time.sleep
+
+
+class HandlerContext:
+    """What a handler may do. It is made for one attempt."""
+
+    def __init__(
+        self,
+        attempt: Attempt,
+        progress: ProgressSink,
+        tokens: TokenSource,
+        should_stop: Callable[[], Stop | None],
+        clocks: Time | None = None,
+    ) -> None:
+        """should_stop: asked at each pause for a reason to stop."""
+        self.attempt = attempt
+        self._progress = progress
+        self._tokens = tokens
+        self._should_stop = should_stop
+        self._time = clocks or Time()
+        self._token: OwnerToken | None = None
+        self._renew_at = float("-inf")
+
+    def token(self) -> OwnerToken:
+        """The owner's access token, fetched when there is none yet or the last one is about to expire.
+
+        An unavailable vault is asked again for VAULT_PATIENCE_SECONDS. Raises TokenRefusedError, VaultUnavailableError.
+        """
+        if self._token is None or self._time.monotonic() >= self._renew_at:
+            self._token = self._fetch()
+            lifetime = self._token.expires_at - self._time.now()
+            self._renew_at = self._time.monotonic() + lifetime / timedelta(seconds=1) - MIN_VALID_SECONDS
+        return self._token
+
+    def progress(self, percent: int) -> None:
+        """Report 0 to 100. Raises Stopped when the attempt was taken over or should stop."""
+        if not self._progress.report(self.attempt, percent):
+            raise Stopped(Stop.CANCELLED)
+
+    def wait(self, seconds: float) -> None:
+        """Pause for that long. Raises Stopped as soon as the attempt should stop."""
+        deadline = self._time.monotonic() + seconds
+        while True:
+            reason = self._should_stop()
+            if reason is not None:
+                raise Stopped(reason)
+            left = deadline - self._time.monotonic()
+            if left <= 0:
+                return
+            self._time.pause(min(left, LONGEST_PAUSE_SECONDS))
+
+    def _fetch(self) -> OwnerToken:
+        give_up = self._time.monotonic() + VAULT_PATIENCE_SECONDS
+        while True:
+            try:
+                return self._tokens.access_token(self.attempt.persistent_token_id, self.attempt.owner, 0)
+            except VaultUnavailableError as unavailable:
+                if self._time.monotonic() + unavailable.retry_after > give_up:
+                    raise
+                self.wait(unavailable.retry_after)
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What handlers are made with. demo_step_seconds: how long each tenth of the demonstration takes."""
+
+    userinfo: UserinfoSource
+    demo_step_seconds: float
+
+
+class Handler(Protocol):
+    """A kind of work. Tasks name it by its entry point in the group `task_service.handlers`."""
+
+    def run(self, context: HandlerContext) -> str:
+        """Do the work; the result is shown to the owner. Raises HandlerError with a message for the owner."""
+        ...

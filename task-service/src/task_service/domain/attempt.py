@@ -1,0 +1,52 @@
+"""An attempt: one try of a run by a worker, protected by a fence."""
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from task_service.domain.owner import Owner
+
+MAX_CRASHES = 5
+"""A run fails when so many of its attempts have ended with the death of their worker."""
+
+
+class AttemptOutcome(enum.StrEnum):
+    """How an attempt ended."""
+
+    COMPLETED = "completed"
+    FAILED = "failed"
+    TOKEN_FAILED = "token_failed"  # noqa: S105 - an outcome, not a password
+    REQUEUED = "requeued"
+    CRASHED = "crashed"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptKey:
+    """Names an attempt. fence: grows with each attempt of a task; a write with an old one changes nothing."""
+
+    task_id: UUID
+    fence: int
+
+    def __str__(self) -> str:
+        return f"{self.task_id}:{self.fence}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """An attempt that a worker has begun, with what its handler needs of the task. parameters: those of the kind."""
+
+    key: AttemptKey
+    run: int
+    owner: Owner
+    task_name: str
+    kind: str
+    parameters: Mapping[str, Any]
+    persistent_token_id: UUID
+
+    @property
+    def idempotency_key(self) -> str:
+        """The key that a handler passes on to services it calls, `<task UUID>:<fence>`."""
+        return str(self.key)

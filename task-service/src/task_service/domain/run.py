@@ -1,0 +1,33 @@
+"""A run: one wish to have a task done, up to its result or error. Retries and take-overs are attempts of a run."""
+
+import enum
+from dataclasses import dataclass
+from datetime import datetime
+
+from task_service.domain.status import TaskStatus
+
+
+class Cause(enum.StrEnum):
+    """Who or what wished for the run."""
+
+    USER = "user"
+    SCHEDULE = "schedule"
+    DEPENDENCY = "dependency"
+    BATCH = "batch"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One run of a task. number: from 1, in order; progress: percent; times are aware and in UTC."""
+
+    number: int
+    status: TaskStatus
+    started_at: datetime | None = None
+    completed_at: datetime | None = None
+    result: str | None = None
+    error: str | None = None
+    progress: int | None = None
+
+
+NO_RUN = Run(number=0, status=TaskStatus.PENDING)
+"""Stands in a task that nobody has wished to have done yet."""

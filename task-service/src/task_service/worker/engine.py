@@ -1,0 +1,99 @@
+"""Procrastinate as the worker runs it: its one task, its connections and its clocks."""
+
+from collections.abc import Callable
+from time import perf_counter
+from typing import Any
+from uuid import UUID
+
+import procrastinate
+from procrastinate.job_context import AbortReason
+from prometheus_client import Gauge, Histogram
+from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool
+
+from service_kit.postgres.database import session
+from service_kit.process import logs, metrics
+from task_service.adapters.engine.jobs import QUEUE, RUN_ATTEMPT
+from task_service.application.handler import Stop
+from task_service.application.run_attempt import RunAttempt
+from task_service.config import TaskSettings
+from task_service.domain.attempt import AttemptKey
+
+HEARTBEAT_SECONDS = 2.0
+POLL_SECONDS = 1.0
+NEVER_PRUNE_SECONDS = 10 * 365 * 86400.0
+"""The engine prunes silent workers by the wall clock; the sweep does it by the monotonic one instead."""
+
+log = logs.get(__name__)
+
+_ATTEMPTS = Histogram(
+    "task_attempt_seconds", "Attempts that a worker has run, by outcome.", ("outcome",), buckets=metrics.SECONDS
+)
+_RUNNING = Gauge("task_attempts_running", "Attempts that a worker runs now.")
+
+_STOPS = {AbortReason.USER_REQUEST: Stop.CANCELLED, AbortReason.SHUTDOWN: Stop.SHUTDOWN}
+
+
+def create_app(settings: TaskSettings, run: RunAttempt) -> procrastinate.App:
+    """The engine with its one task: make an attempt."""
+    limits = session("worker-engine")
+    del limits["autocommit"]  # the connector sets it where it listens, `_autocommit` elsewhere
+    connector = procrastinate.PsycopgConnector(
+        pool_factory=_pool,
+        conninfo=settings.database_url.reveal(),
+        kwargs=limits,
+        configure=_autocommit,
+        min_size=1,
+        max_size=settings.concurrency + 4,
+    )
+    app = procrastinate.App(connector=connector)
+
+    @app.task(name=RUN_ATTEMPT, queue=QUEUE, pass_context=True)
+    def run_attempt(context: procrastinate.JobContext, task_id: str, fence: int) -> None:
+        _measured(run, AttemptKey(UUID(task_id), fence), lambda: _stop(context))
+
+    return app
+
+
+async def work(app: procrastinate.App, concurrency: int) -> None:
+    """Fetch and run jobs until cancelled, which gives running attempts a reason to stop."""
+    await app.run_worker_async(
+        queues=[QUEUE],
+        concurrency=concurrency,
+        install_signal_handlers=False,
+        fetch_job_polling_interval=POLL_SECONDS,
+        abort_job_polling_interval=POLL_SECONDS,
+        update_heartbeat_interval=HEARTBEAT_SECONDS,
+        stalled_worker_timeout=NEVER_PRUNE_SECONDS,
+        shutdown_graceful_timeout=0.0,
+        delete_jobs="always",
+    )
+
+
+def _measured(run: RunAttempt, key: AttemptKey, should_stop: Callable[[], Stop | None]) -> None:
+    token = logs.request_id.set(f"{key.task_id}.{key.fence}")
+    started, outcome = perf_counter(), "error"
+    try:
+        with _RUNNING.track_inprogress():
+            outcome = run.run(key, should_stop)
+        log.info("attempt.ended", task=str(key.task_id), fence=key.fence, outcome=outcome)
+    finally:
+        _ATTEMPTS.labels(outcome).observe(perf_counter() - started)
+        logs.request_id.reset(token)
+
+
+def _stop(context: procrastinate.JobContext) -> Stop | None:
+    reason = context.abort_reason()
+    return None if reason is None else _STOPS[reason]
+
+
+def _pool(**arguments: Any) -> AsyncConnectionPool:
+    """The engine's pool without its check, which costs a commit each time a connection is taken.
+
+    A dead connection ends the worker process, whose supervisor starts another; attempts under way are given back.
+    """
+    return AsyncConnectionPool(**{**arguments, "check": None})
+
+
+async def _autocommit(connection: AsyncConnection) -> None:
+    await connection.set_autocommit(True)

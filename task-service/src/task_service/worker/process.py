@@ -1,0 +1,108 @@
+"""The worker process: the engine's worker on the event loop, and beside it two threads on monotonic time.
+
+One writes the progress of all attempts in groups, the other sweeps. The sweep needs no place among the attempts, so it
+goes on when all places are taken.
+"""
+
+import asyncio
+import os
+import signal
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack
+from multiprocessing import parent_process
+from types import TracebackType
+
+from prometheus_client import Gauge
+
+from service_kit.process import logs, metrics
+from task_service import bootstrap
+from task_service.application.errors import TaskStorageUnavailableError
+from task_service.application.progress import GROUP_SECONDS
+from task_service.config import TaskSettings
+from task_service.worker import engine
+
+SWEEP_SECONDS = 2.0
+
+log = logs.get(__name__)
+
+_WAITING = Gauge("task_queue_depth", "Attempts that wait for a worker, counted up to 1000.")
+
+
+def run(settings: TaskSettings) -> None:
+    """Make attempts until SIGTERM, which gives running ones back to the queue."""
+    logs.configure("worker", settings.log_level)
+    threading.Thread(target=_end_with_the_supervisor, name="supervisor", daemon=True).start()
+    if settings.metrics_bind:
+        metrics.serve(settings.metrics_bind)
+    work = bootstrap.build_work(settings)
+
+    def sweep() -> None:
+        _WAITING.set(work.recover.sweep())
+
+    with ExitStack() as beside:
+        beside.callback(work.close)
+        beside.enter_context(Repeated("progress", GROUP_SECONDS, work.progress.flush))
+        beside.enter_context(Repeated("sweep", SWEEP_SECONDS, sweep))
+        asyncio.run(_run(settings, work))
+
+
+async def _run(settings: TaskSettings, work: bootstrap.Work) -> None:
+    threads = ThreadPoolExecutor(settings.concurrency + 4, thread_name_prefix="attempt")
+    asyncio.get_running_loop().set_default_executor(threads)
+    app = engine.create_app(settings, work.run)
+    async with app.open_async():
+        log.info("worker.ready", concurrency=settings.concurrency)
+        working = asyncio.create_task(engine.work(app, settings.concurrency))
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, _cancel_once, working)
+        await asyncio.wait([working])
+        if not working.cancelled():
+            working.result()
+
+
+def _cancel_once(task: "asyncio.Task[None]") -> None:
+    if not task.cancelling():  # a second time would disturb it while it gives attempts back
+        task.cancel()
+
+
+def _end_with_the_supervisor() -> None:
+    """A worker whose supervisor was killed stops as if it had been told to."""
+    supervisor = parent_process()
+    if supervisor is not None:
+        supervisor.join()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+class Repeated(AbstractContextManager["Repeated"]):
+    """A thread that does something again and again, `seconds` after it was done last, while the block lasts.
+
+    The thread waits on the monotonic clock. An error is logged, and what is done is tried again next time.
+    """
+
+    def __init__(self, name: str, seconds: float, action: Callable[[], object]) -> None:
+        self._name = name
+        self._seconds = seconds
+        self._action = action
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._repeat, name=name, daemon=True)
+
+    def __enter__(self) -> "Repeated":
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ending.set()
+        self._thread.join(self._seconds + 10)
+
+    def _repeat(self) -> None:
+        while not self._ending.wait(self._seconds):
+            try:
+                self._action()
+            except TaskStorageUnavailableError as error:
+                log.warning("worker.storage_unavailable", action=self._name, reason=str(error))
+            except Exception:
+                log.exception("worker.unexpected_error", action=self._name)

@@ -1,0 +1,269 @@
+"""What handlers are given, on clocks that the test holds; and how the dispatcher chooses them."""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scripted_vault import ScriptedVault
+
+from task_service import bootstrap
+from task_service.application.errors import TaskStorageUnavailableError, VaultUnavailableError
+from task_service.application.handler import VAULT_PATIENCE_SECONDS, HandlerContext, Stop, Stopped, Time, Tools
+from task_service.application.ports import OwnerToken
+from task_service.application.progress import GroupedProgress
+from task_service.application.run_attempt import RunAttempt
+from task_service.domain.attempt import Attempt, AttemptKey
+from task_service.domain.owner import Owner
+from task_service.handlers.demo import Demo
+
+ALICE = Owner("https://issuer.example/realms/demo", "alice-sub")
+
+
+def an_attempt(kind: str = "demo", fence: int = 1) -> Attempt:
+    """An attempt of some task."""
+    return Attempt(
+        key=AttemptKey(uuid4(), fence),
+        run=1,
+        owner=ALICE,
+        task_name="a",
+        kind=kind,
+        parameters={"of": kind},
+        persistent_token_id=uuid4(),
+    )
+
+
+class Clocks:
+    """A monotonic and a wall clock that pauses move; `set_back` moves the wall clock only."""
+
+    def __init__(self) -> None:
+        self.monotonic = 50.0
+        self.wall = datetime(2026, 1, 1, tzinfo=UTC)
+
+    def pause(self, seconds: float) -> None:
+        """Time goes on."""
+        self.monotonic += seconds
+        self.wall += timedelta(seconds=seconds)
+
+    def set_back(self) -> None:
+        """As by an operator, or by NTP."""
+        self.wall -= timedelta(hours=1)
+
+    def time(self) -> Time:
+        """What a context is made with."""
+        return Time(lambda: self.wall, lambda: self.monotonic, self.pause)
+
+
+class Memory:
+    """`AttemptStore` and `ProgressStore` of one attempt. taken_over: writes find an old fence."""
+
+    def __init__(self, attempt: Attempt) -> None:
+        self.attempt = attempt
+        self.taken_over = False
+        self.unavailable = False
+        self.written: list[tuple[AttemptKey, int]] = []
+        self.ended: list[tuple[str, str]] = []
+
+    def begin(self, key: AttemptKey) -> Attempt | None:
+        """This attempt and no other."""
+        return self.attempt if key == self.attempt.key else None
+
+    def complete(self, attempt: Attempt, result: str) -> bool:
+        """Note it."""
+        self.ended.append(("completed", result))
+        return not self.taken_over
+
+    def fail(self, attempt: Attempt, error: str, *, token_failed: bool = False) -> bool:
+        """Note it."""
+        self.ended.append(("token_failed" if token_failed else "failed", error))
+        return not self.taken_over
+
+    def give_back(self, attempt: Attempt) -> bool:
+        """Note it."""
+        self.ended.append(("given back", ""))
+        return not self.taken_over
+
+    def write_progress(self, reports: Sequence[tuple[Attempt, int]]) -> set[AttemptKey]:
+        """Note it."""
+        if self.unavailable:
+            raise TaskStorageUnavailableError
+        self.written += [(attempt.key, percent) for attempt, percent in reports]
+        return set() if self.taken_over else {attempt.key for attempt, _ in reports}
+
+
+class Does:
+    """A handler that does what a test says."""
+
+    def __init__(self, work: Callable[[HandlerContext], str]) -> None:
+        self._work = work
+
+    def run(self, context: HandlerContext) -> str:
+        """Do it."""
+        return self._work(context)
+
+
+def context(vault: ScriptedVault, clocks: Clocks, stop: Callable[[], Stop | None] = lambda: None) -> HandlerContext:
+    """What a handler is given."""
+    attempt = an_attempt()
+    return HandlerContext(attempt, GroupedProgress(Memory(attempt)), vault, stop, clocks.time())
+
+
+@given(st.floats(0.0, 30.0), st.booleans())
+def test_a_pause_takes_as_long_by_the_monotonic_clock_whatever_the_wall_clock_does(seconds: float, back: bool) -> None:
+    """A clock that is set back does not make a running task stand still."""
+    clocks = Clocks()
+
+    def stop() -> None:
+        if back:
+            clocks.set_back()
+
+    started = clocks.monotonic
+    context(ScriptedVault(), clocks, stop).wait(seconds)
+    assert clocks.monotonic - started == pytest.approx(seconds)
+
+
+def test_a_pause_ends_as_soon_as_the_attempt_should_stop() -> None:
+    """Within a tenth of a second."""
+    clocks = Clocks()
+    started = clocks.monotonic
+    with pytest.raises(Stopped) as stopped:
+        context(ScriptedVault(), clocks, lambda: Stop.CANCELLED if clocks.monotonic - started > 2 else None).wait(10)
+    assert stopped.value.reason is Stop.CANCELLED
+    assert clocks.monotonic - started < 2.2
+
+
+def test_a_token_is_fetched_again_before_it_expires_by_the_monotonic_clock() -> None:
+    """Also when the wall clock was set back meanwhile."""
+    vault, clocks = ScriptedVault(), Clocks()
+    clocks.wall = datetime.now(UTC)  # the vault's
+    given = context(vault, clocks)
+    given.token()
+    clocks.set_back()
+    clocks.pause(200)
+    given.token()
+    assert vault.asked == 1
+    clocks.pause(80)
+    given.token()
+    assert vault.asked == 2
+
+
+def test_an_unavailable_vault_is_asked_for_a_while() -> None:
+    """As often as it says, and no longer than VAULT_PATIENCE_SECONDS."""
+    vault, clocks = ScriptedVault(), Clocks()
+    vault.script.extend([VaultUnavailableError(5.0)] * 100)
+    started = clocks.monotonic
+    with pytest.raises(VaultUnavailableError):
+        context(vault, clocks).token()
+    assert clocks.monotonic - started == pytest.approx(VAULT_PATIENCE_SECONDS)
+    assert vault.asked == VAULT_PATIENCE_SECONDS / 5 + 1
+
+
+def saying(name: str) -> Callable[[HandlerContext], str]:
+    """Work that says who did it, with what."""
+    return lambda given: f"{name} with {given.attempt.parameters}"
+
+
+@pytest.mark.parametrize("kind", ["demo", "other"])
+def test_the_kind_chooses_the_handler(kind: str) -> None:
+    """And the handler sees the kind's parameters."""
+    attempt = an_attempt(kind)
+    memory = Memory(attempt)
+    handlers = {name: Does(saying(name)) for name in ("demo", "other")}
+    run = RunAttempt(memory, GroupedProgress(memory), ScriptedVault(), handlers)
+    assert run.run(attempt.key, lambda: None) == "completed"
+    assert memory.ended == [("completed", f"{kind} with {{'of': '{kind}'}}")]
+
+
+def test_an_unknown_kind_fails_and_says_which() -> None:
+    """No other handler is tried."""
+    attempt = an_attempt("quantum")
+    memory = Memory(attempt)
+    run = RunAttempt(memory, GroupedProgress(memory), ScriptedVault(), {"demo": Does(lambda _: "done")})
+    assert run.run(attempt.key, lambda: None) == "unknown_kind"
+    assert memory.ended == [("failed", "This worker has no handler for tasks of kind 'quantum'.")]
+
+
+def test_a_job_of_another_attempt_runs_nothing() -> None:
+    """It was taken over, or its task is gone."""
+    memory = Memory(an_attempt())
+    run = RunAttempt(memory, GroupedProgress(memory), ScriptedVault(), {"demo": Does(lambda _: "done")})
+    assert run.run(AttemptKey(uuid4(), 1), lambda: None) == "not_ours"
+    assert memory.ended == []
+
+
+def test_installed_handlers_are_found_by_their_entry_points() -> None:
+    """The demonstration is one of them."""
+
+    class Nobody:
+        def who(self, token: OwnerToken) -> tuple[str, str]:
+            """Not asked."""
+            raise NotImplementedError
+
+    assert isinstance(bootstrap.installed_handlers(Tools(Nobody(), 0.0))["demo"], Demo)
+
+
+def test_progress_is_written_in_groups_the_latest_of_each_attempt() -> None:
+    """What nobody reported since is not written again."""
+    first, second = an_attempt(), an_attempt()
+    memory = Memory(first)
+    progress = GroupedProgress(memory)
+    for percent in (10, 20, 30):
+        assert progress.report(first, percent)
+    assert progress.report(second, 50)
+    progress.flush()
+    progress.flush()
+    assert memory.written == [(first.key, 30), (second.key, 50)]
+
+
+def test_an_attempt_that_was_taken_over_is_told_at_its_next_report() -> None:
+    """Once the group has found it out; what has ended is forgotten."""
+    attempt = an_attempt()
+    memory = Memory(attempt)
+    progress = GroupedProgress(memory)
+    memory.taken_over = True
+    assert progress.report(attempt, 10)
+    progress.flush()
+    assert not progress.report(attempt, 20)
+    progress.forget(attempt.key)
+    assert progress.report(attempt, 30)
+
+
+def test_progress_that_could_not_be_written_is_written_later() -> None:
+    """Unless something newer was reported, or the attempt has ended."""
+    kept, newer, ended = an_attempt(), an_attempt(), an_attempt()
+    memory = Memory(kept)
+    progress = GroupedProgress(memory)
+    for attempt in (kept, newer, ended):
+        progress.report(attempt, 10)
+    memory.unavailable = True
+    with pytest.raises(TaskStorageUnavailableError):
+        progress.flush()
+    progress.report(newer, 20)
+    progress.forget(ended.key)
+    memory.unavailable = False
+    progress.flush()
+    assert set(memory.written) == {(kept.key, 10), (newer.key, 20)}
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.sampled_from(["report", "flush", "forget"]), st.integers(0, 100))))
+def test_groups_never_write_what_was_superseded_or_has_ended(steps: list[tuple[int, str, int]]) -> None:
+    """Against a plain account."""
+    attempts = [an_attempt() for _ in range(3)]
+    memory = Memory(attempts[0])
+    progress = GroupedProgress(memory)
+    account: dict[AttemptKey, int] = {}
+    for number, act, percent in steps:
+        attempt = attempts[number]
+        if act == "report":
+            assert progress.report(attempt, percent)
+            account[attempt.key] = percent
+        elif act == "forget":
+            progress.forget(attempt.key)
+            account.pop(attempt.key, None)
+        else:
+            memory.written.clear()
+            progress.flush()
+            assert dict(memory.written) == account
+            account.clear()

@@ -1,0 +1,365 @@
+"""The task API over Flask's test client: routes, wire forms, problems, the list's `ETag`."""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from flask.testing import FlaskClient
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from scripted_vault import ScriptedVault
+from stub_issuer import NOW, SigningKey, StubIssuer
+from werkzeug.test import TestResponse
+
+from service_kit.postgres.database import Database
+from service_kit.tokens.bearer import Verifier
+from service_kit.tokens.issuer import Issuer
+from task_service.adapters.postgres.attempts import PostgresAttempts
+from task_service.application.errors import TaskStorageUnavailableError
+from task_service.application.execute import ExecuteTasks
+from task_service.application.manage import ManageTasks
+from task_service.application.run_attempt import RunAttempt
+from task_service.domain.attempt import AttemptKey
+from task_service.domain.status import TaskStatus
+from task_service.domain.task import TokenStatus, parse_id
+from task_service.http.app import create_app
+from task_service.http.service import TaskService
+
+Look = Callable[..., list[tuple[object, ...]]]
+MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
+
+
+@dataclass
+class Caller:
+    """A person with a bearer token. headers: of each request."""
+
+    client: FlaskClient
+    bearer: str
+    headers: dict[str, str] = field(default_factory=dict)
+
+    def ask(self, method: str, path: str = "", json: object = None, **headers: str) -> TestResponse:
+        """A request below `/api/tasks`."""
+        sent = {"Authorization": f"Bearer {self.bearer}", **self.headers, **headers}
+        return self.client.open(f"/api/tasks{path}", method=method, json=json, headers=sent)
+
+    def task(self, **members: object) -> dict[str, Any]:
+        """A new task."""
+        answer = self.ask("POST", json={"name": "Data Processing", **members})
+        assert answer.status_code == 201
+        return dict(answer.get_json())
+
+
+@pytest.fixture(scope="module")
+def issuer() -> Iterator[StubIssuer]:
+    """The authorization server."""
+    stub = StubIssuer(SigningKey("key-1"))
+    yield stub
+    stub.close()
+
+
+@pytest.fixture
+def pings() -> dict[str, Callable[[], None]]:
+    """What `/readyz` looks at."""
+    return {"database": lambda: None}
+
+
+@pytest.fixture
+def client(
+    issuer: StubIssuer, manage: ManageTasks, execution: ExecuteTasks, pings: dict[str, Callable[[], None]]
+) -> FlaskClient:
+    """The application."""
+    verifier = Verifier(Issuer(issuer.url), "task-service", clock=lambda: NOW)
+    return create_app(TaskService(verifier, manage, execution, pings)).test_client()
+
+
+@pytest.fixture
+def ann(client: FlaskClient, issuer: StubIssuer) -> Caller:
+    """A person."""
+    return Caller(client, issuer.token(payload=issuer.claims(aud="task-service", sub="ann-sub")))
+
+
+@pytest.fixture
+def ben(client: FlaskClient, issuer: StubIssuer) -> Caller:
+    """Another one."""
+    return Caller(client, issuer.token(payload=issuer.claims(aud="task-service", sub="ben-sub")))
+
+
+def code(answer: TestResponse) -> tuple[int, str]:
+    """Status and code of a problem."""
+    assert answer.content_type == "application/problem+json"
+    return answer.status_code, answer.get_json()["code"]
+
+
+def test_a_new_task_has_the_documents_members_and_no_others(ann: Caller) -> None:
+    """R2, R11: what is absent is omitted, never null; times end in Z."""
+    answer = ann.ask("POST", json={"name": "Data Processing", "description": "words"})
+    task = answer.get_json()
+    assert MOMENT.fullmatch(task.pop("createdAt"))
+    assert answer.headers["Location"] == f"/api/tasks/{task['id']}"
+    assert parse_id(task.pop("id")) is not None
+    assert task == {"name": "Data Processing", "description": "words", "status": "pending", "userId": "ann-sub"}
+
+
+def test_a_task_shows_its_latest_run(
+    ann: Caller, vault: ScriptedVault, attempts: PostgresAttempts, run_demo: RunAttempt
+) -> None:
+    """R11–R14: queued, then running with progress, then completed with a result."""
+    task = ann.task()
+    path, task_id = f"/{task['id']}", parse_id(task["id"])
+    assert task_id is not None
+    token_id = vault.knows(ann.bearer, TokenStatus.ACTIVE)
+    linked = ann.ask("POST", f"{path}/link-persistent-id", {"persistentTokenId": str(token_id)}).get_json()
+    assert (linked["persistentTokenId"], linked["offlineTokenStatus"]) == (str(token_id), "active")
+    assert ann.ask("POST", f"{path}/execute").get_json() == {
+        "status": "executing",
+        "message": "Task is now running",
+        "taskId": task["id"],
+        "persistentTokenId": str(token_id),
+    }
+    assert ann.ask("GET", path).get_json() == {**linked, "status": "queued"}
+    attempt = attempts.begin(AttemptKey(task_id, 1))
+    assert attempt is not None
+    attempts.write_progress([(attempt, 30)])
+    running = ann.ask("GET", path).get_json()
+    assert (running["status"], running["progress"]) == ("running", 30)
+    assert "completedAt" not in running
+    assert attempts.give_back(attempt)
+    run_demo.run(AttemptKey(task_id, 2), lambda: None)
+    done = ann.ask("GET", path).get_json()
+    assert (done["status"], done["progress"]) == ("completed", 100)
+    assert "on behalf of ann" in done["result"]
+    assert "error" not in done
+    assert MOMENT.fullmatch(done["startedAt"])
+    assert MOMENT.fullmatch(done["completedAt"])
+    assert code(ann.ask("POST", f"{path}/execute")) == (409, "task_not_executable")
+
+
+@pytest.mark.parametrize(
+    ("status", "answer"),
+    [
+        (None, ("needs_consent", "Task needs offline token. Please request consent first.")),
+        (TokenStatus.PENDING, ("waiting_consent", "Waiting for user to grant consent")),
+        (TokenStatus.FAILED, ("token_failed", "Token request failed. Please try again.")),
+    ],
+)
+def test_the_messages_of_the_document(
+    ann: Caller, vault: ScriptedVault, status: TokenStatus | None, answer: tuple[str, str]
+) -> None:
+    """R22, to the letter, with status 200."""
+    task = ann.task()
+    if status is not None:
+        vault.knows(ann.bearer, status, task_id=parse_id(task["id"]))
+    said = ann.ask("POST", f"/{task['id']}/execute")
+    assert said.status_code == 200
+    assert (said.get_json()["status"], said.get_json()["message"]) == answer
+    assert ("persistentTokenId" in said.get_json()) == (status is not None)
+
+
+@pytest.mark.parametrize(
+    ("method", "tail", "body"),
+    [
+        ("GET", "", None),
+        ("DELETE", "", None),
+        ("POST", "/execute", None),
+        ("POST", "/link-persistent-id", {"persistentTokenId": str(uuid4())}),
+    ],
+)
+def test_another_persons_task_is_answered_like_none(
+    ann: Caller, ben: Caller, method: str, tail: str, body: object
+) -> None:
+    """The same status, code and detail as an id that nobody has, and as one that is no id."""
+    task = ann.task()
+    answers = []
+    for name in (task["id"], f"task-{uuid4()}", "task-123"):
+        answer = ben.ask(method, f"/{name}{tail}", body)
+        assert code(answer) == (404, "task_not_found")
+        answers.append({**answer.get_json(), "requestId": ""})
+    assert answers[0] == answers[1] == answers[2]
+    assert ann.ask("GET", f"/{task['id']}").get_json() == task
+
+
+def test_the_list_is_the_callers_and_newest_first(ann: Caller, ben: Caller) -> None:
+    """R1."""
+    first, second = ann.task(name="first"), ann.task(name="second")
+    ben.task(name="his")
+    assert ann.ask("GET").get_json() == {"tasks": [second, first]}
+
+
+def test_an_unchanged_list_is_304(
+    ann: Caller, ben: Caller, vault: ScriptedVault, attempts: PostgresAttempts, run_demo: RunAttempt
+) -> None:
+    """Each thing that shows in the list changes its `ETag`; what others do does not."""
+    seen = [list_tag(ann)]
+
+    def assert_changed(what: str) -> None:
+        tag = list_tag(ann)
+        assert tag not in seen, what
+        seen.append(tag)
+        ben.task()
+        unchanged = ann.ask("GET", **{"If-None-Match": f'"other", {tag}'})
+        assert (unchanged.status_code, unchanged.data, unchanged.headers["ETag"]) == (304, b"", tag), what
+
+    task = ann.task()
+    path, task_id = f"/{task['id']}", parse_id(task["id"])
+    assert task_id is not None
+    assert_changed("created")
+    token_id = vault.knows(ann.bearer, TokenStatus.ACTIVE)
+    ann.ask("POST", f"{path}/link-persistent-id", {"persistentTokenId": str(token_id)})
+    assert_changed("linked")
+    ann.ask("POST", f"{path}/execute")
+    assert_changed("queued")
+    attempt = attempts.begin(AttemptKey(task_id, 1))
+    assert attempt is not None
+    assert_changed("running")
+    for percent in (10, 20):
+        attempts.write_progress([(attempt, percent)])
+        assert_changed(f"{percent} %")
+    attempts.give_back(attempt)
+    assert_changed("given back")
+    run_demo.run(AttemptKey(task_id, 2), lambda: None)
+    assert_changed("completed")
+    ann.ask("DELETE", path)
+    assert_changed("deleted")
+
+
+def list_tag(caller: Caller) -> str:
+    """The list's `ETag`."""
+    return str(caller.ask("GET").headers["ETag"])
+
+
+def test_deleting_says_so_once(ann: Caller) -> None:
+    """R4."""
+    task = ann.task()
+    assert ann.ask("DELETE", f"/{task['id']}").get_json() == {"status": "deleted", "taskId": task["id"]}
+    assert code(ann.ask("DELETE", f"/{task['id']}")) == (404, "task_not_found")
+
+
+@pytest.mark.parametrize("kind", ["none", "garbage", "other audience", "expired", "not a bearer"])
+def test_without_a_good_token_nothing_is_told(
+    client: FlaskClient, issuer: StubIssuer, database: Database, kind: str
+) -> None:
+    """401 with a challenge (RFC 6750 section 3)."""
+    headers = {
+        "none": {},
+        "garbage": {"Authorization": "Bearer garbage"},
+        "other audience": {"Authorization": f"Bearer {issuer.token()}"},
+        "expired": {
+            "Authorization": f"Bearer {issuer.token(payload=issuer.claims(aud='task-service', exp=NOW - 999))}"
+        },
+        "not a bearer": {"Authorization": "Basic YTpi"},
+    }[kind]
+    for method, path in (("GET", ""), ("POST", ""), ("GET", f"/task-{uuid4()}"), ("DELETE", f"/task-{uuid4()}")):
+        answer = client.open(f"/api/tasks{path}", method=method, headers=headers)
+        assert code(answer) == (401, "unauthorized")
+        assert answer.headers["WWW-Authenticate"].startswith("Bearer ")
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ({}, ""),
+        ({"name": ""}, "/name"),
+        ({"name": "x" * 201}, "/name"),
+        ({"name": "two\nlines"}, "/name"),
+        ({"name": 7}, "/name"),
+        ({"name": "a", "description": "x" * 2001}, "/description"),
+        ({"name": "a", "status": "completed"}, ""),
+        ({"name": "a", "kind": "demo"}, ""),
+        ([], ""),
+    ],
+)
+def test_bad_input_names_the_faulty_part(ann: Caller, body: object, pointer: str) -> None:
+    """422 with a JSON Pointer; nothing is created."""
+    answer = ann.ask("POST", json=body)
+    assert code(answer) == (422, "invalid_input")
+    assert answer.get_json()["errors"][0]["pointer"] == pointer
+    assert ann.ask("GET").get_json() == {"tasks": []}
+
+
+def test_only_a_uuid_can_be_linked(ann: Caller) -> None:
+    """And only one that the vault knows of this person."""
+    path = f"/{ann.task()['id']}/link-persistent-id"
+    assert code(ann.ask("POST", path, {"persistentTokenId": "abc"})) == (422, "invalid_input")
+    assert code(ann.ask("POST", path, {})) == (422, "invalid_input")
+    assert code(ann.ask("POST", path, {"persistentTokenId": str(uuid4())})) == (404, "token_not_found")
+
+
+def test_another_token_cannot_be_linked_to_a_queued_task(ann: Caller, vault: ScriptedVault) -> None:
+    """409; the same one can be linked again."""
+    path = f"/{ann.task()['id']}"
+    first, second = (vault.knows(ann.bearer, TokenStatus.ACTIVE) for _ in range(2))
+    ann.ask("POST", f"{path}/link-persistent-id", {"persistentTokenId": str(first)})
+    ann.ask("POST", f"{path}/execute")
+    again = ann.ask("POST", f"{path}/link-persistent-id", {"persistentTokenId": str(second)})
+    assert code(again) == (409, "task_not_linkable")
+    assert ann.ask("POST", f"{path}/link-persistent-id", {"persistentTokenId": str(first)}).status_code == 200
+
+
+def test_an_unavailable_vault_is_503_with_retry_after(ann: Caller, vault: ScriptedVault, look: Look) -> None:
+    """For what needs it; reads go on with the last known status."""
+    task = ann.task()
+    token_id = vault.knows(ann.bearer, TokenStatus.PENDING)
+    ann.ask("POST", f"/{task['id']}/link-persistent-id", {"persistentTokenId": str(token_id)})
+    vault.unavailable = True
+    look("update owners set token_checked_at = 'epoch' returning 1")
+    answer = ann.ask("POST", f"/{task['id']}/execute")
+    assert code(answer) == (503, "vault_unavailable")
+    assert answer.headers["Retry-After"] == "2"
+    assert ann.ask("GET", f"/{task['id']}").get_json()["offlineTokenStatus"] == "pending"
+    assert ann.ask("GET").status_code == 200
+
+
+def test_an_unavailable_database_is_503(
+    ann: Caller,
+    manage: ManageTasks,
+    monkeypatch: pytest.MonkeyPatch,
+    pings: dict[str, Callable[[], None]],
+    client: FlaskClient,
+) -> None:
+    """With Retry-After; the service says that it is not ready."""
+
+    def unavailable(*_: object) -> None:
+        raise TaskStorageUnavailableError
+
+    monkeypatch.setattr(manage, "list_version", unavailable)
+    pings["database"] = unavailable
+    answer = ann.ask("GET")
+    assert code(answer) == (503, "storage_unavailable")
+    assert int(answer.headers["Retry-After"]) >= 1
+    assert client.get("/readyz").status_code == 503
+    assert client.get("/healthz").status_code == 200
+
+
+def test_the_description_has_every_route_and_the_states_of_the_domain(client: FlaskClient) -> None:
+    """`/api/tasks/openapi.json`."""
+    document = client.get("/api/tasks/openapi.json").get_json()
+    assert {(path, method) for path, item in document["paths"].items() for method in item} == {
+        ("/api/tasks", "get"),
+        ("/api/tasks", "post"),
+        ("/api/tasks/{task_id}", "get"),
+        ("/api/tasks/{task_id}", "delete"),
+        ("/api/tasks/{task_id}/link-persistent-id", "post"),
+        ("/api/tasks/{task_id}/execute", "post"),
+    }
+    assert set(document["components"]["schemas"]["TaskStatus"]["enum"]) == set(TaskStatus)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    name=st.text(min_size=1, max_size=200),
+    description=st.text(max_size=300),
+    extra=st.dictionaries(st.sampled_from(["id", "userId", "x"]), st.none() | st.integers() | st.text(), max_size=1),
+)
+def test_any_text_is_kept_to_the_letter_or_refused(
+    ann: Caller, name: str, description: str, extra: dict[str, object]
+) -> None:
+    """Never a 500, never shortened."""
+    answer = ann.ask("POST", json={"name": name, "description": description, **extra})
+    if answer.status_code == 201:
+        task = ann.ask("GET", f"/{answer.get_json()['id']}").get_json()
+        assert (task["name"], task["description"], extra) == (name, description, {})
+    else:
+        assert code(answer)[0] in {400, 422}

@@ -1,0 +1,227 @@
+"""The worker as it runs: a supervisor and its child, against a database, a vault and an authorization server."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+from http_parts import Asked, Reply, serving
+from scripted_vault import ScriptedVault
+
+from task_service.application.errors import TaskStorageUnavailableError
+from task_service.application.execute import ExecuteTasks
+from task_service.application.manage import ManageTasks, Person
+from task_service.domain.status import TaskStatus
+from task_service.domain.task import TokenStatus
+from task_service.worker.process import Repeated
+
+pytestmark = pytest.mark.process
+SUPERVISED = Path(__file__).with_name("supervised.py")
+
+
+def eventually(holds: Callable[[], object], what: str, seconds: float = 30.0) -> None:
+    """Wait until a condition holds."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
+        time.sleep(0.02)
+
+
+@contextmanager
+def started(*command: str, environ: dict[str, str] | None = None) -> Iterator["subprocess.Popen[bytes]"]:
+    """A program, until it ends or the block does."""
+    process = subprocess.Popen([sys.executable, *command], env={"PATH": os.environ["PATH"], **(environ or {})})
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            process.wait(30)
+
+
+def noted(path: Path, word: str) -> list[int]:
+    """The processes that have noted that word."""
+    lines = path.read_text().splitlines() if path.exists() else []
+    return [int(line.split()[1]) for line in lines if line.startswith(word)]
+
+
+def alive(process_id: int) -> bool:
+    """True while there is such a process."""
+    try:
+        os.kill(process_id, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_a_child_that_dies_is_started_again(tmp_path: Path) -> None:
+    """Again and again, until SIGTERM ends the supervisor with status 0."""
+    notes = tmp_path / "notes"
+    with started(str(SUPERVISED), "dies", str(notes)) as supervisor:
+        eventually(lambda: len(noted(notes, "started")) >= 3, "three children")
+        supervisor.terminate()
+        assert supervisor.wait(30) == 0
+    assert len(set(noted(notes, "started"))) >= 3
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_stop_is_passed_on_and_waited_for(tmp_path: Path, number: signal.Signals) -> None:
+    """The child ends in its own way, before the supervisor does."""
+    notes = tmp_path / "notes"
+    with started(str(SUPERVISED), "obeys", str(notes)) as supervisor:
+        eventually(lambda: noted(notes, "started"), "a child")
+        supervisor.send_signal(number)
+        assert supervisor.wait(30) == 0
+    assert noted(notes, "ended") == noted(notes, "started")
+
+
+def test_a_child_that_does_not_stop_is_killed(tmp_path: Path) -> None:
+    """After SHUTDOWN_SECONDS."""
+    notes = tmp_path / "notes"
+    with started(str(SUPERVISED), "hangs", str(notes)) as supervisor:
+        eventually(lambda: noted(notes, "started"), "a child")
+        supervisor.terminate()
+        assert supervisor.wait(30) == 0
+    (child,) = noted(notes, "started")
+    assert not alive(child)
+
+
+def test_what_is_repeated_goes_on_after_errors_and_ends_with_its_block() -> None:
+    """A database that does not answer, and a fault of ours."""
+    done: list[int] = []
+
+    def action() -> None:
+        done.append(len(done))
+        if len(done) == 1:
+            raise TaskStorageUnavailableError
+        if len(done) == 2:
+            raise ZeroDivisionError
+
+    with Repeated("repeated-for-test", 0.01, action):
+        eventually(lambda: len(done) > 3, "it goes on")
+    count = len(done)
+    assert "repeated-for-test" not in {thread.name for thread in threading.enumerate()}
+    assert len(done) == count
+
+
+@pytest.fixture
+def outside() -> Iterator[dict[str, str]]:
+    """A server that plays authorization server and vault: the settings that lead to it."""
+
+    def answer(asked: Asked) -> Reply:
+        base = f"http://{asked.headers['Host']}/realms/demo"
+        names = ("authorization_endpoint", "token_endpoint", "jwks_uri", "userinfo_endpoint")
+        replies: dict[str, dict[str, object]] = {
+            "/realms/demo/.well-known/openid-configuration": {
+                "issuer": base,
+                **{name: f"{base}/{name}" for name in names},
+            },
+            "/realms/demo/token_endpoint": {"access_token": "service-token", "expires_in": 300},
+            "/realms/demo/userinfo_endpoint": {"sub": "alice-sub", "preferred_username": "alice"},
+            "/api/auth/manager/access-token": {
+                "accessToken": "alice-access",
+                "expiresAt": "2099-01-01T00:00:00Z",
+                "expiresIn": 300,
+                "scope": "openid",
+            },
+        }
+        return Reply(content=replies[asked.path])
+
+    with serving(answer) as server:
+        yield {"ISSUER": f"{server.url}/realms/demo", "VAULT_URL": server.url, "TASK_SERVICE_CLIENT_SECRET": "s"}
+
+
+@pytest.fixture
+def queued(manage: ManageTasks, execution: ExecuteTasks, vault: ScriptedVault, alice: Person) -> Callable[[], UUID]:
+    """Makes tasks that are queued."""
+
+    def make() -> UUID:
+        task = manage.create(alice, "Data Processing", "")
+        execution.link(alice, task.id, vault.knows(alice.bearer, TokenStatus.ACTIVE))
+        execution.execute(alice, task.id)
+        return task.id
+
+    return make
+
+
+@contextmanager
+def worker(url: str, outside: dict[str, str], step: str) -> Iterator["subprocess.Popen[bytes]"]:
+    """`task-service worker`."""
+    environ = {**outside, "TASK_DATABASE_URL": url, "TASK_DEMO_STEP_SECONDS": step, "TASK_CONCURRENCY": "4"}
+    with started("-m", "task_service.cli", "worker", environ=environ) as process:
+        yield process
+
+
+def test_a_worker_runs_what_is_queued_and_drains_on_sigterm(
+    tasks_url: str, outside: dict[str, str], queued: Callable[[], UUID], manage: ManageTasks, alice: Person
+) -> None:
+    """A short task completes; one that runs when the worker is told to stop is given back, without a crash."""
+    with worker(tasks_url, outside, "0.01"):
+        first = queued()
+        eventually(lambda: manage.find(alice, first).status is TaskStatus.COMPLETED, "it completes")
+    assert "on behalf of alice" in str(manage.find(alice, first).latest_run.result)
+
+    with worker(tasks_url, outside, "5") as process:
+        second = queued()
+        eventually(lambda: manage.find(alice, second).status is TaskStatus.RUNNING, "it runs")
+        process.terminate()
+        assert process.wait(30) == 0
+    assert manage.find(alice, second).status is TaskStatus.QUEUED
+    with worker(tasks_url, outside, "0.01"):
+        eventually(lambda: manage.find(alice, second).status is TaskStatus.COMPLETED, "another worker completes it")
+
+
+def test_a_deleted_task_stops_its_worker(
+    tasks_url: str,
+    outside: dict[str, str],
+    queued: Callable[[], UUID],
+    manage: ManageTasks,
+    alice: Person,
+    look: Callable[..., list[tuple[object, ...]]],
+) -> None:
+    """The engine's job ends although its handler would have gone on for minutes; one that waits is withdrawn."""
+    with worker(tasks_url, outside, "60"):
+        running = queued()
+        eventually(lambda: manage.find(alice, running).status is TaskStatus.RUNNING, "it runs")
+        manage.delete(alice, running)
+        eventually(lambda: look("select count(*) from procrastinate_jobs") == [(0,)], "its job has ended")
+    waiting = queued()
+    manage.delete(alice, waiting)
+    assert look("select count(*) from procrastinate_jobs") == [(0,)]
+
+
+def test_a_worker_whose_supervisor_was_killed_gives_back_what_it_runs(
+    tasks_url: str, outside: dict[str, str], queued: Callable[[], UUID], manage: ManageTasks, alice: Person
+) -> None:
+    """It does not go on unsupervised beside the next one."""
+    with worker(tasks_url, outside, "60") as process:
+        task_id = queued()
+        eventually(lambda: manage.find(alice, task_id).status is TaskStatus.RUNNING, "it runs")
+        process.kill()
+        process.wait(30)
+        eventually(lambda: manage.find(alice, task_id).status is TaskStatus.QUEUED, "it is given back")
+
+
+def test_the_workers_settings_are_checked_before_it_starts(outside: dict[str, str]) -> None:
+    """One line and status 78."""
+    done = subprocess.run(
+        [sys.executable, "-m", "task_service.cli", "worker"],
+        env={"PATH": os.environ["PATH"], **outside, "TASK_CONCURRENCY": "many"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 78
+    (line,) = [line for line in done.stderr.splitlines() if not line.startswith("{")]
+    assert "TASK_CONCURRENCY: is not a whole number" in line
+    assert "TASK_DATABASE_URL: is not set" in line
+    assert json.dumps(outside["TASK_SERVICE_CLIENT_SECRET"]) not in line

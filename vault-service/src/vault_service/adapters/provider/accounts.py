@@ -1,0 +1,72 @@
+"""Who has consented: the account behind the answer to a code.
+
+At a server with OpenID Connect the ID token says it. At another one a configured endpoint does, which the access token
+opens; a JSON pointer (RFC 6901) leads to the account's name there.
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Protocol
+
+from service_kit.tokens import id_token
+from service_kit.tokens.id_token import Expected
+from service_kit.tokens.issuer import Issuer, IssuerUnavailableError
+from service_kit.tokens.jwt import InvalidTokenError
+from vault_service.adapters.provider.answers import TokenResponse
+from vault_service.adapters.provider.dialect import at_pointer, is_text
+from vault_service.adapters.provider.token_endpoint import TokenEndpoint
+from vault_service.application.provider_errors import ProviderError, UnusableAnswerError
+from vault_service.domain.grant import Subject
+
+
+class Accounts(Protocol):
+    """Tells whose tokens an answer holds."""
+
+    def of(self, answer: TokenResponse, nonce: str) -> Subject:
+        """The account. Raises UnusableAnswerError, which holds the answer's refresh token."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class IdTokenAccounts:
+    """By the verified ID token. clock_skew: seconds by which the server's clock may differ."""
+
+    issuer: Issuer
+    client_id: str
+    algorithms: frozenset[str] | None
+    clock_skew: float
+
+    def of(self, answer: TokenResponse, nonce: str) -> Subject:
+        """The subject of the ID token (OpenID Connect Core 1.0 section 3.1.3.7)."""
+        expected = Expected(self.client_id, nonce, self.algorithms, self.clock_skew)
+        try:
+            return Subject(self.issuer.url, id_token.verify(answer.id_token or "", self.issuer, expected))
+        except InvalidTokenError as error:
+            raise UnusableAnswerError(f"id_token:{error}", answer.obtained) from error
+        except IssuerUnavailableError as error:
+            raise UnusableAnswerError("id_token:keys unavailable", answer.obtained) from error
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointAccounts:
+    """By a resource of the server. issuer: the name under which its accounts are stored."""
+
+    issuer: str
+    endpoint: TokenEndpoint
+    url: str
+    pointer: str
+
+    def of(self, answer: TokenResponse, nonce: str) -> Subject:  # noqa: ARG002 - there is no ID token to hold it
+        """The account at the pointer: a text, or a whole number as text."""
+        try:
+            document = json.loads(self.endpoint.fetch(self.url, answer.access_token))
+        except ProviderError as error:
+            raise UnusableAnswerError("account:unavailable", answer.obtained) from error
+        except (ValueError, RecursionError) as error:
+            raise UnusableAnswerError("account:not JSON", answer.obtained) from error
+        name = at_pointer(document, self.pointer)
+        if isinstance(name, int) and not isinstance(name, bool):
+            name = str(name)
+        if not is_text(name):
+            raise UnusableAnswerError("account:nothing at the pointer", answer.obtained)
+        return Subject(self.issuer, name)

@@ -37,8 +37,8 @@ export function relative(iso: string, now: number, locale?: string): string {
   const size = Math.abs(away);
   const words = new Intl.RelativeTimeFormat(locale, { numeric: "auto" });
   if (size < 10 * SECOND) return t("time.now");
-  if (size < MINUTE) return words.format(Math.round(away / (10 * SECOND)) * 10, "second");
-  if (size < HOUR) return words.format(Math.round(away / MINUTE), "minute");
+  if (size < 55 * SECOND) return words.format(Math.round(away / (10 * SECOND)) * 10, "second");
+  if (size < HOUR) return words.format(Math.round(away / MINUTE) || Math.sign(away), "minute");
   if (size < DAY) return words.format(Math.round(away / HOUR), "hour");
   return words.format(Math.round(away / DAY), "day");
 }

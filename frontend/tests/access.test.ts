@@ -41,6 +41,8 @@ describe("the words of a grant", () => {
 
   it("say who may act and for what, without the scopes that say nothing", () => {
     expect(mandateOf(grant())).toBe("task-service may act as you: email, profile.");
+    expect(mandateOf(grant({ status: "revoked" }))).toBe("task-service may act as you no more.");
+    expect(mandateOf(grant({ status: "pending" }))).toBe("Asked for task-service.");
     expect(mandateOf(grant({ scopes: ["openid"], services: ["a", "b"] }))).toBe("a, b may act as you: your identity.");
   });
 
@@ -76,6 +78,11 @@ describe("a lane", () => {
   it("of a grant that is over ends with its last sign of life", () => {
     const over = grant({ status: "revoked", activatedAt: iso(-12 * HOUR) });
     expect(laneOf(over, [{ at: NOW - 6 * HOUR, kind: "failure" }], axis).wall).toBe(563);
+  });
+
+  it("of a grant that was over before the picture begins is empty", () => {
+    const over = grant({ status: "revoked", createdAt: iso(-99 * HOUR), activatedAt: iso(-99 * HOUR) });
+    expect(laneOf(over, [], axis)).toMatchObject({ line: undefined, wall: undefined });
   });
 
   it("has a tick for each use in the picture; those that would cover each other are one", () => {

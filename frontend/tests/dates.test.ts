@@ -23,7 +23,7 @@ describe("timestamp", () => {
 });
 
 describe("relative", () => {
-  it.each([[-3, "just now"], [-34, "30 seconds ago"], [-160, "3 minutes ago"], [7_200, "in 2 hours"], [-86_400, "yesterday"], [260_000, "in 3 days"]])(
+  it.each([[-3, "just now"], [-34, "30 seconds ago"], [-57, "1 minute ago"], [-160, "3 minutes ago"], [7_200, "in 2 hours"], [-86_400, "yesterday"], [260_000, "in 3 days"]])(
     "%d seconds from now are “%s”", (seconds, text) => {
       expect(relative(new Date(NOON.getTime() + seconds * 1000).toISOString(), NOON.getTime(), "en")).toBe(text);
     });

@@ -35,8 +35,8 @@ function Strokes({ lane: { line, marks } }: { lane: Lane }) {
   const ticks = (units: readonly number[], size: number) => units.map((unit) => `M${unit} ${MIDDLE - size}V${MIDDLE + size}`).join("");
   return (
     <>
-      <path class="lane-line" d={`M${line.from} ${MIDDLE}H${line.to}`} />
-      <path class="lane-start" d={`M${line.from} ${MIDDLE - 5}V${MIDDLE + 5}`} />
+      {line && <path class="lane-line" d={`M${line.from} ${MIDDLE}H${line.to}`} />}
+      {line && line.from > 0 && <path class="lane-start" d={`M${line.from} ${MIDDLE - 5}V${MIDDLE + 5}`} />}
       {marks.use.length > 0 && <path class="lane-use" d={ticks(marks.use, TICK)} />}
       {marks.failure.length > 0 && <path class="lane-failure" d={ticks(marks.failure, TICK + 3)} />}
     </>
@@ -53,7 +53,7 @@ export function AxisLabels({ range, now: at }: { range: Range; now: number }) {
   return (
     <div class="axis" aria-hidden="true">
       <div class="axis-scale">
-        {moments.map((moment) => <span key={moment} style={{ "--at": `${unitAt(axis, moment) / 10}%` }}>{words.format(moment)}</span>)}
+        {moments.map((moment) => <span key={moment} class={moment > axis.now ? "axis-later" : ""} style={{ "--at": `${unitAt(axis, moment) / 10}%` }}>{words.format(moment)}</span>)}
         <span class="axis-now" style={{ "--at": `${here / 10}%` }}>{t("lane.now")}</span>
       </div>
     </div>

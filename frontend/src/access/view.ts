@@ -83,7 +83,9 @@ export function reasonOf({ grant, group, end }: Access, now: number): string | u
 }
 
 /** Who may use it and for what, as one sentence. */
-export function mandateOf({ services, scopes }: Grant): string {
+export function mandateOf({ services, scopes, status }: Grant): string {
+  if (status === "pending") return t("access.mandateAsked", { services: services.join(", ") });
+  if (status !== "active") return t("access.mandateEnded", { services: services.join(", "), count: services.length });
   const shown = scopes.filter((scope) => scope !== "openid" && scope !== "offline_access");
   const what = shown.length === 0 ? t("access.identity") : shown.join(", ");
   return t("access.mandate", { services: services.join(", "), scopes: what, count: services.length });

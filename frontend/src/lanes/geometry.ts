@@ -28,8 +28,8 @@ export interface Mark {
 }
 
 export interface Lane {
-  /** From where to where the grant lives, in units. */
-  line: { from: number; to: number };
+  /** From where to where the grant lives, in units; undefined when that is not in the picture. */
+  line: { from: number; to: number } | undefined;
   /** True when no end is known: the line goes on beyond the picture. */
   open: boolean;
   /** Where it ends, when that is in the picture. */
@@ -62,7 +62,7 @@ export function laneOf(grant: Grant, marks: readonly Mark[], axis: Axis): Lane {
   const shown = marks.filter(({ at }) => at >= axis.from && at <= axis.to);
   const of = (kind: Mark["kind"]) => distinct(shown.filter((mark) => mark.kind === kind).map(({ at }) => unitAt(axis, at)));
   return {
-    line: { from: clamp(unitAt(axis, begin)), to: clamp(end === undefined ? WIDTH : unitAt(axis, end)) },
+    line: end !== undefined && end < axis.from ? undefined : { from: clamp(unitAt(axis, begin)), to: clamp(end === undefined ? WIDTH : unitAt(axis, end)) },
     open: end === undefined,
     wall: end !== undefined && end >= axis.from && end <= axis.to ? clamp(unitAt(axis, end)) : undefined,
     marks: { use: of("use"), failure: of("failure") },

@@ -4,6 +4,7 @@ import { useEffect, useRef } from "preact/hooks";
 import { useApp } from "../app";
 import { equal } from "../data/reuse";
 import { healthOf, WaitingRoom, type Report } from "../health";
+import { t } from "../texts";
 import { now } from "../tick";
 import { Warning } from "../ui/icons";
 
@@ -42,9 +43,9 @@ export function HealthStrip() {
   const { state, text, advice } = useHealth();
   if (state === "live") return null;
   return (
-    <div class="strip" data-strip>
+    <aside class="strip" data-strip aria-label={t("health.label")}>
       <Warning class="icon" />
       <p><strong>{text}</strong> {advice}</p>
-    </div>
+    </aside>
   );
 }

@@ -1,4 +1,4 @@
-import { useEffect } from "preact/hooks";
+import { useLayoutEffect } from "preact/hooks";
 import { tinykeys } from "tinykeys";
 
 import { navigate } from "../navigation";
@@ -10,7 +10,7 @@ const KEYS = [["/", "search"], ["n", "new"], ["j", "next"], ["k", "previous"], [
 
 /** The keys that work on every page, unless somebody types or a dialog is open. */
 export function useKeys(onHelp: () => void): void {
-  useEffect(() => {
+  useLayoutEffect(() => {
     const free = (act: () => void) => (event: KeyboardEvent) => {
       if (event.defaultPrevented || isTyping(event.target) || document.querySelector("dialog[open]") !== null) return;
       event.preventDefault();

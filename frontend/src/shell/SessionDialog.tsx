@@ -18,7 +18,7 @@ export function SessionDialog({ notice }: { notice: Notice | undefined }) {
           {notice !== undefined && <p class="box tone-red" role="alert">{t(`notice.${notice}`, { origin: location.origin })}</p>}
           <div class="dialog-actions">
             <Button look="quiet" onClick={() => auth.leave()}>{t("session.leave")}</Button>
-            <Button look="primary" onClick={() => void auth.signIn()}>{t("session.again")}</Button>
+            <Button look="primary" first onClick={() => void auth.signIn()}>{t("session.again")}</Button>
           </div>
         </>
       )}

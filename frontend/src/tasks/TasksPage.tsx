@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { useLocation } from "preact-iso";
 
 import type { Task } from "../api/types";
@@ -83,7 +83,7 @@ function useQuery(): { query: TaskQuery; show: (query: TaskQuery) => void } {
 
 /** Runs `act` when a key asks for that field. */
 function useField(field: string, act: () => void): void {
-  useEffect(() => {
+  useLayoutEffect(() => {
     const listen = (event: Event) => (event as CustomEvent<string>).detail === field && act();
     addEventListener("visit-field", listen);
     return () => removeEventListener("visit-field", listen);

@@ -1,4 +1,4 @@
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 
 import { t } from "../texts";
 import { Search } from "../ui/icons";
@@ -12,7 +12,7 @@ export interface ToolbarProps {
 
 export function Toolbar({ query, counts, onChange }: ToolbarProps) {
   const field = useRef<HTMLInputElement>(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const listen = (event: Event) => (event as CustomEvent<string>).detail === "search" && field.current?.focus();
     addEventListener("visit-field", listen);
     return () => removeEventListener("visit-field", listen);

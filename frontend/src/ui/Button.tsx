@@ -10,11 +10,12 @@ export interface ButtonProps {
   small?: boolean;
   busy?: boolean;
   describedBy?: string;
-  pressed?: boolean;
+  /** Has the focus when its dialog opens. */
+  first?: boolean;
 }
 
 /** While busy it keeps its place, its name and the focus, and does nothing. */
-export function Button({ look, children, onClick, type = "button", small = false, busy = false, describedBy, pressed }: ButtonProps) {
+export function Button({ look, children, onClick, type = "button", small = false, busy = false, describedBy, first = false }: ButtonProps) {
   const act = (event: Event) => {
     if (busy) event.preventDefault();
     else onClick?.();
@@ -27,7 +28,7 @@ export function Button({ look, children, onClick, type = "button", small = false
       aria-disabled={busy || undefined}
       aria-busy={busy || undefined}
       aria-describedby={describedBy}
-      aria-pressed={pressed}
+      autofocus={first}
     >
       {busy && <Spin class="icon icon--spin" />}
       <span>{children}</span>

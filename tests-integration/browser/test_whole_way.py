@@ -1,117 +1,21 @@
-"""The page in a real browser, from login to a completed task: R15 to R22, both colour schemes, and a phone.
-
-Screenshots of what was seen are kept in `artifacts/screenshots`.
-"""
+"""The page in a real browser, from login to a completed task: R15 to R22, both colour schemes, and a phone."""
 
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 
-import chromium_path
 import pytest
 from api import MANAGER, Api
-from axe_playwright_python.sync_playwright import Axe
 from browser_login import page_token
 from person import Person
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
-from stack import ARTIFACTS, Stack
+from playwright.sync_api import expect
+from stack import Stack
+
+from browser.tab import PHONE, RUN, STEP, Tabs
 
 pytestmark = pytest.mark.browser
-DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
-WATCH_POLICY = "addEventListener('securitypolicyviolation', e => console.error('CSP ' + e.violatedDirective))"
-STEP = 15_000
-RUN = 45_000
-
-
-@dataclass
-class Tab:
-    """One tab at the page. complaints: what its console said that it should not have."""
-
-    page: Page
-    stack: Stack
-    complaints: list[str] = field(default_factory=list)
-
-    def open(self, path: str = "/tasks") -> None:
-        """Go to the page."""
-        self.page.goto(self.stack.gateway + path)
-
-    def sign_in(self, name: str = "alice") -> None:
-        """From the landing page through the login form to the list."""
-        self.open()
-        self.page.get_by_role("button", name="Sign in").click()
-        self.page.locator("input[name=username]").fill(name)
-        self.page.locator("input[name=password]").fill(name)
-        self.page.locator("input[name=password]").press("Enter")
-        expect(self.page.get_by_role("heading", name="Your tasks")).to_be_visible(timeout=STEP)
-
-    def create(self, name: str) -> Locator:
-        """Create a task by the form, which a phone has behind a button; its row, opened."""
-        field = self.page.get_by_role("textbox", name="Name")
-        if not field.is_visible():
-            self.page.get_by_role("button", name="New task").click()
-        field.fill(name)
-        self.page.get_by_role("textbox", name="Description").fill("Process large dataset")
-        self.page.get_by_role("button", name="Create Task").click()
-        card = self.card(name)
-        expect(card).to_be_visible(timeout=STEP)
-        return card
-
-    def card(self, name: str) -> Locator:
-        """The card of a task."""
-        return self.page.get_by_role("article", name=name, exact=True)
-
-    def consent(self, *, yes: bool = True) -> None:
-        """Answer the authorization server's question."""
-        self.page.locator("[name=accept]" if yes else "[name=cancel]").click(timeout=STEP)
-        self.page.wait_for_url(f"{self.stack.gateway}/tasks**", timeout=STEP)
-
-    def picture(self, name: str) -> None:
-        """Keep a screenshot."""
-        folder = ARTIFACTS / "screenshots"
-        folder.mkdir(parents=True, exist_ok=True)
-        self.page.screenshot(path=folder / f"{name}.png", full_page=True)
-
-    def is_accessible(self) -> None:
-        """axe finds nothing."""
-        results = Axe().run(self.page)
-        assert results.violations_count == 0, results.generate_report()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """A headless Chromium."""
-    found = chromium_path.find()
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(
-            executable_path=found.path, args=list(chromium_path.ARGUMENTS), env=dict(found.environ)
-        )
-        yield chromium
-        chromium.close()
-
-
-@pytest.fixture
-def open_tab(browser: Browser, stack: Stack) -> Iterator[Callable[..., Tab]]:
-    """Opens tabs, each with a profile of its own; none may have violated the content security policy or crashed."""
-    tabs: list[tuple[BrowserContext, Tab]] = []
-
-    def make(scheme: str = "light", viewport: dict[str, int] = DESKTOP) -> Tab:
-        context = browser.new_context(color_scheme=scheme, viewport=viewport)  # type: ignore[arg-type]
-        page = context.new_page()
-        page.add_init_script(WATCH_POLICY)
-        tab = Tab(page, stack)
-        page.on("console", lambda m: tab.complaints.append(m.text) if m.text.startswith("CSP ") else None)
-        page.on("pageerror", lambda error: tab.complaints.append(str(error)))
-        tabs.append((context, tab))
-        return tab
-
-    yield make
-    for context, tab in tabs:
-        context.close()
-        assert tab.complaints == []
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_from_login_to_a_completed_task(open_tab: Callable[..., Tab], scheme: str) -> None:
+def test_from_login_to_a_completed_task(open_tab: Tabs, scheme: str) -> None:
     """The whole way, as the document tells it."""
     tab = open_tab(scheme)
     tab.open()
@@ -143,7 +47,7 @@ def test_from_login_to_a_completed_task(open_tab: Callable[..., Tab], scheme: st
     tab.is_accessible()
 
 
-def test_on_a_phone_nothing_sticks_out(open_tab: Callable[..., Tab]) -> None:
+def test_on_a_phone_nothing_sticks_out(open_tab: Tabs) -> None:
     """One column, no sideways scrolling."""
     tab = open_tab("light", PHONE)
     tab.sign_in()
@@ -153,7 +57,7 @@ def test_on_a_phone_nothing_sticks_out(open_tab: Callable[..., Tab]) -> None:
     tab.is_accessible()
 
 
-def test_denied_consent_can_be_asked_for_again(open_tab: Callable[..., Tab]) -> None:
+def test_denied_consent_can_be_asked_for_again(open_tab: Tabs) -> None:
     """The page says what happened, and the purple button is there again."""
     tab = open_tab()
     tab.sign_in()
@@ -168,9 +72,7 @@ def test_denied_consent_can_be_asked_for_again(open_tab: Callable[..., Tab]) -> 
     expect(card.get_by_text("Token active")).to_be_visible(timeout=STEP)
 
 
-def test_a_revoked_token_shows_and_leads_to_a_new_request(
-    open_tab: Callable[..., Tab], stack: Stack, alice_person: Person
-) -> None:
+def test_a_revoked_token_shows_and_leads_to_a_new_request(open_tab: Tabs, stack: Stack, alice_person: Person) -> None:
     """Revoked behind the page's back: executing says so, and a new request is offered."""
     tab = open_tab()
     tab.sign_in()
@@ -187,7 +89,7 @@ def test_a_revoked_token_shows_and_leads_to_a_new_request(
     expect(card.get_by_role("button", name="🔐 Request Offline Token")).to_be_visible()
 
 
-def test_a_waiting_consent_is_shown_as_such(open_tab: Callable[..., Tab]) -> None:
+def test_a_waiting_consent_is_shown_as_such(open_tab: Tabs) -> None:
     """Who leaves the consent page finds the task waiting."""
     tab = open_tab()
     tab.sign_in()
@@ -199,7 +101,7 @@ def test_a_waiting_consent_is_shown_as_such(open_tab: Callable[..., Tab]) -> Non
     expect(card.get_by_text("Waiting for user to grant consent")).to_be_visible()
 
 
-def test_deleting_asks_first(open_tab: Callable[..., Tab]) -> None:
+def test_deleting_asks_first(open_tab: Tabs) -> None:
     """Escape keeps the task, the red button removes it."""
     tab = open_tab()
     tab.sign_in()
@@ -215,7 +117,7 @@ def test_deleting_asks_first(open_tab: Callable[..., Tab]) -> None:
     expect(card).to_have_count(0, timeout=STEP)
 
 
-def test_a_reload_keeps_the_login_and_a_logout_ends_it(open_tab: Callable[..., Tab]) -> None:
+def test_a_reload_keeps_the_login_and_a_logout_ends_it(open_tab: Tabs) -> None:
     """Tokens live in memory only; the login is restored by the authorization server."""
     tab = open_tab()
     tab.sign_in("bob")
@@ -229,7 +131,7 @@ def test_a_reload_keeps_the_login_and_a_logout_ends_it(open_tab: Callable[..., T
     expect(tab.page.get_by_role("button", name="Sign in")).to_be_visible(timeout=STEP)
 
 
-def test_tasks_of_others_appear_by_themselves(open_tab: Callable[..., Tab], alice: Api) -> None:
+def test_tasks_of_others_appear_by_themselves(open_tab: Tabs, alice: Api) -> None:
     """R16: what is created elsewhere shows up without a click."""
     tab = open_tab()
     tab.sign_in()

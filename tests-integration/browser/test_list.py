@@ -1,0 +1,170 @@
+"""The list of tasks in a real browser: many, hostile, by keyboard alone, and in another language."""
+
+import json
+from typing import Any
+
+import pytest
+from api import MANAGER, Api
+from browser_login import page_token
+from person import Person
+from playwright.sync_api import Request, expect
+from stack import Stack
+
+from browser.tab import DESKTOP, RUN, STEP, WIDTHS, Tabs
+
+pytestmark = pytest.mark.browser
+MANY = 10_000
+MOST_ELEMENTS = 1_500
+
+
+def invented(count: int) -> str:
+    """A list of tasks as the server would answer with it."""
+    words: dict[str, Any] = {"description": "", "status": "pending", "createdAt": "2025-01-18T12:00:00Z", "userId": "u"}
+    return json.dumps({"tasks": [{"id": f"task-{n}", "name": f"Task {n}", **words} for n in range(count)]})
+
+
+@pytest.fixture
+def owner(stack: Stack, bob_person: Person) -> Api:
+    """Bob without tasks."""
+    owner = Api(stack, page_token(stack, bob_person))
+    for task in owner.get("/api/tasks").json()["tasks"]:
+        owner.delete(f"/api/tasks/{task['id']}")
+    return owner
+
+
+def test_ten_thousand_tasks_are_a_few_elements_and_all_within_reach(open_tab: Tabs) -> None:
+    """Only what is near the window is in the document; search finds the rest."""
+    tab = open_tab()
+    tab.page.route("**/api/tasks", lambda route: route.fulfill(body=invented(MANY), content_type="application/json"))
+    tab.sign_in()
+    expect(tab.page.get_by_text("10,000 of 10,000 tasks")).to_be_attached(timeout=RUN)
+    assert tab.page.evaluate("document.querySelectorAll('*').length") <= MOST_ELEMENTS
+    tab.is_accessible()
+    tab.page.evaluate("scrollTo(0, document.body.scrollHeight)")
+    expect(tab.card("Task 9999")).to_be_visible(timeout=STEP)
+    assert tab.page.evaluate("document.querySelectorAll('*').length") <= MOST_ELEMENTS
+    tab.page.keyboard.press("/")
+    tab.page.keyboard.type("Task 5123")
+    expect(tab.page.get_by_text("1 of 10,000 tasks")).to_be_visible(timeout=STEP)
+    tab.page.reload()
+    expect(tab.page.get_by_text("1 of 10,000 tasks")).to_be_visible(timeout=RUN)
+
+
+def test_a_list_that_the_server_has_cut_says_so(open_tab: Tabs) -> None:
+    """Never a silent end."""
+    tab = open_tab()
+    tab.page.route("**/api/tasks", lambda route: route.fulfill(body=invented(1000), content_type="application/json"))
+    tab.sign_in()
+    expect(tab.page.get_by_text("The server lists the newest 1,000 tasks.")).to_be_attached(timeout=RUN)
+
+
+def test_hostile_names_stay_text_and_stick_nowhere_out(open_tab: Tabs, owner: Api) -> None:
+    """200 characters without a space, emoji, right to left, control marks, markup in every field."""
+    script = "<img src=x onerror=document.title='owned'>"
+    for name in ["W" * 200, "📅" * 100, "تقرير المبيعات اليومي", "a\u202egnp.exe", script]:
+        assert owner.post("/api/tasks", {"name": name, "description": script}).status_code in {201, 422}
+    tab = open_tab()
+    tab.sign_in("bob")
+    expect(tab.card(script)).to_be_visible(timeout=STEP)
+    for toggle in tab.page.locator("[data-row-toggle]").all():
+        toggle.click()
+    tab.pictures("hostile")
+    for width, height in [*WIDTHS.items(), (320, 800)]:
+        tab.page.set_viewport_size({"width": width, "height": height})
+        assert tab.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), width
+    assert tab.page.locator("img[src=x]").count() == 0
+    assert tab.page.title() == "Task Manager"
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["error=consent_denied&task_id={task}", "error=%3Cscript%3E", "persistent_token_id={token}&task_id={task}"],
+)
+def test_a_crafted_link_starts_nothing(open_tab: Tabs, owner: Api, bob: Api, bob_person: Person, query: str) -> None:
+    """It may say something; it changes nothing, and leaves no trace in the address."""
+    token = bob.grant(bob_person)
+    task = owner.create_task("Target of a link")
+    tab = open_tab()
+    tab.sign_in("bob")
+    changing: list[Request] = []
+    tab.page.on("request", lambda r: changing.append(r) if r.method != "GET" and "/api/" in r.url else None)
+    tab.open("/tasks?" + query.format(task=task, token=token))
+    expect(tab.page.get_by_role("alert").first).to_be_visible(timeout=STEP)
+    assert "?" not in tab.page.url
+    assert [request.url for request in changing] == []
+    assert "persistentTokenId" not in owner.task(task)
+    owner.delete(f"{MANAGER}/tokens/{token}")
+
+
+def test_the_whole_way_by_keyboard_alone(open_tab: Tabs, owner: Api) -> None:
+    """Sign in, create, grant, execute, open, delete: no pointer; the focus is never lost to the body."""
+    tab = open_tab()
+    keys = tab.page.keyboard
+    tab.open()
+    tab.page.get_by_role("button", name="Sign in").wait_for()
+    keys.press("Tab")
+    keys.press("Enter")
+    tab.page.locator("input[name=username]").wait_for()
+    keys.type("bob")
+    keys.press("Tab")
+    keys.type("bob")
+    keys.press("Enter")
+    tab.shows("Your tasks")
+    keys.press("n")
+    expect(tab.page.get_by_role("textbox", name="Name")).to_be_focused(timeout=STEP)
+    keys.type("By keyboard")
+    keys.press("Enter")
+    card = tab.card("By keyboard")
+    expect(card).to_be_visible(timeout=STEP)
+    keys.press("Escape")
+    keys.press("j")
+    expect(card.get_by_role("button", name="By keyboard", exact=True)).to_be_focused()
+    keys.press("Tab")
+    keys.press("Enter")
+    tab.page.locator("[name=accept]").wait_for(timeout=STEP)
+    tab.page.locator("[name=accept]").press("Enter")
+    expect(card.get_by_text("Token active")).to_be_visible(timeout=STEP)
+    keys.press("j")
+    keys.press("Tab")
+    keys.press("Enter")
+    expect(card).to_have_attribute("data-status", "completed", timeout=RUN)
+    keys.press("?")
+    expect(tab.dialog()).to_contain_text("Keyboard shortcuts")
+    tab.is_accessible()
+    keys.press("Escape")
+    card.get_by_role("button", name="Delete By keyboard").focus()
+    keys.press("Enter")
+    tab.dialog().get_by_role("button", name="Delete").press("Enter")
+    expect(card).to_have_count(0, timeout=STEP)
+    assert tab.page.evaluate("document.activeElement !== document.body")
+
+
+def test_the_scheme_and_the_language_are_chosen_and_kept(open_tab: Tabs) -> None:
+    """Against the system's, and over a reload."""
+    tab = open_tab()
+    tab.sign_in()
+    tab.page.get_by_role("radio", name="Dark").first.check(force=True)
+    assert tab.page.evaluate("getComputedStyle(document.documentElement).colorScheme") == "dark"
+    tab.page.get_by_role("button", name="Account of").click()
+    tab.page.get_by_label("Language").select_option("de")
+    expect(tab.page.get_by_role("heading", name="Deine Aufgaben")).to_be_visible(timeout=STEP)
+    tab.page.reload()
+    expect(tab.page.get_by_role("heading", name="Deine Aufgaben")).to_be_visible(timeout=STEP)
+    assert tab.page.evaluate("document.documentElement.lang") == "de"
+    assert tab.page.evaluate("getComputedStyle(document.documentElement).colorScheme") == "dark"
+    tab.is_accessible()
+
+
+@pytest.mark.parametrize("media", [{"forced_colors": "active"}, {"reduced_motion": "reduce"}])
+def test_forced_colours_and_reduced_motion_are_respected(open_tab: Tabs, media: dict[str, str]) -> None:
+    """Badges keep an outline; nothing moves."""
+    tab = open_tab(viewport=DESKTOP)
+    tab.page.emulate_media(**media)  # type: ignore[arg-type]
+    tab.sign_in()
+    card = tab.create(f"With {next(iter(media))}")
+    tab.picture(next(iter(media)))
+    if "forced_colors" in media:
+        assert card.locator(".badge").first.evaluate("e => getComputedStyle(e).borderTopWidth") == "1px"
+    else:
+        moving = "document.getAnimations().filter(a => a.effect.getComputedTiming().duration > 1).length"
+        assert tab.page.evaluate(moving) == 0

@@ -194,4 +194,4 @@ def test_a_task_has_a_page_with_the_ledger_of_its_access(open_tab: Tabs, owner: 
     tab.page.get_by_role("button", name="Delete").click()
     tab.dialog().get_by_role("button", name="Delete").click()
     tab.shows("Your tasks")
-    assert owner.get("/api/tasks").json()["tasks"] == []
+    eventually(lambda: owner.get("/api/tasks").json()["tasks"] == [], "the task is deleted")

@@ -84,4 +84,5 @@ def test_without_reuse_only_what_was_sent_and_not_stored_is_lost(no_reuse: dict[
 
 def test_the_dead_leave_no_lock_behind(world: World, one_reuse: dict[str, Aftermath]) -> None:
     """Nothing waits for a process that is gone."""
-    assert world.one("select count(*) from pg_locks where locktype = 'advisory'") == (0,)
+    locks = "select count(*) from pg_locks where locktype = 'advisory'"
+    eventually(lambda: world.one(locks) == (0,), "only the living hold one, for a moment: to write a checkpoint")

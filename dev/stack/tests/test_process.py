@@ -2,7 +2,9 @@
 
 import os
 import signal
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -31,6 +33,21 @@ def test_a_started_part_is_known_by_its_pid_file_also_to_the_next_command(proces
     pid = int((tmp_path / "sleeper.pid").read_text())
     assert processes.pid("sleeper") == pid
     assert Processes(tmp_path, tmp_path).pid("sleeper") == pid
+
+
+def test_a_part_whose_main_thread_has_ended_still_runs_while_another_thread_does(processes, tmp_path):
+    script = (
+        "import ctypes, threading, time\n"
+        "threading.Thread(target=time.sleep, args=(60,)).start()\n"
+        "ctypes.CDLL(None).pthread_exit(None)\n"
+    )
+    part = Part(name="threads", command=[sys.executable, "-c", script], ready=lambda: True)
+    processes.start(part)
+    pid = processes.pid("threads")
+    eventually(lambda: Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z")
+    assert processes.pid("threads") == pid
+    assert processes.stop("threads", signal.SIGKILL)
+    assert started(pid) is None
 
 
 def test_a_stopped_part_is_gone_with_its_files(processes, sleeper, tmp_path):

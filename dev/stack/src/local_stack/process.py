@@ -128,7 +128,7 @@ class Processes:
         self.kill_remnants(name)
         child = self._children.pop(name, None)
         if child is not None:
-            child.poll()
+            child.wait(STOP_SECONDS)
         for suffix in ("pid", "started"):
             (self._run_dir / f"{name}.{suffix}").unlink(missing_ok=True)
         return pid is not None
@@ -168,9 +168,14 @@ def _session(leader: int) -> list[int]:
 
 
 def started(pid: int) -> str | None:
-    """The kernel's start time of a running process; None for ended processes and zombies."""
+    """The kernel's start time of a running process; None for ended processes and zombies.
+
+    A zombie whose threads have not ended yet counts as running: it still holds its ports and files.
+    """
     fields = _stat(pid)
-    return None if not fields or fields[0] in {"Z", "X"} else fields[19]
+    if not fields or (fields[0] in {"Z", "X"} and int(fields[17]) <= 1):
+        return None
+    return fields[19]
 
 
 def _stat(pid: int) -> list[str]:

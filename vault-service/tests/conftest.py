@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 import psycopg
 import pytest
 import replica
+from chained_audit import Chain
 from consenting_issuer import ConsentingIssuer
 from replica import ALICE, Replica
 from scripted_provider import ScriptedProvider
@@ -68,6 +69,18 @@ def rows(database_url: str) -> Callable[..., list[tuple[object, ...]]]:
             return connection.execute(query.encode(), parameters).fetchall()
 
     return look
+
+
+@pytest.fixture
+def chain(vault: Replica, database_url: str, postgres_url: str) -> Iterator[Chain]:
+    """An audit of three checkpoints over 20 lines each, and a superuser."""
+    name = database_url.rpartition("/")[2]
+    with psycopg.connect(postgres_url, dbname=name, autocommit=True) as superuser:
+        made = Chain(vault, superuser)
+        for _ in range(3):
+            made.write()
+            made.cover()
+        yield made
 
 
 @pytest.fixture(scope="module")

@@ -173,8 +173,9 @@ def test_a_line_that_was_changed_is_noticed(vault: Replica, rows: Rows) -> None:
     """The MAC covers every field of a line."""
     grant_id = vault.grant()
     vault.issue(grant_id)
-    columns = "event, grant_id, issuer, subject, actor, request_id, at, outcome, key_id, mac"
-    event, found, issuer, subject, actor, request_id, at, outcome, key_id, mac = rows(
+    columns = "event, grant_id, issuer, subject, actor, request_id, at, outcome"
+    columns += ", writer_id, writer_seq, writer_mark, key_id, mac"
+    event, found, issuer, subject, actor, request_id, at, outcome, *place, key_id, mac = rows(
         f"select {columns} from audit where event = 'token.issued'"
     )[0]
     assert found == grant_id
@@ -182,7 +183,8 @@ def test_a_line_that_was_changed_is_noticed(vault: Replica, rows: Rows) -> None:
         Event(event), grant_id, Subject(str(issuer), str(subject)), str(actor), str(request_id), at, str(outcome)
     )  # type: ignore[arg-type]
     key = vault.keyring.key("audit", key_id)  # type: ignore[arg-type]
-    assert audit.mac(key, entry) == mac
+    where = audit.Place(*place)  # type: ignore[arg-type]
+    assert audit.mac(key, entry, where) == mac
     changes: list[Entry] = [
         replace(entry, actor="somebody"),
         replace(entry, outcome="failed"),

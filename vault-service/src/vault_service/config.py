@@ -38,6 +38,11 @@ def optional_ca_bundle(value: str) -> str | None:
     return readable_ca_bundle(Path(value)) if value else None
 
 
+def optional_path(value: str) -> Path | None:
+    """A path; empty means absent."""
+    return Path(value) if value else None
+
+
 def optional_secret_url(value: str) -> Secret | None:
     """An absolute http(s) URL that may hold a password; empty means absent."""
     return Secret(url(value)) if value else None
@@ -58,6 +63,19 @@ class VaultSettings:
         Path,
         "Folder on a local disk for refreshed tokens that the database cannot store at once.",
         default="/var/lib/vault-service/spool",
+    )
+    kept_checkpoints: Path | None = setting(
+        "VAULT_CHECKPOINT_FILE",
+        optional_path,
+        "File outside of the database that keeps the last checkpoint of the audit. Default: `checkpoints` in "
+        "VAULT_SPOOL_DIR.",
+        default="",
+    )
+    checkpoint_webhook: Secret | None = setting(
+        "VAULT_CHECKPOINT_WEBHOOK",
+        optional_secret_url,
+        "URL to which the vault posts the last checkpoint of the audit, as JSON, when there is a new one.",
+        default="",
     )
     redis_url: Secret | None = setting(
         "REDIS_URL",
@@ -169,6 +187,11 @@ class VaultSettings:
             client=ClientSettings(client_id=self.client_id, secret=self.client_secret),
         )
         return Providers(DEFAULT_NAME, {DEFAULT_NAME: only})
+
+    @property
+    def checkpoint_file(self) -> Path:
+        """Where the last checkpoint of the audit is kept."""
+        return self.kept_checkpoints or self.spool_dir / "checkpoints"
 
     @property
     def egress(self) -> Egress:

@@ -103,7 +103,7 @@ def build(settings: VaultSettings) -> VaultProcess:
         stores.refreshes, stores.uses, presented, memory, refresher, clock, telemetry, _report_renewal
     )
     siblings = CheckSiblings(stores.outbox, refresher, audit, clock)
-    work = BackgroundWork.of(settings, database, keyring, clock, stores, providers.guarded, telemetry, siblings)
+    work = BackgroundWork.of(settings, database, keyring, clock, stores, providers.guarded, telemetry, siblings, audit)
     vault = Vault(
         verifier=Verifier(issuer, settings.audience, clock=lambda: clock.now().timestamp()),
         policy=Policy(settings.browser_clients, settings.owner_clients, settings.mint_role),

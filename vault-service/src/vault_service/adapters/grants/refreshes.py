@@ -244,9 +244,8 @@ class PostgresRefreshes:
             "failure": outcome.failure,
             "detail": outcome.detail,
             "pause": outcome.pause,
-            **self._audit.row(entry),
         }
-        if self._database.one(_QUERIES["finish"], write) is not None:
+        if self._audit.record(_QUERIES["finish"], write, entry):
             return True
         # A connection can break after its commit: then the outcome was stored although nobody was told.
         stored = {"id": outcome.grant_id, "refresh_token": outcome.refresh_token}

@@ -76,8 +76,10 @@ with stored as (
       and status in ('active', 'failed')
     returning id
 )
-insert into audit (at, event, grant_id, issuer, subject, actor, request_id, outcome, key_id, mac)
-select %(at)s, %(event)s, id, %(issuer)s, %(subject)s, %(actor)s, %(request_id)s, %(outcome)s, %(key_id)s, %(mac)s
+insert into audit (at, event, grant_id, issuer, subject, actor, request_id, outcome, writer_id, writer_seq, writer_mark,
+                   key_id, mac)
+select %(at)s, %(event)s, id, %(issuer)s, %(subject)s, %(actor)s, %(request_id)s, %(outcome)s, %(writer_id)s,
+       %(writer_seq)s, %(writer_mark)s, %(key_id)s, %(mac)s
 from stored
 returning true;
 

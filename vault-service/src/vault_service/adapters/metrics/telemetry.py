@@ -51,7 +51,7 @@ _SPOOLED = Gauge(
 _UNCOVERED = Gauge(
     "vault_audit_unsealed_seconds",  # its first name, which alerts use
     "Age of the oldest line of the audit that no checkpoint covers.",
-    multiprocess_mode="livemostrecent",
+    multiprocess_mode="livemax",
 )
 
 

@@ -242,9 +242,17 @@ def test_the_vault_is_asked_seldom_on_reads(
     vault.says(alice.bearer, token_id, TokenStatus.ACTIVE)
     look("update owners set token_checked_at = now() - interval '2 seconds' returning 1")
     assert manage.find(alice, task.id).token_status is TokenStatus.ACTIVE
+
+
+def test_a_token_that_the_vault_does_not_name_keeps_its_status(
+    manage: ManageTasks, execution: ExecuteTasks, vault: ScriptedVault, alice: Person, look: Look
+) -> None:
+    """Absence is not failure."""
+    task = manage.create(alice, "a", "")
+    execution.link(alice, task.id, vault.knows(alice.bearer, TokenStatus.ACTIVE))
     vault._grants.clear()
     look("update owners set token_checked_at = now() - interval '16 seconds' returning 1")
-    assert manage.find(alice, task.id).token_status is TokenStatus.FAILED
+    assert manage.find(alice, task.id).token_status is TokenStatus.ACTIVE
 
 
 def test_a_failed_token_may_live_again(

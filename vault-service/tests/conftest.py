@@ -61,8 +61,19 @@ def vault(new_replica: Callable[[], Replica]) -> Replica:
 
 
 @pytest.fixture
-def rows(database_url: str) -> Callable[..., list[tuple[object, ...]]]:
-    """Runs a query on the database and returns its rows."""
+def rows(owner_url: str) -> Callable[..., list[tuple[object, ...]]]:
+    """Runs a query on the database, as the owner of its schema, and returns its rows."""
+
+    def look(query: str, *parameters: object) -> list[tuple[object, ...]]:
+        with psycopg.connect(owner_url, autocommit=True) as connection:
+            return connection.execute(query.encode(), parameters).fetchall()
+
+    return look
+
+
+@pytest.fixture
+def rows_of_service(database_url: str) -> Callable[..., list[tuple[object, ...]]]:
+    """The same as the runtime role."""
 
     def look(query: str, *parameters: object) -> list[tuple[object, ...]]:
         with psycopg.connect(database_url, autocommit=True) as connection:

@@ -103,7 +103,7 @@ def test_a_revocation_holds_at_once_on_every_replica(new_replica: Callable[[], R
 
 
 @pytest.mark.parametrize(
-    "end", ["status = 'revoked', refresh_token = null", "not_after = clock_timestamp()"], ids=["revoked", "over"]
+    "end", ["status = 'revoked', refresh_token = null", "expires_at = clock_timestamp()"], ids=["revoked", "over"]
 )
 def test_a_limited_use_that_waits_looks_again(vault: Replica, database_url: str, rows: Rows, end: str) -> None:
     """Counting waits for the row's lock, and does not use a grant that was ended under that lock."""
@@ -154,7 +154,7 @@ def test_an_unreachable_database_issues_nothing(vault: Replica) -> None:
         vault.issue(grant_id)
 
 
-def test_a_restarted_database_costs_no_request(vault: Replica, rows: Rows) -> None:
+def test_a_restarted_database_costs_no_request(vault: Replica, rows_of_service: Rows) -> None:
     """All connections are dead at once, and each kind of access replaces its own."""
     grant_id = vault.grant()
     vault.issue(grant_id)
@@ -162,10 +162,12 @@ def test_a_restarted_database_costs_no_request(vault: Replica, rows: Rows) -> No
         lambda: vault.issue(grant_id),
         lambda: vault.issue(grant_id, scopes=frozenset({"openid"})),
         vault.grant,
-        lambda: vault.manage.of_owner(ALICE, None),
+        lambda: vault.manage.of_owner(ALICE, None, None, 10),
         lambda: vault.manage.revoke(grant_id, ALICE, "task-ui", "request-3"),
     ):
-        rows("select pg_terminate_backend(pid, 10000) from pg_stat_activity where application_name like 'test%%'", *())
+        rows_of_service(
+            "select pg_terminate_backend(pid, 10000) from pg_stat_activity where application_name like 'test%%'", *()
+        )
         act()
 
 

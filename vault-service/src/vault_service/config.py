@@ -142,6 +142,12 @@ class VaultSettings:
         "Client ids of services that may use a grant whose owner has named none.",
         default="task-service",
     )
+    pending_consents: int = setting(
+        "VAULT_PENDING_CONSENTS",
+        whole(1, 100_000),
+        "How many consent requests of one person may wait for an answer at the same time.",
+        default="100",
+    )
     ticket_max_life: int = setting(
         "VAULT_TICKET_MAX_LIFE",
         whole(60, 31_622_400),

@@ -99,7 +99,8 @@ export interface paths {
         };
         /**
          * List the caller's offline tokens
-         * @description The newest comes first.
+         * @description Active ones come first, then pending, failed and ended ones, each newest first. While the answer has `next`,
+         *     there are more: a token that is not on a page has not failed.
          */
         get: operations["list_tokens"];
         put?: never;
@@ -388,10 +389,11 @@ export interface components {
         };
         /**
          * GrantList
-         * @description The owner's offline tokens, the newest first.
+         * @description A page of the owner's offline tokens: live ones first. next: the `after` of the next page, absent on the last.
          */
         GrantList: {
             tokens: components["schemas"]["GrantView"][];
+            next?: string;
         };
         /**
          * GrantView
@@ -479,11 +481,15 @@ export interface components {
         };
         /**
          * GrantsQuery
-         * @description taskId: only tokens that were requested for this task.
+         * @description taskId: only tokens requested for this task; after: the `next` of the previous page; limit: tokens on a page.
          */
         GrantsQuery: {
             /** @default null */
             taskId?: string | null;
+            /** @default null */
+            after?: string | null;
+            /** @default 1000 */
+            limit?: number;
         };
         /**
          * IssuedToken
@@ -868,7 +874,10 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `rate_limited`: There are too many requests. */
+            /**
+             * @description - `rate_limited`: There are too many requests.
+             *     - `too_many_consents`: You have too many consent requests that were not answered. Answer one, or wait until the oldest has expired.
+             */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -876,7 +885,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "rate_limited";
+                        code: "rate_limited" | "too_many_consents";
                     };
                 };
             };
@@ -1315,6 +1324,8 @@ export interface operations {
         parameters: {
             query?: {
                 taskId?: string | null;
+                after?: string | null;
+                limit?: number;
             };
             header?: never;
             path?: never;

@@ -76,7 +76,7 @@ class TokenStatusStore(Protocol):
         ...
 
     def update(self, owner: Owner, statuses: Mapping[UUID, TokenStatus]) -> None:
-        """Store what the vault says of the owner's tokens; linked ones that it does not name become `failed`."""
+        """Store what the vault says of the owner's tokens; linked ones that it does not name keep their status."""
         ...
 
 

@@ -25,6 +25,7 @@ from token_vault_client.model import AccessToken, AuditPage, ConsentRequest, Gra
 
 DEFAULT_PATIENCE_SECONDS = 20.0
 BATCH_SIZE = 100
+MOST_PAGES = 1000
 WAIT_SECONDS = 55
 POLL_SECONDS = 2.0
 _UNKNOWN_PARAMETER = {"invalid_input", "bad_request"}
@@ -171,12 +172,20 @@ class Calls:
         return (yield from self._grant(persistent_token_id, 0, bearer))
 
     def grants(self, bearer: str | None = None, *, task_id: str | None = None) -> Flow[list[Grant]]:
-        """All grants of the caller or of that person, newest first; with a task id, those that were asked for it.
+        """All grants of the caller or of that person, live ones first; with a task id, those that were asked for it.
 
-        Raises NotAuthenticated, NotAllowed, VaultUnavailable, UnexpectedAnswer.
+        Every page is fetched. Raises NotAuthenticated, NotAllowed, VaultUnavailable, UnexpectedAnswer.
         """
-        body = yield from self._call("GET", "/tokens", bearer=bearer, query={"taskId": task_id} if task_id else {})
-        return wire.read(lambda members: [wire.grant(entry) for entry in members["tokens"]], body)
+        found: dict[str, Grant] = {}  # a grant can move between pages while they are fetched
+        query = {"taskId": task_id} if task_id else {}
+        for _ in range(MOST_PAGES):
+            body = yield from self._call("GET", "/tokens", bearer=bearer, query=query)
+            page, following = wire.read(wire.grants, body)
+            found |= {grant.persistent_token_id: grant for grant in page}
+            if following is None:
+                return list(found.values())
+            query = {**query, "after": following}
+        raise UnexpectedAnswer("unexpected_answer", f"the vault lists more than {MOST_PAGES} pages")
 
     def audit(self, persistent_token_id: str, *, limit: int = 50, before: int | None = None) -> Flow[AuditPage]:
         """What has happened to a grant of the caller, newest first. limit: 1 to 200 lines; before: a page's `next`.

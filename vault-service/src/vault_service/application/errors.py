@@ -4,6 +4,7 @@
     ├── GrantNotFoundError          no such grant, or another person's: callers cannot tell which
     ├── GrantUnusableError          the grant exists and gives no tokens; `reason` says why
     ├── ConsentPendingError         its owner has not answered yet
+    ├── TooManyConsentsError        the person has as many unanswered consent requests as they may
     ├── ConsentError                a consent has failed; `code` goes to the page
     ├── ServiceNotAllowedError      this client may not use this grant
     ├── InvalidScopeError           the caller requests a scope that was not granted
@@ -55,6 +56,14 @@ class GrantUnusableError(VaultError):
 
 class ConsentPendingError(VaultError):
     """The owner has not granted consent yet."""
+
+
+class TooManyConsentsError(VaultError):
+    """You have too many consent requests that were not answered. Answer one, or wait until the oldest has expired."""
+
+    def __init__(self, retry_after: float) -> None:
+        super().__init__()
+        self.retry_after = retry_after
 
 
 class ConsentError(VaultError):

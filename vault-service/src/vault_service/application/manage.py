@@ -10,6 +10,7 @@ from vault_service.application.ports.runtime import Clock
 from vault_service.application.refresh import Refresher, TokenRequest
 from vault_service.domain.audit import Entry, Event, Line
 from vault_service.domain.grant import Grant, Subject
+from vault_service.domain.grant_page import Position
 from vault_service.domain.usability import Requester
 
 
@@ -33,9 +34,16 @@ class ManageGrants:
         self._clock = clock
         self._wake_outbox = wake_outbox
 
-    def of_owner(self, owner: Subject, task_id: str | None) -> Sequence[Grant]:
-        """The owner's grants, newest first. task_id: only those that were requested for this task."""
-        return self._grants.of_owner(owner, task_id)
+    def of_owner(
+        self, owner: Subject, task_id: str | None, after: Position | None, limit: int
+    ) -> tuple[Sequence[Grant], Position | None]:
+        """A page of the owner's grants, live ones first, and where the next page begins; None behind the last.
+
+        task_id: only those that were requested for this task; limit: of the page.
+        """
+        found = self._grants.of_owner(owner, task_id, after, limit + 1)
+        page = found[:limit]
+        return page, Position.of(page[-1]) if len(found) > limit else None
 
     def find(self, grant_id: UUID, owner: Subject) -> Grant:
         """One grant. Raises GrantNotFoundError."""

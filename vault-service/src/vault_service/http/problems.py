@@ -54,6 +54,7 @@ TABLE: ProblemTable = {
     errors.TicketMisplacedError: ProblemType(400, "ticket_misplaced"),
     errors.TicketNotAllowedError: ProblemType(403, "ticket_not_allowed"),
     errors.RefusedTooOftenError: ProblemType(429, "refresh_budget_spent"),
+    errors.TooManyConsentsError: ProblemType(429, "too_many_consents"),
     errors.CheckedTooOftenError: problems.RATE_LIMITED,
     errors.StorageUnavailableError: ProblemType(503, "audit_unavailable", retry_after=2.0),
 }

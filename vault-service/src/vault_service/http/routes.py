@@ -25,9 +25,11 @@ from vault_service.application.errors import (
     TicketMisplacedError,
     TicketNotAllowedError,
     TicketRefusedError,
+    TooManyConsentsError,
 )
 from vault_service.application.refresh import TokenRequest
 from vault_service.domain.grant import Limits, Status
+from vault_service.domain.grant_page import Position
 from vault_service.domain.ticket import is_ticket
 from vault_service.http import callback, callers, oauth, ticket_routes
 from vault_service.http.batch import batched
@@ -106,7 +108,7 @@ def _consent_routes(api: Api, vault: Vault) -> None:
         tag=CONSENT,
         body=NewConsent,
         answers={200: PendingConsent},
-        raises=(problems.FORBIDDEN, ProviderUnavailableError),
+        raises=(problems.FORBIDDEN, ProviderUnavailableError, TooManyConsentsError),
     )
     def request_offline_consent() -> Response:
         """Request offline consent.
@@ -200,12 +202,14 @@ def _list_routes(api: Api, vault: Vault) -> None:
     def list_tokens() -> Response:
         """List the caller's offline tokens.
 
-        The newest comes first.
+        Active ones come first, then pending, failed and ended ones, each newest first. While the answer has `next`,
+        there are more: a token that is not on a page has not failed.
         """
         owner = callers.person(authenticate(vault.verifier), vault.policy.mint_role)
         query = inputs.query(request, GrantsQuery)
-        grants = vault.manage.of_owner(owner, query.task_id)
-        return respond(GrantList(tokens=[grant_view(grant) for grant in grants]))
+        page, following = vault.manage.of_owner(owner, query.task_id, _position(query.after), query.limit)
+        more = None if following is None else str(following)
+        return respond(GrantList(tokens=[grant_view(grant) for grant in page], next=more))
 
     @api.route(
         "GET",
@@ -290,6 +294,14 @@ def _owner_routes(api: Api, vault: Vault) -> None:
         grant_id = callers.grant_id(token_id)
         vault.manage.revoke(grant_id, owner, claims.client, logs.request_id.get() or "")
         return respond(Revoked(status="revoked", persistent_token_id=grant_id))
+
+
+def _position(text: str | None) -> Position | None:
+    """Problem: 422 `invalid_input` for text that no answer has given."""
+    try:
+        return None if text is None else Position.parse(text)
+    except ValueError:
+        raise inputs.invalid("/after", "is not the `next` of a page") from None
 
 
 def _token_request(vault: Vault) -> TokenRequest:

@@ -113,9 +113,11 @@ class TokenBatch(Output, frozen=True, kw_only=True):
 
 
 class GrantsQuery(Input, frozen=True, kw_only=True):
-    """taskId: only tokens that were requested for this task."""
+    """taskId: only tokens requested for this task; after: the `next` of the previous page; limit: tokens on a page."""
 
     task_id: Line | None = None
+    after: Annotated[str, msgspec.Meta(min_length=1, max_length=120)] | None = None
+    limit: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 1000
 
 
 class GrantQuery(Input, frozen=True, kw_only=True):
@@ -172,9 +174,10 @@ class GrantView(Output, frozen=True, kw_only=True):
 
 
 class GrantList(Output, frozen=True, kw_only=True):
-    """The owner's offline tokens, the newest first."""
+    """A page of the owner's offline tokens: live ones first. next: the `after` of the next page, absent on the last."""
 
     tokens: list[GrantView]
+    next: str | None = None
 
 
 class AuditQuery(Input, frozen=True, kw_only=True):

@@ -91,12 +91,13 @@ where o.issuer = %(issuer)s
 returning true;
 
 -- name: set_token_status
+-- A token that the vault does not name keeps its status: absence is not failure.
 update tasks t
-set token_status = coalesce(said.status, 'failed')
+set token_status = said.status
 from tasks linked
-left join unnest(%(ids)s::uuid[], %(statuses)s::text[]) as said (id, status) on said.id = linked.persistent_token_id
+join unnest(%(ids)s::uuid[], %(statuses)s::text[]) as said (id, status) on said.id = linked.persistent_token_id
 where t.id = linked.id
   and linked.issuer = %(issuer)s
   and linked.subject = %(subject)s
   and linked.token_status is not null
-  and linked.token_status is distinct from coalesce(said.status, 'failed');
+  and linked.token_status is distinct from said.status;

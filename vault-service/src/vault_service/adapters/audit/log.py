@@ -73,6 +73,14 @@ class AuditLog:
             self.writer.settle(place, is_recorded=is_recorded)
         return is_recorded
 
+    def key(self) -> tuple[int, bytes]:
+        """Id and bytes of the key with which rows of other tables are authenticated, too."""
+        return self._keyring.active("audit")
+
+    def key_of(self, key_id: int) -> bytes | None:
+        """The key with that id, or None."""
+        return self._keyring.audit_key(key_id)
+
     def of_grant(self, grant_id: UUID, owner: Subject, before: int, limit: int) -> Sequence[Line]:
         """The lines of an owner's grant below a number, newest first."""
         where = {"before": before, "limit": limit}

@@ -1,8 +1,9 @@
 -- name: grants_to_seal
-select id, refresh_token, issuer, subject, generation
+select id, refresh_token, issuer, subject, generation, provider, token_type, services, not_after, max_uses, idle_seconds,
+       max_seconds, scopes, account_issuer, account_subject, token_identity
 from grants
 where refresh_token is not null
-  and sealed_by(refresh_token) <> %(active)s
+  and (sealed_by(refresh_token) <> %(active)s or get_byte(refresh_token, 0) = 1)
   and (%(after)s::uuid is null or id > %(after)s)
 order by id
 limit %(limit)s;
@@ -42,10 +43,10 @@ where c.state_hash = change.id
 returning c.state_hash;
 
 -- name: revocations_to_seal
-select id, refresh_token, issuer, subject
+select id, refresh_token, issuer, subject, grant_id, provider
 from revocations
 where refresh_token is not null
-  and sealed_by(refresh_token) <> %(active)s
+  and (sealed_by(refresh_token) <> %(active)s or get_byte(refresh_token, 0) = 1)
   and (%(after)s::uuid is null or id > %(after)s)
 order by id
 limit %(limit)s;

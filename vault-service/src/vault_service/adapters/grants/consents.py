@@ -1,5 +1,6 @@
 """Pending grants and their consent requests: `application.ports.consent.Consents`."""
 
+import hmac
 from uuid import UUID
 
 import msgspec
@@ -8,15 +9,16 @@ from service_kit.postgres import queries
 from service_kit.postgres.database import Database
 from vault_service.adapters.audit.log import AuditLog
 from vault_service.adapters.encryption.sealing import Sealer
-from vault_service.adapters.grants.grant_rows import detail_row, log_refusal, new_grant_row
+from vault_service.adapters.grants.grant_rows import detail_row, log_refusal, new_grant_row, owned
 from vault_service.adapters.grants.grant_tokens import GrantTokens
 from vault_service.adapters.grants.outbox import Discarded, Outbox
-from vault_service.application.errors import CONSENT_INVALID, ConsentError
+from vault_service.application.errors import CONSENT_INVALID, ConsentError, SealBrokenError, TooManyConsentsError
 from vault_service.application.ports.consent import ClaimedConsent, NewGrant, StoredConsentRequest
 from vault_service.application.ports.provider import TokenAnswer
 from vault_service.domain import seal_context
 from vault_service.domain.audit import Entry
 from vault_service.domain.grant import Failure, FailureDetail, ObtainedToken, Subject, TokenType
+from vault_service.domain.grant_terms import GrantTerms, RequestedTerms, requested_of
 
 _QUERIES = queries.load(__package__, "consents.sql")
 _FIRST_GENERATION = 1
@@ -25,7 +27,11 @@ _FIRST_GENERATION = 1
 class PostgresConsents:
     """Stores consent requests with their secrets sealed, and the grants that come of them."""
 
-    def __init__(self, database: Database, sealer: Sealer, audit: AuditLog, outbox: Outbox) -> None:
+    def __init__(
+        self, database: Database, sealer: Sealer, audit: AuditLog, outbox: Outbox, most_pending: int = 100
+    ) -> None:
+        """most_pending: how many requests of one person may wait for an answer."""
+        self._most_pending = most_pending
         self._database = database
         self._sealer = sealer
         self._tokens = GrantTokens(sealer)
@@ -44,7 +50,11 @@ class PostgresConsents:
             "expires_at": request.expires_at,
         }
         with self._database.transaction() as connection:
-            connection.execute(_QUERIES["add_grant"], new_grant_row(grant))
+            connection.execute(_QUERIES["lock_owner"], owned(grant.owner))
+            pending, expires_in = connection.execute(_QUERIES["pending"], owned(grant.owner)).fetchone() or (0, 1.0)
+            if pending >= self._most_pending:
+                raise TooManyConsentsError(expires_in)
+            connection.execute(_QUERIES["add_grant"], new_grant_row(grant, *self._audit.key()))
             connection.execute(_QUERIES["add_request"], row)
             self._audit.append_within(connection, entry)
 
@@ -59,6 +69,7 @@ class PostgresConsents:
             raise ConsentError(Failure.CONSENT_EXPIRED.value, unclaimed[1])
         grant_id, issuer, subject, provider, token_type, task_id, scopes, browser_bound, sealed = row
         owner = Subject(issuer, subject)
+        self._requested(grant_id, owner)  # the code goes to the provider that was asked for
         secrets = self._sealer.open(sealed, seal_context.consent_secrets(state_hash, owner))
         code_verifier, nonce = msgspec.json.decode(secrets, type=tuple[str, str])
         return ClaimedConsent(
@@ -79,6 +90,8 @@ class PostgresConsents:
         """Make a pending grant active with its first token. answer: must have a refresh token."""
         if answer.refresh_token is None:
             raise ValueError("an answer without a refresh token activates no grant")
+        identity = answer.identity.readable() if answer.identity else None
+        terms = GrantTerms(self._requested(grant_id, entry.owner), scopes, account, identity).digest()
         parameters = {
             "id": grant_id,
             "generation": _FIRST_GENERATION,
@@ -86,12 +99,25 @@ class PostgresConsents:
             "provider_session": answer.session,
             "account_issuer": account.issuer,
             "account_subject": account.sub,
-            "token_identity": list(answer.identity.readable()) if answer.identity else None,
-            "refresh_token": self._tokens.seal(answer.refresh_token, grant_id, entry.owner, _FIRST_GENERATION),
+            "token_identity": None if identity is None else list(identity),
+            "refresh_token": self._tokens.seal(answer.refresh_token, grant_id, entry.owner, _FIRST_GENERATION, terms),
             "access_lifetime": answer.expires_in,
             "refresh_expires_in": answer.refresh_expires_in,
         }
         return self._audit.append_if(_QUERIES["activate"], parameters, entry)
+
+    def _requested(self, grant_id: UUID, owner: Subject) -> RequestedTerms:
+        """What the owner was asked for. Raises SealBrokenError when the row was changed since."""
+        row = self._database.one(_QUERIES["requested"], {"id": grant_id})
+        if row is None:
+            raise SealBrokenError(f"there is no grant {grant_id}")
+        is_of_older_version, key_id, mac, *columns = row
+        requested = requested_of(columns)
+        key = self._audit.key_of(key_id) if key_id is not None else None
+        is_authentic = key is not None and hmac.compare_digest(requested.mac(key, grant_id, owner), bytes(mac))
+        if not is_authentic and not is_of_older_version:
+            raise SealBrokenError(f"the terms of grant {grant_id} were changed")
+        return requested
 
     def fail(self, claimed: ClaimedConsent, failure: Failure, entry: Entry, detail: FailureDetail) -> None:
         """Make a pending grant failed."""

@@ -1,8 +1,29 @@
+-- name: lock_owner
+-- Requests of one person are added one after the other, so that together they do not exceed the limit.
+select pg_advisory_xact_lock(-4230013, hashtext(%(issuer)s || ' ' || %(subject)s));
+
+-- name: pending
+-- How many requests of a person wait for an answer, and in how many seconds the oldest expires.
+select count(*), coalesce(extract(epoch from min(consent_expires_at) - now()), 1)::float8
+from grants
+where issuer = %(issuer)s
+  and subject = %(subject)s
+  and status = 'pending'
+  and consent_expires_at > now();
+
 -- name: add_grant
 insert into grants (id, issuer, subject, provider, token_type, status, task_id, scopes, services, not_after, max_uses,
-                    idle_seconds, max_seconds, consent_expires_at)
+                    idle_seconds, max_seconds, consent_expires_at, terms_key, terms_mac)
 values (%(id)s, %(issuer)s, %(subject)s, %(provider)s, %(token_type)s, 'pending', %(task_id)s, %(scopes)s, %(services)s,
-        %(not_after)s, %(max_uses)s, %(idle_seconds)s, %(max_seconds)s, %(consent_expires_at)s);
+        %(not_after)s, %(max_uses)s, %(idle_seconds)s, %(max_seconds)s, %(consent_expires_at)s, %(terms_key)s, %(terms_mac)s);
+
+-- name: requested
+-- Whether an older version may have written the row, which has no MAC then; and what was requested.
+select terms_mac is null
+           and created_at < coalesce((select applied_at from schema_migrations where name like '0028_%%'), 'infinity'),
+       terms_key, terms_mac, provider, token_type, services, not_after, max_uses, idle_seconds, max_seconds
+from grants
+where id = %(id)s;
 
 -- name: add_request
 insert into consent_requests (state_hash, grant_id, secrets, browser_hash, expires_at)

@@ -1,6 +1,7 @@
 """The owner's view of grants: `application.ports.manage.OwnedGrants`."""
 
 from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
 from service_kit.postgres import queries
@@ -10,6 +11,7 @@ from vault_service.adapters.grants.grant_rows import grant_of, owned
 from vault_service.application.errors import GrantNotFoundError
 from vault_service.domain.audit import Entry
 from vault_service.domain.grant import Grant, Status, Subject
+from vault_service.domain.grant_page import Position
 
 _QUERIES = queries.load(__package__, "owned_grants.sql")
 
@@ -21,14 +23,15 @@ class PostgresOwnedGrants:
         self._database = database
         self._endings = endings
 
-    def of_owner(self, owner: Subject, task_id: str | None = None) -> Sequence[Grant]:
-        """The owner's grants, newest first."""
-        rows = self._database.all(_QUERIES["of_owner"], owned(owner, task_id=task_id, id=None))
-        return [grant_of(row) for row in rows]
+    def of_owner(self, owner: Subject, task_id: str | None, after: Position | None, limit: int) -> Sequence[Grant]:
+        """A page of the owner's grants."""
+        where = owned(owner, task_id=task_id, id=None, limit=limit, **_behind(after))
+        return [grant_of(row) for row in self._database.all(_QUERIES["of_owner"], where)]
 
     def find(self, grant_id: UUID, owner: Subject) -> Grant:
         """One grant of that owner."""
-        row = self._database.one(_QUERIES["of_owner"], owned(owner, task_id=None, id=grant_id))
+        where = owned(owner, task_id=None, id=grant_id, limit=1, **_behind(None))
+        row = self._database.one(_QUERIES["of_owner"], where)
         if row is None:
             raise GrantNotFoundError
         return grant_of(row)
@@ -37,13 +40,18 @@ class PostgresOwnedGrants:
         """Revoke the grant and put its token into the outbox."""
         with self._database.transaction() as connection:
             rows = connection.execute(_QUERIES["for_update"], owned(owner, id=grant_id)).fetchall()
-            own = next((row[1:] for row in rows if row[0]), None)
+            own = next((row for row in rows if row[1] == grant_id), None)
             if own is None:
                 raise GrantNotFoundError
-            status, generation, sealed, provider, issuer, subject = own
-            if (issuer, subject) != (owner.issuer, owner.sub):
+            status, grant = own[0], LockedGrant.of_row(own[1:])
+            if grant.owner != owner:
                 raise GrantNotFoundError
             if status == Status.REVOKED:
                 return
-            grant = LockedGrant(id=grant_id, owner=owner, provider=provider, generation=generation, sealed=sealed)
             self._endings.end(connection, grant, Status.REVOKED, entry)
+
+
+def _behind(after: Position | None) -> dict[str, Any]:
+    if after is None:
+        return {"after_rank": None, "after_time": None, "after_id": None}
+    return {"after_rank": after.rank, "after_time": after.created_at, "after_id": after.id}

@@ -8,13 +8,14 @@ from vault_service.application.ports.refresh import StoredGrant
 from vault_service.application.ports.runtime import AuditWriter
 from vault_service.domain.audit import Entry, Line
 from vault_service.domain.grant import Grant, Subject
+from vault_service.domain.grant_page import Position
 
 
 class OwnedGrants(Protocol):
     """The grants of one owner."""
 
-    def of_owner(self, owner: Subject, task_id: str | None = None) -> Sequence[Grant]:
-        """The owner's grants, newest first."""
+    def of_owner(self, owner: Subject, task_id: str | None, after: Position | None, limit: int) -> Sequence[Grant]:
+        """A page of the owner's grants: live ones first, in each rank the newest. after: None for the first page."""
         ...
 
     def find(self, grant_id: UUID, owner: Subject) -> Grant:

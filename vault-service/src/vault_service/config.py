@@ -23,6 +23,7 @@ from service_kit.process.settings import (
     words,
 )
 from vault_service.adapters.encryption.root_key import LocalRootKey
+from vault_service.domain.grant import DefaultLimits
 from vault_service.domain.terms import Terms
 from vault_service.provider_file import DEFAULT_NAME, ClientSettings, Providers, ProviderSettings, optional_providers
 
@@ -46,6 +47,18 @@ def optional_path(value: str) -> Path | None:
 def optional_secret_url(value: str) -> Secret | None:
     """An absolute http(s) URL that may hold a password; empty means absent."""
     return Secret(url(value)) if value else None
+
+
+def limits(value: str) -> DefaultLimits:
+    """`days=N`, `uses=N`, both, or `none`."""
+    parsers = {"days": whole(1, 36_500), "uses": whole(1, 1_000_000_000)}
+    found: dict[str, int] = {}
+    for word in words(value) - {"none"}:
+        name, _, number = word.partition("=")
+        if name not in parsers:
+            raise ValueError("is neither `none` nor `days=N` nor `uses=N`")
+        found[name] = parsers[name](number)
+    return DefaultLimits(found.get("days"), found.get("uses"))
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -141,6 +154,18 @@ class VaultSettings:
         words,
         "Client ids of services that may use a grant whose owner has named none.",
         default="task-service",
+    )
+    default_limits: DefaultLimits = setting(
+        "VAULT_DEFAULT_LIMITS",
+        limits,
+        "Limits of a grant whose owner has named none: `days=N`, `uses=N`, both, or `none`.",
+        default="days=365",
+    )
+    public_mints: str = setting(
+        "VAULT_PUBLIC_MINTS",
+        one_of("no", "yes"),
+        "`yes`: services may get access tokens through the public gateway, too.",
+        default="no",
     )
     pending_consents: int = setting(
         "VAULT_PENDING_CONSENTS",

@@ -356,7 +356,7 @@ export interface components {
          * @description Everything that can happen to a grant.
          * @enum {unknown}
          */
-        Event: "consent.denied" | "consent.failed" | "consent.granted" | "consent.requested" | "grant.checked" | "grant.expired" | "grant.failed" | "grant.refreshed" | "grant.revoked" | "revocation.sent" | "ticket.created" | "ticket.ended" | "ticket.extended" | "token.issued";
+        Event: "consent.denied" | "consent.failed" | "consent.granted" | "consent.requested" | "grant.checked" | "grant.expired" | "grant.failed" | "grant.refreshed" | "grant.revoked" | "revocation.sent" | "ticket.created" | "ticket.ended" | "ticket.extended" | "token.issued" | "token.refused";
         /**
          * AuditQuery
          * @description before: the `next` of the previous page; limit: lines on a page.
@@ -1046,6 +1046,7 @@ export interface operations {
             /**
              * @description - `ticket_not_allowed`: A ticket only gives access tokens. This call needs an access token of the owner or of a service.
              *     - `service_not_allowed`: This client may not use this token.
+             *     - `public_mint_refused`: Services get access tokens inside the network, not through the public gateway (VAULT_PUBLIC_MINTS).
              */
             403: {
                 headers: {
@@ -1054,7 +1055,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "ticket_not_allowed" | "service_not_allowed";
+                        code: "ticket_not_allowed" | "service_not_allowed" | "public_mint_refused";
                     };
                 };
             };
@@ -1230,6 +1231,7 @@ export interface operations {
             /**
              * @description - `ticket_not_allowed`: A ticket only gives access tokens. This call needs an access token of the owner or of a service.
              *     - `service_not_allowed`: This client may not use this token.
+             *     - `public_mint_refused`: Services get access tokens inside the network, not through the public gateway (VAULT_PUBLIC_MINTS).
              */
             403: {
                 headers: {
@@ -1238,7 +1240,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "ticket_not_allowed" | "service_not_allowed";
+                        code: "ticket_not_allowed" | "service_not_allowed" | "public_mint_refused";
                     };
                 };
             };
@@ -2219,6 +2221,7 @@ export interface operations {
             /**
              * @description - `ticket_not_allowed`: A ticket only gives access tokens. This call needs an access token of the owner or of a service.
              *     - `service_not_allowed`: This client may not use this token.
+             *     - `public_mint_refused`: Services get access tokens inside the network, not through the public gateway (VAULT_PUBLIC_MINTS).
              */
             403: {
                 headers: {
@@ -2227,7 +2230,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "ticket_not_allowed" | "service_not_allowed";
+                        code: "ticket_not_allowed" | "service_not_allowed" | "public_mint_refused";
                     };
                 };
             };

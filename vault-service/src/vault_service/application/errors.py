@@ -7,6 +7,7 @@
     ├── TooManyConsentsError        the person has as many unanswered consent requests as they may
     ├── ConsentError                a consent has failed; `code` goes to the page
     ├── ServiceNotAllowedError      this client may not use this grant
+    ├── PublicMintRefusedError      a service asks through the public gateway
     ├── InvalidScopeError           the caller requests a scope that was not granted
     ├── ScopeNotNarrowedError       the server gives a wider token than the caller requests
     ├── MinValidUnattainableError   the caller requests a longer life than the server's tokens have
@@ -77,6 +78,10 @@ class ConsentError(VaultError):
 
 class ServiceNotAllowedError(VaultError):
     """This client may not use this token."""
+
+
+class PublicMintRefusedError(VaultError):
+    """Services get access tokens inside the network, not through the public gateway (VAULT_PUBLIC_MINTS)."""
 
 
 class InvalidScopeError(VaultError):

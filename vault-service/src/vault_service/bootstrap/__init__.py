@@ -27,6 +27,7 @@ from vault_service.application.errors import StorageUnavailableError
 from vault_service.application.issue import BATCH_THREADS, IssueAccessToken, IssueMany
 from vault_service.application.manage import ManageGrants
 from vault_service.application.refresh import Refresher
+from vault_service.application.refusals import RecordRefusals
 from vault_service.application.tickets import ManageTickets, PresentedTickets
 from vault_service.bootstrap.background import BackgroundWork
 from vault_service.bootstrap.grants import GrantStores
@@ -106,10 +107,13 @@ def build(settings: VaultSettings) -> VaultProcess:
     work = BackgroundWork.of(settings, database, keyring, clock, stores, providers.guarded, telemetry, siblings, audit)
     vault = Vault(
         verifier=Verifier(issuer, settings.audience, clock=lambda: clock.now().timestamp()),
-        policy=Policy(settings.browser_clients, settings.owner_clients, settings.mint_role),
+        policy=Policy(
+            settings.browser_clients, settings.owner_clients, settings.mint_role, settings.public_mints == "yes"
+        ),
         consent=OfflineConsent(stores.consents, shared, providers.guarded, providers.terms, clock),
         issue=issue,
         issue_many=IssueMany(issue),
+        refusals=RecordRefusals(stores.owned, audit, clock, telemetry),
         manage=ManageGrants(stores.owned, stores.refreshes, audit, refresher, clock, work.housekeeping.wake),
         presented=presented,
         tickets=ManageTickets(
@@ -121,6 +125,7 @@ def build(settings: VaultSettings) -> VaultProcess:
         providers=providers.terms,
         default_provider=settings.providers.default,
         default_services=settings.default_services,
+        default_limits=settings.default_limits,
         public_url=settings.public_url,
         is_https=settings.public_url.startswith("https:"),
         needed={

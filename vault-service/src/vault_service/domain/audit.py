@@ -20,6 +20,7 @@ class Event(enum.StrEnum):
     CONSENT_DENIED = "consent.denied"
     CONSENT_FAILED = "consent.failed"
     TOKEN_ISSUED = "token.issued"  # noqa: S105 - an event's name
+    TOKEN_REFUSED = "token.refused"  # noqa: S105
     GRANT_REFRESHED = "grant.refreshed"
     GRANT_FAILED = "grant.failed"
     GRANT_EXPIRED = "grant.expired"

@@ -43,6 +43,7 @@ TABLE: ProblemTable = {
     errors.ConsentPendingError: ProblemType(409, "consent_pending"),
     errors.GrantUnusableError: UNUSABLE,
     errors.ServiceNotAllowedError: ProblemType(403, "service_not_allowed"),
+    errors.PublicMintRefusedError: ProblemType(403, "public_mint_refused"),
     errors.InvalidScopeError: INVALID_SCOPE,
     errors.ScopeNotNarrowedError: ProblemType(409, "scope_not_narrowed"),
     errors.MinValidUnattainableError: ProblemType(422, "min_valid_unattainable"),

@@ -5,7 +5,7 @@ from msgspec import UNSET
 
 import vault_service
 from service_kit.http import inputs, problems
-from service_kit.http.app import authenticate, bearer_token, note_client, respond
+from service_kit.http.app import authenticate, bearer_token, is_public, note_client, respond
 from service_kit.http.openapi import Api, Link
 from service_kit.process import logs
 from service_kit.tokens.bearer import Claims
@@ -18,6 +18,7 @@ from vault_service.application.errors import (
     InvalidScopeError,
     MinValidUnattainableError,
     ProviderUnavailableError,
+    PublicMintRefusedError,
     RefusedTooOftenError,
     ScopeNotNarrowedError,
     ServiceNotAllowedError,
@@ -26,6 +27,7 @@ from vault_service.application.errors import (
     TicketNotAllowedError,
     TicketRefusedError,
     TooManyConsentsError,
+    VaultError,
 )
 from vault_service.application.refresh import TokenRequest
 from vault_service.domain.grant import Limits, Status
@@ -151,6 +153,7 @@ def _token_routes(api: Api, vault: Vault) -> None:
         raises=(
             InvalidScopeError,
             ServiceNotAllowedError,
+            PublicMintRefusedError,
             GrantNotFoundError,
             *REFUSED,
             MinValidUnattainableError,
@@ -167,7 +170,14 @@ def _token_routes(api: Api, vault: Vault) -> None:
         holds a ticket and sends it as the bearer token.
         """
         need = _token_request(vault)
-        return respond(issued_token(need.grant_id, vault.issue.issue(need), vault.now()))
+        try:
+            token = vault.issue.issue(need)
+        except (GrantNotFoundError, ServiceNotAllowedError) as error:
+            if not need.requester.is_owner:
+                by = need.requester
+                vault.refusals.note(by.client, need.grant_id, by.owner, need.request_id, error)
+            raise
+        return respond(issued_token(need.grant_id, token, vault.now()))
 
     @api.route(
         "POST",
@@ -175,7 +185,7 @@ def _token_routes(api: Api, vault: Vault) -> None:
         tag=ACCESS_TOKENS,
         body=TokenBatchRequest,
         answers={200: TokenBatch},
-        raises=(ServiceNotAllowedError,),
+        raises=(ServiceNotAllowedError, PublicMintRefusedError),
     )
     def issue_access_tokens() -> Response:
         """Get many access tokens.
@@ -186,7 +196,11 @@ def _token_routes(api: Api, vault: Vault) -> None:
         """
         claims = authenticate(vault.verifier)
         wanted = inputs.body(request, TokenBatchRequest)
-        requesters = [vault.policy.requester(claims, item.subject) for item in wanted.tokens]
+        try:
+            requesters = [vault.policy.requester(claims, item.subject, is_public=is_public()) for item in wanted.tokens]
+        except VaultError as error:
+            callers.refused(vault.refusals, claims, wanted.tokens[0].id, wanted.tokens[0].subject, error)
+            raise
         return respond(TokenBatch(results=batched(vault, wanted, requesters)))
 
 
@@ -311,7 +325,12 @@ def _token_request(vault: Vault) -> TokenRequest:
         note_client(ticket.maker)
         return callers.ticket_request(inputs.query(request, TokenQuery), ticket, request_id)
     claims = authenticate(vault.verifier)
-    return callers.token_request(inputs.query(request, TokenQuery), vault.policy, claims, request_id)
+    query = inputs.query(request, TokenQuery)
+    try:
+        return callers.token_request(query, vault.policy, claims, request_id, is_public=is_public())
+    except VaultError as error:
+        callers.refused(vault.refusals, claims, query.id, query.subject, error)
+        raise
 
 
 def _consent_options(vault: Vault, claims: Claims, wanted: NewConsent) -> ConsentOptions:
@@ -335,7 +354,7 @@ def _consent_options(vault: Vault, claims: Claims, wanted: NewConsent) -> Consen
         scopes=frozenset(wanted.scopes),
         limits=Limits(
             services=vault.default_services if wanted.services is UNSET else frozenset(wanted.services),
-            not_after=None if wanted.not_after is UNSET else wanted.not_after,
-            max_uses=None if wanted.max_uses is UNSET else wanted.max_uses,
+            not_after=vault.default_limits.end(vault.now()) if wanted.not_after is UNSET else wanted.not_after,
+            max_uses=vault.default_limits.uses if wanted.max_uses is UNSET else wanted.max_uses,
         ),
     )

@@ -9,7 +9,9 @@ from service_kit.tokens.bearer import Verifier
 from vault_service.application.consent import OfflineConsent
 from vault_service.application.issue import IssueAccessToken, IssueMany
 from vault_service.application.manage import ManageGrants
+from vault_service.application.refusals import RecordRefusals
 from vault_service.application.tickets import ManageTickets, PresentedTickets
+from vault_service.domain.grant import DefaultLimits
 from vault_service.domain.terms import Terms
 from vault_service.http.callers import Policy
 from vault_service.http.waiting import Waiters
@@ -28,6 +30,7 @@ class Vault:
     consent: OfflineConsent
     issue: IssueAccessToken
     issue_many: IssueMany
+    refusals: RecordRefusals
     manage: ManageGrants
     presented: PresentedTickets
     tickets: ManageTickets
@@ -37,6 +40,7 @@ class Vault:
     providers: Mapping[str, Terms]
     default_provider: str
     default_services: frozenset[str]
+    default_limits: DefaultLimits
     public_url: str
     is_https: bool
     needed: Pings

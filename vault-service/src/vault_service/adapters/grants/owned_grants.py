@@ -36,6 +36,11 @@ class PostgresOwnedGrants:
             raise GrantNotFoundError
         return grant_of(row)
 
+    def owner_of(self, grant_id: UUID) -> Subject | None:
+        """Whose the grant is, or None when there is none."""
+        row = self._database.one(_QUERIES["owner_of"], {"id": grant_id})
+        return None if row is None else Subject(*row)
+
     def revoke(self, grant_id: UUID, owner: Subject, entry: Entry) -> None:
         """Revoke the grant and put its token into the outbox."""
         with self._database.transaction() as connection:

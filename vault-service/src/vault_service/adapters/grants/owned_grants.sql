@@ -50,6 +50,11 @@ cross join lateral (
 ) recent
 order by g.rank, g.created_at desc, g.id;
 
+-- name: owner_of
+select issuer, subject
+from grants
+where id = %(id)s;
+
 -- name: for_update
 -- Locks the grant and all that share its session, always in the same order: of two that are revoked at once, the second
 -- sees the first.

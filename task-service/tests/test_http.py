@@ -18,8 +18,11 @@ from service_kit.postgres.database import Database
 from service_kit.tokens.bearer import Verifier
 from service_kit.tokens.issuer import Issuer
 from task_service.adapters.postgres.attempts import PostgresAttempts
+from task_service.adapters.postgres.history import PostgresHistory
 from task_service.application.errors import TaskStorageUnavailableError
 from task_service.application.execute import ExecuteTasks
+from task_service.application.history import ReadHistory
+from task_service.application.journal import GroupedJournal
 from task_service.application.manage import ManageTasks
 from task_service.application.run_attempt import RunAttempt
 from task_service.domain.attempt import AttemptKey
@@ -68,11 +71,15 @@ def pings() -> dict[str, Callable[[], None]]:
 
 @pytest.fixture
 def client(
-    issuer: StubIssuer, manage: ManageTasks, execution: ExecuteTasks, pings: dict[str, Callable[[], None]]
+    issuer: StubIssuer,
+    manage: ManageTasks,
+    execution: ExecuteTasks,
+    past: PostgresHistory,
+    pings: dict[str, Callable[[], None]],
 ) -> FlaskClient:
     """The application."""
     verifier = Verifier(Issuer(issuer.url), "task-service", clock=lambda: NOW)
-    return create_app(TaskService(verifier, manage, execution, pings)).test_client()
+    return create_app(TaskService(verifier, manage, execution, ReadHistory(past), pings)).test_client()
 
 
 @pytest.fixture
@@ -164,6 +171,10 @@ def test_the_messages_of_the_document(
         ("GET", "", None),
         ("DELETE", "", None),
         ("POST", "/execute", None),
+        ("POST", "/cancel", None),
+        ("GET", "/runs", None),
+        ("GET", "/runs/1", None),
+        ("POST", "/retry", None),
         ("POST", "/link-persistent-id", {"persistentTokenId": str(uuid4())}),
     ],
 )
@@ -268,6 +279,15 @@ def test_without_a_good_token_nothing_is_told(
         ({"name": "a", "description": "x" * 2001}, "/description"),
         ({"name": "a", "status": "completed"}, ""),
         ({"name": "a", "kind": "demo"}, ""),
+        ({"name": "a", "retry": {"maxAttempts": 0}}, "/retry/maxAttempts"),
+        ({"name": "a", "retry": {"maxAttempts": 21}}, "/retry/maxAttempts"),
+        ({"name": "a", "retry": {"maxAttempts": 2.5}}, "/retry/maxAttempts"),
+        ({"name": "a", "retry": {"backoff": 1}}, "/retry"),
+        ({"name": "a", "retry": {"maxAttempts": 3, "tries": 3}}, "/retry"),
+        ({"name": "a", "retry": {"maxAttempts": 3, "backoff": -1}}, "/retry/backoff"),
+        ({"name": "a", "retry": {"maxAttempts": 3, "backoff": 90000}}, "/retry/backoff"),
+        ({"name": "a", "retry": {"maxAttempts": 3, "backoff": 60, "maxBackoff": 30}}, "/retry/maxBackoff"),
+        ({"name": "a", "retry": None}, "/retry"),
         ([], ""),
     ],
 )
@@ -343,6 +363,10 @@ def test_the_description_has_every_route_and_the_states_of_the_domain(client: Fl
         ("/api/tasks/{task_id}", "delete"),
         ("/api/tasks/{task_id}/link-persistent-id", "post"),
         ("/api/tasks/{task_id}/execute", "post"),
+        ("/api/tasks/{task_id}/cancel", "post"),
+        ("/api/tasks/{task_id}/runs", "get"),
+        ("/api/tasks/{task_id}/runs/{number}", "get"),
+        ("/api/tasks/{task_id}/retry", "post"),
     }
     assert set(document["components"]["schemas"]["TaskStatus"]["enum"]) == set(TaskStatus)
 
@@ -363,3 +387,40 @@ def test_any_text_is_kept_to_the_letter_or_refused(
         assert (task["name"], task["description"], extra) == (name, description, {})
     else:
         assert code(answer)[0] in {400, 422}
+
+
+def test_a_tasks_history_on_the_wire(
+    ann: Caller, vault: ScriptedVault, run_demo: RunAttempt, journal: GroupedJournal
+) -> None:
+    """R32: runs, then one run with attempts and log; a run's number has one spelling."""
+    task = ann.task(retry={"maxAttempts": 3})
+    path, task_id = f"/{task['id']}", parse_id(task["id"])
+    assert task_id is not None
+    assert task["retry"] == {"maxAttempts": 3, "backoff": 10.0, "maxBackoff": 600.0}
+    assert ann.ask("GET", f"{path}/runs").get_json() == {"runs": []}
+    vault.knows(ann.bearer, TokenStatus.ACTIVE, task_id=task_id)
+    ann.ask("POST", f"{path}/execute")
+    run_demo.run(AttemptKey(task_id, 1), lambda: None)
+    journal.flush()
+    assert ann.ask("POST", f"{path}/retry").get_json()["status"] == "executing"
+    cancelled = ann.ask("POST", f"{path}/cancel", {"reason": "wrong file"}).get_json()
+    assert (cancelled["status"], cancelled["statusReason"]) == ("cancelled", "wrong file")
+    listed = ann.ask("GET", f"{path}/runs?limit=1").get_json()
+    assert ([run["number"] for run in listed["runs"]], listed["next"]) == ([2], 2)
+    (first,) = ann.ask("GET", f"{path}/runs?before=2").get_json()["runs"]
+    record = ann.ask("GET", f"{path}/runs/1").get_json()
+    assert {name: record[name] for name in first} == first
+    assert (first["number"], first["cause"], first["status"], first["progress"]) == (1, "user", "completed", 100)
+    (attempt,) = record["attempts"]
+    assert (attempt["attempt"], attempt["outcome"], attempt["tokenScopes"]) == (1, "completed", ["openid"])
+    assert attempt["requestId"] == f"{task_id}.1"
+    assert [set(line) for line in record["log"]] == [{"attempt", "at", "level", "message"}]
+    for bad in ("0", "01", "3", "-1", "one", "1.0", "99999999999"):
+        assert code(ann.ask("GET", f"{path}/runs/{bad}")) == (404, "run_not_found")
+    for query in ("limit=0", "limit=201", "before=x", "after=1", "limit=1&limit=2"):
+        assert code(ann.ask("GET", f"{path}/runs?{query}")) == (422, "invalid_input")
+    assert code(ann.ask("POST", f"{path}/cancel", {"reason": "two\nlines"})) == (422, "invalid_input")
+    assert ann.ask("POST", f"{path}/cancel").get_json() == cancelled
+    pending = ann.task()
+    assert code(ann.ask("POST", f"/{pending['id']}/cancel")) == (409, "task_not_cancellable")
+    assert code(ann.ask("POST", f"/{pending['id']}/retry")) == (409, "task_not_repeatable")

@@ -13,6 +13,7 @@ from task_service.adapters.engine.watch import ProcrastinateWatch
 from task_service.adapters.identity.userinfo import UserinfoEndpoint
 from task_service.adapters.postgres.attempts import PostgresAttempts
 from task_service.adapters.postgres.database import MIGRATIONS, tasks_database
+from task_service.adapters.postgres.history import PostgresHistory
 from task_service.adapters.postgres.runs import PostgresRuns
 from task_service.adapters.postgres.tasks import PostgresTasks, PostgresTokenStatuses
 from task_service.adapters.vault.client import VaultOverHttp
@@ -20,7 +21,10 @@ from task_service.adapters.vault.credentials import own_credentials
 from task_service.application.errors import TaskStorageUnavailableError
 from task_service.application.execute import ExecuteTasks
 from task_service.application.handler import Handler, Tools
+from task_service.application.history import CleanHistory, ReadHistory
+from task_service.application.journal import GroupedJournal
 from task_service.application.manage import ManageTasks
+from task_service.application.ports import RetryStore
 from task_service.application.progress import GroupedProgress
 from task_service.application.recover import Recover, SilentWorkers
 from task_service.application.run_attempt import RunAttempt
@@ -45,7 +49,10 @@ class Work:
 
     run: RunAttempt
     progress: GroupedProgress
+    journal: GroupedJournal
+    history: CleanHistory
     recover: Recover
+    retries: RetryStore
     close: Callable[[], None]
 
 
@@ -77,6 +84,7 @@ def build_service(settings: TaskSettings) -> TaskService:
         verifier=Verifier(issuer, settings.audience),
         tasks=ManageTasks(tasks, RefreshTokenStatuses(PostgresTokenStatuses(database), vault)),
         execution=ExecuteTasks(tasks, PostgresRuns(database), vault),
+        history=ReadHistory(PostgresHistory(database)),
         pings={
             "database": database.ping,
             "schema": partial(MIGRATIONS.check, database),
@@ -91,10 +99,20 @@ def build_work(settings: TaskSettings) -> Work:
     issuer = Issuer(settings.issuer, settings.issuer_internal_url)
     attempts = PostgresAttempts(database)
     progress = GroupedProgress(attempts)
+    past = PostgresHistory(database)
+    journal = GroupedJournal(past)
     tokens = VaultOverHttp(_vault_client(settings, issuer, WORKER_ANSWER_SECONDS))
     handlers = installed_handlers(Tools(UserinfoEndpoint(issuer, Session()), settings.demo_step_seconds))
     recover = Recover(ProcrastinateWatch(database), attempts, SilentWorkers(), _log_takeover)
-    return Work(RunAttempt(attempts, progress, tokens, handlers), progress, recover, database.close)
+    return Work(
+        run=RunAttempt(attempts, progress, journal, tokens, handlers),
+        progress=progress,
+        journal=journal,
+        history=CleanHistory(past, settings.history_days),
+        recover=recover,
+        retries=attempts,
+        close=database.close,
+    )
 
 
 def installed_handlers(tools: Tools) -> Mapping[str, Handler]:

@@ -7,6 +7,7 @@ from uuid import UUID
 from task_service.application.ports import TaskStore
 from task_service.application.token_status import RefreshTokenStatuses
 from task_service.domain.owner import Owner
+from task_service.domain.retry import NO_RETRY, RetryPolicy
 from task_service.domain.task import Task
 
 
@@ -25,9 +26,9 @@ class ManageTasks:
         self._tasks = tasks
         self._token_statuses = token_statuses
 
-    def create(self, person: Person, name: str, description: str) -> Task:
+    def create(self, person: Person, name: str, description: str, retry: RetryPolicy = NO_RETRY) -> Task:
         """A new task, pending."""
-        return self._tasks.add(person.owner, name, description)
+        return self._tasks.add(person.owner, name, description, retry)
 
     def list_version(self, person: Person) -> str:
         """A word that differs whenever something in the list differs; token statuses are brought up to date first."""

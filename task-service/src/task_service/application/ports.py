@@ -7,8 +7,12 @@ from typing import Protocol
 from uuid import UUID
 
 from task_service.domain.attempt import Attempt, AttemptKey
+from task_service.domain.history import PastRun, RunRecord
+from task_service.domain.journal import LogLine, TokenNote
 from task_service.domain.owner import Owner
+from task_service.domain.retry import NO_RETRY, RetryPolicy
 from task_service.domain.run import Cause
+from task_service.domain.status import EXECUTABLE, TaskStatus
 from task_service.domain.task import Task, TokenStatus
 
 
@@ -32,7 +36,7 @@ class LinkedGrant:
 class TaskStore(Protocol):
     """Tasks, always within one owner's. Raises TaskStorageUnavailableError throughout."""
 
-    def add(self, owner: Owner, name: str, description: str) -> Task:
+    def add(self, owner: Owner, name: str, description: str, retry: RetryPolicy = NO_RETRY) -> Task:
         """Store a new task of the default kind."""
         ...
 
@@ -60,10 +64,17 @@ class TaskStore(Protocol):
 class RunQueue(Protocol):
     """Where runs are put for workers."""
 
-    def enqueue(self, task_id: UUID, owner: Owner, cause: Cause) -> None:
+    def enqueue(self, task_id: UUID, owner: Owner, cause: Cause, *, allowed: Set[TaskStatus] = EXECUTABLE) -> None:
         """Make a queued run with its first attempt and its job, in one transaction.
 
-        Raises TaskNotFoundError, TaskNotExecutableError.
+        allowed: the states of the task in which it is made. Raises TaskNotFoundError, TaskNotExecutableError.
+        """
+        ...
+
+    def cancel(self, task_id: UUID, owner: Owner, reason: str) -> bool:
+        """End the run under way as `cancelled`; its worker is told to stop. False: it was cancelled before.
+
+        Raises TaskNotFoundError, TaskNotCancellableError.
         """
         ...
 
@@ -95,6 +106,10 @@ class AttemptStore(Protocol):
         """End attempt and run with an error. token_failed: the vault refuses the token."""
         ...
 
+    def retry(self, attempt: Attempt, error: str, seconds: float) -> bool:
+        """End the attempt with an error; its run waits so many seconds for another attempt."""
+        ...
+
     def give_back(self, attempt: Attempt) -> bool:
         """End the attempt and queue another one, for another worker."""
         ...
@@ -105,6 +120,33 @@ class ProgressStore(Protocol):
 
     def write_progress(self, reports: Sequence[tuple[Attempt, int]]) -> Set[AttemptKey]:
         """Store the percentage of each attempt in one statement; the keys of those that were not taken over."""
+        ...
+
+
+class JournalStore(Protocol):
+    """Where the journals of attempts are written, for many attempts at a time."""
+
+    def write_journal(self, lines: Sequence[tuple[Attempt, LogLine]], notes: Mapping[AttemptKey, TokenNote]) -> None:
+        """Store log lines and the tokens that attempts got, in one transaction; those of deleted runs are dropped."""
+        ...
+
+
+class HistoryStore(Protocol):
+    """Runs as they are remembered, always within one owner's tasks."""
+
+    def runs(self, task_id: UUID, owner: Owner, before: int, limit: int) -> Sequence[PastRun]:
+        """Runs with a number below `before`, the latest first. Raises TaskNotFoundError."""
+        ...
+
+    def run(self, task_id: UUID, owner: Owner, number: int, after: int, limit: int) -> RunRecord:
+        """One run, and up to `limit` lines of its log behind position `after`.
+
+        Raises TaskNotFoundError, RunNotFoundError.
+        """
+        ...
+
+    def remove_old(self, days: int, at_most: int) -> int:
+        """Remove runs that ended so many days ago and are not the latest of their task, up to a limit; how many."""
         ...
 
 
@@ -149,6 +191,14 @@ class RecoveryStore(Protocol):
 
     def orphans(self) -> Sequence[AttemptKey]:
         """The attempts of runs under way for which the engine holds no job any more."""
+        ...
+
+
+class RetryStore(Protocol):
+    """Runs that wait for their next attempt."""
+
+    def queue_retries(self, at_most: int) -> int:
+        """Queue the next attempt of each run for which it is due, up to a limit; how many."""
         ...
 
 

@@ -1,25 +1,61 @@
 """The bodies of the task API on the wire."""
 
+from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
 import msgspec
 
-from service_kit.http.inputs import LINE, TEXT, Input, Output
+from service_kit.http.inputs import LINE, TEXT, Input, Output, invalid
 from task_service.application.execute import MESSAGES, ExecuteAnswer, Execution
-from task_service.domain.status import TaskStatus
+from task_service.domain.retry import (
+    DEFAULT_BACKOFF_SECONDS,
+    DEFAULT_MAX_BACKOFF_SECONDS,
+    MAX_ATTEMPTS,
+    MAX_BACKOFF_SECONDS,
+    NO_RETRY,
+    RetryPolicy,
+)
+from task_service.domain.status import TaskStatus, WaitReason
 from task_service.domain.task import Task, TokenStatus, public_id
 
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 """A point in time; RFC 3339 in UTC on the wire."""
 
 
+Seconds = Annotated[float, msgspec.Meta(ge=0, le=MAX_BACKOFF_SECONDS)]
+
+
+class NewRetry(Input, frozen=True, kw_only=True):
+    """When failed attempts are followed by another. maxAttempts: of one run; backoff, maxBackoff: seconds."""
+
+    max_attempts: Annotated[int, msgspec.Meta(ge=1, le=MAX_ATTEMPTS)]
+    backoff: Seconds = DEFAULT_BACKOFF_SECONDS
+    max_backoff: Seconds | msgspec.UnsetType = msgspec.UNSET
+
+    def policy(self) -> RetryPolicy:
+        """The domain's form. Problem: 422 `invalid_input`."""
+        longest = (
+            max(self.backoff, DEFAULT_MAX_BACKOFF_SECONDS) if self.max_backoff is msgspec.UNSET else self.max_backoff
+        )
+        if longest < self.backoff:
+            raise invalid("/retry/maxBackoff", "is less than backoff")
+        return RetryPolicy(self.max_attempts, self.backoff, longest)
+
+
 class NewTask(Input, frozen=True, kw_only=True):
-    """A task to create. name: one line; description: may have several lines."""
+    """A task to create. name: one line; description: may have several lines; retry: without it nothing is retried."""
 
     name: Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=LINE)]
     description: Annotated[str, msgspec.Meta(max_length=2000, pattern=TEXT)] = ""
+    retry: NewRetry | msgspec.UnsetType = msgspec.UNSET
+
+
+class Cancellation(Input, frozen=True, kw_only=True):
+    """Why the run is cancelled: one line for people."""
+
+    reason: Annotated[str, msgspec.Meta(max_length=500, pattern=LINE)] = ""
 
 
 class TokenLink(Input, frozen=True, kw_only=True):
@@ -32,8 +68,19 @@ class NoBody(Input, frozen=True, kw_only=True):
     """An empty object."""
 
 
+class RetryView(Output, frozen=True, kw_only=True):
+    """A task's retry policy. maxAttempts: of one run; backoff, maxBackoff: seconds."""
+
+    max_attempts: int
+    backoff: float
+    max_backoff: float
+
+
 class TaskView(Output, frozen=True, kw_only=True):
-    """A task with its latest run laid over it (R11). userId: the owner's `sub`; progress: percent, 0 to 100."""
+    """A task with its latest run laid over it (R11). userId: the owner's `sub`; progress: percent, 0 to 100.
+
+    statusReason: why it was cancelled or waits; waitReason: what it waits for; nextAttemptAt: when it is retried.
+    """
 
     id: str
     name: str
@@ -48,6 +95,10 @@ class TaskView(Output, frozen=True, kw_only=True):
     result: str | None = None
     error: str | None = None
     progress: int | None = None
+    status_reason: str | None = None
+    wait_reason: WaitReason | None = None
+    next_attempt_at: Moment | None = None
+    retry: RetryView | None = None
 
 
 class TaskList(Output, frozen=True, kw_only=True):
@@ -89,6 +140,10 @@ def task_view(task: Task) -> TaskView:
         result=run.result,
         error=run.error,
         progress=run.progress,
+        status_reason=run.reason,
+        wait_reason=run.wait_reason,
+        next_attempt_at=run.next_attempt_at,
+        retry=None if task.retry == NO_RETRY else RetryView(**asdict(task.retry)),
     )
 
 

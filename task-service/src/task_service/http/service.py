@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from service_kit.tokens.bearer import Verifier
 from task_service.application.execute import ExecuteTasks
+from task_service.application.history import ReadHistory
 from task_service.application.manage import ManageTasks
 
 
@@ -15,4 +16,5 @@ class TaskService:
     verifier: Verifier
     tasks: ManageTasks
     execution: ExecuteTasks
+    history: ReadHistory
     pings: Mapping[str, Callable[[], None]]

@@ -1,7 +1,7 @@
-"""The worker process: the engine's worker on the event loop, and beside it two threads on monotonic time.
+"""The worker process: the engine's worker on the event loop, and beside it threads on monotonic time.
 
-One writes the progress of all attempts in groups, the other sweeps. The sweep needs no place among the attempts, so it
-goes on when all places are taken.
+They write progress and journals of all attempts in groups, sweep, queue the retries that are due and clean the history.
+They need no place among the attempts, so they go on when all places are taken.
 """
 
 import asyncio
@@ -24,6 +24,11 @@ from task_service.config import TaskSettings
 from task_service.worker import engine
 
 SWEEP_SECONDS = 2.0
+RETRY_SECONDS = 1.0
+"""How often runs are looked for whose next attempt is due."""
+RETRIES_AT_ONCE = 100
+CLEAN_SECONDS = 600.0
+"""How often old runs are looked for."""
 
 log = logs.get(__name__)
 
@@ -41,10 +46,17 @@ def run(settings: TaskSettings) -> None:
     def sweep() -> None:
         _WAITING.set(work.recover.sweep())
 
+    def queue_retries() -> None:
+        while work.retries.queue_retries(RETRIES_AT_ONCE) == RETRIES_AT_ONCE:
+            pass
+
     with ExitStack() as beside:
         beside.callback(work.close)
         beside.enter_context(Repeated("progress", GROUP_SECONDS, work.progress.flush))
         beside.enter_context(Repeated("sweep", SWEEP_SECONDS, sweep))
+        beside.enter_context(Repeated("journal", GROUP_SECONDS, work.journal.flush))
+        beside.enter_context(Repeated("history", CLEAN_SECONDS, work.history.clean))
+        beside.enter_context(Repeated("retries", RETRY_SECONDS, queue_retries))
         asyncio.run(_run(settings, work))
 
 

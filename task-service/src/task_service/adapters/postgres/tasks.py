@@ -1,6 +1,7 @@
 """Tasks and the token statuses stored with them: `application.ports.TaskStore` and `TokenStatusStore`."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -13,8 +14,9 @@ from task_service.adapters.postgres.locks import latest_run, lock, owned
 from task_service.application.errors import TaskNotFoundError, TaskNotLinkableError
 from task_service.application.ports import LinkedGrant
 from task_service.domain.owner import Owner
+from task_service.domain.retry import NO_RETRY, RetryPolicy
 from task_service.domain.run import NO_RUN, Run
-from task_service.domain.status import UNDER_WAY, TaskStatus
+from task_service.domain.status import UNDER_WAY, TaskStatus, WaitReason
 from task_service.domain.task import Task, TokenStatus
 
 _SQL = queries.load(__package__, "tasks.sql")
@@ -26,9 +28,9 @@ class PostgresTasks:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, owner: Owner, name: str, description: str) -> Task:
+    def add(self, owner: Owner, name: str, description: str, retry: RetryPolicy = NO_RETRY) -> Task:
         """Store a new task."""
-        values = {"id": uuid4(), **owned(owner), "name": name, "description": description}
+        values = {"id": uuid4(), **owned(owner), "name": name, "description": description, **asdict(retry)}
         with self._database.transaction() as connection:
             connection.execute(_SQL["add"], values)
             return _find(connection, values)
@@ -52,6 +54,7 @@ class PostgresTasks:
             if row is None:
                 raise TaskNotFoundError
             under_way = connection.execute(_SQL["jobs"], {**key, "number": row[0]}).fetchall()
+            connection.execute(_SQL["delete_runs"], key)
             connection.execute(_SQL["delete"], key)
             for (job_id,) in under_way:
                 jobs.withdraw(connection, job_id)
@@ -99,7 +102,8 @@ def _find(connection: psycopg.Connection, key: Mapping[str, Any]) -> Task:
 
 
 def _task(row: tuple[Any, ...]) -> Task:
-    task_id, issuer, subject, name, description, created_at, kind, persistent_token_id, token_status, *run = row
+    task_id, issuer, subject, name, description, created_at, kind, persistent_token_id, token_status, *rest = row
+    retry, run = rest[:3], rest[3:]
     return Task(
         id=task_id,
         owner=Owner(issuer, subject),
@@ -109,12 +113,14 @@ def _task(row: tuple[Any, ...]) -> Task:
         kind=kind,
         persistent_token_id=persistent_token_id,
         token_status=TokenStatus(token_status) if token_status else None,
-        latest_run=_run(*run) if run[0] is not None else NO_RUN,
+        retry=RetryPolicy(*retry),
+        latest_run=run_of(*run) if run[0] is not None else NO_RUN,
     )
 
 
-def _run(number: int, status: str, started_at: Any, completed_at: Any, *outcome: Any) -> Run:
-    result, error, progress = outcome
+def run_of(number: int, status: str, started_at: Any, completed_at: Any, *outcome: Any) -> Run:
+    """A run from its columns, in the order of `find`."""
+    result, error, progress, reason, wait_reason, next_attempt_at = outcome
     return Run(
         number=number,
         status=TaskStatus(status),
@@ -123,4 +129,7 @@ def _run(number: int, status: str, started_at: Any, completed_at: Any, *outcome:
         result=result,
         error=error,
         progress=progress,
+        reason=reason,
+        wait_reason=WaitReason(wait_reason) if wait_reason else None,
+        next_attempt_at=next_attempt_at,
     )

@@ -1,6 +1,6 @@
 -- name: add
-insert into tasks (id, issuer, subject, name, description)
-values (%(id)s, %(issuer)s, %(subject)s, %(name)s, %(description)s)
+insert into tasks (id, issuer, subject, name, description, max_attempts, backoff_seconds, max_backoff_seconds)
+values (%(id)s, %(issuer)s, %(subject)s, %(name)s, %(description)s, %(max_attempts)s, %(backoff)s, %(max_backoff)s)
 returning id;
 
 -- name: list_version
@@ -21,7 +21,8 @@ select coalesce((
 
 -- name: of_owner
 select t.id, t.issuer, t.subject, t.name, t.description, t.created_at, t.kind, t.persistent_token_id, t.token_status,
-       r.number, r.status, r.started_at, r.completed_at, r.result, r.error, r.progress
+       t.max_attempts, t.backoff_seconds, t.max_backoff_seconds, r.number, r.status, r.started_at, r.completed_at, r.result,
+       r.error, r.progress, r.reason, r.wait_reason, r.next_attempt_at
 from tasks t
 left join runs r on r.task_id = t.id and r.number = t.last_run
 where t.issuer = %(issuer)s
@@ -31,7 +32,8 @@ limit 1000;
 
 -- name: find
 select t.id, t.issuer, t.subject, t.name, t.description, t.created_at, t.kind, t.persistent_token_id, t.token_status,
-       r.number, r.status, r.started_at, r.completed_at, r.result, r.error, r.progress
+       t.max_attempts, t.backoff_seconds, t.max_backoff_seconds, r.number, r.status, r.started_at, r.completed_at, r.result,
+       r.error, r.progress, r.reason, r.wait_reason, r.next_attempt_at
 from tasks t
 left join runs r on r.task_id = t.id and r.number = t.last_run
 where t.id = %(id)s
@@ -45,6 +47,11 @@ where id = %(id)s
   and issuer = %(issuer)s
   and subject = %(subject)s
 for update;
+
+-- name: delete_runs
+-- Before the task, so that rows are locked in the order in which workers lock them: a run, then its attempts.
+delete from runs
+where task_id = %(id)s;
 
 -- name: delete
 delete from tasks

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from service_kit.tokens.bearer import Verifier
 from task_service.application.execute import ExecuteTasks
+from task_service.application.listing import ListTasks
 from task_service.application.manage import ManageTasks
 
 
@@ -14,5 +15,6 @@ class TaskService:
 
     verifier: Verifier
     tasks: ManageTasks
+    listing: ListTasks
     execution: ExecuteTasks
     pings: Mapping[str, Callable[[], None]]

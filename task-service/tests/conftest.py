@@ -11,11 +11,15 @@ from task_service.adapters.engine.watch import ProcrastinateWatch
 from task_service.adapters.postgres.attempts import PostgresAttempts
 from task_service.adapters.postgres.database import MIGRATIONS, tasks_database
 from task_service.adapters.postgres.history import PostgresHistory
+from task_service.adapters.postgres.listing import PostgresTaskList
 from task_service.adapters.postgres.runs import PostgresRuns
-from task_service.adapters.postgres.tasks import PostgresTasks, PostgresTokenStatuses
+from task_service.adapters.postgres.tasks import PostgresTasks
+from task_service.adapters.postgres.token_statuses import PostgresTokenStatuses
+from task_service.application.cursors import Cursors
 from task_service.application.execute import ExecuteTasks
 from task_service.application.handler import Tools
 from task_service.application.journal import GroupedJournal
+from task_service.application.listing import ListTasks
 from task_service.application.manage import ManageTasks, Person
 from task_service.application.ports import OwnerToken
 from task_service.application.progress import GroupedProgress
@@ -81,6 +85,13 @@ def vault() -> ScriptedVault:
 def manage(tasks: PostgresTasks, database: Database, vault: ScriptedVault) -> ManageTasks:
     """What owners do with definitions."""
     return ManageTasks(tasks, RefreshTokenStatuses(PostgresTokenStatuses(database), vault))
+
+
+@pytest.fixture
+def listing(database: Database, vault: ScriptedVault) -> ListTasks:
+    """The list of an owner's tasks."""
+    statuses = RefreshTokenStatuses(PostgresTokenStatuses(database), vault)
+    return ListTasks(PostgresTaskList(database), statuses, Cursors("a secret"))
 
 
 @pytest.fixture

@@ -47,6 +47,11 @@ class ScriptedVault:
         newest_first = reversed(self._grants.get(bearer, {}).values())
         return [grant for grant in newest_first if task_id in {None, self._for_task.get(grant.persistent_token_id)}]
 
+    def linked(self, bearer: str, ids: Sequence[UUID]) -> Sequence[LinkedGrant]:
+        """Those of them that are the person's."""
+        self._answer()
+        return [grant for grant in self._grants.get(bearer, {}).values() if grant.persistent_token_id in ids]
+
     def access_token(self, persistent_token_id: UUID, owner: Owner, min_valid: int) -> OwnerToken:
         """A token that says whose it is."""
         self._answer()

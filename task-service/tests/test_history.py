@@ -271,28 +271,21 @@ def test_old_runs_are_cleaned_away_but_never_the_latest_of_a_task(
 def test_cleaning_goes_on_until_nothing_is_due(queued: UUID, past: PostgresHistory, look: Look) -> None:
     """In portions."""
     look(
-        "insert into runs (task_id, number, issuer, subject, cause, status, fence, completed_at, superseded)"
-        " select task_id, number + n, issuer, subject, cause, 'completed', fence, now() - interval '9 days', true"
+        "insert into runs (task_id, number, issuer, subject, cause, status, fence, completed_at)"
+        " select task_id, number + n, issuer, subject, cause, 'completed', fence, now() - interval '9 days'"
         " from runs, generate_series(1, %s) n returning 1",
         2 * CLEANED_AT_ONCE + 1,
     )
-    assert CleanHistory(past, 8).clean() == 2 * CLEANED_AT_ONCE + 1
+    assert CleanHistory(past, 8).clean() == 2 * CLEANED_AT_ONCE
+    assert look("select number from runs order by number") == [(1,), (2 * CLEANED_AT_ONCE + 2,)]
 
 
 def test_cleaning_costs_little_when_nothing_is_due(queued: UUID, database: Database, look: Look) -> None:
     """The statement goes through an index that has no row which could not be cleaned away one day."""
     with database.connection() as connection:
-        query = b"explain select 1 from runs where superseded and completed_at < now() - make_interval(days => 90)"
+        query = b"explain select 1 from runs where not latest and completed_at < now() - make_interval(days => 90)"
         plan = "\n".join(row[0] for row in connection.execute(query).fetchall())
     assert "runs_by_age" in plan
-
-
-def test_only_superseded_runs_are_marked(queued: UUID, execution: ExecuteTasks, alice: Person, look: Look) -> None:
-    """By the run that follows."""
-    execution.cancel(alice, queued)
-    assert look("select number, superseded from runs order by number") == [(1, False)]
-    execution.run_again(alice, queued)
-    assert look("select number, superseded from runs order by number") == [(1, True), (2, False)]
 
 
 def test_the_database_refuses_an_unknown_level(tasks_url: str, queued: UUID) -> None:

@@ -23,6 +23,7 @@ from task_service.application.errors import TaskStorageUnavailableError
 from task_service.application.execute import ExecuteTasks
 from task_service.application.history import ReadHistory
 from task_service.application.journal import GroupedJournal
+from task_service.application.listing import ListTasks
 from task_service.application.manage import ManageTasks
 from task_service.application.run_attempt import RunAttempt
 from task_service.domain.attempt import AttemptKey
@@ -73,13 +74,14 @@ def pings() -> dict[str, Callable[[], None]]:
 def client(
     issuer: StubIssuer,
     manage: ManageTasks,
+    listing: ListTasks,
     execution: ExecuteTasks,
     past: PostgresHistory,
     pings: dict[str, Callable[[], None]],
 ) -> FlaskClient:
     """The application."""
     verifier = Verifier(Issuer(issuer.url), "task-service", clock=lambda: NOW)
-    return create_app(TaskService(verifier, manage, execution, ReadHistory(past), pings)).test_client()
+    return create_app(TaskService(verifier, manage, listing, execution, ReadHistory(past), pings)).test_client()
 
 
 @pytest.fixture
@@ -197,6 +199,67 @@ def test_the_list_is_the_callers_and_newest_first(ann: Caller, ben: Caller) -> N
     first, second = ann.task(name="first"), ann.task(name="second")
     ben.task(name="his")
     assert ann.ask("GET").get_json() == {"tasks": [second, first]}
+
+
+def test_a_list_that_goes_on_says_so(ann: Caller, ben: Caller) -> None:
+    """By `nextCursor`, on every page but the last; a cursor of another list is a clear problem."""
+    made = [ann.task(name=f"task {number}")["id"] for number in range(5)]
+    first = ann.ask("GET", "?limit=2&sort=createdAt").get_json()
+    second = ann.ask("GET", f"?limit=2&sort=createdAt&cursor={first['nextCursor']}").get_json()
+    third = ann.ask("GET", f"?limit=2&sort=createdAt&cursor={second['nextCursor']}").get_json()
+    assert [task["id"] for page in (first, second, third) for task in page["tasks"]] == made
+    assert set(third) == {"tasks"}
+    for caller, query in (
+        (ben, f"sort=createdAt&cursor={first['nextCursor']}"),
+        (ann, f"cursor={first['nextCursor']}"),
+        (ann, f"sort=createdAt&cursor={first['nextCursor']}x"),
+        (ann, "cursor="),
+        (ann, "cursor=%00"),
+    ):
+        answer = caller.ask("GET", f"?{query}")
+        assert answer.status_code == 422, query
+        assert answer.get_json()["code"] in {"cursor_invalid", "invalid_input"}
+
+
+def test_a_list_can_be_filtered_searched_and_counted(ann: Caller, vault: ScriptedVault) -> None:
+    """The counts are of all tasks."""
+    task, other = ann.task(name="Weekly report"), ann.task(name="Other")
+    token_id = vault.knows(ann.bearer, TokenStatus.ACTIVE)
+    ann.ask("POST", f"/{task['id']}/link-persistent-id", {"persistentTokenId": str(token_id)})
+    ann.ask("POST", f"/{task['id']}/execute")
+    for query, found in {
+        "status=queued": [task["id"]],
+        "status=pending,queued&sort=createdAt": [task["id"], other["id"]],
+        "status=failed": [],
+        "search=week": [task["id"]],
+        f"persistentTokenId={token_id}": [task["id"]],
+        "kind=demo&sort=name": [other["id"], task["id"]],
+    }.items():
+        assert [each["id"] for each in ann.ask("GET", f"?{query}").get_json()["tasks"]] == found, query
+    counts = ann.ask("GET", "?limit=1&counts=true&status=failed").get_json()["counts"]
+    nothing = dict.fromkeys(TaskStatus, 0)
+    assert counts == {**nothing, "total": 2, "pending": 1, "queued": 1}
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["limit=0", "limit=1001", "limit=x", "status=done", "status=", "status=failed,", "sort=color", "kind=",
+     "persistentTokenId=7", "search=", "counts=maybe", "page=2", "limit=1&limit=2"],
+)  # fmt: skip
+def test_a_faulty_query_names_its_parameter(ann: Caller, query: str) -> None:
+    """422; nothing is guessed."""
+    answer = ann.ask("GET", f"?{query}")
+    assert code(answer) == (422, "invalid_input")
+    assert query.partition("=")[0] in answer.get_data(as_text=True)
+
+
+def test_each_query_has_an_etag_of_its_own(ann: Caller) -> None:
+    """A client that keeps one for all its lists is never told that another list has not changed."""
+    ann.task()
+    tags = {ann.ask("GET", query).headers["ETag"] for query in ("", "?limit=1", "?status=failed")}
+    assert len(tags) == 3
+    for tag in tags:
+        assert ann.ask("GET", **{"If-None-Match": tag}).status_code == (304 if tag == list_tag(ann) else 200)
 
 
 def test_an_unchanged_list_is_304(
@@ -334,7 +397,7 @@ def test_an_unavailable_vault_is_503_with_retry_after(ann: Caller, vault: Script
 
 def test_an_unavailable_database_is_503(
     ann: Caller,
-    manage: ManageTasks,
+    listing: ListTasks,
     monkeypatch: pytest.MonkeyPatch,
     pings: dict[str, Callable[[], None]],
     client: FlaskClient,
@@ -344,7 +407,7 @@ def test_an_unavailable_database_is_503(
     def unavailable(*_: object) -> None:
         raise TaskStorageUnavailableError
 
-    monkeypatch.setattr(manage, "list_version", unavailable)
+    monkeypatch.setattr(listing, "version", unavailable)
     pings["database"] = unavailable
     answer = ann.ask("GET")
     assert code(answer) == (503, "storage_unavailable")

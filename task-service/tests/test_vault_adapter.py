@@ -88,7 +88,7 @@ def test_a_grant_is_asked_for_with_the_persons_own_token(said: str, status: Toke
     assert asked.headers["X-Request-ID"] == "r-1"
 
 
-def test_the_grants_of_a_task_are_asked_for_by_its_public_id() -> None:
+def test_grants_are_asked_for_by_a_tasks_public_id_or_by_their_own() -> None:
     """In the vault's order, newest first."""
     other = uuid4()
     body = {"tokens": [grant_body(TOKEN_ID, "active"), grant_body(other, "pending")]}
@@ -96,7 +96,9 @@ def test_the_grants_of_a_task_are_asked_for_by_its_public_id() -> None:
         linked = [LinkedGrant(TOKEN_ID, TokenStatus.ACTIVE), LinkedGrant(other, TokenStatus.PENDING)]
         assert vault.grants("alice-token", TASK_ID) == linked
         assert vault.grants("alice-token") == linked
-    assert [asked.query for asked in of_the_vault(server)] == [{"taskId": f"task-{TASK_ID}"}, {}]
+        assert vault.linked("alice-token", [TOKEN_ID, other]) == linked
+    queries = [{"taskId": f"task-{TASK_ID}"}, {}, {"ids": f"{TOKEN_ID},{other}"}]
+    assert [asked.query for asked in of_the_vault(server)] == queries
     assert {asked.headers["Authorization"] for asked in of_the_vault(server)} == {"Bearer alice-token"}
 
 

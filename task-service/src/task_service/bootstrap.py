@@ -14,15 +14,19 @@ from task_service.adapters.identity.userinfo import UserinfoEndpoint
 from task_service.adapters.postgres.attempts import PostgresAttempts
 from task_service.adapters.postgres.database import MIGRATIONS, tasks_database
 from task_service.adapters.postgres.history import PostgresHistory
+from task_service.adapters.postgres.listing import PostgresTaskList
 from task_service.adapters.postgres.runs import PostgresRuns
-from task_service.adapters.postgres.tasks import PostgresTasks, PostgresTokenStatuses
+from task_service.adapters.postgres.tasks import PostgresTasks
+from task_service.adapters.postgres.token_statuses import PostgresTokenStatuses
 from task_service.adapters.vault.client import VaultOverHttp
 from task_service.adapters.vault.credentials import own_credentials
+from task_service.application.cursors import Cursors
 from task_service.application.errors import TaskStorageUnavailableError
 from task_service.application.execute import ExecuteTasks
 from task_service.application.handler import Handler, Tools
 from task_service.application.history import CleanHistory, ReadHistory
 from task_service.application.journal import GroupedJournal
+from task_service.application.listing import ListTasks
 from task_service.application.manage import ManageTasks
 from task_service.application.ports import RetryStore
 from task_service.application.progress import GroupedProgress
@@ -80,9 +84,11 @@ def build_service(settings: TaskSettings) -> TaskService:
     issuer = Issuer(settings.issuer, settings.issuer_internal_url)
     vault = VaultOverHttp(_vault_client(settings, issuer, STATUS_ANSWER_SECONDS))
     tasks = PostgresTasks(database)
+    token_statuses = RefreshTokenStatuses(PostgresTokenStatuses(database), vault)
     return TaskService(
         verifier=Verifier(issuer, settings.audience),
-        tasks=ManageTasks(tasks, RefreshTokenStatuses(PostgresTokenStatuses(database), vault)),
+        tasks=ManageTasks(tasks, token_statuses),
+        listing=ListTasks(PostgresTaskList(database), token_statuses, Cursors(settings.client_secret.reveal())),
         execution=ExecuteTasks(tasks, PostgresRuns(database), vault),
         history=ReadHistory(PostgresHistory(database)),
         pings={

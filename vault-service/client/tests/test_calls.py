@@ -233,6 +233,8 @@ def test_the_owners_view_is_asked_for_with_the_owners_token(answers, call):
     assert call("grants", "owners-token", task_id="task-1") == [call("grant", "id-1", "owners-token")]
     assert {asked.authorization for asked in answers.asked} == {"Bearer owners-token"}
     assert answers.asked[0].query == {"taskId": "task-1"}
+    call("grants", "owners-token", ids=["id-1", "id-2"])
+    assert answers.asked[-1].query == {"ids": "id-1,id-2"}
 
 
 def test_a_consent_is_asked_for_with_what_was_given_only(answers, call):

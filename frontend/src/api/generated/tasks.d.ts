@@ -13,7 +13,8 @@ export interface paths {
         };
         /**
          * List the caller's tasks
-         * @description The newest comes first. The answer is 304 when nothing has changed since the `ETag` in `If-None-Match`.
+         * @description The newest comes first. When there are more than `limit`, the answer has `nextCursor`: send it as `cursor` to
+         *     get the next page. The answer is 304 when nothing has changed since the `ETag` in `If-None-Match`.
          */
         get: operations["list_tasks"];
         put?: never;
@@ -206,6 +207,36 @@ export interface components {
          * @enum {unknown}
          */
         ExecuteAnswer: "executing" | "needs_consent" | "token_failed" | "waiting_consent";
+        /**
+         * ListQuery
+         * @description limit: tasks on a page; cursor: `nextCursor` of the page before, with the same filter and sort; status: one or
+         *         several states, separated by commas; search: words, or beginnings of words, of name and description; sort: `-` means
+         *         descending; counts: whether to count all tasks by state.
+         */
+        ListQuery: {
+            /** @default 1000 */
+            limit?: number;
+            /** @default null */
+            cursor?: string | null;
+            /** @default null */
+            status?: string | null;
+            /** @default null */
+            kind?: string | null;
+            /** @default null */
+            persistentTokenId?: string | null;
+            /** @default null */
+            search?: string | null;
+            /** @default -createdAt */
+            sort?: components["schemas"]["Sort"];
+            /** @default false */
+            counts?: boolean;
+        };
+        /**
+         * Sort
+         * @description The orders of a list. A minus sign means descending; names are compared without regard to case.
+         * @enum {unknown}
+         */
+        Sort: "-createdAt" | "-name" | "createdAt" | "name";
         /**
          * NewTask
          * @description A task to create. name: one line; description: may have several lines; retry: without it nothing is retried.
@@ -417,10 +448,12 @@ export interface components {
         };
         /**
          * TaskList
-         * @description The caller's tasks, the newest first.
+         * @description A page of the caller's tasks. nextCursor: present when there are more; counts: of all tasks, filtered or not.
          */
         TaskList: {
             tasks: components["schemas"]["TaskView"][];
+            nextCursor?: string;
+            counts?: components["schemas"]["TaskCounts"];
         };
         /**
          * TaskView
@@ -468,6 +501,20 @@ export interface components {
             maxBackoff: number;
         };
         /**
+         * TaskCounts
+         * @description How many tasks the caller has: in all, and in each state.
+         */
+        TaskCounts: {
+            total: number;
+            pending: number;
+            waiting: number;
+            queued: number;
+            running: number;
+            completed: number;
+            failed: number;
+            cancelled: number;
+        };
+        /**
          * TokenLink
          * @description The offline token to link.
          */
@@ -486,7 +533,16 @@ export type $defs = Record<string, never>;
 export interface operations {
     list_tasks: {
         parameters: {
-            query?: never;
+            query?: {
+                limit?: number;
+                cursor?: string | null;
+                status?: string | null;
+                kind?: string | null;
+                persistentTokenId?: string | null;
+                search?: string | null;
+                sort?: components["schemas"]["Sort"];
+                counts?: boolean;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -542,6 +598,21 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
                         code: "uri_too_long";
+                    };
+                };
+            };
+            /**
+             * @description - `invalid_input`: A part of the body or of the query is not valid.
+             *     - `cursor_invalid`: This cursor was not given to you for this query. Begin again without `cursor`.
+             */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "invalid_input" | "cursor_invalid";
                     };
                 };
             };

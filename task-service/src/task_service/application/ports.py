@@ -9,6 +9,7 @@ from uuid import UUID
 from task_service.domain.attempt import Attempt, AttemptKey
 from task_service.domain.history import PastRun, RunRecord
 from task_service.domain.journal import LogLine, TokenNote
+from task_service.domain.listing import Position, TaskQuery
 from task_service.domain.owner import Owner
 from task_service.domain.retry import NO_RETRY, RetryPolicy
 from task_service.domain.run import Cause
@@ -40,10 +41,6 @@ class TaskStore(Protocol):
         """Store a new task of the default kind."""
         ...
 
-    def of_owner(self, owner: Owner) -> Sequence[Task]:
-        """The owner's tasks, newest first."""
-        ...
-
     def find(self, task_id: UUID, owner: Owner) -> Task:
         """One task. Raises TaskNotFoundError."""
         ...
@@ -56,8 +53,22 @@ class TaskStore(Protocol):
         """Store an offline token's id and status with the task. Raises TaskNotFoundError, TaskNotLinkableError."""
         ...
 
+
+class TaskListStore(Protocol):
+    """The list of one owner's tasks. Raises TaskStorageUnavailableError throughout."""
+
+    def page(
+        self, owner: Owner, query: TaskQuery, limit: int, after: Position | None
+    ) -> tuple[Sequence[Task], Position | None]:
+        """At most `limit` tasks that come after a position, in order; the position at their end if there are more."""
+        ...
+
+    def counts(self, owner: Owner) -> Mapping[TaskStatus, int]:
+        """How many of the owner's tasks are in each state. Its cost does not grow with their number."""
+        ...
+
     def list_version(self, owner: Owner) -> str:
-        """A word that differs whenever something in `of_owner` differs. Its cost does not grow with their number."""
+        """A word that differs whenever something in the list differs. Its cost does not grow with the list."""
         ...
 
 
@@ -86,8 +97,12 @@ class TokenStatusStore(Protocol):
         """True when the vault should be asked about the owner's tokens now, for one caller at a time."""
         ...
 
+    def next_linked(self, owner: Owner, at_most: int) -> Sequence[UUID]:
+        """The linked tokens that the vault should be asked about now: pending ones first, then the others in turn."""
+        ...
+
     def update(self, owner: Owner, statuses: Mapping[UUID, TokenStatus]) -> None:
-        """Store what the vault says of the owner's tokens; linked ones that it does not name become `failed`."""
+        """Store what the vault says of these tokens of the owner; other tokens keep their status."""
         ...
 
 
@@ -211,6 +226,10 @@ class OwnersVault(Protocol):
 
     def grants(self, bearer: str, task_id: UUID | None = None) -> Sequence[LinkedGrant]:
         """The person's tokens, newest first; with a task, those requested for it. Raises VaultUnavailableError."""
+        ...
+
+    def linked(self, bearer: str, ids: Sequence[UUID]) -> Sequence[LinkedGrant]:
+        """Those of these tokens that are the person's, in one request. ids: 1 to 100. Raises VaultUnavailableError."""
         ...
 
 

@@ -1,5 +1,6 @@
 """The task API: R1–R6 of the customer's document."""
 
+import hashlib
 from collections.abc import Callable
 
 import msgspec
@@ -10,6 +11,7 @@ from service_kit.http import inputs
 from service_kit.http.app import authenticate, bearer_token, respond
 from service_kit.http.openapi import Api, Link
 from task_service.application.errors import (
+    CursorError,
     TaskNotExecutableError,
     TaskNotFoundError,
     TaskNotLinkableError,
@@ -26,11 +28,13 @@ from task_service.http.problems import TABLE
 from task_service.http.schemas import (
     Deleted,
     ExecutionView,
+    ListQuery,
     NewTask,
     NoBody,
     TaskList,
     TaskView,
     TokenLink,
+    counts_view,
     execution_view,
     task_view,
 )
@@ -78,18 +82,25 @@ def create_api(service: TaskService) -> Api:
 
 
 def _collection(api: Api, service: TaskService, caller: Callable[[], Person]) -> None:
-    @api.route("GET", "", tag=TASKS, answers={200: TaskList, 304: None})
+    @api.route("GET", "", tag=TASKS, query=ListQuery, answers={200: TaskList, 304: None}, raises=(CursorError,))
     def list_tasks() -> Response:
         """List the caller's tasks.
 
-        The newest comes first. The answer is 304 when nothing has changed since the `ETag` in `If-None-Match`.
+        The newest comes first. When there are more than `limit`, the answer has `nextCursor`: send it as `cursor` to
+        get the next page. The answer is 304 when nothing has changed since the `ETag` in `If-None-Match`.
         """
         who = caller()
-        etag = f'W/"{service.tasks.list_version(who)}"'
+        query = inputs.query(request, ListQuery)
+        etag = f'W/"{service.listing.version(who)}{_of_query()}"'
         if etag in {given.strip() for given in request.headers.get("If-None-Match", "").split(",")}:
             return Response(status=304, headers={"ETag": etag, "Cache-Control": "no-store"})
-        tasks = [task_view(task) for task in service.tasks.all(who)]
-        return respond(TaskList(tasks=tasks), headers={"ETag": etag})
+        page = service.listing.page(who, query.filtered(), query.limit, query.cursor)
+        listed = TaskList(
+            tasks=[task_view(task) for task in page.tasks],
+            next_cursor=page.next_cursor,
+            counts=counts_view(service.listing.counts(who)) if query.counts else None,
+        )
+        return respond(listed, headers={"ETag": etag})
 
     @api.route("POST", "", tag=TASKS, body=NewTask, answers={201: TaskView})
     def create_task() -> Response:
@@ -155,3 +166,8 @@ def _execution(api: Api, service: TaskService, caller: Callable[[], Person]) -> 
         who = caller()
         inputs.optional_body(request, NoBody)
         return respond(execution_view(service.execution.execute(who, task_id_in(task_id))))
+
+
+def _of_query() -> str:
+    """A part of the list's `ETag` that differs for each query; empty without one."""
+    return f"-{hashlib.sha256(request.query_string).hexdigest()[:16]}" if request.query_string else ""

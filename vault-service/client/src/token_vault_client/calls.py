@@ -170,12 +170,15 @@ class Calls:
         """
         return (yield from self._grant(persistent_token_id, 0, bearer))
 
-    def grants(self, bearer: str | None = None, *, task_id: str | None = None) -> Flow[list[Grant]]:
+    def grants(
+        self, bearer: str | None = None, *, task_id: str | None = None, ids: Sequence[str] = ()
+    ) -> Flow[list[Grant]]:
         """All grants of the caller or of that person, newest first; with a task id, those that were asked for it.
 
-        Raises NotAuthenticated, NotAllowed, VaultUnavailable, UnexpectedAnswer.
+        ids: only these, up to 100. Raises NotAuthenticated, NotAllowed, VaultUnavailable, UnexpectedAnswer.
         """
-        body = yield from self._call("GET", "/tokens", bearer=bearer, query={"taskId": task_id} if task_id else {})
+        query = {**({"taskId": task_id} if task_id else {}), **({"ids": ",".join(ids)} if ids else {})}
+        body = yield from self._call("GET", "/tokens", bearer=bearer, query=query)
         return wire.read(lambda members: [wire.grant(entry) for entry in members["tokens"]], body)
 
     def audit(self, persistent_token_id: str, *, limit: int = 50, before: int | None = None) -> Flow[AuditPage]:

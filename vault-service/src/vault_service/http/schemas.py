@@ -14,6 +14,9 @@ from vault_service.domain.audit import Line as AuditedLine
 from vault_service.domain.grant import AccessToken, Failure, FailureDetail, Grant, Status, TokenType
 
 Line = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=LINE)]
+_ID = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+IDS = rf"^{_ID}(,{_ID}){{0,99}}$(?!\n)"
+"""Pattern for up to 100 persistent token ids, separated by commas."""
 ScopeName = Annotated[str, msgspec.Meta(min_length=1, max_length=100, pattern=r"^[\x21\x23-\x5b\x5d-\x7e]+$(?!\n)")]
 Scope = Annotated[str, msgspec.Meta(max_length=1000, pattern=r"^[\x20\x21\x23-\x5b\x5d-\x7e]*$(?!\n)")]
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
@@ -113,9 +116,14 @@ class TokenBatch(Output, frozen=True, kw_only=True):
 
 
 class GrantsQuery(Input, frozen=True, kw_only=True):
-    """taskId: only tokens that were requested for this task."""
+    """taskId: only tokens that were requested for this task; ids: only these, 1 to 100, separated by commas."""
 
     task_id: Line | None = None
+    ids: Annotated[str, msgspec.Meta(pattern=IDS)] | None = None
+
+    def wanted(self) -> list[UUID] | None:
+        """The ids, or None for all."""
+        return None if self.ids is None else [UUID(each) for each in self.ids.split(",")]
 
 
 class GrantQuery(Input, frozen=True, kw_only=True):

@@ -59,7 +59,7 @@ delete from runs
 where (task_id, number) in (
     select task_id, number
     from runs
-    where superseded
+    where not latest
       and completed_at < now() - make_interval(days => %(days)s)
     order by completed_at
     limit %(at_most)s

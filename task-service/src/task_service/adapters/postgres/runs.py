@@ -40,7 +40,6 @@ class PostgresRuns:
                 "fence": key.fence,
                 "job_id": jobs.enqueue(connection, key),
             }
-            connection.execute(_SQL["supersede"], run)
             connection.execute(_SQL["count_run"], run)
             connection.execute(_SQL["add_run"], run)
             add_attempt(connection, key, number, persistent_token_id)

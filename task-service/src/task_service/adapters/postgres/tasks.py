@@ -1,4 +1,4 @@
-"""Tasks and the token statuses stored with them: `application.ports.TaskStore` and `TokenStatusStore`."""
+"""Tasks in PostgreSQL, each with its latest run: `application.ports.TaskStore`."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -23,7 +23,7 @@ _SQL = queries.load(__package__, "tasks.sql")
 
 
 class PostgresTasks:
-    """Each task with its latest run."""
+    """One task at a time."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -34,10 +34,6 @@ class PostgresTasks:
         with self._database.transaction() as connection:
             connection.execute(_SQL["add"], values)
             return _find(connection, values)
-
-    def of_owner(self, owner: Owner) -> Sequence[Task]:
-        """The owner's tasks, newest first."""
-        return [_task(row) for row in self._database.all(_SQL["of_owner"], owned(owner))]
 
     def find(self, task_id: UUID, owner: Owner) -> Task:
         """One task of that owner."""
@@ -71,27 +67,11 @@ class PostgresTasks:
             connection.execute(_SQL["link"], {**key, **values})
             return _find(connection, key)
 
-    def list_version(self, owner: Owner) -> str:
-        """The owner's version, and a digest of the progress of what runs."""
-        version, running = self._database.one(_SQL["list_version"], owned(owner)) or (0, "")
-        return f"{version}-{running}"
 
-
-class PostgresTokenStatuses:
-    """The vault's last word on each linked token."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    def claim_check(self, owner: Owner) -> bool:
-        """True for one caller when it is due."""
-        return self._database.one(_SQL["claim_check"], owned(owner)) is not None
-
-    def update(self, owner: Owner, statuses: Mapping[UUID, TokenStatus]) -> None:
-        """Store what the vault says; only rows that differ are written."""
-        said = {"ids": list(statuses), "statuses": [status.value for status in statuses.values()]}
-        with self._database.connection() as connection:
-            connection.execute(_SQL["set_token_status"], {**owned(owner), **said})
+def tasks_by_id(connection: psycopg.Connection, owner: Owner, ids: Sequence[UUID]) -> dict[UUID, Task]:
+    """Those of the tasks that exist and are the owner's, by id."""
+    rows = connection.execute(_SQL["by_id"], {**owned(owner), "ids": list(ids)})
+    return {task.id: task for task in map(_task, rows)}
 
 
 def _find(connection: psycopg.Connection, key: Mapping[str, Any]) -> Task:

@@ -35,6 +35,14 @@ class VaultOverHttp:
             raise _unavailable(error) from error
         return [_linked(grant) for grant in grants]
 
+    def linked(self, bearer: str, ids: Sequence[UUID]) -> Sequence[LinkedGrant]:
+        """Those of these tokens that are the person's."""
+        try:
+            grants = self._vault.grants(bearer, ids=[str(each) for each in ids])
+        except client.VaultError as error:
+            raise _unavailable(error) from error
+        return [_linked(grant) for grant in grants]
+
     def access_token(self, persistent_token_id: UUID, owner: Owner, min_valid: int) -> OwnerToken:
         """A fresh access token, in the service's own name and on the owner's behalf."""
         try:

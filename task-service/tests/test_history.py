@@ -14,6 +14,7 @@ from scripted_vault import ScriptedVault
 from service_kit.postgres.database import Database
 from task_service.adapters.postgres.attempts import PostgresAttempts
 from task_service.adapters.postgres.history import MAX_ATTEMPTS_SHOWN, PostgresHistory
+from task_service.application.access import AttemptAccess
 from task_service.application.errors import RunNotFoundError, TaskNotFoundError, TaskStorageUnavailableError
 from task_service.application.execute import ExecuteTasks
 from task_service.application.handler import HandlerContext
@@ -82,10 +83,11 @@ def test_a_run_is_remembered_with_its_attempts_access_and_log(
     assert [attempt.outcome for attempt in record.attempts] == [AttemptOutcome.COMPLETED, AttemptOutcome.REQUEUED]
     assert second.persistent_token_id == manage.find(alice, queued).persistent_token_id
     assert second.key.request_id == f"{queued}.2"
-    assert second.token is not None
-    assert second.token.scopes == frozenset({"openid"})
-    assert second.token.fetched_at < second.token.expires_at
-    assert first_seen.token is None
+    assert second.access is not None
+    assert second.access.token is not None
+    assert second.access.token.scopes == frozenset({"openid"})
+    assert second.access.token.fetched_at < second.access.token.expires_at
+    assert first_seen.access is None
     (line,) = record.log
     assert (line.attempt, line.level, line.message) == (2, Level.INFO, "Working on behalf of alice: 10 steps of 0 s.")
     assert abs((datetime.now(UTC) - line.at).total_seconds()) < 60
@@ -184,7 +186,7 @@ def test_what_cannot_be_stored_is_replaced(
             return "r\x00\udfff"
 
     journal = GroupedJournal(history._store)  # type: ignore[arg-type]
-    run = RunAttempt(attempts, GroupedProgress(attempts), journal, vault, {"demo": Odd()})
+    run = RunAttempt(attempts, GroupedProgress(attempts), journal, AttemptAccess(vault), {"demo": Odd()})
     assert run.run(AttemptKey(queued, 1), lambda: None) == "completed"
     journal.flush()
     assert [line.message for line in history.run(alice, queued, 1, 0, 10).log] == ["a\ufffdb\ufffdc"]

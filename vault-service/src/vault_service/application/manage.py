@@ -34,9 +34,9 @@ class ManageGrants:
         self._clock = clock
         self._wake_outbox = wake_outbox
 
-    def of_owner(self, owner: Subject, task_id: str | None) -> Sequence[Grant]:
-        """The owner's grants, newest first. task_id: only those that were requested for this task."""
-        return self._grants.of_owner(owner, task_id)
+    def of_owner(self, owner: Subject, task_id: str | None, ids: Sequence[UUID] | None = None) -> Sequence[Grant]:
+        """The owner's grants, newest first. task_id: only those that were requested for this task; ids: only these."""
+        return self._grants.of_owner(owner, task_id, ids)
 
     def find(self, grant_id: UUID, owner: Subject) -> Grant:
         """One grant. Raises GrantNotFoundError."""

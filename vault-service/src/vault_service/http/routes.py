@@ -204,7 +204,7 @@ def _list_routes(api: Api, vault: Vault) -> None:
         """
         owner = callers.person(authenticate(vault.verifier), vault.policy.mint_role)
         query = inputs.query(request, GrantsQuery)
-        grants = vault.manage.of_owner(owner, query.task_id)
+        grants = vault.manage.of_owner(owner, query.task_id, query.wanted())
         return respond(GrantList(tokens=[grant_view(grant) for grant in grants]))
 
     @api.route(

@@ -81,7 +81,9 @@ def client(
 ) -> FlaskClient:
     """The application."""
     verifier = Verifier(Issuer(issuer.url), "task-service", clock=lambda: NOW)
-    return create_app(TaskService(verifier, manage, listing, execution, ReadHistory(past), pings)).test_client()
+    return create_app(
+        TaskService(verifier, manage, listing, execution, ReadHistory(past), pings, lambda: None)
+    ).test_client()
 
 
 @pytest.fixture

@@ -99,6 +99,7 @@ def build_service(settings: TaskSettings) -> TaskService:
             "schema": partial(MIGRATIONS.check, database),
             "issuer": partial(demand_no_mismatch, issuer.metadata),
         },
+        close=database.close,
     )
 
 

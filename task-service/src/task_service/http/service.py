@@ -12,7 +12,7 @@ from task_service.application.manage import ManageTasks
 
 @dataclass(frozen=True)
 class TaskService:
-    """The use cases and who may call them. pings: by name, the checks of `/readyz`."""
+    """The use cases and who may call them. pings: by name, the checks of `/readyz`; close: closes the connections."""
 
     verifier: Verifier
     tasks: ManageTasks
@@ -20,3 +20,4 @@ class TaskService:
     execution: ExecuteTasks
     history: ReadHistory
     pings: Mapping[str, Callable[[], None]]
+    close: Callable[[], None]

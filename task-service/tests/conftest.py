@@ -12,6 +12,7 @@ from task_service.adapters.postgres.attempts import PostgresAttempts
 from task_service.adapters.postgres.database import MIGRATIONS, tasks_database
 from task_service.adapters.postgres.listing import PostgresTaskList
 from task_service.adapters.postgres.runs import PostgresRuns
+from task_service.adapters.postgres.schedules import PostgresSchedules
 from task_service.adapters.postgres.tasks import PostgresTasks
 from task_service.adapters.postgres.token_statuses import PostgresTokenStatuses
 from task_service.application.cursors import Cursors
@@ -22,6 +23,7 @@ from task_service.application.manage import ManageTasks, Person
 from task_service.application.ports import OwnerToken
 from task_service.application.progress import GroupedProgress
 from task_service.application.run_attempt import RunAttempt
+from task_service.application.schedules import ManageSchedules
 from task_service.application.token_status import RefreshTokenStatuses
 from task_service.domain.owner import Owner
 from task_service.handlers.demo import Demo
@@ -95,6 +97,12 @@ def listing(database: Database, vault: ScriptedVault) -> ListTasks:
 def execution(tasks: PostgresTasks, database: Database, vault: ScriptedVault) -> ExecuteTasks:
     """Linking and executing."""
     return ExecuteTasks(tasks, PostgresRuns(database), vault)
+
+
+@pytest.fixture
+def schedules(tasks: PostgresTasks, database: Database, vault: ScriptedVault) -> ManageSchedules:
+    """The schedules of tasks."""
+    return ManageSchedules(tasks, PostgresSchedules(database), vault)
 
 
 @pytest.fixture

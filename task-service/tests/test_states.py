@@ -14,6 +14,7 @@ import pytest
 from task_service import adapters
 from task_service.domain.attempt import AttemptOutcome
 from task_service.domain.run import NO_RUN, Cause
+from task_service.domain.schedule import Overlap, ScheduleStatus, StopReason
 from task_service.domain.status import (
     ENDED,
     EXECUTABLE,
@@ -64,6 +65,9 @@ def reachable(status: TaskStatus) -> set[TaskStatus]:
         ("runs", "cause", Cause),
         ("attempts", "outcome", AttemptOutcome),
         ("tasks", "token_status", TokenStatus),
+        ("schedules", "status", ScheduleStatus),
+        ("schedules", "overlap", Overlap),
+        ("schedules", "stop_reason", StopReason),
     ],
 )
 def test_each_check_constraint_lists_the_domains_values(

@@ -15,6 +15,7 @@ from task_service.adapters.postgres.attempts import PostgresAttempts
 from task_service.adapters.postgres.database import MIGRATIONS, tasks_database
 from task_service.adapters.postgres.listing import PostgresTaskList
 from task_service.adapters.postgres.runs import PostgresRuns
+from task_service.adapters.postgres.schedules import PostgresSchedules
 from task_service.adapters.postgres.tasks import PostgresTasks
 from task_service.adapters.postgres.token_statuses import PostgresTokenStatuses
 from task_service.adapters.vault.client import VaultOverHttp
@@ -28,6 +29,7 @@ from task_service.application.manage import ManageTasks
 from task_service.application.progress import GroupedProgress
 from task_service.application.recover import Recover, SilentWorkers
 from task_service.application.run_attempt import RunAttempt
+from task_service.application.schedules import ManageSchedules, Tick
 from task_service.application.token_status import RefreshTokenStatuses
 from task_service.config import TaskSettings
 from task_service.domain.attempt import AttemptKey
@@ -50,6 +52,7 @@ class Work:
     run: RunAttempt
     progress: GroupedProgress
     recover: Recover
+    schedules: Tick
     close: Callable[[], None]
 
 
@@ -83,6 +86,7 @@ def build_service(settings: TaskSettings) -> TaskService:
         tasks=ManageTasks(tasks, token_statuses),
         listing=ListTasks(PostgresTaskList(database), token_statuses, Cursors(settings.client_secret.reveal())),
         execution=ExecuteTasks(tasks, PostgresRuns(database), vault),
+        schedules=ManageSchedules(tasks, PostgresSchedules(database), vault),
         pings={
             "database": database.ping,
             "schema": partial(MIGRATIONS.check, database),
@@ -100,7 +104,13 @@ def build_work(settings: TaskSettings) -> Work:
     tokens = VaultOverHttp(_vault_client(settings, issuer, WORKER_ANSWER_SECONDS))
     handlers = installed_handlers(Tools(UserinfoEndpoint(issuer, Session()), settings.demo_step_seconds))
     recover = Recover(ProcrastinateWatch(database), attempts, SilentWorkers(), _log_takeover)
-    return Work(RunAttempt(attempts, progress, tokens, handlers), progress, recover, database.close)
+    return Work(
+        RunAttempt(attempts, progress, tokens, handlers),
+        progress,
+        recover,
+        Tick(PostgresSchedules(database)),
+        database.close,
+    )
 
 
 def installed_handlers(tools: Tools) -> Mapping[str, Handler]:

@@ -4,6 +4,7 @@
     ├── TaskNotFoundError                no such task, or another person's: both look the same
     ├── TaskNotExecutableError           the task has a run under way, or its latest run has completed
     ├── TaskNotLinkableError             the task has a run under way with another token
+    ├── ScheduleNotFoundError            the task has no schedule
     ├── CursorError                      a page was asked for with a cursor that its list did not give
     ├── TokenNotFoundError               the vault knows no such token of this person
     ├── TokenRefusedError                the vault no longer gives access tokens for it
@@ -33,6 +34,10 @@ class TaskNotExecutableError(TaskError):
 
 class TaskNotLinkableError(TaskError):
     """This task is waiting, queued or running; another token can be linked when it has ended."""
+
+
+class ScheduleNotFoundError(TaskError):
+    """This task has no schedule."""
 
 
 class CursorError(TaskError):

@@ -1,6 +1,6 @@
 """What the use cases need from outside, as Protocols. Adapters implement them; `bootstrap` wires them."""
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -10,7 +10,8 @@ from task_service.domain.attempt import Attempt, AttemptKey
 from task_service.domain.listing import Position, TaskQuery
 from task_service.domain.owner import Owner
 from task_service.domain.run import Cause
-from task_service.domain.status import TaskStatus
+from task_service.domain.schedule import Rule, Schedule
+from task_service.domain.status import EXECUTABLE, TaskStatus
 from task_service.domain.task import Task, TokenStatus
 
 
@@ -25,17 +26,18 @@ class OwnerToken:
 
 @dataclass(frozen=True, slots=True)
 class LinkedGrant:
-    """An offline token that the vault knows for a person, by its id."""
+    """An offline token that the vault knows for a person, by its id. ends_at: when it ends, where the vault knows."""
 
     persistent_token_id: UUID
     status: TokenStatus
+    ends_at: datetime | None = None
 
 
 class TaskStore(Protocol):
     """Tasks, always within one owner's. Raises TaskStorageUnavailableError throughout."""
 
-    def add(self, owner: Owner, name: str, description: str) -> Task:
-        """Store a new task of the default kind."""
+    def add(self, owner: Owner, name: str, description: str, schedule: Rule | None = None) -> Task:
+        """Store a new task of the default kind, with a schedule if its rule is given."""
         ...
 
     def find(self, task_id: UUID, owner: Owner) -> Task:
@@ -72,10 +74,44 @@ class TaskListStore(Protocol):
 class RunQueue(Protocol):
     """Where runs are put for workers."""
 
-    def enqueue(self, task_id: UUID, owner: Owner, cause: Cause) -> None:
+    def enqueue(self, task_id: UUID, owner: Owner, cause: Cause, *, allowed: Set[TaskStatus] = EXECUTABLE) -> None:
         """Make a queued run with its first attempt and its job, in one transaction.
 
-        Raises TaskNotFoundError, TaskNotExecutableError.
+        allowed: the states of the task in which it is made. Raises TaskNotFoundError, TaskNotExecutableError.
+        """
+        ...
+
+
+class ScheduleStore(Protocol):
+    """The schedules of one owner's tasks."""
+
+    def now(self) -> datetime:
+        """The time by the clock that schedules follow."""
+        ...
+
+    def put(self, task_id: UUID, owner: Owner, rule: Rule) -> Schedule:
+        """Give a task a schedule, or its schedule another rule. rule: checked. Raises TaskNotFoundError."""
+        ...
+
+    def change(self, task_id: UUID, owner: Owner, to: Callable[[Schedule, datetime], Schedule]) -> Schedule:
+        """Replace a schedule by what `to` makes of it and of the time.
+
+        Raises TaskNotFoundError, ScheduleNotFoundError.
+        """
+        ...
+
+    def remove(self, task_id: UUID, owner: Owner) -> None:
+        """Take a schedule away. Raises TaskNotFoundError, ScheduleNotFoundError."""
+        ...
+
+
+class DueSchedules(Protocol):
+    """What the tick needs."""
+
+    def fire_due(self, at_most: int) -> int:
+        """Make the runs that are due, of so many schedules; how many were. It waits for no lock.
+
+        Raises TaskStorageUnavailableError.
         """
         ...
 

@@ -1,24 +1,19 @@
 """A task: the definition of work that goes on when its owner has left. It holds an offline token's id, no token."""
 
-import enum
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from task_service.domain.owner import Owner
 from task_service.domain.run import NO_RUN, Run
+from task_service.domain.schedule import Schedule
 from task_service.domain.status import TaskStatus
+from task_service.domain.token import TokenStatus
+
+__all__ = ["DEFAULT_KIND", "PREFIX", "Task", "TokenStatus", "parse_id", "public_id"]
 
 PREFIX = "task-"
 DEFAULT_KIND = "demo"
-
-
-class TokenStatus(enum.StrEnum):
-    """The vault's last word on the linked token: consent is pending, it can be used, or it cannot."""
-
-    PENDING = "pending"
-    ACTIVE = "active"
-    FAILED = "failed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +28,7 @@ class Task:
     kind: str = DEFAULT_KIND
     persistent_token_id: UUID | None = None
     token_status: TokenStatus | None = None
+    schedule: Schedule | None = None
     latest_run: Run = NO_RUN
 
     @property

@@ -7,6 +7,7 @@ TABLE: ProblemTable = {
     errors.TaskNotFoundError: ProblemType(404, "task_not_found"),
     errors.TaskNotExecutableError: ProblemType(409, "task_not_executable"),
     errors.TaskNotLinkableError: ProblemType(409, "task_not_linkable"),
+    errors.ScheduleNotFoundError: ProblemType(404, "schedule_not_found"),
     errors.CursorError: ProblemType(422, "cursor_invalid"),
     errors.TokenNotFoundError: ProblemType(404, "token_not_found"),
     errors.VaultUnavailableError: ProblemType(503, "vault_unavailable", retry_after=2.0),

@@ -2,9 +2,9 @@
 
 import hashlib
 from collections.abc import Callable
-from uuid import UUID
 
 from flask import Response, request
+from msgspec import UNSET
 
 import task_service
 from service_kit.http import inputs
@@ -21,8 +21,10 @@ from task_service.application.errors import (
 )
 from task_service.application.manage import Person
 from task_service.domain.owner import Owner
-from task_service.domain.task import parse_id, public_id
+from task_service.domain.task import public_id
+from task_service.http import schedule_routes
 from task_service.http.problems import TABLE
+from task_service.http.schedule_routes import faults_named
 from task_service.http.schemas import (
     Deleted,
     ExecutionView,
@@ -37,10 +39,14 @@ from task_service.http.schemas import (
     task_view,
 )
 from task_service.http.service import TaskService
+from task_service.http.task_ids import task_id_in
 
 LINKS = {"create_task": (Link("id", "task_id", ("get_task", "link_persistent_id", "execute_task", "delete_task")),)}
-TAGS = {"Tasks": "A person creates tasks, links offline tokens to them and executes them."}
-(TASKS,) = TAGS
+TAGS = {
+    "Tasks": "A person creates tasks, links offline tokens to them and executes them.",
+    "Schedules": "A person has tasks run by themselves, at a time or again and again.",
+}
+TASKS, SCHEDULES = TAGS
 
 
 def create_api(service: TaskService) -> Api:
@@ -63,6 +69,7 @@ def create_api(service: TaskService) -> Api:
     _collection(api, service, caller)
     _single(api, service, caller)
     _execution(api, service, caller)
+    schedule_routes.declare(api, service, caller, SCHEDULES)
     return api
 
 
@@ -71,7 +78,7 @@ def _collection(api: Api, service: TaskService, caller: Callable[[], Person]) ->
     def list_tasks() -> Response:
         """List the caller's tasks.
 
-        The newest comes first. When there are more than `limit`, the answer has `nextCursor`: send it as `cursor` to get
+        The newest comes first. When there are more than `limit`, the answer has `nextCursor`: send it as `cursor` for
         the next page. The answer is 304 when nothing has changed since the `ETag` in `If-None-Match`.
         """
         who = caller()
@@ -92,7 +99,12 @@ def _collection(api: Api, service: TaskService, caller: Callable[[], Person]) ->
         """Create a task."""
         who = caller()
         wanted = inputs.body(request, NewTask)
-        task = service.tasks.create(who, wanted.name, wanted.description)
+        rule = None
+        if wanted.schedule is not UNSET:
+            with faults_named("/schedule/"):
+                rule = wanted.schedule.rule()
+                service.schedules.check(rule)
+        task = service.tasks.create(who, wanted.name, wanted.description, rule)
         return respond(task_view(task), 201, {"Location": f"/api/tasks/{public_id(task.id)}"})
 
 
@@ -104,7 +116,7 @@ def _single(api: Api, service: TaskService, caller: Callable[[], Person]) -> Non
         Another person's task is not found.
         """
         who = caller()
-        return respond(task_view(service.tasks.find(who, _id(task_id))))
+        return respond(task_view(service.tasks.find(who, task_id_in(task_id))))
 
     @api.route("DELETE", "/<task_id>", tag=TASKS, answers={200: Deleted}, raises=(TaskNotFoundError,))
     def delete_task(task_id: str) -> Response:
@@ -112,7 +124,7 @@ def _single(api: Api, service: TaskService, caller: Callable[[], Person]) -> Non
 
         A running task stops at its next step. The task's offline token is not revoked.
         """
-        service.tasks.delete(caller(), _id(task_id))
+        service.tasks.delete(caller(), task_id_in(task_id))
         return respond(Deleted(status="deleted", task_id=task_id))
 
 
@@ -132,7 +144,7 @@ def _execution(api: Api, service: TaskService, caller: Callable[[], Person]) -> 
         """
         who = caller()
         wanted = inputs.body(request, TokenLink)
-        return respond(task_view(service.execution.link(who, _id(task_id), wanted.persistent_token_id)))
+        return respond(task_view(service.execution.link(who, task_id_in(task_id), wanted.persistent_token_id)))
 
     @api.route(
         "POST",
@@ -149,16 +161,9 @@ def _execution(api: Api, service: TaskService, caller: Callable[[], Person]) -> 
         """
         who = caller()
         inputs.optional_body(request, NoBody)
-        return respond(execution_view(service.execution.execute(who, _id(task_id))))
+        return respond(execution_view(service.execution.execute(who, task_id_in(task_id))))
 
 
 def _of_query() -> str:
     """A part of the list's `ETag` that differs for each query; empty without one."""
     return f"-{hashlib.sha256(request.query_string).hexdigest()[:16]}" if request.query_string else ""
-
-
-def _id(text: str) -> UUID:
-    task_id = parse_id(text)
-    if task_id is None:
-        raise TaskNotFoundError
-    return task_id

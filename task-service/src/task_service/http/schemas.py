@@ -9,9 +9,10 @@ import msgspec
 
 from service_kit.http.inputs import LINE, TEXT, Input, Output
 from task_service.application.execute import MESSAGES, ExecuteAnswer, Execution
-from task_service.domain.listing import Sort, TaskQuery
+from task_service.domain.listing import ScheduleFilter, Sort, TaskQuery
 from task_service.domain.status import TaskStatus
 from task_service.domain.task import Task, TokenStatus, public_id
+from task_service.http.schedule_schemas import NewSchedule, ScheduleView, schedule_view
 
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 """A point in time; RFC 3339 in UTC on the wire."""
@@ -22,16 +23,17 @@ STATES = rf"^{_STATE}(,{_STATE})*$(?!\n)"
 
 
 class NewTask(Input, frozen=True, kw_only=True):
-    """A task to create. name: one line; description: may have several lines."""
+    """A task to create. name: one line; description: may have several lines; schedule: when it runs by itself."""
 
     name: Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=LINE)]
     description: Annotated[str, msgspec.Meta(max_length=2000, pattern=TEXT)] = ""
+    schedule: NewSchedule | msgspec.UnsetType = msgspec.UNSET
 
 
 class ListQuery(Input, frozen=True, kw_only=True):
     """limit: tasks on a page; cursor: `nextCursor` of the page before, with the same filter and sort; status: one or
-    several states, separated by commas; search: words, or beginnings of words, of name and description; sort: `-` means
-    descending; counts: whether to count all tasks by state.
+    several states, separated by commas; search: words, or beginnings of words, of name and description; schedule: its
+    state, `any` or `none`; sort: `-` means descending; counts: whether to count all tasks by state.
     """
 
     limit: Annotated[int, msgspec.Meta(ge=1, le=MAX_LIMIT)] = MAX_LIMIT
@@ -40,6 +42,7 @@ class ListQuery(Input, frozen=True, kw_only=True):
     kind: Annotated[str, msgspec.Meta(min_length=1, max_length=63, pattern=LINE)] | None = None
     persistent_token_id: UUID | None = None
     search: Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=LINE)] | None = None
+    schedule: ScheduleFilter | None = None
     sort: Sort = Sort.NEWEST
     counts: bool = False
 
@@ -50,6 +53,7 @@ class ListQuery(Input, frozen=True, kw_only=True):
             kind=self.kind,
             persistent_token_id=self.persistent_token_id,
             search=self.search,
+            schedule=self.schedule,
             sort=self.sort,
         )
 
@@ -80,6 +84,7 @@ class TaskView(Output, frozen=True, kw_only=True):
     result: str | None = None
     error: str | None = None
     progress: int | None = None
+    schedule: ScheduleView | None = None
 
 
 class TaskCounts(Output, frozen=True, kw_only=True):
@@ -136,6 +141,7 @@ def task_view(task: Task) -> TaskView:
         result=run.result,
         error=run.error,
         progress=run.progress,
+        schedule=schedule_view(task.schedule) if task.schedule else None,
     )
 
 

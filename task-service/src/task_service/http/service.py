@@ -7,6 +7,7 @@ from service_kit.tokens.bearer import Verifier
 from task_service.application.execute import ExecuteTasks
 from task_service.application.listing import ListTasks
 from task_service.application.manage import ManageTasks
+from task_service.application.schedules import ManageSchedules
 
 
 @dataclass(frozen=True)
@@ -17,4 +18,5 @@ class TaskService:
     tasks: ManageTasks
     listing: ListTasks
     execution: ExecuteTasks
+    schedules: ManageSchedules
     pings: Mapping[str, Callable[[], None]]

@@ -1,7 +1,7 @@
-"""The worker process: the engine's worker on the event loop, and beside it two threads on monotonic time.
+"""The worker process: the engine's worker on the event loop, and beside it threads on monotonic time.
 
-One writes the progress of all attempts in groups, the other sweeps. The sweep needs no place among the attempts, so it
-goes on when all places are taken.
+They write the progress of all attempts in groups, sweep, and make the runs of schedules that are due. They need no
+place among the attempts, so they go on when all places are taken.
 """
 
 import asyncio
@@ -24,6 +24,8 @@ from task_service.config import TaskSettings
 from task_service.worker import engine
 
 SWEEP_SECONDS = 2.0
+TICK_SECONDS = 1.0
+"""How often schedules are looked for whose next run is due."""
 
 log = logs.get(__name__)
 
@@ -45,6 +47,7 @@ def run(settings: TaskSettings) -> None:
         beside.callback(work.close)
         beside.enter_context(Repeated("progress", GROUP_SECONDS, work.progress.flush))
         beside.enter_context(Repeated("sweep", SWEEP_SECONDS, sweep))
+        beside.enter_context(Repeated("schedules", TICK_SECONDS, work.schedules.tick))
         asyncio.run(_run(settings, work))
 
 

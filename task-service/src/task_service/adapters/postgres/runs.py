@@ -1,5 +1,6 @@
 """Runs, their attempts and the engine's jobs, made together: `application.ports.RunQueue`."""
 
+from collections.abc import Set
 from uuid import UUID
 
 import psycopg
@@ -12,7 +13,7 @@ from task_service.application.errors import TaskNotExecutableError
 from task_service.domain.attempt import AttemptKey
 from task_service.domain.owner import Owner
 from task_service.domain.run import Cause
-from task_service.domain.status import EXECUTABLE
+from task_service.domain.status import EXECUTABLE, TaskStatus
 
 _SQL = queries.load(__package__, "runs.sql")
 
@@ -23,25 +24,38 @@ class PostgresRuns:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def enqueue(self, task_id: UUID, owner: Owner, cause: Cause) -> None:
+    def enqueue(self, task_id: UUID, owner: Owner, cause: Cause, *, allowed: Set[TaskStatus] = EXECUTABLE) -> None:
         """Queue the task's next run: run, attempt and job in one transaction."""
         with self._database.transaction() as connection:
             persistent_token_id, last_run = lock(connection, task_id, owner)
             status, fence = latest_run(connection, task_id, last_run)
-            if status not in EXECUTABLE or persistent_token_id is None:
+            if status not in allowed or persistent_token_id is None:
                 raise TaskNotExecutableError
-            key, number = AttemptKey(task_id, fence + 1), last_run + 1
-            run = {
-                **owned(owner),
-                "task_id": task_id,
-                "number": number,
-                "cause": cause.value,
-                "fence": key.fence,
-                "job_id": jobs.enqueue(connection, key),
-            }
-            connection.execute(_SQL["count_run"], run)
-            connection.execute(_SQL["add_run"], run)
-            add_attempt(connection, key, number, persistent_token_id)
+            start_run(connection, task_id, owner, cause, persistent_token_id, last_run, fence)
+
+
+def start_run(
+    connection: psycopg.Connection,
+    task_id: UUID,
+    owner: Owner,
+    cause: Cause,
+    persistent_token_id: UUID,
+    last_run: int,
+    fence: int,
+) -> None:
+    """Queue the next run of a locked task, within the caller's transaction. fence: that of the latest run."""
+    key, number = AttemptKey(task_id, fence + 1), last_run + 1
+    run = {
+        **owned(owner),
+        "task_id": task_id,
+        "number": number,
+        "cause": cause.value,
+        "fence": key.fence,
+        "job_id": jobs.enqueue(connection, key),
+    }
+    connection.execute(_SQL["count_run"], run)
+    connection.execute(_SQL["add_run"], run)
+    add_attempt(connection, key, number, persistent_token_id)
 
 
 def add_attempt(connection: psycopg.Connection, key: AttemptKey, number: int, persistent_token_id: UUID) -> None:

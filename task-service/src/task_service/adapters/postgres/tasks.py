@@ -10,10 +10,12 @@ from service_kit.postgres import queries
 from service_kit.postgres.database import Database
 from task_service.adapters.engine import jobs
 from task_service.adapters.postgres.locks import latest_run, lock, owned
+from task_service.adapters.postgres.schedules import put, schedule_of
 from task_service.application.errors import TaskNotFoundError, TaskNotLinkableError
 from task_service.application.ports import LinkedGrant
 from task_service.domain.owner import Owner
 from task_service.domain.run import NO_RUN, Run
+from task_service.domain.schedule import Rule
 from task_service.domain.status import UNDER_WAY, TaskStatus
 from task_service.domain.task import Task, TokenStatus
 
@@ -26,11 +28,13 @@ class PostgresTasks:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, owner: Owner, name: str, description: str) -> Task:
+    def add(self, owner: Owner, name: str, description: str, schedule: Rule | None = None) -> Task:
         """Store a new task."""
-        values = {"id": uuid4(), **owned(owner), "name": name, "description": description}
+        values: dict[str, Any] = {"id": uuid4(), **owned(owner), "name": name, "description": description}
         with self._database.transaction() as connection:
             connection.execute(_SQL["add"], values)
+            if schedule is not None:
+                put(connection, values["id"], owner, schedule)
             return _find(connection, values)
 
     def find(self, task_id: UUID, owner: Owner) -> Task:
@@ -79,7 +83,8 @@ def _find(connection: psycopg.Connection, key: Mapping[str, Any]) -> Task:
 
 
 def _task(row: tuple[Any, ...]) -> Task:
-    task_id, issuer, subject, name, description, created_at, kind, persistent_token_id, token_status, *run = row
+    task_id, issuer, subject, name, description, created_at, kind, persistent_token_id, token_status, *rest = row
+    schedule, run = tuple(rest[:10]), rest[10:]
     return Task(
         id=task_id,
         owner=Owner(issuer, subject),
@@ -89,6 +94,7 @@ def _task(row: tuple[Any, ...]) -> Task:
         kind=kind,
         persistent_token_id=persistent_token_id,
         token_status=TokenStatus(token_status) if token_status else None,
+        schedule=schedule_of(schedule) if schedule[4] is not None else None,
         latest_run=_run(*run) if run[0] is not None else NO_RUN,
     )
 

@@ -7,7 +7,8 @@ from uuid import UUID
 from vault_service.application.errors import PROVIDER_UNAVAILABLE, GrantUnusableError
 from vault_service.application.ports.manage import AuditLines, GrantChecks, OwnedGrants
 from vault_service.application.ports.runtime import Clock
-from vault_service.application.refresh import Refresher, TokenRequest
+from vault_service.application.refresh import Refresher
+from vault_service.application.token_request import TokenRequest
 from vault_service.domain.audit import Entry, Event, Line
 from vault_service.domain.grant import Grant, Subject
 from vault_service.domain.usability import Requester

@@ -26,7 +26,7 @@ from vault_service.application.errors import (
     TicketNotAllowedError,
     TicketRefusedError,
 )
-from vault_service.application.refresh import TokenRequest
+from vault_service.application.token_request import TokenRequest
 from vault_service.domain.grant import Limits, Status
 from vault_service.domain.ticket import is_ticket
 from vault_service.http import callback, callers, oauth, ticket_routes

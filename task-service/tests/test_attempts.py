@@ -5,6 +5,7 @@ from datetime import timedelta
 from uuid import UUID
 
 import pytest
+from memory_journal import MemoryJournal
 from scripted_vault import ScriptedVault
 
 from task_service.adapters.postgres.attempts import PostgresAttempts
@@ -55,7 +56,7 @@ def runner(attempts: PostgresAttempts, vault: ScriptedVault, sub: str = "alice-s
 
 def runner_of(attempts: PostgresAttempts, vault: ScriptedVault, handler: Handler) -> RunAttempt:
     """Runs tasks of kind `demo` with that handler."""
-    return RunAttempt(attempts, GroupedProgress(attempts), vault, {"demo": handler})
+    return RunAttempt(attempts, GroupedProgress(attempts), MemoryJournal(), vault, {"demo": handler})
 
 
 def test_the_demonstration_completes(
@@ -237,7 +238,7 @@ def test_an_attempt_that_was_taken_over_stops_after_the_next_group_of_progress(
     attempt = attempts.begin(AttemptKey(queued, 1))
     assert attempt is not None
     progress = GroupedProgress(attempts)
-    context = HandlerContext(attempt, progress, vault, never)
+    context = HandlerContext(attempt, progress, MemoryJournal(), vault, never)
     context.progress(10)
     attempts.replace_crashed(attempt.key)
     progress.flush()
@@ -256,4 +257,6 @@ def make_context(
     attempt: Attempt, attempts: PostgresAttempts, vault: ScriptedVault, stop: Stop | None = None
 ) -> HandlerContext:
     """What a handler is given; its pauses take no time."""
-    return HandlerContext(attempt, GroupedProgress(attempts), vault, lambda: stop, Time(pause=lambda _: None))
+    return HandlerContext(
+        attempt, GroupedProgress(attempts), MemoryJournal(), vault, lambda: stop, Time(pause=lambda _: None)
+    )

@@ -18,8 +18,12 @@ from service_kit.postgres.database import Database
 from service_kit.tokens.bearer import Verifier
 from service_kit.tokens.issuer import Issuer
 from task_service.adapters.postgres.attempts import PostgresAttempts
+from task_service.adapters.postgres.history import PostgresHistory
+from task_service.application.dependencies import ManageDependencies
 from task_service.application.errors import TaskStorageUnavailableError
 from task_service.application.execute import ExecuteTasks
+from task_service.application.history import ReadHistory
+from task_service.application.journal import GroupedJournal
 from task_service.application.listing import ListTasks
 from task_service.application.manage import ManageTasks
 from task_service.application.run_attempt import RunAttempt
@@ -75,11 +79,14 @@ def client(
     listing: ListTasks,
     execution: ExecuteTasks,
     schedules: ManageSchedules,
+    dependencies: ManageDependencies,
+    past: PostgresHistory,
     pings: dict[str, Callable[[], None]],
 ) -> FlaskClient:
     """The application."""
     verifier = Verifier(Issuer(issuer.url), "task-service", clock=lambda: NOW)
-    return create_app(TaskService(verifier, manage, listing, execution, schedules, pings)).test_client()
+    use_cases = TaskService(verifier, manage, listing, execution, schedules, dependencies, ReadHistory(past), pings)
+    return create_app(use_cases).test_client()
 
 
 @pytest.fixture
@@ -171,6 +178,10 @@ def test_the_messages_of_the_document(
         ("GET", "", None),
         ("DELETE", "", None),
         ("POST", "/execute", None),
+        ("POST", "/cancel", None),
+        ("GET", "/runs", None),
+        ("GET", "/runs/1", None),
+        ("POST", "/retry", None),
         ("POST", "/link-persistent-id", {"persistentTokenId": str(uuid4())}),
     ],
 )
@@ -329,6 +340,58 @@ def test_a_faulty_schedule_names_its_member(ann: Caller, body: dict[str, object]
     assert len(ann.ask("GET").get_json()["tasks"]) == 1
 
 
+def test_dependencies_over_http(ann: Caller, ben: Caller) -> None:
+    """Given at once or later; the graph shows tasks and edges."""
+    first, second = ann.task(name="first"), ann.task(name="second")
+    third = ann.task(name="third", dependsOn=[second["id"], first["id"]])
+    path = f"/{third['id']}/dependencies"
+    assert ann.ask("GET", path).get_json() == {"taskId": third["id"], "dependsOn": [first["id"], second["id"]]}
+    assert ann.ask("PUT", f"/{second['id']}/dependencies", {"dependsOn": [first["id"]]}).status_code == 200
+    graph = ann.ask("GET", f"/{second['id']}/graph").get_json()
+    assert [node["id"] for node in graph["nodes"]] == [second["id"], first["id"], third["id"]]
+    assert {(edge["taskId"], edge["dependsOn"]) for edge in graph["edges"]} == {
+        (third["id"], second["id"]),
+        (third["id"], first["id"]),
+        (second["id"], first["id"]),
+    }
+    assert graph["complete"] is True
+    assert ann.ask("PUT", path, {"dependsOn": []}).get_json()["dependsOn"] == []
+    for method, tail, body in (
+        ("GET", "/dependencies", None),
+        ("PUT", "/dependencies", {"dependsOn": []}),
+        ("GET", "/graph", None),
+    ):
+        assert code(ben.ask(method, f"/{first['id']}{tail}", body)) == (404, "task_not_found")
+
+
+def test_faulty_dependencies_are_refused_and_named(ann: Caller, ben: Caller) -> None:
+    """Cycles, unknown and foreign ids, repeated ones, too many; nothing is stored."""
+    first, his = ann.task(), ben.task()
+    second = ann.task(dependsOn=[first["id"]])
+    third = ann.task(dependsOn=[second["id"]])
+    for depends_on, pointer, detail in (
+        ([third["id"]], "/dependsOn", "depend on itself"),
+        ([first["id"]], "/dependsOn", "depend on itself"),
+        ([his["id"]], "/dependsOn/0", "not the id of a task of yours"),
+        ([f"task-{uuid4()}"], "/dependsOn/0", "not the id of a task of yours"),
+        ([second["id"], "x"], "/dependsOn/1", "not the id of a task of yours"),
+        ([second["id"]] * 2, "/dependsOn/1", "more than once"),
+        ([f"task-{uuid4()}" for _ in range(1001)], "/dependsOn", "length <= 1000"),
+        (["x"] * 10_000, "/dependsOn", "length <= 1000"),
+        ("x", "/dependsOn", ""),
+    ):
+        answer = ann.ask("PUT", f"/{first['id']}/dependencies", {"dependsOn": depends_on})
+        assert code(answer) == (422, "invalid_input"), depends_on
+        fault = answer.get_json()["errors"][0]
+        assert fault["pointer"] == pointer
+        assert detail in fault["detail"]
+    assert ann.ask("GET", f"/{first['id']}/dependencies").get_json()["dependsOn"] == []
+    created = ann.ask("POST", json={"name": "a", "dependsOn": [first["id"], his["id"]]})
+    assert code(created) == (422, "invalid_input")
+    assert created.get_json()["errors"][0]["pointer"] == "/dependsOn/1"
+    assert len(ann.ask("GET").get_json()["tasks"]) == 3
+
+
 def test_each_query_has_an_etag_of_its_own(ann: Caller) -> None:
     """A client that keeps one for all its lists is never told that another list has not changed."""
     ann.task()
@@ -418,6 +481,15 @@ def test_without_a_good_token_nothing_is_told(
         ({"name": "a", "description": "x" * 2001}, "/description"),
         ({"name": "a", "status": "completed"}, ""),
         ({"name": "a", "kind": "demo"}, ""),
+        ({"name": "a", "retry": {"maxAttempts": 0}}, "/retry/maxAttempts"),
+        ({"name": "a", "retry": {"maxAttempts": 21}}, "/retry/maxAttempts"),
+        ({"name": "a", "retry": {"maxAttempts": 2.5}}, "/retry/maxAttempts"),
+        ({"name": "a", "retry": {"backoff": 1}}, "/retry"),
+        ({"name": "a", "retry": {"maxAttempts": 3, "tries": 3}}, "/retry"),
+        ({"name": "a", "retry": {"maxAttempts": 3, "backoff": -1}}, "/retry/backoff"),
+        ({"name": "a", "retry": {"maxAttempts": 3, "backoff": 90000}}, "/retry/backoff"),
+        ({"name": "a", "retry": {"maxAttempts": 3, "backoff": 60, "maxBackoff": 30}}, "/retry/maxBackoff"),
+        ({"name": "a", "retry": None}, "/retry"),
         ([], ""),
     ],
 )
@@ -493,12 +565,19 @@ def test_the_description_has_every_route_and_the_states_of_the_domain(client: Fl
         ("/api/tasks/{task_id}", "delete"),
         ("/api/tasks/{task_id}/link-persistent-id", "post"),
         ("/api/tasks/{task_id}/execute", "post"),
+        ("/api/tasks/{task_id}/dependencies", "put"),
+        ("/api/tasks/{task_id}/dependencies", "get"),
+        ("/api/tasks/{task_id}/graph", "get"),
         ("/api/tasks/{task_id}/schedule", "put"),
         ("/api/tasks/{task_id}/schedule", "get"),
         ("/api/tasks/{task_id}/schedule", "delete"),
         ("/api/tasks/{task_id}/schedule/pause", "post"),
         ("/api/tasks/{task_id}/schedule/resume", "post"),
         ("/api/tasks/{task_id}/schedule/run-now", "post"),
+        ("/api/tasks/{task_id}/cancel", "post"),
+        ("/api/tasks/{task_id}/runs", "get"),
+        ("/api/tasks/{task_id}/runs/{number}", "get"),
+        ("/api/tasks/{task_id}/retry", "post"),
     }
     assert set(document["components"]["schemas"]["TaskStatus"]["enum"]) == set(TaskStatus)
 
@@ -519,3 +598,40 @@ def test_any_text_is_kept_to_the_letter_or_refused(
         assert (task["name"], task["description"], extra) == (name, description, {})
     else:
         assert code(answer)[0] in {400, 422}
+
+
+def test_a_tasks_history_on_the_wire(
+    ann: Caller, vault: ScriptedVault, run_demo: RunAttempt, journal: GroupedJournal
+) -> None:
+    """R32: runs, then one run with attempts and log; a run's number has one spelling."""
+    task = ann.task(retry={"maxAttempts": 3})
+    path, task_id = f"/{task['id']}", parse_id(task["id"])
+    assert task_id is not None
+    assert task["retry"] == {"maxAttempts": 3, "backoff": 10.0, "maxBackoff": 600.0}
+    assert ann.ask("GET", f"{path}/runs").get_json() == {"runs": []}
+    vault.knows(ann.bearer, TokenStatus.ACTIVE, task_id=task_id)
+    ann.ask("POST", f"{path}/execute")
+    run_demo.run(AttemptKey(task_id, 1), lambda: None)
+    journal.flush()
+    assert ann.ask("POST", f"{path}/retry").get_json()["status"] == "executing"
+    cancelled = ann.ask("POST", f"{path}/cancel", {"reason": "wrong file"}).get_json()
+    assert (cancelled["status"], cancelled["statusReason"]) == ("cancelled", "wrong file")
+    listed = ann.ask("GET", f"{path}/runs?limit=1").get_json()
+    assert ([run["number"] for run in listed["runs"]], listed["next"]) == ([2], 2)
+    (first,) = ann.ask("GET", f"{path}/runs?before=2").get_json()["runs"]
+    record = ann.ask("GET", f"{path}/runs/1").get_json()
+    assert {name: record[name] for name in first} == first
+    assert (first["number"], first["cause"], first["status"], first["progress"]) == (1, "user", "completed", 100)
+    (attempt,) = record["attempts"]
+    assert (attempt["attempt"], attempt["outcome"], attempt["tokenScopes"]) == (1, "completed", ["openid"])
+    assert attempt["requestId"] == f"{task_id}.1"
+    assert [set(line) for line in record["log"]] == [{"attempt", "at", "level", "message"}]
+    for bad in ("0", "01", "3", "-1", "one", "1.0", "99999999999"):
+        assert code(ann.ask("GET", f"{path}/runs/{bad}")) == (404, "run_not_found")
+    for query in ("limit=0", "limit=201", "before=x", "after=1", "limit=1&limit=2"):
+        assert code(ann.ask("GET", f"{path}/runs?{query}")) == (422, "invalid_input")
+    assert code(ann.ask("POST", f"{path}/cancel", {"reason": "two\nlines"})) == (422, "invalid_input")
+    assert ann.ask("POST", f"{path}/cancel").get_json() == cancelled
+    pending = ann.task()
+    assert code(ann.ask("POST", f"/{pending['id']}/cancel")) == (409, "task_not_cancellable")
+    assert code(ann.ask("POST", f"/{pending['id']}/retry")) == (409, "task_not_repeatable")

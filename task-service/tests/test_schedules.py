@@ -21,7 +21,7 @@ from task_service.application.schedules import AT_ONCE, ManageSchedules, Tick
 from task_service.domain.attempt import AttemptKey
 from task_service.domain.schedule import Forecast, Overlap, Rule, Schedule, ScheduleStatus, StopReason
 from task_service.domain.status import TaskStatus
-from task_service.domain.task import TokenStatus
+from task_service.domain.task import Policy, TokenStatus
 
 Look = Callable[..., list[tuple[object, ...]]]
 EVERY_MINUTE = Rule(cron="* * * * *")
@@ -41,7 +41,7 @@ def scheduled(
     """Makes tasks with a schedule and an active token: the ids of both."""
 
     def make(rule: Rule = EVERY_MINUTE) -> tuple[UUID, UUID]:
-        task = manage.create(alice, "Data Processing", "", rule)
+        task = manage.create(alice, "Data Processing", "", Policy(schedule=rule))
         token_id = vault.knows(alice.bearer, TokenStatus.ACTIVE)
         execution.link(alice, task.id, token_id)
         return task.id, token_id
@@ -230,7 +230,7 @@ def test_a_schedule_without_a_usable_token_misses_its_runs_and_goes_on(
     tick: Tick, manage: ManageTasks, schedule_of: Callable[[UUID], Schedule], alice: Person, look: Look
 ) -> None:
     """Its owner may grant access tomorrow."""
-    task = manage.create(alice, "a", "", EVERY_MINUTE)
+    task = manage.create(alice, "a", "", Policy(schedule=EVERY_MINUTE))
     look(DUE)
     assert tick.tick() == 1
     schedule = schedule_of(task.id)

@@ -13,6 +13,8 @@ from task_service.adapters.engine.watch import ProcrastinateWatch
 from task_service.adapters.identity.userinfo import UserinfoEndpoint
 from task_service.adapters.postgres.attempts import PostgresAttempts
 from task_service.adapters.postgres.database import MIGRATIONS, tasks_database
+from task_service.adapters.postgres.dependencies import PostgresDependencies
+from task_service.adapters.postgres.history import PostgresHistory
 from task_service.adapters.postgres.listing import PostgresTaskList
 from task_service.adapters.postgres.runs import PostgresRuns
 from task_service.adapters.postgres.schedules import PostgresSchedules
@@ -21,11 +23,15 @@ from task_service.adapters.postgres.token_statuses import PostgresTokenStatuses
 from task_service.adapters.vault.client import VaultOverHttp
 from task_service.adapters.vault.credentials import own_credentials
 from task_service.application.cursors import Cursors
+from task_service.application.dependencies import CarryOn, ManageDependencies
 from task_service.application.errors import TaskStorageUnavailableError
 from task_service.application.execute import ExecuteTasks
 from task_service.application.handler import Handler, Tools
+from task_service.application.history import CleanHistory, ReadHistory
+from task_service.application.journal import GroupedJournal
 from task_service.application.listing import ListTasks
 from task_service.application.manage import ManageTasks
+from task_service.application.ports import RetryStore
 from task_service.application.progress import GroupedProgress
 from task_service.application.recover import Recover, SilentWorkers
 from task_service.application.run_attempt import RunAttempt
@@ -51,8 +57,12 @@ class Work:
 
     run: RunAttempt
     progress: GroupedProgress
+    journal: GroupedJournal
+    history: CleanHistory
     recover: Recover
     schedules: Tick
+    dependencies: CarryOn
+    retries: RetryStore
     close: Callable[[], None]
 
 
@@ -87,6 +97,8 @@ def build_service(settings: TaskSettings) -> TaskService:
         listing=ListTasks(PostgresTaskList(database), token_statuses, Cursors(settings.client_secret.reveal())),
         execution=ExecuteTasks(tasks, PostgresRuns(database), vault),
         schedules=ManageSchedules(tasks, PostgresSchedules(database), vault),
+        dependencies=ManageDependencies(PostgresDependencies(database)),
+        history=ReadHistory(PostgresHistory(database)),
         pings={
             "database": database.ping,
             "schema": partial(MIGRATIONS.check, database),
@@ -101,15 +113,21 @@ def build_work(settings: TaskSettings) -> Work:
     issuer = Issuer(settings.issuer, settings.issuer_internal_url)
     attempts = PostgresAttempts(database)
     progress = GroupedProgress(attempts)
+    past = PostgresHistory(database)
+    journal = GroupedJournal(past)
     tokens = VaultOverHttp(_vault_client(settings, issuer, WORKER_ANSWER_SECONDS))
     handlers = installed_handlers(Tools(UserinfoEndpoint(issuer, Session()), settings.demo_step_seconds))
     recover = Recover(ProcrastinateWatch(database), attempts, SilentWorkers(), _log_takeover)
     return Work(
-        RunAttempt(attempts, progress, tokens, handlers),
-        progress,
-        recover,
-        Tick(PostgresSchedules(database)),
-        database.close,
+        run=RunAttempt(attempts, progress, journal, tokens, handlers),
+        progress=progress,
+        journal=journal,
+        history=CleanHistory(past, settings.history_days),
+        recover=recover,
+        schedules=Tick(PostgresSchedules(database)),
+        dependencies=CarryOn(PostgresDependencies(database)),
+        retries=attempts,
+        close=database.close,
     )
 
 

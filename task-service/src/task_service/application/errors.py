@@ -2,7 +2,10 @@
 
     TaskError
     ├── TaskNotFoundError                no such task, or another person's: both look the same
+    ├── RunNotFoundError                 the task has no such run, or it was cleaned away
     ├── TaskNotExecutableError           the task has a run under way, or its latest run has completed
+    ├── TaskNotCancellableError          the task has no run under way
+    ├── TaskNotRepeatableError           the task has no run yet, or one under way
     ├── TaskNotLinkableError             the task has a run under way with another token
     ├── ScheduleNotFoundError            the task has no schedule
     ├── CursorError                      a page was asked for with a cursor that its list did not give
@@ -28,8 +31,20 @@ class TaskNotFoundError(TaskError):
     """There is no such task."""
 
 
+class RunNotFoundError(TaskError):
+    """This task has no such run."""
+
+
 class TaskNotExecutableError(TaskError):
     """This task is waiting, queued, running or completed; it cannot be executed now."""
+
+
+class TaskNotCancellableError(TaskError):
+    """This task is not waiting, queued or running; there is nothing to cancel."""
+
+
+class TaskNotRepeatableError(TaskError):
+    """This task has not ended; it can be run again when it is completed, failed or cancelled."""
 
 
 class TaskNotLinkableError(TaskError):
@@ -67,6 +82,11 @@ class TaskStorageUnavailableError(TaskError):
 
 class HandlerError(TaskError):
     """The work failed."""
+
+    def __init__(self, message: str = "", *, can_pass: bool = False) -> None:
+        """message: shown to the owner; can_pass: another attempt may succeed, so the task's retry policy applies."""
+        super().__init__(*([message] if message else []))
+        self.can_pass = can_pass
 
 
 class UnknownKindError(TaskError):

@@ -1,15 +1,20 @@
-"""Linking an offline token to a task, and executing the task with it: R5, R6 and R12 of the customer's document."""
+"""Linking an offline token to a task, executing the task with it, cancelling: R5, R6, R12 and R33."""
 
 import enum
 from collections.abc import Set
 from dataclasses import dataclass
 from uuid import UUID
 
-from task_service.application.errors import ScheduleNotFoundError, TokenNotFoundError
+from task_service.application.errors import (
+    ScheduleNotFoundError,
+    TaskNotExecutableError,
+    TaskNotRepeatableError,
+    TokenNotFoundError,
+)
 from task_service.application.manage import Person
 from task_service.application.ports import LinkedGrant, OwnersVault, RunQueue, TaskStore
 from task_service.domain.run import Cause
-from task_service.domain.status import EXECUTABLE, UNDER_WAY, TaskStatus
+from task_service.domain.status import EXECUTABLE, REPEATABLE, UNDER_WAY, TaskStatus
 from task_service.domain.task import Task, TokenStatus
 
 
@@ -29,6 +34,8 @@ MESSAGES = {
     ExecuteAnswer.TOKEN_FAILED: "Token request failed. Please try again.",
 }
 """The messages that go with them (R22)."""
+
+CANCELLED_BY_OWNER = "Cancelled by its owner."
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +82,27 @@ class ExecuteTasks:
         if task.schedule is None:
             raise ScheduleNotFoundError
         return self._with_grant(person, task, frozenset(TaskStatus) - UNDER_WAY)
+
+    def run_again(self, person: Person, task_id: UUID) -> Execution:
+        """The same for a task that has ended, completed ones included: a new run.
+
+        Raises TaskNotFoundError, TaskNotRepeatableError, TaskNotLinkableError, VaultUnavailableError.
+        """
+        task = self._tasks.find(task_id, person.owner)
+        if task.status not in REPEATABLE:
+            raise TaskNotRepeatableError
+        try:
+            return self._with_grant(person, task, REPEATABLE)
+        except TaskNotExecutableError as error:
+            raise TaskNotRepeatableError from error
+
+    def cancel(self, person: Person, task_id: UUID, reason: str = "") -> Task:
+        """Cancel the run under way; a task whose run was cancelled before stays as it is.
+
+        Raises TaskNotFoundError, TaskNotCancellableError.
+        """
+        self._runs.cancel(task_id, person.owner, reason or CANCELLED_BY_OWNER)
+        return self._tasks.find(task_id, person.owner)
 
     def _with_grant(self, person: Person, task: Task, allowed: Set[TaskStatus]) -> Execution:
         grant = self._grant_of(person, task)

@@ -10,10 +10,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
+from uuid import UUID
 
 from task_service.application.errors import VaultUnavailableError
 from task_service.application.ports import OwnerToken, TokenSource, UserinfoSource
 from task_service.domain.attempt import Attempt
+from task_service.domain.journal import Level
 
 MIN_VALID_SECONDS = 30.0
 """A token with less to live is fetched anew."""
@@ -46,6 +48,18 @@ class ProgressSink(Protocol):
         ...
 
 
+class Journal(Protocol):
+    """Takes what the owner can read of an attempt afterwards."""
+
+    def log(self, attempt: Attempt, level: Level, message: str) -> None:
+        """Add a line to the log of the attempt's run."""
+        ...
+
+    def token(self, attempt: Attempt, token: OwnerToken, ticket_id: UUID | None) -> None:
+        """Note the access token that the attempt uses from now on."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Time:
     """The clocks of an attempt. now: the wall clock, aware; monotonic: seconds; pause: waits that many seconds."""
@@ -62,6 +76,7 @@ class HandlerContext:
         self,
         attempt: Attempt,
         progress: ProgressSink,
+        journal: Journal,
         tokens: TokenSource,
         should_stop: Callable[[], Stop | None],
         clocks: Time | None = None,
@@ -69,6 +84,7 @@ class HandlerContext:
         """should_stop: asked at each pause for a reason to stop."""
         self.attempt = attempt
         self._progress = progress
+        self._journal = journal
         self._tokens = tokens
         self._should_stop = should_stop
         self._time = clocks or Time()
@@ -82,9 +98,18 @@ class HandlerContext:
         """
         if self._token is None or self._time.monotonic() >= self._renew_at:
             self._token = self._fetch()
+            self._journal.token(self.attempt, self._token, None)
             lifetime = self._token.expires_at - self._time.now()
             self._renew_at = self._time.monotonic() + lifetime / timedelta(seconds=1) - MIN_VALID_SECONDS
         return self._token
+
+    def log(self, message: str, level: Level = Level.INFO) -> None:
+        """Add a line to the log of the run, for its owner. It must not contain a token.
+
+        At most MAX_LINES lines of one attempt are kept, and MAX_MESSAGE characters of each; the log says what is
+        missing.
+        """
+        self._journal.log(self.attempt, level, message)
 
     def progress(self, percent: int) -> None:
         """Report 0 to 100. Raises Stopped when the attempt was taken over or should stop."""
@@ -111,6 +136,7 @@ class HandlerContext:
             except VaultUnavailableError as unavailable:
                 if self._time.monotonic() + unavailable.retry_after > give_up:
                     raise
+                self.log(f"{unavailable} Asking again in {unavailable.retry_after:g} s.", Level.WARNING)
                 self.wait(unavailable.retry_after)
 
 

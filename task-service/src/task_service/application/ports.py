@@ -7,12 +7,15 @@ from typing import Protocol
 from uuid import UUID
 
 from task_service.domain.attempt import Attempt, AttemptKey
+from task_service.domain.dependencies import Dependency, Graph
+from task_service.domain.history import PastRun, RunRecord
+from task_service.domain.journal import LogLine, TokenNote
 from task_service.domain.listing import Position, TaskQuery
 from task_service.domain.owner import Owner
 from task_service.domain.run import Cause
 from task_service.domain.schedule import Rule, Schedule
 from task_service.domain.status import EXECUTABLE, TaskStatus
-from task_service.domain.task import Task, TokenStatus
+from task_service.domain.task import NO_POLICY, Policy, Task, TokenStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +39,8 @@ class LinkedGrant:
 class TaskStore(Protocol):
     """Tasks, always within one owner's. Raises TaskStorageUnavailableError throughout."""
 
-    def add(self, owner: Owner, name: str, description: str, schedule: Rule | None = None) -> Task:
-        """Store a new task of the default kind, with a schedule if its rule is given."""
+    def add(self, owner: Owner, name: str, description: str, policy: Policy = NO_POLICY) -> Task:
+        """Store a new task of the default kind."""
         ...
 
     def find(self, task_id: UUID, owner: Owner) -> Task:
@@ -81,6 +84,13 @@ class RunQueue(Protocol):
         """
         ...
 
+    def cancel(self, task_id: UUID, owner: Owner, reason: str) -> bool:
+        """End the run under way as `cancelled`; its worker is told to stop. False: it was cancelled before.
+
+        Raises TaskNotFoundError, TaskNotCancellableError.
+        """
+        ...
+
 
 class ScheduleStore(Protocol):
     """The schedules of one owner's tasks."""
@@ -102,6 +112,33 @@ class ScheduleStore(Protocol):
 
     def remove(self, task_id: UUID, owner: Owner) -> None:
         """Take a schedule away. Raises TaskNotFoundError, ScheduleNotFoundError."""
+        ...
+
+
+class DependencyStore(Protocol):
+    """Dependencies among one owner's tasks."""
+
+    def put(self, task_id: UUID, owner: Owner, depends_on: Sequence[UUID]) -> None:
+        """Let a task depend on exactly these. Raises TaskNotFoundError, DependencyError."""
+        ...
+
+    def of_task(self, task_id: UUID, owner: Owner) -> Sequence[Dependency]:
+        """What a task depends on, the oldest first. Raises TaskNotFoundError."""
+        ...
+
+    def graph(self, task_id: UUID, owner: Owner) -> Graph:
+        """All that is connected with a task. Raises TaskNotFoundError."""
+        ...
+
+
+class DependencyNews(Protocol):
+    """Ends of runs that matter to other tasks."""
+
+    def take_news(self, at_most: int) -> int:
+        """Look at so many tasks for which there is news; how many there were. It waits for no lock of a task.
+
+        Raises TaskStorageUnavailableError.
+        """
         ...
 
 
@@ -147,6 +184,10 @@ class AttemptStore(Protocol):
         """End attempt and run with an error. token_failed: the vault refuses the token."""
         ...
 
+    def retry(self, attempt: Attempt, error: str, seconds: float) -> bool:
+        """End the attempt with an error; its run waits so many seconds for another attempt."""
+        ...
+
     def give_back(self, attempt: Attempt) -> bool:
         """End the attempt and queue another one, for another worker."""
         ...
@@ -157,6 +198,33 @@ class ProgressStore(Protocol):
 
     def write_progress(self, reports: Sequence[tuple[Attempt, int]]) -> Set[AttemptKey]:
         """Store the percentage of each attempt in one statement; the keys of those that were not taken over."""
+        ...
+
+
+class JournalStore(Protocol):
+    """Where the journals of attempts are written, for many attempts at a time."""
+
+    def write_journal(self, lines: Sequence[tuple[Attempt, LogLine]], notes: Mapping[AttemptKey, TokenNote]) -> None:
+        """Store log lines and the tokens that attempts got, in one transaction; those of deleted runs are dropped."""
+        ...
+
+
+class HistoryStore(Protocol):
+    """Runs as they are remembered, always within one owner's tasks."""
+
+    def runs(self, task_id: UUID, owner: Owner, before: int, limit: int) -> Sequence[PastRun]:
+        """Runs with a number below `before`, the latest first. Raises TaskNotFoundError."""
+        ...
+
+    def run(self, task_id: UUID, owner: Owner, number: int, after: int, limit: int) -> RunRecord:
+        """One run, and up to `limit` lines of its log behind position `after`.
+
+        Raises TaskNotFoundError, RunNotFoundError.
+        """
+        ...
+
+    def remove_old(self, days: int, at_most: int) -> int:
+        """Remove runs that ended so many days ago and are not the latest of their task, up to a limit; how many."""
         ...
 
 
@@ -201,6 +269,14 @@ class RecoveryStore(Protocol):
 
     def orphans(self) -> Sequence[AttemptKey]:
         """The attempts of runs under way for which the engine holds no job any more."""
+        ...
+
+
+class RetryStore(Protocol):
+    """Runs that wait for their next attempt."""
+
+    def queue_retries(self, at_most: int) -> int:
+        """Queue the next attempt of each run for which it is due, up to a limit; how many."""
         ...
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 
 from flask import Response, request
 from msgspec import UNSET
@@ -21,8 +22,8 @@ from task_service.application.errors import (
 )
 from task_service.application.manage import Person
 from task_service.domain.owner import Owner
-from task_service.domain.task import public_id
-from task_service.http import schedule_routes
+from task_service.domain.task import Policy, public_id
+from task_service.http import dependency_routes, run_routes, schedule_routes
 from task_service.http.problems import TABLE
 from task_service.http.schedule_routes import faults_named
 from task_service.http.schemas import (
@@ -41,12 +42,33 @@ from task_service.http.schemas import (
 from task_service.http.service import TaskService
 from task_service.http.task_ids import task_id_in
 
-LINKS = {"create_task": (Link("id", "task_id", ("get_task", "link_persistent_id", "execute_task", "delete_task")),)}
+LINKS = {
+    "create_task": (
+        Link(
+            "id",
+            "task_id",
+            (
+                "get_task",
+                "link_persistent_id",
+                "execute_task",
+                "cancel_task",
+                "run_again",
+                "list_runs",
+                "put_schedule",
+                "put_dependencies",
+                "get_graph",
+                "delete_task",
+            ),
+        ),
+    )
+}
 TAGS = {
     "Tasks": "A person creates tasks, links offline tokens to them and executes them.",
+    "Runs": "A person cancels what is under way, has tasks done once more, and looks back at runs.",
     "Schedules": "A person has tasks run by themselves, at a time or again and again.",
+    "Dependencies": "A person lets tasks run after others, and sees how they depend on each other.",
 }
-TASKS, SCHEDULES = TAGS
+TASKS, RUNS, SCHEDULES, DEPENDENCIES = TAGS
 
 
 def create_api(service: TaskService) -> Api:
@@ -69,7 +91,9 @@ def create_api(service: TaskService) -> Api:
     _collection(api, service, caller)
     _single(api, service, caller)
     _execution(api, service, caller)
+    run_routes.declare(api, service, caller, RUNS)
     schedule_routes.declare(api, service, caller, SCHEDULES)
+    dependency_routes.declare(api, service, caller, DEPENDENCIES)
     return api
 
 
@@ -99,12 +123,8 @@ def _collection(api: Api, service: TaskService, caller: Callable[[], Person]) ->
         """Create a task."""
         who = caller()
         wanted = inputs.body(request, NewTask)
-        rule = None
-        if wanted.schedule is not UNSET:
-            with faults_named("/schedule/"):
-                rule = wanted.schedule.rule()
-                service.schedules.check(rule)
-        task = service.tasks.create(who, wanted.name, wanted.description, rule)
+        with dependency_routes.faults_named("/dependsOn"):
+            task = service.tasks.create(who, wanted.name, wanted.description, _policy(service, wanted))
         return respond(task_view(task), 201, {"Location": f"/api/tasks/{public_id(task.id)}"})
 
 
@@ -167,3 +187,16 @@ def _execution(api: Api, service: TaskService, caller: Callable[[], Person]) -> 
 def _of_query() -> str:
     """A part of the list's `ETag` that differs for each query; empty without one."""
     return f"-{hashlib.sha256(request.query_string).hexdigest()[:16]}" if request.query_string else ""
+
+
+def _policy(service: TaskService, wanted: NewTask) -> Policy:
+    """How the new task is run. Problem: 422 `invalid_input`."""
+    policy = Policy(depends_on=dependency_routes.ids_of(wanted.depends_on))
+    if wanted.retry is not UNSET:
+        policy = replace(policy, retry=wanted.retry.policy())
+    if wanted.schedule is UNSET:
+        return policy
+    with faults_named("/schedule/"):
+        rule = wanted.schedule.rule()
+        service.schedules.check(rule)
+    return replace(policy, schedule=rule)

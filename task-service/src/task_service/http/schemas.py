@@ -1,18 +1,28 @@
 """The bodies of the task API on the wire."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
 import msgspec
 
-from service_kit.http.inputs import LINE, TEXT, Input, Output
+from service_kit.http.inputs import LINE, TEXT, Input, Output, invalid
 from task_service.application.execute import MESSAGES, ExecuteAnswer, Execution
 from task_service.domain.listing import ScheduleFilter, Sort, TaskQuery
-from task_service.domain.status import TaskStatus
+from task_service.domain.retry import (
+    DEFAULT_BACKOFF_SECONDS,
+    DEFAULT_MAX_BACKOFF_SECONDS,
+    MAX_ATTEMPTS,
+    MAX_BACKOFF_SECONDS,
+    NO_RETRY,
+    RetryPolicy,
+)
+from task_service.domain.status import TaskStatus, WaitReason
 from task_service.domain.task import Task, TokenStatus, public_id
 from task_service.http.schedule_schemas import NewSchedule, ScheduleView, schedule_view
+from task_service.http.task_ids import TaskIds
 
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 """A point in time; RFC 3339 in UTC on the wire."""
@@ -22,12 +32,43 @@ STATES = rf"^{_STATE}(,{_STATE})*$(?!\n)"
 """Pattern for one or several states of a task."""
 
 
+Seconds = Annotated[float, msgspec.Meta(ge=0, le=MAX_BACKOFF_SECONDS)]
+
+
+class NewRetry(Input, frozen=True, kw_only=True):
+    """When failed attempts are followed by another. maxAttempts: of one run; backoff, maxBackoff: seconds."""
+
+    max_attempts: Annotated[int, msgspec.Meta(ge=1, le=MAX_ATTEMPTS)]
+    backoff: Seconds = DEFAULT_BACKOFF_SECONDS
+    max_backoff: Seconds | msgspec.UnsetType = msgspec.UNSET
+
+    def policy(self) -> RetryPolicy:
+        """The domain's form. Problem: 422 `invalid_input`."""
+        longest = (
+            max(self.backoff, DEFAULT_MAX_BACKOFF_SECONDS) if self.max_backoff is msgspec.UNSET else self.max_backoff
+        )
+        if longest < self.backoff:
+            raise invalid("/retry/maxBackoff", "is less than backoff")
+        return RetryPolicy(self.max_attempts, self.backoff, longest)
+
+
 class NewTask(Input, frozen=True, kw_only=True):
-    """A task to create. name: one line; description: may have several lines; schedule: when it runs by itself."""
+    """A task to create. name: one line; description: may have several lines; retry: without it
+    nothing is retried; schedule: when it runs by itself; dependsOn: the tasks that must have completed
+    before.
+    """
 
     name: Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=LINE)]
     description: Annotated[str, msgspec.Meta(max_length=2000, pattern=TEXT)] = ""
+    retry: NewRetry | msgspec.UnsetType = msgspec.UNSET
     schedule: NewSchedule | msgspec.UnsetType = msgspec.UNSET
+    depends_on: TaskIds = msgspec.field(default_factory=list)
+
+
+class Cancellation(Input, frozen=True, kw_only=True):
+    """Why the run is cancelled: one line for people."""
+
+    reason: Annotated[str, msgspec.Meta(max_length=500, pattern=LINE)] = ""
 
 
 class ListQuery(Input, frozen=True, kw_only=True):
@@ -68,8 +109,19 @@ class NoBody(Input, frozen=True, kw_only=True):
     """An empty object."""
 
 
+class RetryView(Output, frozen=True, kw_only=True):
+    """A task's retry policy. maxAttempts: of one run; backoff, maxBackoff: seconds."""
+
+    max_attempts: int
+    backoff: float
+    max_backoff: float
+
+
 class TaskView(Output, frozen=True, kw_only=True):
-    """A task with its latest run laid over it (R11). userId: the owner's `sub`; progress: percent, 0 to 100."""
+    """A task with its latest run laid over it (R11). userId: the owner's `sub`; progress: percent, 0 to 100.
+
+    statusReason: why it was cancelled or waits; waitReason: what it waits for; nextAttemptAt: when it is retried.
+    """
 
     id: str
     name: str
@@ -84,6 +136,10 @@ class TaskView(Output, frozen=True, kw_only=True):
     result: str | None = None
     error: str | None = None
     progress: int | None = None
+    status_reason: str | None = None
+    wait_reason: WaitReason | None = None
+    next_attempt_at: Moment | None = None
+    retry: RetryView | None = None
     schedule: ScheduleView | None = None
 
 
@@ -141,6 +197,10 @@ def task_view(task: Task) -> TaskView:
         result=run.result,
         error=run.error,
         progress=run.progress,
+        status_reason=run.reason,
+        wait_reason=run.wait_reason,
+        next_attempt_at=run.next_attempt_at,
+        retry=None if task.retry == NO_RETRY else RetryView(**asdict(task.retry)),
         schedule=schedule_view(task.schedule) if task.schedule else None,
     )
 

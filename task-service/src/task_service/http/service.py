@@ -4,7 +4,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from service_kit.tokens.bearer import Verifier
+from task_service.application.dependencies import ManageDependencies
 from task_service.application.execute import ExecuteTasks
+from task_service.application.history import ReadHistory
 from task_service.application.listing import ListTasks
 from task_service.application.manage import ManageTasks
 from task_service.application.schedules import ManageSchedules
@@ -19,4 +21,6 @@ class TaskService:
     listing: ListTasks
     execution: ExecuteTasks
     schedules: ManageSchedules
+    dependencies: ManageDependencies
+    history: ReadHistory
     pings: Mapping[str, Callable[[], None]]

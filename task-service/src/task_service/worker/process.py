@@ -1,7 +1,8 @@
 """The worker process: the engine's worker on the event loop, and beside it threads on monotonic time.
 
-They write the progress of all attempts in groups, sweep, and make the runs of schedules that are due. They need no
-place among the attempts, so they go on when all places are taken.
+They write progress and journals of all attempts in groups, sweep, make the runs of schedules and queue the retries that
+are due, start what depends on a run that has ended, and clean the history.
+They need no place among the attempts, so they go on when all places are taken.
 """
 
 import asyncio
@@ -24,8 +25,15 @@ from task_service.config import TaskSettings
 from task_service.worker import engine
 
 SWEEP_SECONDS = 2.0
+CARRY_ON_SECONDS = 0.5
+"""How often the ends of runs are carried on to the tasks that depend on them."""
 TICK_SECONDS = 1.0
 """How often schedules are looked for whose next run is due."""
+RETRY_SECONDS = 1.0
+"""How often runs are looked for whose next attempt is due."""
+RETRIES_AT_ONCE = 100
+CLEAN_SECONDS = 600.0
+"""How often old runs are looked for."""
 
 log = logs.get(__name__)
 
@@ -43,11 +51,19 @@ def run(settings: TaskSettings) -> None:
     def sweep() -> None:
         _WAITING.set(work.recover.sweep())
 
+    def queue_retries() -> None:
+        while work.retries.queue_retries(RETRIES_AT_ONCE) == RETRIES_AT_ONCE:
+            pass
+
     with ExitStack() as beside:
         beside.callback(work.close)
         beside.enter_context(Repeated("progress", GROUP_SECONDS, work.progress.flush))
         beside.enter_context(Repeated("sweep", SWEEP_SECONDS, sweep))
         beside.enter_context(Repeated("schedules", TICK_SECONDS, work.schedules.tick))
+        beside.enter_context(Repeated("dependencies", CARRY_ON_SECONDS, work.dependencies.tick))
+        beside.enter_context(Repeated("journal", GROUP_SECONDS, work.journal.flush))
+        beside.enter_context(Repeated("history", CLEAN_SECONDS, work.history.clean))
+        beside.enter_context(Repeated("retries", RETRY_SECONDS, queue_retries))
         asyncio.run(_run(settings, work))
 
 

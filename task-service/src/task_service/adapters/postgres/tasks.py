@@ -1,6 +1,7 @@
 """Tasks in PostgreSQL, each with its latest run: `application.ports.TaskStore`."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -9,15 +10,16 @@ import psycopg
 from service_kit.postgres import queries
 from service_kit.postgres.database import Database
 from task_service.adapters.engine import jobs
+from task_service.adapters.postgres import dependencies
 from task_service.adapters.postgres.locks import latest_run, lock, owned
 from task_service.adapters.postgres.schedules import put, schedule_of
 from task_service.application.errors import TaskNotFoundError, TaskNotLinkableError
 from task_service.application.ports import LinkedGrant
 from task_service.domain.owner import Owner
+from task_service.domain.retry import RetryPolicy
 from task_service.domain.run import NO_RUN, Run
-from task_service.domain.schedule import Rule
-from task_service.domain.status import UNDER_WAY, TaskStatus
-from task_service.domain.task import Task, TokenStatus
+from task_service.domain.status import UNDER_WAY, TaskStatus, WaitReason
+from task_service.domain.task import NO_POLICY, Policy, Task, TokenStatus
 
 _SQL = queries.load(__package__, "tasks.sql")
 
@@ -28,13 +30,16 @@ class PostgresTasks:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, owner: Owner, name: str, description: str, schedule: Rule | None = None) -> Task:
+    def add(self, owner: Owner, name: str, description: str, policy: Policy = NO_POLICY) -> Task:
         """Store a new task."""
         values: dict[str, Any] = {"id": uuid4(), **owned(owner), "name": name, "description": description}
+        values |= asdict(policy.retry)
         with self._database.transaction() as connection:
             connection.execute(_SQL["add"], values)
-            if schedule is not None:
-                put(connection, values["id"], owner, schedule)
+            if policy.depends_on:
+                dependencies.put(connection, values["id"], owner, policy.depends_on)
+            if policy.schedule is not None:
+                put(connection, values["id"], owner, policy.schedule)
             return _find(connection, values)
 
     def find(self, task_id: UUID, owner: Owner) -> Task:
@@ -52,6 +57,7 @@ class PostgresTasks:
             if row is None:
                 raise TaskNotFoundError
             under_way = connection.execute(_SQL["jobs"], {**key, "number": row[0]}).fetchall()
+            connection.execute(_SQL["delete_runs"], key)
             connection.execute(_SQL["delete"], key)
             for (job_id,) in under_way:
                 jobs.withdraw(connection, job_id)
@@ -84,7 +90,7 @@ def _find(connection: psycopg.Connection, key: Mapping[str, Any]) -> Task:
 
 def _task(row: tuple[Any, ...]) -> Task:
     task_id, issuer, subject, name, description, created_at, kind, persistent_token_id, token_status, *rest = row
-    schedule, run = tuple(rest[:10]), rest[10:]
+    schedule, retry, run = tuple(rest[:10]), rest[10:13], rest[13:]
     return Task(
         id=task_id,
         owner=Owner(issuer, subject),
@@ -95,12 +101,14 @@ def _task(row: tuple[Any, ...]) -> Task:
         persistent_token_id=persistent_token_id,
         token_status=TokenStatus(token_status) if token_status else None,
         schedule=schedule_of(schedule) if schedule[4] is not None else None,
-        latest_run=_run(*run) if run[0] is not None else NO_RUN,
+        retry=RetryPolicy(*retry),
+        latest_run=run_of(*run) if run[0] is not None else NO_RUN,
     )
 
 
-def _run(number: int, status: str, started_at: Any, completed_at: Any, *outcome: Any) -> Run:
-    result, error, progress = outcome
+def run_of(number: int, status: str, started_at: Any, completed_at: Any, *outcome: Any) -> Run:
+    """A run from its columns, in the order of `find`."""
+    result, error, progress, reason, wait_reason, next_attempt_at = outcome
     return Run(
         number=number,
         status=TaskStatus(status),
@@ -109,4 +117,7 @@ def _run(number: int, status: str, started_at: Any, completed_at: Any, *outcome:
         result=result,
         error=error,
         progress=progress,
+        reason=reason,
+        wait_reason=WaitReason(wait_reason) if wait_reason else None,
+        next_attempt_at=next_attempt_at,
     )

@@ -1,12 +1,13 @@
 -- name: add
-insert into tasks (id, issuer, subject, name, description)
-values (%(id)s, %(issuer)s, %(subject)s, %(name)s, %(description)s)
+insert into tasks (id, issuer, subject, name, description, max_attempts, backoff_seconds, max_backoff_seconds)
+values (%(id)s, %(issuer)s, %(subject)s, %(name)s, %(description)s, %(max_attempts)s, %(backoff)s, %(max_backoff)s)
 returning id;
 
 -- name: by_id
 select t.id, t.issuer, t.subject, t.name, t.description, t.created_at, t.kind, t.persistent_token_id, t.token_status,
        s.cron, s.run_at, s.timezone, s.overlap, s.status, s.stop_reason, s.next_run_at, s.held, s.last_run_at, s.missed_at,
-       r.number, r.status, r.started_at, r.completed_at, r.result, r.error, r.progress
+       t.max_attempts, t.backoff_seconds, t.max_backoff_seconds, r.number, r.status, r.started_at, r.completed_at, r.result,
+       r.error, r.progress, r.reason, r.wait_reason, r.next_attempt_at
 from tasks t
 left join schedules s on s.task_id = t.id
 left join runs r on r.task_id = t.id and r.number = t.last_run
@@ -17,7 +18,8 @@ where t.id = any (%(ids)s)
 -- name: find
 select t.id, t.issuer, t.subject, t.name, t.description, t.created_at, t.kind, t.persistent_token_id, t.token_status,
        s.cron, s.run_at, s.timezone, s.overlap, s.status, s.stop_reason, s.next_run_at, s.held, s.last_run_at, s.missed_at,
-       r.number, r.status, r.started_at, r.completed_at, r.result, r.error, r.progress
+       t.max_attempts, t.backoff_seconds, t.max_backoff_seconds, r.number, r.status, r.started_at, r.completed_at, r.result,
+       r.error, r.progress, r.reason, r.wait_reason, r.next_attempt_at
 from tasks t
 left join schedules s on s.task_id = t.id
 left join runs r on r.task_id = t.id and r.number = t.last_run
@@ -32,6 +34,11 @@ where id = %(id)s
   and issuer = %(issuer)s
   and subject = %(subject)s
 for update;
+
+-- name: delete_runs
+-- Before the task, so that rows are locked in the order in which workers lock them: a run, then its attempts.
+delete from runs
+where task_id = %(id)s;
 
 -- name: delete
 delete from tasks

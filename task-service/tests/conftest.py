@@ -17,6 +17,7 @@ from task_service.adapters.postgres.runs import PostgresRuns
 from task_service.adapters.postgres.schedules import PostgresSchedules
 from task_service.adapters.postgres.tasks import PostgresTasks
 from task_service.adapters.postgres.token_statuses import PostgresTokenStatuses
+from task_service.application.access import AttemptAccess
 from task_service.application.cursors import Cursors
 from task_service.application.dependencies import ManageDependencies
 from task_service.application.execute import ExecuteTasks
@@ -169,4 +170,6 @@ class Userinfo:
 @pytest.fixture
 def run_demo(attempts: PostgresAttempts, journal: GroupedJournal, vault: ScriptedVault) -> RunAttempt:
     """A worker's use case, with a demonstration that does not wait."""
-    return RunAttempt(attempts, GroupedProgress(attempts), journal, vault, {"demo": Demo(Tools(Userinfo(), 0.0))})
+    return RunAttempt(
+        attempts, GroupedProgress(attempts), journal, AttemptAccess(vault), {"demo": Demo(Tools(Userinfo(), 0.0))}
+    )

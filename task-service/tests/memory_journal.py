@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from task_service.application.errors import TaskStorageUnavailableError
 from task_service.application.journal import GroupedJournal
 from task_service.domain.attempt import Attempt, AttemptKey
-from task_service.domain.journal import LogLine, TokenNote
+from task_service.domain.journal import AccessNote, LogLine
 
 
 class MemoryJournal(GroupedJournal):
@@ -15,9 +15,9 @@ class MemoryJournal(GroupedJournal):
         super().__init__(self)
         self.unavailable = False
         self.lines: list[tuple[AttemptKey, LogLine]] = []
-        self.notes: dict[AttemptKey, TokenNote] = {}
+        self.notes: dict[AttemptKey, AccessNote] = {}
 
-    def write_journal(self, lines: Sequence[tuple[Attempt, LogLine]], notes: Mapping[AttemptKey, TokenNote]) -> None:
+    def write_journal(self, lines: Sequence[tuple[Attempt, LogLine]], notes: Mapping[AttemptKey, AccessNote]) -> None:
         """Keep it."""
         if self.unavailable:
             raise TaskStorageUnavailableError

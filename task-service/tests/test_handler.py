@@ -11,6 +11,7 @@ from memory_journal import MemoryJournal
 from scripted_vault import ScriptedVault
 
 from task_service import bootstrap
+from task_service.application.access import AttemptAccess
 from task_service.application.errors import TaskStorageUnavailableError, VaultUnavailableError
 from task_service.application.handler import VAULT_PATIENCE_SECONDS, HandlerContext, Stop, Stopped, Time, Tools
 from task_service.application.ports import OwnerToken
@@ -113,7 +114,9 @@ class Does:
 def context(vault: ScriptedVault, clocks: Clocks, stop: Callable[[], Stop | None] = lambda: None) -> HandlerContext:
     """What a handler is given."""
     attempt = an_attempt()
-    return HandlerContext(attempt, GroupedProgress(Memory(attempt)), MemoryJournal(), vault, stop, clocks.time())
+    return HandlerContext(
+        attempt, GroupedProgress(Memory(attempt)), MemoryJournal(), AttemptAccess(vault), stop, clocks.time()
+    )
 
 
 @given(st.floats(0.0, 30.0), st.booleans())
@@ -149,10 +152,10 @@ def test_a_token_is_fetched_again_before_it_expires_by_the_monotonic_clock() -> 
     clocks.set_back()
     clocks.pause(200)
     given.token()
-    assert vault.asked == 1
+    assert vault.tokens_asked == 1
     clocks.pause(80)
     given.token()
-    assert vault.asked == 2
+    assert vault.tokens_asked == 2
 
 
 def test_an_unavailable_vault_is_asked_for_a_while() -> None:
@@ -163,7 +166,7 @@ def test_an_unavailable_vault_is_asked_for_a_while() -> None:
     with pytest.raises(VaultUnavailableError):
         context(vault, clocks).token()
     assert clocks.monotonic - started == pytest.approx(VAULT_PATIENCE_SECONDS)
-    assert vault.asked == VAULT_PATIENCE_SECONDS / 5 + 1
+    assert vault.tokens_asked == VAULT_PATIENCE_SECONDS / 5 + 1
 
 
 def saying(name: str) -> Callable[[HandlerContext], str]:
@@ -177,7 +180,7 @@ def test_the_kind_chooses_the_handler(kind: str) -> None:
     attempt = an_attempt(kind)
     memory = Memory(attempt)
     handlers = {name: Does(saying(name)) for name in ("demo", "other")}
-    run = RunAttempt(memory, GroupedProgress(memory), MemoryJournal(), ScriptedVault(), handlers)
+    run = RunAttempt(memory, GroupedProgress(memory), MemoryJournal(), AttemptAccess(ScriptedVault()), handlers)
     assert run.run(attempt.key, lambda: None) == "completed"
     assert memory.ended == [("completed", f"{kind} with {{'of': '{kind}'}}")]
 
@@ -187,7 +190,11 @@ def test_an_unknown_kind_fails_and_says_which() -> None:
     attempt = an_attempt("quantum")
     memory = Memory(attempt)
     run = RunAttempt(
-        memory, GroupedProgress(memory), MemoryJournal(), ScriptedVault(), {"demo": Does(lambda _: "done")}
+        memory,
+        GroupedProgress(memory),
+        MemoryJournal(),
+        AttemptAccess(ScriptedVault()),
+        {"demo": Does(lambda _: "done")},
     )
     assert run.run(attempt.key, lambda: None) == "unknown_kind"
     assert memory.ended == [("failed", "This worker has no handler for tasks of kind 'quantum'.")]
@@ -197,7 +204,11 @@ def test_a_job_of_another_attempt_runs_nothing() -> None:
     """It was taken over, or its task is gone."""
     memory = Memory(an_attempt())
     run = RunAttempt(
-        memory, GroupedProgress(memory), MemoryJournal(), ScriptedVault(), {"demo": Does(lambda _: "done")}
+        memory,
+        GroupedProgress(memory),
+        MemoryJournal(),
+        AttemptAccess(ScriptedVault()),
+        {"demo": Does(lambda _: "done")},
     )
     assert run.run(AttemptKey(uuid4(), 1), lambda: None) == "not_ours"
     assert memory.ended == []

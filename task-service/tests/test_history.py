@@ -14,6 +14,7 @@ from scripted_vault import ScriptedVault
 from service_kit.postgres.database import Database
 from task_service.adapters.postgres.attempts import PostgresAttempts
 from task_service.adapters.postgres.history import MAX_ATTEMPTS_SHOWN, PostgresHistory
+from task_service.application.access import AttemptAccess
 from task_service.application.errors import RunNotFoundError, TaskNotFoundError, TaskStorageUnavailableError
 from task_service.application.execute import ExecuteTasks
 from task_service.application.handler import HandlerContext
@@ -82,10 +83,11 @@ def test_a_run_is_remembered_with_its_attempts_access_and_log(
     assert [attempt.outcome for attempt in record.attempts] == [AttemptOutcome.COMPLETED, AttemptOutcome.REQUEUED]
     assert second.persistent_token_id == manage.find(alice, queued).persistent_token_id
     assert second.key.request_id == f"{queued}.2"
-    assert second.token is not None
-    assert second.token.scopes == frozenset({"openid"})
-    assert second.token.fetched_at < second.token.expires_at
-    assert first_seen.token is None
+    assert second.access is not None
+    assert second.access.token is not None
+    assert second.access.token.scopes == frozenset({"openid"})
+    assert second.access.token.fetched_at < second.access.token.expires_at
+    assert first_seen.access is None
     (line,) = record.log
     assert (line.attempt, line.level, line.message) == (2, Level.INFO, "Working on behalf of alice: 10 steps of 0 s.")
     assert abs((datetime.now(UTC) - line.at).total_seconds()) < 60
@@ -184,7 +186,7 @@ def test_what_cannot_be_stored_is_replaced(
             return "r\x00\udfff"
 
     journal = GroupedJournal(history._store)  # type: ignore[arg-type]
-    run = RunAttempt(attempts, GroupedProgress(attempts), journal, vault, {"demo": Odd()})
+    run = RunAttempt(attempts, GroupedProgress(attempts), journal, AttemptAccess(vault), {"demo": Odd()})
     assert run.run(AttemptKey(queued, 1), lambda: None) == "completed"
     journal.flush()
     assert [line.message for line in history.run(alice, queued, 1, 0, 10).log] == ["a\ufffdb\ufffdc"]
@@ -271,28 +273,21 @@ def test_old_runs_are_cleaned_away_but_never_the_latest_of_a_task(
 def test_cleaning_goes_on_until_nothing_is_due(queued: UUID, past: PostgresHistory, look: Look) -> None:
     """In portions."""
     look(
-        "insert into runs (task_id, number, issuer, subject, cause, status, fence, completed_at, superseded)"
-        " select task_id, number + n, issuer, subject, cause, 'completed', fence, now() - interval '9 days', true"
+        "insert into runs (task_id, number, issuer, subject, cause, status, fence, completed_at)"
+        " select task_id, number + n, issuer, subject, cause, 'completed', fence, now() - interval '9 days'"
         " from runs, generate_series(1, %s) n returning 1",
         2 * CLEANED_AT_ONCE + 1,
     )
-    assert CleanHistory(past, 8).clean() == 2 * CLEANED_AT_ONCE + 1
+    assert CleanHistory(past, 8).clean() == 2 * CLEANED_AT_ONCE
+    assert look("select number from runs order by number") == [(1,), (2 * CLEANED_AT_ONCE + 2,)]
 
 
 def test_cleaning_costs_little_when_nothing_is_due(queued: UUID, database: Database, look: Look) -> None:
     """The statement goes through an index that has no row which could not be cleaned away one day."""
     with database.connection() as connection:
-        query = b"explain select 1 from runs where superseded and completed_at < now() - make_interval(days => 90)"
+        query = b"explain select 1 from runs where not latest and completed_at < now() - make_interval(days => 90)"
         plan = "\n".join(row[0] for row in connection.execute(query).fetchall())
     assert "runs_by_age" in plan
-
-
-def test_only_superseded_runs_are_marked(queued: UUID, execution: ExecuteTasks, alice: Person, look: Look) -> None:
-    """By the run that follows."""
-    execution.cancel(alice, queued)
-    assert look("select number, superseded from runs order by number") == [(1, False)]
-    execution.run_again(alice, queued)
-    assert look("select number, superseded from runs order by number") == [(1, True), (2, False)]
 
 
 def test_the_database_refuses_an_unknown_level(tasks_url: str, queued: UUID) -> None:

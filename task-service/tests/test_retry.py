@@ -12,6 +12,7 @@ from memory_journal import MemoryJournal
 from scripted_vault import ScriptedVault
 
 from task_service.adapters.postgres.attempts import PostgresAttempts
+from task_service.application.access import AttemptAccess
 from task_service.application.errors import HandlerError, TaskError, TokenRefusedError, VaultUnavailableError
 from task_service.application.execute import ExecuteTasks
 from task_service.application.handler import HandlerContext
@@ -96,7 +97,12 @@ def attempt(attempts: PostgresAttempts, vault: ScriptedVault) -> Callable[[UUID,
 
     def make(task_id: UUID, fence: int, error: Exception) -> str:
         run = RunAttempt(
-            attempts, GroupedProgress(attempts), MemoryJournal(), vault, {"demo": Fails(error)}, lambda: 1.0
+            attempts,
+            GroupedProgress(attempts),
+            MemoryJournal(),
+            AttemptAccess(vault),
+            {"demo": Fails(error)},
+            lambda: 1.0,
         )
         try:
             return run.run(AttemptKey(task_id, fence), lambda: None)

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import psycopg
 import pytest
@@ -115,6 +115,12 @@ def test_what_is_repeated_goes_on_after_errors_and_ends_with_its_block() -> None
     assert len(done) == count
 
 
+def ticket_reply(asked: Asked) -> Reply:
+    """What the vault answers when a ticket is made, extended or ended."""
+    info = {"ticketId": str(uuid4()), "name": "n", "expiresAt": "2099-01-01T00:00:00Z"}
+    return Reply(201, {**info, "ticket": "tvt_x"}) if asked.path.endswith("/tickets") else Reply(200, info)
+
+
 @contextmanager
 def played(userinfo: Reply) -> Iterator[dict[str, str]]:
     """A server that plays authorization server and vault: the settings that lead to it. userinfo: what it says."""
@@ -135,7 +141,11 @@ def played(userinfo: Reply) -> Iterator[dict[str, str]]:
                 "scope": "openid",
             },
         }
-        return userinfo if asked.path.endswith("/userinfo_endpoint") else Reply(content=replies[asked.path])
+        if asked.path.endswith("/userinfo_endpoint"):
+            return userinfo
+        if asked.path.startswith("/api/auth/manager/tickets"):
+            return ticket_reply(asked)
+        return Reply(content=replies[asked.path])
 
     with serving(answer) as server:
         yield {"ISSUER": f"{server.url}/realms/demo", "VAULT_URL": server.url, "TASK_SERVICE_CLIENT_SECRET": "s"}
@@ -292,8 +302,10 @@ def test_the_attempt_of_a_killed_worker_is_made_by_another_within_15_s(
             killed_at = time.monotonic()
             for victim in victims:
                 os.kill(victim, signal.SIGKILL)
-            eventually(lambda: manage.find(alice, task_id).status is TaskStatus.COMPLETED, "another completes it")
+            begun = "select count(*) from attempts where fence = 2 and started_at is not null"
+            eventually(lambda: look(begun) == [(1,)], "another makes the next attempt")
             taken = time.monotonic() - killed_at
+            eventually(lambda: manage.find(alice, task_id).status is TaskStatus.COMPLETED, "and completes it")
     assert taken <= 15, taken
     assert look("select fence, outcome from attempts order by fence") == [(1, "crashed"), (2, "completed")]
 

@@ -20,8 +20,9 @@ from task_service.adapters.postgres.runs import PostgresRuns
 from task_service.adapters.postgres.schedules import PostgresSchedules
 from task_service.adapters.postgres.tasks import PostgresTasks
 from task_service.adapters.postgres.token_statuses import PostgresTokenStatuses
-from task_service.adapters.vault.client import VaultOverHttp
+from task_service.adapters.vault.client import TicketsOverHttp, VaultOverHttp
 from task_service.adapters.vault.credentials import own_credentials
+from task_service.application.access import AttemptAccess
 from task_service.application.cursors import Cursors
 from task_service.application.dependencies import CarryOn, ManageDependencies
 from task_service.application.errors import TaskStorageUnavailableError
@@ -40,7 +41,7 @@ from task_service.application.token_status import RefreshTokenStatuses
 from task_service.config import TaskSettings
 from task_service.domain.attempt import AttemptKey
 from task_service.http.service import TaskService
-from token_vault_client import TokenVaultClient
+from token_vault_client import Credentials, Ticket, TokenVaultClient
 
 log = logs.get(__name__)
 
@@ -58,6 +59,7 @@ class Work:
     run: RunAttempt
     progress: GroupedProgress
     journal: GroupedJournal
+    access: AttemptAccess
     history: CleanHistory
     recover: Recover
     schedules: Tick
@@ -88,7 +90,8 @@ def build_service(settings: TaskSettings) -> TaskService:
     """Wire the HTTP side."""
     database = tasks_database(settings.database_url.reveal(), name="tasks", size=settings.threads + 2)
     issuer = Issuer(settings.issuer, settings.issuer_internal_url)
-    vault = VaultOverHttp(_vault_client(settings, issuer, STATUS_ANSWER_SECONDS))
+    credentials = own_credentials(issuer, settings.client_id, settings.client_secret)
+    vault = VaultOverHttp(_vault_client(settings, credentials, Session(), STATUS_ANSWER_SECONDS))
     tasks = PostgresTasks(database)
     token_statuses = RefreshTokenStatuses(PostgresTokenStatuses(database), vault)
     return TaskService(
@@ -115,13 +118,16 @@ def build_work(settings: TaskSettings) -> Work:
     progress = GroupedProgress(attempts)
     past = PostgresHistory(database)
     journal = GroupedJournal(past)
-    tokens = VaultOverHttp(_vault_client(settings, issuer, WORKER_ANSWER_SECONDS))
-    handlers = installed_handlers(Tools(UserinfoEndpoint(issuer, Session()), settings.demo_step_seconds))
-    recover = Recover(ProcrastinateWatch(database), attempts, SilentWorkers(), _log_takeover)
+    session = Session()
+    vault = _vault_client(settings, own_credentials(issuer, settings.client_id, settings.client_secret), session)
+    access = AttemptAccess(TicketsOverHttp(vault, lambda text: _vault_client(settings, Ticket(text), session)))
+    handlers = installed_handlers(Tools(UserinfoEndpoint(issuer, session), settings.demo_step_seconds))
+    recover = Recover(ProcrastinateWatch(database), attempts, SilentWorkers(), _log_takeover, access.end_soon)
     return Work(
-        run=RunAttempt(attempts, progress, journal, tokens, handlers),
+        run=RunAttempt(attempts, progress, journal, access, handlers),
         progress=progress,
         journal=journal,
+        access=access,
         history=CleanHistory(past, settings.history_days),
         recover=recover,
         schedules=Tick(PostgresSchedules(database)),
@@ -140,11 +146,13 @@ def _log_takeover(reason: str, key: AttemptKey, replaced: bool) -> None:
     log.warning("attempt.taken_over", reason=reason, task=str(key.task_id), fence=key.fence, replaced=replaced)
 
 
-def _vault_client(settings: TaskSettings, issuer: Issuer, seconds: float) -> TokenVaultClient:
+def _vault_client(
+    settings: TaskSettings, credentials: Credentials, session: Session, seconds: float = WORKER_ANSWER_SECONDS
+) -> TokenVaultClient:
     return TokenVaultClient(
         settings.vault_url,
-        own_credentials(issuer, settings.client_id, settings.client_secret),
-        session=Session(),
+        credentials,
+        session=session,
         timeout=(2.0, seconds),
         patience=0.0,  # the engine repeats attempts, the page its requests
         cache=None,  # each attempt is a use that the vault records, and notices a revocation

@@ -11,7 +11,9 @@
     ├── CursorError                      a page was asked for with a cursor that its list did not give
     ├── TokenNotFoundError               the vault knows no such token of this person
     ├── TokenRefusedError                the vault no longer gives access tokens for it
+    ├── TicketExpiredError               the attempt's ticket was not extended in time; another can be made
     ├── VaultUnavailableError            the vault does not answer
+    │   └── TooManyTicketsError          the grant has as many tickets as the vault allows
     ├── TaskStorageUnavailableError      PostgreSQL does not answer
     ├── UnknownKindError                 the worker has no handler for the task's kind
     └── HandlerError                     the work itself failed; its message is shown to the owner
@@ -74,6 +76,14 @@ class VaultUnavailableError(TaskError):
         """retry_after: seconds after which the vault may be asked again."""
         super().__init__()
         self.retry_after = retry_after
+
+
+class TooManyTicketsError(VaultUnavailableError):
+    """Too many attempts use this offline token at the same time."""
+
+
+class TicketExpiredError(TaskError):
+    """The ticket of this attempt has expired."""
 
 
 class TaskStorageUnavailableError(TaskError):

@@ -9,13 +9,16 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from typing import Protocol, TypeVar
 from uuid import UUID
 
+from task_service.application.access import AttemptAccess
 from task_service.application.errors import VaultUnavailableError
-from task_service.application.ports import OwnerToken, TokenSource, UserinfoSource
+from task_service.application.ports import OwnerToken, UserinfoSource
 from task_service.domain.attempt import Attempt
 from task_service.domain.journal import Level
+
+T = TypeVar("T")
 
 MIN_VALID_SECONDS = 30.0
 """A token with less to live is fetched anew."""
@@ -55,8 +58,8 @@ class Journal(Protocol):
         """Add a line to the log of the attempt's run."""
         ...
 
-    def token(self, attempt: Attempt, token: OwnerToken, ticket_id: UUID | None) -> None:
-        """Note the access token that the attempt uses from now on."""
+    def access(self, attempt: Attempt, ticket_id: UUID, token: OwnerToken | None = None) -> None:
+        """Note the ticket of the attempt, and the access token that it uses from now on."""
         ...
 
 
@@ -77,7 +80,7 @@ class HandlerContext:
         attempt: Attempt,
         progress: ProgressSink,
         journal: Journal,
-        tokens: TokenSource,
+        access: AttemptAccess,
         should_stop: Callable[[], Stop | None],
         clocks: Time | None = None,
     ) -> None:
@@ -85,11 +88,19 @@ class HandlerContext:
         self.attempt = attempt
         self._progress = progress
         self._journal = journal
-        self._tokens = tokens
+        self._access = access
         self._should_stop = should_stop
         self._time = clocks or Time()
         self._token: OwnerToken | None = None
         self._renew_at = float("-inf")
+
+    def open_access(self) -> None:
+        """Have a ticket made for the attempt.
+
+        An unavailable vault is asked again for VAULT_PATIENCE_SECONDS. Raises TokenRefusedError, VaultUnavailableError.
+        """
+        ticket = self._patiently(lambda: self._access.open(self.attempt))
+        self._journal.access(self.attempt, ticket.id)
 
     def token(self) -> OwnerToken:
         """The owner's access token, fetched when there is none yet or the last one is about to expire.
@@ -97,8 +108,8 @@ class HandlerContext:
         An unavailable vault is asked again for VAULT_PATIENCE_SECONDS. Raises TokenRefusedError, VaultUnavailableError.
         """
         if self._token is None or self._time.monotonic() >= self._renew_at:
-            self._token = self._fetch()
-            self._journal.token(self.attempt, self._token, None)
+            self._token, ticket_id = self._patiently(lambda: self._access.token(self.attempt))
+            self._journal.access(self.attempt, ticket_id, self._token)
             lifetime = self._token.expires_at - self._time.now()
             self._renew_at = self._time.monotonic() + lifetime / timedelta(seconds=1) - MIN_VALID_SECONDS
         return self._token
@@ -128,11 +139,11 @@ class HandlerContext:
                 return
             self._time.pause(min(left, LONGEST_PAUSE_SECONDS))
 
-    def _fetch(self) -> OwnerToken:
+    def _patiently(self, ask: Callable[[], T]) -> T:
         give_up = self._time.monotonic() + VAULT_PATIENCE_SECONDS
         while True:
             try:
-                return self._tokens.access_token(self.attempt.persistent_token_id, self.attempt.owner, 0)
+                return ask()
             except VaultUnavailableError as unavailable:
                 if self._time.monotonic() + unavailable.retry_after > give_up:
                     raise

@@ -12,7 +12,7 @@ from uuid import UUID
 from task_service.application.errors import TaskStorageUnavailableError
 from task_service.application.ports import JournalStore, OwnerToken
 from task_service.domain.attempt import Attempt, AttemptKey
-from task_service.domain.journal import FULL, MAX_LINES, Level, LogLine, TokenNote, shortened, storable
+from task_service.domain.journal import FULL, MAX_LINES, AccessNote, Level, LogLine, TokenNote, shortened, storable
 
 
 class GroupedJournal:
@@ -24,7 +24,7 @@ class GroupedJournal:
         self._now = now
         self._lock = threading.Lock()
         self._lines: list[tuple[Attempt, LogLine]] = []
-        self._notes: dict[AttemptKey, TokenNote] = {}
+        self._notes: dict[AttemptKey, AccessNote] = {}
         self._counts: dict[AttemptKey, int] = {}
 
     def log(self, attempt: Attempt, level: Level, message: str) -> None:
@@ -39,11 +39,11 @@ class GroupedJournal:
             line = LogLine(attempt.key.fence, self._now(), level, shortened(storable(message)))
             self._lines.append((attempt, line))
 
-    def token(self, attempt: Attempt, token: OwnerToken, ticket_id: UUID | None) -> None:
-        """Note the access token that the attempt uses from now on."""
-        note = TokenNote(ticket_id, self._now(), token.expires_at, token.scopes)
+    def access(self, attempt: Attempt, ticket_id: UUID, token: OwnerToken | None = None) -> None:
+        """Note the ticket of the attempt, and the access token that it uses from now on."""
+        note = TokenNote(self._now(), token.expires_at, token.scopes) if token else None
         with self._lock:
-            self._notes[attempt.key] = note
+            self._notes[attempt.key] = AccessNote(ticket_id, note)
 
     def forget(self, key: AttemptKey) -> None:
         """The attempt has ended in this worker: it logs nothing more."""

@@ -9,7 +9,7 @@ from uuid import UUID
 from task_service.domain.attempt import Attempt, AttemptKey
 from task_service.domain.dependencies import Dependency, Graph
 from task_service.domain.history import PastRun, RunRecord
-from task_service.domain.journal import LogLine, TokenNote
+from task_service.domain.journal import AccessNote, LogLine
 from task_service.domain.listing import Position, TaskQuery
 from task_service.domain.owner import Owner
 from task_service.domain.run import Cause
@@ -204,8 +204,8 @@ class ProgressStore(Protocol):
 class JournalStore(Protocol):
     """Where the journals of attempts are written, for many attempts at a time."""
 
-    def write_journal(self, lines: Sequence[tuple[Attempt, LogLine]], notes: Mapping[AttemptKey, TokenNote]) -> None:
-        """Store log lines and the tokens that attempts got, in one transaction; those of deleted runs are dropped."""
+    def write_journal(self, lines: Sequence[tuple[Attempt, LogLine]], notes: Mapping[AttemptKey, AccessNote]) -> None:
+        """Store log lines and the access of attempts, in one transaction; those of deleted runs are dropped."""
         ...
 
 
@@ -267,6 +267,10 @@ class RecoveryStore(Protocol):
         """End the attempt and its job, and queue another one; the run fails after MAX_CRASHES. False: already ended."""
         ...
 
+    def ticket_of(self, key: AttemptKey) -> UUID | None:
+        """The ticket of an attempt, as far as it was noted."""
+        ...
+
     def orphans(self) -> Sequence[AttemptKey]:
         """The attempts of runs under way for which the engine holds no job any more."""
         ...
@@ -296,11 +300,31 @@ class OwnersVault(Protocol):
         ...
 
 
-class TokenSource(Protocol):
-    """The vault, asked with the service's own credentials on an owner's behalf."""
+@dataclass(frozen=True, slots=True)
+class AttemptTicket:
+    """The ticket of an attempt: a credential for one grant (`docs/tickets.md`). Its value is not printed."""
 
-    def access_token(self, persistent_token_id: UUID, owner: Owner, min_valid: int) -> OwnerToken:
-        """A token with at least `min_valid` seconds to live. Raises TokenRefusedError, VaultUnavailableError."""
+    id: UUID
+    value: str = field(repr=False)
+
+
+class TicketVault(Protocol):
+    """The vault: tickets are made, extended and ended with the service's own credentials, tokens fetched by ticket."""
+
+    def open(self, attempt: Attempt, seconds: int) -> AttemptTicket:
+        """Make a ticket for an attempt that lives so long. Raises TokenRefusedError, VaultUnavailableError."""
+        ...
+
+    def extend(self, ticket_id: UUID, seconds: int) -> None:
+        """Move a ticket's end to so many seconds from now, unless it has ended. Raises VaultUnavailableError."""
+        ...
+
+    def end(self, ticket_id: UUID) -> None:
+        """End a ticket; twice is once. Raises VaultUnavailableError."""
+        ...
+
+    def access_token(self, ticket: AttemptTicket) -> OwnerToken:
+        """A fresh access token. Raises TicketExpiredError, TokenRefusedError, VaultUnavailableError."""
         ...
 
 

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable, Mapping
 
+from task_service.application.access import AttemptAccess
 from task_service.application.errors import (
     HandlerError,
     TaskStorageUnavailableError,
@@ -12,7 +13,7 @@ from task_service.application.errors import (
 )
 from task_service.application.handler import Handler, HandlerContext, Stop, Stopped
 from task_service.application.journal import GroupedJournal
-from task_service.application.ports import AttemptStore, TokenSource
+from task_service.application.ports import AttemptStore
 from task_service.application.progress import GroupedProgress
 from task_service.domain.attempt import Attempt, AttemptKey
 from task_service.domain.journal import storable
@@ -28,7 +29,7 @@ class RunAttempt:
         attempts: AttemptStore,
         progress: GroupedProgress,
         journal: GroupedJournal,
-        tokens: TokenSource,
+        access: AttemptAccess,
         handlers: Mapping[str, Handler],
         spread: Callable[[], float] = random.random,
     ) -> None:
@@ -36,7 +37,7 @@ class RunAttempt:
         self._attempts = attempts
         self._progress = progress
         self._journal = journal
-        self._tokens = tokens
+        self._access = access
         self._handlers = handlers
         self._spread = spread
 
@@ -49,9 +50,11 @@ class RunAttempt:
         attempt = self._attempts.begin(key)
         if attempt is None:
             return "not_ours"
-        context = HandlerContext(attempt, self._progress, self._journal, self._tokens, should_stop)
+        context = HandlerContext(attempt, self._progress, self._journal, self._access, should_stop)
         try:
-            result = self._handler(attempt.kind).run(context)
+            handler = self._handler(attempt.kind)
+            context.open_access()
+            result = handler.run(context)
         except Stopped as stopped:
             self._forget(key)
             return self._stop(attempt, stopped.reason)
@@ -73,6 +76,7 @@ class RunAttempt:
     def _forget(self, key: AttemptKey) -> None:
         self._progress.forget(key)
         self._journal.forget(key)
+        self._access.close(key)
 
     def _handler(self, kind: str) -> Handler:
         if kind not in self._handlers:

@@ -6,7 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from task_service.domain.attempt import AttemptKey, AttemptOutcome
-from task_service.domain.journal import LogLine, TokenNote
+from task_service.domain.journal import AccessNote, LogLine
 from task_service.domain.run import Cause, Run
 
 
@@ -26,7 +26,7 @@ class PastRun:
 
 @dataclass(frozen=True, slots=True)
 class PastAttempt:
-    """One attempt. token: the last access token that it got."""
+    """One attempt. access: absent when it has used none."""
 
     key: AttemptKey
     persistent_token_id: UUID
@@ -35,7 +35,7 @@ class PastAttempt:
     ended_at: datetime | None
     outcome: AttemptOutcome | None
     error: str | None
-    token: TokenNote | None
+    access: AccessNote | None
 
 
 @dataclass(frozen=True, slots=True)

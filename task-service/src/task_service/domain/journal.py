@@ -33,12 +33,19 @@ class LogLine:
 
 @dataclass(frozen=True, slots=True)
 class TokenNote:
-    """An access token that an attempt got, without the token. ticket_id: the ticket it came by; times: aware."""
+    """An access token that an attempt got, without the token. Times are aware."""
 
-    ticket_id: UUID | None
     fetched_at: datetime
     expires_at: datetime
     scopes: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class AccessNote:
+    """What an attempt did with its owner's access. ticket_id: its ticket at the vault; token: the last that it got."""
+
+    ticket_id: UUID
+    token: TokenNote | None = None
 
 
 def storable(text: str) -> str:

@@ -142,7 +142,7 @@ def _members(past: PastRun) -> dict[str, Any]:
 
 
 def _attempt(attempt: PastAttempt) -> AttemptView:
-    token = attempt.token
+    token = attempt.access.token if attempt.access else None
     return AttemptView(
         attempt=attempt.key.fence,
         persistent_token_id=attempt.persistent_token_id,
@@ -152,7 +152,7 @@ def _attempt(attempt: PastAttempt) -> AttemptView:
         ended_at=attempt.ended_at,
         outcome=attempt.outcome,
         error=attempt.error,
-        ticket_id=token.ticket_id if token else None,
+        ticket_id=attempt.access.ticket_id if attempt.access else None,
         token_fetched_at=token.fetched_at if token else None,
         token_expires_at=token.expires_at if token else None,
         token_scopes=sorted(token.scopes) if token else None,

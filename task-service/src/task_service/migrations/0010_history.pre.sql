@@ -1,12 +1,4 @@
--- What an attempt did with its access, and what it logged. superseded: a later run exists, so this one can be cleaned away.
-alter table runs add column superseded boolean not null default false;
-update runs r
-set superseded = true
-from tasks t
-where t.id = r.task_id
-  and r.number < t.last_run;
-create index runs_by_age on runs (completed_at) where superseded;
-
+-- What an attempt did with its access, and what it logged.
 alter table attempts
     add column ticket_id        uuid,
     add column token_fetched_at timestamptz,

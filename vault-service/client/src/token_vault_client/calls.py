@@ -206,17 +206,24 @@ class Calls:
         scopes: Iterable[str] = (),
         max_uses: int | None = None,
         expires_in: int | None = None,
+        task_id: str | None = None,
+        attempt: int | None = None,
     ) -> Flow[NewTicket]:
         """Make a ticket: a credential for one grant, for a place that holds no other. Its value is shown this once.
 
         name: what it is for, for people; subject: the owner, when a service makes it; scopes: a part of the grant's;
-        expires_in: seconds. Raises NotAuthenticated, TokenNotFound, GrantUnusable, NotAllowed, VaultUnavailable,
-        UnexpectedAnswer.
+        expires_in: seconds; task_id, attempt: what it is for, 200 characters and a number from 1, given together; each
+        audit line about the ticket has them. Raises NotAuthenticated, TokenNotFound, GrantUnusable, NotAllowed,
+        VaultUnavailable, UnexpectedAnswer; ValueError for one of both alone.
         """
+        if (task_id is None) != (attempt is None):
+            raise ValueError("task_id and attempt are given together")
         members = {
             "id": persistent_token_id,
             "name": name,
             "subject": subject,
+            "taskId": task_id,
+            "attempt": attempt,
             "scopes": sorted(scopes),
             "maxUses": max_uses,
             "expiresIn": expires_in,

@@ -202,7 +202,8 @@ class AuditLine(Output, frozen=True, kw_only=True):
     """An audit event.
 
     actor: the client id of who did it, or `operator:` and a name; outcome: `ok` or a problem code; via, viaName: id and
-    name of the ticket that was used, made or ended; reason: an operator's.
+    name of the ticket that was used, made or ended; taskId, attempt: what that ticket was made for; reason: an
+    operator's.
     """
 
     at: Moment
@@ -213,6 +214,8 @@ class AuditLine(Output, frozen=True, kw_only=True):
     via: UUID | None = None
     via_name: str | None = None
     reason: str | None = None
+    task_id: str | None = None
+    attempt: int | None = None
 
 
 class AuditPage(Output, frozen=True, kw_only=True):
@@ -280,6 +283,8 @@ def audit_line(line: AuditedLine) -> AuditLine:
         via=line.via.ticket_id if line.via else None,
         via_name=line.via.name if line.via else None,
         reason=line.reason,
+        task_id=line.via.work.task_id if line.via and line.via.work else None,
+        attempt=line.via.work.attempt if line.via and line.via.work else None,
     )
 
 

@@ -92,6 +92,11 @@ class PostgresAttempts:
                 watch.end_job(connection, job_id)
         return replaced
 
+    def ticket_of(self, key: AttemptKey) -> UUID | None:
+        """The ticket of an attempt."""
+        row = self._database.one(_SQL["ticket"], _named(key))
+        return row[0] if row else None
+
     def orphans(self) -> Sequence[AttemptKey]:
         """Attempts that no job will end."""
         return [AttemptKey(*row) for row in self._database.all(_SQL["orphans"], {})]

@@ -156,6 +156,12 @@ with replaced as (
 select number, fence, crashes, persistent_token_id
 from replaced;
 
+-- name: ticket
+select ticket_id
+from attempts
+where task_id = %(task_id)s
+  and fence = %(fence)s;
+
 -- name: orphans
 select task_id, fence
 from runs

@@ -11,7 +11,7 @@ from task_service.adapters.postgres.tasks import run_of
 from task_service.application.errors import RunNotFoundError, TaskNotFoundError
 from task_service.domain.attempt import Attempt, AttemptKey, AttemptOutcome
 from task_service.domain.history import PastAttempt, PastRun, RunRecord
-from task_service.domain.journal import Level, LogLine, TokenNote
+from task_service.domain.journal import AccessNote, Level, LogLine, TokenNote
 from task_service.domain.owner import Owner
 from task_service.domain.run import Cause
 
@@ -51,13 +51,13 @@ class PostgresHistory:
         """Remove old runs that are not the latest of their task."""
         return len(self._database.all(_SQL["remove_old"], {"days": days, "at_most": at_most}))
 
-    def write_journal(self, lines: Sequence[tuple[Attempt, LogLine]], notes: Mapping[AttemptKey, TokenNote]) -> None:
+    def write_journal(self, lines: Sequence[tuple[Attempt, LogLine]], notes: Mapping[AttemptKey, AccessNote]) -> None:
         """Store lines and notes in one transaction."""
         with self._database.transaction() as connection:
             if lines:
                 connection.execute(_SQL["write_log"], _log_columns(lines))
             if notes:
-                connection.execute(_SQL["note_tokens"], _note_columns(notes))
+                connection.execute(_SQL["note_access"], _note_columns(notes))
 
     def _demand(self, task_id: UUID, owner: Owner) -> None:
         if self._database.one(_SQL["owns"], {"task_id": task_id, **owned(owner)}) is None:
@@ -75,14 +75,15 @@ def _log_columns(lines: Sequence[tuple[Attempt, LogLine]]) -> dict[str, Any]:
     }
 
 
-def _note_columns(notes: Mapping[AttemptKey, TokenNote]) -> dict[str, Any]:
+def _note_columns(notes: Mapping[AttemptKey, AccessNote]) -> dict[str, Any]:
+    tokens = [note.token for note in notes.values()]
     return {
         "tasks": [key.task_id for key in notes],
         "fences": [key.fence for key in notes],
         "tickets": [note.ticket_id for note in notes.values()],
-        "fetched": [note.fetched_at for note in notes.values()],
-        "expires": [note.expires_at for note in notes.values()],
-        "scopes": [" ".join(sorted(note.scopes)) for note in notes.values()],
+        "fetched": [token.fetched_at if token else None for token in tokens],
+        "expires": [token.expires_at if token else None for token in tokens],
+        "scopes": [" ".join(sorted(token.scopes)) if token else None for token in tokens],
     }
 
 
@@ -93,6 +94,7 @@ def _past_run(row: Row) -> PastRun:
 
 def _past_attempt(task_id: UUID, fence: int, persistent_token_id: UUID, *rest: Any) -> PastAttempt:
     queued_at, started_at, ended_at, outcome, error, ticket_id, fetched_at, expires_at, scopes = rest
+    token = TokenNote(fetched_at, expires_at, frozenset(scopes)) if fetched_at else None
     return PastAttempt(
         key=AttemptKey(task_id, fence),
         persistent_token_id=persistent_token_id,
@@ -101,5 +103,5 @@ def _past_attempt(task_id: UUID, fence: int, persistent_token_id: UUID, *rest: A
         ended_at=ended_at,
         outcome=AttemptOutcome(outcome) if outcome else None,
         error=error,
-        token=TokenNote(ticket_id, fetched_at, expires_at, frozenset(scopes)) if fetched_at else None,
+        access=AccessNote(ticket_id, token) if ticket_id else None,
     )

@@ -43,10 +43,12 @@ join runs r on r.task_id = said.task_id and r.number = said.run
 order by said.position
 for key share of r;
 
--- name: note_tokens
+-- name: note_access
 update attempts a
-set ticket_id = said.ticket_id, token_fetched_at = said.fetched_at, token_expires_at = said.expires_at,
-    token_scopes = string_to_array(said.scopes, ' ')
+set ticket_id = said.ticket_id,
+    token_fetched_at = coalesce(said.fetched_at, a.token_fetched_at),
+    token_expires_at = coalesce(said.expires_at, a.token_expires_at),
+    token_scopes = coalesce(string_to_array(said.scopes, ' '), a.token_scopes)
 from unnest(%(tasks)s::uuid[], %(fences)s::bigint[], %(tickets)s::uuid[], %(fetched)s::timestamptz[],
             %(expires)s::timestamptz[], %(scopes)s::text[])
      as said (task_id, fence, ticket_id, fetched_at, expires_at, scopes)
@@ -59,7 +61,7 @@ delete from runs
 where (task_id, number) in (
     select task_id, number
     from runs
-    where superseded
+    where not latest
       and completed_at < now() - make_interval(days => %(days)s)
     order by completed_at
     limit %(at_most)s

@@ -82,7 +82,6 @@ def start_run(
         "fence": key.fence,
         "job_id": jobs.enqueue(connection, key),
     }
-    connection.execute(_SQL["supersede"], run)
     connection.execute(_SQL["count_run"], run)
     connection.execute(_SQL["add_run"], run)
     add_attempt(connection, key, number, persistent_token_id)
@@ -100,7 +99,6 @@ def add_waiting_run(
         "fence": fence,
         "reason": WAITS,
     }
-    connection.execute(_SQL["supersede"], run)
     connection.execute(_SQL["count_run"], run)
     connection.execute(_SQL["add_waiting_run"], run)
 

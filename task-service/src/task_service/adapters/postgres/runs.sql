@@ -22,13 +22,6 @@ with cancelled as (
 select job_id
 from cancelled;
 
--- name: supersede
--- The run before the one that begins can be cleaned away when it is old.
-update runs
-set superseded = true
-where task_id = %(task_id)s
-  and number = %(number)s - 1;
-
 -- name: count_run
 update tasks
 set last_run = %(number)s

@@ -86,7 +86,11 @@ export function reasonOf({ grant, group, end }: Access, now: number): string | u
 export function mandateOf({ services, scopes, status }: Grant): string {
   if (status === "pending") return t("access.mandateAsked", { services: services.join(", ") });
   if (status !== "active") return t("access.mandateEnded", { services: services.join(", "), count: services.length });
+  return t("access.mandate", { services: services.join(", "), scopes: scopesOf({ scopes }), count: services.length });
+}
+
+/** What it is for, as people read it. */
+export function scopesOf({ scopes }: Pick<Grant, "scopes">): string {
   const shown = scopes.filter((scope) => scope !== "openid" && scope !== "offline_access");
-  const what = shown.length === 0 ? t("access.identity") : shown.join(", ");
-  return t("access.mandate", { services: services.join(", "), scopes: what, count: services.length });
+  return shown.length === 0 ? t("access.identity") : shown.join(", ");
 }

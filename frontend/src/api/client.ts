@@ -2,7 +2,7 @@
 import createClient from "openapi-fetch";
 
 import { problemOf } from "./http";
-import type { AuditPage, Consent, Execution, Grant, GrantList, NewTask, Paths, Task, TaskList } from "./types";
+import type { AuditPage, Confirmed, Consent, Execution, Grant, GrantList, NewTask, Paths, Task, TaskList } from "./types";
 
 export interface Reply<T> {
   /** Undefined when the server says that `etag` is still current. */
@@ -46,6 +46,16 @@ export class Api {
 
   requestConsent(taskId: string): Promise<Consent> {
     return answer(this.client.POST("/api/auth/manager/offline-consent", { body: { taskId } }));
+  }
+
+  /** secret: what the vault's callback gave the page. */
+  confirmConsent(persistentTokenId: string, secret: string): Promise<Confirmed> {
+    const body = { secret };
+    return answer(this.client.POST("/api/auth/manager/offline-consent/{token_id}/confirm", { ...ofToken(persistentTokenId), body }));
+  }
+
+  findGrant(persistentTokenId: string): Promise<Grant> {
+    return answer(this.client.GET("/api/auth/manager/tokens/{token_id}", ofToken(persistentTokenId)));
   }
 
   listGrants(signal: AbortSignal): Promise<Reply<GrantList>> {

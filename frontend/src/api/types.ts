@@ -15,6 +15,7 @@ export type NewTask = TaskSchemas["NewTask"];
 export type Execution = TaskSchemas["ExecutionView"];
 export type ExecutionStatus = Execution["status"];
 export type Consent = VaultSchemas["PendingConsent"];
+export type Confirmed = VaultSchemas["ConfirmedConsent"];
 export type Grant = VaultSchemas["GrantView"];
 export type GrantStatus = Grant["status"];
 export type GrantList = VaultSchemas["GrantList"];

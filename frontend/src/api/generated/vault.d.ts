@@ -33,13 +33,55 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Receive the authorization server's answer
+         * Receive the default authorization server's answer
          * @description The authorization server sends the browser here. The answer redirects to the page, with the persistent token id
          *     or with the code of what went wrong.
          */
         get: operations["receive_offline_callback"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/manager/offline-callback/{provider}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Receive another authorization server's answer
+         * @description Each provider but the default one has a redirect URI that ends with its name. The answer redirects to the page:
+         *     its owner has to confirm an account at another issuer than the login's.
+         */
+        get: operations["receive_offline_callback_of_provider"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/manager/offline-consent/{token_id}/confirm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Confirm an account at another authorization server
+         * @description The vault redeems the authorization server's code only now. The caller is the person who requested the consent,
+         *     in the browser that came back from the authorization server.
+         */
+        post: operations["confirm_offline_consent"];
         delete?: never;
         options?: never;
         head?: never;
@@ -367,6 +409,15 @@ export interface components {
             limit?: number;
         };
         /**
+         * ConfirmedConsent
+         * @description The offline token is active. location: where the browser goes on, a path of the page.
+         */
+        ConfirmedConsent: {
+            /** Format: uuid */
+            persistentTokenId: string;
+            location: string;
+        };
+        /**
          * EndedTicket
          * @description The ticket has ended: no replica gives an access token for it.
          */
@@ -522,6 +573,13 @@ export interface components {
             /** Format: date-time */
             lastUsedAt?: string;
             ticket: string;
+        };
+        /**
+         * NewConfirmation
+         * @description A person's word that an account is theirs. secret: that the callback gave the page, in the fragment.
+         */
+        NewConfirmation: {
+            secret: string;
         };
         /**
          * NewConsent
@@ -971,6 +1029,292 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
                         code: "service_unavailable";
+                    };
+                };
+            };
+        };
+    };
+    receive_offline_callback_of_provider: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                provider: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description See Other */
+            303: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description - `ticket_misplaced`: A ticket is neither an id nor a part of an address. Send it as a bearer token; end this one if others saw it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "ticket_misplaced";
+                    };
+                };
+            };
+            /** @description - `not_found`: There is nothing at this address. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "not_found";
+                    };
+                };
+            };
+            /** @description - `body_too_large`: The body is larger than this service accepts. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "body_too_large";
+                    };
+                };
+            };
+            /** @description - `uri_too_long`: The address is longer than 8 KiB. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "uri_too_long";
+                    };
+                };
+            };
+            /** @description - `rate_limited`: There are too many requests. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "rate_limited";
+                    };
+                };
+            };
+            /** @description - `service_unavailable`: The service does not answer now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "service_unavailable";
+                    };
+                };
+            };
+        };
+    };
+    confirm_offline_consent: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                token_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewConfirmation"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConfirmedConsent"];
+                };
+            };
+            /**
+             * @description - `malformed_json`: The body is not well-formed JSON in UTF-8.
+             *     - `bad_request`: The request could not be understood.
+             *     - `ticket_misplaced`: A ticket is neither an id nor a part of an address. Send it as a bearer token; end this one if others saw it.
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "malformed_json" | "bad_request" | "ticket_misplaced";
+                    };
+                };
+            };
+            /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "unauthorized";
+                    };
+                };
+            };
+            /**
+             * @description - `ticket_not_allowed`: A ticket only gives access tokens. This call needs an access token of the owner or of a service.
+             *     - `forbidden`: The caller may not do this.
+             */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "ticket_not_allowed" | "forbidden";
+                    };
+                };
+            };
+            /**
+             * @description - `not_found`: There is nothing at this address.
+             *     - `token_not_found`: There is no such token.
+             */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "not_found" | "token_not_found";
+                    };
+                };
+            };
+            /**
+             * @description - `confirmation_invalid`: There is nothing to confirm: it was confirmed before, its time is over, or another browser brought the answer.
+             *     - `consent_denied`: The owner has denied consent.
+             *     - `consent_expired`: The owner did not answer the consent request in time.
+             *     - `wrong_user`: The authorization server answered for another person than the owner.
+             *     - `provider_error`: The authorization server did not give a usable offline token.
+             *     - `reauthorization_required`: The authorization server requires a new consent.
+             */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "confirmation_invalid" | "consent_denied" | "consent_expired" | "wrong_user" | "provider_error" | "reauthorization_required";
+                    };
+                };
+            };
+            /**
+             * @description - `token_revoked`: This token was revoked.
+             *     - `token_expired`: This token has expired or is used up.
+             */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "token_revoked" | "token_expired";
+                    };
+                };
+            };
+            /** @description - `body_too_large`: The body is larger than this service accepts. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "body_too_large";
+                    };
+                };
+            };
+            /** @description - `uri_too_long`: The address is longer than 8 KiB. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "uri_too_long";
+                    };
+                };
+            };
+            /** @description - `unsupported_media_type`: The body must be application/json. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "unsupported_media_type";
+                    };
+                };
+            };
+            /** @description - `invalid_input`: A part of the body or of the query is not valid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "invalid_input";
+                    };
+                };
+            };
+            /** @description - `rate_limited`: There are too many requests. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "rate_limited";
+                    };
+                };
+            };
+            /**
+             * @description - `service_unavailable`: The service does not answer now.
+             *     - `provider_unavailable`: The authorization server cannot be reached now. The authorization server cannot be reached now, or its answer is uncertain.
+             *     - `audit_unavailable`: The vault's database cannot be reached now.
+             */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "service_unavailable" | "provider_unavailable" | "audit_unavailable";
                     };
                 };
             };

@@ -5,6 +5,7 @@
     ├── GrantUnusableError          the grant exists and gives no tokens; `reason` says why
     ├── ConsentPendingError         its owner has not answered yet
     ├── ConsentError                a consent has failed; `code` goes to the page
+    ├── ConfirmationRefusedError    there is no answer of the authorization server to confirm
     ├── ServiceNotAllowedError      this client may not use this grant
     ├── InvalidScopeError           the caller requests a scope that was not granted
     ├── ScopeNotNarrowedError       the server gives a wider token than the caller requests
@@ -64,6 +65,10 @@ class ConsentError(VaultError):
         super().__init__(code)
         self.code = code
         self.task_id = task_id
+
+
+class ConfirmationRefusedError(VaultError):
+    """There is nothing to confirm: it was confirmed before, its time is over, or another browser brought the answer."""
 
 
 class ServiceNotAllowedError(VaultError):

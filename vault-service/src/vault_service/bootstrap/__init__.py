@@ -26,13 +26,14 @@ from vault_service.application.consent import OfflineConsent
 from vault_service.application.errors import StorageUnavailableError
 from vault_service.application.issue import BATCH_THREADS, IssueAccessToken, IssueMany
 from vault_service.application.manage import ManageGrants
+from vault_service.application.redemption import Redemption
 from vault_service.application.refresh import Refresher
 from vault_service.application.tickets import ManageTickets, PresentedTickets
 from vault_service.bootstrap.background import BackgroundWork
 from vault_service.bootstrap.grants import GrantStores
 from vault_service.bootstrap.providers import ProviderSet, login_issuer
 from vault_service.config import VaultSettings
-from vault_service.http.callback import CALLBACK_PATH
+from vault_service.http.callback import callback_path
 from vault_service.http.callers import Policy
 from vault_service.http.vault import Vault
 from vault_service.http.waiting import Waiters
@@ -79,7 +80,7 @@ def build(settings: VaultSettings) -> VaultProcess:
     """Wire one process of the vault."""
     telemetry = PrometheusTelemetry(settings.providers.by_name)
     issuer = login_issuer(settings)
-    providers = ProviderSet.of(settings, issuer, settings.public_url + CALLBACK_PATH, telemetry)
+    providers = ProviderSet.of(settings, issuer, partial(_callback, settings), telemetry)
     database, lock_database = _pools(settings)
     clock = DatabaseClock(database)
     keyring = Keyring(database, settings.root_key)
@@ -107,7 +108,13 @@ def build(settings: VaultSettings) -> VaultProcess:
     vault = Vault(
         verifier=Verifier(issuer, settings.audience, clock=lambda: clock.now().timestamp()),
         policy=Policy(settings.browser_clients, settings.owner_clients, settings.mint_role),
-        consent=OfflineConsent(stores.consents, shared, providers.guarded, providers.terms, clock),
+        consent=OfflineConsent(
+            stores.consents,
+            Redemption(stores.consents, shared, providers.guarded, providers.terms, clock),
+            providers.guarded,
+            providers.terms,
+            clock,
+        ),
         issue=issue,
         issue_many=IssueMany(issue),
         manage=ManageGrants(stores.owned, stores.refreshes, audit, refresher, clock, work.housekeeping.wake),
@@ -132,6 +139,11 @@ def build(settings: VaultSettings) -> VaultProcess:
         useful={"redis": shared.ping, **providers.useful_pings()},
     )
     return VaultProcess(vault, (work.housekeeping, work.checkpoints))
+
+
+def _callback(settings: VaultSettings, provider: str) -> str:
+    """A provider's redirect URI."""
+    return settings.public_url + callback_path(provider, settings.providers.default)
 
 
 def _pools(settings: VaultSettings) -> tuple[Database, Database]:

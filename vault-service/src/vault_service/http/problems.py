@@ -42,6 +42,7 @@ TABLE: ProblemTable = {
     errors.GrantNotFoundError: ProblemType(404, "token_not_found"),
     errors.ConsentPendingError: ProblemType(409, "consent_pending"),
     errors.GrantUnusableError: UNUSABLE,
+    errors.ConfirmationRefusedError: ProblemType(409, "confirmation_invalid"),
     errors.ServiceNotAllowedError: ProblemType(403, "service_not_allowed"),
     errors.InvalidScopeError: INVALID_SCOPE,
     errors.ScopeNotNarrowedError: ProblemType(409, "scope_not_narrowed"),

@@ -1,15 +1,12 @@
 """The vault's API (`docs/api.md`): consent, access tokens, and the owner's view of offline tokens."""
 
 from flask import Response, request
-from msgspec import UNSET
 
 import vault_service
 from service_kit.http import inputs, problems
 from service_kit.http.app import authenticate, bearer_token, note_client, respond
 from service_kit.http.openapi import Api, Link
 from service_kit.process import logs
-from service_kit.tokens.bearer import Claims
-from vault_service.application.consent import ConsentOptions
 from vault_service.application.errors import (
     CheckedTooOftenError,
     ConsentPendingError,
@@ -27,9 +24,9 @@ from vault_service.application.errors import (
     TicketRefusedError,
 )
 from vault_service.application.refresh import TokenRequest
-from vault_service.domain.grant import Limits, Status
+from vault_service.domain.grant import Status
 from vault_service.domain.ticket import is_ticket
-from vault_service.http import callback, callers, oauth, ticket_routes
+from vault_service.http import callers, consent_routes, oauth, ticket_routes
 from vault_service.http.batch import batched
 from vault_service.http.export import MEDIA_TYPES, export
 from vault_service.http.problems import TABLE
@@ -42,8 +39,6 @@ from vault_service.http.schemas import (
     GrantsQuery,
     GrantView,
     IssuedToken,
-    NewConsent,
-    PendingConsent,
     Revoked,
     TokenBatch,
     TokenBatchRequest,
@@ -54,7 +49,6 @@ from vault_service.http.schemas import (
 )
 from vault_service.http.vault import Vault
 
-CONSENT_MESSAGE = "Open the consent URL and grant offline access."
 TAGS = {
     "Consent": "A person grants offline access at the authorization server.",
     "Access tokens": "A service, or the owner, gets short-lived access tokens for a persistent token id.",
@@ -90,53 +84,13 @@ def create_api(vault: Vault) -> Api:
         tags=TAGS,
         links=LINKS,
     )
-    _consent_routes(api, vault)
+    consent_routes.add_routes(api, vault, CONSENT)
     _token_routes(api, vault)
     _list_routes(api, vault)
     _owner_routes(api, vault)
     ticket_routes.add_routes(api, vault, TICKETS)
     oauth.add_routes(api, vault, TICKETS)
     return api
-
-
-def _consent_routes(api: Api, vault: Vault) -> None:
-    @api.route(
-        "POST",
-        "/offline-consent",
-        tag=CONSENT,
-        body=NewConsent,
-        answers={200: PendingConsent},
-        raises=(problems.FORBIDDEN, ProviderUnavailableError),
-    )
-    def request_offline_consent() -> Response:
-        """Request offline consent.
-
-        Creates a pending offline token and returns the URL at which its owner grants consent. When a browser's client
-        calls, the answer sets a cookie too: the same browser has to come back with it.
-        """
-        claims = authenticate(vault.verifier)
-        wanted = inputs.optional_body(request, NewConsent)
-        started = vault.consent.request(_consent_options(vault, claims, wanted))
-        answer = PendingConsent(
-            consent_url=started.url,
-            persistent_token_id=started.grant_id,
-            expires_at=started.expires_at,
-            message=CONSENT_MESSAGE,
-        )
-        if started.browser_secret is None:
-            return respond(answer)
-        return respond(answer, headers={"Set-Cookie": callback.binding_cookie(started, secure=vault.is_https)})
-
-    @api.route(
-        "GET", "/offline-callback", tag=CONSENT, answers={303: None}, raises=(TicketMisplacedError,), public=True
-    )
-    def receive_offline_callback() -> Response:
-        """Receive the authorization server's answer.
-
-        The authorization server sends the browser here. The answer redirects to the page, with the persistent token id
-        or with the code of what went wrong.
-        """
-        return callback.receive(vault.consent)
 
 
 def _token_routes(api: Api, vault: Vault) -> None:
@@ -300,30 +254,3 @@ def _token_request(vault: Vault) -> TokenRequest:
         return callers.ticket_request(inputs.query(request, TokenQuery), ticket, request_id)
     claims = authenticate(vault.verifier)
     return callers.token_request(inputs.query(request, TokenQuery), vault.policy, claims, request_id)
-
-
-def _consent_options(vault: Vault, claims: Claims, wanted: NewConsent) -> ConsentOptions:
-    owner = callers.person(claims, vault.policy.mint_role)
-    if wanted.not_after is not UNSET and wanted.not_after <= vault.now():
-        raise inputs.invalid("/notAfter", "is in the past")
-    provider = vault.default_provider if wanted.provider is UNSET else wanted.provider
-    if provider not in vault.providers:
-        raise inputs.invalid("/provider", "is not a provider of this vault")
-    allowed = vault.providers[provider].token_types
-    if wanted.token_type not in allowed:
-        raise inputs.invalid("/tokenType", f"must be {' or '.join(sorted(allowed))} with this provider")
-    return ConsentOptions(
-        owner=owner,
-        client=claims.client,
-        request_id=logs.request_id.get() or "",
-        browser_bound=claims.client in vault.policy.browser_clients,
-        provider=provider,
-        token_type=wanted.token_type,
-        task_id=None if wanted.task_id is UNSET else wanted.task_id,
-        scopes=frozenset(wanted.scopes),
-        limits=Limits(
-            services=vault.default_services if wanted.services is UNSET else frozenset(wanted.services),
-            not_after=None if wanted.not_after is UNSET else wanted.not_after,
-            max_uses=None if wanted.max_uses is UNSET else wanted.max_uses,
-        ),
-    )

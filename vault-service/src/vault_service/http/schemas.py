@@ -49,6 +49,22 @@ class PendingConsent(Output, frozen=True, kw_only=True):
         return "***"
 
 
+class NewConfirmation(Input, frozen=True, kw_only=True):
+    """A person's word that an account is theirs. secret: that the callback gave the page, in the fragment."""
+
+    secret: Annotated[str, msgspec.Meta(min_length=1, max_length=100, pattern=LINE)]
+
+    def __repr__(self) -> str:
+        return "***"
+
+
+class ConfirmedConsent(Output, frozen=True, kw_only=True):
+    """The offline token is active. location: where the browser goes on, a path of the page."""
+
+    persistent_token_id: UUID
+    location: str
+
+
 class TokenQuery(Input, frozen=True, kw_only=True, rename=None):
     """The query of `access-token`.
 

@@ -5,13 +5,18 @@ from uuid import UUID
 import msgspec
 
 from service_kit.postgres import queries
-from service_kit.postgres.database import Database
+from service_kit.postgres.database import Database, Row
 from vault_service.adapters.audit.log import AuditLog
 from vault_service.adapters.encryption.sealing import Sealer
-from vault_service.adapters.grants.grant_rows import detail_row, log_refusal, new_grant_row
+from vault_service.adapters.grants.grant_rows import detail_row, log_refusal, new_grant_row, owned
 from vault_service.adapters.grants.grant_tokens import GrantTokens
 from vault_service.adapters.grants.outbox import Discarded, Outbox
-from vault_service.application.errors import CONSENT_INVALID, ConsentError
+from vault_service.application.errors import (
+    CONSENT_INVALID,
+    ConfirmationRefusedError,
+    ConsentError,
+    GrantNotFoundError,
+)
 from vault_service.application.ports.consent import ClaimedConsent, NewGrant, StoredConsentRequest
 from vault_service.application.ports.provider import TokenAnswer
 from vault_service.domain import seal_context
@@ -34,12 +39,10 @@ class PostgresConsents:
 
     def add(self, grant: NewGrant, request: StoredConsentRequest, entry: Entry) -> None:
         """Store a pending grant, and the request whose answer activates it."""
-        secrets = msgspec.json.encode((request.code_verifier, request.nonce))
-        context = seal_context.consent_secrets(request.state_hash, grant.owner)
         row = {
             "state_hash": request.state_hash,
             "grant_id": request.grant_id,
-            "secrets": self._sealer.seal(secrets, context),
+            "secrets": self._sealed(request.state_hash, grant.owner, request.code_verifier, request.nonce),
             "browser_hash": request.browser_hash,
             "expires_at": request.expires_at,
         }
@@ -48,20 +51,46 @@ class PostgresConsents:
             connection.execute(_QUERIES["add_request"], row)
             self._audit.append_within(connection, entry)
 
-    def claim(self, state_hash: bytes, browser_hash: bytes | None) -> ClaimedConsent:
+    def claim(self, state_hash: bytes, browser_hash: bytes | None, provider: str) -> ClaimedConsent:
         """Take the request, once. Raises ConsentError: `consent_invalid` or `consent_expired`."""
-        parameters = {"state_hash": state_hash, "browser_hash": browser_hash}
+        parameters = {"state_hash": state_hash, "browser_hash": browser_hash, "provider": provider}
         row = self._database.one(_QUERIES["claim"], parameters)
         if row is None:
             unclaimed = self._database.one(_QUERIES["unclaimed"], parameters)
             if unclaimed is None or not unclaimed[0]:
                 raise ConsentError(CONSENT_INVALID)
             raise ConsentError(Failure.CONSENT_EXPIRED.value, unclaimed[1])
-        grant_id, issuer, subject, provider, token_type, task_id, scopes, browser_bound, sealed = row
+        claimed, _ = self._claimed(row, is_confirmed=False)
+        return claimed
+
+    def keep(self, claimed: ClaimedConsent, code: str, confirmation_hash: bytes, seconds: float) -> bool:
+        """Keep the code, sealed together with the other secrets."""
+        row = {
+            "state_hash": claimed.state_hash,
+            "secrets": self._sealed(claimed.state_hash, claimed.owner, claimed.code_verifier, claimed.nonce, code),
+            "confirmation_hash": confirmation_hash,
+            "seconds": seconds,
+        }
+        return self._database.one(_QUERIES["keep"], row) is not None
+
+    def take_kept(self, grant_id: UUID, owner: Subject, confirmation_hash: bytes) -> tuple[ClaimedConsent, str]:
+        """Take the code that was kept, once."""
+        parameters = owned(owner, id=grant_id, confirmation_hash=confirmation_hash)
+        row = self._database.one(_QUERIES["take_kept"], parameters)
+        if row is not None:
+            return self._claimed(row, is_confirmed=True)
+        if self._database.one(_QUERIES["is_owned"], parameters) is None:
+            raise GrantNotFoundError
+        raise ConfirmationRefusedError
+
+    def _claimed(self, row: Row, *, is_confirmed: bool) -> tuple[ClaimedConsent, str]:
+        """The request, and its code: empty when none is kept."""
+        grant_id, issuer, subject, provider, token_type, task_id, scopes, browser_bound, state_hash, sealed = row
         owner = Subject(issuer, subject)
-        secrets = self._sealer.open(sealed, seal_context.consent_secrets(state_hash, owner))
-        code_verifier, nonce = msgspec.json.decode(secrets, type=tuple[str, str])
-        return ClaimedConsent(
+        secrets = self._sealer.open(sealed, seal_context.consent_secrets(bytes(state_hash), owner))
+        code_verifier, nonce, *code = msgspec.json.decode(secrets, type=tuple[str, ...])
+        claimed = ClaimedConsent(
+            state_hash=bytes(state_hash),
             grant_id=grant_id,
             owner=owner,
             provider=provider,
@@ -69,9 +98,14 @@ class PostgresConsents:
             task_id=task_id,
             scopes=frozenset(scopes),
             browser_bound=browser_bound,
+            is_confirmed=is_confirmed,
             code_verifier=code_verifier,
             nonce=nonce,
         )
+        return claimed, "".join(code)
+
+    def _sealed(self, state_hash: bytes, owner: Subject, *secrets: str) -> bytes:
+        return self._sealer.seal(msgspec.json.encode(secrets), seal_context.consent_secrets(state_hash, owner))
 
     def activate(
         self, grant_id: UUID, account: Subject, answer: TokenAnswer, scopes: frozenset[str], entry: Entry

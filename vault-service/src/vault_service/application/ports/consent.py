@@ -45,9 +45,11 @@ class StoredConsentRequest:
 class ClaimedConsent:
     """A consent request that this caller alone may complete.
 
-    browser_bound: True when the answer came through the browser that asked, as its cookie shows; scopes: requested.
+    browser_bound: True when the answer came through the browser that asked, as its cookie shows; is_confirmed: True
+    when the owner has confirmed the answer in the page; scopes: requested.
     """
 
+    state_hash: bytes
     grant_id: UUID
     owner: Subject
     provider: str
@@ -55,6 +57,7 @@ class ClaimedConsent:
     task_id: str | None
     scopes: frozenset[str]
     browser_bound: bool
+    is_confirmed: bool
     code_verifier: str = field(repr=False)
     nonce: str = field(repr=False)
 
@@ -66,10 +69,22 @@ class Consents(Protocol):
         """Store a pending grant, and the request whose answer activates it."""
         ...
 
-    def claim(self, state_hash: bytes, browser_hash: bytes | None) -> ClaimedConsent:
+    def claim(self, state_hash: bytes, browser_hash: bytes | None, provider: str) -> ClaimedConsent:
         """Take the request. It can be taken once.
 
-        Raises ConsentError: `consent_invalid` (unknown, taken, or from another browser), `consent_expired`.
+        Raises ConsentError: `consent_invalid` (unknown, taken, from another browser, or of another provider),
+        `consent_expired`.
+        """
+        ...
+
+    def keep(self, claimed: ClaimedConsent, code: str, confirmation_hash: bytes, seconds: float) -> bool:
+        """Keep the code, sealed, for its confirmation; False when the grant is no longer pending."""
+        ...
+
+    def take_kept(self, grant_id: UUID, owner: Subject, confirmation_hash: bytes) -> tuple[ClaimedConsent, str]:
+        """Take the code that was kept. It can be taken once.
+
+        Raises GrantNotFoundError; ConfirmationRefusedError: none is kept, its time is over, or the secret is another.
         """
         ...
 

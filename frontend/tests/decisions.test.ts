@@ -81,3 +81,41 @@ describe("the way back from another authorization server", () => {
     expect(page.decisions.grant.value).toBeNull();
   });
 });
+
+describe("a service that asks", () => {
+  const asked = grant({ status: "pending", name: "Notebook", askedBy: { client: "hub", name: "The hub", returnTo: "https://hub.example/hub/" } });
+  const BEGIN = "POST /api/auth/manager/offline-consent/p1/begin";
+  const DECLINE = "POST /api/auth/manager/offline-consent/p1/decline";
+
+  it("gets nothing from a look at its question", async () => {
+    await page.decisions.look("p1");
+    expect(page.calls).toEqual([FIND]);
+    expect(page.browser.left).toEqual([]);
+  });
+
+  it("is answered at the authorization server when the person goes on", async () => {
+    answers[BEGIN] = { consentUrl: "https://login.example/auth", persistentTokenId: "p1" };
+    await page.decisions.begin(asked);
+    expect(page.calls).toEqual([BEGIN]);
+    expect(page.browser.left).toEqual(["https://login.example/auth"]);
+  });
+
+  it("cannot send the browser to an unsafe consent page", async () => {
+    answers[BEGIN] = { consentUrl: "javascript:alert(1)", persistentTokenId: "p1" };
+    await page.decisions.begin(asked);
+    expect(page.browser.left).toEqual([]);
+  });
+
+  it("is told a no", async () => {
+    answers[DECLINE] = { persistentTokenId: "p1", location: "https://hub.example/hub/?outcome=consent_denied" };
+    await page.decisions.decline(asked);
+    expect(page.calls).toEqual([DECLINE]);
+    expect(page.browser.left).toEqual(["https://hub.example/hub/?outcome=consent_denied"]);
+  });
+
+  it("says when it was answered before", async () => {
+    answers[BEGIN] = refused("consent_not_open", 409);
+    await page.decisions.begin(asked);
+    expect(page.troubles.of("p1")?.title).toBe("This was answered before, or has expired");
+  });
+});

@@ -1,5 +1,8 @@
 """The pages on which a person decides about a consent, in a real browser."""
 
+import base64
+import json
+
 import pytest
 from api import MANAGER, Api
 from browser_login import page_token
@@ -76,3 +79,61 @@ def test_another_persons_consent_cannot_be_confirmed(tab: Tab, bob: Api) -> None
     tab.shows("There is nothing to confirm")
     assert status(bob, token_id) == "pending"
     tab.pictures("confirm-none")
+
+
+# a service asks
+
+
+def ask(service: Api, owner: Api, stack: Stack, name: str = "Nightly export") -> str:
+    """The task service asks; the pending grant's id."""
+    subject = claims(owner)["sub"]
+    wanted = {"subject": subject, "name": name, "returnTo": f"{stack['PUBLIC_URL']}/tasks", "scopes": ["email"]}
+    asked = service.post(f"{MANAGER}/offline-consent", wanted)
+    assert asked.status_code == 200, asked.text
+    assert asked.json()["consentUrl"] == f"{stack['PUBLIC_URL']}/consent/{asked.json()['persistentTokenId']}"
+    return str(asked.json()["persistentTokenId"])
+
+
+def test_a_service_asks_and_the_person_goes_on(tab: Tab, owner: Api, task_service: Api, stack: Stack) -> None:
+    """The page says who asks and for what; nothing happens before the click; the browser is back with the outcome."""
+    token_id = ask(task_service, owner, stack)
+    tab.open(f"/consent/{token_id}")
+    tab.shows("Task Manager asks to act for you")
+    expect(tab.page.get_by_role("main")).to_contain_text("Nightly export")
+    assert status(owner, token_id) == "pending"
+    tab.pictures("request")
+    tab.page.get_by_role("button", name="Go on").click()
+    tab.consent()
+    eventually(lambda: status(owner, token_id) == "active", "the service has its access")
+    tab.shows("Your tasks")
+    tab.open(f"/access/{token_id}")
+    tab.shows("Nightly export")
+    tab.page.get_by_role("button", name="Rename").click()
+    tab.page.get_by_role("textbox", name="New name").fill("Export of the thesis")
+    tab.page.get_by_role("button", name="Save").click()
+    tab.shows("Export of the thesis")
+
+
+def test_a_person_says_no_to_a_service(tab: Tab, owner: Api, task_service: Api, stack: Stack) -> None:
+    """The service is told, and the question is over."""
+    token_id = ask(task_service, owner, stack)
+    tab.open(f"/consent/{token_id}")
+    tab.page.get_by_role("button", name="No", exact=True).click()
+    eventually(lambda: status(owner, token_id) == "failed", "the question is answered")
+    tab.shows("Your tasks")
+    tab.open(f"/consent/{token_id}")
+    tab.shows("There is nothing to answer")
+
+
+def test_a_question_to_somebody_else_is_not_shown(tab: Tab, task_service: Api, bob: Api, stack: Stack) -> None:
+    """Alice opens the link that was made for Bob."""
+    token_id = ask(task_service, bob, stack, "Something of Bob")
+    tab.open(f"/consent/{token_id}")
+    tab.shows("There is nothing to answer")
+    assert "Something of Bob" not in tab.page.content()
+
+
+def claims(caller: Api) -> dict[str, str]:
+    """What a caller's token says."""
+    payload = str(caller.bearer).split(".")[1]
+    return dict(json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4))))

@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
 
@@ -26,6 +27,8 @@ from vault_service.adapters.metrics.telemetry import PrometheusTelemetry
 from vault_service.adapters.postgres.clock import DatabaseClock
 from vault_service.adapters.postgres.database import vault_database
 from vault_service.adapters.postgres.locks import AdvisoryLocks
+from vault_service.application.ask import AskConsent
+from vault_service.application.authorization_request import AuthorizationRequests
 from vault_service.application.check_siblings import CheckSiblings
 from vault_service.application.consent import Callback, Confirmation, ConsentKept, ConsentOptions, OfflineConsent
 from vault_service.application.deliver import DeliverRevocations
@@ -59,6 +62,7 @@ class Replica:
     refreshes: PostgresRefreshes
     consents: PostgresConsents
     consent: OfflineConsent
+    asking: AskConsent
     issuing: IssueAccessToken
     manage: ManageGrants
     tickets: ManageTickets
@@ -151,17 +155,21 @@ def create(
     cache = shared or NoSharedAccessTokens()
     memory = MemoryAccessTokens(sealer)
     telemetry = PrometheusTelemetry()
-    owned, stored_tickets = PostgresOwnedGrants(database, endings), PostgresTickets(database, audit)
+    owned, stored_tickets = PostgresOwnedGrants(database, endings, audit), PostgresTickets(database, audit)
     presented = PresentedTickets(stored_tickets, clock, telemetry)
     locks = AdvisoryLocks(lock_database)
     terms = terms or {"default": Terms(issuer=provider.issuer)}
     refresher = Refresher(refreshes, locks, (memory, cache), providers, terms, clock, telemetry, THREADS)
+    requests = AuthorizationRequests(providers, terms)
     return Replica(
         databases=(database, lock_database),
         keyring=keyring,
         refreshes=refreshes,
         consents=consents,
-        consent=OfflineConsent(consents, Redemption(consents, cache, providers, terms, clock), providers, terms, clock),
+        consent=OfflineConsent(
+            consents, requests, Redemption(consents, cache, providers, terms, clock), providers, terms, clock
+        ),
+        asking=AskConsent(consents, requests, terms, clock, timedelta(hours=1)),
         issuing=IssueAccessToken(refreshes, uses, presented, memory, refresher, clock, telemetry, lambda _: None),
         tickets=ManageTickets(stored_tickets, refreshes, owned, clock, telemetry, TICKETS_PER_GRANT),
         presented=presented,

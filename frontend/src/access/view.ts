@@ -65,8 +65,9 @@ export function grantBadge(status: GrantStatus): Badge {
   return { label: t(`grant.${status}`), tone, icon };
 }
 
-/** What it is called: after the tasks that use it, else after the day on which it was asked for. day: as people read it. */
-export function nameOf({ tasks }: Access, day: string): string {
+/** What it is called: by its own name, else after the tasks that use it or the day on which it was asked for. day: as people read it. */
+export function nameOf({ grant, tasks }: Access, day: string): string {
+  if (grant.name !== undefined) return grant.name;
   const [first] = tasks;
   if (first === undefined) return t("access.nameless", { day });
   return tasks.length === 1 ? first.name : t("access.nameMany", { name: first.name, count: tasks.length - 1 });

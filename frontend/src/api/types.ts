@@ -16,6 +16,7 @@ export type Execution = TaskSchemas["ExecutionView"];
 export type ExecutionStatus = Execution["status"];
 export type Consent = VaultSchemas["PendingConsent"];
 export type Confirmed = VaultSchemas["ConfirmedConsent"];
+export type Declined = VaultSchemas["DeclinedConsent"];
 export type Grant = VaultSchemas["GrantView"];
 export type GrantStatus = Grant["status"];
 export type GrantList = VaultSchemas["GrantList"];

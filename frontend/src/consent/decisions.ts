@@ -1,10 +1,11 @@
-/** What a person decides about a consent: whether an account is theirs. Each outcome is told on the page. */
+/** What a person decides about a consent: whether a service may ask on, whether an account is theirs. */
 import { signal } from "@preact/signals";
 
 import type { Api } from "../api/client";
 import type { Grant } from "../api/types";
 import type { Browser } from "../browser";
 import type { Work } from "../work";
+import { consentPage } from "../tasks/consent";
 import { forgetConfirmation, keptConfirmation } from "./kept";
 
 const START_PAGE = "/tasks";
@@ -46,7 +47,24 @@ export class Decisions {
     });
   }
 
-  private async look(id: string): Promise<void> {
+  /** Goes on to the authorization server, for a service that has asked. */
+  async begin(grant: Grant): Promise<void> {
+    await this.attempt(grant.persistentTokenId, async () => {
+      const { consentUrl } = await this.api.beginConsent(grant.persistentTokenId);
+      return this.leave(consentPage(consentUrl));
+    });
+  }
+
+  /** The service may not: it is told, and the browser goes back to it. */
+  async decline(grant: Grant): Promise<void> {
+    await this.attempt(grant.persistentTokenId, async () => {
+      const { location } = await this.api.declineConsent(grant.persistentTokenId);
+      return this.leave(location);
+    });
+  }
+
+  /** Looks at a grant that a service has asked for. */
+  async look(id: string): Promise<void> {
     this.grant.value = undefined;
     await this.attempt(id, async () => {
       this.grant.value = await this.api.findGrant(id);

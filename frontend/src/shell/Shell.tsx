@@ -16,6 +16,7 @@ import { SessionDialog } from "./SessionDialog";
 const AccessPage = lazy(() => import("../access/AccessPage").then((part) => part.AccessPage, () => UnloadedPage));
 const AccessDetail = lazy(() => import("../access/AccessDetail").then((part) => part.AccessDetail, () => UnloadedPage));
 const ConfirmPage = lazy(() => import("../consent/ConfirmPage").then((part) => part.ConfirmPage, () => UnloadedPage));
+const RequestPage = lazy(() => import("../consent/RequestPage").then((part) => part.RequestPage, () => UnloadedPage));
 const TaskPage = lazy(() => import("../tasks/TaskPage").then((part) => part.TaskPage, () => UnloadedPage));
 
 export type PersonSession = Extract<Session, { kind: "signedIn" | "ended" }>;
@@ -54,6 +55,7 @@ function Pages({ session }: { session: PersonSession }) {
         <Route path="/access" component={AccessPage} />
         <Route path="/access/:id" component={AccessDetail} />
         <Route path="/consent/confirm" component={ConfirmPage} />
+        <Route path="/consent/:id" component={RequestPage} />
         <Route default component={UnknownPage} />
       </Router>
       {help && <KeysDialog onClose={() => setHelp(false)} />}

@@ -9,14 +9,13 @@ that asked, and the vault keeps the code until the owner confirms it in the page
 secret that only the browser has which brought the code (`docs/adr/0014-accounts-at-other-servers.md`).
 """
 
-import base64
-import hashlib
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
+from vault_service.application.authorization_request import AuthorizationRequests, digest
 from vault_service.application.errors import (
     CONSENT_INVALID,
     PROVIDER_UNAVAILABLE,
@@ -26,12 +25,13 @@ from vault_service.application.errors import (
     ProviderUnavailableError,
     VaultError,
 )
-from vault_service.application.ports.consent import ClaimedConsent, Consents, NewGrant, StoredConsentRequest
+from vault_service.application.ports.consent import ClaimedConsent, Consents, NewGrant
 from vault_service.application.ports.provider import Provider
 from vault_service.application.ports.runtime import Clock
 from vault_service.application.redemption import Author, ConsentRefusedError, Redemption, not_configured
 from vault_service.domain.audit import Entry, Event
 from vault_service.domain.grant import Failure, FailureDetail, Limits, Subject, TokenType
+from vault_service.domain.return_address import ReturnTo
 from vault_service.domain.terms import Terms
 
 CONSENT_LIFETIME = timedelta(minutes=10)
@@ -43,9 +43,10 @@ VAULT = "vault"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsentOptions:
-    """What a person requests. provider: a configured one; token_type: one that its terms allow.
+    """What is requested of a person. provider: a configured one; token_type: one that its terms allow.
 
-    browser_bound: True when the answer must come back through the browser that asked, whatever the provider.
+    browser_bound: True when the answer must come back through the browser that asked, whatever the provider; name: what
+    it is for, for people; asked_by: the service that asks, None for the owner; return_to: where the browser goes then.
     """
 
     owner: Subject
@@ -57,6 +58,9 @@ class ConsentOptions:
     task_id: str | None
     scopes: frozenset[str]
     limits: Limits
+    name: str | None = None
+    asked_by: str | None = None
+    return_to: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,15 +111,11 @@ class ConsentKept:
 
 @dataclass(frozen=True, slots=True)
 class ConsentGranted:
-    """The grant that is active now, and the task that the consent was requested for."""
+    """The grant that is active now, and what the consent was requested for: a task, or a service that waits."""
 
     grant_id: UUID
     task_id: str | None
-
-
-def digest(value: str) -> bytes:
-    """SHA-256 of a secret, to be stored and compared."""
-    return hashlib.sha256(value.encode()).digest()
+    back: ReturnTo | None = None
 
 
 class OfflineConsent:
@@ -124,6 +124,7 @@ class OfflineConsent:
     def __init__(
         self,
         consents: Consents,
+        requests: AuthorizationRequests,
         redemption: Redemption,
         providers: Mapping[str, Provider],
         terms: Mapping[str, Terms],
@@ -131,6 +132,7 @@ class OfflineConsent:
     ) -> None:
         """providers, terms: by the same names."""
         self._consents = consents
+        self._requests = requests
         self._redemption = redemption
         self._providers = providers
         self._terms = terms
@@ -138,32 +140,24 @@ class OfflineConsent:
 
     def request(self, options: ConsentOptions) -> ConsentStarted:
         """Store a pending grant and return where the person consents. Raises ProviderUnavailableError."""
-        state, nonce, code_verifier = (secrets.token_urlsafe(32) for _ in range(3))
-        terms = self._terms[options.provider]
-        is_bound = options.browser_bound or terms.issuer != options.owner.issuer
-        browser_secret = secrets.token_urlsafe(32) if is_bound else None
-        scopes = terms.scopes_for(options.token_type, options.scopes)
-        url = self._providers[options.provider].authorization_url(
-            state=state, nonce=nonce, code_challenge=code_challenge(code_verifier), scopes=scopes
-        )
         now = self._clock.now()
-        grant = _pending_grant(options, scopes, terms, now)
-        request = StoredConsentRequest(
-            state_hash=digest(state),
-            grant_id=grant.id,
-            code_verifier=code_verifier,
-            nonce=nonce,
-            browser_hash=digest(browser_secret) if browser_secret else None,
+        grant = pending_grant(options, self._terms[options.provider], uuid4(), now + CONSENT_LIFETIME)
+        made = self._requests.make(
+            grant.id,
+            options.owner,
+            options.provider,
+            grant.scopes,
+            browser_bound=options.browser_bound,
             expires_at=grant.consent_expires_at,
         )
         entry = Entry(Event.CONSENT_REQUESTED, grant.id, options.owner, options.client, options.request_id, now)
-        self._consents.add(grant, request, entry)
+        self._consents.add(grant, made.stored, entry)
         return ConsentStarted(
             grant_id=grant.id,
-            url=url,
+            url=made.url,
             expires_at=grant.consent_expires_at,
-            state=state,
-            browser_secret=browser_secret,
+            state=made.state,
+            browser_secret=made.browser_secret,
         )
 
     def complete(self, callback: Callback) -> ConsentGranted | ConsentKept:
@@ -179,7 +173,7 @@ class OfflineConsent:
             if self._is_elsewhere(claimed):
                 return self._keep(claimed, code)
             self._redemption.redeem(claimed, code, author)
-        return ConsentGranted(claimed.grant_id, claimed.task_id)
+        return ConsentGranted(claimed.grant_id, claimed.task_id, claimed.back)
 
     def confirm(self, confirmation: Confirmation) -> ConsentGranted:
         """Redeem the code that was kept, because its owner has confirmed it.
@@ -194,7 +188,7 @@ class OfflineConsent:
                 self._redemption.redeem(claimed, code, author)
         except ConsentError as error:
             raise _for_the_api(error) from error
-        return ConsentGranted(claimed.grant_id, claimed.task_id)
+        return ConsentGranted(claimed.grant_id, claimed.task_id, claimed.back)
 
     def _code(self, claimed: ClaimedConsent, callback: Callback) -> str:
         """The code of an answer that may be redeemed. Raises ConsentRefusedError, ProviderError."""
@@ -220,7 +214,7 @@ class OfflineConsent:
     def _keep(self, claimed: ClaimedConsent, code: str) -> ConsentKept:
         secret = secrets.token_urlsafe(32)
         if not self._consents.keep(claimed, code, digest(secret), CONFIRMATION_SECONDS):
-            raise ConsentError(CONSENT_INVALID, claimed.task_id)
+            raise ConsentError(CONSENT_INVALID, claimed.task_id, claimed.back)
         return ConsentKept(claimed.grant_id, secret)
 
 
@@ -233,17 +227,21 @@ def _for_the_api(error: ConsentError) -> VaultError:
     return GrantUnusableError(Failure(error.code))
 
 
-def _pending_grant(options: ConsentOptions, scopes: frozenset[str], terms: Terms, now: datetime) -> NewGrant:
+def pending_grant(options: ConsentOptions, terms: Terms, grant_id: UUID, expires_at: datetime) -> NewGrant:
+    """The grant of a consent that is requested until `expires_at`."""
     return NewGrant(
-        id=uuid4(),
+        id=grant_id,
         owner=options.owner,
         provider=options.provider,
         token_type=options.token_type,
         task_id=options.task_id,
-        scopes=scopes,
+        name=options.name,
+        asked_by=options.asked_by,
+        return_to=options.return_to,
+        scopes=terms.scopes_for(options.token_type, options.scopes),
         limits=options.limits,
         expiry=terms.expiry[options.token_type],
-        consent_expires_at=now + CONSENT_LIFETIME,
+        consent_expires_at=expires_at,
     )
 
 
@@ -252,8 +250,3 @@ def _detail_of_callback(callback: Callback) -> FailureDetail:
     word = callback.error or ""
     is_plain = word.isascii() and word.replace("_", "").isalnum() and len(word) <= LONGEST_WORD
     return FailureDetail(error=word if is_plain else None, check="callback")
-
-
-def code_challenge(code_verifier: str) -> str:
-    """The S256 challenge of a verifier (RFC 7636 section 4.2)."""
-    return base64.urlsafe_b64encode(digest(code_verifier)).rstrip(b"=").decode()

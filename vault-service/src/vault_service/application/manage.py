@@ -1,16 +1,26 @@
 """What owners do with their grants: look at them, have them checked, and revoke them."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import chain
 from uuid import UUID
 
-from vault_service.application.errors import PROVIDER_UNAVAILABLE, GrantUnusableError
+from vault_service.application.errors import PROVIDER_UNAVAILABLE, GrantNotFoundError, GrantUnusableError
 from vault_service.application.ports.manage import AuditLines, GrantChecks, OwnedGrants
 from vault_service.application.ports.runtime import Clock
 from vault_service.application.refresh import Refresher, TokenRequest
 from vault_service.domain.audit import Entry, Event, Line
 from vault_service.domain.grant import Grant, Subject
 from vault_service.domain.usability import Requester
+
+
+@dataclass(frozen=True, slots=True)
+class GrantFilter:
+    """Which of an owner's grants: those of a task, that a service may use, with a name. None: all."""
+
+    task_id: str | None = None
+    service: str | None = None
+    name: str | None = None
 
 
 class ManageGrants:
@@ -33,12 +43,19 @@ class ManageGrants:
         self._clock = clock
         self._wake_outbox = wake_outbox
 
-    def of_owner(self, owner: Subject, task_id: str | None) -> Sequence[Grant]:
-        """The owner's grants, newest first. task_id: only those that were requested for this task."""
-        return self._grants.of_owner(owner, task_id)
+    def of_owner(self, owner: Subject, wanted: GrantFilter) -> Sequence[Grant]:
+        """The owner's grants, newest first."""
+        return self._grants.of_owner(owner, wanted.task_id, wanted.service, wanted.name)
 
-    def find(self, grant_id: UUID, owner: Subject) -> Grant:
-        """One grant. Raises GrantNotFoundError."""
+    def find(self, grant_id: UUID, owner: Subject, service: str | None = None) -> Grant:
+        """One grant; for a service only one that it may use. Raises GrantNotFoundError."""
+        return self._grants.find(grant_id, owner, service)
+
+    def rename(self, grant_id: UUID, owner: Subject, name: str, client: str, request_id: str) -> Grant:
+        """Give a grant another name; the grant with it. Raises GrantNotFoundError."""
+        entry = Entry(Event.GRANT_RENAMED, grant_id, owner, client, request_id, self._clock.now())
+        if not self._grants.rename(grant_id, owner, name, entry):
+            raise GrantNotFoundError
         return self._grants.find(grant_id, owner)
 
     def audit(self, grant_id: UUID, owner: Subject, before: int, limit: int) -> Sequence[Line]:

@@ -67,11 +67,11 @@ class Redemption:
             yield
         except ConsentRefusedError as refused:
             self._fail(claimed, author, refused.failure, refused.detail)
-            raise ConsentError(refused.failure.value, claimed.task_id) from refused
+            raise ConsentError(refused.failure.value, claimed.task_id, claimed.back) from refused
         except ProviderError as error:
             self._fail(claimed, author, Failure.PROVIDER_ERROR, error.detail)
             code = PROVIDER_UNAVAILABLE if isinstance(error, NotSentError) else Failure.PROVIDER_ERROR.value
-            raise ConsentError(code, claimed.task_id) from error
+            raise ConsentError(code, claimed.task_id, claimed.back) from error
 
     def redeem(self, claimed: ClaimedConsent, code: str, author: Author) -> None:
         """Redeem the code and activate the grant; within `recorded`.
@@ -117,7 +117,7 @@ class Redemption:
             raise
         if not is_active:  # its owner revoked the grant meanwhile
             self._consents.discard(claimed, answer.obtained)
-            raise ConsentError(CONSENT_INVALID, claimed.task_id)
+            raise ConsentError(CONSENT_INVALID, claimed.task_id, claimed.back)
         expires_at = entry.at.timestamp() + answer.expires_in
         token = AccessToken(answer.access_token, expires_at, answer.expires_in, scopes)
         self._access_tokens.put(claimed.grant_id, frozenset(), token)

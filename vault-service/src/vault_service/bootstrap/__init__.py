@@ -1,6 +1,7 @@
 """The only place that wires adapters to use cases. Nothing connects here: pools and clients open on first use."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 
 from service_kit.postgres.database import BY_INDEX, Database
@@ -21,6 +22,8 @@ from vault_service.adapters.metrics.telemetry import PrometheusTelemetry
 from vault_service.adapters.postgres.clock import DatabaseClock
 from vault_service.adapters.postgres.database import MIGRATIONS, vault_database
 from vault_service.adapters.postgres.locks import LOCK_TIMEOUT_SECONDS, AdvisoryLocks
+from vault_service.application.ask import AskConsent
+from vault_service.application.authorization_request import AuthorizationRequests
 from vault_service.application.check_siblings import CheckSiblings
 from vault_service.application.consent import OfflineConsent
 from vault_service.application.errors import StorageUnavailableError
@@ -105,11 +108,14 @@ def build(settings: VaultSettings) -> VaultProcess:
     )
     siblings = CheckSiblings(stores.outbox, refresher, audit, clock)
     work = BackgroundWork.of(settings, database, keyring, clock, stores, providers.guarded, telemetry, siblings)
+    requests = AuthorizationRequests(providers.guarded, providers.terms)
     vault = Vault(
         verifier=Verifier(issuer, settings.audience, clock=lambda: clock.now().timestamp()),
-        policy=Policy(settings.browser_clients, settings.owner_clients, settings.mint_role),
+        policy=Policy(settings.browser_clients, settings.owner_clients, settings.mint_role, settings.consent_role),
+        asking=AskConsent(stores.consents, requests, providers.terms, clock, timedelta(seconds=settings.question_life)),
         consent=OfflineConsent(
             stores.consents,
+            requests,
             Redemption(stores.consents, shared, providers.guarded, providers.terms, clock),
             providers.guarded,
             providers.terms,
@@ -128,6 +134,7 @@ def build(settings: VaultSettings) -> VaultProcess:
         providers=providers.terms,
         default_provider=settings.providers.default,
         default_services=settings.default_services,
+        services=settings.services.by_client,
         public_url=settings.public_url,
         is_https=settings.public_url.startswith("https:"),
         needed={

@@ -2,7 +2,7 @@
 
 Each provider has a redirect URI of its own, so that an authorization server cannot have another one's code delivered as
 its own (mix-up: RFC 9700 section 4.4). The page's paths are fixed; no part of the request chooses where the browser
-goes.
+goes, except among the addresses that the operator has listed for a service (`domain.return_address`).
 """
 
 import hashlib
@@ -13,8 +13,11 @@ from werkzeug.http import dump_cookie
 
 from service_kit.http.problems import INTERNAL_ERROR, PROVIDER_UNAVAILABLE
 from service_kit.process import logs
-from vault_service.application.consent import Callback, ConsentKept, ConsentStarted, OfflineConsent
+from vault_service.application.consent import Callback, ConsentGranted, ConsentKept, ConsentStarted
 from vault_service.application.errors import CONSENT_INVALID, ConsentError, StorageUnavailableError, VaultError
+from vault_service.domain.grant import Failure
+from vault_service.domain.return_address import ReturnTo, is_listed
+from vault_service.http.vault import Vault
 
 log = logs.get(__name__)
 
@@ -29,16 +32,16 @@ def callback_path(provider: str, default: str) -> str:
     return CALLBACK_PATH if provider == default else f"{CALLBACK_PATH}/{provider}"
 
 
-def receive(consent: OfflineConsent, provider: str, *, is_https: bool) -> Response:
-    """Receive the answer at a provider's redirect URI, and redirect to the page.
+def receive(vault: Vault, provider: str) -> Response:
+    """Receive the answer at a provider's redirect URI, and redirect to the page, or to the service that asked.
 
     The page gets the persistent token id, the code of the failure, or, in the fragment, what it needs to confirm: a
     fragment reaches no server and no log.
     """
     state = request.args.get("state", "")
-    cookie = BindingCookie.of(state, is_https=is_https)
+    cookie = BindingCookie.of(state, is_https=vault.is_https)
     try:
-        outcome = consent.complete(
+        outcome = vault.consent.complete(
             Callback(
                 provider=provider,
                 unverified_state=state,
@@ -52,7 +55,9 @@ def receive(consent: OfflineConsent, provider: str, *, is_https: bool) -> Respon
     except ConsentError as error:
         log.info("consent.not_granted", code=error.code)
         is_used_up = error.code != CONSENT_INVALID
-        return _redirect(cookie, f"{PAGE}?{_query(error=error.code, task_id=error.task_id)}", take_back=is_used_up)
+        location = _of_service(vault, error.back, error.code)
+        page = f"{PAGE}?{_query(error=error.code, task_id=error.task_id)}"
+        return _redirect(cookie, location or page, take_back=is_used_up)
     except StorageUnavailableError:
         return _redirect(cookie, f"{PAGE}?{_query(error=PROVIDER_UNAVAILABLE.code)}")
     except VaultError:
@@ -60,12 +65,26 @@ def receive(consent: OfflineConsent, provider: str, *, is_https: bool) -> Respon
         return _redirect(cookie, f"{PAGE}?{_query(error=INTERNAL_ERROR.code)}")
     if isinstance(outcome, ConsentKept):
         return _redirect(cookie, f"{CONFIRMATION_PAGE}#{_query(id=str(outcome.grant_id), secret=outcome.secret)}")
-    return _redirect(cookie, granted_page(str(outcome.grant_id), outcome.task_id))
+    return _redirect(cookie, granted_location(vault, outcome))
 
 
-def granted_page(grant_id: str, task_id: str | None) -> str:
+def granted_location(vault: Vault, granted: ConsentGranted) -> str:
     """Where the browser goes with a grant that is active."""
-    return f"{PAGE}?{_query(persistent_token_id=grant_id, task_id=task_id)}"
+    page = f"{PAGE}?{_query(persistent_token_id=str(granted.grant_id), task_id=granted.task_id)}"
+    return _of_service(vault, granted.back, "active") or page
+
+
+def declined_location(vault: Vault, back: ReturnTo | None) -> str:
+    """Where the browser goes after a no."""
+    return _of_service(vault, back, Failure.CONSENT_DENIED.value) or PAGE
+
+
+def _of_service(vault: Vault, back: ReturnTo | None, outcome: str) -> str | None:
+    """The service's address, if it is still listed; None for the page."""
+    settings = vault.services.get(back.service) if back else None
+    if back is None or settings is None or not is_listed(back.address, settings.return_to):
+        return None
+    return back.with_outcome(outcome)
 
 
 class BindingCookie:

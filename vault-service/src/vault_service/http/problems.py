@@ -43,6 +43,8 @@ TABLE: ProblemTable = {
     errors.ConsentPendingError: ProblemType(409, "consent_pending"),
     errors.GrantUnusableError: UNUSABLE,
     errors.ConfirmationRefusedError: ProblemType(409, "confirmation_invalid"),
+    errors.ConsentNotOpenError: ProblemType(409, "consent_not_open"),
+    errors.TooManyConsentsError: ProblemType(409, "too_many_consents"),
     errors.ServiceNotAllowedError: ProblemType(403, "service_not_allowed"),
     errors.InvalidScopeError: INVALID_SCOPE,
     errors.ScopeNotNarrowedError: ProblemType(409, "scope_not_narrowed"),

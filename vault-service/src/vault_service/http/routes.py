@@ -23,12 +23,14 @@ from vault_service.application.errors import (
     TicketNotAllowedError,
     TicketRefusedError,
 )
+from vault_service.application.manage import GrantFilter
 from vault_service.application.refresh import TokenRequest
 from vault_service.domain.grant import Status
 from vault_service.domain.ticket import is_ticket
 from vault_service.http import callers, consent_routes, oauth, ticket_routes
 from vault_service.http.batch import batched
 from vault_service.http.export import MEDIA_TYPES, export
+from vault_service.http.names import visible_name
 from vault_service.http.problems import TABLE
 from vault_service.http.schemas import (
     AuditPage,
@@ -39,12 +41,12 @@ from vault_service.http.schemas import (
     GrantsQuery,
     GrantView,
     IssuedToken,
+    NewName,
     Revoked,
     TokenBatch,
     TokenBatchRequest,
     TokenQuery,
     audit_page,
-    grant_view,
     issued_token,
 )
 from vault_service.http.vault import Vault
@@ -61,7 +63,7 @@ LINKS = {
         Link(
             "persistentTokenId",
             "token_id",
-            ("get_token", "get_token_audit", "export_token_audit", "check_token", "revoke_token"),
+            ("get_token", "get_token_audit", "export_token_audit", "check_token", "rename_token", "revoke_token"),
         ),
         Link("persistentTokenId", "id", ("issue_access_token",)),
     )
@@ -154,12 +156,12 @@ def _list_routes(api: Api, vault: Vault) -> None:
     def list_tokens() -> Response:
         """List the caller's offline tokens.
 
-        The newest comes first.
+        The newest comes first. A service names the owner, and gets the tokens that it may use.
         """
-        owner = callers.person(authenticate(vault.verifier), vault.policy.mint_role)
-        query = inputs.query(request, GrantsQuery)
-        grants = vault.manage.of_owner(owner, query.task_id)
-        return respond(GrantList(tokens=[grant_view(grant) for grant in grants]))
+        claims, query = authenticate(vault.verifier), inputs.query(request, GrantsQuery)
+        owner, service = vault.policy.reader(claims, query.subject)
+        grants = vault.manage.of_owner(owner, GrantFilter(query.task_id, service, query.name))
+        return respond(GrantList(tokens=[vault.view(grant, service) for grant in grants]))
 
     @api.route(
         "GET",
@@ -174,7 +176,7 @@ def _list_routes(api: Api, vault: Vault) -> None:
 
         The newest comes first. The audit of a revoked token remains readable.
         """
-        owner = callers.person(authenticate(vault.verifier), vault.policy.mint_role)
+        owner = vault.policy.person(authenticate(vault.verifier))
         query = inputs.query(request, AuditQuery)
         lines = vault.manage.audit(callers.grant_id(token_id), owner, query.before, query.limit)
         return respond(audit_page(lines, query.limit))
@@ -192,7 +194,7 @@ def _list_routes(api: Api, vault: Vault) -> None:
 
         The file contains all events, the oldest first.
         """
-        owner = callers.person(authenticate(vault.verifier), vault.policy.mint_role)
+        owner = vault.policy.person(authenticate(vault.verifier))
         query = inputs.query(request, ExportQuery)
         grant_id = callers.grant_id(token_id)
         return export(vault.manage.whole_audit(grant_id, owner), query.format, f"audit-{grant_id}")
@@ -205,15 +207,39 @@ def _owner_routes(api: Api, vault: Vault) -> None:
     def get_token(token_id: str) -> Response:
         """Get one of the caller's offline tokens.
 
-        Another person's token is not found. With `wait` the answer about a `pending` token is held back until its owner
-        has answered, but no longer than 25 seconds, and not at all while too many callers wait.
+        Another person's token is not found. A service names the owner of a token that it may use. With `wait` the
+        answer about a `pending` token is held back until its owner has answered, but no longer than 25 seconds, and not
+        at all while too many callers wait.
         """
-        owner = callers.person(authenticate(vault.verifier), vault.policy.mint_role)
-        wait, grant_id = inputs.query(request, GrantQuery).wait, callers.grant_id(token_id)
+        claims, query = authenticate(vault.verifier), inputs.query(request, GrantQuery)
+        owner, service = vault.policy.reader(claims, query.subject)
+        grant_id = callers.grant_id(token_id)
         grant = vault.waiters.wait(
-            lambda: vault.manage.find(grant_id, owner), lambda seen: seen.status is not Status.PENDING, wait
+            lambda: vault.manage.find(grant_id, owner, service),
+            lambda seen: seen.status is not Status.PENDING,
+            query.wait,
         )
-        return respond(grant_view(grant))
+        return respond(vault.view(grant, service))
+
+    @api.route(
+        "POST",
+        "/tokens/<token_id>/rename",
+        tag=OFFLINE_TOKENS,
+        body=NewName,
+        answers={200: GrantView},
+        raises=OWNED,
+    )
+    def rename_token(token_id: str) -> Response:
+        """Rename an offline token.
+
+        The name is for its owner and for the services that may use it.
+        """
+        claims = authenticate(vault.verifier)
+        owner, grant_id = vault.policy.person(claims), callers.grant_id(token_id)
+        name = visible_name(inputs.body(request, NewName).name, "/name")
+        return respond(
+            vault.view(vault.manage.rename(grant_id, owner, name, claims.client, logs.request_id.get() or ""))
+        )
 
     @api.route(
         "POST",
@@ -228,9 +254,9 @@ def _owner_routes(api: Api, vault: Vault) -> None:
         Refreshes the token now. A failed token that works again becomes active. A token can be checked once a minute.
         """
         claims = authenticate(vault.verifier)
-        owner = callers.person(claims, vault.policy.mint_role)
+        owner = vault.policy.person(claims)
         request_id = logs.request_id.get() or ""
-        return respond(grant_view(vault.manage.check(callers.grant_id(token_id), owner, claims.client, request_id)))
+        return respond(vault.view(vault.manage.check(callers.grant_id(token_id), owner, claims.client, request_id)))
 
     @api.route("DELETE", "/tokens/<token_id>", tag=OFFLINE_TOKENS, answers={200: Revoked}, raises=OWNED)
     def revoke_token(token_id: str) -> Response:
@@ -240,7 +266,7 @@ def _owner_routes(api: Api, vault: Vault) -> None:
         reached.
         """
         claims = authenticate(vault.verifier)
-        owner = callers.person(claims, vault.policy.mint_role)
+        owner = vault.policy.person(claims)
         grant_id = callers.grant_id(token_id)
         vault.manage.revoke(grant_id, owner, claims.client, logs.request_id.get() or "")
         return respond(Revoked(status="revoked", persistent_token_id=grant_id))

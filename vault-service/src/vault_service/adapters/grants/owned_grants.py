@@ -5,6 +5,7 @@ from uuid import UUID
 
 from service_kit.postgres import queries
 from service_kit.postgres.database import Database
+from vault_service.adapters.audit.log import AuditLog
 from vault_service.adapters.grants.endings import Endings, LockedGrant
 from vault_service.adapters.grants.grant_rows import grant_of, owned
 from vault_service.application.errors import GrantNotFoundError
@@ -17,21 +18,29 @@ _QUERIES = queries.load(__package__, "owned_grants.sql")
 class PostgresOwnedGrants:
     """Grants as their owners list, find and revoke them."""
 
-    def __init__(self, database: Database, endings: Endings) -> None:
+    def __init__(self, database: Database, endings: Endings, audit: AuditLog) -> None:
         self._database = database
+        self._audit = audit
         self._endings = endings
 
-    def of_owner(self, owner: Subject, task_id: str | None = None) -> Sequence[Grant]:
+    def of_owner(
+        self, owner: Subject, task_id: str | None = None, service: str | None = None, name: str | None = None
+    ) -> Sequence[Grant]:
         """The owner's grants, newest first."""
-        rows = self._database.all(_QUERIES["of_owner"], owned(owner, task_id=task_id, id=None))
-        return [grant_of(row) for row in rows]
+        wanted = owned(owner, task_id=task_id, id=None, service=service, name=name)
+        return [grant_of(row) for row in self._database.all(_QUERIES["of_owner"], wanted)]
 
-    def find(self, grant_id: UUID, owner: Subject) -> Grant:
+    def find(self, grant_id: UUID, owner: Subject, service: str | None = None) -> Grant:
         """One grant of that owner."""
-        row = self._database.one(_QUERIES["of_owner"], owned(owner, task_id=None, id=grant_id))
+        wanted = owned(owner, task_id=None, id=grant_id, service=service, name=None)
+        row = self._database.one(_QUERIES["of_owner"], wanted)
         if row is None:
             raise GrantNotFoundError
         return grant_of(row)
+
+    def rename(self, grant_id: UUID, owner: Subject, name: str, entry: Entry) -> bool:
+        """Give the grant another name."""
+        return self._audit.append_if(_QUERIES["rename"], owned(owner, id=grant_id, name=name), entry)
 
     def revoke(self, grant_id: UUID, owner: Subject, entry: Entry) -> None:
         """Revoke the grant and put its token into the outbox."""

@@ -13,12 +13,18 @@ from vault_service.domain.grant import Grant, Subject
 class OwnedGrants(Protocol):
     """The grants of one owner."""
 
-    def of_owner(self, owner: Subject, task_id: str | None = None) -> Sequence[Grant]:
-        """The owner's grants, newest first."""
+    def of_owner(
+        self, owner: Subject, task_id: str | None = None, service: str | None = None, name: str | None = None
+    ) -> Sequence[Grant]:
+        """The owner's grants, newest first; only those that the service may use, or of that task or name, if given."""
         ...
 
-    def find(self, grant_id: UUID, owner: Subject) -> Grant:
-        """One grant of that owner. Raises GrantNotFoundError."""
+    def find(self, grant_id: UUID, owner: Subject, service: str | None = None) -> Grant:
+        """One grant of that owner, which the service may use, if one is given. Raises GrantNotFoundError."""
+        ...
+
+    def rename(self, grant_id: UUID, owner: Subject, name: str, entry: Entry) -> bool:
+        """Give the grant another name; False when the owner has no such grant."""
         ...
 
     def revoke(self, grant_id: UUID, owner: Subject, entry: Entry) -> None:

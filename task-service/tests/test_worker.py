@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from uuid import UUID
 
+import psycopg
 import pytest
 from http_parts import Asked, Reply, serving
 from scripted_vault import ScriptedVault
@@ -196,6 +197,32 @@ def test_a_deleted_task_stops_its_worker(
     waiting = queued()
     manage.delete(alice, waiting)
     assert look("select count(*) from procrastinate_jobs") == [(0,)]
+
+
+def test_a_worker_without_its_heartbeat_is_replaced(
+    tasks_url: str, outside: dict[str, str], look: Callable[..., list[tuple[object, ...]]]
+) -> None:
+    """It does not run on, silent, while the sweep takes each of its attempts for a dead worker's."""
+    alive = "select id from procrastinate_workers where last_heartbeat > now() - interval '3 seconds'"
+    with worker(tasks_url, outside, "0.01"):
+        eventually(lambda: look(alive), "it is registered")
+        before = look(alive)
+        with psycopg.connect(tasks_url) as connection:
+            connection.execute("select id from procrastinate_workers for update")
+            eventually(lambda: look("select id from procrastinate_workers") != before, "there is another one")
+        eventually(lambda: set(look(alive)) - set(before), "the other one lives")
+
+
+def test_a_worker_whose_listener_is_ended_listens_again(
+    tasks_url: str, outside: dict[str, str], look: Callable[..., list[tuple[object, ...]]]
+) -> None:
+    """It goes on to hear of new attempts at once."""
+    listening = "select pid from pg_stat_activity where datname = current_database() and starts_with(query, 'LISTEN')"
+    with worker(tasks_url, outside, "0.01"):
+        eventually(lambda: look(listening), "it listens")
+        before = look(listening)
+        look(f"select pg_terminate_backend(pid) from ({listening}) as listeners")
+        eventually(lambda: set(look(listening)) - set(before), "it listens again")
 
 
 def test_a_worker_whose_supervisor_was_killed_gives_back_what_it_runs(

@@ -20,7 +20,7 @@ from vault_service.application.errors import (
     StorageUnavailableError,
 )
 from vault_service.application.issue import parse_scope
-from vault_service.application.manage import GrantFilter
+from vault_service.application.ports.manage import GrantFilter
 from vault_service.domain import audit
 from vault_service.domain.audit import Entry, Event
 from vault_service.domain.grant import Failure, Subject

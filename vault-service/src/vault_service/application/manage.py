@@ -1,26 +1,17 @@
 """What owners do with their grants: look at them, have them checked, and revoke them."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import chain
 from uuid import UUID
 
 from vault_service.application.errors import PROVIDER_UNAVAILABLE, GrantNotFoundError, GrantUnusableError
-from vault_service.application.ports.manage import AuditLines, GrantChecks, OwnedGrants
+from vault_service.application.ports.manage import AuditLines, GrantChecks, GrantFilter, OwnedGrants
 from vault_service.application.ports.runtime import Clock
-from vault_service.application.refresh import Refresher, TokenRequest
+from vault_service.application.refresh import Refresher
+from vault_service.application.token_request import TokenRequest
 from vault_service.domain.audit import Entry, Event, Line
 from vault_service.domain.grant import Grant, Subject
 from vault_service.domain.usability import Requester
-
-
-@dataclass(frozen=True, slots=True)
-class GrantFilter:
-    """Which of an owner's grants: those of a task, that a service may use, with a name. None: all."""
-
-    task_id: str | None = None
-    service: str | None = None
-    name: str | None = None
 
 
 class ManageGrants:
@@ -45,7 +36,7 @@ class ManageGrants:
 
     def of_owner(self, owner: Subject, wanted: GrantFilter) -> Sequence[Grant]:
         """The owner's grants, newest first."""
-        return self._grants.of_owner(owner, wanted.task_id, wanted.service, wanted.name)
+        return self._grants.of_owner(owner, wanted)
 
     def find(self, grant_id: UUID, owner: Subject, service: str | None = None) -> Grant:
         """One grant; for a service only one that it may use. Raises GrantNotFoundError."""

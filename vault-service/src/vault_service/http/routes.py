@@ -23,8 +23,8 @@ from vault_service.application.errors import (
     TicketNotAllowedError,
     TicketRefusedError,
 )
-from vault_service.application.manage import GrantFilter
-from vault_service.application.refresh import TokenRequest
+from vault_service.application.ports.manage import GrantFilter
+from vault_service.application.token_request import TokenRequest
 from vault_service.domain.grant import Status
 from vault_service.domain.ticket import is_ticket
 from vault_service.http import callers, consent_routes, oauth, ticket_routes
@@ -160,7 +160,7 @@ def _list_routes(api: Api, vault: Vault) -> None:
         """
         claims, query = authenticate(vault.verifier), inputs.query(request, GrantsQuery)
         owner, service = vault.policy.reader(claims, query.subject)
-        grants = vault.manage.of_owner(owner, GrantFilter(query.task_id, service, query.name))
+        grants = vault.manage.of_owner(owner, GrantFilter(query.task_id, query.wanted(), service, query.name))
         return respond(GrantList(tokens=[vault.view(grant, service) for grant in grants]))
 
     @api.route(

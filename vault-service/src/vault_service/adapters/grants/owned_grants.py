@@ -1,6 +1,7 @@
 """The owner's view of grants: `application.ports.manage.OwnedGrants`."""
 
 from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
 from service_kit.postgres import queries
@@ -9,6 +10,7 @@ from vault_service.adapters.audit.log import AuditLog
 from vault_service.adapters.grants.endings import Endings, LockedGrant
 from vault_service.adapters.grants.grant_rows import grant_of, owned
 from vault_service.application.errors import GrantNotFoundError
+from vault_service.application.ports.manage import GrantFilter
 from vault_service.domain.audit import Entry
 from vault_service.domain.grant import Grant, Status, Subject
 
@@ -23,17 +25,14 @@ class PostgresOwnedGrants:
         self._audit = audit
         self._endings = endings
 
-    def of_owner(
-        self, owner: Subject, task_id: str | None = None, service: str | None = None, name: str | None = None
-    ) -> Sequence[Grant]:
+    def of_owner(self, owner: Subject, wanted: GrantFilter) -> Sequence[Grant]:
         """The owner's grants, newest first."""
-        wanted = owned(owner, task_id=task_id, id=None, service=service, name=name)
-        return [grant_of(row) for row in self._database.all(_QUERIES["of_owner"], wanted)]
+        return [grant_of(row) for row in self._database.all(_QUERIES["of_owner"], _parameters(owner, wanted))]
 
     def find(self, grant_id: UUID, owner: Subject, service: str | None = None) -> Grant:
         """One grant of that owner."""
-        wanted = owned(owner, task_id=None, id=grant_id, service=service, name=None)
-        row = self._database.one(_QUERIES["of_owner"], wanted)
+        wanted = GrantFilter(ids=[grant_id], service=service)
+        row = self._database.one(_QUERIES["of_owner"], _parameters(owner, wanted))
         if row is None:
             raise GrantNotFoundError
         return grant_of(row)
@@ -56,3 +55,8 @@ class PostgresOwnedGrants:
                 return
             grant = LockedGrant(id=grant_id, owner=owner, provider=provider, generation=generation, sealed=sealed)
             self._endings.end(connection, grant, Status.REVOKED, entry)
+
+
+def _parameters(owner: Subject, wanted: GrantFilter) -> dict[str, Any]:
+    ids = None if wanted.ids is None else list(wanted.ids)
+    return owned(owner, task_id=wanted.task_id, ids=ids, service=wanted.service, name=wanted.name)

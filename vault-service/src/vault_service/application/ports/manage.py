@@ -1,6 +1,7 @@
 """What `application.manage` needs: the owner's view of grants and of the audit."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
@@ -10,13 +11,21 @@ from vault_service.domain.audit import Entry, Line
 from vault_service.domain.grant import Grant, Subject
 
 
+@dataclass(frozen=True, slots=True)
+class GrantFilter:
+    """Which of an owner's grants: of a task, with one of these ids, that a service may use, with a name. None: all."""
+
+    task_id: str | None = None
+    ids: Sequence[UUID] | None = None
+    service: str | None = None
+    name: str | None = None
+
+
 class OwnedGrants(Protocol):
     """The grants of one owner."""
 
-    def of_owner(
-        self, owner: Subject, task_id: str | None = None, service: str | None = None, name: str | None = None
-    ) -> Sequence[Grant]:
-        """The owner's grants, newest first; only those that the service may use, or of that task or name, if given."""
+    def of_owner(self, owner: Subject, wanted: GrantFilter) -> Sequence[Grant]:
+        """The owner's grants, newest first."""
         ...
 
     def find(self, grant_id: UUID, owner: Subject, service: str | None = None) -> Grant:

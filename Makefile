@@ -1,11 +1,11 @@
 # Everything a person or a machine does with this project. `make help` lists it.
 
 STATE_DIR ?= .local
-export ROTATION STATE_DIR GATEWAY_PORT IDP_PORT IDP IDP_CONTROL PYTHON
+export ROTATION STATE_DIR GATEWAY_PORT IDP_PORT IDP IDP_CONTROL HUB_PORT PYTHON
 BIN       := .venv/bin
 STACK      = $(BIN)/python -m local_stack
 PACKAGES  := service-kit vault-service vault-service/client vault-service/command-line task-service dev/idp dev/stack
-UNIT      := service-kit vault-service task-service dev deploy
+UNIT      := service-kit vault-service task-service integrations dev deploy
 WHO       ?= alice
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
@@ -36,6 +36,10 @@ clean: .venv/run ## Stop it and forget all its data
 token: .venv/run ## Print a bearer token of WHO=alice or WHO=bob
 	@$(STACK) token $(WHO)
 
+.PHONY: demo-jupyterhub
+demo-jupyterhub: start .venv/integrations ## A JupyterHub beside the stack, on HUB_PORT (8000); Ctrl-C stops the hub
+	@exec integrations/jupyterhub/example/run
+
 ##@ Prove
 
 STACKS ?= 3
@@ -53,10 +57,11 @@ lint-format: .venv/dev
 	@echo "== lint: format and rules"
 	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet .
 
-lint-types: .venv/dev
+lint-types: .venv/dev .venv/integrations
 	@echo "== lint: types"
 	@$(BIN)/mypy $(addsuffix /src,$(PACKAGES)) tests-integration bench
 	@$(BIN)/mypy conftest.py
+	@$(BIN)/mypy --python-executable .venv/integrations/bin/python integrations/jupyterhub/src
 	@$(BIN)/mypy deploy/compose/secrets/make_secrets.py dev/release/version.py
 
 lint-imports: .venv/dev
@@ -97,12 +102,12 @@ lint-page: frontend/dist/index.html
 	@for step in lint typecheck; do dev/stack/npm --prefix frontend run --silent $$step || exit 1; done
 
 .PHONY: test-integration
-test-integration: .venv/dev frontend/dist/index.html ## Black box, against a stack of its own, browser included
+test-integration: .venv/dev .venv/integrations frontend/dist/index.html ## Black box, against a stack of its own, browser included
 	@echo "== integration and browser tests, against the development authorization server"
 	@$(BIN)/pytest -q -n $(STACKS) --dist loadscope --no-loadscope-reorder --durations=15 tests-integration
 
 .PHONY: test-keycloak
-test-keycloak: .venv/dev frontend/dist/index.html ## The same against the real Keycloak (Java 17, Maven); ROTATION="off", "reuse 0", "reuse 1"
+test-keycloak: .venv/dev .venv/integrations frontend/dist/index.html ## The same against the real Keycloak (Java 17, Maven); ROTATION="off", "reuse 0", "reuse 1"
 	@echo "== integration and browser tests, against Keycloak"
 	@IDP=keycloak $(BIN)/pytest -q -n $(STACKS) --dist loadscope --no-loadscope-reorder --durations=15 tests-integration
 
@@ -163,6 +168,10 @@ help: ## This list
 
 .venv/dev: requirements/dev.txt .venv/run
 	@dev/stack/install dev
+
+INTEGRATIONS := vault-service/client integrations/jupyterhub
+.venv/integrations: requirements/integrations.txt $(addsuffix /pyproject.toml,$(INTEGRATIONS)) | .venv/dev
+	@dev/stack/environment integrations $(INTEGRATIONS)
 
 FRONTEND := $(shell find frontend -type f -not -path '*/node_modules/*' -not -path '*/dist/*' 2>/dev/null)
 frontend/dist/index.html: $(FRONTEND) | .venv/run

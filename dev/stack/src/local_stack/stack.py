@@ -30,8 +30,10 @@ INNER_PARTS = ("postgres", "redis", "vault", "tasks", "vault-metrics", "tasks-me
 ADDRESSES = ("POSTGRES_SUPERUSER_URL", "REDIS_URL", "VAULT_URL", "TASK_URL")
 FOLLOWERS = ("gateway", "worker", "tasks", "vault")
 """Parts that get the ADDRESSES at their start, and are restarted if one of these has changed."""
-FOLDERS = ("idp", "idp2", "log", "nginx", "redis", "run", "secrets", "spool")
+FOLDERS = ("hub", "idp", "idp2", "log", "nginx", "redis", "run", "secrets", "spool")
 CLIENT_SECRETS = ("VAULT_CLIENT_SECRET", "TASK_SERVICE_CLIENT_SECRET")
+OWN_CLIENT_SECRETS = (*CLIENT_SECRETS, "JUPYTERHUB_CLIENT_SECRET")
+"""Of the clients in the realm that a stack brings; of an existing issuer, only the services' clients are used."""
 
 
 class Stack:
@@ -264,7 +266,7 @@ class Stack:
 
     def _clients(self) -> dict[str, str]:
         if self._options.idp_kind != "external":
-            return {**CLIENT_VARIABLES, **{name: self._secret(name.lower()) for name in CLIENT_SECRETS}}
+            return {**CLIENT_VARIABLES, **{name: self._secret(name.lower()) for name in OWN_CLIENT_SECRETS}}
         known = {**CLIENT_VARIABLES, **self._before}
         given = {name: self._environ.get(name) or known.get(name, "") for name in (*CLIENT_VARIABLES, *CLIENT_SECRETS)}
         missing = [name for name, value in given.items() if not value]

@@ -438,7 +438,8 @@ export interface components {
          * @description An audit event.
          *
          *         actor: the client id of who did it, or `operator:` and a name; outcome: `ok` or a problem code; via, viaName: id and
-         *         name of the ticket that was used, made or ended; reason: an operator's.
+         *         name of the ticket that was used, made or ended; taskId, attempt: what that ticket was made for; reason: an
+         *         operator's.
          */
         AuditLine: {
             /** Format: date-time */
@@ -453,6 +454,10 @@ export interface components {
             viaName?: string | null;
             /** @default null */
             reason?: string | null;
+            /** @default null */
+            taskId?: string | null;
+            /** @default null */
+            attempt?: number | null;
         };
         /**
          * Event
@@ -619,12 +624,14 @@ export interface components {
         };
         /**
          * GrantsQuery
-         * @description taskId, name: only tokens that were requested for this task, or have this name; subject: the owner, when a
-         *         service asks for the tokens that it may use.
+         * @description taskId, name: only tokens that were requested for this task, or have this name; ids: only these, 1 to 100,
+         *         separated by commas; subject: the owner, when a service asks for the tokens that it may use.
          */
         GrantsQuery: {
             /** @default null */
             taskId?: string | null;
+            /** @default null */
+            ids?: string | null;
             /** @default null */
             subject?: string | null;
             /** @default null */
@@ -666,6 +673,8 @@ export interface components {
             maxUses?: number;
             /** Format: date-time */
             lastUsedAt?: string;
+            taskId?: string;
+            attempt?: number;
             ticket: string;
         };
         /**
@@ -712,7 +721,8 @@ export interface components {
          *
          *         id: a persistent token id; name: what the ticket is for, which people read; subject: the owner for whom a service
          *         acts; scopes: a part of the token's, all without them; maxUses: how many access tokens it may give; expiresIn:
-         *         seconds, an hour without it.
+         *         seconds, an hour without it; taskId, attempt: what a service makes it for, in its own words; each line of the audit
+         *         about the ticket has them.
          */
         NewTicket: {
             id: string;
@@ -725,6 +735,10 @@ export interface components {
             maxUses?: number | null;
             /** @default null */
             expiresIn?: number | null;
+            /** @default null */
+            taskId?: string | null;
+            /** @default null */
+            attempt?: number | null;
         };
         /**
          * OAuthError
@@ -820,7 +834,7 @@ export interface components {
          * @description A ticket without its secret.
          *
          *         scopes: absent when it has all of the token's; maker: the client that made it; madeByOwner: false when a service
-         *         made it; uses: access tokens given.
+         *         made it; uses: access tokens given; taskId, attempt: what it was made for.
          */
         TicketView: {
             /** Format: uuid */
@@ -840,6 +854,8 @@ export interface components {
             maxUses?: number;
             /** Format: date-time */
             lastUsedAt?: string;
+            taskId?: string;
+            attempt?: number;
         };
         /**
          * TokenBatch
@@ -2056,6 +2072,7 @@ export interface operations {
         parameters: {
             query?: {
                 taskId?: string | null;
+                ids?: string | null;
                 subject?: string | null;
                 name?: string | null;
             };

@@ -127,7 +127,7 @@ async def _run_worker(app: procrastinate.App, concurrency: int) -> None:
 
 
 def _measured(run: RunAttempt, key: AttemptKey, should_stop: Callable[[], Stop | None]) -> None:
-    token = logs.request_id.set(f"{key.task_id}.{key.fence}")
+    token = logs.request_id.set(key.request_id)
     started, outcome = perf_counter(), "error"
     try:
         with _RUNNING.track_inprogress():

@@ -179,16 +179,17 @@ class Calls:
         bearer: str | None = None,
         *,
         task_id: str | None = None,
+        ids: Sequence[str] = (),
         subject: str | None = None,
         name: str | None = None,
     ) -> Flow[list[Grant]]:
         """All grants of the caller or of that person, newest first; only those asked for a task, or with a name.
 
-        subject: the owner, when a service looks for the grants that it may use. Raises NotAuthenticated, NotAllowed,
-        VaultUnavailable, UnexpectedAnswer.
+        ids: only these, up to 100; subject: the owner, when a service looks for the grants that it may use. Raises
+        NotAuthenticated, NotAllowed, VaultUnavailable, UnexpectedAnswer.
         """
-        wanted = {"taskId": task_id, "subject": subject, "name": name}
-        query = {member: value for member, value in wanted.items() if value is not None}
+        wanted = {"taskId": task_id, "ids": ",".join(ids), "subject": subject, "name": name}
+        query = {member: value for member, value in wanted.items() if value}
         body = yield from self._call("GET", "/tokens", bearer=bearer, query=query)
         return wire.read(lambda members: [wire.grant(entry) for entry in members["tokens"]], body)
 
@@ -217,17 +218,24 @@ class Calls:
         scopes: Iterable[str] = (),
         max_uses: int | None = None,
         expires_in: int | None = None,
+        task_id: str | None = None,
+        attempt: int | None = None,
     ) -> Flow[NewTicket]:
         """Make a ticket: a credential for one grant, for a place that holds no other. Its value is shown this once.
 
         name: what it is for, for people; subject: the owner, when a service makes it; scopes: a part of the grant's;
-        expires_in: seconds. Raises NotAuthenticated, TokenNotFound, GrantUnusable, NotAllowed, VaultUnavailable,
-        UnexpectedAnswer.
+        expires_in: seconds; task_id, attempt: what it is for, 200 characters and a number from 1, given together; each
+        audit line about the ticket has them. Raises NotAuthenticated, TokenNotFound, GrantUnusable, NotAllowed,
+        VaultUnavailable, UnexpectedAnswer; ValueError for one of both alone.
         """
+        if (task_id is None) != (attempt is None):
+            raise ValueError("task_id and attempt are given together")
         members = {
             "id": persistent_token_id,
             "name": name,
             "subject": subject,
+            "taskId": task_id,
+            "attempt": attempt,
             "scopes": sorted(scopes),
             "maxUses": max_uses,
             "expiresIn": expires_in,

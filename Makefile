@@ -42,12 +42,12 @@ demo-jupyterhub: start .venv/integrations ## A JupyterHub beside the stack, on H
 
 ##@ Prove
 
-STACKS ?= 2
+STACKS ?= 3
 SYNC   := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 .PHONY: test
-test: .venv/dev ## The whole proof; STACKS=2 stacks side by side for the integration tests
+test: .venv/dev ## The whole proof; STACKS=3 stacks side by side for the integration tests
 	@$(MAKE) -j2 $(SYNC) lint test-frontend docs-site
-	@$(MAKE) test-unit test-contract test-integration
+	@$(MAKE) test-python test-integration
 
 .PHONY: lint
 lint: lint-format lint-types lint-imports lint-docs lint-version ## Format, rules, types, import contracts, generated files
@@ -78,6 +78,11 @@ lint-version: .venv/dev
 	@$(BIN)/python dev/release/version.py --check
 
 PARTS := postgres or redis or process
+.PHONY: test-python
+test-python: .venv/dev ## Unit and contract tests in one run
+	@echo "== unit and contract tests"
+	@$(BIN)/pytest -q -n 4 --dist worksteal --durations=5 $(UNIT)
+
 .PHONY: test-unit
 test-unit: .venv/dev ## Unit tests: no servers, half a minute
 	@echo "== unit tests"
@@ -86,7 +91,7 @@ test-unit: .venv/dev ## Unit tests: no servers, half a minute
 .PHONY: test-contract
 test-contract: .venv/dev ## Adapters and parts against real servers: PostgreSQL, Valkey, gunicorn, nginx
 	@echo "== contract tests"
-	@$(BIN)/pytest -q -n 3 --dist worksteal --durations=5 -m "$(PARTS)" $(UNIT)
+	@$(BIN)/pytest -q -n 4 --dist worksteal --durations=5 -m "$(PARTS)" $(UNIT)
 
 .PHONY: test-frontend
 test-frontend: lint-page ## Types and unit tests of the page

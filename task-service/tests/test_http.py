@@ -18,8 +18,12 @@ from service_kit.postgres.database import Database
 from service_kit.tokens.bearer import Verifier
 from service_kit.tokens.issuer import Issuer
 from task_service.adapters.postgres.attempts import PostgresAttempts
+from task_service.adapters.postgres.history import PostgresHistory
 from task_service.application.errors import TaskStorageUnavailableError
 from task_service.application.execute import ExecuteTasks
+from task_service.application.history import ReadHistory
+from task_service.application.journal import GroupedJournal
+from task_service.application.listing import ListTasks
 from task_service.application.manage import ManageTasks
 from task_service.application.run_attempt import RunAttempt
 from task_service.domain.attempt import AttemptKey
@@ -68,11 +72,16 @@ def pings() -> dict[str, Callable[[], None]]:
 
 @pytest.fixture
 def client(
-    issuer: StubIssuer, manage: ManageTasks, execution: ExecuteTasks, pings: dict[str, Callable[[], None]]
+    issuer: StubIssuer,
+    manage: ManageTasks,
+    listing: ListTasks,
+    execution: ExecuteTasks,
+    past: PostgresHistory,
+    pings: dict[str, Callable[[], None]],
 ) -> FlaskClient:
     """The application."""
     verifier = Verifier(Issuer(issuer.url), "task-service", clock=lambda: NOW)
-    return create_app(TaskService(verifier, manage, execution, pings)).test_client()
+    return create_app(TaskService(verifier, manage, listing, execution, ReadHistory(past), pings)).test_client()
 
 
 @pytest.fixture
@@ -164,6 +173,10 @@ def test_the_messages_of_the_document(
         ("GET", "", None),
         ("DELETE", "", None),
         ("POST", "/execute", None),
+        ("POST", "/cancel", None),
+        ("GET", "/runs", None),
+        ("GET", "/runs/1", None),
+        ("POST", "/retry", None),
         ("POST", "/link-persistent-id", {"persistentTokenId": str(uuid4())}),
     ],
 )
@@ -186,6 +199,67 @@ def test_the_list_is_the_callers_and_newest_first(ann: Caller, ben: Caller) -> N
     first, second = ann.task(name="first"), ann.task(name="second")
     ben.task(name="his")
     assert ann.ask("GET").get_json() == {"tasks": [second, first]}
+
+
+def test_a_list_that_goes_on_says_so(ann: Caller, ben: Caller) -> None:
+    """By `nextCursor`, on every page but the last; a cursor of another list is a clear problem."""
+    made = [ann.task(name=f"task {number}")["id"] for number in range(5)]
+    first = ann.ask("GET", "?limit=2&sort=createdAt").get_json()
+    second = ann.ask("GET", f"?limit=2&sort=createdAt&cursor={first['nextCursor']}").get_json()
+    third = ann.ask("GET", f"?limit=2&sort=createdAt&cursor={second['nextCursor']}").get_json()
+    assert [task["id"] for page in (first, second, third) for task in page["tasks"]] == made
+    assert set(third) == {"tasks"}
+    for caller, query in (
+        (ben, f"sort=createdAt&cursor={first['nextCursor']}"),
+        (ann, f"cursor={first['nextCursor']}"),
+        (ann, f"sort=createdAt&cursor={first['nextCursor']}x"),
+        (ann, "cursor="),
+        (ann, "cursor=%00"),
+    ):
+        answer = caller.ask("GET", f"?{query}")
+        assert answer.status_code == 422, query
+        assert answer.get_json()["code"] in {"cursor_invalid", "invalid_input"}
+
+
+def test_a_list_can_be_filtered_searched_and_counted(ann: Caller, vault: ScriptedVault) -> None:
+    """The counts are of all tasks."""
+    task, other = ann.task(name="Weekly report"), ann.task(name="Other")
+    token_id = vault.knows(ann.bearer, TokenStatus.ACTIVE)
+    ann.ask("POST", f"/{task['id']}/link-persistent-id", {"persistentTokenId": str(token_id)})
+    ann.ask("POST", f"/{task['id']}/execute")
+    for query, found in {
+        "status=queued": [task["id"]],
+        "status=pending,queued&sort=createdAt": [task["id"], other["id"]],
+        "status=failed": [],
+        "search=week": [task["id"]],
+        f"persistentTokenId={token_id}": [task["id"]],
+        "kind=demo&sort=name": [other["id"], task["id"]],
+    }.items():
+        assert [each["id"] for each in ann.ask("GET", f"?{query}").get_json()["tasks"]] == found, query
+    counts = ann.ask("GET", "?limit=1&counts=true&status=failed").get_json()["counts"]
+    nothing = dict.fromkeys(TaskStatus, 0)
+    assert counts == {**nothing, "total": 2, "pending": 1, "queued": 1}
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["limit=0", "limit=1001", "limit=x", "status=done", "status=", "status=failed,", "sort=color", "kind=",
+     "persistentTokenId=7", "search=", "counts=maybe", "page=2", "limit=1&limit=2"],
+)  # fmt: skip
+def test_a_faulty_query_names_its_parameter(ann: Caller, query: str) -> None:
+    """422; nothing is guessed."""
+    answer = ann.ask("GET", f"?{query}")
+    assert code(answer) == (422, "invalid_input")
+    assert query.partition("=")[0] in answer.get_data(as_text=True)
+
+
+def test_each_query_has_an_etag_of_its_own(ann: Caller) -> None:
+    """A client that keeps one for all its lists is never told that another list has not changed."""
+    ann.task()
+    tags = {ann.ask("GET", query).headers["ETag"] for query in ("", "?limit=1", "?status=failed")}
+    assert len(tags) == 3
+    for tag in tags:
+        assert ann.ask("GET", **{"If-None-Match": tag}).status_code == (304 if tag == list_tag(ann) else 200)
 
 
 def test_an_unchanged_list_is_304(
@@ -268,6 +342,15 @@ def test_without_a_good_token_nothing_is_told(
         ({"name": "a", "description": "x" * 2001}, "/description"),
         ({"name": "a", "status": "completed"}, ""),
         ({"name": "a", "kind": "demo"}, ""),
+        ({"name": "a", "retry": {"maxAttempts": 0}}, "/retry/maxAttempts"),
+        ({"name": "a", "retry": {"maxAttempts": 21}}, "/retry/maxAttempts"),
+        ({"name": "a", "retry": {"maxAttempts": 2.5}}, "/retry/maxAttempts"),
+        ({"name": "a", "retry": {"backoff": 1}}, "/retry"),
+        ({"name": "a", "retry": {"maxAttempts": 3, "tries": 3}}, "/retry"),
+        ({"name": "a", "retry": {"maxAttempts": 3, "backoff": -1}}, "/retry/backoff"),
+        ({"name": "a", "retry": {"maxAttempts": 3, "backoff": 90000}}, "/retry/backoff"),
+        ({"name": "a", "retry": {"maxAttempts": 3, "backoff": 60, "maxBackoff": 30}}, "/retry/maxBackoff"),
+        ({"name": "a", "retry": None}, "/retry"),
         ([], ""),
     ],
 )
@@ -314,7 +397,7 @@ def test_an_unavailable_vault_is_503_with_retry_after(ann: Caller, vault: Script
 
 def test_an_unavailable_database_is_503(
     ann: Caller,
-    manage: ManageTasks,
+    listing: ListTasks,
     monkeypatch: pytest.MonkeyPatch,
     pings: dict[str, Callable[[], None]],
     client: FlaskClient,
@@ -324,7 +407,7 @@ def test_an_unavailable_database_is_503(
     def unavailable(*_: object) -> None:
         raise TaskStorageUnavailableError
 
-    monkeypatch.setattr(manage, "list_version", unavailable)
+    monkeypatch.setattr(listing, "version", unavailable)
     pings["database"] = unavailable
     answer = ann.ask("GET")
     assert code(answer) == (503, "storage_unavailable")
@@ -343,6 +426,10 @@ def test_the_description_has_every_route_and_the_states_of_the_domain(client: Fl
         ("/api/tasks/{task_id}", "delete"),
         ("/api/tasks/{task_id}/link-persistent-id", "post"),
         ("/api/tasks/{task_id}/execute", "post"),
+        ("/api/tasks/{task_id}/cancel", "post"),
+        ("/api/tasks/{task_id}/runs", "get"),
+        ("/api/tasks/{task_id}/runs/{number}", "get"),
+        ("/api/tasks/{task_id}/retry", "post"),
     }
     assert set(document["components"]["schemas"]["TaskStatus"]["enum"]) == set(TaskStatus)
 
@@ -363,3 +450,40 @@ def test_any_text_is_kept_to_the_letter_or_refused(
         assert (task["name"], task["description"], extra) == (name, description, {})
     else:
         assert code(answer)[0] in {400, 422}
+
+
+def test_a_tasks_history_on_the_wire(
+    ann: Caller, vault: ScriptedVault, run_demo: RunAttempt, journal: GroupedJournal
+) -> None:
+    """R32: runs, then one run with attempts and log; a run's number has one spelling."""
+    task = ann.task(retry={"maxAttempts": 3})
+    path, task_id = f"/{task['id']}", parse_id(task["id"])
+    assert task_id is not None
+    assert task["retry"] == {"maxAttempts": 3, "backoff": 10.0, "maxBackoff": 600.0}
+    assert ann.ask("GET", f"{path}/runs").get_json() == {"runs": []}
+    vault.knows(ann.bearer, TokenStatus.ACTIVE, task_id=task_id)
+    ann.ask("POST", f"{path}/execute")
+    run_demo.run(AttemptKey(task_id, 1), lambda: None)
+    journal.flush()
+    assert ann.ask("POST", f"{path}/retry").get_json()["status"] == "executing"
+    cancelled = ann.ask("POST", f"{path}/cancel", {"reason": "wrong file"}).get_json()
+    assert (cancelled["status"], cancelled["statusReason"]) == ("cancelled", "wrong file")
+    listed = ann.ask("GET", f"{path}/runs?limit=1").get_json()
+    assert ([run["number"] for run in listed["runs"]], listed["next"]) == ([2], 2)
+    (first,) = ann.ask("GET", f"{path}/runs?before=2").get_json()["runs"]
+    record = ann.ask("GET", f"{path}/runs/1").get_json()
+    assert {name: record[name] for name in first} == first
+    assert (first["number"], first["cause"], first["status"], first["progress"]) == (1, "user", "completed", 100)
+    (attempt,) = record["attempts"]
+    assert (attempt["attempt"], attempt["outcome"], attempt["tokenScopes"]) == (1, "completed", ["openid"])
+    assert attempt["requestId"] == f"{task_id}.1"
+    assert [set(line) for line in record["log"]] == [{"attempt", "at", "level", "message"}]
+    for bad in ("0", "01", "3", "-1", "one", "1.0", "99999999999"):
+        assert code(ann.ask("GET", f"{path}/runs/{bad}")) == (404, "run_not_found")
+    for query in ("limit=0", "limit=201", "before=x", "after=1", "limit=1&limit=2"):
+        assert code(ann.ask("GET", f"{path}/runs?{query}")) == (422, "invalid_input")
+    assert code(ann.ask("POST", f"{path}/cancel", {"reason": "two\nlines"})) == (422, "invalid_input")
+    assert ann.ask("POST", f"{path}/cancel").get_json() == cancelled
+    pending = ann.task()
+    assert code(ann.ask("POST", f"/{pending['id']}/cancel")) == (409, "task_not_cancellable")
+    assert code(ann.ask("POST", f"/{pending['id']}/retry")) == (409, "task_not_repeatable")

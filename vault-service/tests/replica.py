@@ -33,8 +33,9 @@ from vault_service.application.expire import ExpireGrants
 from vault_service.application.issue import IssueAccessToken
 from vault_service.application.manage import ManageGrants
 from vault_service.application.ports.runtime import AccessTokens
-from vault_service.application.refresh import Refresher, TokenRequest
+from vault_service.application.refresh import Refresher
 from vault_service.application.tickets import ManageTickets, PresentedTickets
+from vault_service.application.token_request import TokenRequest
 from vault_service.domain.grant import AccessToken, Limits, Subject, TokenType
 from vault_service.domain.terms import Terms
 from vault_service.domain.usability import Requester

@@ -18,7 +18,7 @@ from vault_service import bootstrap, config
 from vault_service.adapters.encryption.keyring import Keyring
 from vault_service.adapters.encryption.root_key import LocalRootKey, WrongRootKeyError
 from vault_service.adapters.postgres.database import MIGRATIONS, vault_database
-from vault_service.application.refresh import TokenRequest
+from vault_service.application.token_request import TokenRequest
 from vault_service.http.app import create_app
 
 pytestmark = pytest.mark.process

@@ -479,11 +479,13 @@ export interface components {
         };
         /**
          * GrantsQuery
-         * @description taskId: only tokens that were requested for this task.
+         * @description taskId: only tokens that were requested for this task; ids: only these, 1 to 100, separated by commas.
          */
         GrantsQuery: {
             /** @default null */
             taskId?: string | null;
+            /** @default null */
+            ids?: string | null;
         };
         /**
          * IssuedToken
@@ -1315,6 +1317,7 @@ export interface operations {
         parameters: {
             query?: {
                 taskId?: string | null;
+                ids?: string | null;
             };
             header?: never;
             path?: never;

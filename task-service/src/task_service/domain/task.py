@@ -6,6 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from task_service.domain.owner import Owner
+from task_service.domain.retry import NO_RETRY, RetryPolicy
 from task_service.domain.run import NO_RUN, Run
 from task_service.domain.status import TaskStatus
 
@@ -33,6 +34,7 @@ class Task:
     kind: str = DEFAULT_KIND
     persistent_token_id: UUID | None = None
     token_status: TokenStatus | None = None
+    retry: RetryPolicy = NO_RETRY
     latest_run: Run = NO_RUN
 
     @property

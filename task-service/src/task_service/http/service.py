@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from service_kit.tokens.bearer import Verifier
 from task_service.application.execute import ExecuteTasks
+from task_service.application.history import ReadHistory
+from task_service.application.listing import ListTasks
 from task_service.application.manage import ManageTasks
 
 
@@ -14,5 +16,7 @@ class TaskService:
 
     verifier: Verifier
     tasks: ManageTasks
+    listing: ListTasks
     execution: ExecuteTasks
+    history: ReadHistory
     pings: Mapping[str, Callable[[], None]]

@@ -170,12 +170,15 @@ class Calls:
         """
         return (yield from self._grant(persistent_token_id, 0, bearer))
 
-    def grants(self, bearer: str | None = None, *, task_id: str | None = None) -> Flow[list[Grant]]:
+    def grants(
+        self, bearer: str | None = None, *, task_id: str | None = None, ids: Sequence[str] = ()
+    ) -> Flow[list[Grant]]:
         """All grants of the caller or of that person, newest first; with a task id, those that were asked for it.
 
-        Raises NotAuthenticated, NotAllowed, VaultUnavailable, UnexpectedAnswer.
+        ids: only these, up to 100. Raises NotAuthenticated, NotAllowed, VaultUnavailable, UnexpectedAnswer.
         """
-        body = yield from self._call("GET", "/tokens", bearer=bearer, query={"taskId": task_id} if task_id else {})
+        query = {**({"taskId": task_id} if task_id else {}), **({"ids": ",".join(ids)} if ids else {})}
+        body = yield from self._call("GET", "/tokens", bearer=bearer, query=query)
         return wire.read(lambda members: [wire.grant(entry) for entry in members["tokens"]], body)
 
     def audit(self, persistent_token_id: str, *, limit: int = 50, before: int | None = None) -> Flow[AuditPage]:
@@ -203,17 +206,24 @@ class Calls:
         scopes: Iterable[str] = (),
         max_uses: int | None = None,
         expires_in: int | None = None,
+        task_id: str | None = None,
+        attempt: int | None = None,
     ) -> Flow[NewTicket]:
         """Make a ticket: a credential for one grant, for a place that holds no other. Its value is shown this once.
 
         name: what it is for, for people; subject: the owner, when a service makes it; scopes: a part of the grant's;
-        expires_in: seconds. Raises NotAuthenticated, TokenNotFound, GrantUnusable, NotAllowed, VaultUnavailable,
-        UnexpectedAnswer.
+        expires_in: seconds; task_id, attempt: what it is for, 200 characters and a number from 1, given together; each
+        audit line about the ticket has them. Raises NotAuthenticated, TokenNotFound, GrantUnusable, NotAllowed,
+        VaultUnavailable, UnexpectedAnswer; ValueError for one of both alone.
         """
+        if (task_id is None) != (attempt is None):
+            raise ValueError("task_id and attempt are given together")
         members = {
             "id": persistent_token_id,
             "name": name,
             "subject": subject,
+            "taskId": task_id,
+            "attempt": attempt,
             "scopes": sorted(scopes),
             "maxUses": max_uses,
             "expiresIn": expires_in,

@@ -171,6 +171,8 @@ def audit_page(body: Members) -> AuditPage:
             line.get("via"),
             line.get("viaName"),
             line.get("reason"),
+            line.get("taskId"),
+            line.get("attempt"),
         )
         for line in body["lines"]
     )
@@ -188,6 +190,8 @@ def ticket(body: Members) -> TicketInfo:
         uses=body.get("uses"),
         maker=str(body.get("maker", "")),
         last_used_at=_moment_or_none(body, "lastUsedAt"),
+        task_id=body.get("taskId"),
+        attempt=body.get("attempt"),
     )
 
 

@@ -7,7 +7,8 @@ from uuid import UUID
 from vault_service.application.errors import PROVIDER_UNAVAILABLE, GrantUnusableError
 from vault_service.application.ports.manage import AuditLines, GrantChecks, OwnedGrants
 from vault_service.application.ports.runtime import Clock
-from vault_service.application.refresh import Refresher, TokenRequest
+from vault_service.application.refresh import Refresher
+from vault_service.application.token_request import TokenRequest
 from vault_service.domain.audit import Entry, Event, Line
 from vault_service.domain.grant import Grant, Subject
 from vault_service.domain.usability import Requester
@@ -33,9 +34,9 @@ class ManageGrants:
         self._clock = clock
         self._wake_outbox = wake_outbox
 
-    def of_owner(self, owner: Subject, task_id: str | None) -> Sequence[Grant]:
-        """The owner's grants, newest first. task_id: only those that were requested for this task."""
-        return self._grants.of_owner(owner, task_id)
+    def of_owner(self, owner: Subject, task_id: str | None, ids: Sequence[UUID] | None = None) -> Sequence[Grant]:
+        """The owner's grants, newest first. task_id: only those that were requested for this task; ids: only these."""
+        return self._grants.of_owner(owner, task_id, ids)
 
     def find(self, grant_id: UUID, owner: Subject) -> Grant:
         """One grant. Raises GrantNotFoundError."""

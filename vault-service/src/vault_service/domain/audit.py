@@ -31,11 +31,19 @@ class Event(enum.StrEnum):
     TICKET_ENDED = "ticket.ended"
 
 
+class Work(NamedTuple):
+    """What a ticket was made for: an attempt of a task, in the words of the service that made the ticket."""
+
+    task_id: str
+    attempt: int
+
+
 class Via(NamedTuple):
     """The ticket with which somebody acted, or which an event is about."""
 
     ticket_id: UUID
     name: str
+    work: Work | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +86,7 @@ def mac(key: bytes, entry: Entry) -> bytes:
     """
     later = (
         *(("via", entry.via.ticket_id.hex, entry.via.name) if entry.via else ()),
+        *(("work", entry.via.work.task_id, str(entry.via.work.attempt)) if entry.via and entry.via.work else ()),
         *(("reason", entry.reason) if entry.reason is not None else ()),
     )
     content = joined(

@@ -14,8 +14,8 @@ from vault_service.application.errors import (
     TicketMisplacedError,
 )
 from vault_service.application.issue import parse_scope
-from vault_service.application.refresh import TokenRequest
 from vault_service.application.tickets import TicketActor
+from vault_service.application.token_request import TokenRequest
 from vault_service.domain.grant import Subject
 from vault_service.domain.ticket import Ticket, is_ticket
 from vault_service.domain.usability import Requester

@@ -26,7 +26,7 @@ from vault_service.application.errors import (
     TicketNotAllowedError,
     TicketRefusedError,
 )
-from vault_service.application.refresh import TokenRequest
+from vault_service.application.token_request import TokenRequest
 from vault_service.domain.grant import Limits, Status
 from vault_service.domain.ticket import is_ticket
 from vault_service.http import callback, callers, oauth, ticket_routes
@@ -204,7 +204,7 @@ def _list_routes(api: Api, vault: Vault) -> None:
         """
         owner = callers.person(authenticate(vault.verifier), vault.policy.mint_role)
         query = inputs.query(request, GrantsQuery)
-        grants = vault.manage.of_owner(owner, query.task_id)
+        grants = vault.manage.of_owner(owner, query.task_id, query.wanted())
         return respond(GrantList(tokens=[grant_view(grant) for grant in grants]))
 
     @api.route(

@@ -14,6 +14,9 @@ from vault_service.domain.audit import Line as AuditedLine
 from vault_service.domain.grant import AccessToken, Failure, FailureDetail, Grant, Status, TokenType
 
 Line = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=LINE)]
+_ID = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+IDS = rf"^{_ID}(,{_ID}){{0,99}}$(?!\n)"
+"""Pattern for up to 100 persistent token ids, separated by commas."""
 ScopeName = Annotated[str, msgspec.Meta(min_length=1, max_length=100, pattern=r"^[\x21\x23-\x5b\x5d-\x7e]+$(?!\n)")]
 Scope = Annotated[str, msgspec.Meta(max_length=1000, pattern=r"^[\x20\x21\x23-\x5b\x5d-\x7e]*$(?!\n)")]
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
@@ -113,9 +116,14 @@ class TokenBatch(Output, frozen=True, kw_only=True):
 
 
 class GrantsQuery(Input, frozen=True, kw_only=True):
-    """taskId: only tokens that were requested for this task."""
+    """taskId: only tokens that were requested for this task; ids: only these, 1 to 100, separated by commas."""
 
     task_id: Line | None = None
+    ids: Annotated[str, msgspec.Meta(pattern=IDS)] | None = None
+
+    def wanted(self) -> list[UUID] | None:
+        """The ids, or None for all."""
+        return None if self.ids is None else [UUID(each) for each in self.ids.split(",")]
 
 
 class GrantQuery(Input, frozen=True, kw_only=True):
@@ -194,7 +202,8 @@ class AuditLine(Output, frozen=True, kw_only=True):
     """An audit event.
 
     actor: the client id of who did it, or `operator:` and a name; outcome: `ok` or a problem code; via, viaName: id and
-    name of the ticket that was used, made or ended; reason: an operator's.
+    name of the ticket that was used, made or ended; taskId, attempt: what that ticket was made for; reason: an
+    operator's.
     """
 
     at: Moment
@@ -205,6 +214,8 @@ class AuditLine(Output, frozen=True, kw_only=True):
     via: UUID | None = None
     via_name: str | None = None
     reason: str | None = None
+    task_id: str | None = None
+    attempt: int | None = None
 
 
 class AuditPage(Output, frozen=True, kw_only=True):
@@ -272,6 +283,8 @@ def audit_line(line: AuditedLine) -> AuditLine:
         via=line.via.ticket_id if line.via else None,
         via_name=line.via.name if line.via else None,
         reason=line.reason,
+        task_id=line.via.work.task_id if line.via and line.via.work else None,
+        attempt=line.via.work.attempt if line.via and line.via.work else None,
     )
 
 

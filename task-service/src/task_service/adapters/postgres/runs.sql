@@ -2,6 +2,26 @@
 insert into runs (task_id, number, issuer, subject, cause, status, fence, job_id)
 values (%(task_id)s, %(number)s, %(issuer)s, %(subject)s, %(cause)s, 'queued', %(fence)s, %(job_id)s);
 
+-- name: cancel
+-- One statement decides between this and whatever ends the run at the same time.
+with cancelled as (
+    update runs
+    set status = 'cancelled', wait_reason = null, reason = %(reason)s, waiting_since = null, next_attempt_at = null,
+        completed_at = now()
+    where task_id = %(task_id)s
+      and number = %(number)s
+      and status in ('waiting', 'queued', 'running')
+    returning fence, job_id
+), noted as (
+    update attempts
+    set ended_at = now(), outcome = 'cancelled', error = %(reason)s
+    where task_id = %(task_id)s
+      and fence = (select fence from cancelled)
+      and ended_at is null
+)
+select job_id
+from cancelled;
+
 -- name: count_run
 update tasks
 set last_run = %(number)s

@@ -9,7 +9,7 @@ import psycopg
 from service_kit.postgres import queries
 from service_kit.postgres.database import Database, Row
 from vault_service.adapters.encryption.keyring import Keyring
-from vault_service.domain.audit import Entry, Event, Line, Via, mac
+from vault_service.domain.audit import Entry, Event, Line, Via, Work, mac
 from vault_service.domain.grant import Subject
 
 _QUERIES = queries.load(__package__, "audit.sql")
@@ -56,6 +56,7 @@ class AuditLog:
     def row(self, entry: Entry) -> dict[str, Any]:
         """The line as parameters of a statement."""
         key_id, key = self._keyring.active("audit")
+        work = entry.via.work if entry.via else None
         return {
             "at": entry.at,
             "event": entry.event.value,
@@ -67,6 +68,8 @@ class AuditLog:
             "outcome": entry.outcome,
             "via_id": entry.via.ticket_id if entry.via else None,
             "via_name": entry.via.name if entry.via else None,
+            "task_id": work.task_id if work else None,
+            "attempt": work.attempt if work else None,
             "reason": entry.reason,
             "key_id": key_id,
             "mac": mac(key, entry),
@@ -77,9 +80,18 @@ def _of(grant_id: UUID, owner: Subject, more: Mapping[str, Any]) -> dict[str, An
     return {"grant_id": grant_id, "issuer": owner.issuer, "subject": owner.sub, **more}
 
 
-def later_fields(via_id: UUID | None, via_name: str | None, reason: str | None) -> tuple[Via | None, str | None]:
-    """The fields of a line that came later, from the columns `via_id`, `via_name` and `reason`."""
-    return None if via_id is None or via_name is None else Via(via_id, via_name), reason
+def later_fields(
+    via_id: UUID | None, via_name: str | None, task_id: str | None, attempt: int | None, reason: str | None
+) -> tuple[Via | None, str | None]:
+    """The fields of a line that came later, from their columns."""
+    if via_id is None or via_name is None:
+        return None, reason
+    return Via(via_id, via_name, work_of(task_id, attempt)), reason
+
+
+def work_of(task_id: str | None, attempt: int | None) -> Work | None:
+    """What a ticket was made for, from its columns."""
+    return None if task_id is None or attempt is None else Work(task_id, attempt)
 
 
 def _line(row: Row) -> Line:

@@ -48,10 +48,12 @@ class PostgresAuditTrail:
 
 def _line(row: Sequence[Any]) -> StoredLine:
     number, at, event, grant_id, issuer, subject, actor, request_id, outcome, *later, key_id, mac = row
-    via_id, via_name, _ = later
+    via_id, via_name, task_id, attempt, _ = later
     try:
         if (via_id is None) != (via_name is None):
             raise ValueError("half a ticket")
+        if (task_id is None) != (attempt is None) or (via_id is None and task_id is not None):
+            raise ValueError("half of what a ticket was made for")
         owner = Subject(issuer, subject)
         entry = Entry(Event(event), grant_id, owner, actor, request_id, at, outcome, *later_fields(*later))
     except ValueError:

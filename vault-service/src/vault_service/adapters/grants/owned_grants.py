@@ -21,14 +21,17 @@ class PostgresOwnedGrants:
         self._database = database
         self._endings = endings
 
-    def of_owner(self, owner: Subject, task_id: str | None = None) -> Sequence[Grant]:
+    def of_owner(
+        self, owner: Subject, task_id: str | None = None, ids: Sequence[UUID] | None = None
+    ) -> Sequence[Grant]:
         """The owner's grants, newest first."""
-        rows = self._database.all(_QUERIES["of_owner"], owned(owner, task_id=task_id, id=None))
+        values = owned(owner, task_id=task_id, ids=None if ids is None else list(ids))
+        rows = self._database.all(_QUERIES["of_owner"], values)
         return [grant_of(row) for row in rows]
 
     def find(self, grant_id: UUID, owner: Subject) -> Grant:
         """One grant of that owner."""
-        row = self._database.one(_QUERIES["of_owner"], owned(owner, task_id=None, id=grant_id))
+        row = self._database.one(_QUERIES["of_owner"], owned(owner, task_id=None, ids=[grant_id]))
         if row is None:
             raise GrantNotFoundError
         return grant_of(row)

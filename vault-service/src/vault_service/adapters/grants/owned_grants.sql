@@ -27,7 +27,7 @@ cross join lateral (
 where g.issuer = %(issuer)s
   and g.subject = %(subject)s
   and (%(task_id)s::text is null or g.task_id = %(task_id)s)
-  and (%(id)s::uuid is null or g.id = %(id)s)
+  and (%(ids)s::uuid[] is null or g.id = any (%(ids)s))
 order by g.created_at desc, g.id
 limit 1000;
 

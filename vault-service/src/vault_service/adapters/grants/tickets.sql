@@ -14,14 +14,16 @@ where grant_id = %(grant_id)s
   and (max_uses is null or uses < max_uses);
 
 -- name: add
-insert into tickets (id, grant_id, secret_hash, name, scopes, maker, made_by_owner, max_uses, created_at, expires_at)
+insert into tickets (id, grant_id, secret_hash, name, scopes, maker, made_by_owner, max_uses, task_id, attempt, created_at,
+                     expires_at)
 values (%(id)s, %(grant_id)s, %(secret_hash)s, %(name)s, %(scopes)s, %(maker)s, %(made_by_owner)s, %(max_uses)s,
-        %(created_at)s, %(expires_at)s);
+        %(task_id)s, %(attempt)s, %(created_at)s, %(expires_at)s);
 
 -- name: find
 -- Without its secret or with it. Uses are those that count against the limit; without a limit those of the audit.
 select t.id, t.grant_id, g.issuer, g.subject, t.name, t.scopes, t.maker, t.made_by_owner, t.created_at, t.expires_at,
-       t.max_uses, case when t.max_uses is null then t.recorded_uses else t.uses end, t.last_used_at, t.ended_at
+       t.max_uses, case when t.max_uses is null then t.recorded_uses else t.uses end, t.last_used_at, t.ended_at,
+       t.task_id, t.attempt
 from tickets t
 join grants g on g.id = t.grant_id
 where t.id = %(id)s
@@ -31,7 +33,7 @@ where t.id = %(id)s
 -- Uses are those that checkpoints of the audit have counted, and the lines since.
 select t.id, t.grant_id, g.issuer, g.subject, t.name, t.scopes, t.maker, t.made_by_owner, t.created_at, t.expires_at,
        t.max_uses, case when t.max_uses is null then t.recorded_uses + coalesce(recent.uses, 0) else t.uses end,
-       greatest(t.last_used_at, recent.last_used_at), t.ended_at
+       greatest(t.last_used_at, recent.last_used_at), t.ended_at, t.task_id, t.attempt
 from tickets t
 join grants g on g.id = t.grant_id
 left join (

@@ -40,6 +40,8 @@ class Use(msgspec.Struct, frozen=True, omit_defaults=True):
     is_owner: bool
     via_id: str | None = None
     via_name: str | None = None
+    task_id: str | None = None
+    attempt: int | None = None
 
 
 def _use(requester: Requester, entry: Entry, row: Mapping[str, Any]) -> Use:
@@ -55,6 +57,8 @@ def _use(requester: Requester, entry: Entry, row: Mapping[str, Any]) -> Use:
         is_owner=requester.is_owner,
         via_id=str(entry.via.ticket_id) if entry.via else None,
         via_name=entry.via.name if entry.via else None,
+        task_id=row["task_id"],
+        attempt=row["attempt"],
     )
 
 

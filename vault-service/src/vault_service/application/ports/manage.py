@@ -13,8 +13,10 @@ from vault_service.domain.grant import Grant, Subject
 class OwnedGrants(Protocol):
     """The grants of one owner."""
 
-    def of_owner(self, owner: Subject, task_id: str | None = None) -> Sequence[Grant]:
-        """The owner's grants, newest first."""
+    def of_owner(
+        self, owner: Subject, task_id: str | None = None, ids: Sequence[UUID] | None = None
+    ) -> Sequence[Grant]:
+        """The owner's grants, newest first. task_id: only those requested for this task; ids: only these."""
         ...
 
     def find(self, grant_id: UUID, owner: Subject) -> Grant:

@@ -10,14 +10,25 @@ from service_kit.postgres.database import Database
 from task_service.adapters.engine.watch import ProcrastinateWatch
 from task_service.adapters.postgres.attempts import PostgresAttempts
 from task_service.adapters.postgres.database import MIGRATIONS, tasks_database
+from task_service.adapters.postgres.dependencies import PostgresDependencies
+from task_service.adapters.postgres.history import PostgresHistory
+from task_service.adapters.postgres.listing import PostgresTaskList
 from task_service.adapters.postgres.runs import PostgresRuns
-from task_service.adapters.postgres.tasks import PostgresTasks, PostgresTokenStatuses
+from task_service.adapters.postgres.schedules import PostgresSchedules
+from task_service.adapters.postgres.tasks import PostgresTasks
+from task_service.adapters.postgres.token_statuses import PostgresTokenStatuses
+from task_service.application.access import AttemptAccess
+from task_service.application.cursors import Cursors
+from task_service.application.dependencies import ManageDependencies
 from task_service.application.execute import ExecuteTasks
 from task_service.application.handler import Tools
+from task_service.application.journal import GroupedJournal
+from task_service.application.listing import ListTasks
 from task_service.application.manage import ManageTasks, Person
 from task_service.application.ports import OwnerToken
 from task_service.application.progress import GroupedProgress
 from task_service.application.run_attempt import RunAttempt
+from task_service.application.schedules import ManageSchedules
 from task_service.application.token_status import RefreshTokenStatuses
 from task_service.domain.owner import Owner
 from task_service.handlers.demo import Demo
@@ -43,7 +54,8 @@ def tasks_url(shared_url: str) -> str:
     """That database, emptied."""
     with psycopg.connect(shared_url.replace("tasks:test@", "tasks_owner:test@"), autocommit=True) as connection:
         connection.execute(
-            "truncate owners, list_versions, tasks, runs, attempts, procrastinate_jobs, procrastinate_workers cascade"
+            "truncate dependency_news, owners, list_versions, tasks, runs, attempts, run_log, procrastinate_jobs,"
+            " procrastinate_workers cascade"
         )
     return shared_url
 
@@ -81,9 +93,28 @@ def manage(tasks: PostgresTasks, database: Database, vault: ScriptedVault) -> Ma
 
 
 @pytest.fixture
+def listing(database: Database, vault: ScriptedVault) -> ListTasks:
+    """The list of an owner's tasks."""
+    statuses = RefreshTokenStatuses(PostgresTokenStatuses(database), vault)
+    return ListTasks(PostgresTaskList(database), statuses, Cursors("a secret"))
+
+
+@pytest.fixture
 def execution(tasks: PostgresTasks, database: Database, vault: ScriptedVault) -> ExecuteTasks:
     """Linking and executing."""
     return ExecuteTasks(tasks, PostgresRuns(database), vault)
+
+
+@pytest.fixture
+def schedules(tasks: PostgresTasks, database: Database, vault: ScriptedVault) -> ManageSchedules:
+    """The schedules of tasks."""
+    return ManageSchedules(tasks, PostgresSchedules(database), vault)
+
+
+@pytest.fixture
+def dependencies(database: Database) -> ManageDependencies:
+    """The dependencies of tasks."""
+    return ManageDependencies(PostgresDependencies(database))
 
 
 @pytest.fixture
@@ -115,6 +146,18 @@ def look(tasks_url: str) -> Callable[..., list[tuple[object, ...]]]:
     return run
 
 
+@pytest.fixture
+def past(database: Database) -> PostgresHistory:
+    """What is remembered of runs."""
+    return PostgresHistory(database)
+
+
+@pytest.fixture
+def journal(past: PostgresHistory) -> GroupedJournal:
+    """A worker's journal; a test flushes it."""
+    return GroupedJournal(past)
+
+
 class Userinfo:
     """`application.ports.UserinfoSource`: takes the `sub` from a `ScriptedVault`'s token."""
 
@@ -125,6 +168,8 @@ class Userinfo:
 
 
 @pytest.fixture
-def run_demo(attempts: PostgresAttempts, vault: ScriptedVault) -> RunAttempt:
+def run_demo(attempts: PostgresAttempts, journal: GroupedJournal, vault: ScriptedVault) -> RunAttempt:
     """A worker's use case, with a demonstration that does not wait."""
-    return RunAttempt(attempts, GroupedProgress(attempts), vault, {"demo": Demo(Tools(Userinfo(), 0.0))})
+    return RunAttempt(
+        attempts, GroupedProgress(attempts), journal, AttemptAccess(vault), {"demo": Demo(Tools(Userinfo(), 0.0))}
+    )

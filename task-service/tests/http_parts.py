@@ -62,7 +62,7 @@ def serving(answer: Callable[[Asked], Reply]) -> Iterator[Server]:
             self.end_headers()
             self.wfile.write(content)
 
-        do_POST = do_GET  # noqa: N815 - the base class's names
+        do_POST = do_DELETE = do_GET  # noqa: N815 - the base class's names
 
         def log_message(self, *_: object) -> None:
             """Say nothing."""

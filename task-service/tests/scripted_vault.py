@@ -6,19 +6,25 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 from task_service.application.errors import TaskError, TokenNotFoundError, VaultUnavailableError
-from task_service.application.ports import LinkedGrant, OwnerToken
-from task_service.domain.owner import Owner
+from task_service.application.ports import AttemptTicket, LinkedGrant, OwnerToken
+from task_service.domain.attempt import Attempt, AttemptKey
 from task_service.domain.task import TokenStatus
 
 
 class ScriptedVault:
-    """`application.ports.OwnersVault` and `TokenSource`. script: what the next access tokens are refused with."""
+    """`application.ports.OwnersVault` and `TicketVault`.
+
+    script: what the next access tokens are refused with; tickets: the usable ones; made, extended: what was asked for.
+    """
 
     def __init__(self) -> None:
         self.unavailable = False
-        self.asked = 0
+        self.asked = self.tokens_asked = 0
         self.script: deque[TaskError] = deque()
         self.lifetime = timedelta(minutes=5)
+        self.tickets: dict[UUID, Attempt] = {}
+        self.made: list[tuple[AttemptKey, int]] = []
+        self.extended: list[tuple[UUID, int]] = []
         self._grants: dict[str, dict[UUID, LinkedGrant]] = {}
         self._for_task: dict[UUID, UUID | None] = {}
 
@@ -29,9 +35,9 @@ class ScriptedVault:
         self._for_task[token_id] = task_id
         return token_id
 
-    def says(self, bearer: str, token_id: UUID, status: TokenStatus) -> None:
+    def says(self, bearer: str, token_id: UUID, status: TokenStatus, ends_at: datetime | None = None) -> None:
         """Change what it says of a token."""
-        self._grants.setdefault(bearer, {})[token_id] = LinkedGrant(token_id, status)
+        self._grants.setdefault(bearer, {})[token_id] = LinkedGrant(token_id, status, ends_at)
 
     def grant(self, persistent_token_id: UUID, bearer: str) -> LinkedGrant:
         """That token of the person."""
@@ -47,11 +53,36 @@ class ScriptedVault:
         newest_first = reversed(self._grants.get(bearer, {}).values())
         return [grant for grant in newest_first if task_id in {None, self._for_task.get(grant.persistent_token_id)}]
 
-    def access_token(self, persistent_token_id: UUID, owner: Owner, min_valid: int) -> OwnerToken:
+    def linked(self, bearer: str, ids: Sequence[UUID]) -> Sequence[LinkedGrant]:
+        """Those of them that are the person's."""
+        self._answer()
+        return [grant for grant in self._grants.get(bearer, {}).values() if grant.persistent_token_id in ids]
+
+    def open(self, attempt: Attempt, seconds: int) -> AttemptTicket:
+        """A ticket that lives for `seconds`, unless it is ended."""
+        self._answer()
+        ticket = AttemptTicket(uuid4(), f"ticket of {attempt.owner.sub}")
+        self.tickets[ticket.id] = attempt
+        self.made.append((attempt.key, seconds))
+        return ticket
+
+    def extend(self, ticket_id: UUID, seconds: int) -> None:
+        """Note it."""
+        self._answer()
+        self.extended.append((ticket_id, seconds))
+
+    def end(self, ticket_id: UUID) -> None:
+        """It is usable no longer."""
+        self._answer()
+        self.tickets.pop(ticket_id, None)
+
+    def access_token(self, ticket: AttemptTicket) -> OwnerToken:
         """A token that says whose it is."""
+        self.tokens_asked += 1
         self._answer()
         if self.script:
             raise self.script.popleft()
+        owner = self.tickets[ticket.id].owner
         return OwnerToken(f"access of {owner.sub}", datetime.now(UTC) + self.lifetime, frozenset({"openid"}))
 
     def _answer(self) -> None:

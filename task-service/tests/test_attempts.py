@@ -5,9 +5,11 @@ from datetime import timedelta
 from uuid import UUID
 
 import pytest
+from memory_journal import MemoryJournal
 from scripted_vault import ScriptedVault
 
 from task_service.adapters.postgres.attempts import PostgresAttempts
+from task_service.application.access import AttemptAccess
 from task_service.application.errors import TaskStorageUnavailableError, TokenRefusedError, VaultUnavailableError
 from task_service.application.execute import ExecuteTasks
 from task_service.application.handler import Handler, HandlerContext, Stop, Stopped, Time, Tools
@@ -55,7 +57,7 @@ def runner(attempts: PostgresAttempts, vault: ScriptedVault, sub: str = "alice-s
 
 def runner_of(attempts: PostgresAttempts, vault: ScriptedVault, handler: Handler) -> RunAttempt:
     """Runs tasks of kind `demo` with that handler."""
-    return RunAttempt(attempts, GroupedProgress(attempts), vault, {"demo": handler})
+    return RunAttempt(attempts, GroupedProgress(attempts), MemoryJournal(), AttemptAccess(vault), {"demo": handler})
 
 
 def test_the_demonstration_completes(
@@ -209,15 +211,15 @@ def test_a_token_is_fetched_again_when_it_is_about_to_expire(
     attempt = attempts.begin(AttemptKey(queued, 1))
     assert attempt is not None
     context = make_context(attempt, attempts, vault)
-    asked = vault.asked
+    asked = vault.tokens_asked
     context.token()
     context.token()
-    assert vault.asked == asked + 1
+    assert vault.tokens_asked == asked + 1
     vault.lifetime = timedelta(seconds=5)
     short = make_context(attempt, attempts, vault)
     short.token()
     short.token()
-    assert vault.asked == asked + 3
+    assert vault.tokens_asked == asked + 3
 
 
 def test_a_cancelled_attempt_stops_at_its_next_step(
@@ -237,7 +239,7 @@ def test_an_attempt_that_was_taken_over_stops_after_the_next_group_of_progress(
     attempt = attempts.begin(AttemptKey(queued, 1))
     assert attempt is not None
     progress = GroupedProgress(attempts)
-    context = HandlerContext(attempt, progress, vault, never)
+    context = HandlerContext(attempt, progress, MemoryJournal(), AttemptAccess(vault), never)
     context.progress(10)
     attempts.replace_crashed(attempt.key)
     progress.flush()
@@ -256,4 +258,11 @@ def make_context(
     attempt: Attempt, attempts: PostgresAttempts, vault: ScriptedVault, stop: Stop | None = None
 ) -> HandlerContext:
     """What a handler is given; its pauses take no time."""
-    return HandlerContext(attempt, GroupedProgress(attempts), vault, lambda: stop, Time(pause=lambda _: None))
+    return HandlerContext(
+        attempt,
+        GroupedProgress(attempts),
+        MemoryJournal(),
+        AttemptAccess(vault),
+        lambda: stop,
+        Time(pause=lambda _: None),
+    )

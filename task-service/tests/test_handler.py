@@ -7,9 +7,11 @@ from uuid import uuid4
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from memory_journal import MemoryJournal
 from scripted_vault import ScriptedVault
 
 from task_service import bootstrap
+from task_service.application.access import AttemptAccess
 from task_service.application.errors import TaskStorageUnavailableError, VaultUnavailableError
 from task_service.application.handler import VAULT_PATIENCE_SECONDS, HandlerContext, Stop, Stopped, Time, Tools
 from task_service.application.ports import OwnerToken
@@ -80,6 +82,11 @@ class Memory:
         self.ended.append(("token_failed" if token_failed else "failed", error))
         return not self.taken_over
 
+    def retry(self, attempt: Attempt, error: str, seconds: float) -> bool:
+        """Note it."""
+        self.ended.append((f"retry in {seconds:g} s", error))
+        return not self.taken_over
+
     def give_back(self, attempt: Attempt) -> bool:
         """Note it."""
         self.ended.append(("given back", ""))
@@ -107,7 +114,9 @@ class Does:
 def context(vault: ScriptedVault, clocks: Clocks, stop: Callable[[], Stop | None] = lambda: None) -> HandlerContext:
     """What a handler is given."""
     attempt = an_attempt()
-    return HandlerContext(attempt, GroupedProgress(Memory(attempt)), vault, stop, clocks.time())
+    return HandlerContext(
+        attempt, GroupedProgress(Memory(attempt)), MemoryJournal(), AttemptAccess(vault), stop, clocks.time()
+    )
 
 
 @given(st.floats(0.0, 30.0), st.booleans())
@@ -143,10 +152,10 @@ def test_a_token_is_fetched_again_before_it_expires_by_the_monotonic_clock() -> 
     clocks.set_back()
     clocks.pause(200)
     given.token()
-    assert vault.asked == 1
+    assert vault.tokens_asked == 1
     clocks.pause(80)
     given.token()
-    assert vault.asked == 2
+    assert vault.tokens_asked == 2
 
 
 def test_an_unavailable_vault_is_asked_for_a_while() -> None:
@@ -157,7 +166,7 @@ def test_an_unavailable_vault_is_asked_for_a_while() -> None:
     with pytest.raises(VaultUnavailableError):
         context(vault, clocks).token()
     assert clocks.monotonic - started == pytest.approx(VAULT_PATIENCE_SECONDS)
-    assert vault.asked == VAULT_PATIENCE_SECONDS / 5 + 1
+    assert vault.tokens_asked == VAULT_PATIENCE_SECONDS / 5 + 1
 
 
 def saying(name: str) -> Callable[[HandlerContext], str]:
@@ -171,7 +180,7 @@ def test_the_kind_chooses_the_handler(kind: str) -> None:
     attempt = an_attempt(kind)
     memory = Memory(attempt)
     handlers = {name: Does(saying(name)) for name in ("demo", "other")}
-    run = RunAttempt(memory, GroupedProgress(memory), ScriptedVault(), handlers)
+    run = RunAttempt(memory, GroupedProgress(memory), MemoryJournal(), AttemptAccess(ScriptedVault()), handlers)
     assert run.run(attempt.key, lambda: None) == "completed"
     assert memory.ended == [("completed", f"{kind} with {{'of': '{kind}'}}")]
 
@@ -180,7 +189,13 @@ def test_an_unknown_kind_fails_and_says_which() -> None:
     """No other handler is tried."""
     attempt = an_attempt("quantum")
     memory = Memory(attempt)
-    run = RunAttempt(memory, GroupedProgress(memory), ScriptedVault(), {"demo": Does(lambda _: "done")})
+    run = RunAttempt(
+        memory,
+        GroupedProgress(memory),
+        MemoryJournal(),
+        AttemptAccess(ScriptedVault()),
+        {"demo": Does(lambda _: "done")},
+    )
     assert run.run(attempt.key, lambda: None) == "unknown_kind"
     assert memory.ended == [("failed", "This worker has no handler for tasks of kind 'quantum'.")]
 
@@ -188,7 +203,13 @@ def test_an_unknown_kind_fails_and_says_which() -> None:
 def test_a_job_of_another_attempt_runs_nothing() -> None:
     """It was taken over, or its task is gone."""
     memory = Memory(an_attempt())
-    run = RunAttempt(memory, GroupedProgress(memory), ScriptedVault(), {"demo": Does(lambda _: "done")})
+    run = RunAttempt(
+        memory,
+        GroupedProgress(memory),
+        MemoryJournal(),
+        AttemptAccess(ScriptedVault()),
+        {"demo": Does(lambda _: "done")},
+    )
     assert run.run(AttemptKey(uuid4(), 1), lambda: None) == "not_ours"
     assert memory.ended == []
 

@@ -18,10 +18,16 @@ from service_kit.postgres.database import Database
 from service_kit.tokens.bearer import Verifier
 from service_kit.tokens.issuer import Issuer
 from task_service.adapters.postgres.attempts import PostgresAttempts
+from task_service.adapters.postgres.history import PostgresHistory
+from task_service.application.dependencies import ManageDependencies
 from task_service.application.errors import TaskStorageUnavailableError
 from task_service.application.execute import ExecuteTasks
+from task_service.application.history import ReadHistory
+from task_service.application.journal import GroupedJournal
+from task_service.application.listing import ListTasks
 from task_service.application.manage import ManageTasks
 from task_service.application.run_attempt import RunAttempt
+from task_service.application.schedules import ManageSchedules
 from task_service.domain.attempt import AttemptKey
 from task_service.domain.status import TaskStatus
 from task_service.domain.task import TokenStatus, parse_id
@@ -68,11 +74,22 @@ def pings() -> dict[str, Callable[[], None]]:
 
 @pytest.fixture
 def client(
-    issuer: StubIssuer, manage: ManageTasks, execution: ExecuteTasks, pings: dict[str, Callable[[], None]]
+    issuer: StubIssuer,
+    manage: ManageTasks,
+    listing: ListTasks,
+    execution: ExecuteTasks,
+    schedules: ManageSchedules,
+    dependencies: ManageDependencies,
+    past: PostgresHistory,
+    pings: dict[str, Callable[[], None]],
 ) -> FlaskClient:
     """The application."""
     verifier = Verifier(Issuer(issuer.url), "task-service", clock=lambda: NOW)
-    return create_app(TaskService(verifier, manage, execution, pings)).test_client()
+    past_runs = ReadHistory(past)
+    use_cases = TaskService(
+        verifier, manage, listing, execution, schedules, dependencies, past_runs, pings, close=lambda: None
+    )
+    return create_app(use_cases).test_client()
 
 
 @pytest.fixture
@@ -164,6 +181,10 @@ def test_the_messages_of_the_document(
         ("GET", "", None),
         ("DELETE", "", None),
         ("POST", "/execute", None),
+        ("POST", "/cancel", None),
+        ("GET", "/runs", None),
+        ("GET", "/runs/1", None),
+        ("POST", "/retry", None),
         ("POST", "/link-persistent-id", {"persistentTokenId": str(uuid4())}),
     ],
 )
@@ -186,6 +207,201 @@ def test_the_list_is_the_callers_and_newest_first(ann: Caller, ben: Caller) -> N
     first, second = ann.task(name="first"), ann.task(name="second")
     ben.task(name="his")
     assert ann.ask("GET").get_json() == {"tasks": [second, first]}
+
+
+def test_a_list_that_goes_on_says_so(ann: Caller, ben: Caller) -> None:
+    """By `nextCursor`, on every page but the last; a cursor of another list is a clear problem."""
+    made = [ann.task(name=f"task {number}")["id"] for number in range(5)]
+    first = ann.ask("GET", "?limit=2&sort=createdAt").get_json()
+    second = ann.ask("GET", f"?limit=2&sort=createdAt&cursor={first['nextCursor']}").get_json()
+    third = ann.ask("GET", f"?limit=2&sort=createdAt&cursor={second['nextCursor']}").get_json()
+    assert [task["id"] for page in (first, second, third) for task in page["tasks"]] == made
+    assert set(third) == {"tasks"}
+    for caller, query in (
+        (ben, f"sort=createdAt&cursor={first['nextCursor']}"),
+        (ann, f"cursor={first['nextCursor']}"),
+        (ann, f"sort=createdAt&cursor={first['nextCursor']}x"),
+        (ann, "cursor="),
+        (ann, "cursor=%00"),
+    ):
+        answer = caller.ask("GET", f"?{query}")
+        assert answer.status_code == 422, query
+        assert answer.get_json()["code"] in {"cursor_invalid", "invalid_input"}
+
+
+def test_a_list_can_be_filtered_searched_and_counted(ann: Caller, vault: ScriptedVault) -> None:
+    """The counts are of all tasks."""
+    task, other = ann.task(name="Weekly report"), ann.task(name="Other")
+    token_id = vault.knows(ann.bearer, TokenStatus.ACTIVE)
+    ann.ask("POST", f"/{task['id']}/link-persistent-id", {"persistentTokenId": str(token_id)})
+    ann.ask("POST", f"/{task['id']}/execute")
+    for query, found in {
+        "status=queued": [task["id"]],
+        "status=pending,queued&sort=createdAt": [task["id"], other["id"]],
+        "status=failed": [],
+        "search=week": [task["id"]],
+        f"persistentTokenId={token_id}": [task["id"]],
+        "kind=demo&sort=name": [other["id"], task["id"]],
+    }.items():
+        assert [each["id"] for each in ann.ask("GET", f"?{query}").get_json()["tasks"]] == found, query
+    counts = ann.ask("GET", "?limit=1&counts=true&status=failed").get_json()["counts"]
+    nothing = dict.fromkeys(TaskStatus, 0)
+    assert counts == {**nothing, "total": 2, "pending": 1, "queued": 1}
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["limit=0", "limit=1001", "limit=x", "status=done", "status=", "status=failed,", "sort=color", "kind=",
+     "persistentTokenId=7", "search=", "counts=maybe", "page=2", "limit=1&limit=2"],
+)  # fmt: skip
+def test_a_faulty_query_names_its_parameter(ann: Caller, query: str) -> None:
+    """422; nothing is guessed."""
+    answer = ann.ask("GET", f"?{query}")
+    assert code(answer) == (422, "invalid_input")
+    assert query.partition("=")[0] in answer.get_data(as_text=True)
+
+
+def test_a_schedule_over_http(ann: Caller, ben: Caller, vault: ScriptedVault) -> None:
+    """Set, looked at, paused, resumed, run now, changed and removed; the task shows it."""
+    task = ann.task(schedule={"cron": "30 2 * * *", "timezone": "Europe/Berlin"})
+    path = f"/{task['id']}/schedule"
+    assert set(task["schedule"]) == {"cron", "timezone", "overlap", "status", "nextRunAt"}
+    seen = [list_tag(ann)]
+    outlook = ann.ask("GET", path).get_json()
+    assert len(outlook["nextRuns"]) == 5
+    assert outlook["nextRuns"][0] == task["schedule"]["nextRunAt"]
+    assert outlook["consentForecast"] == "no_access"
+    assert len(ann.ask("GET", f"{path}?runs=50").get_json()["nextRuns"]) == 50
+    assert ann.ask("POST", f"{path}/pause").get_json()["schedule"]["status"] == "paused"
+    seen.append(list_tag(ann))
+    assert ann.ask("GET", path).get_json()["nextRuns"] == []
+    assert [each["id"] for each in ann.ask("GET", "?schedule=paused").get_json()["tasks"]] == [task["id"]]
+    assert ann.ask("GET", "?schedule=active").get_json()["tasks"] == []
+    assert ann.ask("POST", f"{path}/resume").get_json()["schedule"] == task["schedule"]
+    assert ann.ask("POST", f"{path}/run-now").get_json()["status"] == "needs_consent"
+    token_id = vault.knows(ann.bearer, TokenStatus.ACTIVE)
+    ann.ask("POST", f"/{task['id']}/link-persistent-id", {"persistentTokenId": str(token_id)})
+    assert ann.ask("GET", path).get_json()["consentForecast"] == "unknown"
+    assert ann.ask("POST", f"{path}/run-now").get_json()["status"] == "executing"
+    assert code(ann.ask("POST", f"{path}/run-now")) == (409, "task_not_executable")
+    changed = ann.ask("PUT", path, {"cron": "0 0 1 * *", "overlap": "queue"}).get_json()["schedule"]
+    assert (changed["cron"], changed["timezone"], changed["overlap"]) == ("0 0 1 * *", "UTC", "queue")
+    past = ann.ask("PUT", path, {"runAt": "2020-01-01T12:00:00+02:00"}).get_json()
+    assert (past["schedule"]["nextRunAt"], past["message"]) == (
+        "2020-01-01T10:00:00Z",
+        "runAt has passed: the task runs at once.",
+    )
+    for method, tail, body in (
+        ("GET", "", None),
+        ("PUT", "", {"cron": "* * * * *"}),
+        ("DELETE", "", None),
+        ("POST", "/pause", None),
+        ("POST", "/resume", None),
+        ("POST", "/run-now", None),
+    ):
+        assert code(ben.ask(method, f"{path}{tail}", body)) == (404, "task_not_found")
+    assert ann.ask("DELETE", path).get_json() == {"status": "deleted", "taskId": task["id"]}
+    assert "schedule" not in ann.ask("GET", f"/{task['id']}").get_json()
+    for method, tail in (("GET", ""), ("DELETE", ""), ("POST", "/pause"), ("POST", "/resume"), ("POST", "/run-now")):
+        assert code(ann.ask(method, f"{path}{tail}")) == (404, "schedule_not_found")
+    seen.append(list_tag(ann))
+    assert len(set(seen)) == 3
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ({}, ""),
+        ({"cron": "* * * * *", "runAt": "2030-01-01T00:00:00Z"}, ""),
+        ({"cron": "0 0 30 2 *"}, "/cron"),
+        ({"cron": "* * * *"}, "/cron"),
+        ({"cron": "* * * * * *"}, "/cron"),
+        ({"cron": "every day"}, "/cron"),
+        ({"cron": "61 * * * *"}, "/cron"),
+        ({"cron": "* " * 60}, "/cron"),
+        ({"cron": ""}, "/cron"),
+        ({"cron": "* * * * *", "timezone": "Mars/Olympus"}, "/timezone"),
+        ({"cron": "* * * * *", "timezone": "../../etc/passwd"}, "/timezone"),
+        ({"runAt": "2030-01-01T00:00:00"}, "/runAt"),
+        ({"runAt": "tomorrow"}, "/runAt"),
+        ({"runAt": "0001-01-01T00:00:00+14:00"}, "/runAt"),
+        ({"runAt": "9999-12-31T23:59:59-14:00"}, "/runAt"),
+        ({"cron": "* * * * *", "overlap": "both"}, "/overlap"),
+        ({"cron": "* * * * *", "seconds": 1}, ""),
+    ],
+)
+def test_a_faulty_schedule_names_its_member(ann: Caller, body: dict[str, object], pointer: str) -> None:
+    """Set at once or later; nothing is stored."""
+    task = ann.task()
+    answer = ann.ask("PUT", f"/{task['id']}/schedule", body)
+    assert code(answer) == (422, "invalid_input")
+    assert answer.get_json()["errors"][0]["pointer"] == pointer
+    assert "schedule" not in ann.ask("GET", f"/{task['id']}").get_json()
+    created = ann.ask("POST", json={"name": "a", "schedule": body})
+    assert code(created) == (422, "invalid_input")
+    assert created.get_json()["errors"][0]["pointer"] == f"/schedule{pointer}"
+    assert len(ann.ask("GET").get_json()["tasks"]) == 1
+
+
+def test_dependencies_over_http(ann: Caller, ben: Caller) -> None:
+    """Given at once or later; the graph shows tasks and edges."""
+    first, second = ann.task(name="first"), ann.task(name="second")
+    third = ann.task(name="third", dependsOn=[second["id"], first["id"]])
+    path = f"/{third['id']}/dependencies"
+    assert ann.ask("GET", path).get_json() == {"taskId": third["id"], "dependsOn": [first["id"], second["id"]]}
+    assert ann.ask("PUT", f"/{second['id']}/dependencies", {"dependsOn": [first["id"]]}).status_code == 200
+    graph = ann.ask("GET", f"/{second['id']}/graph").get_json()
+    assert [node["id"] for node in graph["nodes"]] == [second["id"], first["id"], third["id"]]
+    assert {(edge["taskId"], edge["dependsOn"]) for edge in graph["edges"]} == {
+        (third["id"], second["id"]),
+        (third["id"], first["id"]),
+        (second["id"], first["id"]),
+    }
+    assert graph["complete"] is True
+    assert ann.ask("PUT", path, {"dependsOn": []}).get_json()["dependsOn"] == []
+    for method, tail, body in (
+        ("GET", "/dependencies", None),
+        ("PUT", "/dependencies", {"dependsOn": []}),
+        ("GET", "/graph", None),
+    ):
+        assert code(ben.ask(method, f"/{first['id']}{tail}", body)) == (404, "task_not_found")
+
+
+def test_faulty_dependencies_are_refused_and_named(ann: Caller, ben: Caller) -> None:
+    """Cycles, unknown and foreign ids, repeated ones, too many; nothing is stored."""
+    first, his = ann.task(), ben.task()
+    second = ann.task(dependsOn=[first["id"]])
+    third = ann.task(dependsOn=[second["id"]])
+    for depends_on, pointer, detail in (
+        ([third["id"]], "/dependsOn", "depend on itself"),
+        ([first["id"]], "/dependsOn", "depend on itself"),
+        ([his["id"]], "/dependsOn/0", "not the id of a task of yours"),
+        ([f"task-{uuid4()}"], "/dependsOn/0", "not the id of a task of yours"),
+        ([second["id"], "x"], "/dependsOn/1", "not the id of a task of yours"),
+        ([second["id"]] * 2, "/dependsOn/1", "more than once"),
+        ([f"task-{uuid4()}" for _ in range(1001)], "/dependsOn", "length <= 1000"),
+        (["x"] * 10_000, "/dependsOn", "length <= 1000"),
+        ("x", "/dependsOn", ""),
+    ):
+        answer = ann.ask("PUT", f"/{first['id']}/dependencies", {"dependsOn": depends_on})
+        assert code(answer) == (422, "invalid_input"), depends_on
+        fault = answer.get_json()["errors"][0]
+        assert fault["pointer"] == pointer
+        assert detail in fault["detail"]
+    assert ann.ask("GET", f"/{first['id']}/dependencies").get_json()["dependsOn"] == []
+    created = ann.ask("POST", json={"name": "a", "dependsOn": [first["id"], his["id"]]})
+    assert code(created) == (422, "invalid_input")
+    assert created.get_json()["errors"][0]["pointer"] == "/dependsOn/1"
+    assert len(ann.ask("GET").get_json()["tasks"]) == 3
+
+
+def test_each_query_has_an_etag_of_its_own(ann: Caller) -> None:
+    """A client that keeps one for all its lists is never told that another list has not changed."""
+    ann.task()
+    tags = {ann.ask("GET", query).headers["ETag"] for query in ("", "?limit=1", "?status=failed")}
+    assert len(tags) == 3
+    for tag in tags:
+        assert ann.ask("GET", **{"If-None-Match": tag}).status_code == (304 if tag == list_tag(ann) else 200)
 
 
 def test_an_unchanged_list_is_304(
@@ -268,6 +484,15 @@ def test_without_a_good_token_nothing_is_told(
         ({"name": "a", "description": "x" * 2001}, "/description"),
         ({"name": "a", "status": "completed"}, ""),
         ({"name": "a", "kind": "demo"}, ""),
+        ({"name": "a", "retry": {"maxAttempts": 0}}, "/retry/maxAttempts"),
+        ({"name": "a", "retry": {"maxAttempts": 21}}, "/retry/maxAttempts"),
+        ({"name": "a", "retry": {"maxAttempts": 2.5}}, "/retry/maxAttempts"),
+        ({"name": "a", "retry": {"backoff": 1}}, "/retry"),
+        ({"name": "a", "retry": {"maxAttempts": 3, "tries": 3}}, "/retry"),
+        ({"name": "a", "retry": {"maxAttempts": 3, "backoff": -1}}, "/retry/backoff"),
+        ({"name": "a", "retry": {"maxAttempts": 3, "backoff": 90000}}, "/retry/backoff"),
+        ({"name": "a", "retry": {"maxAttempts": 3, "backoff": 60, "maxBackoff": 30}}, "/retry/maxBackoff"),
+        ({"name": "a", "retry": None}, "/retry"),
         ([], ""),
     ],
 )
@@ -314,7 +539,7 @@ def test_an_unavailable_vault_is_503_with_retry_after(ann: Caller, vault: Script
 
 def test_an_unavailable_database_is_503(
     ann: Caller,
-    manage: ManageTasks,
+    listing: ListTasks,
     monkeypatch: pytest.MonkeyPatch,
     pings: dict[str, Callable[[], None]],
     client: FlaskClient,
@@ -324,7 +549,7 @@ def test_an_unavailable_database_is_503(
     def unavailable(*_: object) -> None:
         raise TaskStorageUnavailableError
 
-    monkeypatch.setattr(manage, "list_version", unavailable)
+    monkeypatch.setattr(listing, "version", unavailable)
     pings["database"] = unavailable
     answer = ann.ask("GET")
     assert code(answer) == (503, "storage_unavailable")
@@ -343,6 +568,19 @@ def test_the_description_has_every_route_and_the_states_of_the_domain(client: Fl
         ("/api/tasks/{task_id}", "delete"),
         ("/api/tasks/{task_id}/link-persistent-id", "post"),
         ("/api/tasks/{task_id}/execute", "post"),
+        ("/api/tasks/{task_id}/dependencies", "put"),
+        ("/api/tasks/{task_id}/dependencies", "get"),
+        ("/api/tasks/{task_id}/graph", "get"),
+        ("/api/tasks/{task_id}/schedule", "put"),
+        ("/api/tasks/{task_id}/schedule", "get"),
+        ("/api/tasks/{task_id}/schedule", "delete"),
+        ("/api/tasks/{task_id}/schedule/pause", "post"),
+        ("/api/tasks/{task_id}/schedule/resume", "post"),
+        ("/api/tasks/{task_id}/schedule/run-now", "post"),
+        ("/api/tasks/{task_id}/cancel", "post"),
+        ("/api/tasks/{task_id}/runs", "get"),
+        ("/api/tasks/{task_id}/runs/{number}", "get"),
+        ("/api/tasks/{task_id}/retry", "post"),
     }
     assert set(document["components"]["schemas"]["TaskStatus"]["enum"]) == set(TaskStatus)
 
@@ -363,3 +601,40 @@ def test_any_text_is_kept_to_the_letter_or_refused(
         assert (task["name"], task["description"], extra) == (name, description, {})
     else:
         assert code(answer)[0] in {400, 422}
+
+
+def test_a_tasks_history_on_the_wire(
+    ann: Caller, vault: ScriptedVault, run_demo: RunAttempt, journal: GroupedJournal
+) -> None:
+    """R32: runs, then one run with attempts and log; a run's number has one spelling."""
+    task = ann.task(retry={"maxAttempts": 3})
+    path, task_id = f"/{task['id']}", parse_id(task["id"])
+    assert task_id is not None
+    assert task["retry"] == {"maxAttempts": 3, "backoff": 10.0, "maxBackoff": 600.0}
+    assert ann.ask("GET", f"{path}/runs").get_json() == {"runs": []}
+    vault.knows(ann.bearer, TokenStatus.ACTIVE, task_id=task_id)
+    ann.ask("POST", f"{path}/execute")
+    run_demo.run(AttemptKey(task_id, 1), lambda: None)
+    journal.flush()
+    assert ann.ask("POST", f"{path}/retry").get_json()["status"] == "executing"
+    cancelled = ann.ask("POST", f"{path}/cancel", {"reason": "wrong file"}).get_json()
+    assert (cancelled["status"], cancelled["statusReason"]) == ("cancelled", "wrong file")
+    listed = ann.ask("GET", f"{path}/runs?limit=1").get_json()
+    assert ([run["number"] for run in listed["runs"]], listed["next"]) == ([2], 2)
+    (first,) = ann.ask("GET", f"{path}/runs?before=2").get_json()["runs"]
+    record = ann.ask("GET", f"{path}/runs/1").get_json()
+    assert {name: record[name] for name in first} == first
+    assert (first["number"], first["cause"], first["status"], first["progress"]) == (1, "user", "completed", 100)
+    (attempt,) = record["attempts"]
+    assert (attempt["attempt"], attempt["outcome"], attempt["tokenScopes"]) == (1, "completed", ["openid"])
+    assert attempt["requestId"] == f"{task_id}.1"
+    assert [set(line) for line in record["log"]] == [{"attempt", "at", "level", "message"}]
+    for bad in ("0", "01", "3", "-1", "one", "1.0", "99999999999"):
+        assert code(ann.ask("GET", f"{path}/runs/{bad}")) == (404, "run_not_found")
+    for query in ("limit=0", "limit=201", "before=x", "after=1", "limit=1&limit=2"):
+        assert code(ann.ask("GET", f"{path}/runs?{query}")) == (422, "invalid_input")
+    assert code(ann.ask("POST", f"{path}/cancel", {"reason": "two\nlines"})) == (422, "invalid_input")
+    assert ann.ask("POST", f"{path}/cancel").get_json() == cancelled
+    pending = ann.task()
+    assert code(ann.ask("POST", f"/{pending['id']}/cancel")) == (409, "task_not_cancellable")
+    assert code(ann.ask("POST", f"/{pending['id']}/retry")) == (409, "task_not_repeatable")

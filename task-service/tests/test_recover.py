@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import psycopg
 import pytest
@@ -41,7 +41,10 @@ class Sweeper:
         self.clock = Clock()
         self.noticed: list[tuple[str, AttemptKey, bool]] = []
         workers = SilentWorkers(self.clock)
-        self._recover = Recover(watch, attempts, workers, lambda *notice: self.noticed.append(notice))
+        self.ended: list[UUID] = []
+        self._recover = Recover(
+            watch, attempts, workers, lambda *notice: self.noticed.append(notice), self.ended.append
+        )
 
     def sweep(self, after: float = 0.0) -> int:
         """One sweep, so many seconds after the last."""
@@ -118,6 +121,18 @@ def test_the_attempt_of_a_worker_that_is_not_registered_any_more_is_taken_over_a
     look("delete from procrastinate_workers returning id")
     sweeper.sweep()
     assert sweeper.noticed == [("worker_silent", AttemptKey(begun, 1), True)]
+
+
+def test_the_ticket_of_an_attempt_that_is_taken_over_is_ended(
+    sweeper: Sweeper, begun: UUID, attempts: PostgresAttempts, look: Look
+) -> None:
+    """By the sweep, since its worker cannot; once."""
+    ticket_id = uuid4()
+    look("update attempts set ticket_id = %s returning 1", ticket_id)
+    sweeper.sweep()
+    for _ in range(3):
+        sweeper.sweep(after=SILENT_SECONDS)
+    assert sweeper.ended == [ticket_id]
 
 
 def test_two_that_sweep_at_once_replace_an_attempt_once(

@@ -14,7 +14,7 @@ from replica import ALICE, Replica
 from vault_service.adapters.audit import checkpoints
 from vault_service.adapters.audit.pruning import prune
 from vault_service.application.verify_audit import AuditFinding, Verified
-from vault_service.domain.audit import Entry, Event, Via, mac
+from vault_service.domain.audit import Entry, Event, Via, Work, mac
 from vault_service.domain.checkpoints import MISSING_KEPT, Pruning
 
 Rows = Callable[..., list[tuple[object, ...]]]
@@ -75,6 +75,32 @@ def test_a_change_to_ticket_or_reason_is_found(chain: Chain, change: str) -> Non
     chain.tamper("alter table audit drop constraint audit_check")
     chain.tamper(f"update audit set {change} where id = 61")
     assert [str(finding) for finding in chain.verify()[0]] == ["lines changed: 61"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "task_id = 'task-2'",
+        "attempt = 8",
+        "task_id = null, attempt = null",
+        "task_id = null",
+        "via_id = null, via_name = null",
+    ],
+)
+def test_a_change_to_what_a_ticket_was_made_for_is_found(chain: Chain, change: str) -> None:
+    """It is a part of the MAC of lines that have it."""
+    chain.audit.append(replace(chain.entry("request-x"), via=Via(uuid4(), "attempt 7", Work("task-1", 7))))
+    assert chain.verify()[0] == []
+    chain.tamper("alter table audit drop constraint audit_check, drop constraint audit_check1")
+    chain.tamper(f"update audit set {change} where id = 61")
+    assert [str(finding) for finding in chain.verify()[0]] == ["lines changed: 61"]
+
+
+def test_what_a_ticket_was_made_for_is_found_when_it_is_added(chain: Chain) -> None:
+    """To a line with a ticket, and to one without."""
+    chain.audit.append(replace(chain.entry("request-x"), via=Via(uuid4(), "attempt 7")))
+    chain.tamper("update audit set task_id = 'task-1', attempt = 1 where id in (60, 61)")
+    assert [str(finding) for finding in chain.verify()[0]] == ["lines changed: 60", "lines changed: 61"]
 
 
 @pytest.mark.parametrize("change", ["via_id = gen_random_uuid(), via_name = ''", "reason = ''", "via_name = 'x'"])

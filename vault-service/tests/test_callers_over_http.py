@@ -111,6 +111,21 @@ def test_another_person_s_token_does_not_exist(served: ServedVault, token_id: st
     assert served.call("GET", f"{API}/tokens", bob).json()["tokens"] == []
 
 
+def test_a_person_asks_for_several_tokens_by_their_ids(served: ServedVault, token_id: str, alice: str) -> None:
+    """Only the caller's are in the answer; what is no list of at most 100 ids is refused."""
+    bob = served.issuer.bearer("dev-cli", "bob-id")
+
+    def asked(bearer: str, *ids: str) -> list[str]:
+        tokens = served.call("GET", f"{API}/tokens?ids={','.join(ids)}", bearer).json()["tokens"]
+        return [token["persistentTokenId"] for token in tokens]
+
+    assert asked(alice, str(uuid4()), token_id) == [token_id]
+    assert asked(alice, str(uuid4())) == []
+    assert asked(bob, token_id) == []
+    for faulty in ("", "7", f"{token_id},", ",".join([token_id] * 101)):
+        assert code(served.call("GET", f"{API}/tokens?ids={faulty}", alice)) == INVALID
+
+
 @pytest.mark.parametrize(
     ("method", "path"),
     [

@@ -9,7 +9,8 @@ from uuid import UUID
 import pytest
 from replica import ALICE, Replica, wish
 
-from vault_service.application.errors import TooManyConsentsError
+from vault_service.application.errors import TooManyPendingConsentsError
+from vault_service.application.ports.manage import GrantFilter
 from vault_service.domain.grant import Grant, Status
 from vault_service.domain.grant_page import Position
 
@@ -29,7 +30,7 @@ def pages(vault: Replica, limit: int) -> Iterator[list[Grant]]:
     """The owner's grants, page by page."""
     after = None
     for _ in count():
-        page, after = vault.manage.of_owner(ALICE, None, after, limit)
+        page, after = vault.manage.of_owner(ALICE, GrantFilter(), after, limit)
         yield list(page)
         if after is None:
             return
@@ -39,7 +40,7 @@ def test_the_oldest_active_grant_is_on_the_first_page_of_many(vault: Replica, ro
     """1,500 grants that are newer and of no use do not hide it."""
     oldest = vault.grant()
     rows(COPIES, 1500, 1500)
-    first, following = vault.manage.of_owner(ALICE, None, None, 1000)
+    first, following = vault.manage.of_owner(ALICE, GrantFilter(), None, 1000)
     assert first[0].id == oldest
     assert following is not None
     found = [grant.id for page in pages(vault, 400) for grant in page]
@@ -87,7 +88,7 @@ def test_unanswered_requests_of_a_person_are_limited(vault: Replica, rows: Rows)
     def request(_: int) -> UUID | None:
         try:
             return vault.consent.request(wish()).grant_id
-        except TooManyConsentsError as error:
+        except TooManyPendingConsentsError as error:
             waits.append(error.retry_after)
             return None
 

@@ -27,6 +27,7 @@ from vault_service.application.errors import (
 )
 from vault_service.application.tickets import TicketActor, TicketOptions
 from vault_service.application.verify_audit import VerifyAudit
+from vault_service.domain.audit import Work
 from vault_service.domain.grant import AccessToken, Subject
 from vault_service.domain.ticket import TicketFault, TicketSecret, has_ticket
 from vault_service.domain.usability import Requester
@@ -48,10 +49,17 @@ def make(
     scopes: frozenset[str] = frozenset(),
     max_uses: int | None = None,
     life: int = 600,
+    work: Work | None = None,
 ) -> tuple[str, UUID]:
     """A ticket's text and its id."""
     options = TicketOptions(
-        grant_id=grant_id, requester=requester, name="attempt 7", scopes=scopes, max_uses=max_uses, life=life
+        grant_id=grant_id,
+        requester=requester,
+        name="attempt 7",
+        scopes=scopes,
+        max_uses=max_uses,
+        life=life,
+        work=work,
     )
     secret, ticket = vault.tickets.create(options, "request-5")
     return secret.reveal(), ticket.id
@@ -78,6 +86,24 @@ def fault_of(vault: Replica, text: str) -> TicketFault:
     with pytest.raises(TicketRefusedError) as refused:
         use(vault, text)
     return refused.value.reason
+
+
+@pytest.mark.parametrize("max_uses", [None, 5])
+def test_each_line_about_a_ticket_has_what_it_was_made_for(vault: Replica, rows: Rows, max_uses: int | None) -> None:
+    """By the route, by the fast path, with and without a limit of uses; created, extended, ended."""
+    text, ticket_id = make(vault, vault.grant(), max_uses=max_uses, work=Work("task-1", 7))
+    use(vault, text)
+    if max_uses is None:
+        assert use_fast(vault, text)
+    vault.tickets.extend(ticket_id, AS_SERVICE, 60)
+    vault.tickets.end(ticket_id, AS_OWNER)
+    lines = rows("select event, task_id, attempt from audit where via_id is not null order by id")
+    issued = ["token.issued"] * (1 if max_uses else 2)
+    events = ["ticket.created", *issued, "ticket.extended", "ticket.ended"]
+    assert lines == [(event, "task-1", 7) for event in events]
+    database, _ = vault.databases
+    with database.connection() as connection:
+        assert list(VerifyAudit(PostgresAuditTrail(connection), vault.keyring.audit_key).verify()) == []
 
 
 def test_a_typing_error_at_any_place_is_told_from_an_unknown_ticket(vault: Replica) -> None:

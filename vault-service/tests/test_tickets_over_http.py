@@ -85,8 +85,24 @@ def test_a_ticket_gives_access_tokens_without_an_id(
         ("ticket.created", made["ticketId"], "attempt 7"),
     ]
     exported = served.call("GET", f"{API}/tokens/{token_id}/audit/export", alice).text
-    assert exported.splitlines()[0].endswith("via,viaName,reason")
+    assert exported.splitlines()[0].endswith("via,viaName,reason,taskId,attempt")
     assert made["ticketId"] in exported
+
+
+def test_a_ticket_says_which_attempt_of_which_task_it_is_for(
+    served: ServedVault, token_id: str, service: str, alice: str
+) -> None:
+    """In the list and in each line of the audit about it."""
+    made = make(served, service, id=token_id, subject=PERSON, taskId="task-1", attempt=7)
+    assert use(served, made["ticket"]).status_code == 200
+    (listed,) = served.call("GET", f"{API}/tokens/{token_id}/tickets", alice).json()["tickets"]
+    assert (listed["taskId"], listed["attempt"]) == ("task-1", 7) == (made["taskId"], made["attempt"])
+    lines = served.call("GET", f"{API}/tokens/{token_id}/audit", alice).json()["lines"]
+    assert [(line["event"], line["taskId"], line["attempt"]) for line in lines if "via" in line] == [
+        ("token.issued", "task-1", 7),
+        ("ticket.created", "task-1", 7),
+    ]
+    assert not any("taskId" in line for line in lines if "via" not in line)
 
 
 def test_the_owner_makes_a_ticket_for_herself(served: ServedVault, token_id: str, alice: str) -> None:
@@ -109,6 +125,12 @@ def test_the_owner_makes_a_ticket_for_herself(served: ServedVault, token_id: str
         ({"name": "two\nlines"}, "/name"),
         ({"scopes": ["a b"]}, "/scopes/0"),
         ({"colour": "red"}, ""),
+        ({"taskId": "task-1"}, "/attempt"),
+        ({"attempt": 1}, "/attempt"),
+        ({"taskId": "task-1", "attempt": 0}, "/attempt"),
+        ({"taskId": "task-1", "attempt": 2**53}, "/attempt"),
+        ({"taskId": "x" * 201, "attempt": 1}, "/taskId"),
+        ({"taskId": "two\nlines", "attempt": 1}, "/taskId"),
     ],
 )
 def test_a_wish_that_is_wrong_is_refused(

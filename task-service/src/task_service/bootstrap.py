@@ -13,22 +13,35 @@ from task_service.adapters.engine.watch import ProcrastinateWatch
 from task_service.adapters.identity.userinfo import UserinfoEndpoint
 from task_service.adapters.postgres.attempts import PostgresAttempts
 from task_service.adapters.postgres.database import MIGRATIONS, tasks_database
+from task_service.adapters.postgres.dependencies import PostgresDependencies
+from task_service.adapters.postgres.history import PostgresHistory
+from task_service.adapters.postgres.listing import PostgresTaskList
 from task_service.adapters.postgres.runs import PostgresRuns
-from task_service.adapters.postgres.tasks import PostgresTasks, PostgresTokenStatuses
-from task_service.adapters.vault.client import VaultOverHttp
+from task_service.adapters.postgres.schedules import PostgresSchedules
+from task_service.adapters.postgres.tasks import PostgresTasks
+from task_service.adapters.postgres.token_statuses import PostgresTokenStatuses
+from task_service.adapters.vault.client import TicketsOverHttp, VaultOverHttp
 from task_service.adapters.vault.credentials import own_credentials
+from task_service.application.access import AttemptAccess
+from task_service.application.cursors import Cursors
+from task_service.application.dependencies import CarryOn, ManageDependencies
 from task_service.application.errors import TaskStorageUnavailableError
 from task_service.application.execute import ExecuteTasks
 from task_service.application.handler import Handler, Tools
+from task_service.application.history import CleanHistory, ReadHistory
+from task_service.application.journal import GroupedJournal
+from task_service.application.listing import ListTasks
 from task_service.application.manage import ManageTasks
+from task_service.application.ports import RetryStore
 from task_service.application.progress import GroupedProgress
 from task_service.application.recover import Recover, SilentWorkers
 from task_service.application.run_attempt import RunAttempt
+from task_service.application.schedules import ManageSchedules, Tick
 from task_service.application.token_status import RefreshTokenStatuses
 from task_service.config import TaskSettings
 from task_service.domain.attempt import AttemptKey
 from task_service.http.service import TaskService
-from token_vault_client import TokenVaultClient
+from token_vault_client import Credentials, Ticket, TokenVaultClient
 
 log = logs.get(__name__)
 
@@ -45,7 +58,13 @@ class Work:
 
     run: RunAttempt
     progress: GroupedProgress
+    journal: GroupedJournal
+    access: AttemptAccess
+    history: CleanHistory
     recover: Recover
+    schedules: Tick
+    dependencies: CarryOn
+    retries: RetryStore
     close: Callable[[], None]
 
 
@@ -71,17 +90,24 @@ def build_service(settings: TaskSettings) -> TaskService:
     """Wire the HTTP side."""
     database = tasks_database(settings.database_url.reveal(), name="tasks", size=settings.threads + 2)
     issuer = Issuer(settings.issuer, settings.issuer_internal_url)
-    vault = VaultOverHttp(_vault_client(settings, issuer, STATUS_ANSWER_SECONDS))
+    credentials = own_credentials(issuer, settings.client_id, settings.client_secret)
+    vault = VaultOverHttp(_vault_client(settings, credentials, Session(), STATUS_ANSWER_SECONDS))
     tasks = PostgresTasks(database)
+    token_statuses = RefreshTokenStatuses(PostgresTokenStatuses(database), vault)
     return TaskService(
         verifier=Verifier(issuer, settings.audience),
-        tasks=ManageTasks(tasks, RefreshTokenStatuses(PostgresTokenStatuses(database), vault)),
+        tasks=ManageTasks(tasks, token_statuses),
+        listing=ListTasks(PostgresTaskList(database), token_statuses, Cursors(settings.client_secret.reveal())),
         execution=ExecuteTasks(tasks, PostgresRuns(database), vault),
+        schedules=ManageSchedules(tasks, PostgresSchedules(database), vault),
+        dependencies=ManageDependencies(PostgresDependencies(database)),
+        history=ReadHistory(PostgresHistory(database)),
         pings={
             "database": database.ping,
             "schema": partial(MIGRATIONS.check, database),
             "issuer": partial(demand_no_mismatch, issuer.metadata),
         },
+        close=database.close,
     )
 
 
@@ -91,10 +117,25 @@ def build_work(settings: TaskSettings) -> Work:
     issuer = Issuer(settings.issuer, settings.issuer_internal_url)
     attempts = PostgresAttempts(database)
     progress = GroupedProgress(attempts)
-    tokens = VaultOverHttp(_vault_client(settings, issuer, WORKER_ANSWER_SECONDS))
-    handlers = installed_handlers(Tools(UserinfoEndpoint(issuer, Session()), settings.demo_step_seconds))
-    recover = Recover(ProcrastinateWatch(database), attempts, SilentWorkers(), _log_takeover)
-    return Work(RunAttempt(attempts, progress, tokens, handlers), progress, recover, database.close)
+    past = PostgresHistory(database)
+    journal = GroupedJournal(past)
+    session = Session()
+    vault = _vault_client(settings, own_credentials(issuer, settings.client_id, settings.client_secret), session)
+    access = AttemptAccess(TicketsOverHttp(vault, lambda text: _vault_client(settings, Ticket(text), session)))
+    handlers = installed_handlers(Tools(UserinfoEndpoint(issuer, session), settings.demo_step_seconds))
+    recover = Recover(ProcrastinateWatch(database), attempts, SilentWorkers(), _log_takeover, access.end_soon)
+    return Work(
+        run=RunAttempt(attempts, progress, journal, access, handlers),
+        progress=progress,
+        journal=journal,
+        access=access,
+        history=CleanHistory(past, settings.history_days),
+        recover=recover,
+        schedules=Tick(PostgresSchedules(database)),
+        dependencies=CarryOn(PostgresDependencies(database)),
+        retries=attempts,
+        close=database.close,
+    )
 
 
 def installed_handlers(tools: Tools) -> Mapping[str, Handler]:
@@ -106,11 +147,13 @@ def _log_takeover(reason: str, key: AttemptKey, replaced: bool) -> None:
     log.warning("attempt.taken_over", reason=reason, task=str(key.task_id), fence=key.fence, replaced=replaced)
 
 
-def _vault_client(settings: TaskSettings, issuer: Issuer, seconds: float) -> TokenVaultClient:
+def _vault_client(
+    settings: TaskSettings, credentials: Credentials, session: Session, seconds: float = WORKER_ANSWER_SECONDS
+) -> TokenVaultClient:
     return TokenVaultClient(
         settings.vault_url,
-        own_credentials(issuer, settings.client_id, settings.client_secret),
-        session=Session(),
+        credentials,
+        session=session,
         timeout=(2.0, seconds),
         patience=0.0,  # the engine repeats attempts, the page its requests
         cache=None,  # each attempt is a use that the vault records, and notices a revocation

@@ -39,6 +39,12 @@ class TaskSettings:
         "Duration in seconds of each of the ten steps of a demonstration task.",
         default="1",
     )
+    history_days: int = setting(
+        "TASK_HISTORY_DAYS",
+        whole(1, 3650),
+        "Days for which a run is remembered after it has ended. The latest run of a task is kept.",
+        default="90",
+    )
     concurrency: int = setting(
         "TASK_CONCURRENCY", whole(1, 256), "Number of attempts that a worker runs at the same time.", default="16"
     )

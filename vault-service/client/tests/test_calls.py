@@ -233,6 +233,8 @@ def test_the_owners_view_is_asked_for_with_the_owners_token(answers, call):
     assert call("grants", "owners-token", task_id="task-1") == [call("grant", "id-1", "owners-token")]
     assert {asked.authorization for asked in answers.asked} == {"Bearer owners-token"}
     assert answers.asked[0].query == {"taskId": "task-1"}
+    call("grants", "owners-token", ids=["id-1", "id-2"])
+    assert answers.asked[-1].query == {"ids": "id-1,id-2"}
 
 
 def test_a_consent_is_asked_for_with_what_was_given_only(answers, call):
@@ -243,6 +245,23 @@ def test_a_consent_is_asked_for_with_what_was_given_only(answers, call):
     assert (asked.url, asked.persistent_token_id, asked.expires_at) == ("https://as", "id-1", FIRST)
     wish = {"scopes": ["phone"], "services": ["s"], "taskId": "cron", "notAfter": FIRST.isoformat(), "maxUses": 3}
     assert answers.asked[-1].json == wish
+
+
+def test_a_service_asks_a_person_and_finds_the_grant_again(answers, call):
+    answers.says(
+        CONSENT, 200, {"consentUrl": "https://vault", "persistentTokenId": "id-1", "expiresAt": FIRST.isoformat()}
+    )
+    answers.says(TOKENS, 200, {"tokens": [{**GRANT, "name": "Notebook"}]})
+    answers.says(f"{TOKENS}/id-1", 200, {**GRANT, "name": "Notebook"})
+    call("request_consent", subject="alice", name="Notebook", return_to="https://hub/")
+    assert answers.asked[-1].json == {"subject": "alice", "name": "Notebook", "returnTo": "https://hub/"}
+    (found,) = call("grants", subject="alice", name="Notebook")
+    assert found.name == "Notebook"
+    assert answers.asked[-1].query == {"subject": "alice", "name": "Notebook"}
+    assert call("grant", "id-1", subject="alice") == found
+    assert answers.asked[-1].query == {"subject": "alice"}
+    assert call("wait_for_consent", "id-1", subject="alice") == found
+    assert answers.asked[-1].query == {"wait": "55", "subject": "alice"}
 
 
 def test_waiting_for_consent_ends_with_the_answer(answers, call):
@@ -289,15 +308,35 @@ def test_audit_and_revocation(answers, call):
 
 def test_tickets_are_made_listed_extended_and_ended(answers, call):
     """Against the ticket API as it is designed; the vault's own tests hold the other side."""
-    info = {"ticketId": "t-1", "name": "cron", "scopes": ["openid"], "expiresAt": FIRST.isoformat(), "maxUses": 5}
+    work = {"taskId": "task-1", "attempt": 7}
+    info = {
+        "ticketId": "t-1",
+        "name": "cron",
+        "scopes": ["openid"],
+        "expiresAt": FIRST.isoformat(),
+        "maxUses": 5,
+        **work,
+    }
     answers.says(TICKETS, 201, {**info, "ticket": "tvt_x"})
     answers.says(f"{TOKENS}/id-1/tickets", 200, {"tickets": [info]})
     answers.says(f"{TICKETS}/t-1/extend", 200, info)
     answers.says(f"{TICKETS}/t-1", 200, {"status": "ended"})
-    made = call("create_ticket", "id-1", "cron", subject="alice", scopes=["openid"], max_uses=5, expires_in=60)
-    wish = {"id": "id-1", "name": "cron", "subject": "alice", "scopes": ["openid"], "maxUses": 5, "expiresIn": 60}
+    limits = {"scopes": ["openid"], "max_uses": 5, "expires_in": 60}
+    made = call("create_ticket", "id-1", "cron", subject="alice", task_id="task-1", attempt=7, **limits)
+    wish = {
+        "id": "id-1",
+        "name": "cron",
+        "subject": "alice",
+        "scopes": ["openid"],
+        "maxUses": 5,
+        "expiresIn": 60,
+        **work,
+    }
     assert answers.asked[-1].json == wish
     assert made.value == "tvt_x"
+    assert (made.info.task_id, made.info.attempt) == ("task-1", 7)
+    with pytest.raises(ValueError, match="together"):
+        call("create_ticket", "id-1", "cron", task_id="task-1")
     assert call("tickets", "id-1") == [made.info] == [call("extend_ticket", "t-1", expires_in=60)]
     assert answers.asked[-1].json == {"expiresIn": 60}
     assert call("end_ticket", "t-1") is None

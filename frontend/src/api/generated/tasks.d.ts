@@ -13,7 +13,8 @@ export interface paths {
         };
         /**
          * List the caller's tasks
-         * @description The newest comes first. The answer is 304 when nothing has changed since the `ETag` in `If-None-Match`.
+         * @description The newest comes first. When there are more than `limit`, the answer has `nextCursor`: send it as `cursor` for
+         *     the next page. The answer is 304 when nothing has changed since the `ETag` in `If-None-Match`.
          */
         get: operations["list_tasks"];
         put?: never;
@@ -89,10 +90,224 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/tasks/{task_id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel what a task has under way
+         * @description It may be waiting, queued or running. A running attempt stops within about a second. Cancelling twice is once.
+         */
+        post: operations["cancel_task"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/tasks/{task_id}/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Have a task done once more that is completed, failed or cancelled
+         * @description It gets a new run; the earlier ones stay in its history. The answers are those of `execute`.
+         */
+        post: operations["run_again"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/tasks/{task_id}/runs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the runs of a task
+         * @description The latest comes first. Runs that ended longer ago than `TASK_HISTORY_DAYS` are gone, but for the latest.
+         */
+        get: operations["list_runs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/tasks/{task_id}/runs/{number}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a run with its attempts, the access that they used, and its log
+         * @description The log of an attempt has at most 1,000 lines; its last line says when there were more.
+         */
+        get: operations["get_run"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/tasks/{task_id}/schedule": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get a task's schedule, its next runs, and whether the granted access lasts until the next */
+        get: operations["get_schedule"];
+        /**
+         * Have a task run by itself
+         * @description It runs once at `runAt`, or whenever `cron` says. A time that has passed is due at once, and `message` says so.
+         */
+        put: operations["put_schedule"];
+        post?: never;
+        /**
+         * Remove a task's schedule
+         * @description The task and a run that is under way stay.
+         */
+        delete: operations["delete_schedule"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/tasks/{task_id}/schedule/pause": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Pause a task's schedule
+         * @description Runs that would be due meanwhile are left out. A schedule that is not active stays as it is.
+         */
+        post: operations["pause_schedule"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/tasks/{task_id}/schedule/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Resume a task's schedule that is paused or stopped
+         * @description A schedule that was stopped because its token failed needs a usable token again, or it stops once more.
+         */
+        post: operations["resume_schedule"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/tasks/{task_id}/schedule/run-now": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Run a scheduled task now, beside its schedule
+         * @description A completed task runs again. The answers are those of `execute`.
+         */
+        post: operations["run_scheduled_now"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/tasks/{task_id}/dependencies": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get the tasks on which a task depends */
+        get: operations["get_dependencies"];
+        /**
+         * Let a task depend on others
+         * @description It runs when all of them have completed since its own last run. An empty list lets it depend on none.
+         */
+        put: operations["put_dependencies"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/tasks/{task_id}/graph": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a task with all that it depends on and all that depends on it, directly or not
+         * @description A graph shows 5000 tasks at most.
+         */
+        get: operations["get_graph"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /**
+         * Cancellation
+         * @description Why the run is cancelled: one line for people.
+         */
+        Cancellation: {
+            /** @default  */
+            reason?: string;
+        };
         /**
          * Deleted
          * @description The task is deleted.
@@ -100,6 +315,14 @@ export interface components {
         Deleted: {
             status: string;
             taskId: string;
+        };
+        /**
+         * DependenciesView
+         * @description The tasks on which a task depends, the oldest first.
+         */
+        DependenciesView: {
+            taskId: string;
+            dependsOn: string[];
         };
         /**
          * ExecutionView
@@ -119,19 +342,201 @@ export interface components {
          */
         ExecuteAnswer: "executing" | "needs_consent" | "token_failed" | "waiting_consent";
         /**
+         * GraphView
+         * @description A task, first, with all that it depends on and all that depends on it. complete: false when some are left out.
+         */
+        GraphView: {
+            nodes: components["schemas"]["GraphNode"][];
+            edges: components["schemas"]["GraphEdge"][];
+            complete: boolean;
+        };
+        /**
+         * GraphNode
+         * @description A task of a graph, with the state of its latest run.
+         */
+        GraphNode: {
+            id: string;
+            name: string;
+            status: components["schemas"]["TaskStatus"];
+        };
+        /**
+         * TaskStatus
+         * @description The customer's four states (R14), and `waiting`, `queued` and `cancelled`.
+         * @enum {unknown}
+         */
+        TaskStatus: "cancelled" | "completed" | "failed" | "pending" | "queued" | "running" | "waiting";
+        /**
+         * GraphEdge
+         * @description One task depends on another.
+         */
+        GraphEdge: {
+            taskId: string;
+            dependsOn: string;
+        };
+        /**
+         * ListQuery
+         * @description limit: tasks on a page; cursor: `nextCursor` of the page before, with the same filter and sort; status: one or
+         *         several states, separated by commas; search: words, or beginnings of words, of name and description; schedule: its
+         *         state, `any` or `none`; sort: `-` means descending; counts: whether to count all tasks by state.
+         */
+        ListQuery: {
+            /** @default 1000 */
+            limit?: number;
+            /** @default null */
+            cursor?: string | null;
+            /** @default null */
+            status?: string | null;
+            /** @default null */
+            kind?: string | null;
+            /** @default null */
+            persistentTokenId?: string | null;
+            /** @default null */
+            search?: string | null;
+            /** @default null */
+            schedule?: components["schemas"]["ScheduleFilter"] | null;
+            /** @default -createdAt */
+            sort?: components["schemas"]["Sort"];
+            /** @default false */
+            counts?: boolean;
+        };
+        /**
+         * ScheduleFilter
+         * @description Tasks by the state of their schedule, with any schedule, or without one.
+         * @enum {unknown}
+         */
+        ScheduleFilter: "active" | "any" | "ended" | "none" | "paused" | "stopped";
+        /**
+         * Sort
+         * @description The orders of a list. A minus sign means descending; names are compared without regard to case.
+         * @enum {unknown}
+         */
+        Sort: "-createdAt" | "-name" | "createdAt" | "name";
+        /**
+         * NewDependencies
+         * @description The tasks on which a task depends, up to 1000: all of them, since others are removed.
+         */
+        NewDependencies: {
+            dependsOn: string[];
+        };
+        /**
+         * NewSchedule
+         * @description When a task runs by itself: `runAt` or `cron`.
+         *
+         *         cron: five fields, read in `timezone` (IANA); overlap: whether a run that is due while the task is under way is left
+         *         out (`skip`) or waits (`queue`).
+         */
+        NewSchedule: {
+            /** Format: date-time */
+            runAt?: string;
+            cron?: string;
+            /** @default UTC */
+            timezone?: string;
+            /** @default skip */
+            overlap?: components["schemas"]["Overlap"];
+        };
+        /**
+         * Overlap
+         * @description What happens when a run is due while the task is still under way: it is left out, or it waits (one at most).
+         * @enum {unknown}
+         */
+        Overlap: "queue" | "skip";
+        /**
          * NewTask
-         * @description A task to create. name: one line; description: may have several lines.
+         * @description A task to create. name: one line; description: may have several lines; retry: without it
+         *         nothing is retried; schedule: when it runs by itself; dependsOn: the tasks that must have completed
+         *         before.
          */
         NewTask: {
             name: string;
             /** @default  */
             description?: string;
+            retry?: components["schemas"]["NewRetry"];
+            schedule?: components["schemas"]["NewSchedule"];
+            /** @default [] */
+            dependsOn?: string[];
+        };
+        /**
+         * NewRetry
+         * @description When failed attempts are followed by another. maxAttempts: of one run; backoff, maxBackoff: seconds.
+         */
+        NewRetry: {
+            maxAttempts: number;
+            /** @default 10 */
+            backoff?: number;
+            maxBackoff?: number;
         };
         /**
          * NoBody
          * @description An empty object.
          */
         NoBody: Record<string, never>;
+        /**
+         * OutlookQuery
+         * @description runs: how many of the next runs to list.
+         */
+        OutlookQuery: {
+            /** @default 5 */
+            runs?: number;
+        };
+        /**
+         * OutlookView
+         * @description A schedule and what it has ahead.
+         *
+         *         consentForecast: whether the access that was granted lasts until the next run, `unknown` where the vault knows no
+         *         end or does not answer; accessEndsAt: when it ends, where that is known.
+         */
+        OutlookView: {
+            taskId: string;
+            schedule: components["schemas"]["ScheduleView"];
+            nextRuns: string[];
+            consentForecast?: components["schemas"]["Forecast"];
+            /** Format: date-time */
+            accessEndsAt?: string;
+        };
+        /**
+         * ScheduleView
+         * @description A task's schedule.
+         *
+         *         nextRunAt: while it is active; held: a run is due and waits for the one under way; lastRunAt: the time for which the
+         *         last run was made; missedAt: the last time at which none was made; stopReason: why a stopped one cannot go on.
+         */
+        ScheduleView: {
+            /** @default null */
+            runAt?: string | null;
+            /** @default null */
+            cron?: string | null;
+            timezone: string;
+            overlap: components["schemas"]["Overlap"];
+            status: components["schemas"]["ScheduleStatus"];
+            /** @default null */
+            stopReason?: components["schemas"]["StopReason"] | null;
+            /** @default null */
+            nextRunAt?: string | null;
+            /** @default false */
+            held?: boolean;
+            /** @default null */
+            lastRunAt?: string | null;
+            /** @default null */
+            missedAt?: string | null;
+        };
+        /**
+         * ScheduleStatus
+         * @description active: runs are to come; paused by its owner; ended: it has run; stopped: it cannot go on, see StopReason.
+         * @enum {unknown}
+         */
+        ScheduleStatus: "active" | "ended" | "paused" | "stopped";
+        /**
+         * StopReason
+         * @description Why a schedule stopped: its token gives no access any more, or its cron expression has no time left.
+         * @enum {unknown}
+         */
+        StopReason: "never_again" | "token_failed";
+        /**
+         * Forecast
+         * @description Whether the access that was granted lasts until the next run.
+         * @enum {unknown}
+         */
+        Forecast: "covered" | "ends_before_next_run" | "no_access" | "unknown";
         /**
          * ProblemDocument
          * @description A problem (RFC 9457). `code` is stable: programs branch on it. `detail` is for people.
@@ -155,15 +560,192 @@ export interface components {
             detail: string;
         };
         /**
+         * RunList
+         * @description Runs, the latest first. next: the `before` of the next page, absent on the last page.
+         */
+        RunList: {
+            runs: components["schemas"]["RunView"][];
+            next?: number;
+        };
+        /**
+         * RunView
+         * @description A run of a task. number: from 1, in order; cause: who or what wished for it; progress: percent.
+         *
+         *         statusReason: why it was cancelled or waits; failures: attempts that ended with an error and were followed by
+         *         another; crashes: attempts that ended with the death of their worker.
+         */
+        RunView: {
+            number: number;
+            cause: components["schemas"]["Cause"];
+            status: components["schemas"]["TaskStatus"];
+            /** Format: date-time */
+            createdAt: string;
+            failures: number;
+            crashes: number;
+            /** @default null */
+            startedAt?: string | null;
+            /** @default null */
+            completedAt?: string | null;
+            /** @default null */
+            result?: string | null;
+            /** @default null */
+            error?: string | null;
+            /** @default null */
+            progress?: number | null;
+            /** @default null */
+            statusReason?: string | null;
+            /** @default null */
+            waitReason?: components["schemas"]["WaitReason"] | null;
+            /** @default null */
+            nextAttemptAt?: string | null;
+        };
+        /**
+         * Cause
+         * @description Who or what wished for the run.
+         * @enum {unknown}
+         */
+        Cause: "batch" | "dependency" | "schedule" | "user";
+        /**
+         * WaitReason
+         * @description What a `waiting` run waits for: another task, the time of its next attempt, or its owner's consent.
+         * @enum {unknown}
+         */
+        WaitReason: "dependency" | "grant" | "retry";
+        /**
+         * RunQuery
+         * @description logAfter: the `logNext` of the previous page; logLimit: lines on a page.
+         */
+        RunQuery: {
+            /** @default 0 */
+            logAfter?: number;
+            /** @default 200 */
+            logLimit?: number;
+        };
+        /**
+         * RunRecordView
+         * @description A run with its attempts, the latest first and 100 at most, and a page of its log.
+         *
+         *         logNext: the `logAfter` of the next page, absent on the last page.
+         */
+        RunRecordView: {
+            number: number;
+            cause: components["schemas"]["Cause"];
+            status: components["schemas"]["TaskStatus"];
+            /** Format: date-time */
+            createdAt: string;
+            failures: number;
+            crashes: number;
+            /** Format: date-time */
+            startedAt?: string;
+            /** Format: date-time */
+            completedAt?: string;
+            result?: string;
+            error?: string;
+            progress?: number;
+            statusReason?: string;
+            waitReason?: components["schemas"]["WaitReason"];
+            /** Format: date-time */
+            nextAttemptAt?: string;
+            attempts: components["schemas"]["AttemptView"][];
+            log: components["schemas"]["LogLineView"][];
+            logNext?: number;
+        };
+        /**
+         * AttemptView
+         * @description One try of a run by a worker.
+         *
+         *         attempt: its number within the task, which the vault's audit has too; outcome: absent until it has ended; ticketId:
+         *         the vault's ticket by which it got access; tokenFetchedAt, tokenScopes, tokenExpiresAt: of its last access token;
+         *         requestId: of its calls of the vault.
+         */
+        AttemptView: {
+            attempt: number;
+            /** Format: uuid */
+            persistentTokenId: string;
+            requestId: string;
+            /** Format: date-time */
+            queuedAt: string;
+            /** @default null */
+            startedAt?: string | null;
+            /** @default null */
+            endedAt?: string | null;
+            /** @default null */
+            outcome?: components["schemas"]["AttemptOutcome"] | null;
+            /** @default null */
+            error?: string | null;
+            /** @default null */
+            ticketId?: string | null;
+            /** @default null */
+            tokenFetchedAt?: string | null;
+            /** @default null */
+            tokenExpiresAt?: string | null;
+            /** @default null */
+            tokenScopes?: string[] | null;
+        };
+        /**
+         * AttemptOutcome
+         * @description How an attempt ended.
+         * @enum {unknown}
+         */
+        AttemptOutcome: "cancelled" | "completed" | "crashed" | "failed" | "requeued" | "token_failed";
+        /**
+         * LogLineView
+         * @description A line of a run's log. attempt: the attempt that logged it.
+         */
+        LogLineView: {
+            attempt: number;
+            /** Format: date-time */
+            at: string;
+            level: components["schemas"]["Level"];
+            message: string;
+        };
+        /**
+         * Level
+         * @description How much a line matters.
+         * @enum {unknown}
+         */
+        Level: "debug" | "error" | "info" | "warning";
+        /**
+         * RunsQuery
+         * @description before: the `next` of the previous page; limit: runs on a page.
+         */
+        RunsQuery: {
+            /** @default 2147483647 */
+            before?: number;
+            /** @default 50 */
+            limit?: number;
+        };
+        /**
+         * ScheduleAnswer
+         * @description A schedule as it is now. message: for people, about what they may not expect.
+         */
+        ScheduleAnswer: {
+            taskId: string;
+            schedule: components["schemas"]["ScheduleView"];
+            message?: string;
+        };
+        /**
+         * ScheduleRemoved
+         * @description The schedule is gone.
+         */
+        ScheduleRemoved: {
+            status: string;
+            taskId: string;
+        };
+        /**
          * TaskList
-         * @description The caller's tasks, the newest first.
+         * @description A page of the caller's tasks. nextCursor: present when there are more; counts: of all tasks, filtered or not.
          */
         TaskList: {
             tasks: components["schemas"]["TaskView"][];
+            nextCursor?: string;
+            counts?: components["schemas"]["TaskCounts"];
         };
         /**
          * TaskView
          * @description A task with its latest run laid over it (R11). userId: the owner's `sub`; progress: percent, 0 to 100.
+         *
+         *         statusReason: why it was cancelled or waits; waitReason: what it waits for; nextAttemptAt: when it is retried.
          */
         TaskView: {
             id: string;
@@ -183,19 +765,42 @@ export interface components {
             result?: string;
             error?: string;
             progress?: number;
+            statusReason?: string;
+            waitReason?: components["schemas"]["WaitReason"];
+            /** Format: date-time */
+            nextAttemptAt?: string;
+            retry?: components["schemas"]["RetryView"];
+            schedule?: components["schemas"]["ScheduleView"];
         };
-        /**
-         * TaskStatus
-         * @description The customer's four states (R14), and `waiting`, `queued` and `cancelled`.
-         * @enum {unknown}
-         */
-        TaskStatus: "cancelled" | "completed" | "failed" | "pending" | "queued" | "running" | "waiting";
         /**
          * TokenStatus
          * @description The vault's last word on the linked token: consent is pending, it can be used, or it cannot.
          * @enum {unknown}
          */
         TokenStatus: "active" | "failed" | "pending";
+        /**
+         * RetryView
+         * @description A task's retry policy. maxAttempts: of one run; backoff, maxBackoff: seconds.
+         */
+        RetryView: {
+            maxAttempts: number;
+            backoff: number;
+            maxBackoff: number;
+        };
+        /**
+         * TaskCounts
+         * @description How many tasks the caller has: in all, and in each state.
+         */
+        TaskCounts: {
+            total: number;
+            pending: number;
+            waiting: number;
+            queued: number;
+            running: number;
+            completed: number;
+            failed: number;
+            cancelled: number;
+        };
         /**
          * TokenLink
          * @description The offline token to link.
@@ -215,7 +820,17 @@ export type $defs = Record<string, never>;
 export interface operations {
     list_tasks: {
         parameters: {
-            query?: never;
+            query?: {
+                limit?: number;
+                cursor?: string | null;
+                status?: string | null;
+                kind?: string | null;
+                persistentTokenId?: string | null;
+                search?: string | null;
+                schedule?: components["schemas"]["ScheduleFilter"] | null;
+                sort?: components["schemas"]["Sort"];
+                counts?: boolean;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -271,6 +886,21 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
                         code: "uri_too_long";
+                    };
+                };
+            };
+            /**
+             * @description - `invalid_input`: A part of the body or of the query is not valid.
+             *     - `cursor_invalid`: This cursor was not given to you for this query. Begin again without `cursor`.
+             */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "invalid_input" | "cursor_invalid";
                     };
                 };
             };
@@ -946,6 +1576,1715 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
                         code: "service_unavailable" | "provider_unavailable" | "storage_unavailable" | "vault_unavailable";
+                    };
+                };
+            };
+        };
+    };
+    cancel_task: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["Cancellation"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaskView"];
+                };
+            };
+            /**
+             * @description - `malformed_json`: The body is not well-formed JSON in UTF-8.
+             *     - `bad_request`: The request could not be understood.
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "malformed_json" | "bad_request";
+                    };
+                };
+            };
+            /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "unauthorized";
+                    };
+                };
+            };
+            /**
+             * @description - `not_found`: There is nothing at this address.
+             *     - `task_not_found`: There is no such task.
+             */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "not_found" | "task_not_found";
+                    };
+                };
+            };
+            /** @description - `task_not_cancellable`: This task is not waiting, queued or running; there is nothing to cancel. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "task_not_cancellable";
+                    };
+                };
+            };
+            /** @description - `body_too_large`: The body is larger than this service accepts. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "body_too_large";
+                    };
+                };
+            };
+            /** @description - `uri_too_long`: The address is longer than 8 KiB. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "uri_too_long";
+                    };
+                };
+            };
+            /** @description - `unsupported_media_type`: The body must be application/json. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "unsupported_media_type";
+                    };
+                };
+            };
+            /** @description - `invalid_input`: A part of the body or of the query is not valid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "invalid_input";
+                    };
+                };
+            };
+            /** @description - `rate_limited`: There are too many requests. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "rate_limited";
+                    };
+                };
+            };
+            /**
+             * @description - `service_unavailable`: The service does not answer now.
+             *     - `provider_unavailable`: The authorization server cannot be reached now.
+             *     - `storage_unavailable`: The task database cannot be reached now.
+             */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "service_unavailable" | "provider_unavailable" | "storage_unavailable";
+                    };
+                };
+            };
+        };
+    };
+    run_again: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["NoBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExecutionView"];
+                };
+            };
+            /**
+             * @description - `malformed_json`: The body is not well-formed JSON in UTF-8.
+             *     - `bad_request`: The request could not be understood.
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "malformed_json" | "bad_request";
+                    };
+                };
+            };
+            /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "unauthorized";
+                    };
+                };
+            };
+            /**
+             * @description - `not_found`: There is nothing at this address.
+             *     - `task_not_found`: There is no such task.
+             */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "not_found" | "task_not_found";
+                    };
+                };
+            };
+            /**
+             * @description - `task_not_repeatable`: This task has not ended; it can be run again when it is completed, failed or cancelled.
+             *     - `task_not_linkable`: This task is waiting, queued or running; another token can be linked when it has ended.
+             */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "task_not_repeatable" | "task_not_linkable";
+                    };
+                };
+            };
+            /** @description - `body_too_large`: The body is larger than this service accepts. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "body_too_large";
+                    };
+                };
+            };
+            /** @description - `uri_too_long`: The address is longer than 8 KiB. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "uri_too_long";
+                    };
+                };
+            };
+            /** @description - `unsupported_media_type`: The body must be application/json. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "unsupported_media_type";
+                    };
+                };
+            };
+            /** @description - `invalid_input`: A part of the body or of the query is not valid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "invalid_input";
+                    };
+                };
+            };
+            /** @description - `rate_limited`: There are too many requests. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "rate_limited";
+                    };
+                };
+            };
+            /**
+             * @description - `service_unavailable`: The service does not answer now.
+             *     - `provider_unavailable`: The authorization server cannot be reached now.
+             *     - `storage_unavailable`: The task database cannot be reached now.
+             *     - `vault_unavailable`: The token vault cannot be reached now.
+             */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "service_unavailable" | "provider_unavailable" | "storage_unavailable" | "vault_unavailable";
+                    };
+                };
+            };
+        };
+    };
+    list_runs: {
+        parameters: {
+            query?: {
+                before?: number;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunList"];
+                };
+            };
+            /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "unauthorized";
+                    };
+                };
+            };
+            /**
+             * @description - `not_found`: There is nothing at this address.
+             *     - `task_not_found`: There is no such task.
+             */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "not_found" | "task_not_found";
+                    };
+                };
+            };
+            /** @description - `body_too_large`: The body is larger than this service accepts. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "body_too_large";
+                    };
+                };
+            };
+            /** @description - `uri_too_long`: The address is longer than 8 KiB. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "uri_too_long";
+                    };
+                };
+            };
+            /** @description - `invalid_input`: A part of the body or of the query is not valid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "invalid_input";
+                    };
+                };
+            };
+            /** @description - `rate_limited`: There are too many requests. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "rate_limited";
+                    };
+                };
+            };
+            /**
+             * @description - `service_unavailable`: The service does not answer now.
+             *     - `provider_unavailable`: The authorization server cannot be reached now.
+             *     - `storage_unavailable`: The task database cannot be reached now.
+             */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "service_unavailable" | "provider_unavailable" | "storage_unavailable";
+                    };
+                };
+            };
+        };
+    };
+    get_run: {
+        parameters: {
+            query?: {
+                logAfter?: number;
+                logLimit?: number;
+            };
+            header?: never;
+            path: {
+                task_id: string;
+                number: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RunRecordView"];
+                };
+            };
+            /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "unauthorized";
+                    };
+                };
+            };
+            /**
+             * @description - `not_found`: There is nothing at this address.
+             *     - `task_not_found`: There is no such task.
+             *     - `run_not_found`: This task has no such run.
+             */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "not_found" | "task_not_found" | "run_not_found";
+                    };
+                };
+            };
+            /** @description - `body_too_large`: The body is larger than this service accepts. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "body_too_large";
+                    };
+                };
+            };
+            /** @description - `uri_too_long`: The address is longer than 8 KiB. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "uri_too_long";
+                    };
+                };
+            };
+            /** @description - `invalid_input`: A part of the body or of the query is not valid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "invalid_input";
+                    };
+                };
+            };
+            /** @description - `rate_limited`: There are too many requests. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "rate_limited";
+                    };
+                };
+            };
+            /**
+             * @description - `service_unavailable`: The service does not answer now.
+             *     - `provider_unavailable`: The authorization server cannot be reached now.
+             *     - `storage_unavailable`: The task database cannot be reached now.
+             */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "service_unavailable" | "provider_unavailable" | "storage_unavailable";
+                    };
+                };
+            };
+        };
+    };
+    get_schedule: {
+        parameters: {
+            query?: {
+                runs?: number;
+            };
+            header?: never;
+            path: {
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OutlookView"];
+                };
+            };
+            /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "unauthorized";
+                    };
+                };
+            };
+            /**
+             * @description - `not_found`: There is nothing at this address.
+             *     - `task_not_found`: There is no such task.
+             *     - `schedule_not_found`: This task has no schedule.
+             */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "not_found" | "task_not_found" | "schedule_not_found";
+                    };
+                };
+            };
+            /** @description - `body_too_large`: The body is larger than this service accepts. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "body_too_large";
+                    };
+                };
+            };
+            /** @description - `uri_too_long`: The address is longer than 8 KiB. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "uri_too_long";
+                    };
+                };
+            };
+            /** @description - `invalid_input`: A part of the body or of the query is not valid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "invalid_input";
+                    };
+                };
+            };
+            /** @description - `rate_limited`: There are too many requests. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "rate_limited";
+                    };
+                };
+            };
+            /**
+             * @description - `service_unavailable`: The service does not answer now.
+             *     - `provider_unavailable`: The authorization server cannot be reached now.
+             *     - `storage_unavailable`: The task database cannot be reached now.
+             */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "service_unavailable" | "provider_unavailable" | "storage_unavailable";
+                    };
+                };
+            };
+        };
+    };
+    put_schedule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["NewSchedule"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScheduleAnswer"];
+                };
+            };
+            /**
+             * @description - `malformed_json`: The body is not well-formed JSON in UTF-8.
+             *     - `bad_request`: The request could not be understood.
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "malformed_json" | "bad_request";
+                    };
+                };
+            };
+            /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "unauthorized";
+                    };
+                };
+            };
+            /**
+             * @description - `not_found`: There is nothing at this address.
+             *     - `task_not_found`: There is no such task.
+             */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "not_found" | "task_not_found";
+                    };
+                };
+            };
+            /** @description - `body_too_large`: The body is larger than this service accepts. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "body_too_large";
+                    };
+                };
+            };
+            /** @description - `uri_too_long`: The address is longer than 8 KiB. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "uri_too_long";
+                    };
+                };
+            };
+            /** @description - `unsupported_media_type`: The body must be application/json. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "unsupported_media_type";
+                    };
+                };
+            };
+            /** @description - `invalid_input`: A part of the body or of the query is not valid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "invalid_input";
+                    };
+                };
+            };
+            /** @description - `rate_limited`: There are too many requests. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "rate_limited";
+                    };
+                };
+            };
+            /**
+             * @description - `service_unavailable`: The service does not answer now.
+             *     - `provider_unavailable`: The authorization server cannot be reached now.
+             *     - `storage_unavailable`: The task database cannot be reached now.
+             */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "service_unavailable" | "provider_unavailable" | "storage_unavailable";
+                    };
+                };
+            };
+        };
+    };
+    delete_schedule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScheduleRemoved"];
+                };
+            };
+            /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "unauthorized";
+                    };
+                };
+            };
+            /**
+             * @description - `not_found`: There is nothing at this address.
+             *     - `task_not_found`: There is no such task.
+             *     - `schedule_not_found`: This task has no schedule.
+             */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "not_found" | "task_not_found" | "schedule_not_found";
+                    };
+                };
+            };
+            /** @description - `body_too_large`: The body is larger than this service accepts. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "body_too_large";
+                    };
+                };
+            };
+            /** @description - `uri_too_long`: The address is longer than 8 KiB. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "uri_too_long";
+                    };
+                };
+            };
+            /** @description - `rate_limited`: There are too many requests. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "rate_limited";
+                    };
+                };
+            };
+            /**
+             * @description - `service_unavailable`: The service does not answer now.
+             *     - `provider_unavailable`: The authorization server cannot be reached now.
+             *     - `storage_unavailable`: The task database cannot be reached now.
+             */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "service_unavailable" | "provider_unavailable" | "storage_unavailable";
+                    };
+                };
+            };
+        };
+    };
+    pause_schedule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["NoBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScheduleAnswer"];
+                };
+            };
+            /**
+             * @description - `malformed_json`: The body is not well-formed JSON in UTF-8.
+             *     - `bad_request`: The request could not be understood.
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "malformed_json" | "bad_request";
+                    };
+                };
+            };
+            /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "unauthorized";
+                    };
+                };
+            };
+            /**
+             * @description - `not_found`: There is nothing at this address.
+             *     - `task_not_found`: There is no such task.
+             *     - `schedule_not_found`: This task has no schedule.
+             */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "not_found" | "task_not_found" | "schedule_not_found";
+                    };
+                };
+            };
+            /** @description - `body_too_large`: The body is larger than this service accepts. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "body_too_large";
+                    };
+                };
+            };
+            /** @description - `uri_too_long`: The address is longer than 8 KiB. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "uri_too_long";
+                    };
+                };
+            };
+            /** @description - `unsupported_media_type`: The body must be application/json. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "unsupported_media_type";
+                    };
+                };
+            };
+            /** @description - `invalid_input`: A part of the body or of the query is not valid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "invalid_input";
+                    };
+                };
+            };
+            /** @description - `rate_limited`: There are too many requests. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "rate_limited";
+                    };
+                };
+            };
+            /**
+             * @description - `service_unavailable`: The service does not answer now.
+             *     - `provider_unavailable`: The authorization server cannot be reached now.
+             *     - `storage_unavailable`: The task database cannot be reached now.
+             */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "service_unavailable" | "provider_unavailable" | "storage_unavailable";
+                    };
+                };
+            };
+        };
+    };
+    resume_schedule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["NoBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScheduleAnswer"];
+                };
+            };
+            /**
+             * @description - `malformed_json`: The body is not well-formed JSON in UTF-8.
+             *     - `bad_request`: The request could not be understood.
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "malformed_json" | "bad_request";
+                    };
+                };
+            };
+            /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "unauthorized";
+                    };
+                };
+            };
+            /**
+             * @description - `not_found`: There is nothing at this address.
+             *     - `task_not_found`: There is no such task.
+             *     - `schedule_not_found`: This task has no schedule.
+             */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "not_found" | "task_not_found" | "schedule_not_found";
+                    };
+                };
+            };
+            /** @description - `body_too_large`: The body is larger than this service accepts. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "body_too_large";
+                    };
+                };
+            };
+            /** @description - `uri_too_long`: The address is longer than 8 KiB. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "uri_too_long";
+                    };
+                };
+            };
+            /** @description - `unsupported_media_type`: The body must be application/json. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "unsupported_media_type";
+                    };
+                };
+            };
+            /** @description - `invalid_input`: A part of the body or of the query is not valid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "invalid_input";
+                    };
+                };
+            };
+            /** @description - `rate_limited`: There are too many requests. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "rate_limited";
+                    };
+                };
+            };
+            /**
+             * @description - `service_unavailable`: The service does not answer now.
+             *     - `provider_unavailable`: The authorization server cannot be reached now.
+             *     - `storage_unavailable`: The task database cannot be reached now.
+             */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "service_unavailable" | "provider_unavailable" | "storage_unavailable";
+                    };
+                };
+            };
+        };
+    };
+    run_scheduled_now: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["NoBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExecutionView"];
+                };
+            };
+            /**
+             * @description - `malformed_json`: The body is not well-formed JSON in UTF-8.
+             *     - `bad_request`: The request could not be understood.
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "malformed_json" | "bad_request";
+                    };
+                };
+            };
+            /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "unauthorized";
+                    };
+                };
+            };
+            /**
+             * @description - `not_found`: There is nothing at this address.
+             *     - `task_not_found`: There is no such task.
+             *     - `schedule_not_found`: This task has no schedule.
+             */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "not_found" | "task_not_found" | "schedule_not_found";
+                    };
+                };
+            };
+            /**
+             * @description - `task_not_executable`: This task is waiting, queued, running or completed; it cannot be executed now.
+             *     - `task_not_linkable`: This task is waiting, queued or running; another token can be linked when it has ended.
+             */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "task_not_executable" | "task_not_linkable";
+                    };
+                };
+            };
+            /** @description - `body_too_large`: The body is larger than this service accepts. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "body_too_large";
+                    };
+                };
+            };
+            /** @description - `uri_too_long`: The address is longer than 8 KiB. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "uri_too_long";
+                    };
+                };
+            };
+            /** @description - `unsupported_media_type`: The body must be application/json. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "unsupported_media_type";
+                    };
+                };
+            };
+            /** @description - `invalid_input`: A part of the body or of the query is not valid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "invalid_input";
+                    };
+                };
+            };
+            /** @description - `rate_limited`: There are too many requests. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "rate_limited";
+                    };
+                };
+            };
+            /**
+             * @description - `service_unavailable`: The service does not answer now.
+             *     - `provider_unavailable`: The authorization server cannot be reached now.
+             *     - `storage_unavailable`: The task database cannot be reached now.
+             *     - `vault_unavailable`: The token vault cannot be reached now.
+             */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "service_unavailable" | "provider_unavailable" | "storage_unavailable" | "vault_unavailable";
+                    };
+                };
+            };
+        };
+    };
+    get_dependencies: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DependenciesView"];
+                };
+            };
+            /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "unauthorized";
+                    };
+                };
+            };
+            /**
+             * @description - `not_found`: There is nothing at this address.
+             *     - `task_not_found`: There is no such task.
+             */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "not_found" | "task_not_found";
+                    };
+                };
+            };
+            /** @description - `body_too_large`: The body is larger than this service accepts. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "body_too_large";
+                    };
+                };
+            };
+            /** @description - `uri_too_long`: The address is longer than 8 KiB. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "uri_too_long";
+                    };
+                };
+            };
+            /** @description - `rate_limited`: There are too many requests. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "rate_limited";
+                    };
+                };
+            };
+            /**
+             * @description - `service_unavailable`: The service does not answer now.
+             *     - `provider_unavailable`: The authorization server cannot be reached now.
+             *     - `storage_unavailable`: The task database cannot be reached now.
+             */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "service_unavailable" | "provider_unavailable" | "storage_unavailable";
+                    };
+                };
+            };
+        };
+    };
+    put_dependencies: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewDependencies"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DependenciesView"];
+                };
+            };
+            /**
+             * @description - `malformed_json`: The body is not well-formed JSON in UTF-8.
+             *     - `bad_request`: The request could not be understood.
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "malformed_json" | "bad_request";
+                    };
+                };
+            };
+            /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "unauthorized";
+                    };
+                };
+            };
+            /**
+             * @description - `not_found`: There is nothing at this address.
+             *     - `task_not_found`: There is no such task.
+             */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "not_found" | "task_not_found";
+                    };
+                };
+            };
+            /** @description - `body_too_large`: The body is larger than this service accepts. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "body_too_large";
+                    };
+                };
+            };
+            /** @description - `uri_too_long`: The address is longer than 8 KiB. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "uri_too_long";
+                    };
+                };
+            };
+            /** @description - `unsupported_media_type`: The body must be application/json. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "unsupported_media_type";
+                    };
+                };
+            };
+            /** @description - `invalid_input`: A part of the body or of the query is not valid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "invalid_input";
+                    };
+                };
+            };
+            /** @description - `rate_limited`: There are too many requests. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "rate_limited";
+                    };
+                };
+            };
+            /**
+             * @description - `service_unavailable`: The service does not answer now.
+             *     - `provider_unavailable`: The authorization server cannot be reached now.
+             *     - `storage_unavailable`: The task database cannot be reached now.
+             */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "service_unavailable" | "provider_unavailable" | "storage_unavailable";
+                    };
+                };
+            };
+        };
+    };
+    get_graph: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GraphView"];
+                };
+            };
+            /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "unauthorized";
+                    };
+                };
+            };
+            /**
+             * @description - `not_found`: There is nothing at this address.
+             *     - `task_not_found`: There is no such task.
+             */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "not_found" | "task_not_found";
+                    };
+                };
+            };
+            /** @description - `body_too_large`: The body is larger than this service accepts. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "body_too_large";
+                    };
+                };
+            };
+            /** @description - `uri_too_long`: The address is longer than 8 KiB. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "uri_too_long";
+                    };
+                };
+            };
+            /** @description - `rate_limited`: There are too many requests. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "rate_limited";
+                    };
+                };
+            };
+            /**
+             * @description - `service_unavailable`: The service does not answer now.
+             *     - `provider_unavailable`: The authorization server cannot be reached now.
+             *     - `storage_unavailable`: The task database cannot be reached now.
+             */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "service_unavailable" | "provider_unavailable" | "storage_unavailable";
                     };
                 };
             };

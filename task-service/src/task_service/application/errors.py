@@ -2,11 +2,18 @@
 
     TaskError
     ├── TaskNotFoundError                no such task, or another person's: both look the same
+    ├── RunNotFoundError                 the task has no such run, or it was cleaned away
     ├── TaskNotExecutableError           the task has a run under way, or its latest run has completed
+    ├── TaskNotCancellableError          the task has no run under way
+    ├── TaskNotRepeatableError           the task has no run yet, or one under way
     ├── TaskNotLinkableError             the task has a run under way with another token
+    ├── ScheduleNotFoundError            the task has no schedule
+    ├── CursorError                      a page was asked for with a cursor that its list did not give
     ├── TokenNotFoundError               the vault knows no such token of this person
     ├── TokenRefusedError                the vault no longer gives access tokens for it
+    ├── TicketExpiredError               the attempt's ticket was not extended in time; another can be made
     ├── VaultUnavailableError            the vault does not answer
+    │   └── TooManyTicketsError          the grant has as many tickets as the vault allows
     ├── TaskStorageUnavailableError      PostgreSQL does not answer
     ├── UnknownKindError                 the worker has no handler for the task's kind
     └── HandlerError                     the work itself failed; its message is shown to the owner
@@ -26,12 +33,32 @@ class TaskNotFoundError(TaskError):
     """There is no such task."""
 
 
+class RunNotFoundError(TaskError):
+    """This task has no such run."""
+
+
 class TaskNotExecutableError(TaskError):
     """This task is waiting, queued, running or completed; it cannot be executed now."""
 
 
+class TaskNotCancellableError(TaskError):
+    """This task is not waiting, queued or running; there is nothing to cancel."""
+
+
+class TaskNotRepeatableError(TaskError):
+    """This task has not ended; it can be run again when it is completed, failed or cancelled."""
+
+
 class TaskNotLinkableError(TaskError):
     """This task is waiting, queued or running; another token can be linked when it has ended."""
+
+
+class ScheduleNotFoundError(TaskError):
+    """This task has no schedule."""
+
+
+class CursorError(TaskError):
+    """This cursor was not given to you for this query. Begin again without `cursor`."""
 
 
 class TokenNotFoundError(TaskError):
@@ -51,12 +78,25 @@ class VaultUnavailableError(TaskError):
         self.retry_after = retry_after
 
 
+class TooManyTicketsError(VaultUnavailableError):
+    """Too many attempts use this offline token at the same time."""
+
+
+class TicketExpiredError(TaskError):
+    """The ticket of this attempt has expired."""
+
+
 class TaskStorageUnavailableError(TaskError):
     """The task database cannot be reached now."""
 
 
 class HandlerError(TaskError):
     """The work failed."""
+
+    def __init__(self, message: str = "", *, can_pass: bool = False) -> None:
+        """message: shown to the owner; can_pass: another attempt may succeed, so the task's retry policy applies."""
+        super().__init__(*([message] if message else []))
+        self.can_pass = can_pass
 
 
 class UnknownKindError(TaskError):

@@ -1,14 +1,20 @@
-"""Linking an offline token to a task, and executing the task with it: R5, R6 and R12 of the customer's document."""
+"""Linking an offline token to a task, executing the task with it, cancelling: R5, R6, R12 and R33."""
 
 import enum
+from collections.abc import Set
 from dataclasses import dataclass
 from uuid import UUID
 
-from task_service.application.errors import TokenNotFoundError
+from task_service.application.errors import (
+    ScheduleNotFoundError,
+    TaskNotExecutableError,
+    TaskNotRepeatableError,
+    TokenNotFoundError,
+)
 from task_service.application.manage import Person
 from task_service.application.ports import LinkedGrant, OwnersVault, RunQueue, TaskStore
 from task_service.domain.run import Cause
-from task_service.domain.status import EXECUTABLE
+from task_service.domain.status import EXECUTABLE, REPEATABLE, UNDER_WAY, TaskStatus
 from task_service.domain.task import Task, TokenStatus
 
 
@@ -28,6 +34,8 @@ MESSAGES = {
     ExecuteAnswer.TOKEN_FAILED: "Token request failed. Please try again.",
 }
 """The messages that go with them (R22)."""
+
+CANCELLED_BY_OWNER = "Cancelled by its owner."
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,19 +71,55 @@ class ExecuteTasks:
         task = self._tasks.find(task_id, person.owner)
         if task.status not in EXECUTABLE:
             return self._queue(person, task_id, task.persistent_token_id)  # unless it has become executable, it raises
+        return self._with_grant(person, task, EXECUTABLE)
+
+    def run_scheduled_now(self, person: Person, task_id: UUID) -> Execution:
+        """The same for a task with a schedule, in every state in which its schedule could run it.
+
+        Raises what `execute` raises, and ScheduleNotFoundError.
+        """
+        task = self._tasks.find(task_id, person.owner)
+        if task.schedule is None:
+            raise ScheduleNotFoundError
+        return self._with_grant(person, task, frozenset(TaskStatus) - UNDER_WAY)
+
+    def run_again(self, person: Person, task_id: UUID) -> Execution:
+        """The same for a task that has ended, completed ones included: a new run.
+
+        Raises TaskNotFoundError, TaskNotRepeatableError, TaskNotLinkableError, VaultUnavailableError.
+        """
+        task = self._tasks.find(task_id, person.owner)
+        if task.status not in REPEATABLE:
+            raise TaskNotRepeatableError
+        try:
+            return self._with_grant(person, task, REPEATABLE)
+        except TaskNotExecutableError as error:
+            raise TaskNotRepeatableError from error
+
+    def cancel(self, person: Person, task_id: UUID, reason: str = "") -> Task:
+        """Cancel the run under way; a task whose run was cancelled before stays as it is.
+
+        Raises TaskNotFoundError, TaskNotCancellableError.
+        """
+        self._runs.cancel(task_id, person.owner, reason or CANCELLED_BY_OWNER)
+        return self._tasks.find(task_id, person.owner)
+
+    def _with_grant(self, person: Person, task: Task, allowed: Set[TaskStatus]) -> Execution:
         grant = self._grant_of(person, task)
         if grant is None:
-            return Execution(ExecuteAnswer.NEEDS_CONSENT, task_id, None)
+            return Execution(ExecuteAnswer.NEEDS_CONSENT, task.id, None)
         if (grant.persistent_token_id, grant.status) != (task.persistent_token_id, task.token_status):
-            self._tasks.link(task_id, person.owner, grant)
+            self._tasks.link(task.id, person.owner, grant)
         if grant.status is TokenStatus.ACTIVE:
-            return self._queue(person, task_id, grant.persistent_token_id)
+            return self._queue(person, task.id, grant.persistent_token_id, allowed)
         pending = grant.status is TokenStatus.PENDING
         answer = ExecuteAnswer.WAITING_CONSENT if pending else ExecuteAnswer.TOKEN_FAILED
-        return Execution(answer, task_id, grant.persistent_token_id)
+        return Execution(answer, task.id, grant.persistent_token_id)
 
-    def _queue(self, person: Person, task_id: UUID, persistent_token_id: UUID | None) -> Execution:
-        self._runs.enqueue(task_id, person.owner, Cause.USER)
+    def _queue(
+        self, person: Person, task_id: UUID, persistent_token_id: UUID | None, allowed: Set[TaskStatus] = EXECUTABLE
+    ) -> Execution:
+        self._runs.enqueue(task_id, person.owner, Cause.USER, allowed=allowed)
         return Execution(ExecuteAnswer.EXECUTING, task_id, persistent_token_id)
 
     def _grant_of(self, person: Person, task: Task) -> LinkedGrant | None:

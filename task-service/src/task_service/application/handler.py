@@ -9,11 +9,16 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from typing import Protocol, TypeVar
+from uuid import UUID
 
+from task_service.application.access import AttemptAccess
 from task_service.application.errors import VaultUnavailableError
-from task_service.application.ports import OwnerToken, TokenSource, UserinfoSource
+from task_service.application.ports import OwnerToken, UserinfoSource
 from task_service.domain.attempt import Attempt
+from task_service.domain.journal import Level
+
+T = TypeVar("T")
 
 MIN_VALID_SECONDS = 30.0
 """A token with less to live is fetched anew."""
@@ -46,6 +51,18 @@ class ProgressSink(Protocol):
         ...
 
 
+class Journal(Protocol):
+    """Takes what the owner can read of an attempt afterwards."""
+
+    def log(self, attempt: Attempt, level: Level, message: str) -> None:
+        """Add a line to the log of the attempt's run."""
+        ...
+
+    def access(self, attempt: Attempt, ticket_id: UUID, token: OwnerToken | None = None) -> None:
+        """Note the ticket of the attempt, and the access token that it uses from now on."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Time:
     """The clocks of an attempt. now: the wall clock, aware; monotonic: seconds; pause: waits that many seconds."""
@@ -62,18 +79,28 @@ class HandlerContext:
         self,
         attempt: Attempt,
         progress: ProgressSink,
-        tokens: TokenSource,
+        journal: Journal,
+        access: AttemptAccess,
         should_stop: Callable[[], Stop | None],
         clocks: Time | None = None,
     ) -> None:
         """should_stop: asked at each pause for a reason to stop."""
         self.attempt = attempt
         self._progress = progress
-        self._tokens = tokens
+        self._journal = journal
+        self._access = access
         self._should_stop = should_stop
         self._time = clocks or Time()
         self._token: OwnerToken | None = None
         self._renew_at = float("-inf")
+
+    def open_access(self) -> None:
+        """Have a ticket made for the attempt.
+
+        An unavailable vault is asked again for VAULT_PATIENCE_SECONDS. Raises TokenRefusedError, VaultUnavailableError.
+        """
+        ticket = self._patiently(lambda: self._access.open(self.attempt))
+        self._journal.access(self.attempt, ticket.id)
 
     def token(self) -> OwnerToken:
         """The owner's access token, fetched when there is none yet or the last one is about to expire.
@@ -81,10 +108,19 @@ class HandlerContext:
         An unavailable vault is asked again for VAULT_PATIENCE_SECONDS. Raises TokenRefusedError, VaultUnavailableError.
         """
         if self._token is None or self._time.monotonic() >= self._renew_at:
-            self._token = self._fetch()
+            self._token, ticket_id = self._patiently(lambda: self._access.token(self.attempt))
+            self._journal.access(self.attempt, ticket_id, self._token)
             lifetime = self._token.expires_at - self._time.now()
             self._renew_at = self._time.monotonic() + lifetime / timedelta(seconds=1) - MIN_VALID_SECONDS
         return self._token
+
+    def log(self, message: str, level: Level = Level.INFO) -> None:
+        """Add a line to the log of the run, for its owner. It must not contain a token.
+
+        At most MAX_LINES lines of one attempt are kept, and MAX_MESSAGE characters of each; the log says what is
+        missing.
+        """
+        self._journal.log(self.attempt, level, message)
 
     def progress(self, percent: int) -> None:
         """Report 0 to 100. Raises Stopped when the attempt was taken over or should stop."""
@@ -103,14 +139,15 @@ class HandlerContext:
                 return
             self._time.pause(min(left, LONGEST_PAUSE_SECONDS))
 
-    def _fetch(self) -> OwnerToken:
+    def _patiently(self, ask: Callable[[], T]) -> T:
         give_up = self._time.monotonic() + VAULT_PATIENCE_SECONDS
         while True:
             try:
-                return self._tokens.access_token(self.attempt.persistent_token_id, self.attempt.owner, 0)
+                return ask()
             except VaultUnavailableError as unavailable:
                 if self._time.monotonic() + unavailable.retry_after > give_up:
                     raise
+                self.log(f"{unavailable} Asking again in {unavailable.retry_after:g} s.", Level.WARNING)
                 self.wait(unavailable.retry_after)
 
 

@@ -1,13 +1,12 @@
-"""What owners do with the definitions of their tasks: create, list, look at, delete."""
+"""What owners do with the definitions of their tasks: create, look at, delete."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
 from task_service.application.ports import TaskStore
 from task_service.application.token_status import RefreshTokenStatuses
 from task_service.domain.owner import Owner
-from task_service.domain.task import Task
+from task_service.domain.task import NO_POLICY, Policy, Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,18 +24,9 @@ class ManageTasks:
         self._tasks = tasks
         self._token_statuses = token_statuses
 
-    def create(self, person: Person, name: str, description: str) -> Task:
-        """A new task, pending."""
-        return self._tasks.add(person.owner, name, description)
-
-    def list_version(self, person: Person) -> str:
-        """A word that differs whenever something in the list differs; token statuses are brought up to date first."""
-        self._token_statuses.when_due(person.owner, person.bearer)
-        return self._tasks.list_version(person.owner)
-
-    def all(self, person: Person) -> Sequence[Task]:
-        """The person's tasks, newest first."""
-        return self._tasks.of_owner(person.owner)
+    def create(self, person: Person, name: str, description: str, policy: Policy = NO_POLICY) -> Task:
+        """A new task, pending. policy: checked."""
+        return self._tasks.add(person.owner, name, description, policy)
 
     def find(self, person: Person, task_id: UUID) -> Task:
         """One task. Raises TaskNotFoundError."""

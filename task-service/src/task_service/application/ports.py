@@ -1,15 +1,21 @@
 """What the use cases need from outside, as Protocols. Adapters implement them; `bootstrap` wires them."""
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
 from task_service.domain.attempt import Attempt, AttemptKey
+from task_service.domain.dependencies import Dependency, Graph
+from task_service.domain.history import PastRun, RunRecord
+from task_service.domain.journal import AccessNote, LogLine
+from task_service.domain.listing import Position, TaskQuery
 from task_service.domain.owner import Owner
 from task_service.domain.run import Cause
-from task_service.domain.task import Task, TokenStatus
+from task_service.domain.schedule import Rule, Schedule
+from task_service.domain.status import EXECUTABLE, TaskStatus
+from task_service.domain.task import NO_POLICY, Policy, Task, TokenStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,21 +29,18 @@ class OwnerToken:
 
 @dataclass(frozen=True, slots=True)
 class LinkedGrant:
-    """An offline token that the vault knows for a person, by its id."""
+    """An offline token that the vault knows for a person, by its id. ends_at: when it ends, where the vault knows."""
 
     persistent_token_id: UUID
     status: TokenStatus
+    ends_at: datetime | None = None
 
 
 class TaskStore(Protocol):
     """Tasks, always within one owner's. Raises TaskStorageUnavailableError throughout."""
 
-    def add(self, owner: Owner, name: str, description: str) -> Task:
+    def add(self, owner: Owner, name: str, description: str, policy: Policy = NO_POLICY) -> Task:
         """Store a new task of the default kind."""
-        ...
-
-    def of_owner(self, owner: Owner) -> Sequence[Task]:
-        """The owner's tasks, newest first."""
         ...
 
     def find(self, task_id: UUID, owner: Owner) -> Task:
@@ -52,18 +55,100 @@ class TaskStore(Protocol):
         """Store an offline token's id and status with the task. Raises TaskNotFoundError, TaskNotLinkableError."""
         ...
 
+
+class TaskListStore(Protocol):
+    """The list of one owner's tasks. Raises TaskStorageUnavailableError throughout."""
+
+    def page(
+        self, owner: Owner, query: TaskQuery, limit: int, after: Position | None
+    ) -> tuple[Sequence[Task], Position | None]:
+        """At most `limit` tasks that come after a position, in order; the position at their end if there are more."""
+        ...
+
+    def counts(self, owner: Owner) -> Mapping[TaskStatus, int]:
+        """How many of the owner's tasks are in each state. Its cost does not grow with their number."""
+        ...
+
     def list_version(self, owner: Owner) -> str:
-        """A word that differs whenever something in `of_owner` differs. Its cost does not grow with their number."""
+        """A word that differs whenever something in the list differs. Its cost does not grow with the list."""
         ...
 
 
 class RunQueue(Protocol):
     """Where runs are put for workers."""
 
-    def enqueue(self, task_id: UUID, owner: Owner, cause: Cause) -> None:
+    def enqueue(self, task_id: UUID, owner: Owner, cause: Cause, *, allowed: Set[TaskStatus] = EXECUTABLE) -> None:
         """Make a queued run with its first attempt and its job, in one transaction.
 
-        Raises TaskNotFoundError, TaskNotExecutableError.
+        allowed: the states of the task in which it is made. Raises TaskNotFoundError, TaskNotExecutableError.
+        """
+        ...
+
+    def cancel(self, task_id: UUID, owner: Owner, reason: str) -> bool:
+        """End the run under way as `cancelled`; its worker is told to stop. False: it was cancelled before.
+
+        Raises TaskNotFoundError, TaskNotCancellableError.
+        """
+        ...
+
+
+class ScheduleStore(Protocol):
+    """The schedules of one owner's tasks."""
+
+    def now(self) -> datetime:
+        """The time by the clock that schedules follow."""
+        ...
+
+    def put(self, task_id: UUID, owner: Owner, rule: Rule) -> Schedule:
+        """Give a task a schedule, or its schedule another rule. rule: checked. Raises TaskNotFoundError."""
+        ...
+
+    def change(self, task_id: UUID, owner: Owner, to: Callable[[Schedule, datetime], Schedule]) -> Schedule:
+        """Replace a schedule by what `to` makes of it and of the time.
+
+        Raises TaskNotFoundError, ScheduleNotFoundError.
+        """
+        ...
+
+    def remove(self, task_id: UUID, owner: Owner) -> None:
+        """Take a schedule away. Raises TaskNotFoundError, ScheduleNotFoundError."""
+        ...
+
+
+class DependencyStore(Protocol):
+    """Dependencies among one owner's tasks."""
+
+    def put(self, task_id: UUID, owner: Owner, depends_on: Sequence[UUID]) -> None:
+        """Let a task depend on exactly these. Raises TaskNotFoundError, DependencyError."""
+        ...
+
+    def of_task(self, task_id: UUID, owner: Owner) -> Sequence[Dependency]:
+        """What a task depends on, the oldest first. Raises TaskNotFoundError."""
+        ...
+
+    def graph(self, task_id: UUID, owner: Owner) -> Graph:
+        """All that is connected with a task. Raises TaskNotFoundError."""
+        ...
+
+
+class DependencyNews(Protocol):
+    """Ends of runs that matter to other tasks."""
+
+    def take_news(self, at_most: int) -> int:
+        """Look at so many tasks for which there is news; how many there were. It waits for no lock of a task.
+
+        Raises TaskStorageUnavailableError.
+        """
+        ...
+
+
+class DueSchedules(Protocol):
+    """What the tick needs."""
+
+    def fire_due(self, at_most: int) -> int:
+        """Make the runs that are due, of so many schedules; how many were. It waits for no lock.
+
+        Raises TaskStorageUnavailableError.
         """
         ...
 
@@ -75,8 +160,12 @@ class TokenStatusStore(Protocol):
         """True when the vault should be asked about the owner's tokens now, for one caller at a time."""
         ...
 
+    def next_linked(self, owner: Owner, at_most: int) -> Sequence[UUID]:
+        """The linked tokens that the vault should be asked about now: pending ones first, then the others in turn."""
+        ...
+
     def update(self, owner: Owner, statuses: Mapping[UUID, TokenStatus]) -> None:
-        """Store what the vault says of the owner's tokens; linked ones that it does not name keep their status."""
+        """Store what the vault says of these tokens of the owner; other tokens keep their status."""
         ...
 
 
@@ -95,6 +184,10 @@ class AttemptStore(Protocol):
         """End attempt and run with an error. token_failed: the vault refuses the token."""
         ...
 
+    def retry(self, attempt: Attempt, error: str, seconds: float) -> bool:
+        """End the attempt with an error; its run waits so many seconds for another attempt."""
+        ...
+
     def give_back(self, attempt: Attempt) -> bool:
         """End the attempt and queue another one, for another worker."""
         ...
@@ -105,6 +198,33 @@ class ProgressStore(Protocol):
 
     def write_progress(self, reports: Sequence[tuple[Attempt, int]]) -> Set[AttemptKey]:
         """Store the percentage of each attempt in one statement; the keys of those that were not taken over."""
+        ...
+
+
+class JournalStore(Protocol):
+    """Where the journals of attempts are written, for many attempts at a time."""
+
+    def write_journal(self, lines: Sequence[tuple[Attempt, LogLine]], notes: Mapping[AttemptKey, AccessNote]) -> None:
+        """Store log lines and the access of attempts, in one transaction; those of deleted runs are dropped."""
+        ...
+
+
+class HistoryStore(Protocol):
+    """Runs as they are remembered, always within one owner's tasks."""
+
+    def runs(self, task_id: UUID, owner: Owner, before: int, limit: int) -> Sequence[PastRun]:
+        """Runs with a number below `before`, the latest first. Raises TaskNotFoundError."""
+        ...
+
+    def run(self, task_id: UUID, owner: Owner, number: int, after: int, limit: int) -> RunRecord:
+        """One run, and up to `limit` lines of its log behind position `after`.
+
+        Raises TaskNotFoundError, RunNotFoundError.
+        """
+        ...
+
+    def remove_old(self, days: int, at_most: int) -> int:
+        """Remove runs that ended so many days ago and are not the latest of their task, up to a limit; how many."""
         ...
 
 
@@ -147,8 +267,20 @@ class RecoveryStore(Protocol):
         """End the attempt and its job, and queue another one; the run fails after MAX_CRASHES. False: already ended."""
         ...
 
+    def ticket_of(self, key: AttemptKey) -> UUID | None:
+        """The ticket of an attempt, as far as it was noted."""
+        ...
+
     def orphans(self) -> Sequence[AttemptKey]:
         """The attempts of runs under way for which the engine holds no job any more."""
+        ...
+
+
+class RetryStore(Protocol):
+    """Runs that wait for their next attempt."""
+
+    def queue_retries(self, at_most: int) -> int:
+        """Queue the next attempt of each run for which it is due, up to a limit; how many."""
         ...
 
 
@@ -163,12 +295,36 @@ class OwnersVault(Protocol):
         """The person's tokens, newest first; with a task, those requested for it. Raises VaultUnavailableError."""
         ...
 
+    def linked(self, bearer: str, ids: Sequence[UUID]) -> Sequence[LinkedGrant]:
+        """Those of these tokens that are the person's, in one request. ids: 1 to 100. Raises VaultUnavailableError."""
+        ...
 
-class TokenSource(Protocol):
-    """The vault, asked with the service's own credentials on an owner's behalf."""
 
-    def access_token(self, persistent_token_id: UUID, owner: Owner, min_valid: int) -> OwnerToken:
-        """A token with at least `min_valid` seconds to live. Raises TokenRefusedError, VaultUnavailableError."""
+@dataclass(frozen=True, slots=True)
+class AttemptTicket:
+    """The ticket of an attempt: a credential for one grant (`docs/tickets.md`). Its value is not printed."""
+
+    id: UUID
+    value: str = field(repr=False)
+
+
+class TicketVault(Protocol):
+    """The vault: tickets are made, extended and ended with the service's own credentials, tokens fetched by ticket."""
+
+    def open(self, attempt: Attempt, seconds: int) -> AttemptTicket:
+        """Make a ticket for an attempt that lives so long. Raises TokenRefusedError, VaultUnavailableError."""
+        ...
+
+    def extend(self, ticket_id: UUID, seconds: int) -> None:
+        """Move a ticket's end to so many seconds from now, unless it has ended. Raises VaultUnavailableError."""
+        ...
+
+    def end(self, ticket_id: UUID) -> None:
+        """End a ticket; twice is once. Raises VaultUnavailableError."""
+        ...
+
+    def access_token(self, ticket: AttemptTicket) -> OwnerToken:
+        """A fresh access token. Raises TicketExpiredError, TokenRefusedError, VaultUnavailableError."""
         ...
 
 

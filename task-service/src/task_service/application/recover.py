@@ -7,6 +7,7 @@ heartbeats' own times are compared for equality only, so a wall clock that is se
 import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from uuid import UUID
 
 from task_service.application.ports import EngineWatch, RecoveryStore
 from task_service.domain.attempt import AttemptKey
@@ -45,11 +46,20 @@ class SilentWorkers:
 class Recover:
     """One sweep after another. Several processes may sweep at once: each write is conditional."""
 
-    def __init__(self, watch: EngineWatch, store: RecoveryStore, workers: SilentWorkers, notice: Notice) -> None:
+    def __init__(
+        self,
+        watch: EngineWatch,
+        store: RecoveryStore,
+        workers: SilentWorkers,
+        notice: Notice,
+        end_ticket: Callable[[UUID], None],
+    ) -> None:
+        """end_ticket: told of the tickets of attempts that were replaced."""
         self._watch = watch
         self._store = store
         self._workers = workers
         self._notice = notice
+        self._end_ticket = end_ticket
 
     def sweep(self) -> int:
         """Take over from silent workers; the number of attempts that wait, up to COUNT_AT_MOST.
@@ -61,8 +71,15 @@ class Recover:
             if job.attempt is None:
                 self._watch.end_job(job.id)
             else:
-                self._notice("worker_silent", job.attempt, self._store.replace_crashed(job.attempt, job.id))
+                self._take_over("worker_silent", job.attempt, job.id)
         for orphan in self._store.orphans():
-            self._notice("without_job", orphan, self._store.replace_crashed(orphan))
+            self._take_over("without_job", orphan)
         self._watch.remove_workers(self._workers.silent_for(FORGET_SECONDS))
         return self._watch.waiting(COUNT_AT_MOST)
+
+    def _take_over(self, reason: str, key: AttemptKey, job_id: int | None = None) -> None:
+        replaced = self._store.replace_crashed(key, job_id)
+        self._notice(reason, key, replaced)
+        ticket_id = self._store.ticket_of(key) if replaced else None
+        if ticket_id is not None:
+            self._end_ticket(ticket_id)

@@ -1,7 +1,9 @@
 """Makes an attempt: begin it, choose the handler by the task's kind, run it, store how it ended."""
 
+import random
 from collections.abc import Callable, Mapping
 
+from task_service.application.access import AttemptAccess
 from task_service.application.errors import (
     HandlerError,
     TaskStorageUnavailableError,
@@ -10,22 +12,34 @@ from task_service.application.errors import (
     VaultUnavailableError,
 )
 from task_service.application.handler import Handler, HandlerContext, Stop, Stopped
-from task_service.application.ports import AttemptStore, TokenSource
+from task_service.application.journal import GroupedJournal
+from task_service.application.ports import AttemptStore
 from task_service.application.progress import GroupedProgress
 from task_service.domain.attempt import Attempt, AttemptKey
+from task_service.domain.journal import storable
+
+UNEXPECTED = "The task failed unexpectedly."
 
 
 class RunAttempt:
     """Runs attempts with the handlers that are installed."""
 
     def __init__(
-        self, attempts: AttemptStore, progress: GroupedProgress, tokens: TokenSource, handlers: Mapping[str, Handler]
+        self,
+        attempts: AttemptStore,
+        progress: GroupedProgress,
+        journal: GroupedJournal,
+        access: AttemptAccess,
+        handlers: Mapping[str, Handler],
+        spread: Callable[[], float] = random.random,
     ) -> None:
-        """handlers: by kind."""
+        """handlers: by kind; spread: a random number from 0 to 1 for the delay of a retry."""
         self._attempts = attempts
         self._progress = progress
-        self._tokens = tokens
+        self._journal = journal
+        self._access = access
         self._handlers = handlers
+        self._spread = spread
 
     def run(self, key: AttemptKey, should_stop: Callable[[], Stop | None]) -> str:
         """Run one attempt to its end; a word for the log.
@@ -36,25 +50,33 @@ class RunAttempt:
         attempt = self._attempts.begin(key)
         if attempt is None:
             return "not_ours"
-        context = HandlerContext(attempt, self._progress, self._tokens, should_stop)
+        context = HandlerContext(attempt, self._progress, self._journal, self._access, should_stop)
         try:
-            result = self._handler(attempt.kind).run(context)
+            handler = self._handler(attempt.kind)
+            context.open_access()
+            result = handler.run(context)
         except Stopped as stopped:
-            self._progress.forget(key)
+            self._forget(key)
             return self._stop(attempt, stopped.reason)
         except (TokenRefusedError, VaultUnavailableError, HandlerError, UnknownKindError) as error:
-            self._progress.forget(key)
+            self._forget(key)
             return self._fail(attempt, error)
         except TaskStorageUnavailableError:
-            self._progress.forget(key)
+            self._forget(key)
             raise
-        except Exception:
-            self._progress.forget(key)
-            self._attempts.fail(attempt, "The task failed unexpectedly.")
+        except Exception as error:
+            self._forget(key)
+            if not self._retries(attempt, error, UNEXPECTED):
+                self._attempts.fail(attempt, UNEXPECTED)
             raise
-        self._progress.forget(key)
-        self._attempts.complete(attempt, result)
+        self._forget(key)
+        self._attempts.complete(attempt, storable(result))
         return "completed"
+
+    def _forget(self, key: AttemptKey) -> None:
+        self._progress.forget(key)
+        self._journal.forget(key)
+        self._access.close(key)
 
     def _handler(self, kind: str) -> Handler:
         if kind not in self._handlers:
@@ -71,8 +93,26 @@ class RunAttempt:
         if isinstance(error, TokenRefusedError):
             self._attempts.fail(attempt, str(error), token_failed=True)
             return "token_failed"
+        if self._retries(attempt, error, storable(str(error))):
+            return "retrying"
         if isinstance(error, VaultUnavailableError):
             self._attempts.fail(attempt, f"{error} Try again later.")
             return "vault_unavailable"
-        self._attempts.fail(attempt, str(error))
+        self._attempts.fail(attempt, storable(str(error)))
         return "unknown_kind" if isinstance(error, UnknownKindError) else "failed"
+
+    def _retries(self, attempt: Attempt, error: Exception, words: str) -> bool:
+        """True when the run waits for another attempt, or is not this worker's any more."""
+        failures = attempt.failures + 1
+        if not can_pass(error) or not attempt.retry.allows_another(failures):
+            return False
+        asked = error.retry_after if isinstance(error, VaultUnavailableError) else 0.0
+        self._attempts.retry(attempt, words, attempt.retry.delay(failures, self._spread(), asked))
+        return True
+
+
+def can_pass(error: Exception) -> bool:
+    """True for errors after which another attempt may succeed. A refused token is none: only its owner can help."""
+    if isinstance(error, HandlerError):
+        return error.can_pass
+    return isinstance(error, (VaultUnavailableError, ConnectionError, TimeoutError))

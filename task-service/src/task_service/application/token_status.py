@@ -1,8 +1,17 @@
 """Token statuses on reads: the first reader for whom it is due asks the vault, all others see what is stored."""
 
-from task_service.application.errors import VaultUnavailableError
-from task_service.application.ports import OwnersVault, TokenStatusStore
+from collections.abc import Iterator, Sequence
+from uuid import UUID
+
+from task_service.application.errors import TokenNotFoundError, VaultUnavailableError
+from task_service.application.ports import LinkedGrant, OwnersVault, TokenStatusStore
 from task_service.domain.owner import Owner
+from task_service.domain.task import TokenStatus
+
+ASK_AT_MOST = 100
+"""Linked tokens that one check asks for; a person with more has them checked in turn."""
+CONFIRM_AT_MOST = 5
+"""Tokens missing in the vault's answer that one check asks for singly."""
 
 
 class RefreshTokenStatuses:
@@ -13,11 +22,27 @@ class RefreshTokenStatuses:
         self._vault = vault
 
     def when_due(self, owner: Owner, bearer: str) -> None:
-        """Ask the vault when that is due. While it is unavailable, the last known statuses stand."""
+        """Ask the vault when that is due. While it is unavailable, the last known statuses stand.
+
+        A check costs one request, and at most CONFIRM_AT_MOST more when tokens are missing in an answer: a token has
+        failed when the vault says so of this very token, not when a list lacks it.
+        """
         if not self._statuses.claim_check(owner):
             return
+        asked = self._statuses.next_linked(owner, ASK_AT_MOST)
+        if not asked:
+            return
         try:
-            grants = self._vault.grants(bearer)
+            found = {grant.persistent_token_id: grant.status for grant in self._vault.linked(bearer, asked)}
+            missing = [token_id for token_id in asked if token_id not in found]
+            found |= {grant.persistent_token_id: grant.status for grant in self._confirmed(bearer, missing)}
         except VaultUnavailableError:
             return
-        self._statuses.update(owner, {grant.persistent_token_id: grant.status for grant in grants})
+        self._statuses.update(owner, found)
+
+    def _confirmed(self, bearer: str, missing: Sequence[UUID]) -> Iterator[LinkedGrant]:
+        for token_id in missing[:CONFIRM_AT_MOST]:
+            try:
+                yield self._vault.grant(token_id, bearer)
+            except TokenNotFoundError:
+                yield LinkedGrant(token_id, TokenStatus.FAILED)

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from task_service.domain.owner import Owner
+from task_service.domain.retry import NO_RETRY, RetryPolicy
 
 MAX_CRASHES = 5
 """A run fails when so many of its attempts have ended with the death of their worker."""
@@ -33,10 +34,18 @@ class AttemptKey:
     def __str__(self) -> str:
         return f"{self.task_id}:{self.fence}"
 
+    @property
+    def request_id(self) -> str:
+        """The `X-Request-ID` of the attempt's calls, by which other services' logs and audits name it."""
+        return f"{self.task_id}.{self.fence}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """An attempt that a worker has begun, with what its handler needs of the task. parameters: those of the kind."""
+    """An attempt that a worker has begun, with what its handler needs of the task.
+
+    parameters: those of the kind; retry: the task's policy; failures: attempts of the run that have failed before.
+    """
 
     key: AttemptKey
     run: int
@@ -45,6 +54,8 @@ class Attempt:
     kind: str
     parameters: Mapping[str, Any]
     persistent_token_id: UUID
+    retry: RetryPolicy = NO_RETRY
+    failures: int = 0
 
     @property
     def idempotency_key(self) -> str:

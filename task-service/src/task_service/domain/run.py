@@ -4,7 +4,7 @@ import enum
 from dataclasses import dataclass
 from datetime import datetime
 
-from task_service.domain.status import TaskStatus
+from task_service.domain.status import TaskStatus, WaitReason
 
 
 class Cause(enum.StrEnum):
@@ -18,7 +18,10 @@ class Cause(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """One run of a task. number: from 1, in order; progress: percent; times are aware and in UTC."""
+    """One run of a task. number: from 1, in order; progress: percent; times are aware and in UTC.
+
+    reason: why the run was cancelled or waits, for people; next_attempt_at: when a run that waits for a retry goes on.
+    """
 
     number: int
     status: TaskStatus
@@ -27,6 +30,9 @@ class Run:
     result: str | None = None
     error: str | None = None
     progress: int | None = None
+    reason: str | None = None
+    wait_reason: WaitReason | None = None
+    next_attempt_at: datetime | None = None
 
 
 NO_RUN = Run(number=0, status=TaskStatus.PENDING)

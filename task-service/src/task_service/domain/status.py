@@ -55,6 +55,9 @@ UNDER_WAY = RUN_STATES - ENDED
 WITH_JOB = frozenset({TaskStatus.QUEUED, TaskStatus.RUNNING})
 """The states in which the engine holds a job for the run."""
 
+REPEATABLE = ENDED
+"""The states of a task from which its owner can have it done once more, as a new run."""
+
 EXECUTABLE = frozenset({TaskStatus.PENDING, TaskStatus.FAILED, TaskStatus.CANCELLED})
 """The states of a task from which its owner can execute it (again)."""
 

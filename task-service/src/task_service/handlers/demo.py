@@ -22,6 +22,7 @@ class Demo:
         sub, name = self._userinfo.who(token)
         if sub != context.attempt.owner.sub:
             raise HandlerError("The access token belongs to another person.")
+        context.log(f"Working on behalf of {name}: {STEPS} steps of {self._step_seconds:g} s.")
         for step in range(1, STEPS + 1):
             context.wait(self._step_seconds)
             context.progress(100 * step // STEPS)

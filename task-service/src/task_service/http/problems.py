@@ -5,8 +5,13 @@ from task_service.application import errors
 
 TABLE: ProblemTable = {
     errors.TaskNotFoundError: ProblemType(404, "task_not_found"),
+    errors.RunNotFoundError: ProblemType(404, "run_not_found"),
     errors.TaskNotExecutableError: ProblemType(409, "task_not_executable"),
+    errors.TaskNotCancellableError: ProblemType(409, "task_not_cancellable"),
+    errors.TaskNotRepeatableError: ProblemType(409, "task_not_repeatable"),
     errors.TaskNotLinkableError: ProblemType(409, "task_not_linkable"),
+    errors.ScheduleNotFoundError: ProblemType(404, "schedule_not_found"),
+    errors.CursorError: ProblemType(422, "cursor_invalid"),
     errors.TokenNotFoundError: ProblemType(404, "token_not_found"),
     errors.VaultUnavailableError: ProblemType(503, "vault_unavailable", retry_after=2.0),
     errors.TaskStorageUnavailableError: ProblemType(503, "storage_unavailable", retry_after=2.0),

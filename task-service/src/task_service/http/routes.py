@@ -1,15 +1,18 @@
 """The task API: R1–R6 of the customer's document."""
 
+import hashlib
 from collections.abc import Callable
-from uuid import UUID
+from dataclasses import replace
 
 from flask import Response, request
+from msgspec import UNSET
 
 import task_service
 from service_kit.http import inputs
 from service_kit.http.app import authenticate, bearer_token, respond
 from service_kit.http.openapi import Api, Link
 from task_service.application.errors import (
+    CursorError,
     TaskNotExecutableError,
     TaskNotFoundError,
     TaskNotLinkableError,
@@ -19,24 +22,53 @@ from task_service.application.errors import (
 )
 from task_service.application.manage import Person
 from task_service.domain.owner import Owner
-from task_service.domain.task import parse_id, public_id
+from task_service.domain.task import Policy, public_id
+from task_service.http import dependency_routes, run_routes, schedule_routes
 from task_service.http.problems import TABLE
+from task_service.http.schedule_routes import faults_named
 from task_service.http.schemas import (
     Deleted,
     ExecutionView,
+    ListQuery,
     NewTask,
     NoBody,
     TaskList,
     TaskView,
     TokenLink,
+    counts_view,
     execution_view,
     task_view,
 )
 from task_service.http.service import TaskService
+from task_service.http.task_ids import task_id_in
 
-LINKS = {"create_task": (Link("id", "task_id", ("get_task", "link_persistent_id", "execute_task", "delete_task")),)}
-TAGS = {"Tasks": "A person creates tasks, links offline tokens to them and executes them."}
-(TASKS,) = TAGS
+LINKS = {
+    "create_task": (
+        Link(
+            "id",
+            "task_id",
+            (
+                "get_task",
+                "link_persistent_id",
+                "execute_task",
+                "cancel_task",
+                "run_again",
+                "list_runs",
+                "put_schedule",
+                "put_dependencies",
+                "get_graph",
+                "delete_task",
+            ),
+        ),
+    )
+}
+TAGS = {
+    "Tasks": "A person creates tasks, links offline tokens to them and executes them.",
+    "Runs": "A person cancels what is under way, has tasks done once more, and looks back at runs.",
+    "Schedules": "A person has tasks run by themselves, at a time or again and again.",
+    "Dependencies": "A person lets tasks run after others, and sees how they depend on each other.",
+}
+TASKS, RUNS, SCHEDULES, DEPENDENCIES = TAGS
 
 
 def create_api(service: TaskService) -> Api:
@@ -59,29 +91,40 @@ def create_api(service: TaskService) -> Api:
     _collection(api, service, caller)
     _single(api, service, caller)
     _execution(api, service, caller)
+    run_routes.declare(api, service, caller, RUNS)
+    schedule_routes.declare(api, service, caller, SCHEDULES)
+    dependency_routes.declare(api, service, caller, DEPENDENCIES)
     return api
 
 
 def _collection(api: Api, service: TaskService, caller: Callable[[], Person]) -> None:
-    @api.route("GET", "", tag=TASKS, answers={200: TaskList, 304: None})
+    @api.route("GET", "", tag=TASKS, query=ListQuery, answers={200: TaskList, 304: None}, raises=(CursorError,))
     def list_tasks() -> Response:
         """List the caller's tasks.
 
-        The newest comes first. The answer is 304 when nothing has changed since the `ETag` in `If-None-Match`.
+        The newest comes first. When there are more than `limit`, the answer has `nextCursor`: send it as `cursor` for
+        the next page. The answer is 304 when nothing has changed since the `ETag` in `If-None-Match`.
         """
         who = caller()
-        etag = f'W/"{service.tasks.list_version(who)}"'
+        query = inputs.query(request, ListQuery)
+        etag = f'W/"{service.listing.version(who)}{_of_query()}"'
         if etag in {given.strip() for given in request.headers.get("If-None-Match", "").split(",")}:
             return Response(status=304, headers={"ETag": etag, "Cache-Control": "no-store"})
-        tasks = [task_view(task) for task in service.tasks.all(who)]
-        return respond(TaskList(tasks=tasks), headers={"ETag": etag})
+        page = service.listing.page(who, query.filtered(), query.limit, query.cursor)
+        listed = TaskList(
+            tasks=[task_view(task) for task in page.tasks],
+            next_cursor=page.next_cursor,
+            counts=counts_view(service.listing.counts(who)) if query.counts else None,
+        )
+        return respond(listed, headers={"ETag": etag})
 
     @api.route("POST", "", tag=TASKS, body=NewTask, answers={201: TaskView})
     def create_task() -> Response:
         """Create a task."""
         who = caller()
         wanted = inputs.body(request, NewTask)
-        task = service.tasks.create(who, wanted.name, wanted.description)
+        with dependency_routes.faults_named("/dependsOn"):
+            task = service.tasks.create(who, wanted.name, wanted.description, _policy(service, wanted))
         return respond(task_view(task), 201, {"Location": f"/api/tasks/{public_id(task.id)}"})
 
 
@@ -93,7 +136,7 @@ def _single(api: Api, service: TaskService, caller: Callable[[], Person]) -> Non
         Another person's task is not found.
         """
         who = caller()
-        return respond(task_view(service.tasks.find(who, _id(task_id))))
+        return respond(task_view(service.tasks.find(who, task_id_in(task_id))))
 
     @api.route("DELETE", "/<task_id>", tag=TASKS, answers={200: Deleted}, raises=(TaskNotFoundError,))
     def delete_task(task_id: str) -> Response:
@@ -101,7 +144,7 @@ def _single(api: Api, service: TaskService, caller: Callable[[], Person]) -> Non
 
         A running task stops at its next step. The task's offline token is not revoked.
         """
-        service.tasks.delete(caller(), _id(task_id))
+        service.tasks.delete(caller(), task_id_in(task_id))
         return respond(Deleted(status="deleted", task_id=task_id))
 
 
@@ -121,7 +164,7 @@ def _execution(api: Api, service: TaskService, caller: Callable[[], Person]) -> 
         """
         who = caller()
         wanted = inputs.body(request, TokenLink)
-        return respond(task_view(service.execution.link(who, _id(task_id), wanted.persistent_token_id)))
+        return respond(task_view(service.execution.link(who, task_id_in(task_id), wanted.persistent_token_id)))
 
     @api.route(
         "POST",
@@ -138,11 +181,22 @@ def _execution(api: Api, service: TaskService, caller: Callable[[], Person]) -> 
         """
         who = caller()
         inputs.optional_body(request, NoBody)
-        return respond(execution_view(service.execution.execute(who, _id(task_id))))
+        return respond(execution_view(service.execution.execute(who, task_id_in(task_id))))
 
 
-def _id(text: str) -> UUID:
-    task_id = parse_id(text)
-    if task_id is None:
-        raise TaskNotFoundError
-    return task_id
+def _of_query() -> str:
+    """A part of the list's `ETag` that differs for each query; empty without one."""
+    return f"-{hashlib.sha256(request.query_string).hexdigest()[:16]}" if request.query_string else ""
+
+
+def _policy(service: TaskService, wanted: NewTask) -> Policy:
+    """How the new task is run. Problem: 422 `invalid_input`."""
+    policy = Policy(depends_on=dependency_routes.ids_of(wanted.depends_on))
+    if wanted.retry is not UNSET:
+        policy = replace(policy, retry=wanted.retry.policy())
+    if wanted.schedule is UNSET:
+        return policy
+    with faults_named("/schedule/"):
+        rule = wanted.schedule.rule()
+        service.schedules.check(rule)
+    return replace(policy, schedule=rule)

@@ -1,25 +1,102 @@
 """The bodies of the task API on the wire."""
 
+from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
 import msgspec
 
-from service_kit.http.inputs import LINE, TEXT, Input, Output
+from service_kit.http.inputs import LINE, TEXT, Input, Output, invalid
 from task_service.application.execute import MESSAGES, ExecuteAnswer, Execution
-from task_service.domain.status import TaskStatus
+from task_service.domain.listing import ScheduleFilter, Sort, TaskQuery
+from task_service.domain.retry import (
+    DEFAULT_BACKOFF_SECONDS,
+    DEFAULT_MAX_BACKOFF_SECONDS,
+    MAX_ATTEMPTS,
+    MAX_BACKOFF_SECONDS,
+    NO_RETRY,
+    RetryPolicy,
+)
+from task_service.domain.status import TaskStatus, WaitReason
 from task_service.domain.task import Task, TokenStatus, public_id
+from task_service.http.schedule_schemas import NewSchedule, ScheduleView, schedule_view
+from task_service.http.task_ids import TaskIds
 
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 """A point in time; RFC 3339 in UTC on the wire."""
+MAX_LIMIT = 1000
+_STATE = f"({'|'.join(TaskStatus)})"
+STATES = rf"^{_STATE}(,{_STATE})*$(?!\n)"
+"""Pattern for one or several states of a task."""
+
+
+Seconds = Annotated[float, msgspec.Meta(ge=0, le=MAX_BACKOFF_SECONDS)]
+
+
+class NewRetry(Input, frozen=True, kw_only=True):
+    """When failed attempts are followed by another. maxAttempts: of one run; backoff, maxBackoff: seconds."""
+
+    max_attempts: Annotated[int, msgspec.Meta(ge=1, le=MAX_ATTEMPTS)]
+    backoff: Seconds = DEFAULT_BACKOFF_SECONDS
+    max_backoff: Seconds | msgspec.UnsetType = msgspec.UNSET
+
+    def policy(self) -> RetryPolicy:
+        """The domain's form. Problem: 422 `invalid_input`."""
+        longest = (
+            max(self.backoff, DEFAULT_MAX_BACKOFF_SECONDS) if self.max_backoff is msgspec.UNSET else self.max_backoff
+        )
+        if longest < self.backoff:
+            raise invalid("/retry/maxBackoff", "is less than backoff")
+        return RetryPolicy(self.max_attempts, self.backoff, longest)
 
 
 class NewTask(Input, frozen=True, kw_only=True):
-    """A task to create. name: one line; description: may have several lines."""
+    """A task to create. name: one line; description: may have several lines; retry: without it
+    nothing is retried; schedule: when it runs by itself; dependsOn: the tasks that must have completed
+    before.
+    """
 
     name: Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=LINE)]
     description: Annotated[str, msgspec.Meta(max_length=2000, pattern=TEXT)] = ""
+    retry: NewRetry | msgspec.UnsetType = msgspec.UNSET
+    schedule: NewSchedule | msgspec.UnsetType = msgspec.UNSET
+    depends_on: TaskIds = msgspec.field(default_factory=list)
+
+
+class Cancellation(Input, frozen=True, kw_only=True):
+    """Why the run is cancelled: one line for people."""
+
+    reason: Annotated[str, msgspec.Meta(max_length=500, pattern=LINE)] = ""
+
+
+class ListQuery(Input, frozen=True, kw_only=True):
+    """limit: tasks on a page; cursor: `nextCursor` of the page before, with the same filter and sort; status: one or
+    several states, separated by commas; search: words, or beginnings of words, of name and description; schedule: its
+    state, `any` or `none`; sort: `-` means descending; counts: whether to count all tasks by state.
+    """
+
+    limit: Annotated[int, msgspec.Meta(ge=1, le=MAX_LIMIT)] = MAX_LIMIT
+    cursor: Annotated[str, msgspec.Meta(max_length=2000)] | None = None
+    status: Annotated[str, msgspec.Meta(pattern=STATES)] | None = None
+    kind: Annotated[str, msgspec.Meta(min_length=1, max_length=63, pattern=LINE)] | None = None
+    persistent_token_id: UUID | None = None
+    search: Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=LINE)] | None = None
+    schedule: ScheduleFilter | None = None
+    sort: Sort = Sort.NEWEST
+    counts: bool = False
+
+    def filtered(self) -> TaskQuery:
+        """The filter and the order."""
+        return TaskQuery(
+            statuses=frozenset(TaskStatus(word) for word in self.status.split(",")) if self.status else frozenset(),
+            kind=self.kind,
+            persistent_token_id=self.persistent_token_id,
+            search=self.search,
+            schedule=self.schedule,
+            sort=self.sort,
+        )
 
 
 class TokenLink(Input, frozen=True, kw_only=True):
@@ -32,8 +109,19 @@ class NoBody(Input, frozen=True, kw_only=True):
     """An empty object."""
 
 
+class RetryView(Output, frozen=True, kw_only=True):
+    """A task's retry policy. maxAttempts: of one run; backoff, maxBackoff: seconds."""
+
+    max_attempts: int
+    backoff: float
+    max_backoff: float
+
+
 class TaskView(Output, frozen=True, kw_only=True):
-    """A task with its latest run laid over it (R11). userId: the owner's `sub`; progress: percent, 0 to 100."""
+    """A task with its latest run laid over it (R11). userId: the owner's `sub`; progress: percent, 0 to 100.
+
+    statusReason: why it was cancelled or waits; waitReason: what it waits for; nextAttemptAt: when it is retried.
+    """
 
     id: str
     name: str
@@ -48,12 +136,32 @@ class TaskView(Output, frozen=True, kw_only=True):
     result: str | None = None
     error: str | None = None
     progress: int | None = None
+    status_reason: str | None = None
+    wait_reason: WaitReason | None = None
+    next_attempt_at: Moment | None = None
+    retry: RetryView | None = None
+    schedule: ScheduleView | None = None
+
+
+class TaskCounts(Output, frozen=True, kw_only=True):
+    """How many tasks the caller has: in all, and in each state."""
+
+    total: int
+    pending: int
+    waiting: int
+    queued: int
+    running: int
+    completed: int
+    failed: int
+    cancelled: int
 
 
 class TaskList(Output, frozen=True, kw_only=True):
-    """The caller's tasks, the newest first."""
+    """A page of the caller's tasks. nextCursor: present when there are more; counts: of all tasks, filtered or not."""
 
     tasks: list[TaskView]
+    next_cursor: str | None = None
+    counts: TaskCounts | None = None
 
 
 class ExecutionView(Output, frozen=True, kw_only=True):
@@ -89,7 +197,17 @@ def task_view(task: Task) -> TaskView:
         result=run.result,
         error=run.error,
         progress=run.progress,
+        status_reason=run.reason,
+        wait_reason=run.wait_reason,
+        next_attempt_at=run.next_attempt_at,
+        retry=None if task.retry == NO_RETRY else RetryView(**asdict(task.retry)),
+        schedule=schedule_view(task.schedule) if task.schedule else None,
     )
+
+
+def counts_view(counts: Mapping[TaskStatus, int]) -> TaskCounts:
+    """The wire form of the numbers of tasks."""
+    return TaskCounts(total=sum(counts.values()), **{status.value: number for status, number in counts.items()})
 
 
 def execution_view(execution: Execution) -> ExecutionView:

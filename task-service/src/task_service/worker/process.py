@@ -1,7 +1,8 @@
-"""The worker process: the engine's worker on the event loop, and beside it two threads on monotonic time.
+"""The worker process: the engine's worker on the event loop, and beside it threads on monotonic time.
 
-One writes the progress of all attempts in groups, the other sweeps. The sweep needs no place among the attempts, so it
-goes on when all places are taken.
+They write progress and journals of all attempts in groups, sweep, make the runs of schedules and queue the retries that
+are due, start what depends on a run that has ended, and clean the history.
+They need no place among the attempts, so they go on when all places are taken.
 """
 
 import asyncio
@@ -18,12 +19,22 @@ from prometheus_client import Gauge
 
 from service_kit.process import logs, metrics
 from task_service import bootstrap
-from task_service.application.errors import TaskStorageUnavailableError
+from task_service.application.access import END_SECONDS, EXTEND_SECONDS
+from task_service.application.errors import TaskStorageUnavailableError, VaultUnavailableError
 from task_service.application.progress import GROUP_SECONDS
 from task_service.config import TaskSettings
 from task_service.worker import engine
 
 SWEEP_SECONDS = 2.0
+CARRY_ON_SECONDS = 0.5
+"""How often the ends of runs are carried on to the tasks that depend on them."""
+TICK_SECONDS = 1.0
+"""How often schedules are looked for whose next run is due."""
+RETRY_SECONDS = 1.0
+"""How often runs are looked for whose next attempt is due."""
+RETRIES_AT_ONCE = 100
+CLEAN_SECONDS = 600.0
+"""How often old runs are looked for."""
 
 log = logs.get(__name__)
 
@@ -41,10 +52,22 @@ def run(settings: TaskSettings) -> None:
     def sweep() -> None:
         _WAITING.set(work.recover.sweep())
 
+    def queue_retries() -> None:
+        while work.retries.queue_retries(RETRIES_AT_ONCE) == RETRIES_AT_ONCE:
+            pass
+
     with ExitStack() as beside:
         beside.callback(work.close)
+        beside.callback(_say_last_words, work)
         beside.enter_context(Repeated("progress", GROUP_SECONDS, work.progress.flush))
         beside.enter_context(Repeated("sweep", SWEEP_SECONDS, sweep))
+        beside.enter_context(Repeated("schedules", TICK_SECONDS, work.schedules.tick))
+        beside.enter_context(Repeated("dependencies", CARRY_ON_SECONDS, work.dependencies.tick))
+        beside.enter_context(Repeated("tickets-end", END_SECONDS, work.access.end))
+        beside.enter_context(Repeated("tickets-extend", EXTEND_SECONDS, work.access.extend))
+        beside.enter_context(Repeated("journal", GROUP_SECONDS, work.journal.flush))
+        beside.enter_context(Repeated("history", CLEAN_SECONDS, work.history.clean))
+        beside.enter_context(Repeated("retries", RETRY_SECONDS, queue_retries))
         asyncio.run(_run(settings, work))
 
 
@@ -60,6 +83,15 @@ async def _run(settings: TaskSettings, work: bootstrap.Work) -> None:
         await asyncio.wait([working])
         if not working.cancelled():
             working.result()
+
+
+def _say_last_words(work: bootstrap.Work) -> None:
+    """Write what the last attempts have logged, and end their tickets, once the threads beside have ended."""
+    for action in (work.journal.flush, work.access.end):
+        try:
+            action()
+        except (TaskStorageUnavailableError, VaultUnavailableError) as error:
+            log.warning("worker.last_words_lost", reason=str(error))
 
 
 def _cancel_once(task: "asyncio.Task[None]") -> None:
@@ -102,7 +134,7 @@ class Repeated(AbstractContextManager["Repeated"]):
         while not self._ending.wait(self._seconds):
             try:
                 self._action()
-            except TaskStorageUnavailableError as error:
-                log.warning("worker.storage_unavailable", action=self._name, reason=str(error))
+            except (TaskStorageUnavailableError, VaultUnavailableError) as error:
+                log.warning("worker.unavailable", action=self._name, reason=str(error))
             except Exception:
                 log.exception("worker.unexpected_error", action=self._name)

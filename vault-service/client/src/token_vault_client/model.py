@@ -32,7 +32,8 @@ class Grant:
     """A grant as its owner sees it, never with a token.
 
     status: `pending`, `active`, `failed`, `revoked` or `expired`; failure: the code that a `failed` grant answers with;
-    task_id: what the grant was asked for, in the words of who asked; uses: access tokens given so far.
+    task_id: what the grant was asked for, in the words of who asked; name: what it is for, for people; uses: access
+    tokens given so far.
     """
 
     persistent_token_id: str
@@ -50,6 +51,7 @@ class Grant:
     last_refreshed_at: datetime | None = None
     expires_at: datetime | None = None
     not_after: datetime | None = None
+    name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ class AuditLine:
     """One thing that happened to a grant.
 
     actor: who did it, a client id; outcome: `ok` or a code; via, via_name: id and name of the ticket that was used or
-    changed; reason: an operator's.
+    changed; reason: an operator's; task_id, attempt: what that ticket was made for.
     """
 
     at: datetime
@@ -77,6 +79,8 @@ class AuditLine:
     via: str | None = None
     via_name: str | None = None
     reason: str | None = None
+    task_id: str | None = None
+    attempt: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +95,8 @@ class AuditPage:
 class TicketInfo:
     """A ticket as lists show it: a credential for one grant, without its secret.
 
-    scopes: empty for all of the grant's; uses: tokens given so far; maker: the client that made it.
+    scopes: empty for all of the grant's; uses: tokens given so far; maker: the client that made it; task_id, attempt:
+    what it was made for.
     """
 
     ticket_id: str
@@ -102,6 +107,8 @@ class TicketInfo:
     uses: int | None = None
     maker: str = ""
     last_used_at: datetime | None = None
+    task_id: str | None = None
+    attempt: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -149,6 +149,7 @@ def grant(body: Members) -> Grant:
         last_refreshed_at=_moment_or_none(body, "lastRefreshedAt"),
         expires_at=_moment_or_none(body, "expiresAt"),
         not_after=_moment_or_none(body, "notAfter"),
+        name=body.get("name"),
     )
 
 
@@ -177,6 +178,8 @@ def audit_page(body: Members) -> AuditPage:
             line.get("via"),
             line.get("viaName"),
             line.get("reason"),
+            line.get("taskId"),
+            line.get("attempt"),
         )
         for line in body["lines"]
     )
@@ -194,6 +197,8 @@ def ticket(body: Members) -> TicketInfo:
         uses=body.get("uses"),
         maker=str(body.get("maker", "")),
         last_used_at=_moment_or_none(body, "lastUsedAt"),
+        task_id=body.get("taskId"),
+        attempt=body.get("attempt"),
     )
 
 

@@ -4,8 +4,11 @@
     ├── GrantNotFoundError          no such grant, or another person's: callers cannot tell which
     ├── GrantUnusableError          the grant exists and gives no tokens; `reason` says why
     ├── ConsentPendingError         its owner has not answered yet
-    ├── TooManyConsentsError        the person has as many unanswered consent requests as they may
+    ├── TooManyPendingConsentsError  the person has as many unanswered consent requests as they may
     ├── ConsentError                a consent has failed; `code` goes to the page
+    ├── ConfirmationRefusedError    there is no answer of the authorization server to confirm
+    ├── ConsentNotOpenError         a service's question was answered before, or has expired
+    ├── TooManyConsentsError        a service has too many open questions for one person
     ├── ServiceNotAllowedError      this client may not use this grant
     ├── PublicMintRefusedError      a service asks through the public gateway
     ├── InvalidScopeError           the caller requests a scope that was not granted
@@ -27,6 +30,7 @@ Each docstring is the default message.
 """
 
 from vault_service.domain.grant import Failure
+from vault_service.domain.return_address import ReturnTo
 from vault_service.domain.ticket import TicketFault
 from vault_service.domain.usability import Obstacle, Refusal
 
@@ -59,7 +63,7 @@ class ConsentPendingError(VaultError):
     """The owner has not granted consent yet."""
 
 
-class TooManyConsentsError(VaultError):
+class TooManyPendingConsentsError(VaultError):
     """You have too many consent requests that were not answered. Answer one, or wait until the oldest has expired."""
 
     def __init__(self, retry_after: float) -> None:
@@ -70,10 +74,24 @@ class TooManyConsentsError(VaultError):
 class ConsentError(VaultError):
     """The consent has failed."""
 
-    def __init__(self, code: str, task_id: str | None = None) -> None:
+    def __init__(self, code: str, task_id: str | None = None, back: ReturnTo | None = None) -> None:
+        """back: where the browser goes, when a service has asked."""
         super().__init__(code)
         self.code = code
         self.task_id = task_id
+        self.back = back
+
+
+class ConfirmationRefusedError(VaultError):
+    """There is nothing to confirm: it was confirmed before, its time is over, or another browser brought the answer."""
+
+
+class ConsentNotOpenError(VaultError):
+    """This request for consent was answered before, or has expired."""
+
+
+class TooManyConsentsError(VaultError):
+    """This person has not answered the earlier requests of this service. Wait until they are answered or expire."""
 
 
 class ServiceNotAllowedError(VaultError):

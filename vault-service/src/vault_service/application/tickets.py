@@ -20,7 +20,7 @@ from vault_service.application.ports.manage import OwnedGrants
 from vault_service.application.ports.refresh import UsableGrants
 from vault_service.application.ports.runtime import Clock, Telemetry
 from vault_service.application.ports.tickets import Tickets
-from vault_service.domain.audit import Entry, Event
+from vault_service.domain.audit import Entry, Event, Work
 from vault_service.domain.grant import Subject
 from vault_service.domain.ticket import SECRET_BYTES, Ticket, TicketFault, TicketSecret
 from vault_service.domain.usability import Requester
@@ -31,7 +31,7 @@ REMEMBERED = 10_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TicketOptions:
-    """What a ticket is to be. scopes: empty for all of the grant's; life: seconds from now."""
+    """What a ticket is to be. scopes: empty for all of the grant's; life: seconds from now; work: what it is for."""
 
     grant_id: UUID
     requester: Requester
@@ -39,6 +39,7 @@ class TicketOptions:
     scopes: frozenset[str]
     max_uses: int | None
     life: int
+    work: Work | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +100,7 @@ class ManageTickets:
             created_at=now,
             expires_at=now + timedelta(seconds=options.life),
             max_uses=options.max_uses,
+            work=options.work,
         )
         entry = self._entry(Event.TICKET_CREATED, ticket, ticket.maker, request_id)
         self._tickets.add(ticket, secret.hash, self._most, entry)

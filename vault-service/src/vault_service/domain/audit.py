@@ -26,10 +26,18 @@ class Event(enum.StrEnum):
     GRANT_EXPIRED = "grant.expired"
     GRANT_REVOKED = "grant.revoked"
     GRANT_CHECKED = "grant.checked"
+    GRANT_RENAMED = "grant.renamed"
     REVOCATION_SENT = "revocation.sent"
     TICKET_CREATED = "ticket.created"
     TICKET_EXTENDED = "ticket.extended"
     TICKET_ENDED = "ticket.ended"
+
+
+class Work(NamedTuple):
+    """What a ticket was made for: an attempt of a task, in the words of the service that made the ticket."""
+
+    task_id: str
+    attempt: int
 
 
 class Via(NamedTuple):
@@ -37,6 +45,7 @@ class Via(NamedTuple):
 
     ticket_id: UUID
     name: str
+    work: Work | None = None
 
 
 class Place(NamedTuple):
@@ -91,6 +100,7 @@ def mac(key: bytes, entry: Entry, place: Place | None = None) -> bytes:
     """
     later = (
         *(("via", entry.via.ticket_id.hex, entry.via.name) if entry.via else ()),
+        *(("work", entry.via.work.task_id, str(entry.via.work.attempt)) if entry.via and entry.via.work else ()),
         *(("reason", entry.reason) if entry.reason is not None else ()),
         *(("place", place.writer.hex, str(place.number), str(place.mark)) if place else ()),
     )

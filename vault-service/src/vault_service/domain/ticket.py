@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from vault_service.domain.audit import Via, microseconds
+from vault_service.domain.audit import Via, Work, microseconds
 from vault_service.domain.framing import joined
 from vault_service.domain.grant import Subject
 from vault_service.domain.usability import Requester
@@ -73,7 +73,7 @@ class Ticket:
     """A ticket without its secret. Times are aware and in UTC.
 
     owner: of the grant; scopes: empty for all of the grant's; maker: the client that made it; made_by_owner: False when
-    a service made it for the owner; uses: access tokens given.
+    a service made it for the owner; work: what it was made for; uses: access tokens given.
     """
 
     id: UUID
@@ -89,11 +89,12 @@ class Ticket:
     uses: int = 0
     last_used_at: datetime | None = None
     ended_at: datetime | None = None
+    work: Work | None = None
 
     @property
     def via(self) -> Via:
         """How the audit names the ticket."""
-        return Via(self.id, self.name)
+        return Via(self.id, self.name, self.work)
 
     @property
     def requester(self) -> Requester:
@@ -115,6 +116,7 @@ class Ticket:
             str(self.made_by_owner),
             str(self.max_uses),
             str(microseconds(self.expires_at)),
+            *((self.work.task_id, str(self.work.attempt)) if self.work else ()),
         )
         return hmac.digest(key, content, hashlib.sha256)
 

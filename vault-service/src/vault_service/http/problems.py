@@ -42,6 +42,9 @@ TABLE: ProblemTable = {
     errors.GrantNotFoundError: ProblemType(404, "token_not_found"),
     errors.ConsentPendingError: ProblemType(409, "consent_pending"),
     errors.GrantUnusableError: UNUSABLE,
+    errors.ConfirmationRefusedError: ProblemType(409, "confirmation_invalid"),
+    errors.ConsentNotOpenError: ProblemType(409, "consent_not_open"),
+    errors.TooManyConsentsError: ProblemType(409, "too_many_consents"),
     errors.ServiceNotAllowedError: ProblemType(403, "service_not_allowed"),
     errors.PublicMintRefusedError: ProblemType(403, "public_mint_refused"),
     errors.InvalidScopeError: INVALID_SCOPE,
@@ -55,7 +58,7 @@ TABLE: ProblemTable = {
     errors.TicketMisplacedError: ProblemType(400, "ticket_misplaced"),
     errors.TicketNotAllowedError: ProblemType(403, "ticket_not_allowed"),
     errors.RefusedTooOftenError: ProblemType(429, "refresh_budget_spent"),
-    errors.TooManyConsentsError: ProblemType(429, "too_many_consents"),
+    errors.TooManyPendingConsentsError: ProblemType(429, "too_many_pending_consents"),
     errors.CheckedTooOftenError: problems.RATE_LIMITED,
     errors.StorageUnavailableError: ProblemType(503, "audit_unavailable", retry_after=2.0),
 }

@@ -26,6 +26,7 @@ from vault_service.application.errors import (
     VaultError,
 )
 from vault_service.application.tickets import TicketActor, TicketOptions
+from vault_service.domain.audit import Work
 from vault_service.domain.ticket import Ticket
 from vault_service.http import callers
 from vault_service.http.schemas import Line, Moment, ScopeName
@@ -41,7 +42,8 @@ class NewTicket(Input, frozen=True, kw_only=True):
 
     id: a persistent token id; name: what the ticket is for, which people read; subject: the owner for whom a service
     acts; scopes: a part of the token's, all without them; maxUses: how many access tokens it may give; expiresIn:
-    seconds, an hour without it.
+    seconds, an hour without it; taskId, attempt: what a service makes it for, in its own words; each line of the audit
+    about the ticket has them.
     """
 
     id: str
@@ -50,6 +52,14 @@ class NewTicket(Input, frozen=True, kw_only=True):
     scopes: Annotated[tuple[ScopeName, ...], msgspec.Meta(max_length=20)] = ()
     max_uses: Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000)] | None = None
     expires_in: Seconds | None = None
+    task_id: Line | None = None
+    attempt: Annotated[int, msgspec.Meta(ge=1, le=2**53 - 1)] | None = None
+
+    def work(self) -> Work | None:
+        """The attempt of a task that it is for. Problem: 422 `invalid_input` when one of both is missing."""
+        if (self.task_id is None) != (self.attempt is None):
+            raise inputs.invalid("/attempt", "taskId and attempt are given together")
+        return None if self.task_id is None or self.attempt is None else Work(self.task_id, self.attempt)
 
 
 class TicketExtension(Input, frozen=True, kw_only=True):
@@ -62,7 +72,7 @@ class TicketView(Output, frozen=True, kw_only=True):
     """A ticket without its secret.
 
     scopes: absent when it has all of the token's; maker: the client that made it; madeByOwner: false when a service
-    made it; uses: access tokens given.
+    made it; uses: access tokens given; taskId, attempt: what it was made for.
     """
 
     ticket_id: UUID
@@ -76,6 +86,8 @@ class TicketView(Output, frozen=True, kw_only=True):
     scopes: tuple[str, ...] = ()
     max_uses: int | None = None
     last_used_at: Moment | None = None
+    task_id: str | None = None
+    attempt: int | None = None
 
 
 class MadeTicket(TicketView, frozen=True, kw_only=True):
@@ -143,6 +155,7 @@ def _making(api: Api, vault: Vault, tag: str) -> None:
             scopes=frozenset(wanted.scopes),
             max_uses=wanted.max_uses,
             life=_life(wanted.expires_in, vault.ticket_max_life),
+            work=wanted.work(),
         )
         secret, ticket = vault.tickets.create(options, logs.request_id.get() or "")
         return respond(MadeTicket(ticket=secret.reveal(), **_members(ticket)), 201)
@@ -159,7 +172,7 @@ def _making(api: Api, vault: Vault, tag: str) -> None:
 
         The newest comes first. A ticket that has ended is not listed; the audit tells of it.
         """
-        owner = callers.person(authenticate(vault.verifier), vault.policy.mint_role)
+        owner = vault.policy.person(authenticate(vault.verifier))
         tickets = vault.tickets.of_grant(callers.grant_id(token_id), owner)
         return respond(_listed(tickets))
 
@@ -235,6 +248,8 @@ def _members(ticket: Ticket) -> dict[str, Any]:
         "scopes": tuple(sorted(ticket.scopes)),
         "max_uses": ticket.max_uses,
         "last_used_at": ticket.last_used_at,
+        "task_id": ticket.work.task_id if ticket.work else None,
+        "attempt": ticket.work.attempt if ticket.work else None,
     }
 
 

@@ -1,8 +1,8 @@
 -- The service changes what changes, and nothing that decides. created_at is the database's: it tells rows of older versions.
 revoke insert, update on grants from vault;
-grant insert (id, issuer, subject, provider, token_type, status, task_id, scopes, services, not_after, max_uses, idle_seconds,
+grant insert (id, issuer, subject, provider, token_type, status, task_id, name, asked_by, return_to, scopes, services, not_after, max_uses, idle_seconds,
               max_seconds, consent_expires_at, terms_key, terms_mac) on grants to vault;
-grant update (status, failure, failure_detail, scopes, uses, provider_session, generation, refresh_token, refresh_started_at,
+grant update (name, status, failure, failure_detail, scopes, uses, provider_session, generation, refresh_token, refresh_started_at,
               access_lifetime, consent_expires_at, activated_at, last_refreshed_at, expires_at, account_issuer,
               account_subject, token_identity, checked_at, refused_since, refused_refreshes, refusals, retry_at, recheck_at)
     on grants to vault;

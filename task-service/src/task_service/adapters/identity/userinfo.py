@@ -9,6 +9,8 @@ from task_service.application.errors import HandlerError
 from task_service.application.ports import OwnerToken
 
 TIMEOUT = (2.0, 10.0)
+PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
+"""Statuses that say nothing about the token: another attempt may get another answer."""
 
 
 class _UserInfo(msgspec.Struct, frozen=True):
@@ -32,9 +34,11 @@ class UserinfoEndpoint:
                 self._issuer.backchannel(endpoint), headers={"Authorization": f"Bearer {token.value}"}, timeout=TIMEOUT
             )
         except (IssuerUnavailableError, IssuerMismatchError, requests.RequestException):
-            raise HandlerError("The authorization server does not answer.") from None
+            raise HandlerError("The authorization server does not answer.", can_pass=True) from None
         if answer.status_code != requests.codes.ok:
-            raise HandlerError(f"The authorization server does not accept the access token ({answer.status_code}).")
+            can_pass = answer.status_code in PASSING
+            message = f"The authorization server does not accept the access token ({answer.status_code})."
+            raise HandlerError(message, can_pass=can_pass)
         try:
             info = msgspec.json.decode(answer.content, type=_UserInfo)
         except msgspec.MsgspecError:

@@ -1,10 +1,11 @@
-"""Attempts in PostgreSQL: `application.ports.AttemptStore`, `ProgressStore` and `RecoveryStore`.
+"""Attempts in PostgreSQL: `application.ports.AttemptStore`, `ProgressStore`, `RecoveryStore` and `RetryStore`.
 
 Every write carries the fence, and every outcome is one statement or one transaction.
 """
 
 from collections.abc import Sequence, Set
 from typing import Any
+from uuid import UUID
 
 import psycopg
 
@@ -14,6 +15,7 @@ from task_service.adapters.engine import watch
 from task_service.adapters.postgres.runs import add_attempt, replace_job
 from task_service.domain.attempt import MAX_CRASHES, Attempt, AttemptKey, AttemptOutcome
 from task_service.domain.owner import Owner
+from task_service.domain.retry import RetryPolicy
 
 _SQL = queries.load(__package__, "attempts.sql")
 
@@ -29,7 +31,7 @@ class PostgresAttempts:
         row = self._database.one(_SQL["begin"], _named(key))
         if row is None:
             return None
-        number, issuer, subject, name, kind, parameters, persistent_token_id = row
+        number, issuer, subject, name, kind, parameters, persistent_token_id, failures, *retry = row
         return Attempt(
             key=key,
             run=number,
@@ -38,6 +40,8 @@ class PostgresAttempts:
             kind=kind,
             parameters=parameters,
             persistent_token_id=persistent_token_id,
+            retry=RetryPolicy(*retry),
+            failures=failures,
         )
 
     def write_progress(self, reports: Sequence[tuple[Attempt, int]]) -> Set[AttemptKey]:
@@ -64,6 +68,17 @@ class PostgresAttempts:
                 connection.execute(_SQL["fail_token"], values)
             return _fail(connection, attempt.key, attempt.run, error, outcome)
 
+    def retry(self, attempt: Attempt, error: str, seconds: float) -> bool:
+        """End the attempt with an error; its run waits for another."""
+        values = {**_named(attempt.key), "number": attempt.run, "error": error, "seconds": seconds}
+        return self._database.one(_SQL["retry"], values) is not None
+
+    def queue_retries(self, at_most: int) -> int:
+        """Queue the attempts that are due, in one transaction."""
+        with self._database.transaction() as connection:
+            due = connection.execute(_SQL["due_retries"], {"at_most": at_most}).fetchall()
+            return sum(_queue_retry(connection, task_id, number) for task_id, number in due)
+
     def give_back(self, attempt: Attempt) -> bool:
         """Queue another attempt in the place of one whose worker shuts down."""
         with self._database.transaction() as connection:
@@ -77,12 +92,28 @@ class PostgresAttempts:
                 watch.end_job(connection, job_id)
         return replaced
 
+    def ticket_of(self, key: AttemptKey) -> UUID | None:
+        """The ticket of an attempt."""
+        row = self._database.one(_SQL["ticket"], _named(key))
+        return row[0] if row else None
+
     def orphans(self) -> Sequence[AttemptKey]:
         """Attempts that no job will end."""
         return [AttemptKey(*row) for row in self._database.all(_SQL["orphans"], {})]
 
 
+def _queue_retry(connection: psycopg.Connection, task_id: UUID, number: int) -> bool:
+    row = connection.execute(_SQL["queue_retry"], {"task_id": task_id, "number": number}).fetchone()
+    if row is None:
+        return False
+    fence, persistent_token_id = row
+    add_attempt(connection, AttemptKey(task_id, fence), number, persistent_token_id)
+    replace_job(connection, AttemptKey(task_id, fence), number)
+    return True
+
+
 def _replace(connection: psycopg.Connection, key: AttemptKey, outcome: AttemptOutcome) -> bool:
+    connection.execute(_SQL["hold_task"], _named(key))
     values = {**_named(key), "outcome": outcome.value, "crashes": int(outcome is AttemptOutcome.CRASHED)}
     row = connection.execute(_SQL["replace"], values).fetchone()
     if row is None:

@@ -10,7 +10,8 @@ with begun as (
       and r.number = a.run
       and r.fence = a.fence
       and r.status in ('queued', 'running')
-    returning r.number, t.issuer, t.subject, t.name, t.kind, t.parameters, a.persistent_token_id
+    returning r.number, t.issuer, t.subject, t.name, t.kind, t.parameters, a.persistent_token_id, r.failures,
+              t.max_attempts, t.backoff_seconds, t.max_backoff_seconds
 ), noted as (
     update attempts
     set started_at = coalesce(started_at, now())
@@ -18,7 +19,8 @@ with begun as (
       and fence = %(fence)s
       and exists (select from begun)
 )
-select number, issuer, subject, name, kind, parameters, persistent_token_id
+select number, issuer, subject, name, kind, parameters, persistent_token_id, failures, max_attempts, backoff_seconds,
+       max_backoff_seconds
 from begun;
 
 -- name: progress
@@ -62,7 +64,7 @@ with ended as (
     returning number
 ), noted as (
     update attempts
-    set ended_at = now(), outcome = %(outcome)s
+    set ended_at = now(), outcome = %(outcome)s, error = %(error)s
     where task_id = %(task_id)s
       and fence = %(fence)s
       and ended_at is null
@@ -76,6 +78,59 @@ update tasks
 set token_status = 'failed'
 where id = %(task_id)s
   and persistent_token_id = %(persistent_token_id)s;
+
+-- name: retry
+-- Another attempt will follow when it is due; `queue_retries` makes it.
+with waiting as (
+    update runs
+    set status = 'waiting', wait_reason = 'retry', reason = %(error)s, failures = failures + 1, progress = null,
+        started_at = null, job_id = null, waiting_since = now(),
+        next_attempt_at = now() + make_interval(secs => %(seconds)s)
+    where task_id = %(task_id)s
+      and number = %(number)s
+      and fence = %(fence)s
+      and status = 'running'
+    returning number
+), noted as (
+    update attempts
+    set ended_at = now(), outcome = 'failed', error = %(error)s
+    where task_id = %(task_id)s
+      and fence = %(fence)s
+      and exists (select from waiting)
+)
+select number
+from waiting;
+
+-- name: due_retries
+-- Tasks are locked before runs, as everywhere. Each half goes through an index that is as long as what waits for a retry.
+-- A run that has waited since a time ahead of now is due too: the clock was set back.
+select r.task_id, r.number
+from runs r
+join tasks t on t.id = r.task_id
+where r.next_attempt_at <= now()
+   or r.waiting_since > now()
+order by r.next_attempt_at
+limit %(at_most)s
+for key share of t skip locked;
+
+-- name: queue_retry
+update runs r
+set status = 'queued', wait_reason = null, reason = null, waiting_since = null, next_attempt_at = null, fence = r.fence + 1
+from attempts a
+where r.task_id = %(task_id)s
+  and r.number = %(number)s
+  and r.status = 'waiting'
+  and r.wait_reason = 'retry'
+  and a.task_id = r.task_id
+  and a.fence = r.fence
+returning r.fence, a.persistent_token_id;
+
+-- name: hold_task
+-- The task before the run, as everywhere: a deletion waits here, or has removed the run.
+select
+from tasks
+where id = %(task_id)s
+for key share;
 
 -- name: replace
 -- Another attempt will follow this one, under a new fence; crashes count those whose worker died.
@@ -100,6 +155,12 @@ with replaced as (
 )
 select number, fence, crashes, persistent_token_id
 from replaced;
+
+-- name: ticket
+select ticket_id
+from attempts
+where task_id = %(task_id)s
+  and fence = %(fence)s;
 
 -- name: orphans
 select task_id, fence

@@ -1,6 +1,7 @@
-"""Tasks and the token statuses stored with them: `application.ports.TaskStore` and `TokenStatusStore`."""
+"""Tasks in PostgreSQL, each with its latest run: `application.ports.TaskStore`."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -9,33 +10,37 @@ import psycopg
 from service_kit.postgres import queries
 from service_kit.postgres.database import Database
 from task_service.adapters.engine import jobs
+from task_service.adapters.postgres import dependencies
 from task_service.adapters.postgres.locks import latest_run, lock, owned
+from task_service.adapters.postgres.schedules import put, schedule_of
 from task_service.application.errors import TaskNotFoundError, TaskNotLinkableError
 from task_service.application.ports import LinkedGrant
 from task_service.domain.owner import Owner
+from task_service.domain.retry import RetryPolicy
 from task_service.domain.run import NO_RUN, Run
-from task_service.domain.status import UNDER_WAY, TaskStatus
-from task_service.domain.task import Task, TokenStatus
+from task_service.domain.status import UNDER_WAY, TaskStatus, WaitReason
+from task_service.domain.task import NO_POLICY, Policy, Task, TokenStatus
 
 _SQL = queries.load(__package__, "tasks.sql")
 
 
 class PostgresTasks:
-    """Each task with its latest run."""
+    """One task at a time."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, owner: Owner, name: str, description: str) -> Task:
+    def add(self, owner: Owner, name: str, description: str, policy: Policy = NO_POLICY) -> Task:
         """Store a new task."""
-        values = {"id": uuid4(), **owned(owner), "name": name, "description": description}
+        values: dict[str, Any] = {"id": uuid4(), **owned(owner), "name": name, "description": description}
+        values |= asdict(policy.retry)
         with self._database.transaction() as connection:
             connection.execute(_SQL["add"], values)
+            if policy.depends_on:
+                dependencies.put(connection, values["id"], owner, policy.depends_on)
+            if policy.schedule is not None:
+                put(connection, values["id"], owner, policy.schedule)
             return _find(connection, values)
-
-    def of_owner(self, owner: Owner) -> Sequence[Task]:
-        """The owner's tasks, newest first."""
-        return [_task(row) for row in self._database.all(_SQL["of_owner"], owned(owner))]
 
     def find(self, task_id: UUID, owner: Owner) -> Task:
         """One task of that owner."""
@@ -52,6 +57,7 @@ class PostgresTasks:
             if row is None:
                 raise TaskNotFoundError
             under_way = connection.execute(_SQL["jobs"], {**key, "number": row[0]}).fetchall()
+            connection.execute(_SQL["delete_runs"], key)
             connection.execute(_SQL["delete"], key)
             for (job_id,) in under_way:
                 jobs.withdraw(connection, job_id)
@@ -68,27 +74,11 @@ class PostgresTasks:
             connection.execute(_SQL["link"], {**key, **values})
             return _find(connection, key)
 
-    def list_version(self, owner: Owner) -> str:
-        """The owner's version, and a digest of the progress of what runs."""
-        version, running = self._database.one(_SQL["list_version"], owned(owner)) or (0, "")
-        return f"{version}-{running}"
 
-
-class PostgresTokenStatuses:
-    """The vault's last word on each linked token."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    def claim_check(self, owner: Owner) -> bool:
-        """True for one caller when it is due."""
-        return self._database.one(_SQL["claim_check"], owned(owner)) is not None
-
-    def update(self, owner: Owner, statuses: Mapping[UUID, TokenStatus]) -> None:
-        """Store what the vault says; only rows that differ are written."""
-        said = {"ids": list(statuses), "statuses": [status.value for status in statuses.values()]}
-        with self._database.connection() as connection:
-            connection.execute(_SQL["set_token_status"], {**owned(owner), **said})
+def tasks_by_id(connection: psycopg.Connection, owner: Owner, ids: Sequence[UUID]) -> dict[UUID, Task]:
+    """Those of the tasks that exist and are the owner's, by id."""
+    rows = connection.execute(_SQL["by_id"], {**owned(owner), "ids": list(ids)})
+    return {task.id: task for task in map(_task, rows)}
 
 
 def _find(connection: psycopg.Connection, key: Mapping[str, Any]) -> Task:
@@ -99,7 +89,8 @@ def _find(connection: psycopg.Connection, key: Mapping[str, Any]) -> Task:
 
 
 def _task(row: tuple[Any, ...]) -> Task:
-    task_id, issuer, subject, name, description, created_at, kind, persistent_token_id, token_status, *run = row
+    task_id, issuer, subject, name, description, created_at, kind, persistent_token_id, token_status, *rest = row
+    schedule, retry, run = tuple(rest[:10]), rest[10:13], rest[13:]
     return Task(
         id=task_id,
         owner=Owner(issuer, subject),
@@ -109,12 +100,15 @@ def _task(row: tuple[Any, ...]) -> Task:
         kind=kind,
         persistent_token_id=persistent_token_id,
         token_status=TokenStatus(token_status) if token_status else None,
-        latest_run=_run(*run) if run[0] is not None else NO_RUN,
+        schedule=schedule_of(schedule) if schedule[4] is not None else None,
+        retry=RetryPolicy(*retry),
+        latest_run=run_of(*run) if run[0] is not None else NO_RUN,
     )
 
 
-def _run(number: int, status: str, started_at: Any, completed_at: Any, *outcome: Any) -> Run:
-    result, error, progress = outcome
+def run_of(number: int, status: str, started_at: Any, completed_at: Any, *outcome: Any) -> Run:
+    """A run from its columns, in the order of `find`."""
+    result, error, progress, reason, wait_reason, next_attempt_at = outcome
     return Run(
         number=number,
         status=TaskStatus(status),
@@ -123,4 +117,7 @@ def _run(number: int, status: str, started_at: Any, completed_at: Any, *outcome:
         result=result,
         error=error,
         progress=progress,
+        reason=reason,
+        wait_reason=WaitReason(wait_reason) if wait_reason else None,
+        next_attempt_at=next_attempt_at,
     )

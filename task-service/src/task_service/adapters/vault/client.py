@@ -1,19 +1,30 @@
 """The vault's API: called with a person's token for that person, with the service's own for a worker."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from uuid import UUID
 
 import token_vault_client as client
-from task_service.application.errors import TokenNotFoundError, TokenRefusedError, VaultUnavailableError
-from task_service.application.ports import LinkedGrant, OwnerToken
-from task_service.domain.owner import Owner
+from task_service.application.errors import (
+    TicketExpiredError,
+    TokenNotFoundError,
+    TokenRefusedError,
+    TooManyTicketsError,
+    VaultUnavailableError,
+)
+from task_service.application.ports import AttemptTicket, LinkedGrant, OwnerToken
+from task_service.domain.attempt import Attempt
 from task_service.domain.task import TokenStatus, public_id
 
 _STATUSES = {"pending": TokenStatus.PENDING, "active": TokenStatus.ACTIVE}
 
+_REFUSALS = (client.TokenNotFound, client.ConsentPending, client.GrantUnusable, client.NotAllowed)
+TOO_MANY = "too_many_tickets"
+EXPIRED = frozenset({"ticket_expired", "ticket_unknown"})
+"""Codes of tickets that were not extended in time, or that a restored vault does not know."""
+
 
 class VaultOverHttp:
-    """`application.ports.OwnersVault` and `TokenSource`."""
+    """`application.ports.OwnersVault`."""
 
     def __init__(self, vault: client.TokenVaultClient) -> None:
         self._vault = vault
@@ -35,19 +46,79 @@ class VaultOverHttp:
             raise _unavailable(error) from error
         return [_linked(grant) for grant in grants]
 
-    def access_token(self, persistent_token_id: UUID, owner: Owner, min_valid: int) -> OwnerToken:
-        """A fresh access token, in the service's own name and on the owner's behalf."""
+    def linked(self, bearer: str, ids: Sequence[UUID]) -> Sequence[LinkedGrant]:
+        """Those of these tokens that are the person's."""
         try:
-            token = self._vault.access_token(str(persistent_token_id), owner.sub, min_valid=min_valid)
-        except (client.TokenNotFound, client.ConsentPending, client.GrantUnusable, client.NotAllowed) as error:
+            grants = self._vault.grants(bearer, ids=[str(each) for each in ids])
+        except client.VaultError as error:
+            raise _unavailable(error) from error
+        return [_linked(grant) for grant in grants]
+
+
+class TicketsOverHttp:
+    """`application.ports.TicketVault`."""
+
+    def __init__(self, vault: client.TokenVaultClient, by_ticket: Callable[[str], client.TokenVaultClient]) -> None:
+        """vault: with the service's own credentials; by_ticket: a client that has a ticket and nothing else."""
+        self._vault = vault
+        self._by_ticket = by_ticket
+
+    def open(self, attempt: Attempt, seconds: int) -> AttemptTicket:
+        """Make a ticket that names task and attempt, so that the vault's audit does."""
+        task_id = public_id(attempt.key.task_id)
+        try:
+            made = self._vault.create_ticket(
+                str(attempt.persistent_token_id),
+                f"{task_id}, attempt {attempt.key.fence}",
+                subject=attempt.owner.sub,
+                expires_in=seconds,
+                task_id=task_id,
+                attempt=attempt.key.fence,
+            )
+        except _REFUSALS as error:
+            raise (TooManyTicketsError if error.code == TOO_MANY else TokenRefusedError) from error
+        except client.VaultError as error:
+            raise _unavailable(error) from error
+        return AttemptTicket(UUID(made.info.ticket_id), made.value)
+
+    def extend(self, ticket_id: UUID, seconds: int) -> None:
+        """Move its end; the attempt finds out by itself when the ticket or its grant has ended."""
+        self._change(lambda: self._vault.extend_ticket(str(ticket_id), expires_in=seconds))
+
+    def end(self, ticket_id: UUID) -> None:
+        """End it; one that is gone has ended."""
+        self._change(lambda: self._vault.end_ticket(str(ticket_id)))
+
+    def access_token(self, ticket: AttemptTicket) -> OwnerToken:
+        """A fresh access token by the ticket alone."""
+        try:
+            token = self._by_ticket(ticket.value).access_token()
+        except client.NotAuthenticated as error:
+            if error.code in EXPIRED:
+                raise TicketExpiredError from error
+            if error.code.startswith("ticket_"):
+                raise TokenRefusedError from error
+            raise _unavailable(error) from error
+        except _REFUSALS as error:
             raise TokenRefusedError from error
         except client.VaultError as error:
             raise _unavailable(error) from error
         return OwnerToken(token.value, token.expires_at, token.scopes)
 
+    def _change(self, call: Callable[[], object]) -> None:
+        try:
+            call()
+        except _REFUSALS:
+            return
+        except client.VaultError as error:
+            raise _unavailable(error) from error
+
 
 def _linked(grant: client.Grant) -> LinkedGrant:
-    return LinkedGrant(UUID(grant.persistent_token_id), _STATUSES.get(grant.status, TokenStatus.FAILED))
+    ends = [end for end in (grant.expires_at, grant.not_after) if end is not None]
+    return LinkedGrant(
+        UUID(grant.persistent_token_id), _STATUSES.get(grant.status, TokenStatus.FAILED), min(ends, default=None)
+    )
 
 
 def _unavailable(error: client.VaultError) -> VaultUnavailableError:

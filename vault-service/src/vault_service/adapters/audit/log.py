@@ -13,7 +13,7 @@ from service_kit.postgres import queries
 from service_kit.postgres.database import Database, Row, is_connection_lost, when_ended
 from vault_service.adapters.encryption.keyring import Keyring
 from vault_service.application.errors import StorageUnavailableError
-from vault_service.domain.audit import Entry, Event, Line, Place, Via, mac
+from vault_service.domain.audit import Entry, Event, Line, Place, Via, Work, mac
 from vault_service.domain.grant import Subject
 from vault_service.domain.writer import Writer
 
@@ -97,6 +97,7 @@ class AuditLog:
     def row(self, entry: Entry, place: Place) -> dict[str, Any]:
         """The line as parameters of a statement. place: taken from `writer`."""
         key_id, key = self._keyring.active("audit")
+        work = entry.via.work if entry.via else None
         return {
             "at": entry.at,
             "event": entry.event.value,
@@ -108,6 +109,8 @@ class AuditLog:
             "outcome": entry.outcome,
             "via_id": entry.via.ticket_id if entry.via else None,
             "via_name": entry.via.name if entry.via else None,
+            "task_id": work.task_id if work else None,
+            "attempt": work.attempt if work else None,
             "reason": entry.reason,
             "writer_id": place.writer,
             "writer_seq": place.number,
@@ -121,9 +124,18 @@ def _of(grant_id: UUID, owner: Subject, more: Mapping[str, Any]) -> dict[str, An
     return {"grant_id": grant_id, "issuer": owner.issuer, "subject": owner.sub, **more}
 
 
-def later_fields(via_id: UUID | None, via_name: str | None, reason: str | None) -> tuple[Via | None, str | None]:
-    """The fields of a line that came later, from the columns `via_id`, `via_name` and `reason`."""
-    return None if via_id is None or via_name is None else Via(via_id, via_name), reason
+def later_fields(
+    via_id: UUID | None, via_name: str | None, task_id: str | None, attempt: int | None, reason: str | None
+) -> tuple[Via | None, str | None]:
+    """The fields of a line that came later, from their columns."""
+    if via_id is None or via_name is None:
+        return None, reason
+    return Via(via_id, via_name, work_of(task_id, attempt)), reason
+
+
+def work_of(task_id: str | None, attempt: int | None) -> Work | None:
+    """What a ticket was made for, from its columns."""
+    return None if task_id is None or attempt is None else Work(task_id, attempt)
 
 
 def _line(row: Row) -> Line:

@@ -60,12 +60,14 @@ class PostgresAuditTrail:
 
 
 def _line(row: Sequence[Any]) -> StoredLine:
-    number, at, event, grant_id, issuer, subject, actor, request_id, outcome, *later = row[:12]
-    *place, key_id, mac = row[12:]
-    via_id, via_name, _ = later
+    number, at, event, grant_id, issuer, subject, actor, request_id, outcome, *later = row[:14]
+    *place, key_id, mac = row[14:]
+    via_id, via_name, task_id, attempt, _ = later
     try:
         if (via_id is None) != (via_name is None):
             raise ValueError("half a ticket")
+        if (task_id is None) != (attempt is None) or (via_id is None and task_id is not None):
+            raise ValueError("half of what a ticket was made for")
         if len({each is None for each in place}) > 1:
             raise ValueError("half a place")
         owner = Subject(issuer, subject)

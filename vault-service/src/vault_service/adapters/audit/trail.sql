@@ -12,14 +12,14 @@ limit %(limit)s;
 
 -- name: lines_of
 select a.id, a.at, a.event, a.grant_id, a.issuer, a.subject, a.actor, a.request_id, a.outcome, a.via_id,
-       a.via_name, a.reason, a.writer_id, a.writer_seq, a.writer_mark, a.key_id, a.mac
+       a.via_name, a.task_id, a.attempt, a.reason, a.writer_id, a.writer_seq, a.writer_mark, a.key_id, a.mac
 from unnest(%(ids)s::int8multirange) covered
 join audit a on a.id >= lower(covered) and a.id < upper(covered)
 order by a.id;
 
 -- name: lines_after
-select id, at, event, grant_id, issuer, subject, actor, request_id, outcome, via_id, via_name, reason, writer_id, writer_seq,
-       writer_mark, key_id, mac
+select id, at, event, grant_id, issuer, subject, actor, request_id, outcome, via_id, via_name, task_id, attempt, reason,
+       writer_id, writer_seq, writer_mark, key_id, mac
 from audit
 where (id > %(high)s or id = any (%(missing)s))
   and (%(after)s::bigint is null or id > %(after)s)

@@ -10,7 +10,7 @@ from uuid import UUID
 from service_kit.postgres import queries
 from service_kit.postgres.database import Database, Row
 from service_kit.process import logs
-from vault_service.adapters.audit.log import AuditLog
+from vault_service.adapters.audit.log import AuditLog, work_of
 from vault_service.adapters.grants.grant_rows import owned
 from vault_service.application.errors import TooManyTicketsError
 from vault_service.domain.audit import Entry
@@ -18,7 +18,7 @@ from vault_service.domain.grant import Subject
 from vault_service.domain.ticket import Ticket
 
 _QUERIES = queries.load(__package__, "tickets.sql")
-_SECRET_HASH = 14
+_SECRET_HASH = 16
 """The column of `find` and `usable_of` behind the ticket's own."""
 
 log = logs.get(__name__)
@@ -42,6 +42,8 @@ class PostgresTickets:
             "maker": ticket.maker,
             "made_by_owner": ticket.made_by_owner,
             "max_uses": ticket.max_uses,
+            "task_id": ticket.work.task_id if ticket.work else None,
+            "attempt": ticket.work.attempt if ticket.work else None,
             "expires_at": ticket.expires_at,
             **self._signed(ticket, secret_hash),
         }
@@ -104,7 +106,7 @@ class PostgresTickets:
 def _ticket(row: Row) -> Ticket:
     """A ticket from a row of `find` or `usable_of`."""
     ticket_id, grant_id, issuer, subject, name, scopes, maker, made_by_owner = row[:8]
-    created_at, expires_at, max_uses, uses, last_used_at, ended_at = row[8:_SECRET_HASH]
+    created_at, expires_at, max_uses, uses, last_used_at, ended_at, *work = row[8:_SECRET_HASH]
     return Ticket(
         id=ticket_id,
         grant_id=grant_id,
@@ -119,4 +121,5 @@ def _ticket(row: Row) -> Ticket:
         uses=uses,
         last_used_at=last_used_at,
         ended_at=ended_at,
+        work=work_of(*work),
     )

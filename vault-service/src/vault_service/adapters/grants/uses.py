@@ -43,6 +43,8 @@ class Use(msgspec.Struct, frozen=True, omit_defaults=True):
     writer_mark: int
     via_id: str | None = None
     via_name: str | None = None
+    task_id: str | None = None
+    attempt: int | None = None
 
 
 class Intended(NamedTuple):
@@ -108,6 +110,8 @@ class Uses:
             writer_mark=place.mark,
             via_id=str(entry.via.ticket_id) if entry.via else None,
             via_name=entry.via.name if entry.via else None,
+            task_id=row["task_id"],
+            attempt=row["attempt"],
         )
         return Intended(use, place, requester, entry)
 

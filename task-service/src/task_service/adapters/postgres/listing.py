@@ -1,0 +1,83 @@
+"""The list of an owner's tasks in PostgreSQL: `application.ports.TaskListStore`."""
+
+from collections.abc import Mapping, Sequence
+
+from service_kit.postgres import queries
+from service_kit.postgres.database import Database
+from task_service.adapters.postgres.locks import owned
+from task_service.adapters.postgres.tasks import tasks_by_id
+from task_service.domain.listing import Position, Sort, TaskQuery
+from task_service.domain.owner import Owner
+from task_service.domain.status import TaskStatus
+from task_service.domain.task import Task
+
+_SQL = queries.load(__package__, "listing.sql")
+_DESCENDING = frozenset({Sort.NEWEST, Sort.NAME_DESCENDING})
+
+
+def _ordered(name: str, sort: Sort) -> bytes:
+    """A query of the file in one order."""
+    descending = sort in _DESCENDING
+    words = {
+        "{key}": "lower(t.name)" if sort.by_name else "t.created_at",
+        "{type}": "text" if sort.by_name else "timestamptz",
+        "{beyond}": "<" if descending else ">",
+        "{direction}": "desc" if descending else "asc",
+    }
+    text = _SQL[name].decode()
+    for marker, word in words.items():
+        text = text.replace(marker, word)
+    return text.encode()
+
+
+_PAGE = {sort: _ordered("page", sort) for sort in Sort}
+_PAGE_OF_STATES = {sort: _ordered("page_of_states", sort) for sort in Sort if not sort.by_name}
+
+
+class PostgresTaskList:
+    """Pages by keyset: each begins after the last task of the page before it."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def page(
+        self, owner: Owner, query: TaskQuery, limit: int, after: Position | None
+    ) -> tuple[Sequence[Task], Position | None]:
+        """The tasks of one page in order, and the position at its end unless it is the last one."""
+        values = {
+            **owned(owner),
+            "kind": query.kind,
+            "persistent_token_id": query.persistent_token_id,
+            "search": query.search,
+            "schedule": query.schedule,
+            "statuses": sorted(query.statuses) or None,
+            "after": after.key if after else None,
+            "after_id": after.task_id if after else None,
+            "limit": limit + 1,
+        }
+        statement = (_PAGE_OF_STATES if query.of_states_only else _PAGE)[query.sort]
+        with self._database.connection() as connection:
+            rows = connection.execute(statement, values, prepare=False).fetchall()
+            shown = rows[:limit]
+            tasks = tasks_by_id(connection, owner, [task_id for task_id, _ in shown])
+        following = Position(str(shown[-1][1]), shown[-1][0]) if len(rows) > limit else None
+        return [tasks[task_id] for task_id, _ in shown if task_id in tasks], following
+
+    def counts(self, owner: Owner) -> Mapping[TaskStatus, int]:
+        """How many of the owner's tasks are in each state."""
+        row = self._database.one(_SQL["counts"], owned(owner))
+        total, waiting, at_work, running, completed, failed, cancelled = map(int, row or (0,) * 7)
+        return {
+            TaskStatus.PENDING: total - waiting - at_work - completed - failed - cancelled,
+            TaskStatus.WAITING: waiting,
+            TaskStatus.QUEUED: at_work - running,
+            TaskStatus.RUNNING: running,
+            TaskStatus.COMPLETED: completed,
+            TaskStatus.FAILED: failed,
+            TaskStatus.CANCELLED: cancelled,
+        }
+
+    def list_version(self, owner: Owner) -> str:
+        """The owner's version, and a digest of the progress of what runs."""
+        version, running = self._database.one(_SQL["list_version"], owned(owner)) or (0, "")
+        return f"{version}-{running}"

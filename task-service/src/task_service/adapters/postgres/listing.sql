@@ -1,0 +1,90 @@
+-- {key}, {beyond} and {direction} are those of the order: see `listing.py`. These statements are never prepared, so that
+-- PostgreSQL plans each for its very filter.
+
+-- name: page
+select t.id, {key}
+from tasks t
+left join schedules s on s.task_id = t.id
+left join runs r on r.task_id = t.id and r.number = t.last_run
+where t.issuer = %(issuer)s
+  and t.subject = %(subject)s
+  and (%(kind)s::text is null or t.kind = %(kind)s)
+  and (%(persistent_token_id)s::uuid is null or t.persistent_token_id = %(persistent_token_id)s)
+  and (%(search)s::text is null
+       or task_words(t.issuer, t.subject, t.name || ' ' || t.description)
+          @@ task_search(%(issuer)s, %(subject)s, %(search)s))
+  and (%(schedule)s::text is null
+       or case %(schedule)s::text
+              when 'any' then s.status is not null
+              when 'none' then s.status is null
+              else s.status = %(schedule)s
+          end)
+  and (%(statuses)s::text[] is null or coalesce(r.status, 'pending') = any (%(statuses)s))
+  and (%(after)s::text is null or ({key}, t.id) {beyond} (%(after)s::{type}, %(after_id)s::uuid))
+order by {key} {direction}, t.id {direction}
+limit %(limit)s;
+
+-- name: page_of_states
+-- One state after the other through its index, then the first of all.
+select found.id, found.created_at
+from (
+    select run.task_id as id, run.task_created_at as created_at
+    from unnest(%(statuses)s::text[]) as wanted (status)
+    cross join lateral (
+        select r.task_id, r.task_created_at
+        from runs r
+        where r.issuer = %(issuer)s
+          and r.subject = %(subject)s
+          and r.status = wanted.status
+          and r.latest
+          and (%(after)s::text is null
+               or (r.task_created_at, r.task_id) {beyond} (%(after)s::timestamptz, %(after_id)s::uuid))
+        order by r.task_created_at {direction}, r.task_id {direction}
+        limit %(limit)s
+    ) as run
+    union all
+    (
+        select u.task_id, u.created_at
+        from unstarted_tasks u
+        where u.issuer = %(issuer)s
+          and u.subject = %(subject)s
+          and 'pending' = any (%(statuses)s::text[])
+          and (%(after)s::text is null
+               or (u.created_at, u.task_id) {beyond} (%(after)s::timestamptz, %(after_id)s::uuid))
+        order by u.created_at {direction}, u.task_id {direction}
+        limit %(limit)s
+    )
+) as found
+order by found.created_at {direction}, found.id {direction}
+limit %(limit)s;
+
+-- name: counts
+-- The tasks; of their latest runs those waiting, queued or running, running, completed, failed, cancelled.
+select coalesce(sum(tasks), 0), coalesce(sum(waiting), 0), coalesce(sum(at_work), 0),
+       (
+           select count(*)
+           from runs
+           where issuer = %(issuer)s
+             and subject = %(subject)s
+             and status = 'running'
+       ),
+       coalesce(sum(completed), 0), coalesce(sum(failed), 0), coalesce(sum(cancelled), 0)
+from list_versions
+where issuer = %(issuer)s
+  and subject = %(subject)s;
+
+-- name: list_version
+-- The sum grows with each change but two: progress, and a run that begins. What runs now is read for these.
+select coalesce((
+           select sum(version)
+           from list_versions
+           where issuer = %(issuer)s
+             and subject = %(subject)s
+       ), 0),
+       coalesce((
+           select md5(string_agg(concat_ws(':', task_id, fence, progress), ',' order by task_id))
+           from runs
+           where issuer = %(issuer)s
+             and subject = %(subject)s
+             and status = 'running'
+       ), '');

@@ -1,0 +1,63 @@
+"""What a person may ask the list of their tasks for: a filter, an order, and where a page begins."""
+
+import enum
+from dataclasses import dataclass
+from uuid import UUID
+
+from task_service.domain.schedule import ScheduleStatus
+from task_service.domain.status import TaskStatus
+
+
+class Sort(enum.StrEnum):
+    """The orders of a list. A minus sign means descending; names are compared without regard to case."""
+
+    NEWEST = "-createdAt"
+    OLDEST = "createdAt"
+    NAME = "name"
+    NAME_DESCENDING = "-name"
+
+    @property
+    def by_name(self) -> bool:
+        """True for the orders by name, false for those by time."""
+        return self in {Sort.NAME, Sort.NAME_DESCENDING}
+
+
+class ScheduleFilter(enum.StrEnum):
+    """Tasks by the state of their schedule, with any schedule, or without one."""
+
+    ANY = "any"
+    NONE = "none"
+    ACTIVE = ScheduleStatus.ACTIVE.value
+    PAUSED = ScheduleStatus.PAUSED.value
+    ENDED = ScheduleStatus.ENDED.value
+    STOPPED = ScheduleStatus.STOPPED.value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskQuery:
+    """A filter and an order. A member without a value does not filter.
+
+    statuses: the task's state is one of these; search: each of its words begins a word of the task's name or
+    description.
+    """
+
+    statuses: frozenset[TaskStatus] = frozenset()
+    kind: str | None = None
+    persistent_token_id: UUID | None = None
+    search: str | None = None
+    schedule: ScheduleFilter | None = None
+    sort: Sort = Sort.NEWEST
+
+    @property
+    def of_states_only(self) -> bool:
+        """True when states are the only filter and the order is by time, for which there is an index."""
+        others = (self.kind, self.persistent_token_id, self.search, self.schedule)
+        return bool(self.statuses) and not self.sort.by_name and all(each is None for each in others)
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A place between two tasks of an ordered list. key: the last task's name or time, as text; task_id: its id."""
+
+    key: str
+    task_id: UUID

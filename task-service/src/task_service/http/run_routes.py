@@ -1,0 +1,102 @@
+"""What a person does with a task's runs: cancel (R33), have the task done once more, look back (R32)."""
+
+from collections.abc import Callable
+
+from flask import Response, request
+
+from service_kit.http import inputs
+from service_kit.http.app import respond
+from service_kit.http.openapi import Api
+from task_service.application.errors import (
+    RunNotFoundError,
+    TaskNotCancellableError,
+    TaskNotFoundError,
+    TaskNotLinkableError,
+    TaskNotRepeatableError,
+    VaultUnavailableError,
+)
+from task_service.application.manage import Person
+from task_service.http.history_schemas import RunList, RunQuery, RunRecordView, RunsQuery, run_list, run_record
+from task_service.http.schemas import Cancellation, ExecutionView, NoBody, TaskView, execution_view, task_view
+from task_service.http.service import TaskService
+from task_service.http.task_ids import run_number_in, task_id_in
+
+
+def declare(api: Api, service: TaskService, caller: Callable[[], Person], tag: str) -> None:
+    """Add the routes. caller: who sends the request."""
+    _actions(api, service, caller, tag)
+    _history(api, service, caller, tag)
+
+
+def _actions(api: Api, service: TaskService, caller: Callable[[], Person], tag: str) -> None:
+    @api.route(
+        "POST",
+        "/<task_id>/cancel",
+        tag=tag,
+        body=Cancellation,
+        answers={200: TaskView},
+        raises=(TaskNotFoundError, TaskNotCancellableError),
+    )
+    def cancel_task(task_id: str) -> Response:
+        """Cancel what a task has under way.
+
+        It may be waiting, queued or running. A running attempt stops within about a second. Cancelling twice is once.
+        """
+        who = caller()
+        wanted = inputs.optional_body(request, Cancellation)
+        return respond(task_view(service.execution.cancel(who, task_id_in(task_id), wanted.reason)))
+
+    @api.route(
+        "POST",
+        "/<task_id>/retry",
+        tag=tag,
+        body=NoBody,
+        answers={200: ExecutionView},
+        raises=(TaskNotFoundError, TaskNotRepeatableError, TaskNotLinkableError, VaultUnavailableError),
+    )
+    def run_again(task_id: str) -> Response:
+        """Have a task done once more that is completed, failed or cancelled.
+
+        It gets a new run; the earlier ones stay in its history. The answers are those of `execute`.
+        """
+        who = caller()
+        inputs.optional_body(request, NoBody)
+        return respond(execution_view(service.execution.run_again(who, task_id_in(task_id))))
+
+
+def _history(api: Api, service: TaskService, caller: Callable[[], Person], tag: str) -> None:
+    @api.route(
+        "GET",
+        "/<task_id>/runs",
+        tag=tag,
+        query=RunsQuery,
+        answers={200: RunList},
+        raises=(TaskNotFoundError,),
+    )
+    def list_runs(task_id: str) -> Response:
+        """List the runs of a task.
+
+        The latest comes first. Runs that ended longer ago than `TASK_HISTORY_DAYS` are gone, but for the latest.
+        """
+        who = caller()
+        page = inputs.query(request, RunsQuery)
+        runs = service.history.runs(who, task_id_in(task_id), page.before, page.limit)
+        return respond(run_list(runs, page.limit))
+
+    @api.route(
+        "GET",
+        "/<task_id>/runs/<number>",
+        tag=tag,
+        query=RunQuery,
+        answers={200: RunRecordView},
+        raises=(TaskNotFoundError, RunNotFoundError),
+    )
+    def get_run(task_id: str, number: str) -> Response:
+        """Get a run with its attempts, the access that they used, and its log.
+
+        The log of an attempt has at most 1,000 lines; its last line says when there were more.
+        """
+        who = caller()
+        page = inputs.query(request, RunQuery)
+        record = service.history.run(who, task_id_in(task_id), run_number_in(number), page.log_after, page.log_limit)
+        return respond(run_record(record))

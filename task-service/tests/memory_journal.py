@@ -1,0 +1,25 @@
+"""A journal that a test can read."""
+
+from collections.abc import Mapping, Sequence
+
+from task_service.application.errors import TaskStorageUnavailableError
+from task_service.application.journal import GroupedJournal
+from task_service.domain.attempt import Attempt, AttemptKey
+from task_service.domain.journal import AccessNote, LogLine
+
+
+class MemoryJournal(GroupedJournal):
+    """Its own store: `lines` and `notes` are what was written. unavailable: nothing can be."""
+
+    def __init__(self) -> None:
+        super().__init__(self)
+        self.unavailable = False
+        self.lines: list[tuple[AttemptKey, LogLine]] = []
+        self.notes: dict[AttemptKey, AccessNote] = {}
+
+    def write_journal(self, lines: Sequence[tuple[Attempt, LogLine]], notes: Mapping[AttemptKey, AccessNote]) -> None:
+        """Keep it."""
+        if self.unavailable:
+            raise TaskStorageUnavailableError
+        self.lines += [(attempt.key, line) for attempt, line in lines]
+        self.notes.update(notes)

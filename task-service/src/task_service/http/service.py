@@ -4,10 +4,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from service_kit.tokens.bearer import Verifier
+from task_service.application.batch import BatchTasks
 from task_service.application.execute import ExecuteTasks
 from task_service.application.history import ReadHistory
 from task_service.application.listing import ListTasks
 from task_service.application.manage import ManageTasks
+from task_service.application.ports import ReceiptStore
 
 
 @dataclass(frozen=True)
@@ -19,4 +21,6 @@ class TaskService:
     listing: ListTasks
     execution: ExecuteTasks
     history: ReadHistory
+    batch: BatchTasks
+    receipts: ReceiptStore
     pings: Mapping[str, Callable[[], None]]

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from uuid import UUID, uuid4
 
+import psycopg
 import pytest
 from http_parts import Asked, Reply, serving
 from scripted_vault import ScriptedVault
@@ -21,7 +22,7 @@ from task_service.application.execute import ExecuteTasks
 from task_service.application.manage import ManageTasks, Person
 from task_service.domain.retry import RetryPolicy
 from task_service.domain.status import TaskStatus
-from task_service.domain.task import TokenStatus
+from task_service.domain.task import Policy, TokenStatus
 from task_service.worker.process import Repeated
 
 Look = Callable[..., list[tuple[object, ...]]]
@@ -216,6 +217,32 @@ def test_a_deleted_task_stops_its_worker(
     assert look("select count(*) from procrastinate_jobs") == [(0,)]
 
 
+def test_a_worker_without_its_heartbeat_is_replaced(
+    tasks_url: str, outside: dict[str, str], look: Callable[..., list[tuple[object, ...]]]
+) -> None:
+    """It does not run on, silent, while the sweep takes each of its attempts for a dead worker's."""
+    alive = "select id from procrastinate_workers where last_heartbeat > now() - interval '3 seconds'"
+    with worker(tasks_url, outside, "0.01"):
+        eventually(lambda: look(alive), "it is registered")
+        before = look(alive)
+        with psycopg.connect(tasks_url) as connection:
+            connection.execute("select id from procrastinate_workers for update")
+            eventually(lambda: look("select id from procrastinate_workers") != before, "there is another one")
+        eventually(lambda: set(look(alive)) - set(before), "the other one lives")
+
+
+def test_a_worker_whose_listener_is_ended_listens_again(
+    tasks_url: str, outside: dict[str, str], look: Callable[..., list[tuple[object, ...]]]
+) -> None:
+    """It goes on to hear of new attempts at once."""
+    listening = "select pid from pg_stat_activity where datname = current_database() and starts_with(query, 'LISTEN')"
+    with worker(tasks_url, outside, "0.01"):
+        eventually(lambda: look(listening), "it listens")
+        before = look(listening)
+        look(f"select pg_terminate_backend(pid) from ({listening}) as listeners")
+        eventually(lambda: set(look(listening)) - set(before), "it listens again")
+
+
 def test_a_cancelled_task_stops_its_worker_within_a_second(
     tasks_url: str,
     outside: dict[str, str],
@@ -243,7 +270,7 @@ def test_a_worker_queues_the_retries_that_are_due(
     tasks_url: str, manage: ManageTasks, execution: ExecuteTasks, vault: ScriptedVault, alice: Person, look: Look
 ) -> None:
     """The authorization server answers 503: three attempts, then the run has failed."""
-    task = manage.create(alice, "Data Processing", "", RetryPolicy(3, 0.1, 0.1))
+    task = manage.create(alice, "Data Processing", "", Policy(retry=RetryPolicy(3, 0.1, 0.1)))
     execution.link(alice, task.id, vault.knows(alice.bearer, TokenStatus.ACTIVE))
     execution.execute(alice, task.id)
     with played(Reply(503)) as outside, worker(tasks_url, outside, "0.01"):

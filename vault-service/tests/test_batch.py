@@ -10,7 +10,7 @@ from replica import SERVICE, Replica
 from vault_service.application import issue
 from vault_service.application.errors import GrantNotFoundError, GrantUnusableError, ProviderUnavailableError
 from vault_service.application.issue import IssueMany
-from vault_service.application.refresh import TokenRequest
+from vault_service.application.token_request import TokenRequest
 from vault_service.domain.grant import AccessToken
 
 

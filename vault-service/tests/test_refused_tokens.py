@@ -11,7 +11,7 @@ from replica import REFUSED_BUDGET, SERVICE, Replica
 
 from vault_service.application.errors import ProviderUnavailableError, RefusedTooOftenError
 from vault_service.application.provider_errors import NotSentError
-from vault_service.application.refresh import TokenRequest
+from vault_service.application.token_request import TokenRequest
 from vault_service.domain.grant import AccessToken
 
 Rows = Callable[..., list[tuple[object, ...]]]

@@ -5,12 +5,17 @@ from collections.abc import Set
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from task_service.application.errors import TaskNotExecutableError, TaskNotRepeatableError, TokenNotFoundError
+from task_service.application.errors import (
+    ScheduleNotFoundError,
+    TaskNotExecutableError,
+    TaskNotRepeatableError,
+    TokenNotFoundError,
+)
 from task_service.application.manage import Person
 from task_service.application.ports import LinkedGrant, OwnersVault, RunQueue, TaskStore
 from task_service.domain.receipt import Receipt
 from task_service.domain.run import Cause
-from task_service.domain.status import EXECUTABLE, REPEATABLE, TaskStatus
+from task_service.domain.status import EXECUTABLE, REPEATABLE, UNDER_WAY, TaskStatus
 from task_service.domain.task import Task, TokenStatus
 
 
@@ -66,6 +71,16 @@ class ExecuteTasks:
         KeyReusedError.
         """
         return self._run(person, task_id, EXECUTABLE, receipt)
+
+    def run_scheduled_now(self, person: Person, task_id: UUID) -> Execution:
+        """The same for a task with a schedule, in every state in which its schedule could run it.
+
+        Raises what `execute` raises, and ScheduleNotFoundError.
+        """
+        task = self._tasks.find(task_id, person.owner)
+        if task.schedule is None:
+            raise ScheduleNotFoundError
+        return self._run(person, task_id, frozenset(TaskStatus) - UNDER_WAY, None)
 
     def run_again(self, person: Person, task_id: UUID, receipt: Receipt | None = None) -> Execution:
         """The same for a task that has ended, completed ones included: a new run.

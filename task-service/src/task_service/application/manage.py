@@ -7,8 +7,7 @@ from task_service.application.ports import TaskStore
 from task_service.application.token_status import RefreshTokenStatuses
 from task_service.domain.owner import Owner
 from task_service.domain.receipt import Receipt
-from task_service.domain.retry import NO_RETRY, RetryPolicy
-from task_service.domain.task import Task
+from task_service.domain.task import NO_POLICY, Policy, Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +26,15 @@ class ManageTasks:
         self._token_statuses = token_statuses
 
     def create(
-        self, person: Person, name: str, description: str, retry: RetryPolicy = NO_RETRY, receipt: Receipt | None = None
+        self,
+        person: Person,
+        name: str,
+        description: str,
+        policy: Policy = NO_POLICY,
+        receipt: Receipt | None = None,
     ) -> Task:
-        """A new task, pending. Raises AlreadyDoneError, KeyReusedError."""
-        return self._tasks.add(person.owner, name, description, retry, receipt)
+        """A new task, pending. policy: checked. Raises AlreadyDoneError, KeyReusedError."""
+        return self._tasks.add(person.owner, name, description, policy, receipt)
 
     def find(self, person: Person, task_id: UUID) -> Task:
         """One task. Raises TaskNotFoundError."""

@@ -2,10 +2,12 @@
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 from http import HTTPStatus
 
 import msgspec
 from flask import Response, request
+from msgspec import UNSET
 
 import task_service
 from service_kit.http import inputs
@@ -23,9 +25,10 @@ from task_service.application.errors import (
 )
 from task_service.application.manage import Person
 from task_service.domain.owner import Owner
-from task_service.domain.retry import NO_RETRY
-from task_service.http import batch_routes, idempotency, run_routes
+from task_service.domain.task import Policy
+from task_service.http import batch_routes, dependency_routes, idempotency, run_routes, schedule_routes
 from task_service.http.problems import TABLE
+from task_service.http.schedule_routes import faults_named
 from task_service.http.schemas import (
     Deleted,
     ExecutionView,
@@ -47,15 +50,28 @@ LINKS = {
         Link(
             "id",
             "task_id",
-            ("get_task", "link_persistent_id", "execute_task", "cancel_task", "run_again", "list_runs", "delete_task"),
+            (
+                "get_task",
+                "link_persistent_id",
+                "execute_task",
+                "cancel_task",
+                "run_again",
+                "list_runs",
+                "put_schedule",
+                "put_dependencies",
+                "get_graph",
+                "delete_task",
+            ),
         ),
     )
 }
 TAGS = {
     "Tasks": "A person creates tasks, links offline tokens to them and executes them.",
     "Runs": "A person cancels what is under way, has tasks done once more, acts on many at once, and looks back.",
+    "Schedules": "A person has tasks run by themselves, at a time or again and again.",
+    "Dependencies": "A person lets tasks run after others, and sees how they depend on each other.",
 }
-TASKS, RUNS = TAGS
+TASKS, RUNS, SCHEDULES, DEPENDENCIES = TAGS
 
 
 def create_api(service: TaskService) -> Api:
@@ -80,6 +96,8 @@ def create_api(service: TaskService) -> Api:
     _execution(api, service, caller)
     run_routes.declare(api, service, caller, RUNS)
     batch_routes.declare(api, service, caller, RUNS)
+    schedule_routes.declare(api, service, caller, SCHEDULES)
+    dependency_routes.declare(api, service, caller, DEPENDENCIES)
     return api
 
 
@@ -88,8 +106,8 @@ def _collection(api: Api, service: TaskService, caller: Callable[[], Person]) ->
     def list_tasks() -> Response:
         """List the caller's tasks.
 
-        The newest comes first. When there are more than `limit`, the answer has `nextCursor`: send it as `cursor` to
-        get the next page. The answer is 304 when nothing has changed since the `ETag` in `If-None-Match`.
+        The newest comes first. When there are more than `limit`, the answer has `nextCursor`: send it as `cursor` for
+        the next page. The answer is 304 when nothing has changed since the `ETag` in `If-None-Match`.
         """
         who = caller()
         query = inputs.query(request, ListQuery)
@@ -117,11 +135,12 @@ def _collection(api: Api, service: TaskService, caller: Callable[[], Person]) ->
         """Create a task."""
         who = caller()
         wanted = inputs.body(request, NewTask)
-        retry = NO_RETRY if wanted.retry is msgspec.UNSET else wanted.retry.policy()
         receipt = idempotency.receipt_of(request, wanted, task_view)
 
         def create() -> TaskView:
-            return task_view(service.tasks.create(who, wanted.name, wanted.description, retry, receipt))
+            with dependency_routes.faults_named("/dependsOn"):
+                task = service.tasks.create(who, wanted.name, wanted.description, _policy(service, wanted), receipt)
+            return task_view(task)
 
         return idempotency.once(service.receipts, who.owner, receipt, create, HTTPStatus.CREATED, _location)
 
@@ -201,3 +220,16 @@ def _location(content: bytes) -> dict[str, str]:
 def _of_query() -> str:
     """A part of the list's `ETag` that differs for each query; empty without one."""
     return f"-{hashlib.sha256(request.query_string).hexdigest()[:16]}" if request.query_string else ""
+
+
+def _policy(service: TaskService, wanted: NewTask) -> Policy:
+    """How the new task is run. Problem: 422 `invalid_input`."""
+    policy = Policy(depends_on=dependency_routes.ids_of(wanted.depends_on))
+    if wanted.retry is not UNSET:
+        policy = replace(policy, retry=wanted.retry.policy())
+    if wanted.schedule is UNSET:
+        return policy
+    with faults_named("/schedule/"):
+        rule = wanted.schedule.rule()
+        service.schedules.check(rule)
+    return replace(policy, schedule=rule)

@@ -1,12 +1,16 @@
 """Procrastinate as the worker runs it: its one task, its connections and its clocks."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from time import perf_counter
 from typing import Any
 from uuid import UUID
 
 import procrastinate
+from procrastinate.connector import BaseConnector
 from procrastinate.job_context import AbortReason
+from procrastinate.manager import JobManager, NotificationCallback
 from prometheus_client import Gauge, Histogram
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
@@ -20,6 +24,8 @@ from task_service.config import TaskSettings
 from task_service.domain.attempt import AttemptKey
 
 HEARTBEAT_SECONDS = 2.0
+HEARTBEAT_TIMEOUT_SECONDS = 4.0
+"""Time for one heartbeat: together with HEARTBEAT_SECONDS less than `recover.SILENT_SECONDS`."""
 POLL_SECONDS = 1.0
 NEVER_PRUNE_SECONDS = 10 * 365 * 86400.0
 """The engine prunes silent workers by the wall clock; the sweep does it by the monotonic one instead."""
@@ -55,8 +61,58 @@ def create_app(settings: TaskSettings, run: RunAttempt) -> procrastinate.App:
     return app
 
 
+class WatchedJobs(JobManager):
+    """The engine's jobs. `failed` ends with the error of the heartbeat or of the listener.
+
+    The engine itself stops watching its side tasks when the first of them ends, and one ends at once: that for periodic
+    tasks, of which there are none. A worker without its heartbeat would run on, and lose each attempt to the sweep.
+    """
+
+    def __init__(self, connector: BaseConnector) -> None:
+        super().__init__(connector)
+        self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async def update_heartbeat(self, worker_id: int) -> None:
+        """As the engine's. Fails when the database has not answered within HEARTBEAT_TIMEOUT_SECONDS."""
+        with self._noted():
+            async with asyncio.timeout(HEARTBEAT_TIMEOUT_SECONDS):
+                await super().update_heartbeat(worker_id)
+
+    async def listen_for_jobs(
+        self, *, on_notification: NotificationCallback, queues: Iterable[str] | None = None
+    ) -> None:
+        """As the engine's."""
+        with self._noted():
+            await super().listen_for_jobs(on_notification=on_notification, queues=queues)
+
+    @contextmanager
+    def _noted(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:
+            if not self.failed.done():
+                self.failed.set_exception(error)
+            raise
+
+
 async def work(app: procrastinate.App, concurrency: int) -> None:
-    """Fetch and run jobs until cancelled, which gives running attempts a reason to stop."""
+    """Fetch and run jobs until cancelled, which gives running attempts a reason to stop.
+
+    Raises the error of a heartbeat or a listener that has failed, when the attempts have stopped.
+    """
+    app.job_manager = jobs = WatchedJobs(app.job_manager.connector)
+    working = asyncio.create_task(_run_worker(app, concurrency))
+    try:
+        await asyncio.wait({working, jobs.failed}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        working.cancel()
+        await asyncio.wait({working})
+    if jobs.failed.done():
+        jobs.failed.result()
+    working.result()
+
+
+async def _run_worker(app: procrastinate.App, concurrency: int) -> None:
     await app.run_worker_async(
         queues=[QUEUE],
         concurrency=concurrency,
@@ -90,7 +146,8 @@ def _stop(context: procrastinate.JobContext) -> Stop | None:
 def _pool(**arguments: Any) -> AsyncConnectionPool:
     """The engine's pool without its check, which costs a commit each time a connection is taken.
 
-    A dead connection ends the worker process, whose supervisor starts another; attempts under way are given back.
+    A dead connection ends the worker process by the error of its next use. Its supervisor starts another; attempts
+    under way are given back.
     """
     return AsyncConnectionPool(**{**arguments, "check": None})
 

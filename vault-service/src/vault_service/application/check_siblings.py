@@ -8,7 +8,8 @@ dead grant.
 from vault_service.application.errors import GrantUnusableError, ProviderUnavailableError, VaultError
 from vault_service.application.ports.ending import Siblings
 from vault_service.application.ports.runtime import AuditWriter, Clock
-from vault_service.application.refresh import Refresher, TokenRequest
+from vault_service.application.refresh import Refresher
+from vault_service.application.token_request import TokenRequest
 from vault_service.domain.audit import Entry, Event
 from vault_service.domain.usability import Requester
 

@@ -23,7 +23,8 @@ from vault_service.application.errors import (
 from vault_service.application.ports.issue import TicketRefusals, UseRecorder
 from vault_service.application.ports.refresh import StoredGrant, UsableGrants
 from vault_service.application.ports.runtime import AccessTokens, Clock, Telemetry
-from vault_service.application.refresh import Refresher, TokenRequest
+from vault_service.application.refresh import Refresher
+from vault_service.application.token_request import TokenRequest
 from vault_service.domain.audit import Entry, Event
 from vault_service.domain.freshness import Freshness, attainable, judge
 from vault_service.domain.grant import AccessToken

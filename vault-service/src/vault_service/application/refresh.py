@@ -17,26 +17,21 @@ A lock that is lost during the request does no harm: the compare-and-set lets on
 answered `invalid_grant` reads the grant again before it believes that the grant has ended.
 """
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from contextvars import copy_context
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from time import monotonic, perf_counter
-from uuid import UUID
 
 from vault_service.application.bulkhead import Bulkhead
 from vault_service.application.errors import (
-    GrantUnusableError,
     InvalidScopeError,
     ProviderUnavailableError,
-    ScopeNotNarrowedError,
-    VaultError,
 )
 from vault_service.application.ports.provider import GuardedProvider, TokenAnswer
-from vault_service.application.ports.refresh import Refreshes, StoredGrant, Verdict
+from vault_service.application.ports.refresh import Refreshes, StoredGrant
 from vault_service.application.ports.runtime import AccessTokens, Clock, Locks, Telemetry
 from vault_service.application.provider_errors import (
     BusyError,
@@ -49,54 +44,16 @@ from vault_service.application.provider_errors import (
     UncertainError,
     UnusableAnswerError,
 )
+from vault_service.application.refresh_outcomes import REPLAY_AFTER, RefreshOutcomes, is_same_identity
 from vault_service.application.renewals import Renewals
 from vault_service.application.single_flight import SingleFlight, Tell
-from vault_service.domain.audit import Entry, Event
-from vault_service.domain.grant import AccessToken, Failure, FailureDetail, TokenIdentity
-from vault_service.domain.refusal import pause_after
+from vault_service.application.token_request import TokenRequest
+from vault_service.domain.grant import AccessToken
 from vault_service.domain.terms import Terms
-from vault_service.domain.usability import Requester
 
-REPLAY_AFTER = 15.0
-"""Seconds after which a request to the token endpoint has certainly ended; its total timeout is shorter."""
 NOT_CONFIGURED_RETRY = 60.0
 PROMPT_INTENT = 1.0
 """Seconds that writing an intent may take. It can wait for the row's lock, or for a process that was frozen."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TokenRequest:
-    """A request for an access token.
-
-    scopes: empty for all; min_valid: seconds that it must still live; refused: SHA-256 of a token that an API has
-    refused, which is not given again.
-    """
-
-    grant_id: UUID
-    requester: Requester
-    scopes: frozenset[str]
-    min_valid: float
-    request_id: str
-    refused: bytes | None = None
-
-    @property
-    def key(self) -> tuple[UUID, frozenset[str]]:
-        """Requests with the same key can share a token."""
-        return self.grant_id, self.scopes
-
-    @property
-    def flight_key(self) -> tuple[UUID, frozenset[str], bytes | None]:
-        """Requests with the same key can share a refresh."""
-        return self.grant_id, self.scopes, self.refused
-
-    def refuses(self, token: AccessToken) -> bool:
-        """True for the token that an API has refused."""
-        return self.refused is not None and hashlib.sha256(token.value.encode()).digest() == self.refused
-
-    def excess_of(self, token: AccessToken) -> frozenset[str]:
-        """Scopes of a token that its request does not allow. Only a ticket's scopes limit what a server gives."""
-        is_limited = self.requester.via is not None and self.scopes
-        return token.scopes - self.scopes if is_limited else frozenset()
 
 
 class _ChangedError(Exception):
@@ -127,7 +84,7 @@ class Refresher:
         self._locks = locks
         self._caches = caches
         self._providers = providers
-        self._terms = terms
+        self._outcomes = RefreshOutcomes(grants, terms, clock)
         self._clock = clock
         self._telemetry = telemetry
         self._bulkheads = {name: Bulkhead(name, threads) for name in providers}
@@ -263,9 +220,9 @@ class Refresher:
             answer = self._ask(grant, request.scopes, begun)
         except GrantRefusedError as refused:
             self._count_replay(grant, is_refused=True)
-            raise self._failed(request, grant, refused.failure, refused.detail) from refused
+            raise self._outcomes.failed(request, grant, refused.failure, refused.detail) from refused
         except RefusedForNowError as refused:
-            raise self._refused_for_now(request, grant, refused) from refused
+            raise self._outcomes.refused_for_now(request, grant, refused) from refused
         except ScopeRefusedError as refused:
             self._abandon(grant, intent)
             raise InvalidScopeError from refused
@@ -276,11 +233,13 @@ class Refresher:
             self._abandon(grant, intent)
             raise ProviderUnavailableError(failed.retry_after) from failed
         except UnusableAnswerError as unusable:
-            raise self._kept(request, grant, unusable) from unusable
+            raise self._outcomes.kept(request, grant, unusable) from unusable
         except UncertainError as failed:
             raise ProviderUnavailableError(REPLAY_AFTER) from failed
         self._count_replay(grant, is_refused=False)
-        return self._store(request, grant, answer, tell)
+        token = self._outcomes.stored(request, grant, answer)
+        self._share(request, token, tell)
+        return token
 
     def _begin(self, grant: StoredGrant) -> tuple[float, datetime]:
         """Write the intent. Returns the monotonic time just before, and the intent.
@@ -301,7 +260,7 @@ class Refresher:
         outcome = "ok"
         try:
             answer = self._providers[grant.provider].refresh(grant.refresh_token, scopes or None, begun)
-            if not _is_same_identity(grant, answer):
+            if not is_same_identity(grant, answer):
                 outcome = IdentityChangedError.outcome
         except ProviderError as error:
             outcome = error.outcome
@@ -310,26 +269,13 @@ class Refresher:
             self._telemetry.refreshed(grant.provider, outcome, perf_counter() - started)
         return answer
 
-    def _store(
-        self, request: TokenRequest, grant: StoredGrant, answer: TokenAnswer, tell: Tell[AccessToken]
-    ) -> AccessToken:
-        """Store the outcome before anything of it is judged aloud; then hand the token out, if it may be."""
-        if not _is_same_identity(grant, answer):
-            raise self._kept_for_wrong_user(request, grant, answer)
-        entry = self._entry(Event.GRANT_REFRESHED, request, grant)
-        if not self._grants.finish(grant, answer, entry):
-            raise self._error_of_lost_race(request)
-        expires_at = entry.at.timestamp() + answer.expires_in
-        scopes = (request.scopes or grant.scopes) if answer.scopes is None else answer.scopes
-        token = AccessToken(answer.access_token, expires_at, answer.expires_in, scopes)
-        if excess := self._terms[grant.provider].excess(request.scopes, scopes):
-            raise ScopeNotNarrowedError(excess)
+    def _share(self, request: TokenRequest, token: AccessToken, tell: Tell[AccessToken]) -> None:
+        """Hand a token to the callers, then to other replicas, whose callers look there once the lock is released."""
         own, *shared = self._caches
-        own.put(request.grant_id, request.scopes, token)
+        own.put(*request.key, token)
         tell(token)
-        for cache in shared:  # before the lock is released: whoever waits for it looks here first
-            cache.put(request.grant_id, request.scopes, token)
-        return token
+        for cache in shared:
+            cache.put(*request.key, token)
 
     def _count_replay(self, grant: StoredGrant, *, is_refused: bool) -> None:
         """Measure whether the authorization server allows the one reuse; only a replay shows it."""
@@ -340,51 +286,3 @@ class Refresher:
         """Remove the intent: the token was not used. The intent of an earlier attempt with unknown outcome stays."""
         if grant.intent_age is None:
             self._grants.abandon(grant, intent)
-
-    def _failed(self, request: TokenRequest, grant: StoredGrant, failure: Failure, detail: FailureDetail) -> VaultError:
-        """Make the grant failed, unless it has moved on: a lost race is no revocation. The error to raise."""
-        entry = self._entry(Event.GRANT_FAILED, request, grant, failure.value)
-        if self._grants.fail(grant, failure, entry, detail):
-            return GrantUnusableError(failure)
-        return self._error_of_lost_race(request)
-
-    def _refused_for_now(self, request: TokenRequest, grant: StoredGrant, refused: RefusedForNowError) -> VaultError:
-        """Count a refusal that may be passing. The error to raise."""
-        pause = pause_after((*grant.refusals, refused.word))
-        if pause is None:
-            return self._failed(request, grant, Failure.REAUTHORIZATION_REQUIRED, refused.detail)
-        self._grants.refuse(grant, refused.word, pause, refused.detail)
-        return ProviderUnavailableError(pause)
-
-    def _kept(self, request: TokenRequest, grant: StoredGrant, unusable: UnusableAnswerError) -> VaultError:
-        """Store the refresh token of an answer that is of no other use. The error to raise."""
-        if unusable.obtained is None:
-            return ProviderUnavailableError(REPLAY_AFTER)
-        verdict = Verdict(is_usable=False, detail=unusable.detail, pause=REPLAY_AFTER)
-        entry = self._entry(Event.GRANT_REFRESHED, request, grant, "answer_unusable")
-        is_stored = self._grants.keep(grant, unusable.obtained, entry, verdict)
-        return ProviderUnavailableError(REPLAY_AFTER) if is_stored else self._error_of_lost_race(request)
-
-    def _kept_for_wrong_user(self, request: TokenRequest, grant: StoredGrant, answer: TokenAnswer) -> VaultError:
-        """Store the refresh token of an answer for somebody else, with the failure. The error to raise."""
-        failure = Failure.WRONG_USER
-        verdict = Verdict(is_usable=False, failure=failure, detail=FailureDetail(check="identity"))
-        entry = self._entry(Event.GRANT_FAILED, request, grant, failure.value)
-        is_stored = self._grants.finish(grant, answer, entry, verdict)
-        return GrantUnusableError(failure) if is_stored else self._error_of_lost_race(request)
-
-    def _error_of_lost_race(self, request: TokenRequest) -> VaultError:
-        """Why the grant, which another caller has changed, cannot be used; or else that the caller has to retry."""
-        return self._grants.refusal(request.grant_id, request.requester) or ProviderUnavailableError(1.0)
-
-    def _entry(self, event: Event, request: TokenRequest, grant: StoredGrant, outcome: str = "ok") -> Entry:
-        now = self._clock.now()
-        return Entry(event, grant.id, grant.owner, request.requester.client, request.request_id, now, outcome)
-
-
-def _is_same_identity(grant: StoredGrant, answer: TokenAnswer) -> bool:
-    """False when the answer is for another person, issuer or client (OpenID Connect Core 1.0 section 12.2)."""
-    account = TokenIdentity(grant.account.issuer, grant.account.sub, "")
-    same_person = answer.person is None or answer.person.fits(account)
-    same_claims = answer.identity is None or grant.identity is None or answer.identity.fits(grant.identity)
-    return same_person and same_claims

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from service_kit.http.problems import answer_for
 from service_kit.process import logs
-from vault_service.application.refresh import TokenRequest
+from vault_service.application.token_request import TokenRequest
 from vault_service.domain.grant import AccessToken
 from vault_service.domain.usability import Requester
 from vault_service.http import callers

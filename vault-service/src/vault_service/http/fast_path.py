@@ -14,7 +14,7 @@ from service_kit.server import fast_path
 from service_kit.server.fast_path import Answer, Head
 from service_kit.server.gathered import Gathered
 from vault_service.application.errors import VaultError
-from vault_service.application.refresh import TokenRequest
+from vault_service.application.token_request import TokenRequest
 from vault_service.domain.grant import AccessToken
 from vault_service.domain.ticket import is_ticket
 from vault_service.http import callers

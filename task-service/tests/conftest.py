@@ -92,7 +92,7 @@ def vault() -> ScriptedVault:
 @pytest.fixture
 def manage(tasks: PostgresTasks, database: Database, vault: ScriptedVault) -> ManageTasks:
     """What owners do with definitions."""
-    return ManageTasks(tasks, RefreshTokenStatuses(PostgresTokenStatuses(database), vault))
+    return ManageTasks(tasks, RefreshTokenStatuses(PostgresTokenStatuses(database), vault), vault)
 
 
 @pytest.fixture

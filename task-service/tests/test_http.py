@@ -849,3 +849,18 @@ def test_a_batch_asks_the_vault_once_about_each_token(ann: Caller, vault: Script
     answer = ann.ask("POST", "/batch", {"action": "execute", "ids": ids}).get_json()
     assert {result["status"] for result in answer["results"]} == {"executing"}
     assert vault.asked == asked + 2
+
+
+def test_access_that_is_granted_on_the_wire(ann: Caller, vault: ScriptedVault) -> None:
+    """A task is created with a token, and deleted with it."""
+    token_id = str(vault.knows(ann.bearer, TokenStatus.ACTIVE))
+    task = ann.task(persistentTokenId=token_id)
+    assert (task["persistentTokenId"], task["offlineTokenStatus"]) == (token_id, "active")
+    body = {"name": "a", "persistentTokenId": str(uuid4())}
+    assert code(ann.ask("POST", json=body)) == (404, "token_not_found")
+    assert code(ann.ask("POST", json={"name": "a", "persistentTokenId": "abc"})) == (422, "invalid_input")
+    assert code(ann.ask("DELETE", f"/{task['id']}?revokeAccess=maybe")) == (422, "invalid_input")
+    assert code(ann.ask("DELETE", f"/{task['id']}?revoke=true")) == (422, "invalid_input")
+    deleted = ann.ask("DELETE", f"/{task['id']}?revokeAccess=true").get_json()
+    assert deleted == {"status": "deleted", "taskId": task["id"], "accessRevoked": True}
+    assert [str(revoked) for revoked in vault.revoked] == [token_id]

@@ -96,7 +96,7 @@ def build_service(settings: TaskSettings) -> TaskService:
     vault = VaultOverHttp(_vault_client(settings, credentials, Session(), STATUS_ANSWER_SECONDS))
     tasks, runs, listed = PostgresTasks(database), PostgresRuns(database), PostgresTaskList(database)
     token_statuses = RefreshTokenStatuses(PostgresTokenStatuses(database), vault)
-    manage, cursors = ManageTasks(tasks, token_statuses), Cursors(settings.client_secret.reveal())
+    manage, cursors = ManageTasks(tasks, token_statuses, vault), Cursors(settings.client_secret.reveal())
     return TaskService(
         verifier=Verifier(issuer, settings.audience),
         tasks=manage,

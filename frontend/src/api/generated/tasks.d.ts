@@ -42,7 +42,8 @@ export interface paths {
         post?: never;
         /**
          * Delete a task
-         * @description A running task stops at its next step. The task's offline token is not revoked.
+         * @description A running task stops at its next step. The task's offline token is revoked only with `revokeAccess`, and only if
+         *     no other task is linked to it.
          */
         delete: operations["delete_task"];
         options?: never;
@@ -415,11 +416,20 @@ export interface components {
         };
         /**
          * Deleted
-         * @description The task is deleted.
+         * @description The task is deleted. accessRevoked: with `revokeAccess`, whether its offline token was revoked.
          */
         Deleted: {
             status: string;
             taskId: string;
+            accessRevoked?: boolean;
+        };
+        /**
+         * Deletion
+         * @description revokeAccess: revoke the task's offline token too, unless another task is linked to it.
+         */
+        Deletion: {
+            /** @default false */
+            revokeAccess?: boolean;
         };
         /**
          * DependenciesView
@@ -543,13 +553,15 @@ export interface components {
          * NewTask
          * @description A task to create. name: one line; description: may have several lines; retry: without it
          *         nothing is retried; schedule: when it runs by itself; dependsOn: the tasks that must have completed
-         *         before.
+         *         before; persistentTokenId: an offline token of yours to link.
          */
         NewTask: {
             name: string;
             /** @default  */
             description?: string;
             retry?: components["schemas"]["NewRetry"];
+            /** Format: uuid */
+            persistentTokenId?: string;
             schedule?: components["schemas"]["NewSchedule"];
             /** @default [] */
             dependsOn?: string[];
@@ -1063,6 +1075,18 @@ export interface operations {
                     };
                 };
             };
+            /** @description - `token_not_found`: There is no such token. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "token_not_found";
+                    };
+                };
+            };
             /** @description - `body_too_large`: The body is larger than this service accepts. */
             413: {
                 headers: {
@@ -1130,6 +1154,7 @@ export interface operations {
              * @description - `service_unavailable`: The service does not answer now.
              *     - `provider_unavailable`: The authorization server cannot be reached now.
              *     - `storage_unavailable`: The task database cannot be reached now.
+             *     - `vault_unavailable`: The token vault cannot be reached now.
              */
             503: {
                 headers: {
@@ -1138,7 +1163,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "service_unavailable" | "provider_unavailable" | "storage_unavailable";
+                        code: "service_unavailable" | "provider_unavailable" | "storage_unavailable" | "vault_unavailable";
                     };
                 };
             };
@@ -1247,7 +1272,9 @@ export interface operations {
     };
     delete_task: {
         parameters: {
-            query?: never;
+            query?: {
+                revokeAccess?: boolean;
+            };
             header?: never;
             path: {
                 task_id: string;
@@ -1316,6 +1343,18 @@ export interface operations {
                     };
                 };
             };
+            /** @description - `invalid_input`: A part of the body or of the query is not valid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "invalid_input";
+                    };
+                };
+            };
             /** @description - `rate_limited`: There are too many requests. */
             429: {
                 headers: {
@@ -1332,6 +1371,7 @@ export interface operations {
              * @description - `service_unavailable`: The service does not answer now.
              *     - `provider_unavailable`: The authorization server cannot be reached now.
              *     - `storage_unavailable`: The task database cannot be reached now.
+             *     - `vault_unavailable`: The token vault cannot be reached now.
              */
             503: {
                 headers: {
@@ -1340,7 +1380,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "service_unavailable" | "provider_unavailable" | "storage_unavailable";
+                        code: "service_unavailable" | "provider_unavailable" | "storage_unavailable" | "vault_unavailable";
                     };
                 };
             };

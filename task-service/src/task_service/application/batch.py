@@ -167,6 +167,11 @@ class AskedOnce:
         """The person's tokens, newest first."""
         return self._vault.grants(bearer, task_id)
 
+    def revoke(self, persistent_token_id: UUID, bearer: str) -> None:
+        """Revoke a token of the person."""
+        self._known.pop(persistent_token_id, None)
+        self._vault.revoke(persistent_token_id, bearer)
+
     def linked(self, bearer: str, ids: Sequence[UUID]) -> Sequence[LinkedGrant]:
         """Those of these tokens that are the person's."""
         return self._vault.linked(bearer, ids)

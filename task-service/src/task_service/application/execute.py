@@ -10,6 +10,7 @@ from task_service.application.errors import (
     TaskNotExecutableError,
     TaskNotRepeatableError,
     TokenNotFoundError,
+    VaultUnavailableError,
 )
 from task_service.application.manage import Person
 from task_service.application.ports import LinkedGrant, OwnersVault, RunQueue, TaskStore
@@ -62,7 +63,10 @@ class ExecuteTasks:
         Raises TaskNotFoundError, TokenNotFoundError, TaskNotLinkableError, VaultUnavailableError.
         """
         self._tasks.find(task_id, person.owner)
-        return self._tasks.link(task_id, person.owner, self._vault.grant(persistent_token_id, person.bearer))
+        grant = self._vault.grant(persistent_token_id, person.bearer)
+        task = self._tasks.link(task_id, person.owner, grant)
+        self._revoke_replaced(person, task, grant)
+        return task
 
     def execute(self, person: Person, task_id: UUID, receipt: Receipt | None = None) -> Execution:
         """Queue a run if the task's token is active; else say what is missing.
@@ -110,7 +114,8 @@ class ExecuteTasks:
         if grant is None:
             return Execution(ExecuteAnswer.NEEDS_CONSENT, task_id, None)
         if (grant.persistent_token_id, grant.status) != (task.persistent_token_id, task.token_status):
-            self._tasks.link(task_id, person.owner, grant)
+            task = self._tasks.link(task_id, person.owner, grant)
+        self._revoke_replaced(person, task, grant)
         if grant.status is TokenStatus.ACTIVE:
             started = replace(started, persistent_token_id=grant.persistent_token_id)
             return self._queue(person, started, allowed, receipt)
@@ -124,6 +129,25 @@ class ExecuteTasks:
         bound = receipt.answering(started) if receipt else None
         self._runs.enqueue(started.task_id, person.owner, Cause.USER, allowed=allowed, receipt=bound)
         return started
+
+    def _revoke_replaced(self, person: Person, task: Task, grant: LinkedGrant) -> None:
+        """Revoke the token of the first consent once the second one for the same task is given.
+
+        It stays if another task uses it or if it was not asked for this task. While the vault is unavailable it is kept
+        in mind for the next time.
+        """
+        replaced = task.replaces_token_id
+        if replaced is None or grant.status is not TokenStatus.ACTIVE:
+            return
+        try:
+            first = self._vault.grant(replaced, person.bearer)
+            if first.task_id == grant.task_id == task.id and self._tasks.links(person.owner, replaced, 1) == 0:
+                self._vault.revoke(replaced, person.bearer)
+        except TokenNotFoundError:
+            pass
+        except VaultUnavailableError:
+            return
+        self._tasks.forget_replaced(task.id, person.owner, replaced)
 
     def _grant_of(self, person: Person, task: Task) -> LinkedGrant | None:
         """The task's token as the vault sees it: the linked one, else the newest that was requested for this task."""

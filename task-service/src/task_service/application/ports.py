@@ -30,20 +30,33 @@ class OwnerToken:
 
 @dataclass(frozen=True, slots=True)
 class LinkedGrant:
-    """An offline token that the vault knows for a person, by its id. ends_at: when it ends, where the vault knows."""
+    """An offline token that the vault knows for a person, by its id.
+
+    ends_at: when it ends, where the vault knows; task_id: the task for which it was asked, if any.
+    """
 
     persistent_token_id: UUID
     status: TokenStatus
     ends_at: datetime | None = None
+    task_id: UUID | None = None
 
 
 class TaskStore(Protocol):
     """Tasks, always within one owner's. Raises TaskStorageUnavailableError throughout."""
 
     def add(
-        self, owner: Owner, name: str, description: str, policy: Policy = NO_POLICY, receipt: Receipt | None = None
+        self,
+        owner: Owner,
+        name: str,
+        description: str,
+        policy: Policy = NO_POLICY,
+        grant: LinkedGrant | None = None,
+        receipt: Receipt | None = None,
     ) -> Task:
-        """Store a new task of the default kind. Raises AlreadyDoneError, KeyReusedError."""
+        """Store a new task of the default kind, linked to a token if one is given.
+
+        Raises AlreadyDoneError, KeyReusedError.
+        """
         ...
 
     def find(self, task_id: UUID, owner: Owner) -> Task:
@@ -58,7 +71,18 @@ class TaskStore(Protocol):
         ...
 
     def link(self, task_id: UUID, owner: Owner, grant: LinkedGrant) -> Task:
-        """Store an offline token's id and status with the task. Raises TaskNotFoundError, TaskNotLinkableError."""
+        """Store an offline token's id and status with the task. Raises TaskNotFoundError, TaskNotLinkableError.
+
+        An active token that was linked before is kept in mind as the replaced one.
+        """
+        ...
+
+    def forget_replaced(self, task_id: UUID, owner: Owner, token_id: UUID) -> None:
+        """The replaced token needs no revocation any more."""
+        ...
+
+    def links(self, owner: Owner, token_id: UUID, at_most: int) -> int:
+        """How many of the owner's tasks are linked to a token, counted up to a limit."""
         ...
 
 
@@ -328,6 +352,10 @@ class OwnersVault(Protocol):
 
     def grants(self, bearer: str, task_id: UUID | None = None) -> Sequence[LinkedGrant]:
         """The person's tokens, newest first; with a task, those requested for it. Raises VaultUnavailableError."""
+        ...
+
+    def revoke(self, persistent_token_id: UUID, bearer: str) -> None:
+        """Revoke a token of the person, for good; twice is once. Raises TokenNotFoundError, VaultUnavailableError."""
         ...
 
     def linked(self, bearer: str, ids: Sequence[UUID]) -> Sequence[LinkedGrant]:

@@ -37,7 +37,10 @@ NO_POLICY = Policy()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """A task with its latest run, as its owner sees it. Times are aware and in UTC."""
+    """A task with its latest run, as its owner sees it. Times are aware and in UTC.
+
+    replaces_token_id: the token that the task used before a second consent, as long as it is not revoked.
+    """
 
     id: UUID
     owner: Owner
@@ -49,6 +52,7 @@ class Task:
     token_status: TokenStatus | None = None
     schedule: Schedule | None = None
     retry: RetryPolicy = NO_RETRY
+    replaces_token_id: UUID | None = None
     latest_run: Run = NO_RUN
 
     @property

@@ -31,6 +31,7 @@ from task_service.http.problems import TABLE
 from task_service.http.schedule_routes import faults_named
 from task_service.http.schemas import (
     Deleted,
+    Deletion,
     ExecutionView,
     ListQuery,
     NewTask,
@@ -128,18 +129,21 @@ def _collection(api: Api, service: TaskService, caller: Callable[[], Person]) ->
         tag=TASKS,
         body=NewTask,
         answers={201: TaskView},
-        raises=(KeyReusedError,),
+        raises=(KeyReusedError, TokenNotFoundError, VaultUnavailableError),
         headers=idempotency.HEADERS,
     )
     def create_task() -> Response:
         """Create a task."""
         who = caller()
         wanted = inputs.body(request, NewTask)
+        token_id = None if wanted.persistent_token_id is msgspec.UNSET else wanted.persistent_token_id
         receipt = idempotency.receipt_of(request, wanted, task_view)
 
         def create() -> TaskView:
             with dependency_routes.faults_named("/dependsOn"):
-                task = service.tasks.create(who, wanted.name, wanted.description, _policy(service, wanted), receipt)
+                task = service.tasks.create(
+                    who, wanted.name, wanted.description, _policy(service, wanted), token_id, receipt
+                )
             return task_view(task)
 
         return idempotency.once(service.receipts, who.owner, receipt, create, HTTPStatus.CREATED, _location)
@@ -155,14 +159,26 @@ def _single(api: Api, service: TaskService, caller: Callable[[], Person]) -> Non
         who = caller()
         return respond(task_view(service.tasks.find(who, task_id_in(task_id))))
 
-    @api.route("DELETE", "/<task_id>", tag=TASKS, answers={200: Deleted}, raises=(TaskNotFoundError,))
+    @api.route(
+        "DELETE",
+        "/<task_id>",
+        tag=TASKS,
+        query=Deletion,
+        answers={200: Deleted},
+        raises=(TaskNotFoundError, VaultUnavailableError),
+    )
     def delete_task(task_id: str) -> Response:
         """Delete a task.
 
-        A running task stops at its next step. The task's offline token is not revoked.
+        A running task stops at its next step. The task's offline token is revoked only with `revokeAccess`, and only if
+        no other task is linked to it.
         """
-        service.tasks.delete(caller(), task_id_in(task_id))
-        return respond(Deleted(status="deleted", task_id=task_id))
+        who = caller()
+        if not inputs.query(request, Deletion).revoke_access:
+            service.tasks.delete(who, task_id_in(task_id))
+            return respond(Deleted(status="deleted", task_id=task_id))
+        revoked = service.tasks.delete_with_access(who, task_id_in(task_id))
+        return respond(Deleted(status="deleted", task_id=task_id, access_revoked=revoked))
 
 
 def _execution(api: Api, service: TaskService, caller: Callable[[], Person]) -> None:

@@ -55,14 +55,21 @@ class NewRetry(Input, frozen=True, kw_only=True):
 class NewTask(Input, frozen=True, kw_only=True):
     """A task to create. name: one line; description: may have several lines; retry: without it
     nothing is retried; schedule: when it runs by itself; dependsOn: the tasks that must have completed
-    before.
+    before; persistentTokenId: an offline token of yours to link.
     """
 
     name: Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=LINE)]
     description: Annotated[str, msgspec.Meta(max_length=2000, pattern=TEXT)] = ""
     retry: NewRetry | msgspec.UnsetType = msgspec.UNSET
+    persistent_token_id: UUID | msgspec.UnsetType = msgspec.UNSET
     schedule: NewSchedule | msgspec.UnsetType = msgspec.UNSET
     depends_on: TaskIds = msgspec.field(default_factory=list)
+
+
+class Deletion(Input, frozen=True, kw_only=True):
+    """revokeAccess: revoke the task's offline token too, unless another task is linked to it."""
+
+    revoke_access: bool = False
 
 
 class Cancellation(Input, frozen=True, kw_only=True):
@@ -174,10 +181,11 @@ class ExecutionView(Output, frozen=True, kw_only=True):
 
 
 class Deleted(Output, frozen=True, kw_only=True):
-    """The task is deleted."""
+    """The task is deleted. accessRevoked: with `revokeAccess`, whether its offline token was revoked."""
 
     status: str
     task_id: str
+    access_revoked: bool | None = None
 
 
 def task_view(task: Task) -> TaskView:

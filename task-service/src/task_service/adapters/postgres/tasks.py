@@ -32,11 +32,24 @@ class PostgresTasks:
         self._database = database
 
     def add(
-        self, owner: Owner, name: str, description: str, policy: Policy = NO_POLICY, receipt: Receipt | None = None
+        self,
+        owner: Owner,
+        name: str,
+        description: str,
+        policy: Policy = NO_POLICY,
+        grant: LinkedGrant | None = None,
+        receipt: Receipt | None = None,
     ) -> Task:
         """Store a new task."""
-        values: dict[str, Any] = {"id": uuid4(), **owned(owner), "name": name, "description": description}
-        values |= asdict(policy.retry)
+        values = {
+            "id": uuid4(),
+            **owned(owner),
+            "name": name,
+            "description": description,
+            "persistent_token_id": grant.persistent_token_id if grant else None,
+            "token_status": grant.status.value if grant else None,
+            **asdict(policy.retry),
+        }
         with self._database.transaction() as connection:
             receipts.claim(connection, owner, receipt)
             connection.execute(_SQL["add"], values)
@@ -70,6 +83,15 @@ class PostgresTasks:
                 jobs.withdraw(connection, job_id)
             receipts.settle(connection, owner, receipt, None)
 
+    def forget_replaced(self, task_id: UUID, owner: Owner, token_id: UUID) -> None:
+        """The replaced token needs no revocation any more."""
+        self._database.one(_SQL["forget_replaced"], {"id": task_id, **owned(owner), "token_id": token_id})
+
+    def links(self, owner: Owner, token_id: UUID, at_most: int) -> int:
+        """How many of the owner's tasks are linked to a token."""
+        row = self._database.one(_SQL["links"], {**owned(owner), "token_id": token_id, "at_most": at_most})
+        return int(row[0]) if row else 0
+
     def link(self, task_id: UUID, owner: Owner, grant: LinkedGrant) -> Task:
         """Store the token's id and status; the token that a run under way uses can only be linked again."""
         key = {"id": task_id, **owned(owner)}
@@ -98,7 +120,7 @@ def _find(connection: psycopg.Connection, key: Mapping[str, Any]) -> Task:
 
 def _task(row: tuple[Any, ...]) -> Task:
     task_id, issuer, subject, name, description, created_at, kind, persistent_token_id, token_status, *rest = row
-    schedule, retry, run = tuple(rest[:10]), rest[10:13], rest[13:]
+    schedule, retry, replaces_token_id, run = tuple(rest[:10]), rest[10:13], rest[13], rest[14:]
     return Task(
         id=task_id,
         owner=Owner(issuer, subject),
@@ -110,6 +132,7 @@ def _task(row: tuple[Any, ...]) -> Task:
         token_status=TokenStatus(token_status) if token_status else None,
         schedule=schedule_of(schedule) if schedule[4] is not None else None,
         retry=RetryPolicy(*retry),
+        replaces_token_id=replaces_token_id,
         latest_run=run_of(*run) if run[0] is not None else NO_RUN,
     )
 

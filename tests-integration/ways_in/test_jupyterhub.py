@@ -122,6 +122,38 @@ def test_work_in_a_notebook_goes_on_without_its_owner_and_ends_with_the_grant(
         kernel.run("must_end.set(); worker.join()")
 
 
+def test_a_notebook_asks_its_owner_for_consent(stack: Stack, hub: Hub, reader: Person, kernel: Kernel) -> None:
+    """The printed address leads through a sign-in to the consent; then the cell has the grant's id."""
+    kernel.begin(
+        "from jupyterhub_token_vault import tv\ngrant = tv.consent('my analysis', scopes=['phone'])\nprint(grant)"
+    )
+    address = kernel.printed(r"Open (\S+) and grant access")
+    landed = reader.grant(address, stop_at=f"{stack.gateway}/api/auth/manager/offline-callback")
+    assert reader.get(landed).status_code == 303
+    done = kernel.end()
+    assert not done["error"], done
+    grant = done["text"].split()[-1]
+    assert len(kernel.run("print(tv.token(grant))").strip()) > 100
+    alice = Api(stack, command_line_token(stack, "alice"))
+    told = alice.get(f"/api/auth/manager/tokens/{grant}").json()
+    assert told["services"] == ["jupyterhub"]
+    assert "phone" in told["scopes"]
+    assert told["taskId"] == "jupyterhub:my analysis"
+
+
+def test_a_consent_is_for_the_notebooks_owner_only(stack: Stack, hub: Hub, kernel: Kernel) -> None:
+    """Another person who opens the address is refused; who says no ends the cell with the reason."""
+    kernel.begin("from jupyterhub_token_vault import tv\ntv.consent('my analysis')")
+    address = kernel.printed(r"Open (\S+) and grant access")
+    callback = Person("bob").grant(address, stop_at=f"{hub.url}/services/token-vault/callback")
+    refused = requests.get(callback, timeout=TIMEOUT, allow_redirects=False)
+    assert (refused.status_code, refused.json()["code"]) == (403, "wrong_user")
+    alice = Person("alice")
+    landed = alice.refuse(address, stop_at=f"{stack.gateway}/api/auth/manager/offline-callback")
+    alice.get(landed)
+    assert kernel.end()["error"].startswith("GrantUnusable: ")
+
+
 def test_neither_kernel_nor_hub_holds_a_secret_of_the_vault(
     stack: Stack, hub: Hub, reader: Person, kernel: Kernel
 ) -> None:
@@ -187,6 +219,10 @@ def test_a_kernel_reaches_no_grant_of_another_person_or_service(stack: Stack, ke
         ("GET", "access-token", "token wrong", 401, "unauthorized"),
         ("GET", "access-token", "token {test}", 401, "unauthorized"),  # a service is no person
         ("GET", "tokens/x/audit", "token wrong", 404, "not_found"),
+        ("POST", "../../consents", "token wrong", 401, "unauthorized"),
+        ("GET", "../../consents/x", "token wrong", 401, "unauthorized"),
+        ("GET", "../../../consent/x", None, 404, "not_found"),
+        ("GET", "../../../callback?state=x&code=y", None, 404, "not_found"),
         ("GET", "../../access-token", "token wrong", 404, ""),
     ],
 )

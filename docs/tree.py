@@ -46,6 +46,7 @@ PURPOSES = {
     "frontend/scripts": "Checks of the built page.",
     "frontend/src/access": "The access that a person has granted: its page and its revocation.",
     "frontend/src/api": "The services' APIs, typed from their OpenAPI documents.",
+    "frontend/src/consent": "What a person decides about a consent: whose account it is, and who may act.",
     "frontend/src/data": "What the pages share: the lists, polled and stored.",
     "frontend/src/lanes": "Lanes on a time axis.",
     "frontend/src/shell": "Around the pages: bar, dialogs, keys, themes.",

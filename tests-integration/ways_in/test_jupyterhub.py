@@ -11,13 +11,16 @@ from pathlib import Path
 import pytest
 import requests
 from api import Api, command_line_token
+from browser.tab import chromium
 from keycloak_admin import KeycloakAdmin
 from person import Person
+from playwright.sync_api import expect
 from secrets_scan import JWT, Secrets, known_secrets
 from stack import ARTIFACTS, TIMEOUT, Stack, eventually
 
 from ways_in.hub import ENVIRONMENT, Hub, Kernel
 
+LAB_MILLISECONDS = 60_000
 LIFE = 6
 """Seconds for which an access token lives in these tests."""
 WORK = """
@@ -120,6 +123,33 @@ def test_work_in_a_notebook_goes_on_without_its_owner_and_ends_with_the_grant(
         assert last.startswith("GrantUnusable: "), last
         assert "token_revoked" in last
         kernel.run("must_end.set(); worker.join()")
+
+
+@pytest.mark.browser
+def test_the_example_notebook_runs_in_jupyterlab(stack: Stack, hub: Hub, reader: Person) -> None:
+    """From the hub's login to the API's answer below the cell, in a browser, consent included; with a picture."""
+    with chromium() as browser:
+        context = browser.new_context(viewport={"width": 1100, "height": 900})
+        page = context.new_page()
+        page.goto(f"{hub.url}/hub/oauth_login?next=%2Fuser%2Falice%2Flab%2Ftree%2Ffirst.ipynb")
+        page.locator("input[name=username]").fill("alice")
+        page.locator("input[name=password]").fill("alice")
+        page.locator("input[name=password]").press("Enter")
+        page.get_by_text("Python 3 (ipykernel) | Idle").wait_for(timeout=LAB_MILLISECONDS)
+        page.get_by_text("Run", exact=True).click()
+        page.get_by_text("Run All Cells", exact=True).click()
+        address = page.locator(".jp-OutputArea-output a[href*='/consent/']")
+        consent = context.new_page()
+        consent.goto(str(address.get_attribute("href", timeout=LAB_MILLISECONDS)))
+        consent.locator("[name=accept]").click()
+        consent.wait_for_url(f"{stack.gateway}/**")
+        consent.close()
+        answer = page.locator(".jp-OutputArea-output", has_text="preferred_username")
+        expect(answer).to_contain_text("'alice'", timeout=LAB_MILLISECONDS)
+        names = page.locator(".jp-OutputArea-output", has_text="JUPYTERHUB_API_TOKEN")
+        expect(names).to_have_count(1, timeout=LAB_MILLISECONDS)
+        (ARTIFACTS / "screenshots").mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=ARTIFACTS / "screenshots" / "notebook.png")
 
 
 def test_a_notebook_asks_its_owner_for_consent(stack: Stack, hub: Hub, reader: Person, kernel: Kernel) -> None:

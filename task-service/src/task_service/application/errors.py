@@ -9,6 +9,8 @@
     ├── TaskNotLinkableError             the task has a run under way with another token
     ├── ScheduleNotFoundError            the task has no schedule
     ├── CursorError                      a page was asked for with a cursor that its list did not give
+    ├── KeyReusedError                   the idempotency key stands for another request
+    ├── AlreadyDoneError                 the idempotency key stands for this request, which was answered before
     ├── TokenNotFoundError               the vault knows no such token of this person
     ├── TokenRefusedError                the vault no longer gives access tokens for it
     ├── TicketExpiredError               the attempt's ticket was not extended in time; another can be made
@@ -59,6 +61,19 @@ class ScheduleNotFoundError(TaskError):
 
 class CursorError(TaskError):
     """This cursor was not given to you for this query. Begin again without `cursor`."""
+
+
+class KeyReusedError(TaskError):
+    """This Idempotency-Key was used for another request within the last 24 hours."""
+
+
+class AlreadyDoneError(TaskError):
+    """This request was answered before."""
+
+    def __init__(self, answer: bytes) -> None:
+        """answer: the stored one."""
+        super().__init__()
+        self.answer = answer
 
 
 class TokenNotFoundError(TaskError):

@@ -4,11 +4,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from service_kit.tokens.bearer import Verifier
+from task_service.application.batch import BatchTasks
 from task_service.application.dependencies import ManageDependencies
 from task_service.application.execute import ExecuteTasks
 from task_service.application.history import ReadHistory
 from task_service.application.listing import ListTasks
 from task_service.application.manage import ManageTasks
+from task_service.application.ports import ReceiptStore
 from task_service.application.schedules import ManageSchedules
 
 
@@ -23,5 +25,7 @@ class TaskService:
     schedules: ManageSchedules
     dependencies: ManageDependencies
     history: ReadHistory
+    batch: BatchTasks
+    receipts: ReceiptStore
     pings: Mapping[str, Callable[[], None]]
     close: Callable[[], None]

@@ -8,11 +8,13 @@ import psycopg
 from service_kit.postgres import queries
 from service_kit.postgres.database import Database
 from task_service.adapters.engine import jobs
+from task_service.adapters.postgres import receipts
 from task_service.adapters.postgres.locks import latest_run, lock, owned
 from task_service.application.errors import TaskNotCancellableError, TaskNotExecutableError
 from task_service.domain.attempt import AttemptKey
 from task_service.domain.dependencies import WAITS, must_wait
 from task_service.domain.owner import Owner
+from task_service.domain.receipt import Receipt
 from task_service.domain.run import Cause
 from task_service.domain.status import EXECUTABLE, TaskStatus
 
@@ -25,14 +27,24 @@ class PostgresRuns:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def enqueue(self, task_id: UUID, owner: Owner, cause: Cause, *, allowed: Set[TaskStatus] = EXECUTABLE) -> None:
+    def enqueue(
+        self,
+        task_id: UUID,
+        owner: Owner,
+        cause: Cause,
+        *,
+        allowed: Set[TaskStatus] = EXECUTABLE,
+        receipt: Receipt | None = None,
+    ) -> None:
         """Queue the task's next run: run, attempt and job in one transaction."""
         with self._database.transaction() as connection:
+            receipts.claim(connection, owner, receipt)
             persistent_token_id, last_run = lock(connection, task_id, owner)
             status, fence = latest_run(connection, task_id, last_run)
             if status not in allowed or persistent_token_id is None:
                 raise TaskNotExecutableError
             start_run(connection, task_id, owner, cause, persistent_token_id, last_run, fence)
+            receipts.settle(connection, owner, receipt, None)
 
     def cancel(self, task_id: UUID, owner: Owner, reason: str) -> bool:
         """Cancel what the task has under way."""

@@ -284,6 +284,7 @@ class Stack:
             "NAMESERVER": "127.0.0.1",  # never used: the upstreams are addresses
             "TRUSTED_PROXY": gateway.NO_PROXY,
             "FRONTEND_ROOT": str(ROOT / "frontend" / "dist"),
+            "DOCS_ROOT": str(ROOT / "artifacts" / "docs"),
             "ISSUER": environ["ISSUER"],
             "ISSUER_ORIGIN": f"{issuer.scheme}://{issuer.netloc}",
             "UI_CLIENT_ID": environ["UI_CLIENT_ID"],

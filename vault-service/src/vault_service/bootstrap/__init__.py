@@ -52,11 +52,17 @@ class VaultProcess:
 
     vault: Vault
     background: tuple[Background, ...]
+    databases: tuple[Database, ...]
 
     def start(self) -> None:
         """Start the background work. Keys are loaded on first use."""
         for work in self.background:
             work.start()
+
+    def close(self) -> None:
+        """Close the connections, of a process that has not started its background work."""
+        for database in self.databases:
+            database.close()
 
 
 def check(settings: VaultSettings) -> None:
@@ -145,7 +151,7 @@ def build(settings: VaultSettings) -> VaultProcess:
         },
         useful={"redis": shared.ping, **providers.useful_pings()},
     )
-    return VaultProcess(vault, (work.housekeeping, work.checkpoints))
+    return VaultProcess(vault, (work.housekeeping, work.checkpoints), (database, lock_database))
 
 
 def _callback(settings: VaultSettings, provider: str) -> str:

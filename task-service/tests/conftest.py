@@ -10,13 +10,16 @@ from service_kit.postgres.database import Database
 from task_service.adapters.engine.watch import ProcrastinateWatch
 from task_service.adapters.postgres.attempts import PostgresAttempts
 from task_service.adapters.postgres.database import MIGRATIONS, tasks_database
+from task_service.adapters.postgres.dependencies import PostgresDependencies
 from task_service.adapters.postgres.history import PostgresHistory
 from task_service.adapters.postgres.listing import PostgresTaskList
 from task_service.adapters.postgres.runs import PostgresRuns
+from task_service.adapters.postgres.schedules import PostgresSchedules
 from task_service.adapters.postgres.tasks import PostgresTasks
 from task_service.adapters.postgres.token_statuses import PostgresTokenStatuses
 from task_service.application.access import AttemptAccess
 from task_service.application.cursors import Cursors
+from task_service.application.dependencies import ManageDependencies
 from task_service.application.execute import ExecuteTasks
 from task_service.application.handler import Tools
 from task_service.application.journal import GroupedJournal
@@ -25,6 +28,7 @@ from task_service.application.manage import ManageTasks, Person
 from task_service.application.ports import OwnerToken
 from task_service.application.progress import GroupedProgress
 from task_service.application.run_attempt import RunAttempt
+from task_service.application.schedules import ManageSchedules
 from task_service.application.token_status import RefreshTokenStatuses
 from task_service.domain.owner import Owner
 from task_service.handlers.demo import Demo
@@ -50,7 +54,7 @@ def tasks_url(shared_url: str) -> str:
     """That database, emptied."""
     with psycopg.connect(shared_url.replace("tasks:test@", "tasks_owner:test@"), autocommit=True) as connection:
         connection.execute(
-            "truncate owners, list_versions, tasks, runs, attempts, run_log, procrastinate_jobs,"
+            "truncate dependency_news, owners, list_versions, tasks, runs, attempts, run_log, procrastinate_jobs,"
             " procrastinate_workers cascade"
         )
     return shared_url
@@ -99,6 +103,18 @@ def listing(database: Database, vault: ScriptedVault) -> ListTasks:
 def execution(tasks: PostgresTasks, database: Database, vault: ScriptedVault) -> ExecuteTasks:
     """Linking and executing."""
     return ExecuteTasks(tasks, PostgresRuns(database), vault)
+
+
+@pytest.fixture
+def schedules(tasks: PostgresTasks, database: Database, vault: ScriptedVault) -> ManageSchedules:
+    """The schedules of tasks."""
+    return ManageSchedules(tasks, PostgresSchedules(database), vault)
+
+
+@pytest.fixture
+def dependencies(database: Database) -> ManageDependencies:
+    """The dependencies of tasks."""
+    return ManageDependencies(PostgresDependencies(database))
 
 
 @pytest.fixture

@@ -35,9 +35,9 @@ class ScriptedVault:
         self._for_task[token_id] = task_id
         return token_id
 
-    def says(self, bearer: str, token_id: UUID, status: TokenStatus) -> None:
+    def says(self, bearer: str, token_id: UUID, status: TokenStatus, ends_at: datetime | None = None) -> None:
         """Change what it says of a token."""
-        self._grants.setdefault(bearer, {})[token_id] = LinkedGrant(token_id, status)
+        self._grants.setdefault(bearer, {})[token_id] = LinkedGrant(token_id, status, ends_at)
 
     def grant(self, persistent_token_id: UUID, bearer: str) -> LinkedGrant:
         """That token of the person."""

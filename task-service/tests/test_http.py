@@ -19,6 +19,7 @@ from service_kit.tokens.bearer import Verifier
 from service_kit.tokens.issuer import Issuer
 from task_service.adapters.postgres.attempts import PostgresAttempts
 from task_service.adapters.postgres.history import PostgresHistory
+from task_service.application.dependencies import ManageDependencies
 from task_service.application.errors import TaskStorageUnavailableError
 from task_service.application.execute import ExecuteTasks
 from task_service.application.history import ReadHistory
@@ -26,6 +27,7 @@ from task_service.application.journal import GroupedJournal
 from task_service.application.listing import ListTasks
 from task_service.application.manage import ManageTasks
 from task_service.application.run_attempt import RunAttempt
+from task_service.application.schedules import ManageSchedules
 from task_service.domain.attempt import AttemptKey
 from task_service.domain.status import TaskStatus
 from task_service.domain.task import TokenStatus, parse_id
@@ -76,12 +78,18 @@ def client(
     manage: ManageTasks,
     listing: ListTasks,
     execution: ExecuteTasks,
+    schedules: ManageSchedules,
+    dependencies: ManageDependencies,
     past: PostgresHistory,
     pings: dict[str, Callable[[], None]],
 ) -> FlaskClient:
     """The application."""
     verifier = Verifier(Issuer(issuer.url), "task-service", clock=lambda: NOW)
-    return create_app(TaskService(verifier, manage, listing, execution, ReadHistory(past), pings)).test_client()
+    past_runs = ReadHistory(past)
+    use_cases = TaskService(
+        verifier, manage, listing, execution, schedules, dependencies, past_runs, pings, close=lambda: None
+    )
+    return create_app(use_cases).test_client()
 
 
 @pytest.fixture
@@ -251,6 +259,140 @@ def test_a_faulty_query_names_its_parameter(ann: Caller, query: str) -> None:
     answer = ann.ask("GET", f"?{query}")
     assert code(answer) == (422, "invalid_input")
     assert query.partition("=")[0] in answer.get_data(as_text=True)
+
+
+def test_a_schedule_over_http(ann: Caller, ben: Caller, vault: ScriptedVault) -> None:
+    """Set, looked at, paused, resumed, run now, changed and removed; the task shows it."""
+    task = ann.task(schedule={"cron": "30 2 * * *", "timezone": "Europe/Berlin"})
+    path = f"/{task['id']}/schedule"
+    assert set(task["schedule"]) == {"cron", "timezone", "overlap", "status", "nextRunAt"}
+    seen = [list_tag(ann)]
+    outlook = ann.ask("GET", path).get_json()
+    assert len(outlook["nextRuns"]) == 5
+    assert outlook["nextRuns"][0] == task["schedule"]["nextRunAt"]
+    assert outlook["consentForecast"] == "no_access"
+    assert len(ann.ask("GET", f"{path}?runs=50").get_json()["nextRuns"]) == 50
+    assert ann.ask("POST", f"{path}/pause").get_json()["schedule"]["status"] == "paused"
+    seen.append(list_tag(ann))
+    assert ann.ask("GET", path).get_json()["nextRuns"] == []
+    assert [each["id"] for each in ann.ask("GET", "?schedule=paused").get_json()["tasks"]] == [task["id"]]
+    assert ann.ask("GET", "?schedule=active").get_json()["tasks"] == []
+    assert ann.ask("POST", f"{path}/resume").get_json()["schedule"] == task["schedule"]
+    assert ann.ask("POST", f"{path}/run-now").get_json()["status"] == "needs_consent"
+    token_id = vault.knows(ann.bearer, TokenStatus.ACTIVE)
+    ann.ask("POST", f"/{task['id']}/link-persistent-id", {"persistentTokenId": str(token_id)})
+    assert ann.ask("GET", path).get_json()["consentForecast"] == "unknown"
+    assert ann.ask("POST", f"{path}/run-now").get_json()["status"] == "executing"
+    assert code(ann.ask("POST", f"{path}/run-now")) == (409, "task_not_executable")
+    changed = ann.ask("PUT", path, {"cron": "0 0 1 * *", "overlap": "queue"}).get_json()["schedule"]
+    assert (changed["cron"], changed["timezone"], changed["overlap"]) == ("0 0 1 * *", "UTC", "queue")
+    past = ann.ask("PUT", path, {"runAt": "2020-01-01T12:00:00+02:00"}).get_json()
+    assert (past["schedule"]["nextRunAt"], past["message"]) == (
+        "2020-01-01T10:00:00Z",
+        "runAt has passed: the task runs at once.",
+    )
+    for method, tail, body in (
+        ("GET", "", None),
+        ("PUT", "", {"cron": "* * * * *"}),
+        ("DELETE", "", None),
+        ("POST", "/pause", None),
+        ("POST", "/resume", None),
+        ("POST", "/run-now", None),
+    ):
+        assert code(ben.ask(method, f"{path}{tail}", body)) == (404, "task_not_found")
+    assert ann.ask("DELETE", path).get_json() == {"status": "deleted", "taskId": task["id"]}
+    assert "schedule" not in ann.ask("GET", f"/{task['id']}").get_json()
+    for method, tail in (("GET", ""), ("DELETE", ""), ("POST", "/pause"), ("POST", "/resume"), ("POST", "/run-now")):
+        assert code(ann.ask(method, f"{path}{tail}")) == (404, "schedule_not_found")
+    seen.append(list_tag(ann))
+    assert len(set(seen)) == 3
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ({}, ""),
+        ({"cron": "* * * * *", "runAt": "2030-01-01T00:00:00Z"}, ""),
+        ({"cron": "0 0 30 2 *"}, "/cron"),
+        ({"cron": "* * * *"}, "/cron"),
+        ({"cron": "* * * * * *"}, "/cron"),
+        ({"cron": "every day"}, "/cron"),
+        ({"cron": "61 * * * *"}, "/cron"),
+        ({"cron": "* " * 60}, "/cron"),
+        ({"cron": ""}, "/cron"),
+        ({"cron": "* * * * *", "timezone": "Mars/Olympus"}, "/timezone"),
+        ({"cron": "* * * * *", "timezone": "../../etc/passwd"}, "/timezone"),
+        ({"runAt": "2030-01-01T00:00:00"}, "/runAt"),
+        ({"runAt": "tomorrow"}, "/runAt"),
+        ({"runAt": "0001-01-01T00:00:00+14:00"}, "/runAt"),
+        ({"runAt": "9999-12-31T23:59:59-14:00"}, "/runAt"),
+        ({"cron": "* * * * *", "overlap": "both"}, "/overlap"),
+        ({"cron": "* * * * *", "seconds": 1}, ""),
+    ],
+)
+def test_a_faulty_schedule_names_its_member(ann: Caller, body: dict[str, object], pointer: str) -> None:
+    """Set at once or later; nothing is stored."""
+    task = ann.task()
+    answer = ann.ask("PUT", f"/{task['id']}/schedule", body)
+    assert code(answer) == (422, "invalid_input")
+    assert answer.get_json()["errors"][0]["pointer"] == pointer
+    assert "schedule" not in ann.ask("GET", f"/{task['id']}").get_json()
+    created = ann.ask("POST", json={"name": "a", "schedule": body})
+    assert code(created) == (422, "invalid_input")
+    assert created.get_json()["errors"][0]["pointer"] == f"/schedule{pointer}"
+    assert len(ann.ask("GET").get_json()["tasks"]) == 1
+
+
+def test_dependencies_over_http(ann: Caller, ben: Caller) -> None:
+    """Given at once or later; the graph shows tasks and edges."""
+    first, second = ann.task(name="first"), ann.task(name="second")
+    third = ann.task(name="third", dependsOn=[second["id"], first["id"]])
+    path = f"/{third['id']}/dependencies"
+    assert ann.ask("GET", path).get_json() == {"taskId": third["id"], "dependsOn": [first["id"], second["id"]]}
+    assert ann.ask("PUT", f"/{second['id']}/dependencies", {"dependsOn": [first["id"]]}).status_code == 200
+    graph = ann.ask("GET", f"/{second['id']}/graph").get_json()
+    assert [node["id"] for node in graph["nodes"]] == [second["id"], first["id"], third["id"]]
+    assert {(edge["taskId"], edge["dependsOn"]) for edge in graph["edges"]} == {
+        (third["id"], second["id"]),
+        (third["id"], first["id"]),
+        (second["id"], first["id"]),
+    }
+    assert graph["complete"] is True
+    assert ann.ask("PUT", path, {"dependsOn": []}).get_json()["dependsOn"] == []
+    for method, tail, body in (
+        ("GET", "/dependencies", None),
+        ("PUT", "/dependencies", {"dependsOn": []}),
+        ("GET", "/graph", None),
+    ):
+        assert code(ben.ask(method, f"/{first['id']}{tail}", body)) == (404, "task_not_found")
+
+
+def test_faulty_dependencies_are_refused_and_named(ann: Caller, ben: Caller) -> None:
+    """Cycles, unknown and foreign ids, repeated ones, too many; nothing is stored."""
+    first, his = ann.task(), ben.task()
+    second = ann.task(dependsOn=[first["id"]])
+    third = ann.task(dependsOn=[second["id"]])
+    for depends_on, pointer, detail in (
+        ([third["id"]], "/dependsOn", "depend on itself"),
+        ([first["id"]], "/dependsOn", "depend on itself"),
+        ([his["id"]], "/dependsOn/0", "not the id of a task of yours"),
+        ([f"task-{uuid4()}"], "/dependsOn/0", "not the id of a task of yours"),
+        ([second["id"], "x"], "/dependsOn/1", "not the id of a task of yours"),
+        ([second["id"]] * 2, "/dependsOn/1", "more than once"),
+        ([f"task-{uuid4()}" for _ in range(1001)], "/dependsOn", "length <= 1000"),
+        (["x"] * 10_000, "/dependsOn", "length <= 1000"),
+        ("x", "/dependsOn", ""),
+    ):
+        answer = ann.ask("PUT", f"/{first['id']}/dependencies", {"dependsOn": depends_on})
+        assert code(answer) == (422, "invalid_input"), depends_on
+        fault = answer.get_json()["errors"][0]
+        assert fault["pointer"] == pointer
+        assert detail in fault["detail"]
+    assert ann.ask("GET", f"/{first['id']}/dependencies").get_json()["dependsOn"] == []
+    created = ann.ask("POST", json={"name": "a", "dependsOn": [first["id"], his["id"]]})
+    assert code(created) == (422, "invalid_input")
+    assert created.get_json()["errors"][0]["pointer"] == "/dependsOn/1"
+    assert len(ann.ask("GET").get_json()["tasks"]) == 3
 
 
 def test_each_query_has_an_etag_of_its_own(ann: Caller) -> None:
@@ -426,6 +568,15 @@ def test_the_description_has_every_route_and_the_states_of_the_domain(client: Fl
         ("/api/tasks/{task_id}", "delete"),
         ("/api/tasks/{task_id}/link-persistent-id", "post"),
         ("/api/tasks/{task_id}/execute", "post"),
+        ("/api/tasks/{task_id}/dependencies", "put"),
+        ("/api/tasks/{task_id}/dependencies", "get"),
+        ("/api/tasks/{task_id}/graph", "get"),
+        ("/api/tasks/{task_id}/schedule", "put"),
+        ("/api/tasks/{task_id}/schedule", "get"),
+        ("/api/tasks/{task_id}/schedule", "delete"),
+        ("/api/tasks/{task_id}/schedule/pause", "post"),
+        ("/api/tasks/{task_id}/schedule/resume", "post"),
+        ("/api/tasks/{task_id}/schedule/run-now", "post"),
         ("/api/tasks/{task_id}/cancel", "post"),
         ("/api/tasks/{task_id}/runs", "get"),
         ("/api/tasks/{task_id}/runs/{number}", "get"),

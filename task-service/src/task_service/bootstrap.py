@@ -13,15 +13,18 @@ from task_service.adapters.engine.watch import ProcrastinateWatch
 from task_service.adapters.identity.userinfo import UserinfoEndpoint
 from task_service.adapters.postgres.attempts import PostgresAttempts
 from task_service.adapters.postgres.database import MIGRATIONS, tasks_database
+from task_service.adapters.postgres.dependencies import PostgresDependencies
 from task_service.adapters.postgres.history import PostgresHistory
 from task_service.adapters.postgres.listing import PostgresTaskList
 from task_service.adapters.postgres.runs import PostgresRuns
+from task_service.adapters.postgres.schedules import PostgresSchedules
 from task_service.adapters.postgres.tasks import PostgresTasks
 from task_service.adapters.postgres.token_statuses import PostgresTokenStatuses
 from task_service.adapters.vault.client import TicketsOverHttp, VaultOverHttp
 from task_service.adapters.vault.credentials import own_credentials
 from task_service.application.access import AttemptAccess
 from task_service.application.cursors import Cursors
+from task_service.application.dependencies import CarryOn, ManageDependencies
 from task_service.application.errors import TaskStorageUnavailableError
 from task_service.application.execute import ExecuteTasks
 from task_service.application.handler import Handler, Tools
@@ -33,6 +36,7 @@ from task_service.application.ports import RetryStore
 from task_service.application.progress import GroupedProgress
 from task_service.application.recover import Recover, SilentWorkers
 from task_service.application.run_attempt import RunAttempt
+from task_service.application.schedules import ManageSchedules, Tick
 from task_service.application.token_status import RefreshTokenStatuses
 from task_service.config import TaskSettings
 from task_service.domain.attempt import AttemptKey
@@ -58,6 +62,8 @@ class Work:
     access: AttemptAccess
     history: CleanHistory
     recover: Recover
+    schedules: Tick
+    dependencies: CarryOn
     retries: RetryStore
     close: Callable[[], None]
 
@@ -93,12 +99,15 @@ def build_service(settings: TaskSettings) -> TaskService:
         tasks=ManageTasks(tasks, token_statuses),
         listing=ListTasks(PostgresTaskList(database), token_statuses, Cursors(settings.client_secret.reveal())),
         execution=ExecuteTasks(tasks, PostgresRuns(database), vault),
+        schedules=ManageSchedules(tasks, PostgresSchedules(database), vault),
+        dependencies=ManageDependencies(PostgresDependencies(database)),
         history=ReadHistory(PostgresHistory(database)),
         pings={
             "database": database.ping,
             "schema": partial(MIGRATIONS.check, database),
             "issuer": partial(demand_no_mismatch, issuer.metadata),
         },
+        close=database.close,
     )
 
 
@@ -122,6 +131,8 @@ def build_work(settings: TaskSettings) -> Work:
         access=access,
         history=CleanHistory(past, settings.history_days),
         recover=recover,
+        schedules=Tick(PostgresSchedules(database)),
+        dependencies=CarryOn(PostgresDependencies(database)),
         retries=attempts,
         close=database.close,
     )

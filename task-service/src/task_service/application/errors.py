@@ -7,6 +7,7 @@
     ├── TaskNotCancellableError          the task has no run under way
     ├── TaskNotRepeatableError           the task has no run yet, or one under way
     ├── TaskNotLinkableError             the task has a run under way with another token
+    ├── ScheduleNotFoundError            the task has no schedule
     ├── CursorError                      a page was asked for with a cursor that its list did not give
     ├── TokenNotFoundError               the vault knows no such token of this person
     ├── TokenRefusedError                the vault no longer gives access tokens for it
@@ -50,6 +51,10 @@ class TaskNotRepeatableError(TaskError):
 
 class TaskNotLinkableError(TaskError):
     """This task is waiting, queued or running; another token can be linked when it has ended."""
+
+
+class ScheduleNotFoundError(TaskError):
+    """This task has no schedule."""
 
 
 class CursorError(TaskError):

@@ -5,11 +5,16 @@ from collections.abc import Set
 from dataclasses import dataclass
 from uuid import UUID
 
-from task_service.application.errors import TaskNotExecutableError, TaskNotRepeatableError, TokenNotFoundError
+from task_service.application.errors import (
+    ScheduleNotFoundError,
+    TaskNotExecutableError,
+    TaskNotRepeatableError,
+    TokenNotFoundError,
+)
 from task_service.application.manage import Person
 from task_service.application.ports import LinkedGrant, OwnersVault, RunQueue, TaskStore
 from task_service.domain.run import Cause
-from task_service.domain.status import EXECUTABLE, REPEATABLE, TaskStatus
+from task_service.domain.status import EXECUTABLE, REPEATABLE, UNDER_WAY, TaskStatus
 from task_service.domain.task import Task, TokenStatus
 
 
@@ -67,6 +72,16 @@ class ExecuteTasks:
         if task.status not in EXECUTABLE:
             return self._queue(person, task_id, task.persistent_token_id)  # unless it has become executable, it raises
         return self._with_grant(person, task, EXECUTABLE)
+
+    def run_scheduled_now(self, person: Person, task_id: UUID) -> Execution:
+        """The same for a task with a schedule, in every state in which its schedule could run it.
+
+        Raises what `execute` raises, and ScheduleNotFoundError.
+        """
+        task = self._tasks.find(task_id, person.owner)
+        if task.schedule is None:
+            raise ScheduleNotFoundError
+        return self._with_grant(person, task, frozenset(TaskStatus) - UNDER_WAY)
 
     def run_again(self, person: Person, task_id: UUID) -> Execution:
         """The same for a task that has ended, completed ones included: a new run.

@@ -6,8 +6,7 @@ from uuid import UUID
 from task_service.application.ports import TaskStore
 from task_service.application.token_status import RefreshTokenStatuses
 from task_service.domain.owner import Owner
-from task_service.domain.retry import NO_RETRY, RetryPolicy
-from task_service.domain.task import Task
+from task_service.domain.task import NO_POLICY, Policy, Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +24,9 @@ class ManageTasks:
         self._tasks = tasks
         self._token_statuses = token_statuses
 
-    def create(self, person: Person, name: str, description: str, retry: RetryPolicy = NO_RETRY) -> Task:
-        """A new task, pending."""
-        return self._tasks.add(person.owner, name, description, retry)
+    def create(self, person: Person, name: str, description: str, policy: Policy = NO_POLICY) -> Task:
+        """A new task, pending. policy: checked."""
+        return self._tasks.add(person.owner, name, description, policy)
 
     def find(self, person: Person, task_id: UUID) -> Task:
         """One task. Raises TaskNotFoundError."""

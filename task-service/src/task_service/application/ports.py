@@ -1,20 +1,21 @@
 """What the use cases need from outside, as Protocols. Adapters implement them; `bootstrap` wires them."""
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
 from task_service.domain.attempt import Attempt, AttemptKey
+from task_service.domain.dependencies import Dependency, Graph
 from task_service.domain.history import PastRun, RunRecord
 from task_service.domain.journal import AccessNote, LogLine
 from task_service.domain.listing import Position, TaskQuery
 from task_service.domain.owner import Owner
-from task_service.domain.retry import NO_RETRY, RetryPolicy
 from task_service.domain.run import Cause
+from task_service.domain.schedule import Rule, Schedule
 from task_service.domain.status import EXECUTABLE, TaskStatus
-from task_service.domain.task import Task, TokenStatus
+from task_service.domain.task import NO_POLICY, Policy, Task, TokenStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,16 +29,17 @@ class OwnerToken:
 
 @dataclass(frozen=True, slots=True)
 class LinkedGrant:
-    """An offline token that the vault knows for a person, by its id."""
+    """An offline token that the vault knows for a person, by its id. ends_at: when it ends, where the vault knows."""
 
     persistent_token_id: UUID
     status: TokenStatus
+    ends_at: datetime | None = None
 
 
 class TaskStore(Protocol):
     """Tasks, always within one owner's. Raises TaskStorageUnavailableError throughout."""
 
-    def add(self, owner: Owner, name: str, description: str, retry: RetryPolicy = NO_RETRY) -> Task:
+    def add(self, owner: Owner, name: str, description: str, policy: Policy = NO_POLICY) -> Task:
         """Store a new task of the default kind."""
         ...
 
@@ -86,6 +88,67 @@ class RunQueue(Protocol):
         """End the run under way as `cancelled`; its worker is told to stop. False: it was cancelled before.
 
         Raises TaskNotFoundError, TaskNotCancellableError.
+        """
+        ...
+
+
+class ScheduleStore(Protocol):
+    """The schedules of one owner's tasks."""
+
+    def now(self) -> datetime:
+        """The time by the clock that schedules follow."""
+        ...
+
+    def put(self, task_id: UUID, owner: Owner, rule: Rule) -> Schedule:
+        """Give a task a schedule, or its schedule another rule. rule: checked. Raises TaskNotFoundError."""
+        ...
+
+    def change(self, task_id: UUID, owner: Owner, to: Callable[[Schedule, datetime], Schedule]) -> Schedule:
+        """Replace a schedule by what `to` makes of it and of the time.
+
+        Raises TaskNotFoundError, ScheduleNotFoundError.
+        """
+        ...
+
+    def remove(self, task_id: UUID, owner: Owner) -> None:
+        """Take a schedule away. Raises TaskNotFoundError, ScheduleNotFoundError."""
+        ...
+
+
+class DependencyStore(Protocol):
+    """Dependencies among one owner's tasks."""
+
+    def put(self, task_id: UUID, owner: Owner, depends_on: Sequence[UUID]) -> None:
+        """Let a task depend on exactly these. Raises TaskNotFoundError, DependencyError."""
+        ...
+
+    def of_task(self, task_id: UUID, owner: Owner) -> Sequence[Dependency]:
+        """What a task depends on, the oldest first. Raises TaskNotFoundError."""
+        ...
+
+    def graph(self, task_id: UUID, owner: Owner) -> Graph:
+        """All that is connected with a task. Raises TaskNotFoundError."""
+        ...
+
+
+class DependencyNews(Protocol):
+    """Ends of runs that matter to other tasks."""
+
+    def take_news(self, at_most: int) -> int:
+        """Look at so many tasks for which there is news; how many there were. It waits for no lock of a task.
+
+        Raises TaskStorageUnavailableError.
+        """
+        ...
+
+
+class DueSchedules(Protocol):
+    """What the tick needs."""
+
+    def fire_due(self, at_most: int) -> int:
+        """Make the runs that are due, of so many schedules; how many were. It waits for no lock.
+
+        Raises TaskStorageUnavailableError.
         """
         ...
 

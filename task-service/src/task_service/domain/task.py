@@ -1,6 +1,6 @@
 """A task: the definition of work that goes on when its owner has left. It holds an offline token's id, no token."""
 
-import enum
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -8,18 +8,31 @@ from uuid import UUID
 from task_service.domain.owner import Owner
 from task_service.domain.retry import NO_RETRY, RetryPolicy
 from task_service.domain.run import NO_RUN, Run
+from task_service.domain.schedule import Rule, Schedule
 from task_service.domain.status import TaskStatus
+from task_service.domain.token import TokenStatus
+
+__all__ = ["DEFAULT_KIND", "NO_POLICY", "PREFIX", "Policy", "Task", "TokenStatus", "parse_id", "public_id"]
 
 PREFIX = "task-"
 DEFAULT_KIND = "demo"
 
 
-class TokenStatus(enum.StrEnum):
-    """The vault's last word on the linked token: consent is pending, it can be used, or it cannot."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """How a task is run.
 
-    PENDING = "pending"
-    ACTIVE = "active"
-    FAILED = "failed"
+    retry: what follows a failed attempt; schedule: when it runs by itself, if it does; depends_on: the tasks that must
+    have completed before.
+    """
+
+    retry: RetryPolicy = NO_RETRY
+    schedule: Rule | None = None
+    depends_on: Sequence[UUID] = ()
+
+
+NO_POLICY = Policy()
+"""The default: it runs when its owner says so, and is not retried."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +47,7 @@ class Task:
     kind: str = DEFAULT_KIND
     persistent_token_id: UUID | None = None
     token_status: TokenStatus | None = None
+    schedule: Schedule | None = None
     retry: RetryPolicy = NO_RETRY
     latest_run: Run = NO_RUN
 

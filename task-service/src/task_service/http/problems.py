@@ -10,6 +10,7 @@ TABLE: ProblemTable = {
     errors.TaskNotCancellableError: ProblemType(409, "task_not_cancellable"),
     errors.TaskNotRepeatableError: ProblemType(409, "task_not_repeatable"),
     errors.TaskNotLinkableError: ProblemType(409, "task_not_linkable"),
+    errors.ScheduleNotFoundError: ProblemType(404, "schedule_not_found"),
     errors.CursorError: ProblemType(422, "cursor_invalid"),
     errors.TokenNotFoundError: ProblemType(404, "token_not_found"),
     errors.VaultUnavailableError: ProblemType(503, "vault_unavailable", retry_after=2.0),

@@ -2,9 +2,10 @@
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 
-import msgspec
 from flask import Response, request
+from msgspec import UNSET
 
 import task_service
 from service_kit.http import inputs
@@ -21,10 +22,10 @@ from task_service.application.errors import (
 )
 from task_service.application.manage import Person
 from task_service.domain.owner import Owner
-from task_service.domain.retry import NO_RETRY
-from task_service.domain.task import public_id
-from task_service.http import run_routes
+from task_service.domain.task import Policy, public_id
+from task_service.http import dependency_routes, run_routes, schedule_routes
 from task_service.http.problems import TABLE
+from task_service.http.schedule_routes import faults_named
 from task_service.http.schemas import (
     Deleted,
     ExecutionView,
@@ -46,15 +47,28 @@ LINKS = {
         Link(
             "id",
             "task_id",
-            ("get_task", "link_persistent_id", "execute_task", "cancel_task", "run_again", "list_runs", "delete_task"),
+            (
+                "get_task",
+                "link_persistent_id",
+                "execute_task",
+                "cancel_task",
+                "run_again",
+                "list_runs",
+                "put_schedule",
+                "put_dependencies",
+                "get_graph",
+                "delete_task",
+            ),
         ),
     )
 }
 TAGS = {
     "Tasks": "A person creates tasks, links offline tokens to them and executes them.",
     "Runs": "A person cancels what is under way, has tasks done once more, and looks back at runs.",
+    "Schedules": "A person has tasks run by themselves, at a time or again and again.",
+    "Dependencies": "A person lets tasks run after others, and sees how they depend on each other.",
 }
-TASKS, RUNS = TAGS
+TASKS, RUNS, SCHEDULES, DEPENDENCIES = TAGS
 
 
 def create_api(service: TaskService) -> Api:
@@ -78,6 +92,8 @@ def create_api(service: TaskService) -> Api:
     _single(api, service, caller)
     _execution(api, service, caller)
     run_routes.declare(api, service, caller, RUNS)
+    schedule_routes.declare(api, service, caller, SCHEDULES)
+    dependency_routes.declare(api, service, caller, DEPENDENCIES)
     return api
 
 
@@ -86,8 +102,8 @@ def _collection(api: Api, service: TaskService, caller: Callable[[], Person]) ->
     def list_tasks() -> Response:
         """List the caller's tasks.
 
-        The newest comes first. When there are more than `limit`, the answer has `nextCursor`: send it as `cursor` to
-        get the next page. The answer is 304 when nothing has changed since the `ETag` in `If-None-Match`.
+        The newest comes first. When there are more than `limit`, the answer has `nextCursor`: send it as `cursor` for
+        the next page. The answer is 304 when nothing has changed since the `ETag` in `If-None-Match`.
         """
         who = caller()
         query = inputs.query(request, ListQuery)
@@ -107,8 +123,8 @@ def _collection(api: Api, service: TaskService, caller: Callable[[], Person]) ->
         """Create a task."""
         who = caller()
         wanted = inputs.body(request, NewTask)
-        retry = NO_RETRY if wanted.retry is msgspec.UNSET else wanted.retry.policy()
-        task = service.tasks.create(who, wanted.name, wanted.description, retry)
+        with dependency_routes.faults_named("/dependsOn"):
+            task = service.tasks.create(who, wanted.name, wanted.description, _policy(service, wanted))
         return respond(task_view(task), 201, {"Location": f"/api/tasks/{public_id(task.id)}"})
 
 
@@ -171,3 +187,16 @@ def _execution(api: Api, service: TaskService, caller: Callable[[], Person]) -> 
 def _of_query() -> str:
     """A part of the list's `ETag` that differs for each query; empty without one."""
     return f"-{hashlib.sha256(request.query_string).hexdigest()[:16]}" if request.query_string else ""
+
+
+def _policy(service: TaskService, wanted: NewTask) -> Policy:
+    """How the new task is run. Problem: 422 `invalid_input`."""
+    policy = Policy(depends_on=dependency_routes.ids_of(wanted.depends_on))
+    if wanted.retry is not UNSET:
+        policy = replace(policy, retry=wanted.retry.policy())
+    if wanted.schedule is UNSET:
+        return policy
+    with faults_named("/schedule/"):
+        rule = wanted.schedule.rule()
+        service.schedules.check(rule)
+    return replace(policy, schedule=rule)

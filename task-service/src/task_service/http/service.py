@@ -4,19 +4,24 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from service_kit.tokens.bearer import Verifier
+from task_service.application.dependencies import ManageDependencies
 from task_service.application.execute import ExecuteTasks
 from task_service.application.history import ReadHistory
 from task_service.application.listing import ListTasks
 from task_service.application.manage import ManageTasks
+from task_service.application.schedules import ManageSchedules
 
 
 @dataclass(frozen=True)
 class TaskService:
-    """The use cases and who may call them. pings: by name, the checks of `/readyz`."""
+    """The use cases and who may call them. pings: by name, the checks of `/readyz`; close: closes the connections."""
 
     verifier: Verifier
     tasks: ManageTasks
     listing: ListTasks
     execution: ExecuteTasks
+    schedules: ManageSchedules
+    dependencies: ManageDependencies
     history: ReadHistory
     pings: Mapping[str, Callable[[], None]]
+    close: Callable[[], None]

@@ -49,6 +49,7 @@ class PostgresTaskList:
             "kind": query.kind,
             "persistent_token_id": query.persistent_token_id,
             "search": query.search,
+            "schedule": query.schedule,
             "statuses": sorted(query.statuses) or None,
             "after": after.key if after else None,
             "after_id": after.task_id if after else None,

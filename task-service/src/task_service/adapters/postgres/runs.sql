@@ -36,3 +36,33 @@ update runs
 set job_id = %(job_id)s
 where task_id = %(task_id)s
   and number = %(number)s;
+
+-- name: add_waiting_run
+insert into runs (task_id, number, issuer, subject, cause, status, wait_reason, reason, fence)
+values (%(task_id)s, %(number)s, %(issuer)s, %(subject)s, %(cause)s, 'waiting', 'dependency', %(reason)s, %(fence)s);
+
+-- name: states_of_dependencies
+select coalesce(r.status, 'pending')
+from dependencies d
+join tasks u on u.id = d.depends_on
+left join runs r on r.task_id = u.id and r.number = u.last_run
+where d.task_id = %(task_id)s;
+
+-- name: see_all
+update dependencies d
+set seen_run = u.last_run
+from tasks u
+where d.task_id = %(task_id)s
+  and u.id = d.depends_on
+  and d.seen_run <> u.last_run;
+
+-- name: see_ended
+-- What has ended before its owner cancelled the task does not start it any more.
+update dependencies d
+set seen_run = u.last_run
+from tasks u
+join runs r on r.task_id = u.id and r.number = u.last_run
+where d.task_id = %(task_id)s
+  and u.id = d.depends_on
+  and r.status in ('completed', 'failed', 'cancelled')
+  and d.seen_run <> u.last_run;

@@ -10,14 +10,16 @@ import psycopg
 from service_kit.postgres import queries
 from service_kit.postgres.database import Database
 from task_service.adapters.engine import jobs
+from task_service.adapters.postgres import dependencies
 from task_service.adapters.postgres.locks import latest_run, lock, owned
+from task_service.adapters.postgres.schedules import put, schedule_of
 from task_service.application.errors import TaskNotFoundError, TaskNotLinkableError
 from task_service.application.ports import LinkedGrant
 from task_service.domain.owner import Owner
-from task_service.domain.retry import NO_RETRY, RetryPolicy
+from task_service.domain.retry import RetryPolicy
 from task_service.domain.run import NO_RUN, Run
 from task_service.domain.status import UNDER_WAY, TaskStatus, WaitReason
-from task_service.domain.task import Task, TokenStatus
+from task_service.domain.task import NO_POLICY, Policy, Task, TokenStatus
 
 _SQL = queries.load(__package__, "tasks.sql")
 
@@ -28,11 +30,16 @@ class PostgresTasks:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, owner: Owner, name: str, description: str, retry: RetryPolicy = NO_RETRY) -> Task:
+    def add(self, owner: Owner, name: str, description: str, policy: Policy = NO_POLICY) -> Task:
         """Store a new task."""
-        values = {"id": uuid4(), **owned(owner), "name": name, "description": description, **asdict(retry)}
+        values: dict[str, Any] = {"id": uuid4(), **owned(owner), "name": name, "description": description}
+        values |= asdict(policy.retry)
         with self._database.transaction() as connection:
             connection.execute(_SQL["add"], values)
+            if policy.depends_on:
+                dependencies.put(connection, values["id"], owner, policy.depends_on)
+            if policy.schedule is not None:
+                put(connection, values["id"], owner, policy.schedule)
             return _find(connection, values)
 
     def find(self, task_id: UUID, owner: Owner) -> Task:
@@ -83,7 +90,7 @@ def _find(connection: psycopg.Connection, key: Mapping[str, Any]) -> Task:
 
 def _task(row: tuple[Any, ...]) -> Task:
     task_id, issuer, subject, name, description, created_at, kind, persistent_token_id, token_status, *rest = row
-    retry, run = rest[:3], rest[3:]
+    schedule, retry, run = tuple(rest[:10]), rest[10:13], rest[13:]
     return Task(
         id=task_id,
         owner=Owner(issuer, subject),
@@ -93,6 +100,7 @@ def _task(row: tuple[Any, ...]) -> Task:
         kind=kind,
         persistent_token_id=persistent_token_id,
         token_status=TokenStatus(token_status) if token_status else None,
+        schedule=schedule_of(schedule) if schedule[4] is not None else None,
         retry=RetryPolicy(*retry),
         latest_run=run_of(*run) if run[0] is not None else NO_RUN,
     )

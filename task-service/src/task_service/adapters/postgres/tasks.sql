@@ -5,9 +5,11 @@ returning id;
 
 -- name: by_id
 select t.id, t.issuer, t.subject, t.name, t.description, t.created_at, t.kind, t.persistent_token_id, t.token_status,
+       s.cron, s.run_at, s.timezone, s.overlap, s.status, s.stop_reason, s.next_run_at, s.held, s.last_run_at, s.missed_at,
        t.max_attempts, t.backoff_seconds, t.max_backoff_seconds, r.number, r.status, r.started_at, r.completed_at, r.result,
        r.error, r.progress, r.reason, r.wait_reason, r.next_attempt_at
 from tasks t
+left join schedules s on s.task_id = t.id
 left join runs r on r.task_id = t.id and r.number = t.last_run
 where t.id = any (%(ids)s)
   and t.issuer = %(issuer)s
@@ -15,9 +17,11 @@ where t.id = any (%(ids)s)
 
 -- name: find
 select t.id, t.issuer, t.subject, t.name, t.description, t.created_at, t.kind, t.persistent_token_id, t.token_status,
+       s.cron, s.run_at, s.timezone, s.overlap, s.status, s.stop_reason, s.next_run_at, s.held, s.last_run_at, s.missed_at,
        t.max_attempts, t.backoff_seconds, t.max_backoff_seconds, r.number, r.status, r.started_at, r.completed_at, r.result,
        r.error, r.progress, r.reason, r.wait_reason, r.next_attempt_at
 from tasks t
+left join schedules s on s.task_id = t.id
 left join runs r on r.task_id = t.id and r.number = t.last_run
 where t.id = %(id)s
   and t.issuer = %(issuer)s

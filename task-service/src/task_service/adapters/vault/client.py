@@ -115,7 +115,10 @@ class TicketsOverHttp:
 
 
 def _linked(grant: client.Grant) -> LinkedGrant:
-    return LinkedGrant(UUID(grant.persistent_token_id), _STATUSES.get(grant.status, TokenStatus.FAILED))
+    ends = [end for end in (grant.expires_at, grant.not_after) if end is not None]
+    return LinkedGrant(
+        UUID(grant.persistent_token_id), _STATUSES.get(grant.status, TokenStatus.FAILED), min(ends, default=None)
+    )
 
 
 def _unavailable(error: client.VaultError) -> VaultUnavailableError:

@@ -334,7 +334,8 @@ export interface components {
          * @description An audit event.
          *
          *         actor: the client id of who did it, or `operator:` and a name; outcome: `ok` or a problem code; via, viaName: id and
-         *         name of the ticket that was used, made or ended; reason: an operator's.
+         *         name of the ticket that was used, made or ended; taskId, attempt: what that ticket was made for; reason: an
+         *         operator's.
          */
         AuditLine: {
             /** Format: date-time */
@@ -349,6 +350,10 @@ export interface components {
             viaName?: string | null;
             /** @default null */
             reason?: string | null;
+            /** @default null */
+            taskId?: string | null;
+            /** @default null */
+            attempt?: number | null;
         };
         /**
          * Event
@@ -523,6 +528,8 @@ export interface components {
             maxUses?: number;
             /** Format: date-time */
             lastUsedAt?: string;
+            taskId?: string;
+            attempt?: number;
             ticket: string;
         };
         /**
@@ -551,7 +558,8 @@ export interface components {
          *
          *         id: a persistent token id; name: what the ticket is for, which people read; subject: the owner for whom a service
          *         acts; scopes: a part of the token's, all without them; maxUses: how many access tokens it may give; expiresIn:
-         *         seconds, an hour without it.
+         *         seconds, an hour without it; taskId, attempt: what a service makes it for, in its own words; each line of the audit
+         *         about the ticket has them.
          */
         NewTicket: {
             id: string;
@@ -564,6 +572,10 @@ export interface components {
             maxUses?: number | null;
             /** @default null */
             expiresIn?: number | null;
+            /** @default null */
+            taskId?: string | null;
+            /** @default null */
+            attempt?: number | null;
         };
         /**
          * OAuthError
@@ -659,7 +671,7 @@ export interface components {
          * @description A ticket without its secret.
          *
          *         scopes: absent when it has all of the token's; maker: the client that made it; madeByOwner: false when a service
-         *         made it; uses: access tokens given.
+         *         made it; uses: access tokens given; taskId, attempt: what it was made for.
          */
         TicketView: {
             /** Format: uuid */
@@ -679,6 +691,8 @@ export interface components {
             maxUses?: number;
             /** Format: date-time */
             lastUsedAt?: string;
+            taskId?: string;
+            attempt?: number;
         };
         /**
          * TokenBatch

@@ -1,11 +1,11 @@
 # Everything a person or a machine does with this project. `make help` lists it.
 
 STATE_DIR ?= .local
-export ROTATION STATE_DIR GATEWAY_PORT IDP_PORT IDP IDP_CONTROL PYTHON
+export ROTATION STATE_DIR GATEWAY_PORT IDP_PORT IDP IDP_CONTROL HUB_PORT PYTHON
 BIN       := .venv/bin
 STACK      = $(BIN)/python -m local_stack
 PACKAGES  := service-kit vault-service vault-service/client vault-service/command-line task-service dev/idp dev/stack
-UNIT      := service-kit vault-service task-service dev deploy
+UNIT      := service-kit vault-service task-service integrations docs dev deploy
 WHO       ?= alice
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
@@ -36,14 +36,18 @@ clean: .venv/run ## Stop it and forget all its data
 token: .venv/run ## Print a bearer token of WHO=alice or WHO=bob
 	@$(STACK) token $(WHO)
 
+.PHONY: demo-jupyterhub
+demo-jupyterhub: start .venv/integrations ## A JupyterHub beside the stack, on HUB_PORT (8000); Ctrl-C stops the hub
+	@exec integrations/jupyterhub/example/run
+
 ##@ Prove
 
-STACKS ?= 2
+STACKS ?= 3
 SYNC   := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 .PHONY: test
-test: .venv/dev ## The whole proof; STACKS=2 stacks side by side for the integration tests
-	@$(MAKE) -j2 $(SYNC) lint test-frontend
-	@$(MAKE) test-unit test-contract test-integration
+test: .venv/dev ## The whole proof; STACKS=3 stacks side by side for the integration tests
+	@$(MAKE) -j2 $(SYNC) lint test-frontend docs-site
+	@$(MAKE) test-python test-integration
 
 .PHONY: lint
 lint: lint-format lint-types lint-imports lint-docs lint-version ## Format, rules, types, import contracts, generated files
@@ -53,10 +57,11 @@ lint-format: .venv/dev
 	@echo "== lint: format and rules"
 	@$(BIN)/ruff format --check --quiet . && $(BIN)/ruff check --quiet .
 
-lint-types: .venv/dev
+lint-types: .venv/dev .venv/integrations
 	@echo "== lint: types"
 	@$(BIN)/mypy $(addsuffix /src,$(PACKAGES)) tests-integration bench
 	@$(BIN)/mypy conftest.py
+	@$(BIN)/mypy --python-executable .venv/integrations/bin/python integrations/jupyterhub/src
 	@$(BIN)/mypy deploy/compose/secrets/make_secrets.py dev/release/version.py
 
 lint-imports: .venv/dev
@@ -64,14 +69,20 @@ lint-imports: .venv/dev
 	@$(BIN)/lint-imports
 
 lint-docs: .venv/dev
-	@echo "== lint: generated documentation"
+	@echo "== lint: generated documentation, links"
 	@$(BIN)/python docs/generate.py --check
+	@$(BIN)/python docs/site/stage.py --check
 
 lint-version: .venv/dev
 	@echo "== lint: versions"
 	@$(BIN)/python dev/release/version.py --check
 
 PARTS := postgres or redis or process
+.PHONY: test-python
+test-python: .venv/dev ## Unit and contract tests in one run
+	@echo "== unit and contract tests"
+	@$(BIN)/pytest -q -n 4 --dist worksteal --durations=5 $(UNIT)
+
 .PHONY: test-unit
 test-unit: .venv/dev ## Unit tests: no servers, half a minute
 	@echo "== unit tests"
@@ -80,7 +91,7 @@ test-unit: .venv/dev ## Unit tests: no servers, half a minute
 .PHONY: test-contract
 test-contract: .venv/dev ## Adapters and parts against real servers: PostgreSQL, Valkey, gunicorn, nginx
 	@echo "== contract tests"
-	@$(BIN)/pytest -q -n 3 --dist worksteal --durations=5 -m "$(PARTS)" $(UNIT)
+	@$(BIN)/pytest -q -n 4 --dist worksteal --durations=5 -m "$(PARTS)" $(UNIT)
 
 .PHONY: test-frontend
 test-frontend: lint-page ## Types and unit tests of the page
@@ -92,12 +103,12 @@ lint-page: frontend/dist/index.html
 	@for step in lint typecheck; do dev/stack/npm --prefix frontend run --silent $$step || exit 1; done
 
 .PHONY: test-integration
-test-integration: .venv/dev frontend/dist/index.html ## Black box, against a stack of its own, browser included
+test-integration: .venv/dev .venv/integrations frontend/dist/index.html artifacts/docs/index.html ## Black box, against a stack of its own, browser included
 	@echo "== integration and browser tests, against the development authorization server"
 	@$(BIN)/pytest -q -n $(STACKS) --dist loadscope --no-loadscope-reorder --durations=15 tests-integration
 
 .PHONY: test-keycloak
-test-keycloak: .venv/dev frontend/dist/index.html ## The same against the real Keycloak (Java 17, Maven); ROTATION="off", "reuse 0", "reuse 1"
+test-keycloak: .venv/dev .venv/integrations frontend/dist/index.html artifacts/docs/index.html ## The same against the real Keycloak (Java 17, Maven); ROTATION="off", "reuse 0", "reuse 1"
 	@echo "== integration and browser tests, against Keycloak"
 	@IDP=keycloak $(BIN)/pytest -q -n $(STACKS) --dist loadscope --no-loadscope-reorder --durations=15 tests-integration
 
@@ -127,10 +138,16 @@ format: .venv/dev ## Format the Python sources
 	@$(BIN)/ruff format --quiet . && $(BIN)/ruff check --quiet --fix .
 
 .PHONY: docs
-docs: .venv/dev frontend/dist/index.html ## Generate settings, alerts, the API documents, the page's types and the map in docs/architecture.md
+docs: docs-pages docs-site ## Generate pages, API documents and the page's types from the code; build the site
+
+.PHONY: docs-pages
+docs-pages: .venv/dev frontend/dist/index.html ## The same without the site
 	@$(BIN)/python docs/generate.py
 	@dev/stack/npm --prefix frontend run --silent types -- --check >/dev/null 2>&1 \
 	  || dev/stack/npm --prefix frontend run --silent types >/dev/null
+
+.PHONY: docs-site
+docs-site: artifacts/docs/index.html ## Build the documentation's site into artifacts/docs; the stack serves it at /docs/
 
 .PHONY: lock
 lock: .venv/dev ## Pin all requirements anew, with hashes
@@ -158,6 +175,18 @@ help: ## This list
 
 .venv/dev: requirements/dev.txt .venv/run
 	@dev/stack/install dev
+
+INTEGRATIONS := vault-service/client integrations/jupyterhub
+.venv/integrations: requirements/integrations.txt $(addsuffix /pyproject.toml,$(INTEGRATIONS)) | .venv/dev
+	@dev/stack/environment integrations $(INTEGRATIONS)
+
+.venv/docs: requirements/docs.txt vault-service/client/pyproject.toml | .venv/dev
+	@dev/stack/environment docs vault-service/client
+
+DOCS := $(shell find docs deploy/kubernetes/README.md dev/idp/README.md CHANGELOG.md CONTRIBUTING.md -type f)
+artifacts/docs/index.html: $(DOCS) | .venv/docs
+	@echo "== the documentation's site"
+	@docs/site/build
 
 FRONTEND := $(shell find frontend -type f -not -path '*/node_modules/*' -not -path '*/dist/*' 2>/dev/null)
 frontend/dist/index.html: $(FRONTEND) | .venv/run

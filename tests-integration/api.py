@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import parse_qsl
 
 import described
 import requests
@@ -73,8 +74,17 @@ class Api:
         answer = person.get(callback)
         assert answer.status_code == 303, answer.text
         location = answer.headers["Location"]
+        if location.startswith("/consent/confirm#"):
+            location = self.confirm(location)
         assert location.startswith("/tasks?"), location
         return query(location)
+
+    def confirm(self, location: str) -> str:
+        """Confirm an account at another server, as the page does; where the browser goes on."""
+        given = dict(parse_qsl(location.partition("#")[2]))
+        confirmed = self.post(f"{MANAGER}/offline-consent/{given['id']}/confirm", {"secret": given["secret"]})
+        assert confirmed.status_code == 200, confirmed.text
+        return str(confirmed.json()["location"])
 
     def link(self, task_id: str, persistent_token_id: str) -> requests.Response:
         """Link a token to a task."""

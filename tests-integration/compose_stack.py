@@ -134,6 +134,7 @@ class ComposeStack(Stack):
             "TASK_SERVICE_CLIENT_ID": "task-service",
             "VAULT_CLIENT_SECRET": secrets["vault_client_secret"],
             "TASK_SERVICE_CLIENT_SECRET": secrets["task_service_client_secret"],
+            "JUPYTERHUB_CLIENT_SECRET": secrets["jupyterhub_client_secret"],
             "KEYCLOAK_ADMIN_USER": "admin",
             "KEYCLOAK_ADMIN_PASSWORD": secrets["keycloak_admin"],
         }

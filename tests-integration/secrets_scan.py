@@ -25,7 +25,7 @@ RANDOM = re.compile(
 _UUID = rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 KEYCLOAK_CODE = re.compile(rb"\.".join([_UUID] * 3))
 KINDS = {"a JWT": JWT, "a random string": RANDOM, "an authorization code": KEYCLOAK_CODE}
-SECRET_NAMES = ("VAULT_CLIENT_SECRET", "TASK_SERVICE_CLIENT_SECRET")
+SECRET_NAMES = ("VAULT_CLIENT_SECRET", "TASK_SERVICE_CLIENT_SECRET", "JUPYTERHUB_CLIENT_SECRET")
 
 
 class Secrets:

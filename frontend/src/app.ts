@@ -13,6 +13,7 @@ import { Auth } from "./auth";
 import type { Browser } from "./browser";
 import { ServerClock } from "./clock";
 import type { Config } from "./config";
+import { Decisions } from "./consent/decisions";
 import { Consents } from "./consents";
 import { Drafts } from "./drafts";
 import { Preferences } from "./preferences";
@@ -35,6 +36,7 @@ export interface App {
   granted: ReadonlySignal<readonly Access[]>;
   trails: AuditTrails;
   consents: Consents;
+  decisions: Decisions;
   actions: TaskActions;
   access: GrantActions;
   rows: Rows;
@@ -65,12 +67,13 @@ export function createApp(config: Config, browser: Browser, clock: ServerClock):
   const granted = computed(() => accessOf(grants.rows.value ?? [], store.rows.value ?? [], minute.value));
   const trails = new AuditTrails(api);
   const consents = new Consents(api, auth, store, grants, rows, work, troubles, toasts, status, browser);
+  const decisions = new Decisions(api, work, browser);
   const actions = new TaskActions(api, store, consents, rows, work, troubles, toasts, status);
   const access = new GrantActions(api, grants, store, trails, work, toasts, status, browser);
   const preferences = new Preferences(browser.sharedStorage);
   const drafts = new Drafts(browser.tabStorage);
   return {
-    auth, browser, clock, store, grants, granted, trails, consents, actions, access, rows, work, troubles, toasts, status, preferences, drafts,
+    auth, browser, clock, store, grants, granted, trails, consents, decisions, actions, access, rows, work, troubles, toasts, status, preferences, drafts,
   };
 }
 

@@ -6,6 +6,7 @@ import { createApp, followSession, type App } from "./app";
 import { realBrowser, type Browser } from "./browser";
 import { ServerClock } from "./clock";
 import { loadConfig } from "./config";
+import { keepConfirmation } from "./consent/kept";
 import { preferredLanguage, speak } from "./texts";
 import { startTicking } from "./tick";
 import { NotStarted, type Obstacle } from "./shell/NotStarted";
@@ -40,6 +41,7 @@ async function run(app: App, root: HTMLElement): Promise<void> {
     untracked(() => followSession(app, kind));
   });
   startTicking();
+  keepConfirmation(app.browser);
   await app.auth.start();
 }
 

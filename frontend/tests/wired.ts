@@ -3,6 +3,7 @@ import { GrantStore } from "../src/access/store";
 import { Api } from "../src/api/client";
 import { ApiError } from "../src/api/http";
 import type { Auth } from "../src/auth";
+import { Decisions } from "../src/consent/decisions";
 import { Consents } from "../src/consents";
 import { Rows } from "../src/rows";
 import { Status } from "../src/status";
@@ -26,7 +27,8 @@ export function wired(answers: Record<string, unknown>) {
   const auth = { session: { value: { kind: "signedIn", name: "Alice", subject: "alice" } } } as unknown as Auth;
   const consents = new Consents(api, auth, store, new GrantStore(api), rows, work, troubles, toasts, status, browser);
   const actions = new TaskActions(api, store, consents, rows, work, troubles, toasts, status);
-  return { calls, browser, status, toasts, troubles, store, rows, work, consents, actions };
+  const decisions = new Decisions(api, work, browser);
+  return { calls, browser, status, toasts, troubles, store, rows, work, consents, decisions, actions };
 }
 
 export function refused(code: string, state = 500): ApiError {

@@ -85,7 +85,10 @@ def client(
 ) -> FlaskClient:
     """The application."""
     verifier = Verifier(Issuer(issuer.url), "task-service", clock=lambda: NOW)
-    use_cases = TaskService(verifier, manage, listing, execution, schedules, dependencies, ReadHistory(past), pings)
+    past_runs = ReadHistory(past)
+    use_cases = TaskService(
+        verifier, manage, listing, execution, schedules, dependencies, past_runs, pings, close=lambda: None
+    )
     return create_app(use_cases).test_client()
 
 

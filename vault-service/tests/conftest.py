@@ -6,12 +6,13 @@ import psycopg
 import pytest
 import replica
 from consenting_issuer import ConsentingIssuer
-from replica import ALICE, Replica
+from replica import ALICE, CORP, Replica
 from scripted_provider import ScriptedProvider
 from served_vault import CALLBACK, PUBLIC_URL, ServedVault, served_vault
 from stub_issuer import SigningKey
 
 from vault_service.adapters.postgres.database import MIGRATIONS
+from vault_service.domain.terms import Terms
 
 
 @pytest.fixture(scope="session")
@@ -57,6 +58,16 @@ def new_replica(database_url: str, provider: ScriptedProvider) -> Iterator[Calla
 def vault(new_replica: Callable[[], Replica]) -> Replica:
     """One process of the vault."""
     return new_replica()
+
+
+@pytest.fixture
+def two(database_url: str, provider: ScriptedProvider) -> Iterator[Replica]:
+    """A vault with a provider `corp`, where Alice has another subject."""
+    terms = {"default": Terms(issuer=provider.issuer), "corp": Terms(issuer=CORP.issuer)}
+    provider.person = CORP
+    vault = replica.create(database_url, provider, terms=terms)
+    yield vault
+    vault.close()
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
 
@@ -26,13 +27,16 @@ from vault_service.adapters.metrics.telemetry import PrometheusTelemetry
 from vault_service.adapters.postgres.clock import DatabaseClock
 from vault_service.adapters.postgres.database import vault_database
 from vault_service.adapters.postgres.locks import AdvisoryLocks
+from vault_service.application.ask import AskConsent
+from vault_service.application.authorization_request import AuthorizationRequests
 from vault_service.application.check_siblings import CheckSiblings
-from vault_service.application.consent import Callback, ConsentOptions, OfflineConsent
+from vault_service.application.consent import Callback, Confirmation, ConsentKept, ConsentOptions, OfflineConsent
 from vault_service.application.deliver import DeliverRevocations
 from vault_service.application.expire import ExpireGrants
 from vault_service.application.issue import IssueAccessToken
 from vault_service.application.manage import ManageGrants
 from vault_service.application.ports.runtime import AccessTokens
+from vault_service.application.redemption import Redemption
 from vault_service.application.refresh import Refresher
 from vault_service.application.tickets import ManageTickets, PresentedTickets
 from vault_service.application.token_request import TokenRequest
@@ -41,6 +45,8 @@ from vault_service.domain.terms import Terms
 from vault_service.domain.usability import Requester
 
 ALICE = Subject("https://issuer.example/realms/demo", "alice-sub")
+CORP = Subject("https://corp.example", "a.archer")
+"""Alice's account at the provider `corp`."""
 SERVICE = Requester("task-service", is_owner=False, owner=ALICE)
 ROOT_KEY = bytes(range(32))
 THREADS = 16
@@ -57,6 +63,7 @@ class Replica:
     refreshes: PostgresRefreshes
     consents: PostgresConsents
     consent: OfflineConsent
+    asking: AskConsent
     issuing: IssueAccessToken
     manage: ManageGrants
     tickets: ManageTickets
@@ -78,6 +85,12 @@ class Replica:
         started = self.consent.request(wish(**limits))
         self.consent.complete(answer(started.state, self.provider))
         return started.grant_id
+
+    def confirm(self, kept: object, owner: Subject = ALICE, **changes: str) -> None:
+        """Confirm the answer that a callback has kept, as its owner."""
+        assert isinstance(kept, ConsentKept)
+        given = {"secret": kept.secret, "client": "task-ui", "request_id": "request-3", **changes}
+        self.consent.confirm(Confirmation(grant_id=kept.grant_id, owner=owner, **given))
 
     def issue(
         self,
@@ -110,11 +123,11 @@ def wish(**limits: object) -> ConsentOptions:
     )
 
 
-def answer(state: str, provider: ScriptedProvider, **changes: str | None) -> Callback:
+def answer(state: str, server: ScriptedProvider, /, **changes: str | None) -> Callback:
     """The parameters of the callback after a consent."""
-    given: dict[str, str | None] = {"code": "code", "error": None, "unverified_issuer": provider.issuer}
-    given |= {"browser_secret": None, **changes}
-    return Callback(unverified_state=state, request_id="request-2", **given)
+    given: dict[str, str | None] = {"code": "code", "error": None, "unverified_issuer": server.issuer}
+    given |= {"browser_secret": None, "provider": "default", **changes}
+    return Callback(unverified_state=state, request_id="request-2", **given)  # type: ignore[arg-type]
 
 
 def create(
@@ -143,17 +156,21 @@ def create(
     cache = shared or NoSharedAccessTokens()
     memory = MemoryAccessTokens(sealer)
     telemetry = PrometheusTelemetry()
-    owned, stored_tickets = PostgresOwnedGrants(database, endings), PostgresTickets(database, audit)
+    owned, stored_tickets = PostgresOwnedGrants(database, endings, audit), PostgresTickets(database, audit)
     presented = PresentedTickets(stored_tickets, clock, telemetry)
     locks = AdvisoryLocks(lock_database)
     terms = terms or {"default": Terms(issuer=provider.issuer)}
     refresher = Refresher(refreshes, locks, (memory, cache), providers, terms, clock, telemetry, THREADS)
+    requests = AuthorizationRequests(providers, terms)
     return Replica(
         databases=(database, lock_database),
         keyring=keyring,
         refreshes=refreshes,
         consents=consents,
-        consent=OfflineConsent(consents, cache, providers, terms, clock),
+        consent=OfflineConsent(
+            consents, requests, Redemption(consents, cache, providers, terms, clock), providers, terms, clock
+        ),
+        asking=AskConsent(consents, requests, terms, clock, timedelta(hours=1)),
         issuing=IssueAccessToken(refreshes, uses, presented, memory, refresher, clock, telemetry, lambda _: None),
         tickets=ManageTickets(stored_tickets, refreshes, owned, clock, telemetry, TICKETS_PER_GRANT),
         presented=presented,

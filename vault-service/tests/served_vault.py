@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 
 import described
 import requests
@@ -60,13 +61,26 @@ class ServedVault:
             cookies[name] = self.issuer.remember(value, "browser's cookie")
         return answer.json()["persistentTokenId"], answer.json()["consentUrl"], cookies
 
-    def arrive(self, parameters: dict[str, str], cookies: dict[str, str] | None = None) -> str:
-        """Open the callback; where the browser is sent."""
+    def arrive(
+        self, parameters: dict[str, str], cookies: dict[str, str] | None = None, provider: str | None = None
+    ) -> str:
+        """Open the callback, of a provider if one is named; where the browser is sent."""
         cookie = "; ".join(f"{name}={value}" for name, value in (cookies or {}).items())
         headers = {"Cookie": cookie} if cookie else {}
-        answer = self.call("GET", CALLBACK, params=parameters, headers=headers)
+        path = CALLBACK if provider is None else f"{CALLBACK}/{provider}"
+        answer = self.call("GET", path, params=parameters, headers=headers)
         assert answer.status_code == 303
         return answer.headers["Location"]
+
+    def confirm(self, location: str, bearer: str) -> requests.Response:
+        """Confirm with what the callback gave the page, in the fragment of `location`."""
+        page, _, fragment = location.partition("#")
+        assert page == "/consent/confirm"
+        given = dict(parse_qsl(fragment))
+        self.issuer.remember(given["secret"], "confirmation's secret")
+        return self.call(
+            "POST", f"{API}/offline-consent/{given['id']}/confirm", bearer, json={"secret": given["secret"]}
+        )
 
     def grant(self, bearer: str, **options: object) -> str:
         """An active token's id."""
@@ -86,8 +100,13 @@ class ServedVault:
 
 
 @contextmanager
-def served_vault(issuer: ConsentingIssuer, database_url: str, redis_url: str, folder: Path) -> Iterator[ServedVault]:
-    """A vault with one worker on that database, until the block ends; it logs all that it can."""
+def served_vault(
+    issuer: ConsentingIssuer, database_url: str, redis_url: str, folder: Path, **settings: str
+) -> Iterator[ServedVault]:
+    """A vault with one worker on that database, until the block ends; it logs all that it can.
+
+    settings: in addition to the usual ones, or instead of them.
+    """
     root_key = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode().rstrip("=")
     (folder / "root.key").write_text(root_key)
     (folder / "root.key").chmod(0o400)
@@ -107,6 +126,7 @@ def served_vault(issuer: ConsentingIssuer, database_url: str, redis_url: str, fo
         "VAULT_CLIENT_ID": CLIENT,
         "VAULT_CLIENT_SECRET": issuer.client_secret,
         "VAULT_OWNER_CLIENTS": "dev-cli",
+        **settings,
     }
     command = [str(Path(sys.executable).with_name("gunicorn")), "-c", "python:service_kit.server.gunicorn_config"]
     vault = ServedVault(

@@ -7,7 +7,7 @@ from unittest.mock import Mock
 import pytest
 from replica import ALICE, Replica, answer, wish
 
-from vault_service.application.consent import code_challenge
+from vault_service.application.authorization_request import code_challenge
 from vault_service.application.errors import (
     ConsentError,
     ConsentPendingError,

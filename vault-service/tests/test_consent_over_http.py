@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from consenting_issuer import ConsentingIssuer
-from served_vault import CALLBACK, ServedVault
+from served_vault import ServedVault
 
 pytestmark = pytest.mark.process
 FAILED = ("failed", "provider_error")
@@ -149,11 +149,21 @@ def test_the_page_s_consent_comes_back_through_its_browser(served: ServedVault, 
     assert served.arrive(sent, {**others, **cookies}) == f"/tasks?persistent_token_id={token_id}"
 
 
-def test_the_cookie_is_for_the_callback_and_for_nobody_s_script(served: ServedVault, page: str) -> None:
-    """RFC 6265: for HTTPS only, out of scripts' reach, not sent with requests that other sites make."""
+def test_a_cookie_that_another_host_of_the_domain_has_set_does_not_count(served: ServedVault, page: str) -> None:
+    """Browsers let no other host set a name with `__Host-`; without it, the right value is no cookie of ours."""
+    _, url, cookies = served.ask(page)
+    ((name, value),) = cookies.items()
+    planted = {name.removeprefix("__Host-"): value}
+    assert served.arrive(served.issuer.consented(url), planted) == "/tasks?error=consent_invalid"
+    assert served.issuer.forms == []
+
+
+def test_the_cookie_is_for_this_host_and_for_nobody_s_script(served: ServedVault, page: str) -> None:
+    """RFC 6265bis: for HTTPS and this host only, out of scripts' reach, not sent with other sites' requests."""
     served.ask(page)
-    _, *attributes = (part.strip() for part in served.answers[-1].headers["Set-Cookie"].split(";"))
-    assert {"HttpOnly", "Secure", "SameSite=Lax", f"Path={CALLBACK}", "Max-Age=600"} <= set(attributes)
+    name, *attributes = (part.strip() for part in served.answers[-1].headers["Set-Cookie"].split(";"))
+    assert name.startswith("__Host-consent_")
+    assert {"HttpOnly", "Secure", "SameSite=Lax", "Path=/", "Max-Age=600"} <= set(attributes)
     assert not any(attribute.startswith("Domain") for attribute in attributes)
 
 
@@ -166,4 +176,4 @@ def test_the_browser_is_sent_to_the_page_and_tells_nobody_where_it_was(served: S
     headers = served.answers[-1].headers
     assert (headers["Cache-Control"], headers["Referrer-Policy"]) == ("no-store", "no-referrer")
     assert f"{next(iter(cookies))}=;" in headers["Set-Cookie"]
-    assert "Max-Age=0" in headers["Set-Cookie"]
+    assert {"Max-Age=0", "Secure", "Path=/"} <= {part.strip() for part in headers["Set-Cookie"].split(";")}

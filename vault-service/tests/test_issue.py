@@ -20,6 +20,7 @@ from vault_service.application.errors import (
     StorageUnavailableError,
 )
 from vault_service.application.issue import parse_scope
+from vault_service.application.ports.manage import GrantFilter
 from vault_service.domain import audit
 from vault_service.domain.audit import Entry, Event
 from vault_service.domain.grant import Failure, Subject
@@ -162,7 +163,7 @@ def test_a_restarted_database_costs_no_request(vault: Replica, rows: Rows) -> No
         lambda: vault.issue(grant_id),
         lambda: vault.issue(grant_id, scopes=frozenset({"openid"})),
         vault.grant,
-        lambda: vault.manage.of_owner(ALICE, None),
+        lambda: vault.manage.of_owner(ALICE, GrantFilter()),
         lambda: vault.manage.revoke(grant_id, ALICE, "task-ui", "request-3"),
     ):
         rows("select pg_terminate_backend(pid, 10000) from pg_stat_activity where application_name like 'test%%'", *())

@@ -136,7 +136,7 @@ def test_an_answer_for_somebody_else_fails_the_grant_with_its_token_stored(vault
     [(before,)] = rows("select refresh_token from grants")
     vault.provider.claimed_person = vault.provider.identity = None
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("vault_service.application.refresh._is_same_identity", lambda *_: False)
+        patch.setattr("vault_service.application.refresh_outcomes.is_same_identity", lambda *_: False)
         with pytest.raises(GrantUnusableError):
             vault.issue(grant_id)
     [(status, failure, after)] = rows("select status, failure, refresh_token from grants")

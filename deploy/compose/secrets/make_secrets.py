@@ -37,7 +37,7 @@ BEFORE_THE_LIST = (
     "task_service_client_secret",
 )
 """The secrets of releases that kept no list: if one of them exists without a list, all of them were created."""
-NAMES = BEFORE_THE_LIST
+NAMES = (*BEFORE_THE_LIST, "jupyterhub_client_secret")
 """All secrets of this release. Add new names here; they are created if they were never created before."""
 REDIS_CONF = """requirepass {password}
 save ""

@@ -133,6 +133,7 @@ def before(tmp_path: Path) -> Iterator[Callable[[int], Before]]:
                 "NAMESERVER": stack.enter_context(name_server(addresses)),
                 "TRUSTED_PROXY": gateway.NO_PROXY,
                 "FRONTEND_ROOT": str(tmp_path),
+                "DOCS_ROOT": str(tmp_path),
                 "ISSUER": "https://login.example/realms/x",
                 "ISSUER_ORIGIN": "https://login.example",
                 "UI_CLIENT_ID": "task-ui",

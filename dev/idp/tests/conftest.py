@@ -28,7 +28,7 @@ GATEWAY = "http://localhost:3000"
 ORIGIN = "http://localhost:8080"
 ISSUER = f"{ORIGIN}/realms/demo"
 OIDC = "/realms/demo/protocol/openid-connect"
-SECRETS = {"token-vault": "vault-secret", "task-service": "task-secret"}
+SECRETS = {"token-vault": "vault-secret", "task-service": "task-secret", "jupyterhub": "hub-secret"}
 CALLBACKS = {"task-ui": f"{GATEWAY}/tasks", "token-vault": f"{GATEWAY}/api/auth/manager/offline-callback"}
 
 
@@ -54,6 +54,7 @@ def rendered(tmp_path: Path) -> Path:
         "GATEWAY_URL": GATEWAY,
         "VAULT_CLIENT_SECRET": SECRETS["token-vault"],
         "TASK_SERVICE_CLIENT_SECRET": SECRETS["task-service"],
+        "JUPYTERHUB_CLIENT_SECRET": SECRETS["jupyterhub"],
     }
     path = tmp_path / "realm.json"
     path.write_text(Template(REALM_FILE.read_text()).substitute(values))

@@ -10,8 +10,15 @@ from dev_idp.realm import uri_matches
 
 def test_the_projects_realm_file_is_understood(rendered):
     realm = realm_file.load(rendered)
-    assert realm.clients.keys() == {"task-ui", "token-vault", "task-service", "token-vault-cli", "dev-cli"}
-    assert realm.users.keys() == {"alice", "bob", "service-account-task-service"}
+    assert realm.clients.keys() == {
+        "task-ui",
+        "token-vault",
+        "task-service",
+        "jupyterhub",
+        "token-vault-cli",
+        "dev-cli",
+    }
+    assert realm.users.keys() == {"alice", "bob", "service-account-task-service", "service-account-jupyterhub"}
     assert (realm.lifetimes.rotate, realm.lifetimes.max_reuse, realm.lifetimes.access_token) == (True, 1, 300)
     assert realm.clients["token-vault"].consent_required
     assert "offline_access" in realm.clients["token-vault"].optional_scopes

@@ -81,6 +81,10 @@ def page(folder):
     (root / "assets" / "app-4f3a.js").write_text("export {};\n" * 200)
     (root / "favicon.svg").write_text("<svg/>")
     (root / "secret.txt").write_text("not for anybody")
+    docs = root.parent / "docs"
+    docs.mkdir()
+    (docs / "index.html").write_text("<!doctype html><title>Documentation</title>")
+    (docs / "chunk.mjs").write_text("export {};")
     return root
 
 
@@ -96,6 +100,7 @@ def start(processes, folder, page, vault, tasks, trusted_proxy=gateway.NO_PROXY)
         "NAMESERVER": "127.0.0.1",
         "TRUSTED_PROXY": trusted_proxy,
         "FRONTEND_ROOT": str(page),
+        "DOCS_ROOT": str(page.parent / "docs"),
         "ISSUER": ISSUER,
         "ISSUER_ORIGIN": "https://login.example",
         "UI_CLIENT_ID": "task-ui",
@@ -262,6 +267,23 @@ def test_every_answer_carries_the_security_headers(get, path):
     assert headers["Referrer-Policy"] == "no-referrer"
     assert headers["Server"] == "nginx"
     assert len(headers["X-Request-ID"]) == 32
+
+
+def test_the_documentation_has_a_policy_of_its_own(get):
+    """Its elements may have styles; scripts are files there too, and nothing comes from elsewhere."""
+    answer = get("/docs/")
+    assert "Documentation" in answer.text
+    policy = answer.headers["Content-Security-Policy"]
+    assert "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline';" in policy
+    assert "http" not in policy
+    assert get("/docs/chunk.mjs").headers["Content-Type"].startswith("text/javascript")
+    assert get("/docs").headers["Location"] == "/docs/"
+
+
+@pytest.mark.parametrize("path", ["/docs/none.html", "/docs/..%2fdist/secret.txt", "/docs/none/"])
+def test_a_page_that_the_documentation_does_not_have_is_a_problem(get, path):
+    answer = get(path)
+    assert (answer.status_code, problem(answer)) == (404, "not_found")
 
 
 def test_a_services_own_problem_passes_as_it_is(get):

@@ -15,6 +15,7 @@ KNOWN = {
     "NAMESERVER",
     "TRUSTED_PROXY",
     "FRONTEND_ROOT",
+    "DOCS_ROOT",
     "ISSUER",
     "ISSUER_ORIGIN",
     "UI_CLIENT_ID",

@@ -201,7 +201,8 @@ def test_the_realm_file_has_placeholders_that_a_stack_fills_in(stack):
     realm = json.loads(render_realm(own._options.folder("idp"), environment(own)).read_text())
     assert "${" not in json.dumps(realm)
     assert next(c for c in realm["clients"] if c["clientId"] == "token-vault")["redirectUris"] == [
-        "http://localhost:3000/api/auth/manager/offline-callback"
+        "http://localhost:3000/api/auth/manager/offline-callback",
+        "http://localhost:3000/api/auth/manager/offline-callback/keycloak",
     ]
 
 

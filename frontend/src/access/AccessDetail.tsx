@@ -11,6 +11,7 @@ import { Button } from "../ui/Button";
 import { Download } from "../ui/icons";
 import { Time } from "../ui/Time";
 import { AuditTable } from "./AuditTable";
+import { Rename } from "./Rename";
 import { AxisLabels } from "./LanePicture";
 import { LaneRow } from "./LaneRow";
 import { RevokeDialog } from "./RevokeDialog";
@@ -47,6 +48,7 @@ function KnownAccess({ access }: { access: Access }) {
         <div>
           <a class="back" href="/access">{t("access.back")}</a>
           <h1 id="page-title" tabIndex={-1} class="wrap" dir="auto">{nameOf(access, moment(grant.createdAt, language.value))}</h1>
+          <Rename grant={grant} />
         </div>
       </div>
       <section class="sheet lanes" aria-label={t("access.lane")}>
@@ -69,6 +71,7 @@ function Facts({ access: { grant, end } }: { access: Access }) {
     <section class="sheet panel" aria-labelledby="facts">
       <h2 id="facts">{t("access.facts")}</h2>
       <dl class="facts">
+        {grant.askedBy && <div><dt>{t("fact.askedBy")}</dt><dd dir="auto">{grant.askedBy.name}</dd></div>}
         <div><dt>{t("fact.services")}</dt><dd>{grant.services.join(", ")}</dd></div>
         <div><dt>{t("fact.scopes")}</dt><dd>{grant.scopes.join(" ") || "—"}</dd></div>
         <div><dt>{t("fact.provider")}</dt><dd>{grant.provider}</dd></div>

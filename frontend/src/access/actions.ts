@@ -42,6 +42,13 @@ export class GrantActions {
     this.grants.refresh();
   }
 
+  /** True when the grant has the name. */
+  async rename(grant: Grant, name: string): Promise<boolean> {
+    return this.attempt(grant.persistentTokenId, async () => {
+      this.grants.put(await this.api.renameToken(grant.persistentTokenId, name));
+    });
+  }
+
   async exportAudit(grant: Grant, format: "csv" | "ndjson"): Promise<void> {
     await this.attempt(grant.persistentTokenId, async () => {
       const file = await this.api.exportAudit(grant.persistentTokenId, format);

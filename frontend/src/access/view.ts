@@ -65,8 +65,9 @@ export function grantBadge(status: GrantStatus): Badge {
   return { label: t(`grant.${status}`), tone, icon };
 }
 
-/** What it is called: after the tasks that use it, else after the day on which it was asked for. day: as people read it. */
-export function nameOf({ tasks }: Access, day: string): string {
+/** What it is called: by its own name, else after the tasks that use it or the day on which it was asked for. day: as people read it. */
+export function nameOf({ grant, tasks }: Access, day: string): string {
+  if (grant.name !== undefined) return grant.name;
   const [first] = tasks;
   if (first === undefined) return t("access.nameless", { day });
   return tasks.length === 1 ? first.name : t("access.nameMany", { name: first.name, count: tasks.length - 1 });
@@ -86,7 +87,11 @@ export function reasonOf({ grant, group, end }: Access, now: number): string | u
 export function mandateOf({ services, scopes, status }: Grant): string {
   if (status === "pending") return t("access.mandateAsked", { services: services.join(", ") });
   if (status !== "active") return t("access.mandateEnded", { services: services.join(", "), count: services.length });
+  return t("access.mandate", { services: services.join(", "), scopes: scopesOf({ scopes }), count: services.length });
+}
+
+/** What it is for, as people read it. */
+export function scopesOf({ scopes }: Pick<Grant, "scopes">): string {
   const shown = scopes.filter((scope) => scope !== "openid" && scope !== "offline_access");
-  const what = shown.length === 0 ? t("access.identity") : shown.join(", ");
-  return t("access.mandate", { services: services.join(", "), scopes: what, count: services.length });
+  return shown.length === 0 ? t("access.identity") : shown.join(", ");
 }

@@ -2,7 +2,7 @@
 import createClient from "openapi-fetch";
 
 import { problemOf } from "./http";
-import type { AuditPage, Consent, Execution, Grant, GrantList, NewTask, Paths, Task, TaskList } from "./types";
+import type { AuditPage, Confirmed, Consent, Declined, Execution, Grant, GrantList, NewTask, Paths, Task, TaskList } from "./types";
 
 export interface Reply<T> {
   /** Undefined when the server says that `etag` is still current. */
@@ -46,6 +46,29 @@ export class Api {
 
   requestConsent(taskId: string): Promise<Consent> {
     return answer(this.client.POST("/api/auth/manager/offline-consent", { body: { taskId } }));
+  }
+
+  beginConsent(persistentTokenId: string): Promise<Consent> {
+    return answer(this.client.POST("/api/auth/manager/offline-consent/{token_id}/begin", ofToken(persistentTokenId)));
+  }
+
+  declineConsent(persistentTokenId: string): Promise<Declined> {
+    return answer(this.client.POST("/api/auth/manager/offline-consent/{token_id}/decline", ofToken(persistentTokenId)));
+  }
+
+  renameToken(persistentTokenId: string, name: string): Promise<Grant> {
+    const body = { name };
+    return answer(this.client.POST("/api/auth/manager/tokens/{token_id}/rename", { ...ofToken(persistentTokenId), body }));
+  }
+
+  /** secret: what the vault's callback gave the page. */
+  confirmConsent(persistentTokenId: string, secret: string): Promise<Confirmed> {
+    const body = { secret };
+    return answer(this.client.POST("/api/auth/manager/offline-consent/{token_id}/confirm", { ...ofToken(persistentTokenId), body }));
+  }
+
+  findGrant(persistentTokenId: string): Promise<Grant> {
+    return answer(this.client.GET("/api/auth/manager/tokens/{token_id}", ofToken(persistentTokenId)));
   }
 
   listGrants(signal: AbortSignal): Promise<Reply<GrantList>> {

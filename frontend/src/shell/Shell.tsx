@@ -15,6 +15,8 @@ import { SessionDialog } from "./SessionDialog";
 // Fetched when somebody goes there: the list of tasks is what most people see first.
 const AccessPage = lazy(() => import("../access/AccessPage").then((part) => part.AccessPage, () => UnloadedPage));
 const AccessDetail = lazy(() => import("../access/AccessDetail").then((part) => part.AccessDetail, () => UnloadedPage));
+const ConfirmPage = lazy(() => import("../consent/ConfirmPage").then((part) => part.ConfirmPage, () => UnloadedPage));
+const RequestPage = lazy(() => import("../consent/RequestPage").then((part) => part.RequestPage, () => UnloadedPage));
 const TaskPage = lazy(() => import("../tasks/TaskPage").then((part) => part.TaskPage, () => UnloadedPage));
 
 export type PersonSession = Extract<Session, { kind: "signedIn" | "ended" }>;
@@ -52,6 +54,8 @@ function Pages({ session }: { session: PersonSession }) {
         <Route path="/tasks/:id" component={TaskPage} />
         <Route path="/access" component={AccessPage} />
         <Route path="/access/:id" component={AccessDetail} />
+        <Route path="/consent/confirm" component={ConfirmPage} />
+        <Route path="/consent/:id" component={RequestPage} />
         <Route default component={UnknownPage} />
       </Router>
       {help && <KeysDialog onClose={() => setHelp(false)} />}

@@ -108,6 +108,7 @@ def build_service(settings: TaskSettings) -> TaskService:
             "issuer": partial(demand_no_mismatch, issuer.metadata),
         },
         useful={"worker": ProcrastinateWatch(database).demand_worker},
+        close=database.close,
     )
 
 

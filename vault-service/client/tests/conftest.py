@@ -45,11 +45,11 @@ def make_caller(request: pytest.FixtureRequest, answers: Answers, service: Crede
         if request.param == "blocking":
             blocking = TokenVaultClient(base_url, credentials, **how)
             closing.append(blocking.close)
-            return lambda name, *args, **kwargs: getattr(blocking, name)(*args, **kwargs)
+            return lambda name, /, *args, **kwargs: getattr(blocking, name)(*args, **kwargs)
         runner = asyncio.Runner()
         client = AsyncTokenVaultClient(base_url, credentials, **how)
         closing.extend([lambda: runner.run(client.close()), runner.close])
-        return lambda name, *args, **kwargs: runner.run(getattr(client, name)(*args, **kwargs))
+        return lambda name, /, *args, **kwargs: runner.run(getattr(client, name)(*args, **kwargs))
 
     yield make
     for close in closing:

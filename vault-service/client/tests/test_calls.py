@@ -247,6 +247,23 @@ def test_a_consent_is_asked_for_with_what_was_given_only(answers, call):
     assert answers.asked[-1].json == wish
 
 
+def test_a_service_asks_a_person_and_finds_the_grant_again(answers, call):
+    answers.says(
+        CONSENT, 200, {"consentUrl": "https://vault", "persistentTokenId": "id-1", "expiresAt": FIRST.isoformat()}
+    )
+    answers.says(TOKENS, 200, {"tokens": [{**GRANT, "name": "Notebook"}]})
+    answers.says(f"{TOKENS}/id-1", 200, {**GRANT, "name": "Notebook"})
+    call("request_consent", subject="alice", name="Notebook", return_to="https://hub/")
+    assert answers.asked[-1].json == {"subject": "alice", "name": "Notebook", "returnTo": "https://hub/"}
+    (found,) = call("grants", subject="alice", name="Notebook")
+    assert found.name == "Notebook"
+    assert answers.asked[-1].query == {"subject": "alice", "name": "Notebook"}
+    assert call("grant", "id-1", subject="alice") == found
+    assert answers.asked[-1].query == {"subject": "alice"}
+    assert call("wait_for_consent", "id-1", subject="alice") == found
+    assert answers.asked[-1].query == {"wait": "55", "subject": "alice"}
+
+
 def test_waiting_for_consent_ends_with_the_answer(answers, call):
     answers.says(f"{TOKENS}/id-1", 200, {**GRANT, "status": "pending"})
     answers.says(f"{TOKENS}/id-1", 200, GRANT)

@@ -25,6 +25,7 @@ from service_kit.process.settings import (
 from vault_service.adapters.encryption.root_key import LocalRootKey
 from vault_service.domain.terms import Terms
 from vault_service.provider_file import DEFAULT_NAME, ClientSettings, Providers, ProviderSettings, optional_providers
+from vault_service.services_file import Services, optional_services
 
 _USUAL_VARIABLES = {
     "VAULT_CA_BUNDLE": ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"),
@@ -117,6 +118,24 @@ class VaultSettings:
     )
     mint_role: str = setting(
         "VAULT_MINT_ROLE", text, "The client role that a service needs to fetch access tokens.", default="token:mint"
+    )
+    consent_role: str = setting(
+        "VAULT_CONSENT_ROLE",
+        text,
+        "The client role that a service needs to ask people for consent.",
+        default="consent:request",
+    )
+    services: Services = setting(
+        "VAULT_SERVICES_FILE",
+        optional_services,
+        "TOML file with the services that ask for consent: their names, and where browsers may return to. Optional.",
+        default="",
+    )
+    question_life: int = setting(
+        "VAULT_QUESTION_LIFE",
+        whole(60, 2_592_000),
+        "Seconds for which a service's request for consent waits for its person.",
+        default="86400",
     )
     default_services: frozenset[str] = setting(
         "VAULT_DEFAULT_SERVICES",

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from local_stack import authorization_server, gateway, http, ports, postgres, providers, valkey
+from local_stack import authorization_server, gateway, http, ports, postgres, providers, services, valkey
 from local_stack.options import ROOT, Options, StackError, read_env_file, write_private
 from local_stack.process import Part, Processes
 from local_stack.progress import ProgressLine
@@ -30,8 +30,10 @@ INNER_PARTS = ("postgres", "redis", "vault", "tasks", "vault-metrics", "tasks-me
 ADDRESSES = ("POSTGRES_SUPERUSER_URL", "REDIS_URL", "VAULT_URL", "TASK_URL")
 FOLLOWERS = ("gateway", "worker", "tasks", "vault")
 """Parts that get the ADDRESSES at their start, and are restarted if one of these has changed."""
-FOLDERS = ("idp", "idp2", "log", "nginx", "redis", "run", "secrets", "spool")
+FOLDERS = ("hub", "idp", "idp2", "log", "nginx", "redis", "run", "secrets", "spool")
 CLIENT_SECRETS = ("VAULT_CLIENT_SECRET", "TASK_SERVICE_CLIENT_SECRET")
+OWN_CLIENT_SECRETS = (*CLIENT_SECRETS, "JUPYTERHUB_CLIENT_SECRET")
+"""Of the clients in the realm that a stack brings; of an existing issuer, only the services' clients are used."""
 
 
 class Stack:
@@ -92,7 +94,7 @@ class Stack:
         postgres.forget(folder / "postgres")
         for name in FOLDERS:
             shutil.rmtree(folder / name, ignore_errors=True)
-        for name in ("stack.env", "ports.json", providers.FILE):
+        for name in ("stack.env", "ports.json", providers.FILE, services.FILE):
             (folder / name).unlink(missing_ok=True)
         with suppress(OSError):
             folder.rmdir()
@@ -257,13 +259,14 @@ class Stack:
         if self._options.second_idp:
             file = providers.write(self._options.state_dir, self._options.issuer, self._options.second_issuer)
             environ["VAULT_PROVIDERS_FILE"] = str(file)
+        environ["VAULT_SERVICES_FILE"] = str(services.write(self._options.state_dir, environ["PUBLIC_URL"]))
         if self._options.idp_kind == "keycloak":
             environ |= {"KEYCLOAK_ADMIN_USER": "admin", "KEYCLOAK_ADMIN_PASSWORD": self._secret("keycloak_admin")}
         return environ
 
     def _clients(self) -> dict[str, str]:
         if self._options.idp_kind != "external":
-            return {**CLIENT_VARIABLES, **{name: self._secret(name.lower()) for name in CLIENT_SECRETS}}
+            return {**CLIENT_VARIABLES, **{name: self._secret(name.lower()) for name in OWN_CLIENT_SECRETS}}
         known = {**CLIENT_VARIABLES, **self._before}
         given = {name: self._environ.get(name) or known.get(name, "") for name in (*CLIENT_VARIABLES, *CLIENT_SECRETS)}
         missing = [name for name, value in given.items() if not value]
@@ -281,6 +284,7 @@ class Stack:
             "NAMESERVER": "127.0.0.1",  # never used: the upstreams are addresses
             "TRUSTED_PROXY": gateway.NO_PROXY,
             "FRONTEND_ROOT": str(ROOT / "frontend" / "dist"),
+            "DOCS_ROOT": str(ROOT / "artifacts" / "docs"),
             "ISSUER": environ["ISSUER"],
             "ISSUER_ORIGIN": f"{issuer.scheme}://{issuer.netloc}",
             "UI_CLIENT_ID": environ["UI_CLIENT_ID"],

@@ -16,9 +16,50 @@ export interface paths {
         /**
          * Request offline consent
          * @description Creates a pending offline token and returns the URL at which its owner grants consent. When a browser's client
-         *     calls, the answer sets a cookie too: the same browser has to come back with it.
+         *     calls, the answer sets a cookie too: the same browser has to come back with it. A service with the role to ask
+         *     names the person; the URL is then of our page, where the person sees who asks and for what.
          */
         post: operations["request_offline_consent"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/manager/offline-consent/{token_id}/begin": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Go on to the authorization server, for a consent that a service has asked for
+         * @description Returns the URL at which the owner grants consent, as when the owner had requested it.
+         */
+        post: operations["begin_offline_consent"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/manager/offline-consent/{token_id}/decline": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Decline a consent that a service has asked for
+         * @description The service is told by the address to which the browser returns, and by the token's status.
+         */
+        post: operations["decline_offline_consent"];
         delete?: never;
         options?: never;
         head?: never;
@@ -33,13 +74,55 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Receive the authorization server's answer
+         * Receive the default authorization server's answer
          * @description The authorization server sends the browser here. The answer redirects to the page, with the persistent token id
          *     or with the code of what went wrong.
          */
         get: operations["receive_offline_callback"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/manager/offline-callback/{provider}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Receive another authorization server's answer
+         * @description Each provider but the default one has a redirect URI that ends with its name. The answer redirects to the page:
+         *     its owner has to confirm an account at another issuer than the login's.
+         */
+        get: operations["receive_offline_callback_of_provider"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/manager/offline-consent/{token_id}/confirm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Confirm an account at another authorization server
+         * @description The vault redeems the authorization server's code only now. The caller is the person who requested the consent,
+         *     in the browser that came back from the authorization server.
+         */
+        post: operations["confirm_offline_consent"];
         delete?: never;
         options?: never;
         head?: never;
@@ -99,7 +182,7 @@ export interface paths {
         };
         /**
          * List the caller's offline tokens
-         * @description The newest comes first.
+         * @description The newest comes first. A service names the owner, and gets the tokens that it may use.
          */
         get: operations["list_tokens"];
         put?: never;
@@ -159,8 +242,9 @@ export interface paths {
         };
         /**
          * Get one of the caller's offline tokens
-         * @description Another person's token is not found. With `wait` the answer about a `pending` token is held back until its owner
-         *     has answered, but no longer than 25 seconds, and not at all while too many callers wait.
+         * @description Another person's token is not found. A service names the owner of a token that it may use. With `wait` the
+         *     answer about a `pending` token is held back until its owner has answered, but no longer than 25 seconds, and not
+         *     at all while too many callers wait.
          */
         get: operations["get_token"];
         put?: never;
@@ -171,6 +255,26 @@ export interface paths {
          *     reached.
          */
         delete: operations["revoke_token"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/auth/manager/tokens/{token_id}/rename": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Rename an offline token
+         * @description The name is for its owner and for the services that may use it.
+         */
+        post: operations["rename_token"];
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -360,7 +464,7 @@ export interface components {
          * @description Everything that can happen to a grant.
          * @enum {unknown}
          */
-        Event: "consent.denied" | "consent.failed" | "consent.granted" | "consent.requested" | "grant.checked" | "grant.expired" | "grant.failed" | "grant.refreshed" | "grant.revoked" | "revocation.sent" | "ticket.created" | "ticket.ended" | "ticket.extended" | "token.issued";
+        Event: "consent.denied" | "consent.failed" | "consent.granted" | "consent.requested" | "grant.checked" | "grant.expired" | "grant.failed" | "grant.refreshed" | "grant.renamed" | "grant.revoked" | "revocation.sent" | "ticket.created" | "ticket.ended" | "ticket.extended" | "token.issued";
         /**
          * AuditQuery
          * @description before: the `next` of the previous page; limit: lines on a page.
@@ -370,6 +474,24 @@ export interface components {
             before?: number;
             /** @default 50 */
             limit?: number;
+        };
+        /**
+         * ConfirmedConsent
+         * @description The offline token is active. location: where the browser goes on, a path of the page or a service's address.
+         */
+        ConfirmedConsent: {
+            /** Format: uuid */
+            persistentTokenId: string;
+            location: string;
+        };
+        /**
+         * DeclinedConsent
+         * @description The owner has said no. location: where the browser goes on, a path of the page or a service's address.
+         */
+        DeclinedConsent: {
+            /** Format: uuid */
+            persistentTokenId: string;
+            location: string;
         };
         /**
          * EndedTicket
@@ -405,7 +527,8 @@ export interface components {
          *         failure: why a `failed` token failed; failureDetail: the authorization server's last refusal, also of a token that
          *         is still tried again; account: the person who consented, where that is not the owner (another
          *         authorization server's account of theirs); uses: access tokens given; expiresAt: when the authorization server ends
-         *         the token; notAfter, maxUses: limits that the owner set.
+         *         the token; notAfter, maxUses: limits that the owner set; name: what it is for; askedBy: the service that asked for
+         *         it, if the owner did not; answerBy: when a `pending` token's consent expires.
          */
         GrantView: {
             /** Format: uuid */
@@ -421,6 +544,10 @@ export interface components {
             failure?: components["schemas"]["Failure"];
             failureDetail?: components["schemas"]["FailureDetails"];
             taskId?: string;
+            name?: string;
+            askedBy?: components["schemas"]["Asker"];
+            /** Format: date-time */
+            answerBy?: string;
             account?: components["schemas"]["Account"];
             /** Format: date-time */
             activatedAt?: string;
@@ -467,6 +594,16 @@ export interface components {
             check?: string | null;
         };
         /**
+         * Asker
+         * @description The service that asked. client: its client id; name: for people; returnTo: where the browser goes then.
+         */
+        Asker: {
+            client: string;
+            name: string;
+            /** @default null */
+            returnTo?: string | null;
+        };
+        /**
          * Account
          * @description A person at an authorization server: `iss` and `sub`.
          */
@@ -476,21 +613,29 @@ export interface components {
         };
         /**
          * GrantQuery
-         * @description wait: seconds for which the answer may be held back while the token is `pending`.
+         * @description wait: seconds for which the answer may be held back while the token is `pending`; subject: the owner, when a
+         *         service asks for a token that it may use.
          */
         GrantQuery: {
+            /** @default null */
+            subject?: string | null;
             /** @default 0 */
             wait?: number;
         };
         /**
          * GrantsQuery
-         * @description taskId: only tokens that were requested for this task; ids: only these, 1 to 100, separated by commas.
+         * @description taskId, name: only tokens that were requested for this task, or have this name; ids: only these, 1 to 100,
+         *         separated by commas; subject: the owner, when a service asks for the tokens that it may use.
          */
         GrantsQuery: {
             /** @default null */
             taskId?: string | null;
             /** @default null */
             ids?: string | null;
+            /** @default null */
+            subject?: string | null;
+            /** @default null */
+            name?: string | null;
         };
         /**
          * IssuedToken
@@ -533,14 +678,25 @@ export interface components {
             ticket: string;
         };
         /**
+         * NewConfirmation
+         * @description A person's word that an account is theirs. secret: that the callback gave the page, in the fragment.
+         */
+        NewConfirmation: {
+            secret: string;
+        };
+        /**
          * NewConsent
          * @description A consent to request. Every member is optional.
          *
          *         taskId: opaque, kept with the token; provider: a configured authorization server; tokenType: `offline` outlives the
          *         login, `refresh` ends with it; scopes: in addition to `openid`; services: client ids that may use the token;
-         *         notAfter: when the token ends; maxUses: how many access tokens it may give.
+         *         notAfter: when the token ends; maxUses: how many access tokens it may give; name: what it is for, for people. A
+         *         service that asks a person gives a name, subject: the person's `sub`, and returnTo: where the browser goes then.
          */
         NewConsent: {
+            subject?: string;
+            name?: string;
+            returnTo?: string;
             taskId?: string;
             provider?: string;
             /** @default offline */
@@ -551,6 +707,13 @@ export interface components {
             /** Format: date-time */
             notAfter?: string;
             maxUses?: number;
+        };
+        /**
+         * NewName
+         * @description What an offline token is for, in its owner's words.
+         */
+        NewName: {
+            name: string;
         };
         /**
          * NewTicket
@@ -836,6 +999,18 @@ export interface operations {
                     };
                 };
             };
+            /** @description - `too_many_consents`: This person has not answered the earlier requests of this service. Wait until they are answered or expire. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "too_many_consents";
+                    };
+                };
+            };
             /** @description - `body_too_large`: The body is larger than this service accepts. */
             413: {
                 headers: {
@@ -899,6 +1074,286 @@ export interface operations {
             /**
              * @description - `service_unavailable`: The service does not answer now.
              *     - `provider_unavailable`: The authorization server cannot be reached now. The authorization server cannot be reached now, or its answer is uncertain.
+             *     - `audit_unavailable`: The vault's database cannot be reached now.
+             */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "service_unavailable" | "provider_unavailable" | "audit_unavailable";
+                    };
+                };
+            };
+        };
+    };
+    begin_offline_consent: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                token_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PendingConsent"];
+                };
+            };
+            /** @description - `ticket_misplaced`: A ticket is neither an id nor a part of an address. Send it as a bearer token; end this one if others saw it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "ticket_misplaced";
+                    };
+                };
+            };
+            /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "unauthorized";
+                    };
+                };
+            };
+            /**
+             * @description - `ticket_not_allowed`: A ticket only gives access tokens. This call needs an access token of the owner or of a service.
+             *     - `forbidden`: The caller may not do this.
+             */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "ticket_not_allowed" | "forbidden";
+                    };
+                };
+            };
+            /**
+             * @description - `not_found`: There is nothing at this address.
+             *     - `token_not_found`: There is no such token.
+             */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "not_found" | "token_not_found";
+                    };
+                };
+            };
+            /** @description - `consent_not_open`: This request for consent was answered before, or has expired. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "consent_not_open";
+                    };
+                };
+            };
+            /** @description - `body_too_large`: The body is larger than this service accepts. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "body_too_large";
+                    };
+                };
+            };
+            /** @description - `uri_too_long`: The address is longer than 8 KiB. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "uri_too_long";
+                    };
+                };
+            };
+            /** @description - `rate_limited`: There are too many requests. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "rate_limited";
+                    };
+                };
+            };
+            /**
+             * @description - `service_unavailable`: The service does not answer now.
+             *     - `provider_unavailable`: The authorization server cannot be reached now. The authorization server cannot be reached now, or its answer is uncertain.
+             *     - `audit_unavailable`: The vault's database cannot be reached now.
+             */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "service_unavailable" | "provider_unavailable" | "audit_unavailable";
+                    };
+                };
+            };
+        };
+    };
+    decline_offline_consent: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                token_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeclinedConsent"];
+                };
+            };
+            /** @description - `ticket_misplaced`: A ticket is neither an id nor a part of an address. Send it as a bearer token; end this one if others saw it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "ticket_misplaced";
+                    };
+                };
+            };
+            /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "unauthorized";
+                    };
+                };
+            };
+            /**
+             * @description - `ticket_not_allowed`: A ticket only gives access tokens. This call needs an access token of the owner or of a service.
+             *     - `forbidden`: The caller may not do this.
+             */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "ticket_not_allowed" | "forbidden";
+                    };
+                };
+            };
+            /**
+             * @description - `not_found`: There is nothing at this address.
+             *     - `token_not_found`: There is no such token.
+             */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "not_found" | "token_not_found";
+                    };
+                };
+            };
+            /** @description - `consent_not_open`: This request for consent was answered before, or has expired. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "consent_not_open";
+                    };
+                };
+            };
+            /** @description - `body_too_large`: The body is larger than this service accepts. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "body_too_large";
+                    };
+                };
+            };
+            /** @description - `uri_too_long`: The address is longer than 8 KiB. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "uri_too_long";
+                    };
+                };
+            };
+            /** @description - `rate_limited`: There are too many requests. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "rate_limited";
+                    };
+                };
+            };
+            /**
+             * @description - `service_unavailable`: The service does not answer now.
+             *     - `provider_unavailable`: The authorization server cannot be reached now.
              *     - `audit_unavailable`: The vault's database cannot be reached now.
              */
             503: {
@@ -987,6 +1442,292 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
                         code: "service_unavailable";
+                    };
+                };
+            };
+        };
+    };
+    receive_offline_callback_of_provider: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                provider: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description See Other */
+            303: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description - `ticket_misplaced`: A ticket is neither an id nor a part of an address. Send it as a bearer token; end this one if others saw it. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "ticket_misplaced";
+                    };
+                };
+            };
+            /** @description - `not_found`: There is nothing at this address. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "not_found";
+                    };
+                };
+            };
+            /** @description - `body_too_large`: The body is larger than this service accepts. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "body_too_large";
+                    };
+                };
+            };
+            /** @description - `uri_too_long`: The address is longer than 8 KiB. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "uri_too_long";
+                    };
+                };
+            };
+            /** @description - `rate_limited`: There are too many requests. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "rate_limited";
+                    };
+                };
+            };
+            /** @description - `service_unavailable`: The service does not answer now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "service_unavailable";
+                    };
+                };
+            };
+        };
+    };
+    confirm_offline_consent: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                token_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewConfirmation"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConfirmedConsent"];
+                };
+            };
+            /**
+             * @description - `malformed_json`: The body is not well-formed JSON in UTF-8.
+             *     - `bad_request`: The request could not be understood.
+             *     - `ticket_misplaced`: A ticket is neither an id nor a part of an address. Send it as a bearer token; end this one if others saw it.
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "malformed_json" | "bad_request" | "ticket_misplaced";
+                    };
+                };
+            };
+            /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "unauthorized";
+                    };
+                };
+            };
+            /**
+             * @description - `ticket_not_allowed`: A ticket only gives access tokens. This call needs an access token of the owner or of a service.
+             *     - `forbidden`: The caller may not do this.
+             */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "ticket_not_allowed" | "forbidden";
+                    };
+                };
+            };
+            /**
+             * @description - `not_found`: There is nothing at this address.
+             *     - `token_not_found`: There is no such token.
+             */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "not_found" | "token_not_found";
+                    };
+                };
+            };
+            /**
+             * @description - `confirmation_invalid`: There is nothing to confirm: it was confirmed before, its time is over, or another browser brought the answer.
+             *     - `consent_denied`: The owner has denied consent.
+             *     - `consent_expired`: The owner did not answer the consent request in time.
+             *     - `wrong_user`: The authorization server answered for another person than the owner.
+             *     - `provider_error`: The authorization server did not give a usable offline token.
+             *     - `reauthorization_required`: The authorization server requires a new consent.
+             */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "confirmation_invalid" | "consent_denied" | "consent_expired" | "wrong_user" | "provider_error" | "reauthorization_required";
+                    };
+                };
+            };
+            /**
+             * @description - `token_revoked`: This token was revoked.
+             *     - `token_expired`: This token has expired or is used up.
+             */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "token_revoked" | "token_expired";
+                    };
+                };
+            };
+            /** @description - `body_too_large`: The body is larger than this service accepts. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "body_too_large";
+                    };
+                };
+            };
+            /** @description - `uri_too_long`: The address is longer than 8 KiB. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "uri_too_long";
+                    };
+                };
+            };
+            /** @description - `unsupported_media_type`: The body must be application/json. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "unsupported_media_type";
+                    };
+                };
+            };
+            /** @description - `invalid_input`: A part of the body or of the query is not valid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "invalid_input";
+                    };
+                };
+            };
+            /** @description - `rate_limited`: There are too many requests. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "rate_limited";
+                    };
+                };
+            };
+            /**
+             * @description - `service_unavailable`: The service does not answer now.
+             *     - `provider_unavailable`: The authorization server cannot be reached now. The authorization server cannot be reached now, or its answer is uncertain.
+             *     - `audit_unavailable`: The vault's database cannot be reached now.
+             */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "service_unavailable" | "provider_unavailable" | "audit_unavailable";
                     };
                 };
             };
@@ -1332,6 +2073,8 @@ export interface operations {
             query?: {
                 taskId?: string | null;
                 ids?: string | null;
+                subject?: string | null;
+                name?: string | null;
             };
             header?: never;
             path?: never;
@@ -1742,6 +2485,7 @@ export interface operations {
     get_token: {
         parameters: {
             query?: {
+                subject?: string | null;
                 wait?: number;
             };
             header?: never;
@@ -1976,6 +2720,166 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
                         code: "uri_too_long";
+                    };
+                };
+            };
+            /** @description - `rate_limited`: There are too many requests. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "rate_limited";
+                    };
+                };
+            };
+            /**
+             * @description - `service_unavailable`: The service does not answer now.
+             *     - `provider_unavailable`: The authorization server cannot be reached now.
+             *     - `audit_unavailable`: The vault's database cannot be reached now.
+             */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "service_unavailable" | "provider_unavailable" | "audit_unavailable";
+                    };
+                };
+            };
+        };
+    };
+    rename_token: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                token_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewName"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GrantView"];
+                };
+            };
+            /**
+             * @description - `malformed_json`: The body is not well-formed JSON in UTF-8.
+             *     - `bad_request`: The request could not be understood.
+             *     - `ticket_misplaced`: A ticket is neither an id nor a part of an address. Send it as a bearer token; end this one if others saw it.
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "malformed_json" | "bad_request" | "ticket_misplaced";
+                    };
+                };
+            };
+            /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "unauthorized";
+                    };
+                };
+            };
+            /**
+             * @description - `ticket_not_allowed`: A ticket only gives access tokens. This call needs an access token of the owner or of a service.
+             *     - `forbidden`: The caller may not do this.
+             */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "ticket_not_allowed" | "forbidden";
+                    };
+                };
+            };
+            /**
+             * @description - `not_found`: There is nothing at this address.
+             *     - `token_not_found`: There is no such token.
+             */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "not_found" | "token_not_found";
+                    };
+                };
+            };
+            /** @description - `body_too_large`: The body is larger than this service accepts. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "body_too_large";
+                    };
+                };
+            };
+            /** @description - `uri_too_long`: The address is longer than 8 KiB. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "uri_too_long";
+                    };
+                };
+            };
+            /** @description - `unsupported_media_type`: The body must be application/json. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "unsupported_media_type";
+                    };
+                };
+            };
+            /** @description - `invalid_input`: A part of the body or of the query is not valid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "invalid_input";
                     };
                 };
             };

@@ -17,7 +17,7 @@ class TaskService:
     """The use cases and who may call them.
 
     pings: by name, the checks of `/readyz` without which the service is not ready; useful: those without which it is
-    only degraded.
+    only degraded; close: closes the connections.
     """
 
     verifier: Verifier
@@ -28,4 +28,5 @@ class TaskService:
     dependencies: ManageDependencies
     history: ReadHistory
     pings: Mapping[str, Callable[[], None]]
+    close: Callable[[], None]
     useful: Mapping[str, Callable[[], None]] = field(default_factory=dict)

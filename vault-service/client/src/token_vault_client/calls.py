@@ -118,8 +118,9 @@ class Calls:
         """Ask for consent: a pending grant, and the URL where its owner grants it.
 
         scopes: beyond `openid`; services: client ids that may use the grant; task_id: what it is for, kept with it;
-        not_after: aware, when it ends; max_uses: access tokens that it may give. A service that asks a person for
-        consent sends `subject`, `name` and `return_to`, where the vault has that call.
+        not_after: aware, when it ends; max_uses: access tokens that it may give; name: what it is for, for people. A
+        service that asks a person sends `subject`, `name` and `return_to`, an address that the vault lists for it; the
+        URL is then of the vault's page.
 
         Raises NotAuthenticated, NotAllowed, VaultUnavailable, UnexpectedAnswer.
         """
@@ -138,8 +139,10 @@ class Calls:
         body = yield from self._call("POST", "/offline-consent", body=_given(wish), repeatable=False)
         return wire.read(wire.consent, body)
 
-    def wait_for_consent(self, persistent_token_id: str, *, seconds: float = 600.0) -> Flow[Grant]:
-        """Wait until the owner has answered; the active grant.
+    def wait_for_consent(
+        self, persistent_token_id: str, *, subject: str | None = None, seconds: float = 600.0
+    ) -> Flow[Grant]:
+        """Wait until the owner has answered; the active grant. subject: the owner, when a service waits.
 
         Raises GrantUnusable when consent was not given, with `code` saying why; ConsentPending after `seconds`.
         """
@@ -148,7 +151,7 @@ class Calls:
             started = clock()
             wait = int(min(WAIT_SECONDS, max(ends - started, 0.0))) if long_poll else 0
             try:
-                grant = yield from self._grant(persistent_token_id, wait)
+                grant = yield from self._grant(persistent_token_id, wait, subject=subject)
             except NotAllowed as error:
                 if not wait or error.code not in _UNKNOWN_PARAMETER:
                     raise
@@ -163,21 +166,30 @@ class Calls:
             pause = POLL_SECONDS - (clock() - started)
             yield Pause(max(min(pause, ends - clock()), 0.0))
 
-    def grant(self, persistent_token_id: str, bearer: str | None = None) -> Flow[Grant]:
+    def grant(self, persistent_token_id: str, bearer: str | None = None, *, subject: str | None = None) -> Flow[Grant]:
         """One grant of the caller, or of the person whose access token `bearer` is.
 
-        Raises NotAuthenticated, TokenNotFound, NotAllowed, VaultUnavailable, UnexpectedAnswer.
+        subject: the owner, when a service looks at a grant that it may use. Raises NotAuthenticated, TokenNotFound,
+        NotAllowed, VaultUnavailable, UnexpectedAnswer.
         """
-        return (yield from self._grant(persistent_token_id, 0, bearer))
+        return (yield from self._grant(persistent_token_id, 0, bearer, subject))
 
     def grants(
-        self, bearer: str | None = None, *, task_id: str | None = None, ids: Sequence[str] = ()
+        self,
+        bearer: str | None = None,
+        *,
+        task_id: str | None = None,
+        ids: Sequence[str] = (),
+        subject: str | None = None,
+        name: str | None = None,
     ) -> Flow[list[Grant]]:
-        """All grants of the caller or of that person, newest first; with a task id, those that were asked for it.
+        """All grants of the caller or of that person, newest first; only those asked for a task, or with a name.
 
-        ids: only these, up to 100. Raises NotAuthenticated, NotAllowed, VaultUnavailable, UnexpectedAnswer.
+        ids: only these, up to 100; subject: the owner, when a service looks for the grants that it may use. Raises
+        NotAuthenticated, NotAllowed, VaultUnavailable, UnexpectedAnswer.
         """
-        query = {**({"taskId": task_id} if task_id else {}), **({"ids": ",".join(ids)} if ids else {})}
+        wanted = {"taskId": task_id, "ids": ",".join(ids), "subject": subject, "name": name}
+        query = {member: value for member, value in wanted.items() if value}
         body = yield from self._call("GET", "/tokens", bearer=bearer, query=query)
         return wire.read(lambda members: [wire.grant(entry) for entry in members["tokens"]], body)
 
@@ -291,13 +303,15 @@ class Calls:
         found = [result.token if isinstance(result, Fetched) else result for result in results]
         return dict(zip(pairs, found, strict=True))
 
-    def _grant(self, persistent_token_id: str, wait: int, bearer: str | None = None) -> Flow[Grant]:
+    def _grant(
+        self, persistent_token_id: str, wait: int, bearer: str | None = None, subject: str | None = None
+    ) -> Flow[Grant]:
         """wait: seconds for which the vault may hold the answer back while the grant is pending."""
         body = yield from self._call(
             "GET",
             f"/tokens/{_part(persistent_token_id)}",
             bearer=bearer,
-            query={"wait": str(wait)} if wait else {},
+            query={**({"wait": str(wait)} if wait else {}), **({"subject": subject} if subject else {})},
             answer_seconds=wait + ANSWER_SECONDS if wait else None,
         )
         return wire.read(wire.grant, body)

@@ -149,6 +149,7 @@ def grant(body: Members) -> Grant:
         last_refreshed_at=_moment_or_none(body, "lastRefreshedAt"),
         expires_at=_moment_or_none(body, "expiresAt"),
         not_after=_moment_or_none(body, "notAfter"),
+        name=body.get("name"),
     )
 
 

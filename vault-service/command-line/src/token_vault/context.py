@@ -72,7 +72,9 @@ class Context:
             return text.lower()
         with self.vault() as vault:
             grants = vault.grants()
-        named = [grant for grant in grants if grant.task_id == text and grant.status in {"active", "pending"}]
+        named = [
+            grant for grant in grants if text in {grant.name, grant.task_id} and grant.status in {"active", "pending"}
+        ]
         hits = named or [grant for grant in grants if grant.persistent_token_id.startswith(text.lower())]
         if len(hits) != 1:
             what = f"{len(hits)} grants are" if hits else "no grant is"

@@ -5,43 +5,48 @@ The pending grant is stored before its URL is given out. The callback claims the
 a replayed callback finds nothing. The person who consents must be the one who asked: otherwise an attacker's link would
 store a victim's token under the attacker's id (RFC 9700 section 4.7). At the authorization server where people log in,
 the subject proves it. At another one people have other subjects; there the answer must come back through the browser
-that asked (`docs/adr/0014-accounts-at-other-servers.md`).
+that asked, and the vault keeps the code until the owner confirms it in the page: with the owner's own token, and with a
+secret that only the browser has which brought the code (`docs/adr/0014-accounts-at-other-servers.md`).
 """
 
-import base64
-import hashlib
 import secrets
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
-from vault_service.application.errors import CONSENT_INVALID, PROVIDER_UNAVAILABLE, ConsentError, VaultError
-from vault_service.application.ports.consent import ClaimedConsent, Consents, NewGrant, StoredConsentRequest
-from vault_service.application.ports.provider import Provider, TokenAnswer
-from vault_service.application.ports.runtime import AccessTokens, Clock
-from vault_service.application.provider_errors import (
-    GrantRefusedError,
-    NotSentError,
-    ProviderError,
-    RefusedForNowError,
-    ScopeRefusedError,
-    UnusableAnswerError,
+from vault_service.application.authorization_request import AuthorizationRequests, digest
+from vault_service.application.errors import (
+    CONSENT_INVALID,
+    PROVIDER_UNAVAILABLE,
+    ConfirmationRefusedError,
+    ConsentError,
+    GrantUnusableError,
+    ProviderUnavailableError,
+    VaultError,
 )
+from vault_service.application.ports.consent import ClaimedConsent, Consents, NewGrant
+from vault_service.application.ports.provider import Provider
+from vault_service.application.ports.runtime import Clock
+from vault_service.application.redemption import Author, ConsentRefusedError, Redemption, not_configured
 from vault_service.domain.audit import Entry, Event
-from vault_service.domain.grant import AccessToken, Failure, FailureDetail, Limits, Subject, TokenType
+from vault_service.domain.grant import Failure, FailureDetail, Limits, Subject, TokenType
+from vault_service.domain.return_address import ReturnTo
 from vault_service.domain.terms import Terms
 
 CONSENT_LIFETIME = timedelta(minutes=10)
+CONFIRMATION_SECONDS = 120.0
 LONGEST_WORD = 40
+LONGEST_CODE = 8192
+VAULT = "vault"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsentOptions:
-    """What a person requests. provider: a configured one; token_type: one that its terms allow.
+    """What is requested of a person. provider: a configured one; token_type: one that its terms allow.
 
-    browser_bound: True when the answer must come back through the browser that asked, whatever the provider.
+    browser_bound: True when the answer must come back through the browser that asked, whatever the provider; name: what
+    it is for, for people; asked_by: the service that asks, None for the owner; return_to: where the browser goes then.
     """
 
     owner: Subject
@@ -53,6 +58,9 @@ class ConsentOptions:
     task_id: str | None
     scopes: frozenset[str]
     limits: Limits
+    name: str | None = None
+    asked_by: str | None = None
+    return_to: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,8 +76,12 @@ class ConsentStarted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Callback:
-    """The parameters and the cookie that the browser brought back; none of them is verified."""
+    """The parameters and the cookie that the browser brought back; none of them is verified.
 
+    provider: the one at whose redirect URI the answer came.
+    """
+
+    provider: str
     unverified_state: str = field(repr=False)
     unverified_issuer: str | None
     code: str | None = field(repr=False)
@@ -78,17 +90,32 @@ class Callback:
     request_id: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Confirmation:
+    """A person's word that the answer is theirs. secret: of the browser that brought the answer."""
+
+    grant_id: UUID
+    owner: Subject
+    secret: str = field(repr=False)
+    client: str
+    request_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentKept:
+    """The code waits for the owner's confirmation. secret: for the browser that brought the code."""
+
+    grant_id: UUID
+    secret: str = field(repr=False)
+
+
 @dataclass(frozen=True, slots=True)
 class ConsentGranted:
-    """The grant that is active now, and the task that the consent was requested for."""
+    """The grant that is active now, and what the consent was requested for: a task, or a service that waits."""
 
     grant_id: UUID
     task_id: str | None
-
-
-def digest(value: str) -> bytes:
-    """SHA-256 of a secret, to be stored and compared."""
-    return hashlib.sha256(value.encode()).digest()
+    back: ReturnTo | None = None
 
 
 class OfflineConsent:
@@ -97,147 +124,124 @@ class OfflineConsent:
     def __init__(
         self,
         consents: Consents,
-        access_tokens: AccessTokens,
+        requests: AuthorizationRequests,
+        redemption: Redemption,
         providers: Mapping[str, Provider],
         terms: Mapping[str, Terms],
         clock: Clock,
     ) -> None:
         """providers, terms: by the same names."""
         self._consents = consents
-        self._access_tokens = access_tokens
+        self._requests = requests
+        self._redemption = redemption
         self._providers = providers
         self._terms = terms
         self._clock = clock
 
     def request(self, options: ConsentOptions) -> ConsentStarted:
         """Store a pending grant and return where the person consents. Raises ProviderUnavailableError."""
-        state, nonce, code_verifier = (secrets.token_urlsafe(32) for _ in range(3))
-        terms = self._terms[options.provider]
-        is_bound = options.browser_bound or terms.issuer != options.owner.issuer
-        browser_secret = secrets.token_urlsafe(32) if is_bound else None
-        scopes = terms.scopes_for(options.token_type, options.scopes)
-        url = self._providers[options.provider].authorization_url(
-            state=state, nonce=nonce, code_challenge=code_challenge(code_verifier), scopes=scopes
-        )
         now = self._clock.now()
-        grant = _pending_grant(options, scopes, terms, now)
-        request = StoredConsentRequest(
-            state_hash=digest(state),
-            grant_id=grant.id,
-            code_verifier=code_verifier,
-            nonce=nonce,
-            browser_hash=digest(browser_secret) if browser_secret else None,
+        grant = pending_grant(options, self._terms[options.provider], uuid4(), now + CONSENT_LIFETIME)
+        made = self._requests.make(
+            grant.id,
+            options.owner,
+            options.provider,
+            grant.scopes,
+            browser_bound=options.browser_bound,
             expires_at=grant.consent_expires_at,
         )
         entry = Entry(Event.CONSENT_REQUESTED, grant.id, options.owner, options.client, options.request_id, now)
-        self._consents.add(grant, request, entry)
+        self._consents.add(grant, made.stored, entry)
         return ConsentStarted(
             grant_id=grant.id,
-            url=url,
+            url=made.url,
             expires_at=grant.consent_expires_at,
-            state=state,
-            browser_secret=browser_secret,
+            state=made.state,
+            browser_secret=made.browser_secret,
         )
 
-    def complete(self, callback: Callback) -> ConsentGranted:
-        """Receive the answer and activate the grant. Raises ConsentError; its code goes to the page."""
-        browser_hash = digest(callback.browser_secret) if callback.browser_secret else None
-        claimed = self._consents.claim(digest(callback.unverified_state), browser_hash)
-        try:
-            self._complete(claimed, callback)
-        except _RefusedError as refused:
-            self._record_failure(claimed, callback, refused.failure, refused.detail)
-            raise ConsentError(refused.failure.value, claimed.task_id) from refused
-        except ProviderError as error:
-            self._record_failure(claimed, callback, Failure.PROVIDER_ERROR, error.detail)
-            code = PROVIDER_UNAVAILABLE if isinstance(error, NotSentError) else Failure.PROVIDER_ERROR.value
-            raise ConsentError(code, claimed.task_id) from error
-        return ConsentGranted(claimed.grant_id, claimed.task_id)
+    def complete(self, callback: Callback) -> ConsentGranted | ConsentKept:
+        """Receive the answer: activate the grant, or keep the code until its owner confirms it.
 
-    def _complete(self, claimed: ClaimedConsent, callback: Callback) -> None:
-        """Raises _RefusedError, ProviderError; and ConsentError when the grant has ended meanwhile."""
+        Raises ConsentError; its code goes to the page.
+        """
+        browser_hash = digest(callback.browser_secret) if callback.browser_secret else None
+        claimed = self._consents.claim(digest(callback.unverified_state), browser_hash, callback.provider)
+        author = Author(VAULT, callback.request_id)
+        with self._redemption.recorded(claimed, author):
+            code = self._code(claimed, callback)
+            if self._is_elsewhere(claimed):
+                return self._keep(claimed, code)
+            self._redemption.redeem(claimed, code, author)
+        return ConsentGranted(claimed.grant_id, claimed.task_id, claimed.back)
+
+    def confirm(self, confirmation: Confirmation) -> ConsentGranted:
+        """Redeem the code that was kept, because its owner has confirmed it.
+
+        Raises GrantNotFoundError, ConfirmationRefusedError, GrantUnusableError, ProviderUnavailableError.
+        """
+        kept = digest(confirmation.secret)
+        claimed, code = self._consents.take_kept(confirmation.grant_id, confirmation.owner, kept)
+        author = Author(confirmation.client, confirmation.request_id)
+        try:
+            with self._redemption.recorded(claimed, author):
+                self._redemption.redeem(claimed, code, author)
+        except ConsentError as error:
+            raise _for_the_api(error) from error
+        return ConsentGranted(claimed.grant_id, claimed.task_id, claimed.back)
+
+    def _code(self, claimed: ClaimedConsent, callback: Callback) -> str:
+        """The code of an answer that may be redeemed. Raises ConsentRefusedError, ProviderError."""
         provider = self._providers.get(claimed.provider)
         if provider is None:
-            raise _RefusedError(Failure.PROVIDER_ERROR, FailureDetail(check="not_configured"))
+            raise not_configured()
         if not provider.check_issuer(callback.unverified_issuer):
-            raise _RefusedError(Failure.PROVIDER_ERROR, FailureDetail(check="callback_issuer"))
+            raise ConsentRefusedError(Failure.PROVIDER_ERROR, FailureDetail(check="callback_issuer"))
         if callback.error == "access_denied":
-            raise _RefusedError(Failure.CONSENT_DENIED, FailureDetail(error=callback.error))
+            raise ConsentRefusedError(Failure.CONSENT_DENIED, FailureDetail(error=callback.error))
         if callback.error is not None or not callback.code:
-            raise _RefusedError(Failure.PROVIDER_ERROR, _detail_of_callback(callback))
-        try:
-            account, answer = provider.redeem(callback.code, claimed.code_verifier, claimed.nonce)
-        except UnusableAnswerError as error:
-            self._consents.discard(claimed, error.obtained)
-            raise _RefusedError(Failure.PROVIDER_ERROR, error.detail) from error
-        except (GrantRefusedError, RefusedForNowError, ScopeRefusedError) as error:
-            raise _RefusedError(Failure.PROVIDER_ERROR, error.detail) from error
-        refused = self._refusal_of(account, answer, claimed)
-        if refused is not None:
-            self._consents.discard(claimed, answer.obtained)
-            raise refused
-        self._activate(claimed, callback, account, answer)
+            raise ConsentRefusedError(Failure.PROVIDER_ERROR, _detail_of_callback(callback))
+        if len(callback.code) > LONGEST_CODE:
+            raise ConsentRefusedError(Failure.PROVIDER_ERROR, FailureDetail(check="code"))
+        if self._is_elsewhere(claimed) and not claimed.browser_bound:
+            raise ConsentRefusedError(Failure.WRONG_USER, FailureDetail(check="browser"))
+        return callback.code
 
-    def _refusal_of(self, account: Subject, answer: TokenAnswer, claimed: ClaimedConsent) -> "_RefusedError | None":
-        """Why an answer does not activate the grant, or None."""
-        if not _may_bind(account, claimed):
-            return _RefusedError(Failure.WRONG_USER, FailureDetail(check="account"))
-        if answer.refresh_token is None:
-            return _RefusedError(Failure.PROVIDER_ERROR, FailureDetail(check="no_refresh_token"))
-        told = answer.scopes or frozenset()
-        terms, is_bound = self._terms[claimed.provider], answer.is_session_bound
-        if not terms.is_as_requested(claimed.token_type, told, is_session_bound=is_bound):
-            return _RefusedError(Failure.PROVIDER_ERROR, FailureDetail(check="token_type"))
-        return None
+    def _is_elsewhere(self, claimed: ClaimedConsent) -> bool:
+        """True when the account will be at another issuer than the owner's, so that its subject proves nothing."""
+        return self._terms[claimed.provider].issuer != claimed.owner.issuer
 
-    def _activate(self, claimed: ClaimedConsent, callback: Callback, account: Subject, answer: TokenAnswer) -> None:
-        entry = self._entry(Event.CONSENT_GRANTED, claimed, callback)
-        scopes = self._terms[claimed.provider].granted(claimed.token_type, answer.scopes, claimed.scopes)
-        try:
-            is_active = self._consents.activate(claimed.grant_id, account, answer, scopes, entry)
-        except Exception:
-            with suppress(VaultError):  # the token is lost here; without a database it cannot be revoked either
-                self._consents.discard(claimed, answer.obtained)
-            raise
-        if not is_active:  # its owner revoked the grant meanwhile
-            self._consents.discard(claimed, answer.obtained)
-            raise ConsentError(CONSENT_INVALID, claimed.task_id)
-        expires_at = entry.at.timestamp() + answer.expires_in
-        token = AccessToken(answer.access_token, expires_at, answer.expires_in, scopes)
-        self._access_tokens.put(claimed.grant_id, frozenset(), token)
-
-    def _record_failure(
-        self, claimed: ClaimedConsent, callback: Callback, failure: Failure, detail: FailureDetail
-    ) -> None:
-        event = Event.CONSENT_DENIED if failure is Failure.CONSENT_DENIED else Event.CONSENT_FAILED
-        entry = self._entry(event, claimed, callback, failure.value)
-        self._consents.fail(claimed, failure, entry, detail)
-
-    def _entry(self, event: Event, claimed: ClaimedConsent, callback: Callback, outcome: str = "ok") -> Entry:
-        now = self._clock.now()
-        return Entry(event, claimed.grant_id, claimed.owner, "vault", callback.request_id, now, outcome)
+    def _keep(self, claimed: ClaimedConsent, code: str) -> ConsentKept:
+        secret = secrets.token_urlsafe(32)
+        if not self._consents.keep(claimed, code, digest(secret), CONFIRMATION_SECONDS):
+            raise ConsentError(CONSENT_INVALID, claimed.task_id, claimed.back)
+        return ConsentKept(claimed.grant_id, secret)
 
 
-class _RefusedError(Exception):
-    """The answer does not activate the grant. Stays in this module."""
+def _for_the_api(error: ConsentError) -> VaultError:
+    """The error that tells a caller of the API why a confirmed consent has failed."""
+    if error.code == PROVIDER_UNAVAILABLE:
+        return ProviderUnavailableError()
+    if error.code == CONSENT_INVALID:
+        return ConfirmationRefusedError()
+    return GrantUnusableError(Failure(error.code))
 
-    def __init__(self, failure: Failure, detail: FailureDetail) -> None:
-        super().__init__(failure.value)
-        self.failure = failure
-        self.detail = detail
 
-
-def _pending_grant(options: ConsentOptions, scopes: frozenset[str], terms: Terms, now: datetime) -> NewGrant:
+def pending_grant(options: ConsentOptions, terms: Terms, grant_id: UUID, expires_at: datetime) -> NewGrant:
+    """The grant of a consent that is requested until `expires_at`."""
     return NewGrant(
-        id=uuid4(),
+        id=grant_id,
         owner=options.owner,
         provider=options.provider,
         token_type=options.token_type,
         task_id=options.task_id,
-        scopes=scopes,
+        name=options.name,
+        asked_by=options.asked_by,
+        return_to=options.return_to,
+        scopes=terms.scopes_for(options.token_type, options.scopes),
         limits=options.limits,
         expiry=terms.expiry[options.token_type],
-        consent_expires_at=now + CONSENT_LIFETIME,
+        consent_expires_at=expires_at,
     )
 
 
@@ -246,15 +250,3 @@ def _detail_of_callback(callback: Callback) -> FailureDetail:
     word = callback.error or ""
     is_plain = word.isascii() and word.replace("_", "").isalnum() and len(word) <= LONGEST_WORD
     return FailureDetail(error=word if is_plain else None, check="callback")
-
-
-def _may_bind(account: Subject, claimed: ClaimedConsent) -> bool:
-    """True when a token of this person may be stored under the id of the person who asked."""
-    if account.issuer == claimed.owner.issuer:
-        return account == claimed.owner
-    return claimed.browser_bound
-
-
-def code_challenge(code_verifier: str) -> str:
-    """The S256 challenge of a verifier (RFC 7636 section 4.2)."""
-    return base64.urlsafe_b64encode(digest(code_verifier)).rstrip(b"=").decode()

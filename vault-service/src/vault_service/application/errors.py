@@ -5,6 +5,9 @@
     ├── GrantUnusableError          the grant exists and gives no tokens; `reason` says why
     ├── ConsentPendingError         its owner has not answered yet
     ├── ConsentError                a consent has failed; `code` goes to the page
+    ├── ConfirmationRefusedError    there is no answer of the authorization server to confirm
+    ├── ConsentNotOpenError         a service's question was answered before, or has expired
+    ├── TooManyConsentsError        a service has too many open questions for one person
     ├── ServiceNotAllowedError      this client may not use this grant
     ├── InvalidScopeError           the caller requests a scope that was not granted
     ├── ScopeNotNarrowedError       the server gives a wider token than the caller requests
@@ -25,6 +28,7 @@ Each docstring is the default message.
 """
 
 from vault_service.domain.grant import Failure
+from vault_service.domain.return_address import ReturnTo
 from vault_service.domain.ticket import TicketFault
 from vault_service.domain.usability import Obstacle, Refusal
 
@@ -60,10 +64,24 @@ class ConsentPendingError(VaultError):
 class ConsentError(VaultError):
     """The consent has failed."""
 
-    def __init__(self, code: str, task_id: str | None = None) -> None:
+    def __init__(self, code: str, task_id: str | None = None, back: ReturnTo | None = None) -> None:
+        """back: where the browser goes, when a service has asked."""
         super().__init__(code)
         self.code = code
         self.task_id = task_id
+        self.back = back
+
+
+class ConfirmationRefusedError(VaultError):
+    """There is nothing to confirm: it was confirmed before, its time is over, or another browser brought the answer."""
+
+
+class ConsentNotOpenError(VaultError):
+    """This request for consent was answered before, or has expired."""
+
+
+class TooManyConsentsError(VaultError):
+    """This person has not answered the earlier requests of this service. Wait until they are answered or expire."""
 
 
 class ServiceNotAllowedError(VaultError):

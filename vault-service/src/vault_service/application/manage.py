@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from uuid import UUID
 
-from vault_service.application.errors import PROVIDER_UNAVAILABLE, GrantUnusableError
-from vault_service.application.ports.manage import AuditLines, GrantChecks, OwnedGrants
+from vault_service.application.errors import PROVIDER_UNAVAILABLE, GrantNotFoundError, GrantUnusableError
+from vault_service.application.ports.manage import AuditLines, GrantChecks, GrantFilter, OwnedGrants
 from vault_service.application.ports.runtime import Clock
 from vault_service.application.refresh import Refresher
 from vault_service.application.token_request import TokenRequest
@@ -34,12 +34,19 @@ class ManageGrants:
         self._clock = clock
         self._wake_outbox = wake_outbox
 
-    def of_owner(self, owner: Subject, task_id: str | None, ids: Sequence[UUID] | None = None) -> Sequence[Grant]:
-        """The owner's grants, newest first. task_id: only those that were requested for this task; ids: only these."""
-        return self._grants.of_owner(owner, task_id, ids)
+    def of_owner(self, owner: Subject, wanted: GrantFilter) -> Sequence[Grant]:
+        """The owner's grants, newest first."""
+        return self._grants.of_owner(owner, wanted)
 
-    def find(self, grant_id: UUID, owner: Subject) -> Grant:
-        """One grant. Raises GrantNotFoundError."""
+    def find(self, grant_id: UUID, owner: Subject, service: str | None = None) -> Grant:
+        """One grant; for a service only one that it may use. Raises GrantNotFoundError."""
+        return self._grants.find(grant_id, owner, service)
+
+    def rename(self, grant_id: UUID, owner: Subject, name: str, client: str, request_id: str) -> Grant:
+        """Give a grant another name; the grant with it. Raises GrantNotFoundError."""
+        entry = Entry(Event.GRANT_RENAMED, grant_id, owner, client, request_id, self._clock.now())
+        if not self._grants.rename(grant_id, owner, name, entry):
+            raise GrantNotFoundError
         return self._grants.find(grant_id, owner)
 
     def audit(self, grant_id: UUID, owner: Subject, before: int, limit: int) -> Sequence[Line]:

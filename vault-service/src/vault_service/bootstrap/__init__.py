@@ -1,6 +1,7 @@
 """The only place that wires adapters to use cases. Nothing connects here: pools and clients open on first use."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 
 from service_kit.postgres.database import BY_INDEX, Database
@@ -21,18 +22,21 @@ from vault_service.adapters.metrics.telemetry import PrometheusTelemetry
 from vault_service.adapters.postgres.clock import DatabaseClock
 from vault_service.adapters.postgres.database import MIGRATIONS, vault_database
 from vault_service.adapters.postgres.locks import LOCK_TIMEOUT_SECONDS, AdvisoryLocks
+from vault_service.application.ask import AskConsent
+from vault_service.application.authorization_request import AuthorizationRequests
 from vault_service.application.check_siblings import CheckSiblings
 from vault_service.application.consent import OfflineConsent
 from vault_service.application.errors import StorageUnavailableError
 from vault_service.application.issue import BATCH_THREADS, IssueAccessToken, IssueMany
 from vault_service.application.manage import ManageGrants
+from vault_service.application.redemption import Redemption
 from vault_service.application.refresh import Refresher
 from vault_service.application.tickets import ManageTickets, PresentedTickets
 from vault_service.bootstrap.background import BackgroundWork
 from vault_service.bootstrap.grants import GrantStores
 from vault_service.bootstrap.providers import ProviderSet, login_issuer
 from vault_service.config import VaultSettings
-from vault_service.http.callback import CALLBACK_PATH
+from vault_service.http.callback import callback_path
 from vault_service.http.callers import Policy
 from vault_service.http.vault import Vault
 from vault_service.http.waiting import Waiters
@@ -48,11 +52,17 @@ class VaultProcess:
 
     vault: Vault
     background: tuple[Background, ...]
+    databases: tuple[Database, ...]
 
     def start(self) -> None:
         """Start the background work. Keys are loaded on first use."""
         for work in self.background:
             work.start()
+
+    def close(self) -> None:
+        """Close the connections, of a process that has not started its background work."""
+        for database in self.databases:
+            database.close()
 
 
 def check(settings: VaultSettings) -> None:
@@ -79,7 +89,7 @@ def build(settings: VaultSettings) -> VaultProcess:
     """Wire one process of the vault."""
     telemetry = PrometheusTelemetry(settings.providers.by_name)
     issuer = login_issuer(settings)
-    providers = ProviderSet.of(settings, issuer, settings.public_url + CALLBACK_PATH, telemetry)
+    providers = ProviderSet.of(settings, issuer, partial(_callback, settings), telemetry)
     database, lock_database = _pools(settings)
     clock = DatabaseClock(database)
     keyring = Keyring(database, settings.root_key)
@@ -104,10 +114,19 @@ def build(settings: VaultSettings) -> VaultProcess:
     )
     siblings = CheckSiblings(stores.outbox, refresher, audit, clock)
     work = BackgroundWork.of(settings, database, keyring, clock, stores, providers.guarded, telemetry, siblings)
+    requests = AuthorizationRequests(providers.guarded, providers.terms)
     vault = Vault(
         verifier=Verifier(issuer, settings.audience, clock=lambda: clock.now().timestamp()),
-        policy=Policy(settings.browser_clients, settings.owner_clients, settings.mint_role),
-        consent=OfflineConsent(stores.consents, shared, providers.guarded, providers.terms, clock),
+        policy=Policy(settings.browser_clients, settings.owner_clients, settings.mint_role, settings.consent_role),
+        asking=AskConsent(stores.consents, requests, providers.terms, clock, timedelta(seconds=settings.question_life)),
+        consent=OfflineConsent(
+            stores.consents,
+            requests,
+            Redemption(stores.consents, shared, providers.guarded, providers.terms, clock),
+            providers.guarded,
+            providers.terms,
+            clock,
+        ),
         issue=issue,
         issue_many=IssueMany(issue),
         manage=ManageGrants(stores.owned, stores.refreshes, audit, refresher, clock, work.housekeeping.wake),
@@ -121,6 +140,7 @@ def build(settings: VaultSettings) -> VaultProcess:
         providers=providers.terms,
         default_provider=settings.providers.default,
         default_services=settings.default_services,
+        services=settings.services.by_client,
         public_url=settings.public_url,
         is_https=settings.public_url.startswith("https:"),
         needed={
@@ -131,7 +151,12 @@ def build(settings: VaultSettings) -> VaultProcess:
         },
         useful={"redis": shared.ping, **providers.useful_pings()},
     )
-    return VaultProcess(vault, (work.housekeeping, work.checkpoints))
+    return VaultProcess(vault, (work.housekeeping, work.checkpoints), (database, lock_database))
+
+
+def _callback(settings: VaultSettings, provider: str) -> str:
+    """A provider's redirect URI."""
+    return settings.public_url + callback_path(provider, settings.providers.default)
 
 
 def _pools(settings: VaultSettings) -> tuple[Database, Database]:

@@ -39,7 +39,7 @@ class GrantStores:
             consents=PostgresConsents(database, sealer, audit, outbox),
             refreshes=PostgresRefreshes(database, sealer, audit, outbox, spool, settings.refused_budget),
             uses=Uses(settings.database_url.reveal(), database, audit),
-            owned=PostgresOwnedGrants(database, endings),
+            owned=PostgresOwnedGrants(database, endings, audit),
             tickets=PostgresTickets(database, audit),
             expiring=PostgresExpiringGrants(database, endings),
             outbox=outbox,

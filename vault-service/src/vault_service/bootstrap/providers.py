@@ -28,6 +28,7 @@ from vault_service.domain.terms import Terms
 from vault_service.provider_file import ClientSettings, ProviderSettings
 
 Ping = Callable[[], None]
+CallbackOf = Callable[[str], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +41,16 @@ class ProviderSet:
     guarded: Mapping[str, Breaker]
 
     @classmethod
-    def of(cls, settings: VaultSettings, login: Issuer, callback: str, telemetry: PrometheusTelemetry) -> "ProviderSet":
-        """Wire them. login: the issuer where people log in; callback: the public address of the callback."""
+    def of(
+        cls, settings: VaultSettings, login: Issuer, callback_of: CallbackOf, telemetry: PrometheusTelemetry
+    ) -> "ProviderSet":
+        """Wire them. login: the issuer where people log in; callback_of: a provider's redirect URI, by its name."""
         configured = settings.providers.by_name
         issuers = {name: _issuer(provider, login, settings) for name, provider in configured.items()}
         discoveries = {name: Discovery(name, issuer) for name, issuer in issuers.items()}
-        servers = {name: _server(settings, name, issuers[name], discoveries[name], callback) for name in configured}
+        servers = {
+            name: _server(settings, name, issuers[name], discoveries[name], callback_of(name)) for name in configured
+        }
         for name in servers:
             telemetry.paused(name, 0)
         return cls(
@@ -91,7 +96,7 @@ def login_issuer(settings: VaultSettings) -> Issuer:
 
 
 def _server(
-    settings: VaultSettings, name: str, issuer: Issuer, discovery: Discovery, callback: str
+    settings: VaultSettings, name: str, issuer: Issuer, discovery: Discovery, redirect_uri: str
 ) -> AuthorizationServer:
     provider = settings.providers.by_name[name]
     session = LimitedSession(provider.egress or settings.egress)
@@ -100,7 +105,7 @@ def _server(
         name=name,
         issuer=provider.terms.issuer,
         client_id=provider.client.client_id,
-        redirect_uri=callback,
+        redirect_uri=redirect_uri,
         parameters=provider.authorization_parameters,
         revokes=provider.revokes,
         has_id_tokens=provider.terms.has_id_tokens,

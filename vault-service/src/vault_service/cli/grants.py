@@ -121,7 +121,7 @@ def _end(settings: VaultSettings, database: Database, grants: Sequence[FoundGran
     keyring = Keyring(database, settings.root_key)
     keyring.load()
     sealer, audit = Sealer(keyring), AuditLog(database, keyring)
-    owned = PostgresOwnedGrants(database, Endings(sealer, audit, Outbox(database, sealer, audit)))
+    owned = PostgresOwnedGrants(database, Endings(sealer, audit, Outbox(database, sealer, audit)), audit)
     request_id = uuid4().hex
     for grant in grants:
         now = datetime.now(UTC)

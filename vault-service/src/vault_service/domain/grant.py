@@ -93,7 +93,8 @@ class Grant:
     """A grant as its owner may see it: everything but the token. Times are aware and in UTC.
 
     account: the person at the authorization server who has consented; equal to the owner when the owner logs in there.
-    failure_detail: of the last refusal, None since the last success.
+    failure_detail: of the last refusal, None since the last success; name: what it is for, for people; asked_by: the
+    client id of the service that asked, None for the owner; return_to: where the browser goes after the answer.
     """
 
     id: UUID
@@ -113,6 +114,10 @@ class Grant:
     last_refreshed_at: datetime | None
     expires_at: datetime | None
     uses: int
+    name: str | None
+    asked_by: str | None
+    return_to: str | None
+    consent_expires_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ def grant_token(grant_id: UUID, owner: Subject, generation: int) -> SealContext:
 
 
 def consent_secrets(state_hash: bytes, owner: Subject) -> SealContext:
-    """The `code_verifier` and `nonce` of a consent request."""
+    """The `code_verifier` and `nonce` of a consent request, and its code while that waits for confirmation."""
     return SealContext("consent_requests", "secrets", state_hash.hex(), owner)
 
 

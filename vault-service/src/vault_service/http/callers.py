@@ -27,12 +27,37 @@ class Policy:
     """Client ids and the role that the settings name.
 
     browser_clients: clients of browsers, which get no access token; owner_clients: clients through which an owner gets
-    one; mint_role: the role with which a service gets one.
+    one; mint_role: the role with which a service gets one; consent_role: the one with which a service asks for consent.
     """
 
     browser_clients: frozenset[str]
     owner_clients: frozenset[str]
     mint_role: str
+    consent_role: str
+
+    def is_service(self, claims: Claims) -> bool:
+        """True for a service with a token of its own."""
+        return bool({self.mint_role, self.consent_role} & claims.roles)
+
+    def person(self, claims: Claims) -> Subject:
+        """The calling person. Problem: 403 `forbidden` for a service account, which owns no grant."""
+        if self.is_service(claims):
+            raise FORBIDDEN.problem("Only a person may do this; the caller is a service.")
+        return owner(claims)
+
+    def reader(self, claims: Claims, subject: str | None) -> tuple[Subject, str | None]:
+        """Whose grants the caller looks at: its own, or, for a service, those of `subject` that the service may use.
+
+        The second member is the service. Problems: 422 `invalid_input` when a person names somebody; 403 `forbidden`
+        for a service that names nobody.
+        """
+        if not self.is_service(claims):
+            if subject is not None:
+                raise invalid("/subject", "only a service names a person")
+            return owner(claims), None
+        if subject is None:
+            raise FORBIDDEN.problem("A service must name the owner of the tokens that it looks at in `subject`.")
+        return Subject(claims.issuer, subject), claims.client
 
     def requester(self, claims: Claims, subject: str | None) -> Requester:
         """The requester of an access token: a service for the owner that it names, or the owner with an allowed client.
@@ -100,13 +125,6 @@ def ticket_actor(claims: Claims, mint_role: str, request_id: str) -> TicketActor
 def owner(claims: Claims) -> Subject:
     """The person whose token the claims are of: (`iss`, `sub`)."""
     return Subject(claims.issuer, claims.subject)
-
-
-def person(claims: Claims, mint_role: str) -> Subject:
-    """The calling person. Problem: 403 `forbidden` for a service account, which owns no grant."""
-    if mint_role in claims.roles:
-        raise FORBIDDEN.problem("Only a person may do this; the caller is a service.")
-    return owner(claims)
 
 
 @lru_cache(maxsize=4096)

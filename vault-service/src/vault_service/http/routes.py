@@ -1,15 +1,12 @@
 """The vault's API (`docs/api.md`): consent, access tokens, and the owner's view of offline tokens."""
 
 from flask import Response, request
-from msgspec import UNSET
 
 import vault_service
 from service_kit.http import inputs, problems
 from service_kit.http.app import authenticate, bearer_token, note_client, respond
 from service_kit.http.openapi import Api, Link
 from service_kit.process import logs
-from service_kit.tokens.bearer import Claims
-from vault_service.application.consent import ConsentOptions
 from vault_service.application.errors import (
     CheckedTooOftenError,
     ConsentPendingError,
@@ -26,12 +23,14 @@ from vault_service.application.errors import (
     TicketNotAllowedError,
     TicketRefusedError,
 )
+from vault_service.application.ports.manage import GrantFilter
 from vault_service.application.token_request import TokenRequest
-from vault_service.domain.grant import Limits, Status
+from vault_service.domain.grant import Status
 from vault_service.domain.ticket import is_ticket
-from vault_service.http import callback, callers, oauth, ticket_routes
+from vault_service.http import callers, consent_routes, oauth, ticket_routes
 from vault_service.http.batch import batched
 from vault_service.http.export import MEDIA_TYPES, export
+from vault_service.http.names import visible_name
 from vault_service.http.problems import TABLE
 from vault_service.http.schemas import (
     AuditPage,
@@ -42,19 +41,16 @@ from vault_service.http.schemas import (
     GrantsQuery,
     GrantView,
     IssuedToken,
-    NewConsent,
-    PendingConsent,
+    NewName,
     Revoked,
     TokenBatch,
     TokenBatchRequest,
     TokenQuery,
     audit_page,
-    grant_view,
     issued_token,
 )
 from vault_service.http.vault import Vault
 
-CONSENT_MESSAGE = "Open the consent URL and grant offline access."
 TAGS = {
     "Consent": "A person grants offline access at the authorization server.",
     "Access tokens": "A service, or the owner, gets short-lived access tokens for a persistent token id.",
@@ -67,7 +63,7 @@ LINKS = {
         Link(
             "persistentTokenId",
             "token_id",
-            ("get_token", "get_token_audit", "export_token_audit", "check_token", "revoke_token"),
+            ("get_token", "get_token_audit", "export_token_audit", "check_token", "rename_token", "revoke_token"),
         ),
         Link("persistentTokenId", "id", ("issue_access_token",)),
     )
@@ -90,53 +86,13 @@ def create_api(vault: Vault) -> Api:
         tags=TAGS,
         links=LINKS,
     )
-    _consent_routes(api, vault)
+    consent_routes.add_routes(api, vault, CONSENT)
     _token_routes(api, vault)
     _list_routes(api, vault)
     _owner_routes(api, vault)
     ticket_routes.add_routes(api, vault, TICKETS)
     oauth.add_routes(api, vault, TICKETS)
     return api
-
-
-def _consent_routes(api: Api, vault: Vault) -> None:
-    @api.route(
-        "POST",
-        "/offline-consent",
-        tag=CONSENT,
-        body=NewConsent,
-        answers={200: PendingConsent},
-        raises=(problems.FORBIDDEN, ProviderUnavailableError),
-    )
-    def request_offline_consent() -> Response:
-        """Request offline consent.
-
-        Creates a pending offline token and returns the URL at which its owner grants consent. When a browser's client
-        calls, the answer sets a cookie too: the same browser has to come back with it.
-        """
-        claims = authenticate(vault.verifier)
-        wanted = inputs.optional_body(request, NewConsent)
-        started = vault.consent.request(_consent_options(vault, claims, wanted))
-        answer = PendingConsent(
-            consent_url=started.url,
-            persistent_token_id=started.grant_id,
-            expires_at=started.expires_at,
-            message=CONSENT_MESSAGE,
-        )
-        if started.browser_secret is None:
-            return respond(answer)
-        return respond(answer, headers={"Set-Cookie": callback.binding_cookie(started, secure=vault.is_https)})
-
-    @api.route(
-        "GET", "/offline-callback", tag=CONSENT, answers={303: None}, raises=(TicketMisplacedError,), public=True
-    )
-    def receive_offline_callback() -> Response:
-        """Receive the authorization server's answer.
-
-        The authorization server sends the browser here. The answer redirects to the page, with the persistent token id
-        or with the code of what went wrong.
-        """
-        return callback.receive(vault.consent)
 
 
 def _token_routes(api: Api, vault: Vault) -> None:
@@ -200,12 +156,12 @@ def _list_routes(api: Api, vault: Vault) -> None:
     def list_tokens() -> Response:
         """List the caller's offline tokens.
 
-        The newest comes first.
+        The newest comes first. A service names the owner, and gets the tokens that it may use.
         """
-        owner = callers.person(authenticate(vault.verifier), vault.policy.mint_role)
-        query = inputs.query(request, GrantsQuery)
-        grants = vault.manage.of_owner(owner, query.task_id, query.wanted())
-        return respond(GrantList(tokens=[grant_view(grant) for grant in grants]))
+        claims, query = authenticate(vault.verifier), inputs.query(request, GrantsQuery)
+        owner, service = vault.policy.reader(claims, query.subject)
+        grants = vault.manage.of_owner(owner, GrantFilter(query.task_id, query.wanted(), service, query.name))
+        return respond(GrantList(tokens=[vault.view(grant, service) for grant in grants]))
 
     @api.route(
         "GET",
@@ -220,7 +176,7 @@ def _list_routes(api: Api, vault: Vault) -> None:
 
         The newest comes first. The audit of a revoked token remains readable.
         """
-        owner = callers.person(authenticate(vault.verifier), vault.policy.mint_role)
+        owner = vault.policy.person(authenticate(vault.verifier))
         query = inputs.query(request, AuditQuery)
         lines = vault.manage.audit(callers.grant_id(token_id), owner, query.before, query.limit)
         return respond(audit_page(lines, query.limit))
@@ -238,7 +194,7 @@ def _list_routes(api: Api, vault: Vault) -> None:
 
         The file contains all events, the oldest first.
         """
-        owner = callers.person(authenticate(vault.verifier), vault.policy.mint_role)
+        owner = vault.policy.person(authenticate(vault.verifier))
         query = inputs.query(request, ExportQuery)
         grant_id = callers.grant_id(token_id)
         return export(vault.manage.whole_audit(grant_id, owner), query.format, f"audit-{grant_id}")
@@ -251,15 +207,39 @@ def _owner_routes(api: Api, vault: Vault) -> None:
     def get_token(token_id: str) -> Response:
         """Get one of the caller's offline tokens.
 
-        Another person's token is not found. With `wait` the answer about a `pending` token is held back until its owner
-        has answered, but no longer than 25 seconds, and not at all while too many callers wait.
+        Another person's token is not found. A service names the owner of a token that it may use. With `wait` the
+        answer about a `pending` token is held back until its owner has answered, but no longer than 25 seconds, and not
+        at all while too many callers wait.
         """
-        owner = callers.person(authenticate(vault.verifier), vault.policy.mint_role)
-        wait, grant_id = inputs.query(request, GrantQuery).wait, callers.grant_id(token_id)
+        claims, query = authenticate(vault.verifier), inputs.query(request, GrantQuery)
+        owner, service = vault.policy.reader(claims, query.subject)
+        grant_id = callers.grant_id(token_id)
         grant = vault.waiters.wait(
-            lambda: vault.manage.find(grant_id, owner), lambda seen: seen.status is not Status.PENDING, wait
+            lambda: vault.manage.find(grant_id, owner, service),
+            lambda seen: seen.status is not Status.PENDING,
+            query.wait,
         )
-        return respond(grant_view(grant))
+        return respond(vault.view(grant, service))
+
+    @api.route(
+        "POST",
+        "/tokens/<token_id>/rename",
+        tag=OFFLINE_TOKENS,
+        body=NewName,
+        answers={200: GrantView},
+        raises=OWNED,
+    )
+    def rename_token(token_id: str) -> Response:
+        """Rename an offline token.
+
+        The name is for its owner and for the services that may use it.
+        """
+        claims = authenticate(vault.verifier)
+        owner, grant_id = vault.policy.person(claims), callers.grant_id(token_id)
+        name = visible_name(inputs.body(request, NewName).name, "/name")
+        return respond(
+            vault.view(vault.manage.rename(grant_id, owner, name, claims.client, logs.request_id.get() or ""))
+        )
 
     @api.route(
         "POST",
@@ -274,9 +254,9 @@ def _owner_routes(api: Api, vault: Vault) -> None:
         Refreshes the token now. A failed token that works again becomes active. A token can be checked once a minute.
         """
         claims = authenticate(vault.verifier)
-        owner = callers.person(claims, vault.policy.mint_role)
+        owner = vault.policy.person(claims)
         request_id = logs.request_id.get() or ""
-        return respond(grant_view(vault.manage.check(callers.grant_id(token_id), owner, claims.client, request_id)))
+        return respond(vault.view(vault.manage.check(callers.grant_id(token_id), owner, claims.client, request_id)))
 
     @api.route("DELETE", "/tokens/<token_id>", tag=OFFLINE_TOKENS, answers={200: Revoked}, raises=OWNED)
     def revoke_token(token_id: str) -> Response:
@@ -286,7 +266,7 @@ def _owner_routes(api: Api, vault: Vault) -> None:
         reached.
         """
         claims = authenticate(vault.verifier)
-        owner = callers.person(claims, vault.policy.mint_role)
+        owner = vault.policy.person(claims)
         grant_id = callers.grant_id(token_id)
         vault.manage.revoke(grant_id, owner, claims.client, logs.request_id.get() or "")
         return respond(Revoked(status="revoked", persistent_token_id=grant_id))
@@ -300,30 +280,3 @@ def _token_request(vault: Vault) -> TokenRequest:
         return callers.ticket_request(inputs.query(request, TokenQuery), ticket, request_id)
     claims = authenticate(vault.verifier)
     return callers.token_request(inputs.query(request, TokenQuery), vault.policy, claims, request_id)
-
-
-def _consent_options(vault: Vault, claims: Claims, wanted: NewConsent) -> ConsentOptions:
-    owner = callers.person(claims, vault.policy.mint_role)
-    if wanted.not_after is not UNSET and wanted.not_after <= vault.now():
-        raise inputs.invalid("/notAfter", "is in the past")
-    provider = vault.default_provider if wanted.provider is UNSET else wanted.provider
-    if provider not in vault.providers:
-        raise inputs.invalid("/provider", "is not a provider of this vault")
-    allowed = vault.providers[provider].token_types
-    if wanted.token_type not in allowed:
-        raise inputs.invalid("/tokenType", f"must be {' or '.join(sorted(allowed))} with this provider")
-    return ConsentOptions(
-        owner=owner,
-        client=claims.client,
-        request_id=logs.request_id.get() or "",
-        browser_bound=claims.client in vault.policy.browser_clients,
-        provider=provider,
-        token_type=wanted.token_type,
-        task_id=None if wanted.task_id is UNSET else wanted.task_id,
-        scopes=frozenset(wanted.scopes),
-        limits=Limits(
-            services=vault.default_services if wanted.services is UNSET else frozenset(wanted.services),
-            not_after=None if wanted.not_after is UNSET else wanted.not_after,
-            max_uses=None if wanted.max_uses is UNSET else wanted.max_uses,
-        ),
-    )

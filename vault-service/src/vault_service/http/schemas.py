@@ -1,6 +1,6 @@
 """The bodies and queries of the vault's API, as they go over the wire."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
@@ -17,6 +17,7 @@ Line = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=LINE)]
 _ID = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 IDS = rf"^{_ID}(,{_ID}){{0,99}}$(?!\n)"
 """Pattern for up to 100 persistent token ids, separated by commas."""
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=100, pattern=LINE)]
 ScopeName = Annotated[str, msgspec.Meta(min_length=1, max_length=100, pattern=r"^[\x21\x23-\x5b\x5d-\x7e]+$(?!\n)")]
 Scope = Annotated[str, msgspec.Meta(max_length=1000, pattern=r"^[\x20\x21\x23-\x5b\x5d-\x7e]*$(?!\n)")]
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
@@ -28,9 +29,15 @@ class NewConsent(Input, frozen=True, kw_only=True):
 
     taskId: opaque, kept with the token; provider: a configured authorization server; tokenType: `offline` outlives the
     login, `refresh` ends with it; scopes: in addition to `openid`; services: client ids that may use the token;
-    notAfter: when the token ends; maxUses: how many access tokens it may give.
+    notAfter: when the token ends; maxUses: how many access tokens it may give; name: what it is for, for people. A
+    service that asks a person gives a name, subject: the person's `sub`, and returnTo: where the browser goes then.
     """
 
+    subject: Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=LINE)] | msgspec.UnsetType = (
+        msgspec.UNSET
+    )
+    name: Name | msgspec.UnsetType = msgspec.UNSET
+    return_to: Annotated[str, msgspec.Meta(min_length=1, max_length=2000)] | msgspec.UnsetType = msgspec.UNSET
     task_id: Line | msgspec.UnsetType = msgspec.UNSET
     provider: Line | msgspec.UnsetType = msgspec.UNSET
     token_type: TokenType = TokenType.OFFLINE
@@ -50,6 +57,35 @@ class PendingConsent(Output, frozen=True, kw_only=True):
 
     def __repr__(self) -> str:
         return "***"
+
+
+class NewConfirmation(Input, frozen=True, kw_only=True):
+    """A person's word that an account is theirs. secret: that the callback gave the page, in the fragment."""
+
+    secret: Annotated[str, msgspec.Meta(min_length=1, max_length=100, pattern=LINE)]
+
+    def __repr__(self) -> str:
+        return "***"
+
+
+class ConfirmedConsent(Output, frozen=True, kw_only=True):
+    """The offline token is active. location: where the browser goes on, a path of the page or a service's address."""
+
+    persistent_token_id: UUID
+    location: str
+
+
+class DeclinedConsent(Output, frozen=True, kw_only=True):
+    """The owner has said no. location: where the browser goes on, a path of the page or a service's address."""
+
+    persistent_token_id: UUID
+    location: str
+
+
+class NewName(Input, frozen=True, kw_only=True):
+    """What an offline token is for, in its owner's words."""
+
+    name: Name
 
 
 class TokenQuery(Input, frozen=True, kw_only=True, rename=None):
@@ -116,10 +152,14 @@ class TokenBatch(Output, frozen=True, kw_only=True):
 
 
 class GrantsQuery(Input, frozen=True, kw_only=True):
-    """taskId: only tokens that were requested for this task; ids: only these, 1 to 100, separated by commas."""
+    """taskId, name: only tokens that were requested for this task, or have this name; ids: only these, 1 to 100,
+    separated by commas; subject: the owner, when a service asks for the tokens that it may use.
+    """
 
     task_id: Line | None = None
     ids: Annotated[str, msgspec.Meta(pattern=IDS)] | None = None
+    subject: Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=LINE)] | None = None
+    name: Name | None = None
 
     def wanted(self) -> list[UUID] | None:
         """The ids, or None for all."""
@@ -127,8 +167,11 @@ class GrantsQuery(Input, frozen=True, kw_only=True):
 
 
 class GrantQuery(Input, frozen=True, kw_only=True):
-    """wait: seconds for which the answer may be held back while the token is `pending`."""
+    """wait: seconds for which the answer may be held back while the token is `pending`; subject: the owner, when a
+    service asks for a token that it may use.
+    """
 
+    subject: Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=LINE)] | None = None
     wait: Annotated[int, msgspec.Meta(ge=0, le=60)] = 0
 
 
@@ -137,6 +180,14 @@ class Account(Output, frozen=True, kw_only=True):
 
     issuer: str
     subject: str
+
+
+class Asker(Output, frozen=True, kw_only=True):
+    """The service that asked. client: its client id; name: for people; returnTo: where the browser goes then."""
+
+    client: str
+    name: str
+    return_to: str | None = None
 
 
 class FailureDetails(Output, frozen=True, kw_only=True):
@@ -156,7 +207,8 @@ class GrantView(Output, frozen=True, kw_only=True):
     failure: why a `failed` token failed; failureDetail: the authorization server's last refusal, also of a token that
     is still tried again; account: the person who consented, where that is not the owner (another
     authorization server's account of theirs); uses: access tokens given; expiresAt: when the authorization server ends
-    the token; notAfter, maxUses: limits that the owner set.
+    the token; notAfter, maxUses: limits that the owner set; name: what it is for; askedBy: the service that asked for
+    it, if the owner did not; answerBy: when a `pending` token's consent expires.
     """
 
     persistent_token_id: UUID
@@ -170,6 +222,9 @@ class GrantView(Output, frozen=True, kw_only=True):
     failure: Failure | None = None
     failure_detail: FailureDetails | None = None
     task_id: str | None = None
+    name: str | None = None
+    asked_by: Asker | None = None
+    answer_by: Moment | None = None
     account: Account | None = None
     activated_at: Moment | None = None
     last_used_at: Moment | None = None
@@ -232,9 +287,14 @@ class Revoked(Output, frozen=True, kw_only=True):
     persistent_token_id: UUID
 
 
-def grant_view(grant: Grant) -> GrantView:
-    """The wire form of a grant."""
+def grant_view(grant: Grant, names: Mapping[str, str]) -> GrantView:
+    """The wire form of a grant. names: of services, by client id."""
     return GrantView(
+        name=grant.name,
+        asked_by=None
+        if grant.asked_by is None
+        else Asker(client=grant.asked_by, name=names.get(grant.asked_by, grant.asked_by), return_to=grant.return_to),
+        answer_by=grant.consent_expires_at if grant.status is Status.PENDING else None,
         persistent_token_id=grant.id,
         status=grant.status,
         failure=grant.failure,

@@ -9,7 +9,10 @@ from vault_service.application.errors import TicketMisplacedError, TicketNotAllo
 from vault_service.domain.ticket import has_ticket, is_ticket
 
 _API = "vault"
-_OTHER_VIEWS = {"issue_access_token", "refresh_by_ticket", "revoke_ticket", "receive_offline_callback", "openapi"}
+_OTHER_VIEWS = {
+    *("issue_access_token", "refresh_by_ticket", "revoke_ticket"),
+    *("receive_offline_callback", "receive_offline_callback_of_provider", "openapi"),
+}
 """Where a ticket is a bearer token, or where none is needed."""
 
 

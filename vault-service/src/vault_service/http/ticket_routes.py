@@ -164,7 +164,7 @@ def _making(api: Api, vault: Vault, tag: str) -> None:
 
         The newest comes first. A ticket that has ended is not listed; the audit tells of it.
         """
-        owner = callers.person(authenticate(vault.verifier), vault.policy.mint_role)
+        owner = vault.policy.person(authenticate(vault.verifier))
         tickets = vault.tickets.of_grant(callers.grant_id(token_id), owner)
         return respond(_listed(tickets))
 

@@ -1,17 +1,21 @@
 """What the routes need: the wired use cases and the rules of the HTTP edge."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from service_kit.http.health import Pings
 from service_kit.tokens.bearer import Verifier
+from vault_service.application.ask import AskConsent
 from vault_service.application.consent import OfflineConsent
 from vault_service.application.issue import IssueAccessToken, IssueMany
 from vault_service.application.manage import ManageGrants
 from vault_service.application.tickets import ManageTickets, PresentedTickets
+from vault_service.domain.grant import Grant
+from vault_service.domain.service import Service
 from vault_service.domain.terms import Terms
 from vault_service.http.callers import Policy
+from vault_service.http.schemas import GrantView, grant_view
 from vault_service.http.waiting import Waiters
 
 
@@ -26,6 +30,7 @@ class Vault:
     verifier: Verifier
     policy: Policy
     consent: OfflineConsent
+    asking: AskConsent
     issue: IssueAccessToken
     issue_many: IssueMany
     manage: ManageGrants
@@ -37,7 +42,16 @@ class Vault:
     providers: Mapping[str, Terms]
     default_provider: str
     default_services: frozenset[str]
+    services: Mapping[str, Service]
     public_url: str
     is_https: bool
     needed: Pings
     useful: Pings
+
+    def view(self, grant: Grant, service: str | None = None) -> GrantView:
+        """The wire form of a grant. service: one that looks; it sees no other services, and no account."""
+        names = {client: settings.name for client, settings in self.services.items()}
+        if service is not None:
+            limits = replace(grant.limits, services=frozenset({service}))
+            grant = replace(grant, limits=limits, account=grant.owner)
+        return grant_view(grant, names)

@@ -39,7 +39,7 @@ def consent(  # noqa: PLR0913, PLR0917 - what a person may wish
     here: Context = context.obj
     with here.vault() as vault:
         asked = vault.request_consent(
-            task_id=name,
+            name=name,
             scopes=scope or (),
             services=service or (),
             provider=provider,
@@ -81,7 +81,7 @@ def _row(grant: Grant) -> list[str | Text]:
     return [
         _MARKS.get(grant.status, Text("-", "dim")) if sys.stdout.isatty() else grant.status,
         token_id[:8] if sys.stdout.isatty() else token_id,
-        grant.task_id or "",
+        grant.name or grant.task_id or "",
         " ".join(sorted(grant.services)),
         " ".join(sorted(grant.scopes - {"openid", "offline_access"})),
         when(grant.last_used_at),

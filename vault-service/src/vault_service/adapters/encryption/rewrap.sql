@@ -27,8 +27,7 @@ select c.state_hash, c.secrets, g.issuer, g.subject
 from consent_requests c
 join grants g on g.id = c.grant_id
 where sealed_by(c.secrets) <> %(active)s
-  and c.claimed_at is null
-  and c.expires_at > now()
+  and (c.claimed_at is null and c.expires_at > now() or c.kept_until > now())
   and (%(after)s::bytea is null or c.state_hash > %(after)s)
 order by c.state_hash
 limit %(limit)s;
@@ -63,4 +62,5 @@ returning r.id;
 select (select count(*) from grants where sealed_by(refresh_token) = %(key_id)s)
      + (select count(*) from revocations where sealed_by(refresh_token) = %(key_id)s)
      + (select count(*) from consent_requests
-        where sealed_by(secrets) = %(key_id)s and claimed_at is null and expires_at > now());
+        where sealed_by(secrets) = %(key_id)s
+          and (claimed_at is null and expires_at > now() or kept_until > now()));

@@ -1,22 +1,30 @@
 """Pending grants and their consent requests: `application.ports.consent.Consents`."""
 
+from typing import Any
 from uuid import UUID
 
 import msgspec
 
 from service_kit.postgres import queries
-from service_kit.postgres.database import Database
+from service_kit.postgres.database import Database, Row
 from vault_service.adapters.audit.log import AuditLog
 from vault_service.adapters.encryption.sealing import Sealer
-from vault_service.adapters.grants.grant_rows import detail_row, log_refusal, new_grant_row
+from vault_service.adapters.grants.grant_rows import detail_row, log_refusal, new_grant_row, owned
 from vault_service.adapters.grants.grant_tokens import GrantTokens
 from vault_service.adapters.grants.outbox import Discarded, Outbox
-from vault_service.application.errors import CONSENT_INVALID, ConsentError
-from vault_service.application.ports.consent import ClaimedConsent, NewGrant, StoredConsentRequest
+from vault_service.application.errors import (
+    CONSENT_INVALID,
+    ConfirmationRefusedError,
+    ConsentError,
+    ConsentNotOpenError,
+    GrantNotFoundError,
+)
+from vault_service.application.ports.consent import ClaimedConsent, NewGrant, OpenQuestion, StoredConsentRequest
 from vault_service.application.ports.provider import TokenAnswer
 from vault_service.domain import seal_context
 from vault_service.domain.audit import Entry
 from vault_service.domain.grant import Failure, FailureDetail, ObtainedToken, Subject, TokenType
+from vault_service.domain.return_address import ReturnTo
 
 _QUERIES = queries.load(__package__, "consents.sql")
 _FIRST_GENERATION = 1
@@ -34,34 +42,84 @@ class PostgresConsents:
 
     def add(self, grant: NewGrant, request: StoredConsentRequest, entry: Entry) -> None:
         """Store a pending grant, and the request whose answer activates it."""
-        secrets = msgspec.json.encode((request.code_verifier, request.nonce))
-        context = seal_context.consent_secrets(request.state_hash, grant.owner)
-        row = {
-            "state_hash": request.state_hash,
-            "grant_id": request.grant_id,
-            "secrets": self._sealer.seal(secrets, context),
-            "browser_hash": request.browser_hash,
-            "expires_at": request.expires_at,
-        }
         with self._database.transaction() as connection:
             connection.execute(_QUERIES["add_grant"], new_grant_row(grant))
-            connection.execute(_QUERIES["add_request"], row)
+            connection.execute(_QUERIES["add_request"], self._request_row(request, grant.owner))
             self._audit.append_within(connection, entry)
 
-    def claim(self, state_hash: bytes, browser_hash: bytes | None) -> ClaimedConsent:
+    def add_question(self, grant: NewGrant, most: int, entry: Entry) -> bool:
+        """Store a pending grant, unless `most` questions of this service wait for this person."""
+        row = new_grant_row(grant)
+        with self._database.transaction() as connection:
+            waiting = connection.execute(_QUERIES["count_questions"], row).fetchone()
+            if waiting is not None and waiting[0] >= most:
+                return False
+            connection.execute(_QUERIES["add_grant"], row)
+            self._audit.append_within(connection, entry)
+        return True
+
+    def open_question(self, grant_id: UUID, owner: Subject) -> OpenQuestion:
+        """A question that its owner has not answered."""
+        row = self._database.one(_QUERIES["open_question"], owned(owner, id=grant_id))
+        if row is None:
+            raise GrantNotFoundError
+        provider, scopes, asked_by, return_to, is_open = row
+        if not is_open:
+            raise ConsentNotOpenError
+        return OpenQuestion(provider, frozenset(scopes), _back(grant_id, asked_by, return_to))
+
+    def add_request(self, request: StoredConsentRequest, owner: Subject) -> None:
+        """Store a request of a question; the grant stays pending at least as long."""
+        row = self._request_row(request, owner)
+        with self._database.transaction() as connection:
+            connection.execute(_QUERIES["add_request"], row)
+            connection.execute(_QUERIES["hold_open"], row)
+
+    def decline(self, grant_id: UUID, failure: Failure, entry: Entry) -> None:
+        """Make a pending grant failed."""
+        self._audit.append_if(_QUERIES["fail"], {"id": grant_id, "failure": failure.value, "detail": None}, entry)
+
+    def claim(self, state_hash: bytes, browser_hash: bytes | None, provider: str) -> ClaimedConsent:
         """Take the request, once. Raises ConsentError: `consent_invalid` or `consent_expired`."""
-        parameters = {"state_hash": state_hash, "browser_hash": browser_hash}
+        parameters = {"state_hash": state_hash, "browser_hash": browser_hash, "provider": provider}
         row = self._database.one(_QUERIES["claim"], parameters)
         if row is None:
             unclaimed = self._database.one(_QUERIES["unclaimed"], parameters)
             if unclaimed is None or not unclaimed[0]:
                 raise ConsentError(CONSENT_INVALID)
-            raise ConsentError(Failure.CONSENT_EXPIRED.value, unclaimed[1])
-        grant_id, issuer, subject, provider, token_type, task_id, scopes, browser_bound, sealed = row
+            raise ConsentError(Failure.CONSENT_EXPIRED.value, unclaimed[1], _back(*unclaimed[2:]))
+        claimed, _ = self._claimed(row, is_confirmed=False)
+        return claimed
+
+    def keep(self, claimed: ClaimedConsent, code: str, confirmation_hash: bytes, seconds: float) -> bool:
+        """Keep the code, sealed together with the other secrets."""
+        row = {
+            "state_hash": claimed.state_hash,
+            "secrets": self._sealed(claimed.state_hash, claimed.owner, claimed.code_verifier, claimed.nonce, code),
+            "confirmation_hash": confirmation_hash,
+            "seconds": seconds,
+        }
+        return self._database.one(_QUERIES["keep"], row) is not None
+
+    def take_kept(self, grant_id: UUID, owner: Subject, confirmation_hash: bytes) -> tuple[ClaimedConsent, str]:
+        """Take the code that was kept, once."""
+        parameters = owned(owner, id=grant_id, confirmation_hash=confirmation_hash)
+        row = self._database.one(_QUERIES["take_kept"], parameters)
+        if row is not None:
+            return self._claimed(row, is_confirmed=True)
+        if self._database.one(_QUERIES["is_owned"], parameters) is None:
+            raise GrantNotFoundError
+        raise ConfirmationRefusedError
+
+    def _claimed(self, row: Row, *, is_confirmed: bool) -> tuple[ClaimedConsent, str]:
+        """The request, and its code: empty when none is kept."""
+        grant_id, issuer, subject, provider, token_type, task_id, scopes, browser_bound = row[:8]
+        asked_by, return_to, state_hash, sealed = row[8:]
         owner = Subject(issuer, subject)
-        secrets = self._sealer.open(sealed, seal_context.consent_secrets(state_hash, owner))
-        code_verifier, nonce = msgspec.json.decode(secrets, type=tuple[str, str])
-        return ClaimedConsent(
+        secrets = self._sealer.open(sealed, seal_context.consent_secrets(bytes(state_hash), owner))
+        code_verifier, nonce, *code = msgspec.json.decode(secrets, type=tuple[str, ...])
+        claimed = ClaimedConsent(
+            state_hash=bytes(state_hash),
             grant_id=grant_id,
             owner=owner,
             provider=provider,
@@ -69,9 +127,24 @@ class PostgresConsents:
             task_id=task_id,
             scopes=frozenset(scopes),
             browser_bound=browser_bound,
+            is_confirmed=is_confirmed,
+            back=_back(grant_id, asked_by, return_to),
             code_verifier=code_verifier,
             nonce=nonce,
         )
+        return claimed, "".join(code)
+
+    def _request_row(self, request: StoredConsentRequest, owner: Subject) -> dict[str, Any]:
+        return {
+            "state_hash": request.state_hash,
+            "grant_id": request.grant_id,
+            "secrets": self._sealed(request.state_hash, owner, request.code_verifier, request.nonce),
+            "browser_hash": request.browser_hash,
+            "expires_at": request.expires_at,
+        }
+
+    def _sealed(self, state_hash: bytes, owner: Subject, *secrets: str) -> bytes:
+        return self._sealer.seal(msgspec.json.encode(secrets), seal_context.consent_secrets(state_hash, owner))
 
     def activate(
         self, grant_id: UUID, account: Subject, answer: TokenAnswer, scopes: frozenset[str], entry: Entry
@@ -106,3 +179,8 @@ class PostgresConsents:
         discarded = Discarded(claimed.grant_id, claimed.owner, claimed.provider, obtained.token, obtained.session)
         with self._database.transaction() as connection:
             self._outbox.add(connection, discarded)
+
+
+def _back(grant_id: UUID, asked_by: str | None, return_to: str | None) -> ReturnTo | None:
+    """Where the browser goes, when a service has asked."""
+    return None if asked_by is None or return_to is None else ReturnTo(asked_by, return_to, grant_id)

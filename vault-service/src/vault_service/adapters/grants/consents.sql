@@ -1,32 +1,109 @@
 -- name: add_grant
-insert into grants (id, issuer, subject, provider, token_type, status, task_id, scopes, services, not_after, max_uses,
-                    idle_seconds, max_seconds, consent_expires_at)
-values (%(id)s, %(issuer)s, %(subject)s, %(provider)s, %(token_type)s, 'pending', %(task_id)s, %(scopes)s, %(services)s,
-        %(not_after)s, %(max_uses)s, %(idle_seconds)s, %(max_seconds)s, %(consent_expires_at)s);
+insert into grants (id, issuer, subject, provider, token_type, status, task_id, name, asked_by, return_to, scopes, services,
+                    not_after, max_uses, idle_seconds, max_seconds, consent_expires_at)
+values (%(id)s, %(issuer)s, %(subject)s, %(provider)s, %(token_type)s, 'pending', %(task_id)s, %(name)s, %(asked_by)s,
+        %(return_to)s, %(scopes)s, %(services)s, %(not_after)s, %(max_uses)s, %(idle_seconds)s, %(max_seconds)s,
+        %(consent_expires_at)s);
+
+-- name: count_questions
+-- The questions of a service that wait for a person. Two that are asked at the same moment may both be let in.
+select count(*)
+from grants
+where issuer = %(issuer)s
+  and subject = %(subject)s
+  and asked_by = %(asked_by)s
+  and status = 'pending'
+  and consent_expires_at > now();
+
+-- name: open_question
+select provider, scopes, asked_by, return_to, status = 'pending' and consent_expires_at > now()
+from grants
+where id = %(id)s
+  and issuer = %(issuer)s
+  and subject = %(subject)s
+  and asked_by is not null;
+
+-- name: hold_open
+update grants
+set consent_expires_at = greatest(consent_expires_at, %(expires_at)s)
+where id = %(grant_id)s
+  and status = 'pending';
 
 -- name: add_request
 insert into consent_requests (state_hash, grant_id, secrets, browser_hash, expires_at)
 values (%(state_hash)s, %(grant_id)s, %(secrets)s, %(browser_hash)s, %(expires_at)s);
 
 -- name: claim
--- One caller takes the request. Another browser takes nothing, so that it cannot use the request up either.
+-- One caller takes the request, at the redirect URI of its provider. Another browser, or the answer at another provider's
+-- redirect URI, takes nothing, so that it cannot use the request up either.
 update consent_requests c
 set claimed_at = now()
 from grants g
 where c.state_hash = %(state_hash)s
   and g.id = c.grant_id
+  and g.provider = %(provider)s
   and c.claimed_at is null
   and c.expires_at > now()
   and (c.browser_hash is null or c.browser_hash = %(browser_hash)s)
-returning c.grant_id, g.issuer, g.subject, g.provider, g.token_type, g.task_id, g.scopes, c.browser_hash is not null, c.secrets;
+returning c.grant_id, g.issuer, g.subject, g.provider, g.token_type, g.task_id, g.scopes, c.browser_hash is not null,
+          g.asked_by, g.return_to, c.state_hash, c.secrets;
 
 -- name: unclaimed
 -- Of a request that could not be claimed: whether it has merely expired, and the task that it was for.
-select c.claimed_at is null and c.expires_at <= now(), g.task_id
+select c.claimed_at is null and c.expires_at <= now(), g.task_id, g.id, g.asked_by, g.return_to
 from consent_requests c
 join grants g on g.id = c.grant_id
 where c.state_hash = %(state_hash)s
+  and g.provider = %(provider)s
   and (c.browser_hash is null or c.browser_hash = %(browser_hash)s);
+
+-- name: keep
+-- Keeps the code of a claimed request for its confirmation. The grant stays pending at least as long.
+with kept as (
+    update consent_requests
+    set secrets = %(secrets)s,
+        confirmation_hash = %(confirmation_hash)s,
+        kept_until = now() + make_interval(secs => %(seconds)s)
+    where state_hash = %(state_hash)s
+      and claimed_at is not null
+      and confirmation_hash is null
+    returning grant_id, kept_until
+)
+update grants g
+set consent_expires_at = greatest(g.consent_expires_at, kept.kept_until)
+from kept
+where g.id = kept.grant_id
+  and g.status = 'pending'
+returning true;
+
+-- name: take_kept
+-- One caller takes the code: the owner, with the secret of the browser that brought it.
+with kept as (
+    select c.state_hash
+    from consent_requests c
+    join grants g on g.id = c.grant_id
+    where c.grant_id = %(id)s
+      and g.issuer = %(issuer)s
+      and g.subject = %(subject)s
+      and g.status = 'pending'
+      and c.confirmation_hash = %(confirmation_hash)s
+      and c.kept_until > now()
+    for update of c
+)
+update consent_requests c
+set confirmation_hash = null, kept_until = null
+from kept, grants g
+where c.state_hash = kept.state_hash
+  and g.id = c.grant_id
+returning c.grant_id, g.issuer, g.subject, g.provider, g.token_type, g.task_id, g.scopes, c.browser_hash is not null,
+          g.asked_by, g.return_to, c.state_hash, c.secrets;
+
+-- name: is_owned
+select true
+from grants
+where id = %(id)s
+  and issuer = %(issuer)s
+  and subject = %(subject)s;
 
 -- name: activate
 -- The grant ends when the authorization server says so, or else by our rule for idle tokens; never later than by our rule for

@@ -33,6 +33,9 @@ def new_grant_row(grant: NewGrant) -> dict[str, Any]:
         "provider": grant.provider,
         "token_type": grant.token_type.value,
         "task_id": grant.task_id,
+        "name": grant.name,
+        "asked_by": grant.asked_by,
+        "return_to": grant.return_to,
         "scopes": sorted(grant.scopes),
         "services": sorted(grant.limits.services),
         "not_after": grant.limits.not_after,
@@ -96,4 +99,8 @@ def grant_of(row: Row) -> Grant:
         last_refreshed_at=last_refreshed_at,
         expires_at=expires_at,
         uses=uses,
+        name=row[21],
+        asked_by=row[22],
+        return_to=row[23],
+        consent_expires_at=row[24],
     )

@@ -1,13 +1,16 @@
 """The owner's view of grants: `application.ports.manage.OwnedGrants`."""
 
 from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
 from service_kit.postgres import queries
 from service_kit.postgres.database import Database
+from vault_service.adapters.audit.log import AuditLog
 from vault_service.adapters.grants.endings import Endings, LockedGrant
 from vault_service.adapters.grants.grant_rows import grant_of, owned
 from vault_service.application.errors import GrantNotFoundError
+from vault_service.application.ports.manage import GrantFilter
 from vault_service.domain.audit import Entry
 from vault_service.domain.grant import Grant, Status, Subject
 
@@ -17,24 +20,26 @@ _QUERIES = queries.load(__package__, "owned_grants.sql")
 class PostgresOwnedGrants:
     """Grants as their owners list, find and revoke them."""
 
-    def __init__(self, database: Database, endings: Endings) -> None:
+    def __init__(self, database: Database, endings: Endings, audit: AuditLog) -> None:
         self._database = database
+        self._audit = audit
         self._endings = endings
 
-    def of_owner(
-        self, owner: Subject, task_id: str | None = None, ids: Sequence[UUID] | None = None
-    ) -> Sequence[Grant]:
+    def of_owner(self, owner: Subject, wanted: GrantFilter) -> Sequence[Grant]:
         """The owner's grants, newest first."""
-        values = owned(owner, task_id=task_id, ids=None if ids is None else list(ids))
-        rows = self._database.all(_QUERIES["of_owner"], values)
-        return [grant_of(row) for row in rows]
+        return [grant_of(row) for row in self._database.all(_QUERIES["of_owner"], _parameters(owner, wanted))]
 
-    def find(self, grant_id: UUID, owner: Subject) -> Grant:
+    def find(self, grant_id: UUID, owner: Subject, service: str | None = None) -> Grant:
         """One grant of that owner."""
-        row = self._database.one(_QUERIES["of_owner"], owned(owner, task_id=None, ids=[grant_id]))
+        wanted = GrantFilter(ids=[grant_id], service=service)
+        row = self._database.one(_QUERIES["of_owner"], _parameters(owner, wanted))
         if row is None:
             raise GrantNotFoundError
         return grant_of(row)
+
+    def rename(self, grant_id: UUID, owner: Subject, name: str, entry: Entry) -> bool:
+        """Give the grant another name."""
+        return self._audit.append_if(_QUERIES["rename"], owned(owner, id=grant_id, name=name), entry)
 
     def revoke(self, grant_id: UUID, owner: Subject, entry: Entry) -> None:
         """Revoke the grant and put its token into the outbox."""
@@ -50,3 +55,8 @@ class PostgresOwnedGrants:
                 return
             grant = LockedGrant(id=grant_id, owner=owner, provider=provider, generation=generation, sealed=sealed)
             self._endings.end(connection, grant, Status.REVOKED, entry)
+
+
+def _parameters(owner: Subject, wanted: GrantFilter) -> dict[str, Any]:
+    ids = None if wanted.ids is None else list(wanted.ids)
+    return owned(owner, task_id=wanted.task_id, ids=ids, service=wanted.service, name=wanted.name)

@@ -14,7 +14,8 @@ select g.id, g.issuer, g.subject,
        g.provider, g.token_type, g.task_id, g.scopes, g.services, g.not_after, g.max_uses,
        coalesce(counted.uses, 0) + recent.uses,
        g.created_at, g.activated_at, greatest(counted.last_used_at, recent.last_used_at), g.last_refreshed_at,
-       g.expires_at, g.account_issuer, g.account_subject, g.failure_detail
+       g.expires_at, g.account_issuer, g.account_subject, g.failure_detail, g.name, g.asked_by, g.return_to,
+       g.consent_expires_at
 from grants g
 left join grant_uses counted on counted.grant_id = g.id
 cross join lateral (
@@ -28,6 +29,8 @@ where g.issuer = %(issuer)s
   and g.subject = %(subject)s
   and (%(task_id)s::text is null or g.task_id = %(task_id)s)
   and (%(ids)s::uuid[] is null or g.id = any (%(ids)s))
+  and (%(service)s::text is null or %(service)s = any (g.services))
+  and (%(name)s::text is null or g.name = %(name)s)
 order by g.created_at desc, g.id
 limit 1000;
 
@@ -46,3 +49,11 @@ where g.id = %(id)s
    )
 order by g.id
 for update;
+
+-- name: rename
+update grants
+set name = %(name)s
+where id = %(id)s
+  and issuer = %(issuer)s
+  and subject = %(subject)s
+returning true;

@@ -8,18 +8,26 @@ from uuid import UUID
 from vault_service.application.ports.provider import TokenAnswer
 from vault_service.domain.audit import Entry
 from vault_service.domain.grant import Failure, FailureDetail, Limits, ObtainedToken, Subject, TokenType
+from vault_service.domain.return_address import ReturnTo
 from vault_service.domain.terms import Expiry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewGrant:
-    """A grant whose owner is about to be asked for consent. expiry: the rules that its provider has today."""
+    """A grant whose owner is about to be asked for consent. expiry: the rules that its provider has today.
+
+    name: what it is for, for people; asked_by: the service that asks, None for the owner; return_to: where the browser
+    goes after the answer, None for the page.
+    """
 
     id: UUID
     owner: Subject
     provider: str
     token_type: TokenType
     task_id: str | None
+    name: str | None
+    asked_by: str | None
+    return_to: str | None
     scopes: frozenset[str]
     limits: Limits
     expiry: Expiry
@@ -45,9 +53,12 @@ class StoredConsentRequest:
 class ClaimedConsent:
     """A consent request that this caller alone may complete.
 
-    browser_bound: True when the answer came through the browser that asked, as its cookie shows; scopes: requested.
+    browser_bound: True when the answer came through the browser that asked, as its cookie shows; is_confirmed: True
+    when the owner has confirmed the answer in the page; scopes: requested; back: where the service that asked wants the
+    browser to go.
     """
 
+    state_hash: bytes
     grant_id: UUID
     owner: Subject
     provider: str
@@ -55,8 +66,39 @@ class ClaimedConsent:
     task_id: str | None
     scopes: frozenset[str]
     browser_bound: bool
+    is_confirmed: bool
+    back: ReturnTo | None
     code_verifier: str = field(repr=False)
     nonce: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenQuestion:
+    """What a service asks of a person who has not answered. scopes: to request."""
+
+    provider: str
+    scopes: frozenset[str]
+    back: ReturnTo | None
+
+
+class AskedConsents(Protocol):
+    """Consents that services ask for. A change and its audit line are one transaction."""
+
+    def add_question(self, grant: NewGrant, most: int, entry: Entry) -> bool:
+        """Store a pending grant; False when `most` of this service wait for this person already."""
+        ...
+
+    def open_question(self, grant_id: UUID, owner: Subject) -> OpenQuestion:
+        """A question that its owner has not answered. Raises GrantNotFoundError, ConsentNotOpenError."""
+        ...
+
+    def add_request(self, request: StoredConsentRequest, owner: Subject) -> None:
+        """Store the request whose answer activates the grant, which stays pending at least as long."""
+        ...
+
+    def decline(self, grant_id: UUID, failure: Failure, entry: Entry) -> None:
+        """Make a pending grant failed."""
+        ...
 
 
 class Consents(Protocol):
@@ -66,10 +108,22 @@ class Consents(Protocol):
         """Store a pending grant, and the request whose answer activates it."""
         ...
 
-    def claim(self, state_hash: bytes, browser_hash: bytes | None) -> ClaimedConsent:
+    def claim(self, state_hash: bytes, browser_hash: bytes | None, provider: str) -> ClaimedConsent:
         """Take the request. It can be taken once.
 
-        Raises ConsentError: `consent_invalid` (unknown, taken, or from another browser), `consent_expired`.
+        Raises ConsentError: `consent_invalid` (unknown, taken, from another browser, or of another provider),
+        `consent_expired`.
+        """
+        ...
+
+    def keep(self, claimed: ClaimedConsent, code: str, confirmation_hash: bytes, seconds: float) -> bool:
+        """Keep the code, sealed, for its confirmation; False when the grant is no longer pending."""
+        ...
+
+    def take_kept(self, grant_id: UUID, owner: Subject, confirmation_hash: bytes) -> tuple[ClaimedConsent, str]:
+        """Take the code that was kept. It can be taken once.
+
+        Raises GrantNotFoundError; ConfirmationRefusedError: none is kept, its time is over, or the secret is another.
         """
         ...
 

@@ -1,6 +1,7 @@
 """What `application.manage` needs: the owner's view of grants and of the audit."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
@@ -10,17 +11,29 @@ from vault_service.domain.audit import Entry, Line
 from vault_service.domain.grant import Grant, Subject
 
 
+@dataclass(frozen=True, slots=True)
+class GrantFilter:
+    """Which of an owner's grants: of a task, with one of these ids, that a service may use, with a name. None: all."""
+
+    task_id: str | None = None
+    ids: Sequence[UUID] | None = None
+    service: str | None = None
+    name: str | None = None
+
+
 class OwnedGrants(Protocol):
     """The grants of one owner."""
 
-    def of_owner(
-        self, owner: Subject, task_id: str | None = None, ids: Sequence[UUID] | None = None
-    ) -> Sequence[Grant]:
-        """The owner's grants, newest first. task_id: only those requested for this task; ids: only these."""
+    def of_owner(self, owner: Subject, wanted: GrantFilter) -> Sequence[Grant]:
+        """The owner's grants, newest first."""
         ...
 
-    def find(self, grant_id: UUID, owner: Subject) -> Grant:
-        """One grant of that owner. Raises GrantNotFoundError."""
+    def find(self, grant_id: UUID, owner: Subject, service: str | None = None) -> Grant:
+        """One grant of that owner, which the service may use, if one is given. Raises GrantNotFoundError."""
+        ...
+
+    def rename(self, grant_id: UUID, owner: Subject, name: str, entry: Entry) -> bool:
+        """Give the grant another name; False when the owner has no such grant."""
         ...
 
     def revoke(self, grant_id: UUID, owner: Subject, entry: Entry) -> None:

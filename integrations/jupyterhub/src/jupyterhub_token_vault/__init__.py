@@ -1,0 +1,11 @@
+"""Access tokens in notebooks: the kernel asks the hub's service, the service asks the vault, and nobody stores a token.
+
+| module | runs in | what it is |
+|---|---|---|
+| `tv` | the kernel | `tv.token()`, `tv.requests()` |
+| `service` | a managed service of the hub | passes requests of kernels on to the vault, each in the name of its owner |
+| `configure` | the hub | one call in `jupyterhub_config.py` that adds the service, its roles and the spawner hook |
+| `authenticator` | the hub | keeps the tokens of a login out of the hub's state |
+
+The kernel needs this distribution alone; the hub needs its extra `hub`.
+"""

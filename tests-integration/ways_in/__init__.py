@@ -1,0 +1,1 @@
+"""Ways in: what people use the vault from, each run as they run it."""

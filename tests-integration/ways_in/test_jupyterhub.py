@@ -1,0 +1,203 @@
+"""Notebooks in a real JupyterHub: fresh access tokens in the kernel, and no other secret there or in the hub."""
+
+import json
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+import pytest
+import requests
+from api import Api, command_line_token
+from keycloak_admin import KeycloakAdmin
+from person import Person
+from secrets_scan import JWT, Secrets, known_secrets
+from stack import ARTIFACTS, TIMEOUT, Stack, eventually
+
+from ways_in.hub import ENVIRONMENT, Hub, Kernel
+
+LIFE = 6
+"""Seconds for which an access token lives in these tests."""
+WORK = """
+import json, os, threading, time
+from jupyterhub_token_vault import tv
+
+results, tokens, must_end = [], set(), threading.Event()
+
+def work():
+    session = tv.requests(GRANT)
+    while not must_end.is_set():
+        try:
+            results.append(session.get(os.environ["API_URL"], timeout=20).status_code)
+            tokens.add(tv.token(GRANT))
+        except Exception as error:
+            results.append(f"{type(error).__name__}: {error}")
+        must_end.wait(0.3)
+
+worker = threading.Thread(target=work, daemon=True)
+worker.start()
+"""
+
+
+def short_lives(stack: Stack) -> "AbstractContextManager[None]":
+    """Access tokens live for LIFE seconds, at either authorization server."""
+    if not stack.is_dev:
+        return KeycloakAdmin(stack).realm(accessTokenLifespan=LIFE)
+
+    @contextmanager
+    def settings() -> Iterator[None]:
+        stack.control("PUT", "/settings", {"accessTokenLifespan": LIFE})
+        try:
+            yield
+        finally:
+            stack.control("DELETE", "")
+
+    return settings()
+
+
+@pytest.fixture(scope="module")
+def hub(stack: Stack) -> Iterator[Hub]:
+    """A running hub."""
+    folder = Path(tempfile.mkdtemp(prefix="offline-token-vault-hub-"))
+    running = Hub(stack, folder)
+    try:
+        running.start()
+        yield running
+        running.end_servers()
+        running.stop()
+    finally:
+        (ARTIFACTS / "log").mkdir(parents=True, exist_ok=True)
+        (ARTIFACTS / "log" / "hub.log").write_text(running.log)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def reader(hub: Hub) -> Person:
+    """Alice, whose server runs in the hub."""
+    person = Person("alice")
+    hub.sign_in(person)
+    return person
+
+
+@pytest.fixture
+def kernel(hub: Hub, reader: Person) -> Iterator[Kernel]:
+    """A fresh kernel of alice's."""
+    running = hub.kernel(reader)
+    yield running
+    running.disconnect()
+
+
+def count(kernel: Kernel, what: str) -> int:
+    """The length of one of the notebook's collections."""
+    return int(kernel.run(f"print(len({what}))"))
+
+
+def test_work_in_a_notebook_goes_on_without_its_owner_and_ends_with_the_grant(
+    stack: Stack, hub: Hub, reader: Person, kernel: Kernel
+) -> None:
+    """It outlives three access tokens, the owner's sign-out, and a restart of the hub; a revoked grant ends it."""
+    alice = Api(stack, command_line_token(stack, "alice"))
+    with short_lives(stack):
+        grant = alice.grant(reader, services=["jupyterhub"])
+        kernel.run(f"GRANT = {grant!r}\n{WORK}")
+        eventually(lambda: count(kernel, "tokens") >= 4, "the notebook has outlived three access tokens", 40)
+
+        hub.sign_out(reader)
+        before = count(kernel, "tokens")
+        eventually(lambda: count(kernel, "tokens") > before, "a new token after the sign-out")
+
+        kernel.disconnect()
+        hub.stop()
+        hub.start()
+        before = count(kernel, "tokens")
+        eventually(lambda: count(kernel, "tokens") > before, "a new token after the hub's restart")
+        assert json.loads(kernel.run("print(json.dumps(sorted(set(map(str, results)))))")) == ["200"]
+
+        assert alice.delete(f"/api/auth/manager/tokens/{grant}").status_code == 200
+        last = eventually(lambda: kernel.run("print(results[-1])").strip().replace("200", ""), "the work has ended")
+        assert last.startswith("GrantUnusable: "), last
+        assert "token_revoked" in last
+        kernel.run("must_end.set(); worker.join()")
+
+
+def test_neither_kernel_nor_hub_holds_a_secret_of_the_vault(
+    stack: Stack, hub: Hub, reader: Person, kernel: Kernel
+) -> None:
+    """Not the client's secret, no refresh token, no token of the login: in environment, state, database and logs."""
+    secrets = Secrets(known_secrets(stack))
+    environ = json.loads(kernel.run("import json, os; print(json.dumps(dict(os.environ)))"))
+    assert "JUPYTERHUB_API_TOKEN" in environ
+    state = hub.call("GET", "/users/alice").json()["auth_state"]
+    assert state.keys() == {"oauth_user", "token_vault_subject"}
+    files = {path.name: path.read_bytes() for path in hub.folder.glob("hub.*")}
+    assert {"hub.sqlite", "hub.log"} <= files.keys()
+    known = {**files, "environment": json.dumps(environ).encode(), "state": json.dumps(state).encode()}
+    named = set(known_secrets(stack).values())
+    assert {place: found for place, text in known.items() if (found := secrets.found_in(text) & named)} == {}
+    assert [place for place, text in known.items() if JWT.search(text)] == []
+
+
+def test_the_stock_authenticator_would_keep_what_ours_drops() -> None:
+    """So the test above looks for what would be there: OAuthenticator's state has the refresh token."""
+    program = """
+import asyncio, json
+from oauthenticator.generic import GenericOAuthenticator
+from jupyterhub_token_vault.authenticator import NoTokensInState
+
+class Stock(GenericOAuthenticator):
+    async def authenticate(self, handler, data=None, **kwargs):
+        tokens = {"access_token": "a", "refresh_token": "r", "id_token": "i", "scope": "openid"}
+        return {"name": "alice", "auth_state": self.build_auth_state_dict(tokens, {"sub": "s"})}
+
+class Ours(NoTokensInState, Stock):
+    pass
+
+states = [asyncio.run(kind().authenticate(None))["auth_state"] for kind in (Stock, Ours)]
+print(json.dumps(states))
+"""
+    done = subprocess.run([ENVIRONMENT / "python", "-c", program], capture_output=True, text=True, check=True)
+    stock, ours = json.loads(done.stdout)
+    assert stock["refresh_token"] == stock["token_response"]["refresh_token"] == "r"
+    assert ours == {"oauth_user": {"sub": "s"}, "token_vault_subject": "s"}
+
+
+def test_a_kernel_reaches_no_grant_of_another_person_or_service(stack: Stack, kernel: Kernel) -> None:
+    """Whatever subject the kernel claims."""
+    bob = Api(stack, command_line_token(stack, "bob"))
+    others = bob.grant(Person("bob"), services=["jupyterhub"])
+    subject = requests.get(
+        f"{stack['ISSUER']}/protocol/openid-connect/userinfo",
+        headers={"Authorization": f"Bearer {bob.bearer}"},
+        timeout=TIMEOUT,
+    ).json()["sub"]
+    claimed = f"from jupyterhub_token_vault import tv\ntv.vault().access_token({others!r}, {subject!r})"
+    assert kernel.attempt(claimed)["error"].startswith("TokenNotFound: ")
+    alice = Api(stack, command_line_token(stack, "alice"))
+    for_tasks = alice.grant(Person("alice"))
+    asked = f"from jupyterhub_token_vault import tv\ntv.token({for_tasks!r})"
+    assert "service_not_allowed" in kernel.attempt(asked)["error"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "authorization", "status", "code"),
+    [
+        ("GET", "access-token", None, 401, "unauthorized"),
+        ("GET", "access-token", "token wrong", 401, "unauthorized"),
+        ("GET", "access-token", "token {test}", 401, "unauthorized"),  # a service is no person
+        ("GET", "tokens/x/audit", "token wrong", 404, "not_found"),
+        ("GET", "../../access-token", "token wrong", 404, ""),
+    ],
+)
+def test_the_service_answers_kernels_only(
+    hub: Hub, method: str, path: str, authorization: str | None, status: int, code: str
+) -> None:
+    """And passes on nothing but what a kernel needs."""
+    headers = {"Authorization": authorization.replace("{test}", hub.token)} if authorization else {}
+    url = f"{hub.url}/services/token-vault/api/auth/manager/{path}"
+    answer = requests.request(method, url, headers=headers, timeout=TIMEOUT)
+    assert answer.status_code == status, answer.text
+    if code:
+        assert answer.headers["Content-Type"] == "application/problem+json"
+        assert answer.json()["code"] == code

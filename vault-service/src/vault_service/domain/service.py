@@ -1,0 +1,11 @@
+"""A service, as the operator has described it: what people and the vault may know of it."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """One service. name: for people; return_to: where browsers may go after a consent that it asked for."""
+
+    name: str
+    return_to: tuple[str, ...] = ()

@@ -1,0 +1,65 @@
+"""The services file: what the vault knows of the services that ask for consent.
+
+`deploy/services.example.toml` explains each field. Each error is one line that names the file, the service and the
+field.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+
+from vault_service.domain.return_address import fault_of
+from vault_service.domain.service import Service
+
+
+class _Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One `[services.CLIENT-ID]`."""
+
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$(?!\n)")]
+    return_to: list[str] = []
+
+
+class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    services: dict[str, Any]
+
+
+def optional_services(value: str) -> "Services":
+    """The services in the file of that path, none for an empty path. Raises ValueError, OSError."""
+    return Services(read(Path(value)) if value else {})
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """All services by client id. Prints as their ids."""
+
+    by_client: Mapping[str, Service]
+
+    def __str__(self) -> str:
+        return " ".join(self.by_client)
+
+
+def read(path: Path) -> Mapping[str, Service]:
+    """The services in a file. Raises ValueError with one line that says what is wrong, OSError."""
+    try:
+        file = msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), _File)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ValueError(f"{path}: is not TOML ({error})") from None
+    except msgspec.ValidationError as error:
+        raise ValueError(f"{path}: {error}") from None
+    return {client: _service(f"{path}: service {client}", table) for client, table in file.services.items()}
+
+
+def _service(where: str, content: Any) -> Service:
+    try:
+        table = msgspec.convert(content, _Table)
+    except msgspec.ValidationError as error:
+        raise ValueError(f"{where}: {error}") from None
+    for address in table.return_to:
+        fault = fault_of(address) or ("has a query" if "?" in address else None)
+        if fault is not None:
+            raise ValueError(f"{where}: return_to: {fault}")
+    return Service(name=table.name, return_to=tuple(table.return_to))

@@ -117,6 +117,7 @@ def build_service(settings: TaskSettings) -> TaskService:
             "schema": partial(MIGRATIONS.check, database),
             "issuer": partial(demand_no_mismatch, issuer.metadata),
         },
+        useful={"worker": ProcrastinateWatch(database).demand_worker},
         close=database.close,
     )
 

@@ -15,6 +15,7 @@ from task_service.adapters.postgres.locks import latest_run, lock, owned
 from task_service.adapters.postgres.schedules import put, schedule_of
 from task_service.application.errors import TaskNotFoundError, TaskNotLinkableError
 from task_service.application.ports import LinkedGrant
+from task_service.domain.fairness import Priority
 from task_service.domain.owner import Owner
 from task_service.domain.receipt import Receipt
 from task_service.domain.retry import RetryPolicy
@@ -36,7 +37,7 @@ class PostgresTasks:
     ) -> Task:
         """Store a new task."""
         values: dict[str, Any] = {"id": uuid4(), **owned(owner), "name": name, "description": description}
-        values |= asdict(policy.retry)
+        values |= {**asdict(policy.retry), "urgency": policy.priority.urgency}
         with self._database.transaction() as connection:
             receipts.claim(connection, owner, receipt)
             connection.execute(_SQL["add"], values)
@@ -97,7 +98,9 @@ def _find(connection: psycopg.Connection, key: Mapping[str, Any]) -> Task:
 
 
 def _task(row: tuple[Any, ...]) -> Task:
-    task_id, issuer, subject, name, description, created_at, kind, persistent_token_id, token_status, *rest = row
+    task_id, issuer, subject, name, description, created_at, kind, persistent_token_id, token_status, urgency, *rest = (
+        row
+    )
     schedule, retry, run = tuple(rest[:10]), rest[10:13], rest[13:]
     return Task(
         id=task_id,
@@ -108,6 +111,7 @@ def _task(row: tuple[Any, ...]) -> Task:
         kind=kind,
         persistent_token_id=persistent_token_id,
         token_status=TokenStatus(token_status) if token_status else None,
+        priority=Priority.of(urgency),
         schedule=schedule_of(schedule) if schedule[4] is not None else None,
         retry=RetryPolicy(*retry),
         latest_run=run_of(*run) if run[0] is not None else NO_RUN,

@@ -411,6 +411,13 @@ def test_faulty_dependencies_are_refused_and_named(ann: Caller, ben: Caller) -> 
     assert len(ann.ask("GET").get_json()["tasks"]) == 3
 
 
+def test_a_priority_is_kept_and_shown_unless_it_is_the_usual_one(ann: Caller) -> None:
+    """Any other word is refused."""
+    assert ann.task(priority="high")["priority"] == "high"
+    assert "priority" not in ann.task(priority="normal")
+    assert code(ann.ask("POST", json={"name": "a", "priority": "highest"})) == (422, "invalid_input")
+
+
 def test_each_query_has_an_etag_of_its_own(ann: Caller) -> None:
     """A client that keeps one for all its lists is never told that another list has not changed."""
     ann.task()

@@ -50,6 +50,9 @@ log = logs.get(__name__)
 HANDLERS = "task_service.handlers"
 WORKER_ANSWER_SECONDS = 20.0
 """How long a worker waits for the vault, which may refresh a token meanwhile."""
+REQUEST_LOCK_SECONDS = 1.5
+"""How long a request waits for a locked row: less than others wait for a connection, so that one owner's rows that a
+forgotten transaction has locked refuse that owner only."""
 STATUS_ANSWER_SECONDS = 5.0
 """How long a request of a person's waits for the vault."""
 
@@ -90,7 +93,9 @@ def check(settings: TaskSettings) -> None:
 
 def build_service(settings: TaskSettings) -> TaskService:
     """Wire the HTTP side."""
-    database = tasks_database(settings.database_url.reveal(), name="tasks", size=settings.threads + 2)
+    database = tasks_database(
+        settings.database_url.reveal(), name="tasks", size=settings.threads + 2, lock_timeout=REQUEST_LOCK_SECONDS
+    )
     issuer = Issuer(settings.issuer, settings.issuer_internal_url)
     credentials = own_credentials(issuer, settings.client_id, settings.client_secret)
     vault = VaultOverHttp(_vault_client(settings, credentials, Session(), STATUS_ANSWER_SECONDS))
@@ -112,6 +117,7 @@ def build_service(settings: TaskSettings) -> TaskService:
             "schema": partial(MIGRATIONS.check, database),
             "issuer": partial(demand_no_mismatch, issuer.metadata),
         },
+        useful={"worker": ProcrastinateWatch(database).demand_worker},
         close=database.close,
     )
 

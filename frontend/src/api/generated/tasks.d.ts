@@ -553,7 +553,8 @@ export interface components {
          * NewTask
          * @description A task to create. name: one line; description: may have several lines; retry: without it
          *         nothing is retried; schedule: when it runs by itself; dependsOn: the tasks that must have completed
-         *         before; persistentTokenId: an offline token of yours to link.
+         *         before; persistentTokenId: an offline token of yours to link; priority: its place among the
+         *         caller's own.
          */
         NewTask: {
             name: string;
@@ -565,6 +566,8 @@ export interface components {
             schedule?: components["schemas"]["NewSchedule"];
             /** @default [] */
             dependsOn?: string[];
+            /** @default normal */
+            priority?: components["schemas"]["Priority"];
         };
         /**
          * NewRetry
@@ -576,6 +579,12 @@ export interface components {
             backoff?: number;
             maxBackoff?: number;
         };
+        /**
+         * Priority
+         * @description A task's place among its owner's own. It takes no place from other owners beyond one at each tag and priority.
+         * @enum {unknown}
+         */
+        Priority: "high" | "low" | "normal";
         /**
          * NoBody
          * @description An empty object.
@@ -860,6 +869,7 @@ export interface components {
             nextAttemptAt?: string;
             retry?: components["schemas"]["RetryView"];
             schedule?: components["schemas"]["ScheduleView"];
+            priority?: components["schemas"]["Priority"];
         };
         /**
          * TokenStatus

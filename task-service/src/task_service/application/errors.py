@@ -17,6 +17,7 @@
     ├── VaultUnavailableError            the vault does not answer
     │   └── TooManyTicketsError          the grant has as many tickets as the vault allows
     ├── TaskStorageUnavailableError      PostgreSQL does not answer
+    ├── NoWorkerError                    no worker has shown a heartbeat lately
     ├── UnknownKindError                 the worker has no handler for the task's kind
     └── HandlerError                     the work itself failed; its message is shown to the owner
 
@@ -103,6 +104,10 @@ class TicketExpiredError(TaskError):
 
 class TaskStorageUnavailableError(TaskError):
     """The task database cannot be reached now."""
+
+
+class NoWorkerError(TaskError):
+    """No worker is running: tasks stay queued until one is."""
 
 
 class HandlerError(TaskError):

@@ -240,7 +240,7 @@ def _of_query() -> str:
 
 def _policy(service: TaskService, wanted: NewTask) -> Policy:
     """How the new task is run. Problem: 422 `invalid_input`."""
-    policy = Policy(depends_on=dependency_routes.ids_of(wanted.depends_on))
+    policy = Policy(depends_on=dependency_routes.ids_of(wanted.depends_on), priority=wanted.priority)
     if wanted.retry is not UNSET:
         policy = replace(policy, retry=wanted.retry.policy())
     if wanted.schedule is UNSET:

@@ -1,7 +1,7 @@
 """What the routes need of a wired task service."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from service_kit.tokens.bearer import Verifier
 from task_service.application.batch import BatchTasks
@@ -16,7 +16,11 @@ from task_service.application.schedules import ManageSchedules
 
 @dataclass(frozen=True)
 class TaskService:
-    """The use cases and who may call them. pings: by name, the checks of `/readyz`; close: closes the connections."""
+    """The use cases and who may call them.
+
+    pings: by name, the checks of `/readyz` without which the service is not ready; useful: those without which it is
+    only degraded; close: closes the connections.
+    """
 
     verifier: Verifier
     tasks: ManageTasks
@@ -29,3 +33,4 @@ class TaskService:
     receipts: ReceiptStore
     pings: Mapping[str, Callable[[], None]]
     close: Callable[[], None]
+    useful: Mapping[str, Callable[[], None]] = field(default_factory=dict)

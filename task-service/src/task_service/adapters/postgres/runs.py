@@ -13,6 +13,7 @@ from task_service.adapters.postgres.locks import latest_run, lock, owned
 from task_service.application.errors import TaskNotCancellableError, TaskNotExecutableError
 from task_service.domain.attempt import AttemptKey
 from task_service.domain.dependencies import WAITS, must_wait
+from task_service.domain.fairness import tag
 from task_service.domain.owner import Owner
 from task_service.domain.receipt import Receipt
 from task_service.domain.run import Cause
@@ -92,7 +93,7 @@ def start_run(
         "number": number,
         "cause": cause.value,
         "fence": key.fence,
-        "job_id": jobs.enqueue(connection, key),
+        **_job(connection, key),
     }
     connection.execute(_SQL["count_run"], run)
     connection.execute(_SQL["add_run"], run)
@@ -131,7 +132,16 @@ def add_attempt(connection: psycopg.Connection, key: AttemptKey, number: int, pe
     connection.execute(_SQL["add_attempt"], values)
 
 
-def replace_job(connection: psycopg.Connection, key: AttemptKey, number: int) -> None:
-    """Give a run that has lost its job a new one, within the caller's transaction."""
-    values = {"task_id": key.task_id, "number": number, "job_id": jobs.enqueue(connection, key)}
+def replace_job(connection: psycopg.Connection, key: AttemptKey, number: int, *, has_waited: bool = False) -> None:
+    """Give a run without a job a new one, within the caller's transaction. has_waited: it comes first in the queue."""
+    values = {"task_id": key.task_id, "number": number, **_job(connection, key, has_waited=has_waited)}
     connection.execute(_SQL["set_job"], values)
+
+
+def _job(connection: psycopg.Connection, key: AttemptKey, *, has_waited: bool = False) -> dict[str, int]:
+    """The job of an attempt: its id, and its place in the queue."""
+    row = connection.execute(_SQL["place"], {"task_id": key.task_id, "queue": jobs.QUEUE}).fetchone()
+    urgency, queue_time, *own = row or (1, 0)
+    waiting = {of: greatest for of, greatest in enumerate(own) if greatest is not None}
+    queue_tag = queue_time if has_waited else tag(queue_time, waiting, urgency)
+    return {"job_id": jobs.enqueue(connection, key, queue_tag), "urgency": urgency, "queue_tag": queue_tag}

@@ -15,6 +15,7 @@ from task_service.adapters.postgres.locks import latest_run, lock, owned
 from task_service.adapters.postgres.schedules import put, schedule_of
 from task_service.application.errors import TaskNotFoundError, TaskNotLinkableError
 from task_service.application.ports import LinkedGrant
+from task_service.domain.fairness import Priority
 from task_service.domain.owner import Owner
 from task_service.domain.receipt import Receipt
 from task_service.domain.retry import RetryPolicy
@@ -41,13 +42,14 @@ class PostgresTasks:
         receipt: Receipt | None = None,
     ) -> Task:
         """Store a new task."""
-        values = {
+        values: dict[str, Any] = {
             "id": uuid4(),
             **owned(owner),
             "name": name,
             "description": description,
             "persistent_token_id": grant.persistent_token_id if grant else None,
             "token_status": grant.status.value if grant else None,
+            "urgency": policy.priority.urgency,
             **asdict(policy.retry),
         }
         with self._database.transaction() as connection:
@@ -119,7 +121,9 @@ def _find(connection: psycopg.Connection, key: Mapping[str, Any]) -> Task:
 
 
 def _task(row: tuple[Any, ...]) -> Task:
-    task_id, issuer, subject, name, description, created_at, kind, persistent_token_id, token_status, *rest = row
+    task_id, issuer, subject, name, description, created_at, kind, persistent_token_id, token_status, urgency, *rest = (
+        row
+    )
     schedule, retry, replaces_token_id, run = tuple(rest[:10]), rest[10:13], rest[13], rest[14:]
     return Task(
         id=task_id,
@@ -130,6 +134,7 @@ def _task(row: tuple[Any, ...]) -> Task:
         kind=kind,
         persistent_token_id=persistent_token_id,
         token_status=TokenStatus(token_status) if token_status else None,
+        priority=Priority.of(urgency),
         schedule=schedule_of(schedule) if schedule[4] is not None else None,
         retry=RetryPolicy(*retry),
         replaces_token_id=replaces_token_id,

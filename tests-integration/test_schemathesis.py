@@ -69,6 +69,9 @@ LEADING_NOWHERE = (
     "extend_ticket",
     "end_ticket",
     "list_tickets",
+    "begin_offline_consent",
+    "decline_offline_consent",
+    "confirm_offline_consent",
 )
 
 

@@ -49,6 +49,7 @@ class Operation:
     body: type[Input] | None = None
     form: type[Input] | None = None
     public: bool = False
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def body_required(self) -> bool:
@@ -97,12 +98,15 @@ class Api:
         body: type[Input] | None = None,
         form: type[Input] | None = None,
         public: bool = False,
+        headers: Mapping[str, str] | None = None,
     ) -> Callable[[View], View]:
         """Declare a route below the prefix; `path` in Flask's notation.
 
         raises: the domain errors and problem types that the view can end with; body: in JSON; form: the same in
         `application/x-www-form-urlencoded`, for which the view has error answers of its own; public: no bearer token is
-        needed. LookupError: one of them is not in the table, or the tag is not among `tags`.
+        needed; headers: that the view reads, each with a sentence about it.
+
+        LookupError: one of them is not in the table, or the tag is not among `tags`.
         """
         if tag not in self.tags:
             raise LookupError(f"{tag} is not a tag of {self.name}")
@@ -110,7 +114,7 @@ class Api:
         found = self._problems((*implied, *(() if public else self.raises), *raises))
 
         def declare(view: View) -> View:
-            operation = Operation(method, path, view, tag, answers, found, query, body, form, public)
+            operation = Operation(method, path, view, tag, answers, found, query, body, form, public, headers or {})
             self.operations.append(operation)
             self.blueprint.add_url_rule(path, view.__name__, view, methods=[method])
             return view
@@ -206,14 +210,22 @@ def _parameters(operation: Operation, components: Mapping[str, Any]) -> list[dic
         {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
         for name in _PARAMETER.findall(operation.path)
     ]
+    in_header = [
+        {"name": name, "in": "header", "required": False, "description": words, "schema": {"type": "string"}}
+        for name, words in operation.headers.items()
+    ]
     if operation.query is None:
-        return in_path
+        return in_path + in_header
     schema = components[operation.query.__name__]
     required = set(schema.get("required", ()))
-    return in_path + [
-        {"name": name, "in": "query", "required": name in required, "schema": shape}
-        for name, shape in schema.get("properties", {}).items()
-    ]
+    return (
+        in_path
+        + [
+            {"name": name, "in": "query", "required": name in required, "schema": shape}
+            for name, shape in schema.get("properties", {}).items()
+        ]
+        + in_header
+    )
 
 
 def _responses(operation: Operation, refer: Mapping[type, dict[str, Any]]) -> dict[str, Any]:

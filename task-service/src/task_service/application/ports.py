@@ -10,8 +10,9 @@ from task_service.domain.attempt import Attempt, AttemptKey
 from task_service.domain.dependencies import Dependency, Graph
 from task_service.domain.history import PastRun, RunRecord
 from task_service.domain.journal import AccessNote, LogLine
-from task_service.domain.listing import Position, TaskQuery
+from task_service.domain.listing import Position, Sort, TaskQuery
 from task_service.domain.owner import Owner
+from task_service.domain.receipt import Receipt
 from task_service.domain.run import Cause
 from task_service.domain.schedule import Rule, Schedule
 from task_service.domain.status import EXECUTABLE, TaskStatus
@@ -39,16 +40,21 @@ class LinkedGrant:
 class TaskStore(Protocol):
     """Tasks, always within one owner's. Raises TaskStorageUnavailableError throughout."""
 
-    def add(self, owner: Owner, name: str, description: str, policy: Policy = NO_POLICY) -> Task:
-        """Store a new task of the default kind."""
+    def add(
+        self, owner: Owner, name: str, description: str, policy: Policy = NO_POLICY, receipt: Receipt | None = None
+    ) -> Task:
+        """Store a new task of the default kind. Raises AlreadyDoneError, KeyReusedError."""
         ...
 
     def find(self, task_id: UUID, owner: Owner) -> Task:
         """One task. Raises TaskNotFoundError."""
         ...
 
-    def delete(self, task_id: UUID, owner: Owner) -> None:
-        """Remove a task with its runs; the worker of a running one is told to stop. Raises TaskNotFoundError."""
+    def delete(self, task_id: UUID, owner: Owner, receipt: Receipt | None = None) -> None:
+        """Remove a task with its runs; the worker of a running one is told to stop.
+
+        Raises TaskNotFoundError, AlreadyDoneError, KeyReusedError.
+        """
         ...
 
     def link(self, task_id: UUID, owner: Owner, grant: LinkedGrant) -> Task:
@@ -65,6 +71,10 @@ class TaskListStore(Protocol):
         """At most `limit` tasks that come after a position, in order; the position at their end if there are more."""
         ...
 
+    def count_after(self, owner: Owner, sort: Sort, after: Position) -> int:
+        """How many of the owner's tasks come after a position, filtered or not, counted up to 100,000."""
+        ...
+
     def counts(self, owner: Owner) -> Mapping[TaskStatus, int]:
         """How many of the owner's tasks are in each state. Its cost does not grow with their number."""
         ...
@@ -77,10 +87,19 @@ class TaskListStore(Protocol):
 class RunQueue(Protocol):
     """Where runs are put for workers."""
 
-    def enqueue(self, task_id: UUID, owner: Owner, cause: Cause, *, allowed: Set[TaskStatus] = EXECUTABLE) -> None:
+    def enqueue(
+        self,
+        task_id: UUID,
+        owner: Owner,
+        cause: Cause,
+        *,
+        allowed: Set[TaskStatus] = EXECUTABLE,
+        receipt: Receipt | None = None,
+    ) -> None:
         """Make a queued run with its first attempt and its job, in one transaction.
 
-        allowed: the states of the task in which it is made. Raises TaskNotFoundError, TaskNotExecutableError.
+        allowed: the states of the task in which it is made. Raises TaskNotFoundError, TaskNotExecutableError,
+        AlreadyDoneError, KeyReusedError.
         """
         ...
 
@@ -89,6 +108,22 @@ class RunQueue(Protocol):
 
         Raises TaskNotFoundError, TaskNotCancellableError.
         """
+        ...
+
+
+class ReceiptStore(Protocol):
+    """Answers to requests that named themselves with an idempotency key."""
+
+    def answer(self, owner: Owner, receipt: Receipt) -> bytes | None:
+        """The answer that was given under the key; None when there was none. Raises KeyReusedError."""
+        ...
+
+    def keep(self, owner: Owner, receipt: Receipt, result: object) -> None:
+        """Store the answer of a request whose deeds were stored one by one. Raises AlreadyDoneError, KeyReusedError."""
+        ...
+
+    def remove_old(self, at_most: int) -> int:
+        """Remove keys whose time is over, up to a limit; how many."""
         ...
 
 

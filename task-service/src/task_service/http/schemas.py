@@ -10,6 +10,7 @@ import msgspec
 
 from service_kit.http.inputs import LINE, TEXT, Input, Output, invalid
 from task_service.application.execute import MESSAGES, ExecuteAnswer, Execution
+from task_service.domain.fairness import Priority
 from task_service.domain.listing import ScheduleFilter, Sort, TaskQuery
 from task_service.domain.retry import (
     DEFAULT_BACKOFF_SECONDS,
@@ -55,7 +56,7 @@ class NewRetry(Input, frozen=True, kw_only=True):
 class NewTask(Input, frozen=True, kw_only=True):
     """A task to create. name: one line; description: may have several lines; retry: without it
     nothing is retried; schedule: when it runs by itself; dependsOn: the tasks that must have completed
-    before.
+    before; priority: its place among the caller's own.
     """
 
     name: Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=LINE)]
@@ -63,6 +64,7 @@ class NewTask(Input, frozen=True, kw_only=True):
     retry: NewRetry | msgspec.UnsetType = msgspec.UNSET
     schedule: NewSchedule | msgspec.UnsetType = msgspec.UNSET
     depends_on: TaskIds = msgspec.field(default_factory=list)
+    priority: Priority = Priority.NORMAL
 
 
 class Cancellation(Input, frozen=True, kw_only=True):
@@ -141,6 +143,7 @@ class TaskView(Output, frozen=True, kw_only=True):
     next_attempt_at: Moment | None = None
     retry: RetryView | None = None
     schedule: ScheduleView | None = None
+    priority: Priority | None = None
 
 
 class TaskCounts(Output, frozen=True, kw_only=True):
@@ -202,6 +205,7 @@ def task_view(task: Task) -> TaskView:
         next_attempt_at=run.next_attempt_at,
         retry=None if task.retry == NO_RETRY else RetryView(**asdict(task.retry)),
         schedule=schedule_view(task.schedule) if task.schedule else None,
+        priority=None if task.priority is Priority.NORMAL else task.priority,
     )
 
 

@@ -1,10 +1,13 @@
 -- name: add
-insert into tasks (id, issuer, subject, name, description, max_attempts, backoff_seconds, max_backoff_seconds)
-values (%(id)s, %(issuer)s, %(subject)s, %(name)s, %(description)s, %(max_attempts)s, %(backoff)s, %(max_backoff)s)
+insert into tasks (id, issuer, subject, name, description, max_attempts, backoff_seconds, max_backoff_seconds,
+                   urgency)
+values (%(id)s, %(issuer)s, %(subject)s, %(name)s, %(description)s, %(max_attempts)s, %(backoff)s, %(max_backoff)s,
+        %(urgency)s)
 returning id;
 
 -- name: by_id
 select t.id, t.issuer, t.subject, t.name, t.description, t.created_at, t.kind, t.persistent_token_id, t.token_status,
+       t.urgency,
        s.cron, s.run_at, s.timezone, s.overlap, s.status, s.stop_reason, s.next_run_at, s.held, s.last_run_at, s.missed_at,
        t.max_attempts, t.backoff_seconds, t.max_backoff_seconds, r.number, r.status, r.started_at, r.completed_at, r.result,
        r.error, r.progress, r.reason, r.wait_reason, r.next_attempt_at
@@ -17,6 +20,7 @@ where t.id = any (%(ids)s)
 
 -- name: find
 select t.id, t.issuer, t.subject, t.name, t.description, t.created_at, t.kind, t.persistent_token_id, t.token_status,
+       t.urgency,
        s.cron, s.run_at, s.timezone, s.overlap, s.status, s.stop_reason, s.next_run_at, s.held, s.last_run_at, s.missed_at,
        t.max_attempts, t.backoff_seconds, t.max_backoff_seconds, r.number, r.status, r.started_at, r.completed_at, r.result,
        r.error, r.progress, r.reason, r.wait_reason, r.next_attempt_at

@@ -64,7 +64,7 @@ class Hub:
         """End the hub as a restart does: the people's servers stay."""
         assert self._process is not None
         self._process.send_signal(signal.SIGTERM)
-        self._process.wait(TIMEOUT)
+        self._process.wait(START_SECONDS)
 
     def end_servers(self) -> None:
         """End the people's servers, by the hub."""

@@ -26,6 +26,14 @@ Words = Mapping[tuple[type[Input], str], Collection[str]]
 _PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
 
 
+@dataclass(frozen=True, slots=True)
+class Header:
+    """A header that a route reads. pattern: of its value (ECMA-262)."""
+
+    description: str
+    pattern: str
+
+
 @dataclass(frozen=True)
 class Link:
     """A member of an answer is a parameter of other routes (OpenAPI 3.1, Link Object); `views` are their functions."""
@@ -49,7 +57,7 @@ class Operation:
     body: type[Input] | None = None
     form: type[Input] | None = None
     public: bool = False
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, Header] = field(default_factory=dict)
 
     @property
     def body_required(self) -> bool:
@@ -98,13 +106,13 @@ class Api:
         body: type[Input] | None = None,
         form: type[Input] | None = None,
         public: bool = False,
-        headers: Mapping[str, str] | None = None,
+        headers: Mapping[str, Header] | None = None,
     ) -> Callable[[View], View]:
         """Declare a route below the prefix; `path` in Flask's notation.
 
         raises: the domain errors and problem types that the view can end with; body: in JSON; form: the same in
         `application/x-www-form-urlencoded`, for which the view has error answers of its own; public: no bearer token is
-        needed; headers: that the view reads, each with a sentence about it.
+        needed; headers: that the view reads, by name.
 
         LookupError: one of them is not in the table, or the tag is not among `tags`.
         """
@@ -211,8 +219,14 @@ def _parameters(operation: Operation, components: Mapping[str, Any]) -> list[dic
         for name in _PARAMETER.findall(operation.path)
     ]
     in_header = [
-        {"name": name, "in": "header", "required": False, "description": words, "schema": {"type": "string"}}
-        for name, words in operation.headers.items()
+        {
+            "name": name,
+            "in": "header",
+            "required": False,
+            "description": header.description,
+            "schema": {"type": "string", "pattern": header.pattern},
+        }
+        for name, header in operation.headers.items()
     ]
     if operation.query is None:
         return in_path + in_header

@@ -13,15 +13,22 @@ import msgspec
 from flask import Request, Response
 
 from service_kit.http import problems
+from service_kit.http.openapi import Header
 from task_service.application.errors import AlreadyDoneError
 from task_service.application.ports import ReceiptStore
 from task_service.domain.owner import Owner
 from task_service.domain.receipt import Receipt, fingerprint
 
 HEADER = "Idempotency-Key"
-HEADERS = {HEADER: "A key of your choice. The same request with the same key does the same thing once, for 24 hours."}
+_PATTERN = r'"?([A-Za-z0-9._~:/+=-]{1,200})"?'
+HEADERS = {
+    HEADER: Header(
+        "A key of your choice. The same request with the same key does the same thing once, for 24 hours.",
+        f"^{_PATTERN}$",
+    )
+}
 REPLAYED = "Idempotency-Replayed"
-_KEY = re.compile(r'"?([A-Za-z0-9._~:/+=-]{1,200})"?')
+_KEY = re.compile(_PATTERN)
 
 
 def receipt_of(request: Request, body: msgspec.Struct, render: Callable[[Any], msgspec.Struct]) -> Receipt | None:

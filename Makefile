@@ -88,7 +88,7 @@ test-python: .venv/dev ## Unit and contract tests in one run
 	@$(BIN)/pytest -q -n 4 --dist worksteal --durations=5 $(UNIT)
 
 .PHONY: test-unit
-test-unit: .venv/dev ## Unit tests: no servers, half a minute
+test-unit: .venv/dev ## Unit tests: no servers, a minute
 	@echo "== unit tests"
 	@$(BIN)/pytest -q -n 2 -m "not ($(PARTS))" $(UNIT)
 
@@ -112,6 +112,7 @@ test-integration: .venv/dev .venv/integrations frontend/dist/index.html artifact
 	@$(BIN)/pytest -q -n $(STACKS) --dist loadscope --no-loadscope-reorder --durations=15 tests-integration
 
 .PHONY: test-keycloak
+test-keycloak: STACKS = 2
 test-keycloak: .venv/dev .venv/integrations frontend/dist/index.html artifacts/docs/index.html ## The same against the real Keycloak (Java 17, Maven); ROTATION="off", "reuse 0", "reuse 1"
 	@echo "== integration and browser tests, against Keycloak"
 	@IDP=keycloak $(BIN)/pytest -q -n $(STACKS) --dist loadscope --no-loadscope-reorder --durations=15 tests-integration

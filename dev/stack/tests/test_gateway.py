@@ -381,7 +381,7 @@ def test_slow_bodies_of_one_address_are_counted_and_others_served(running):
     """They come in two crowds, so that the limit of requests a second lets them all in."""
     slow = b"POST /api/tasks HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nx"
     with held_connections(running, 380, slow):
-        time.sleep(2)
+        time.sleep(2)  # the limit of requests a second forgets the first crowd
         with (
             held_connections(running, 150, slow) as held,
             socket.create_connection(("127.0.0.1", running.port), timeout=5, source_address=("127.0.0.2", 0)) as other,

@@ -12,7 +12,8 @@ from scripted_provider import ScriptedProvider
 from served_vault import CALLBACK, PUBLIC_URL, ServedVault, served_vault
 from stub_issuer import SigningKey
 
-from vault_service.adapters.postgres.database import MIGRATIONS
+from service_kit.postgres.database import Database
+from vault_service.adapters.postgres.database import MIGRATIONS, vault_database
 from vault_service.domain.terms import Terms
 
 
@@ -33,6 +34,14 @@ def database_url(migrated: None, new_database: Callable[[str, str], str]) -> str
 def owner_url(database_url: str) -> str:
     """URL of the same database for the owner of its schema."""
     return database_url.replace("//vault:", "//vault_owner:")
+
+
+@pytest.fixture
+def owner_database(owner_url: str) -> Iterator[Database]:
+    """The database for the owner of its schema, who alone may change keys."""
+    database = vault_database(owner_url, name="test-keys", size=4)
+    yield database
+    database.close()
 
 
 @pytest.fixture
@@ -71,6 +80,7 @@ def two(database_url: str, provider: ScriptedProvider) -> Iterator[Replica]:
     vault.close()
 
 
+@pytest.fixture
 def rows(owner_url: str) -> Callable[..., list[tuple[object, ...]]]:
     """Runs a query on the database, as the owner of its schema, and returns its rows."""
 

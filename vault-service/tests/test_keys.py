@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 from base64 import urlsafe_b64encode
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from statistics import median
@@ -23,7 +23,6 @@ from vault_service.adapters.encryption.keyring import Keyring
 from vault_service.adapters.encryption.rewrap import KeyInUseError, Rewrapper
 from vault_service.adapters.encryption.root_key import LocalRootKey, WrongRootKeyError
 from vault_service.adapters.encryption.sealing import Sealer
-from vault_service.adapters.postgres.database import vault_database
 from vault_service.application.errors import VaultError
 from vault_service.domain import seal_context
 from vault_service.domain.grant import Subject
@@ -32,14 +31,6 @@ from vault_service.domain.grant_terms import terms_of
 Rows = Callable[..., list[tuple[object, ...]]]
 ARTIFACTS = Path(__file__).resolve().parents[2] / "artifacts"
 NEW_ROOT_KEY = bytes(range(32, 64))
-
-
-@pytest.fixture
-def owner_database(owner_url: str) -> Iterator[Database]:
-    """The database for the owner of its schema, who alone may change keys."""
-    database = vault_database(owner_url, name="test-keys", size=4)
-    yield database
-    database.close()
 
 
 @pytest.fixture

@@ -42,6 +42,13 @@ CHANGES = [
     "account_issuer = 'https://elsewhere.example'",
     "token_identity = '{a,b,c}'",
 ]
+ASKED = [
+    "scopes = '{admin}'",
+    "asked_by = 'your-bank'",
+    "return_to = 'https://elsewhere.example'",
+    "asked_by = return_to, return_to = asked_by",
+]
+"""What an owner is asked, and an active grant no longer needs."""
 
 
 @pytest.fixture
@@ -82,16 +89,20 @@ def test_a_limit_that_was_removed_still_holds(vault: Replica, rows: Rows) -> Non
         vault.issue(grant_id)
 
 
-@pytest.mark.parametrize("change", ["provider = 'dishonest'", "services = '{other-service}'", "max_uses = null"])
+@pytest.mark.parametrize(
+    "change", ["provider = 'dishonest'", "services = '{other-service}'", "max_uses = null", *ASKED]
+)
 def test_a_pending_grant_whose_terms_were_changed_is_not_redeemed(
     two_providers: Replica, rows: Rows, change: str
 ) -> None:
     """The code goes nowhere; the row has a MAC until there is a token."""
     vault = two_providers
-    started = vault.consent.request(wish(max_uses=3))
+    asked = replace(wish(max_uses=3), asked_by="hub", return_to="https://hub.example")
+    started = vault.consent.request(asked)
     rows(f"update grants set {change} returning 1")
+    arrives_at = "dishonest" if change.startswith("provider") else "default"
     with pytest.raises(SealBrokenError):
-        vault.consent.complete(answer(started.state, vault.provider))
+        vault.consent.complete(answer(started.state, vault.provider, provider=arrives_at))
     assert rows("select status from grants") == [("pending",)]
     vault.close()
 
@@ -198,3 +209,47 @@ def test_a_limit_that_is_lowered_stops_a_cached_token(vault: Replica, rows: Rows
     rows("update grants set not_after = null, services = '{}' returning 1")
     with pytest.raises((ServiceNotAllowedError, SealBrokenError)):
         vault.issue(grant_id)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "browser_hash = null",
+        "browser_hash = '\\x{hash}'",
+        "grant_id = '{wide}'",
+    ],
+)
+def test_a_consent_request_whose_row_was_changed_is_not_redeemed(vault: Replica, rows: Rows, change: str) -> None:
+    """Neither can another browser bring the answer, nor does it activate another grant of the same person."""
+    started = vault.consent.request(replace(wish(max_uses=1), browser_bound=True))
+    wide = vault.consent.request(wish())
+    statement = change.format(hash=sha256(b"known").hexdigest(), wide=wide.grant_id)
+    rows(f"update consent_requests set {statement} where grant_id = '{started.grant_id}' returning 1")
+    secret = started.browser_secret if "grant_id" in change else "known"
+    with pytest.raises(SealBrokenError):
+        vault.consent.complete(replace(answer(started.state, vault.provider), browser_secret=secret))
+    assert rows("select distinct status from grants") == [("pending",)]
+
+
+def test_a_question_whose_row_was_changed_is_not_asked(vault: Replica, rows: Rows) -> None:
+    """Its owner goes nowhere from it."""
+    asked = replace(wish(), asked_by="hub", return_to="https://hub.example", name="Notebook")
+    grant_id = vault.asking.ask(asked).grant_id
+    rows("update grants set return_to = 'https://elsewhere.example' returning 1")
+    for go_on in (
+        lambda: vault.asking.begin(grant_id, ALICE, browser_bound=True),
+        lambda: vault.asking.decline(grant_id, ALICE, "task-ui", "request-1"),
+    ):
+        with pytest.raises(SealBrokenError):
+            go_on()
+
+
+def test_a_kept_code_is_confirmed_with_the_secret_that_it_was_kept_for(two: Replica, rows: Rows) -> None:
+    """Somebody who sets another hash, whose secret is known, confirms nothing."""
+    started = two.consent.request(replace(wish(), provider="corp"))
+    given = {"browser_secret": started.browser_secret, "provider": "corp"}
+    kept = two.consent.complete(answer(started.state, two.provider, **given))
+    rows(f"update consent_requests set confirmation_hash = '\\x{sha256(b'known').hexdigest()}' returning 1")
+    with pytest.raises(SealBrokenError):
+        two.confirm(kept, secret="known")
+    assert rows("select status from grants") == [("pending",)]

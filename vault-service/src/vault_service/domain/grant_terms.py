@@ -20,18 +20,35 @@ from vault_service.domain.terms import Expiry
 from vault_service.domain.usability import Requester
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the owner is asked, as far as it ends with the answer.
+
+    scopes: requested, the authorization server may grant others; asked_by: the service that asks, None for the owner;
+    return_to: where the browser goes then.
+    """
+
+    scopes: frozenset[str]
+    asked_by: str | None
+    return_to: str | None
+
+    def parts(self) -> tuple[str, ...]:
+        """Every member as text."""
+        return (*_listed(self.scopes), self.asked_by or "", self.return_to or "")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestedTerms:
-    """What the owner was asked for. scopes are not here: the authorization server may grant others."""
+    """What the owner was asked for, as far as it decides about the grant."""
 
     provider: str
     token_type: TokenType
     limits: Limits
     expiry: Expiry
 
-    def mac(self, key: bytes, grant_id: UUID, owner: Subject) -> bytes:
+    def mac(self, key: bytes, grant_id: UUID, owner: Subject, asked: Asked) -> bytes:
         """HMAC-SHA-256 for the row of a pending grant."""
-        content = joined("grants", grant_id.hex, owner.issuer, owner.sub, *self.parts())
+        content = joined("grants", grant_id.hex, owner.issuer, owner.sub, *asked.parts(), *self.parts())
         return hmac.digest(key, content, hashlib.sha256)
 
     def parts(self) -> tuple[str, ...]:
@@ -106,10 +123,6 @@ def requested_of(columns: Sequence[Any]) -> RequestedTerms:
 def account_of(owner: Subject, issuer: str | None, subject: str | None) -> Subject:
     """The person at the authorization server: the owner, unless the row names another one."""
     return owner if issuer is None or subject is None else Subject(issuer, subject)
-
-
-def _numbers(*numbers: int | None) -> tuple[str, ...]:
-    return tuple("" if number is None else str(number) for number in numbers)
 
 
 def _listed(words: frozenset[str]) -> tuple[str, ...]:

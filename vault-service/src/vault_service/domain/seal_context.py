@@ -28,9 +28,14 @@ def grant_token(grant_id: UUID, owner: Subject, generation: int, terms: bytes) -
     return SealContext("grants", "refresh_token", str(grant_id), owner, generation, terms)
 
 
-def consent_secrets(state_hash: bytes, owner: Subject) -> SealContext:
-    """The `code_verifier` and `nonce` of a consent request, and its code while that waits for confirmation."""
-    return SealContext("consent_requests", "secrets", state_hash.hex(), owner)
+def consent_secrets(state_hash: bytes, owner: Subject, grant_id: UUID, browser_hash: bytes | None) -> SealContext:
+    """The `code_verifier` and `nonce` of a consent request, and its code while that waits for confirmation.
+
+    browser_hash: of the secret that the browser has to bring next, with the answer or with the confirmation; None when
+    it need not bring one.
+    """
+    bound = joined(grant_id.hex, (browser_hash or b"").hex())
+    return SealContext("consent_requests", "secrets", state_hash.hex(), owner, bound=bound)
 
 
 def revocation_token(revocation_id: UUID, owner: Subject, grant_id: UUID, provider: str) -> SealContext:

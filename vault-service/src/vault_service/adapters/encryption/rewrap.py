@@ -43,7 +43,9 @@ class RewrapProgress:
 
 _CONTEXTS: dict[str, Callable[[Row], SealContext]] = {
     "grants": lambda row: seal_context.grant_token(row[0], Subject(row[2], row[3]), row[4], _terms(row)),
-    "consent_requests": lambda row: seal_context.consent_secrets(bytes(row[0]), Subject(row[2], row[3])),
+    "consent_requests": lambda row: seal_context.consent_secrets(
+        bytes(row[0]), Subject(row[2], row[3]), row[4], None if row[5] is None else bytes(row[5])
+    ),
     "revocations": lambda row: seal_context.revocation_token(row[0], Subject(row[2], row[3]), row[4], row[5]),
 }
 

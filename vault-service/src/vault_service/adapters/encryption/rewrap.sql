@@ -24,7 +24,8 @@ where g.id = current.id
 returning g.id;
 
 -- name: consent_requests_to_seal
-select c.state_hash, c.secrets, g.issuer, g.subject
+select c.state_hash, c.secrets, g.issuer, g.subject, c.grant_id,
+       case when c.kept_until is null then c.browser_hash else c.confirmation_hash end
 from consent_requests c
 join grants g on g.id = c.grant_id
 where sealed_by(c.secrets) <> %(active)s

@@ -22,7 +22,8 @@ values (%(id)s, %(issuer)s, %(subject)s, %(provider)s, %(token_type)s, 'pending'
 -- Whether an older version may have written the row, which has no MAC then; and what was requested.
 select terms_mac is null
            and created_at < coalesce((select applied_at from schema_migrations where name like '0028_%%'), 'infinity'),
-       terms_key, terms_mac, provider, token_type, services, not_after, max_uses, idle_seconds, max_seconds
+       terms_key, terms_mac, scopes, asked_by, return_to,
+       provider, token_type, services, not_after, max_uses, idle_seconds, max_seconds
 from grants
 where id = %(id)s;
 
@@ -66,7 +67,7 @@ where c.state_hash = %(state_hash)s
   and c.claimed_at is null
   and c.expires_at > now()
   and (c.browser_hash is null or c.browser_hash = %(browser_hash)s)
-returning c.grant_id, g.issuer, g.subject, g.provider, g.token_type, g.task_id, g.scopes, c.browser_hash is not null,
+returning c.grant_id, g.issuer, g.subject, g.provider, g.token_type, g.task_id, g.scopes, c.browser_hash,
           g.asked_by, g.return_to, c.state_hash, c.secrets;
 
 -- name: unclaimed
@@ -116,7 +117,7 @@ set confirmation_hash = null, kept_until = null
 from kept, grants g
 where c.state_hash = kept.state_hash
   and g.id = c.grant_id
-returning c.grant_id, g.issuer, g.subject, g.provider, g.token_type, g.task_id, g.scopes, c.browser_hash is not null,
+returning c.grant_id, g.issuer, g.subject, g.provider, g.token_type, g.task_id, g.scopes, c.browser_hash,
           g.asked_by, g.return_to, c.state_hash, c.secrets;
 
 -- name: is_owned

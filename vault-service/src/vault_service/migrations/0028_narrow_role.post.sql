@@ -1,17 +1,4 @@
--- The service changes what changes, and nothing that decides. created_at is the database's: it tells rows of older versions.
-revoke insert, update on grants from vault;
-grant insert (id, issuer, subject, provider, token_type, status, task_id, name, asked_by, return_to, scopes, services, not_after, max_uses, idle_seconds,
-              max_seconds, consent_expires_at, terms_key, terms_mac) on grants to vault;
-grant update (name, status, failure, failure_detail, scopes, uses, provider_session, generation, refresh_token, refresh_started_at,
-              access_lifetime, consent_expires_at, activated_at, last_refreshed_at, expires_at, account_issuer,
-              account_subject, token_identity, checked_at, refused_since, refused_refreshes, refusals, retry_at, recheck_at)
-    on grants to vault;
-
-revoke insert, update on tickets from vault;
-grant insert (id, grant_id, secret_hash, name, scopes, maker, made_by_owner, max_uses, expires_at, mac_key, mac)
-    on tickets to vault;
-grant update (uses, recorded_uses, last_used_at, expires_at, ended_at, mac_key, mac) on tickets to vault;
-
+-- Rows of grants and tickets that are younger than this migration have a MAC, or are not accepted.
 -- Keys are changed by the owner of the schema. The service creates the first of each purpose and nothing more.
 revoke insert, update on sealing_keys from vault;
 grant insert on sealing_keys to vault;

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from stand_in_server import StandIn, stand_in
 from test_answer_shapes import GOOD, OLD
 
+from service_kit.outbound.session import Session
 from service_kit.tokens import signatures
 from service_kit.tokens.issuer import Issuer
 from service_kit.tokens.signatures import SigningKey
@@ -25,7 +26,6 @@ from vault_service.adapters.provider.client_authentication import (
     PublicClient,
 )
 from vault_service.adapters.provider.endpoints import Addresses, ConfiguredEndpoints
-from vault_service.adapters.provider.time_limits import LimitedSession
 from vault_service.adapters.provider.token_endpoint import TokenEndpoint
 
 PRIVATE = {
@@ -54,7 +54,7 @@ def client_of(server: StandIn, authentication: ClientAuthentication) -> Authoriz
     return AuthorizationServer(
         ClientRegistration(name="test", issuer=server.url, client_id="vault", redirect_uri="https://v.example/cb"),
         ConfiguredEndpoints(addresses),
-        TokenEndpoint(LimitedSession(), authentication),
+        TokenEndpoint(Session(), authentication),
         IdTokenAccounts(Issuer(server.url), "vault", None, 60),
     )
 

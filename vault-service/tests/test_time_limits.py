@@ -15,9 +15,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from service_kit.outbound.session import Session
 from vault_service.adapters.provider import token_endpoint
 from vault_service.adapters.provider.client_authentication import BasicSecret
-from vault_service.adapters.provider.time_limits import LimitedSession
 from vault_service.adapters.provider.token_endpoint import TokenEndpoint
 from vault_service.application.provider_errors import NotSentError, UncertainError
 
@@ -67,7 +67,7 @@ def _secured(connection: socket.socket, tls: ssl.SSLContext | None) -> socket.so
 def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[TokenEndpoint]:
     """A client whose requests end after one second."""
     monkeypatch.setattr(token_endpoint, "TOTAL_TIMEOUT", 1.0)
-    with LimitedSession() as session:
+    with Session() as session:
         yield TokenEndpoint(session, BasicSecret("token-vault", "secret"))
 
 

@@ -19,7 +19,6 @@ from vault_service.adapters.provider.client_authentication import (
 )
 from vault_service.adapters.provider.discovery import Discovery
 from vault_service.adapters.provider.endpoints import ConfiguredEndpoints, DiscoveredEndpoints
-from vault_service.adapters.provider.time_limits import LimitedSession
 from vault_service.adapters.provider.token_endpoint import TokenEndpoint
 from vault_service.application.breaker import Breaker
 from vault_service.application.errors import ProviderUnavailableError
@@ -99,7 +98,7 @@ def _server(
     settings: VaultSettings, name: str, issuer: Issuer, discovery: Discovery, redirect_uri: str
 ) -> AuthorizationServer:
     provider = settings.providers.by_name[name]
-    session = LimitedSession(provider.egress or settings.egress)
+    session = Session(egress=provider.egress or settings.egress)
     endpoint = TokenEndpoint(session, _authentication(provider.client), provider.dialect)
     client = ClientRegistration(
         name=name,

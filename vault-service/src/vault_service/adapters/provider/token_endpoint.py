@@ -15,12 +15,12 @@ import requests
 import urllib3
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, ProxyError
 
-from service_kit.outbound.session import bounded_body
+from service_kit.outbound.session import Session, bounded_body
+from service_kit.outbound.time_limits import TooLateError, Watch
 from vault_service.adapters.provider.answers import TokenResponse, members_of, read_tokens
 from vault_service.adapters.provider.client_authentication import ClientAuthentication
 from vault_service.adapters.provider.dialect import Dialect
 from vault_service.adapters.provider.refusals import REVOKED_ALREADY, error_word, refusal, retry_after
-from vault_service.adapters.provider.time_limits import LimitedSession, TooLateError, Watch
 from vault_service.application.provider_errors import (
     BusyError,
     GrantRefusedError,
@@ -60,9 +60,7 @@ class Reply:
 class TokenEndpoint:
     """Sends requests as one client of one server."""
 
-    def __init__(
-        self, session: LimitedSession, authentication: ClientAuthentication, dialect: Dialect | None = None
-    ) -> None:
+    def __init__(self, session: Session, authentication: ClientAuthentication, dialect: Dialect | None = None) -> None:
         """dialect: how the server's answers differ from the standard; None: they do not."""
         self._session = session
         self._watch = Watch()

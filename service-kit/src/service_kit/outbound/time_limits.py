@@ -1,9 +1,8 @@
 """Deadlines of a request that hold whatever the other side does.
 
 `requests` limits each wait, but not their sum: a server that sends a byte now and then could be waited for without end.
-A process can also be frozen after it has decided to send. Either would break what the refresh protocol relies on: that
-a request has ended so many seconds after its intent was written. Therefore a request that cannot leave in time does not
-leave, and one that has not ended in time loses its connection.
+A process can also be frozen after it has decided to send. Therefore a request that cannot leave in time does not leave,
+and one that has not ended in time loses its connection.
 """
 
 import socket
@@ -19,8 +18,6 @@ from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
-from service_kit.outbound.session import DIRECT, Egress, Session
-
 TICK_SECONDS = 0.1
 
 
@@ -30,11 +27,16 @@ class TooLateError(Exception):
 
 @dataclass(eq=False, slots=True)
 class RequestDeadlines:
-    """Of one request, in monotonic time. connection: set when the request is about to leave."""
+    """Of one request, in monotonic time.
+
+    connection: set when the request is about to leave; opened: a second handle of a connection that was opened for it,
+    which can be cut while a proxy answers or TLS begins.
+    """
 
     leave_by: float
     end_by: float
     connection: socket.socket | None = None
+    opened: socket.socket | None = None
 
     def leave(self, connection: socket.socket) -> None:
         """Called just before the first byte is sent. Raises TooLateError."""
@@ -44,10 +46,16 @@ class RequestDeadlines:
 
     def cut(self) -> None:
         """Shut the connection down, which wakes the thread that reads from it."""
-        if self.connection is not None:
-            with suppress(OSError):
-                # Not the method of SSLSocket: it would take the TLS state from under the reader.
-                socket.socket.shutdown(self.connection, socket.SHUT_RDWR)
+        for connection in (self.connection, self.opened):
+            if connection is not None:
+                with suppress(OSError):
+                    # Not the method of SSLSocket: it would take the TLS state from under the reader.
+                    socket.socket.shutdown(connection, socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Let go of the second handle; the connection stays open."""
+        if self.opened is not None:
+            self.opened.close()
 
 
 _current: ContextVar[RequestDeadlines | None] = ContextVar("deadlines", default=None)
@@ -79,6 +87,7 @@ class Watch:
             _current.reset(before)
             with self._lock:  # afterwards the connection may serve another request, and must not be cut
                 self._running.discard(deadlines)
+            deadlines.close()
 
     def _run(self) -> None:
         while self._wanted.wait():
@@ -92,6 +101,21 @@ class Watch:
 
 
 class _Limited(HTTPConnection):
+    def _new_conn(self) -> socket.socket:
+        """Overrides urllib3: open the connection, of which TLS then takes the handle."""
+        connection = super()._new_conn()
+        deadlines = _current.get()
+        if deadlines is not None:
+            deadlines.opened = connection.dup()
+        return connection
+
+    def _tunnel(self) -> None:
+        """Overrides http.client, which takes the end of a connection that was cut for the end of the proxy's answer."""
+        super()._tunnel()
+        deadlines = _current.get()
+        if deadlines is not None and deadlines.end_by <= monotonic():
+            raise TimeoutError("no whole answer of the proxy")
+
     def request(self, *arguments: Any, **options: Any) -> None:
         """Overrides urllib3: connect if need be, then send."""
         deadlines = _current.get()
@@ -117,7 +141,7 @@ class _TlsPool(HTTPSConnectionPool):
 _POOLS = {"http": _Pool, "https": _TlsPool}
 
 
-class _LimitedAdapter(HTTPAdapter):
+class LimitedAdapter(HTTPAdapter):
     """Connections for `requests` that keep to the deadlines of the block in which they are used."""
 
     def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
@@ -130,12 +154,3 @@ class _LimitedAdapter(HTTPAdapter):
         manager = super().proxy_manager_for(*arguments, **options)
         manager.pool_classes_by_scheme = _POOLS
         return manager
-
-
-class LimitedSession(Session):
-    """A session whose requests keep to the deadlines of `Watch.limited`."""
-
-    def __init__(self, egress: Egress = DIRECT) -> None:
-        super().__init__(egress=egress)
-        for scheme in ("http://", "https://"):
-            self.mount(scheme, _LimitedAdapter(pool_connections=8, pool_maxsize=32))

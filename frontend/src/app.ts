@@ -21,6 +21,7 @@ import { Rows } from "./rows";
 import { Status } from "./status";
 import { TaskActions } from "./tasks/actions";
 import { RunHistory } from "./tasks/history";
+import { Schedules } from "./tasks/schedules";
 import { TaskStore } from "./tasks/store";
 import { minute } from "./tick";
 import { Toasts } from "./toasts";
@@ -37,6 +38,7 @@ export interface App {
   granted: ReadonlySignal<readonly Access[]>;
   trails: AuditTrails;
   history: RunHistory;
+  schedules: Schedules;
   consents: Consents;
   decisions: Decisions;
   actions: TaskActions;
@@ -72,11 +74,12 @@ export function createApp(config: Config, browser: Browser, clock: ServerClock):
   const consents = new Consents(api, auth, store, grants, rows, work, troubles, toasts, status, browser);
   const decisions = new Decisions(api, work, browser);
   const actions = new TaskActions(api, store, consents, rows, work, troubles, toasts, status);
+  const schedules = new Schedules(api, store, consents, work, toasts, status);
   const access = new GrantActions(api, grants, store, trails, work, toasts, status, browser);
   const preferences = new Preferences(browser.sharedStorage);
   const drafts = new Drafts(browser.tabStorage);
   return {
-    auth, browser, clock, store, grants, granted, trails, history, consents, decisions, actions, access, rows, work, troubles, toasts, status, preferences,
+    auth, browser, clock, store, grants, granted, trails, history, schedules, consents, decisions, actions, access, rows, work, troubles, toasts, status, preferences,
     drafts,
   };
 }

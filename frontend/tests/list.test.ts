@@ -43,7 +43,7 @@ describe("the list of tasks", () => {
   it("is filtered by what matters, and counts it", () => {
     expect(ids({ filter: "needsYou" })).toEqual(["task-3"]);
     expect(ids({ filter: "done" })).toEqual(["task-1"]);
-    expect(select(all, plain).counts).toEqual({ all: 3, needsYou: 1, running: 1, failed: 0, done: 1 });
+    expect(select(all, plain).counts).toEqual({ all: 3, needsYou: 1, running: 1, failed: 0, done: 1, scheduled: 0 });
   });
 
   it("is searched in names and descriptions, and the counts follow", () => {

@@ -116,6 +116,7 @@ function Times({ task, page }: { task: Task; page: boolean }) {
           <dd>{t("retry.policy", { most: task.retry.maxAttempts, first: length(task.retry.backoff), longest: length(task.retry.maxBackoff) })}</dd>
         </div>
       )}
+      {task.schedule?.nextRunAt && <div><dt>{t("schedule.nextRun")}</dt><dd><Time at={task.schedule.nextRunAt} /></dd></div>}
     </dl>
   );
 }

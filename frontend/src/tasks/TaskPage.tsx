@@ -16,7 +16,9 @@ import { Copy, Trash } from "../ui/icons";
 import { TroubleBox } from "../ui/TroubleBox";
 import { DeleteDialog } from "./DeleteDialog";
 import { MainButton } from "./MainButton";
+import { Dependencies } from "./Dependencies";
 import { Runs } from "./Runs";
+import { Schedule } from "./Schedule";
 import { RunButtons, TaskCard } from "./TaskCard";
 import { stateOf, viewOf } from "./view";
 
@@ -67,6 +69,8 @@ function KnownTask({ task }: { task: Task }) {
         {trouble && <TroubleBox trouble={trouble} onDismiss={() => troubles.clear(task.id)} />}
         <TaskCard task={task} view={view} page />
       </section>
+      {task.schedule !== undefined && <Schedule task={task} />}
+      <Dependencies task={task} />
       <Runs task={task} />
       <AccessItUses task={task} />
       {deleting && <DeleteDialog tasks={[task]} onClose={() => setDeleting(false)} onDone={() => navigate("/tasks")} />}

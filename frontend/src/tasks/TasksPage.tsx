@@ -8,8 +8,8 @@ import { t } from "../texts";
 import { Button } from "../ui/Button";
 import { Inbox, Plus } from "../ui/icons";
 import { OtherTroubles } from "../ui/OtherTroubles";
+import { useChunk } from "../ui/useChunk";
 import { CreateTask } from "./CreateTask";
-import { DeleteDialog } from "./DeleteDialog";
 import { addressOf, readQuery, select, type TaskQuery } from "./query";
 import { SelectionBar } from "./SelectionBar";
 import { LONGEST_LIST } from "./store";
@@ -20,6 +20,7 @@ export function TasksPage() {
   const { store, preferences } = useApp();
   const [deleting, setDeleting] = useState<readonly Task[]>();
   const [creating, setCreating] = useState(false);
+  const dialogs = useChunk(deleting ?? "soon", () => import("./DeleteDialog"));
   const nameField = useRef<HTMLInputElement>(null);
   const tasks = store.rows.value;
   const { query, show } = useQuery();
@@ -49,7 +50,7 @@ export function TasksPage() {
         <CreateTask nameField={nameField} />
         {!preferences.introduced.value && <HowItWorks class="sheet" />}
       </aside>
-      {deleting && <DeleteDialog tasks={deleting} onClose={() => setDeleting(undefined)} />}
+      {deleting && dialogs && <dialogs.DeleteDialog tasks={deleting} onClose={() => setDeleting(undefined)} />}
     </main>
   );
 }

@@ -5,7 +5,7 @@
 import type { Task } from "../api/types";
 import { needsToken } from "./view";
 
-export const FILTERS = ["all", "needsYou", "running", "failed", "done"] as const;
+export const FILTERS = ["all", "needsYou", "running", "failed", "done", "scheduled"] as const;
 export type Filter = (typeof FILTERS)[number];
 export const SORTS = ["newest", "oldest", "name", "status"] as const;
 export type Sort = (typeof SORTS)[number];
@@ -28,6 +28,7 @@ const MATCHES: Record<Filter, (task: Task) => boolean> = {
   running: ({ status }) => status === "running" || status === "queued" || status === "waiting",
   failed: ({ status }) => status === "failed",
   done: ({ status }) => status === "completed",
+  scheduled: ({ schedule }) => schedule?.status === "active" || schedule?.status === "paused" || schedule?.status === "stopped",
 };
 
 const STATUS_ORDER = ["running", "queued", "waiting", "failed", "pending", "cancelled", "completed"];
@@ -44,7 +45,7 @@ const ORDERS: Record<Sort, ((a: Task, b: Task) => number) | undefined> = {
 export function select(all: readonly Task[], { filter, text, sort }: TaskQuery): TaskSelection {
   const wanted = text.trim().toLocaleLowerCase();
   const found = wanted === "" ? all : all.filter((task) => mentions(task, wanted));
-  const counts: Record<Filter, number> = { all: 0, needsYou: 0, running: 0, failed: 0, done: 0 };
+  const counts: Record<Filter, number> = { all: 0, needsYou: 0, running: 0, failed: 0, done: 0, scheduled: 0 };
   for (const task of found) for (const name of FILTERS) if (MATCHES[name](task)) counts[name] += 1;
   const tasks = filter === "all" ? found : found.filter(MATCHES[filter]);
   const order = ORDERS[sort];

@@ -1,5 +1,5 @@
 /** What the page shows of a task, and what it offers to do with it. Words and colours are the document's. */
-import type { Task, TaskStatus, TokenStatus, WaitReason } from "../api/types";
+import type { ScheduleStatus, Task, TaskStatus, TokenStatus, WaitReason } from "../api/types";
 import { t, type TextKey } from "../texts";
 
 export type Tone = "gray" | "blue" | "green" | "red" | "yellow" | "purple";
@@ -90,6 +90,18 @@ export function viewOf(task: Task): TaskView {
 export function statusBadge(status: TaskStatus, waitReason: WaitReason | undefined): Badge {
   if (status === "waiting" && waitReason === "retry") return { label: t("status.retrying"), tone: "yellow", icon: "again" };
   return badge("status", status, STATUS[status]);
+}
+
+const SCHEDULES: Record<ScheduleStatus, readonly [Tone, BadgeIcon]> = {
+  active: ["blue", "again"],
+  paused: ["gray", "dot"],
+  ended: ["gray", "check"],
+  stopped: ["red", "cross"],
+};
+
+export function scheduleBadge(status: ScheduleStatus): Badge {
+  const [tone, icon] = SCHEDULES[status];
+  return { label: t(`schedule.${status}`), tone, icon };
 }
 
 function noteOf({ status, statusReason, waitReason, nextAttemptAt, retry }: Task): TaskView["note"] {

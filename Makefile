@@ -2,6 +2,10 @@
 
 STATE_DIR ?= .local
 export ROTATION STATE_DIR GATEWAY_PORT IDP_PORT IDP IDP_CONTROL HUB_PORT PYTHON
+# The environment that commands get: what changes Python, pip, npm or libpq in silence is taken out of it.
+unexport $(filter-out PYTHON,$(filter PYTHON% PG% GUNICORN_% NODE_ENV CDPATH,$(.VARIABLES)))
+unexport $(foreach name,USER TARGET PREFIX ROOT REQUIRE_HASHES NO_DEPS DRY_RUN CONSTRAINT NO_BINARY,PIP_$(name))
+unexport $(foreach name,omit only production OMIT ONLY PRODUCTION,npm_config_$(name) NPM_CONFIG_$(name))
 BIN       := .venv/bin
 STACK      = $(BIN)/python -m local_stack
 PACKAGES  := service-kit vault-service vault-service/client vault-service/command-line task-service dev/idp dev/stack
@@ -84,7 +88,7 @@ test-python: .venv/dev ## Unit and contract tests in one run
 	@$(BIN)/pytest -q -n 4 --dist worksteal --durations=5 $(UNIT)
 
 .PHONY: test-unit
-test-unit: .venv/dev ## Unit tests: no servers, half a minute
+test-unit: .venv/dev ## Unit tests: no servers, a minute
 	@echo "== unit tests"
 	@$(BIN)/pytest -q -n 2 -m "not ($(PARTS))" $(UNIT)
 
@@ -108,6 +112,7 @@ test-integration: .venv/dev .venv/integrations frontend/dist/index.html artifact
 	@$(BIN)/pytest -q -n $(STACKS) --dist loadscope --no-loadscope-reorder --durations=15 tests-integration
 
 .PHONY: test-keycloak
+test-keycloak: STACKS = 2
 test-keycloak: .venv/dev .venv/integrations frontend/dist/index.html artifacts/docs/index.html ## The same against the real Keycloak (Java 17, Maven); ROTATION="off", "reuse 0", "reuse 1"
 	@echo "== integration and browser tests, against Keycloak"
 	@IDP=keycloak $(BIN)/pytest -q -n $(STACKS) --dist loadscope --no-loadscope-reorder --durations=15 tests-integration
@@ -169,6 +174,12 @@ help: ## This list
 	@printf '           IDP (dev, keycloak, or the URL of an issuer that is there already)\n'
 
 # What the targets stand on. Stamps: nothing is done twice.
+
+# A virtual environment has its own path in its programs: in a moved or copied checkout it is made anew.
+ifneq ($(shell test -d .venv && { cat .venv/place 2>/dev/null || pwd -P; }),$(shell test -d .venv && pwd -P))
+  $(info The checkout has moved: the virtual environment is made anew.)
+  $(shell rm -rf .venv)
+endif
 
 .venv/run: requirements/run.txt $(addsuffix /pyproject.toml,$(PACKAGES))
 	@dev/stack/install run

@@ -62,6 +62,7 @@ def described(caller: Api, address: str, things: Things, report: Path, *options:
 
 
 LEADING_NOWHERE = (
+    "batch",
     "issue_access_tokens",
     "refresh_by_ticket",
     "revoke_ticket",
@@ -69,6 +70,9 @@ LEADING_NOWHERE = (
     "extend_ticket",
     "end_ticket",
     "list_tickets",
+    "begin_offline_consent",
+    "decline_offline_consent",
+    "confirm_offline_consent",
 )
 
 

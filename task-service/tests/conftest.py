@@ -1,6 +1,7 @@
 """Tasks on a real, fresh database, with a vault that the test holds in its hands."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import psycopg
 import pytest
@@ -13,11 +14,13 @@ from task_service.adapters.postgres.database import MIGRATIONS, tasks_database
 from task_service.adapters.postgres.dependencies import PostgresDependencies
 from task_service.adapters.postgres.history import PostgresHistory
 from task_service.adapters.postgres.listing import PostgresTaskList
+from task_service.adapters.postgres.receipts import PostgresReceipts
 from task_service.adapters.postgres.runs import PostgresRuns
 from task_service.adapters.postgres.schedules import PostgresSchedules
 from task_service.adapters.postgres.tasks import PostgresTasks
 from task_service.adapters.postgres.token_statuses import PostgresTokenStatuses
 from task_service.application.access import AttemptAccess
+from task_service.application.batch import BatchTasks
 from task_service.application.cursors import Cursors
 from task_service.application.dependencies import ManageDependencies
 from task_service.application.execute import ExecuteTasks
@@ -54,8 +57,8 @@ def tasks_url(shared_url: str) -> str:
     """That database, emptied."""
     with psycopg.connect(shared_url.replace("tasks:test@", "tasks_owner:test@"), autocommit=True) as connection:
         connection.execute(
-            "truncate dependency_news, owners, list_versions, tasks, runs, attempts, run_log, procrastinate_jobs,"
-            " procrastinate_workers cascade"
+            "truncate dependency_news, owners, list_versions, tasks, runs, attempts, run_log, idempotency_keys,"
+            " procrastinate_jobs, procrastinate_workers cascade"
         )
     return shared_url
 
@@ -89,7 +92,7 @@ def vault() -> ScriptedVault:
 @pytest.fixture
 def manage(tasks: PostgresTasks, database: Database, vault: ScriptedVault) -> ManageTasks:
     """What owners do with definitions."""
-    return ManageTasks(tasks, RefreshTokenStatuses(PostgresTokenStatuses(database), vault))
+    return ManageTasks(tasks, RefreshTokenStatuses(PostgresTokenStatuses(database), vault), vault)
 
 
 @pytest.fixture
@@ -144,6 +147,19 @@ def look(tasks_url: str) -> Callable[..., list[tuple[object, ...]]]:
             return connection.execute(query.encode(), parameters).fetchall()
 
     return run
+
+
+@pytest.fixture
+def receipts(database: Database) -> PostgresReceipts:
+    """Answers under idempotency keys."""
+    return PostgresReceipts(database)
+
+
+@pytest.fixture
+def batch(manage: ManageTasks, tasks: PostgresTasks, database: Database, vault: ScriptedVault) -> BatchTasks:
+    """One action on many tasks."""
+    execution = partial(ExecuteTasks, tasks, PostgresRuns(database))
+    return BatchTasks(manage, execution, vault, PostgresTaskList(database), Cursors("a secret"))
 
 
 @pytest.fixture

@@ -121,10 +121,14 @@ def test_the_indexes_of_runs_under_way_cover_the_states_with_a_job(look: Look) -
     """The sweep and the engine's trigger look through them."""
     rows = look("select indexname, indexdef from pg_indexes where tablename = 'runs' and indexdef like '%% WHERE %%'")
     found = {str(name): set(re.findall(r"'(\w+)'::text", str(text))) for name, text in rows}
-    words = {name: states for name, states in found.items() if states}
+    by_state = {name: states for name, states in found.items() if states}
     jobs = {status.value for status in WITH_JOB}
-    by_state = {name: states for name, states in words.items() if states}
-    assert by_state == {"runs_running": {"running"}, "runs_of_job": jobs, "runs_without_job": jobs}
+    assert by_state == {
+        "runs_queued": {"queued"},
+        "runs_running": {"running"},
+        "runs_of_job": jobs,
+        "runs_without_job": jobs,
+    }
 
 
 @pytest.mark.parametrize(("status", "reason"), list(product(sorted(RUN_STATES), [None, *WaitReason])))

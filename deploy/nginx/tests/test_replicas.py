@@ -127,6 +127,7 @@ def before(tmp_path: Path) -> Iterator[Callable[[int], Before]]:
             (tmp_path / "index.html").write_text("<!doctype html>")
             values = {
                 "GATEWAY_LISTEN": f"127.0.0.1:{chosen['gateway']}",
+                "PUBLIC_URL": f"http://localhost:{chosen['gateway']}",
                 "NGINX_WORKERS": "2",
                 "VAULT_UPSTREAM": f"vault.test:{chosen['service']}",
                 "TASK_UPSTREAM": f"tasks.test:{chosen['service']}",

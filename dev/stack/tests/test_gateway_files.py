@@ -9,6 +9,7 @@ from local_stack.gateway import TEMPLATES
 
 KNOWN = {
     "GATEWAY_LISTEN",
+    "PUBLIC_URL",
     "NGINX_WORKERS",
     "VAULT_UPSTREAM",
     "TASK_UPSTREAM",

@@ -10,7 +10,7 @@ from service_kit.process.logs import LEVELS
 from service_kit.process.secret import Secret
 from service_kit.process.settings import (
     SettingsError,
-    exact_url,
+    issuer,
     load,
     one_of,
     optional_secret,
@@ -67,7 +67,7 @@ class VaultSettings:
         default="",
     )
     public_url: str = setting("PUBLIC_URL", url, "URL at which browsers reach the gateway.")
-    issuer: str = setting("ISSUER", exact_url, "The authorization server's issuer, as its tokens name it.")
+    issuer: str = setting("ISSUER", issuer, "The authorization server's issuer, as its tokens name it.")
     issuer_internal_url: str | None = setting(
         "ISSUER_INTERNAL_URL", optional_url, "URL at which the vault reaches the issuer, if it differs.", default=""
     )

@@ -42,7 +42,8 @@ export interface paths {
         post?: never;
         /**
          * Delete a task
-         * @description A running task stops at its next step. The task's offline token is not revoked.
+         * @description A running task stops at its next step. The task's offline token is revoked only with `revokeAccess`, and only if
+         *     no other task is linked to it.
          */
         delete: operations["delete_task"];
         options?: never;
@@ -164,6 +165,27 @@ export interface paths {
         get: operations["get_run"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/tasks/batch": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Do one thing with many tasks
+         * @description Each task has a result of its own; one that is unknown or another person's is `task_not_found`. With a filter,
+         *     send the same request with `cursor` until the answer has no `nextCursor`.
+         */
+        post: operations["batch"];
         delete?: never;
         options?: never;
         head?: never;
@@ -301,6 +323,90 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
+         * Batch
+         * @description One action on many tasks: those of `ids`, or those that match `filter`, `limit` of them after `cursor`.
+         *
+         *         cursor: the `nextCursor` of the answer before, with the same filter; reason: of a cancellation.
+         */
+        Batch: {
+            action: components["schemas"]["BatchAction"];
+            ids?: string[];
+            filter?: components["schemas"]["BatchFilter"];
+            /** @default null */
+            cursor?: string | null;
+            /** @default 100 */
+            limit?: number;
+            /** @default  */
+            reason?: string;
+        };
+        /**
+         * BatchAction
+         * @description What can be done with many tasks.
+         * @enum {unknown}
+         */
+        BatchAction: "cancel" | "delete" | "execute" | "retry";
+        /**
+         * BatchFilter
+         * @description Which tasks; a member that is absent does not filter. search: words, or beginnings of words.
+         */
+        BatchFilter: {
+            status?: components["schemas"]["TaskStatus"][];
+            /** @default null */
+            kind?: string | null;
+            /** @default null */
+            persistentTokenId?: string | null;
+            /** @default null */
+            search?: string | null;
+        };
+        /**
+         * TaskStatus
+         * @description The customer's four states (R14), and `waiting`, `queued` and `cancelled`.
+         * @enum {unknown}
+         */
+        TaskStatus: "cancelled" | "completed" | "failed" | "pending" | "queued" | "running" | "waiting";
+        /**
+         * BatchAnswer
+         * @description A result for each task, in order. nextCursor: present when more tasks may match; remaining: how many at most.
+         */
+        BatchAnswer: {
+            results: components["schemas"]["BatchResult"][];
+            nextCursor?: string;
+            remaining?: number;
+        };
+        /**
+         * BatchResult
+         * @description What became of one task: a word, or a problem. status: that of `execute`, `cancelled` or `deleted`.
+         */
+        BatchResult: {
+            id: string;
+            /** @default null */
+            status?: string | null;
+            /** @default null */
+            problem?: components["schemas"]["ProblemDocument"] | null;
+        };
+        /**
+         * ProblemDocument
+         * @description A problem (RFC 9457). `code` is stable: programs branch on it. `detail` is for people.
+         */
+        ProblemDocument: {
+            title: string;
+            status: number;
+            code: string;
+            detail: string;
+            type?: string;
+            requestId?: string;
+            /** @default [] */
+            errors?: components["schemas"]["Fault"][];
+        };
+        /**
+         * Fault
+         * @description One faulty part of the input: a JSON Pointer (RFC 6901) into the body or to a parameter, and what is wrong.
+         */
+        Fault: {
+            pointer: string;
+            detail: string;
+        };
+        /**
          * Cancellation
          * @description Why the run is cancelled: one line for people.
          */
@@ -310,11 +416,20 @@ export interface components {
         };
         /**
          * Deleted
-         * @description The task is deleted.
+         * @description The task is deleted. accessRevoked: with `revokeAccess`, whether its offline token was revoked.
          */
         Deleted: {
             status: string;
             taskId: string;
+            accessRevoked?: boolean;
+        };
+        /**
+         * Deletion
+         * @description revokeAccess: revoke the task's offline token too, unless another task is linked to it.
+         */
+        Deletion: {
+            /** @default false */
+            revokeAccess?: boolean;
         };
         /**
          * DependenciesView
@@ -359,12 +474,6 @@ export interface components {
             name: string;
             status: components["schemas"]["TaskStatus"];
         };
-        /**
-         * TaskStatus
-         * @description The customer's four states (R14), and `waiting`, `queued` and `cancelled`.
-         * @enum {unknown}
-         */
-        TaskStatus: "cancelled" | "completed" | "failed" | "pending" | "queued" | "running" | "waiting";
         /**
          * GraphEdge
          * @description One task depends on another.
@@ -444,16 +553,21 @@ export interface components {
          * NewTask
          * @description A task to create. name: one line; description: may have several lines; retry: without it
          *         nothing is retried; schedule: when it runs by itself; dependsOn: the tasks that must have completed
-         *         before.
+         *         before; persistentTokenId: an offline token of yours to link; priority: its place among the
+         *         caller's own.
          */
         NewTask: {
             name: string;
             /** @default  */
             description?: string;
             retry?: components["schemas"]["NewRetry"];
+            /** Format: uuid */
+            persistentTokenId?: string;
             schedule?: components["schemas"]["NewSchedule"];
             /** @default [] */
             dependsOn?: string[];
+            /** @default normal */
+            priority?: components["schemas"]["Priority"];
         };
         /**
          * NewRetry
@@ -465,6 +579,12 @@ export interface components {
             backoff?: number;
             maxBackoff?: number;
         };
+        /**
+         * Priority
+         * @description A task's place among its owner's own. It takes no place from other owners beyond one at each tag and priority.
+         * @enum {unknown}
+         */
+        Priority: "high" | "low" | "normal";
         /**
          * NoBody
          * @description An empty object.
@@ -537,28 +657,6 @@ export interface components {
          * @enum {unknown}
          */
         Forecast: "covered" | "ends_before_next_run" | "no_access" | "unknown";
-        /**
-         * ProblemDocument
-         * @description A problem (RFC 9457). `code` is stable: programs branch on it. `detail` is for people.
-         */
-        ProblemDocument: {
-            title: string;
-            status: number;
-            code: string;
-            detail: string;
-            type?: string;
-            requestId?: string;
-            /** @default [] */
-            errors?: components["schemas"]["Fault"][];
-        };
-        /**
-         * Fault
-         * @description One faulty part of the input: a JSON Pointer (RFC 6901) into the body or to a parameter, and what is wrong.
-         */
-        Fault: {
-            pointer: string;
-            detail: string;
-        };
         /**
          * RunList
          * @description Runs, the latest first. next: the `before` of the next page, absent on the last page.
@@ -771,6 +869,7 @@ export interface components {
             nextAttemptAt?: string;
             retry?: components["schemas"]["RetryView"];
             schedule?: components["schemas"]["ScheduleView"];
+            priority?: components["schemas"]["Priority"];
         };
         /**
          * TokenStatus
@@ -937,7 +1036,10 @@ export interface operations {
     create_task: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A key of your choice. The same request with the same key does the same thing once, for 24 hours. */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -983,6 +1085,18 @@ export interface operations {
                     };
                 };
             };
+            /** @description - `token_not_found`: There is no such token. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "token_not_found";
+                    };
+                };
+            };
             /** @description - `body_too_large`: The body is larger than this service accepts. */
             413: {
                 headers: {
@@ -1019,7 +1133,10 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `invalid_input`: A part of the body or of the query is not valid. */
+            /**
+             * @description - `invalid_input`: A part of the body or of the query is not valid.
+             *     - `idempotency_key_reused`: This Idempotency-Key was used for another request within the last 24 hours.
+             */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -1027,7 +1144,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "invalid_input";
+                        code: "invalid_input" | "idempotency_key_reused";
                     };
                 };
             };
@@ -1047,6 +1164,7 @@ export interface operations {
              * @description - `service_unavailable`: The service does not answer now.
              *     - `provider_unavailable`: The authorization server cannot be reached now.
              *     - `storage_unavailable`: The task database cannot be reached now.
+             *     - `vault_unavailable`: The token vault cannot be reached now.
              */
             503: {
                 headers: {
@@ -1055,7 +1173,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "service_unavailable" | "provider_unavailable" | "storage_unavailable";
+                        code: "service_unavailable" | "provider_unavailable" | "storage_unavailable" | "vault_unavailable";
                     };
                 };
             };
@@ -1164,7 +1282,9 @@ export interface operations {
     };
     delete_task: {
         parameters: {
-            query?: never;
+            query?: {
+                revokeAccess?: boolean;
+            };
             header?: never;
             path: {
                 task_id: string;
@@ -1233,6 +1353,18 @@ export interface operations {
                     };
                 };
             };
+            /** @description - `invalid_input`: A part of the body or of the query is not valid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "invalid_input";
+                    };
+                };
+            };
             /** @description - `rate_limited`: There are too many requests. */
             429: {
                 headers: {
@@ -1249,6 +1381,7 @@ export interface operations {
              * @description - `service_unavailable`: The service does not answer now.
              *     - `provider_unavailable`: The authorization server cannot be reached now.
              *     - `storage_unavailable`: The task database cannot be reached now.
+             *     - `vault_unavailable`: The token vault cannot be reached now.
              */
             503: {
                 headers: {
@@ -1257,7 +1390,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "service_unavailable" | "provider_unavailable" | "storage_unavailable";
+                        code: "service_unavailable" | "provider_unavailable" | "storage_unavailable" | "vault_unavailable";
                     };
                 };
             };
@@ -1424,7 +1557,10 @@ export interface operations {
     execute_task: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A key of your choice. The same request with the same key does the same thing once, for 24 hours. */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 task_id: string;
             };
@@ -1538,7 +1674,10 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `invalid_input`: A part of the body or of the query is not valid. */
+            /**
+             * @description - `invalid_input`: A part of the body or of the query is not valid.
+             *     - `idempotency_key_reused`: This Idempotency-Key was used for another request within the last 24 hours.
+             */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -1546,7 +1685,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "invalid_input";
+                        code: "invalid_input" | "idempotency_key_reused";
                     };
                 };
             };
@@ -1740,7 +1879,10 @@ export interface operations {
     run_again: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A key of your choice. The same request with the same key does the same thing once, for 24 hours. */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 task_id: string;
             };
@@ -1854,7 +1996,10 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `invalid_input`: A part of the body or of the query is not valid. */
+            /**
+             * @description - `invalid_input`: A part of the body or of the query is not valid.
+             *     - `idempotency_key_reused`: This Idempotency-Key was used for another request within the last 24 hours.
+             */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -1862,7 +2007,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "invalid_input";
+                        code: "invalid_input" | "idempotency_key_reused";
                     };
                 };
             };
@@ -2126,6 +2271,141 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
                         code: "service_unavailable" | "provider_unavailable" | "storage_unavailable";
+                    };
+                };
+            };
+        };
+    };
+    batch: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A key of your choice. The same request with the same key does the same thing once, for 24 hours. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Batch"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BatchAnswer"];
+                };
+            };
+            /**
+             * @description - `malformed_json`: The body is not well-formed JSON in UTF-8.
+             *     - `bad_request`: The request could not be understood.
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "malformed_json" | "bad_request";
+                    };
+                };
+            };
+            /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "unauthorized";
+                    };
+                };
+            };
+            /** @description - `body_too_large`: The body is larger than this service accepts. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "body_too_large";
+                    };
+                };
+            };
+            /** @description - `uri_too_long`: The address is longer than 8 KiB. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "uri_too_long";
+                    };
+                };
+            };
+            /** @description - `unsupported_media_type`: The body must be application/json. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "unsupported_media_type";
+                    };
+                };
+            };
+            /**
+             * @description - `invalid_input`: A part of the body or of the query is not valid.
+             *     - `cursor_invalid`: This cursor was not given to you for this query. Begin again without `cursor`.
+             *     - `idempotency_key_reused`: This Idempotency-Key was used for another request within the last 24 hours.
+             */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "invalid_input" | "cursor_invalid" | "idempotency_key_reused";
+                    };
+                };
+            };
+            /** @description - `rate_limited`: There are too many requests. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "rate_limited";
+                    };
+                };
+            };
+            /**
+             * @description - `service_unavailable`: The service does not answer now.
+             *     - `provider_unavailable`: The authorization server cannot be reached now.
+             *     - `storage_unavailable`: The task database cannot be reached now.
+             *     - `vault_unavailable`: The token vault cannot be reached now.
+             */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "service_unavailable" | "provider_unavailable" | "storage_unavailable" | "vault_unavailable";
                     };
                 };
             };

@@ -167,8 +167,8 @@ def fire(
     if latest_run in UNDER_WAY and schedule.rule.overlap is Overlap.QUEUE:
         return Firing.HOLD, replace(schedule, held=True)
     firing = Firing.RUN if token is TokenStatus.ACTIVE and latest_run not in UNDER_WAY else Firing.MISS
-    noted = {"last_run_at": schedule.next_run_at} if firing is Firing.RUN else {"missed_at": schedule.next_run_at}
-    gone_on = replace(schedule, **noted)  # type: ignore[arg-type]
+    due = schedule.next_run_at
+    gone_on = replace(schedule, last_run_at=due) if firing is Firing.RUN else replace(schedule, missed_at=due)
     if schedule.rule.run_at is not None:
         return firing, replace(gone_on, status=ScheduleStatus.ENDED, next_run_at=None)
     try:

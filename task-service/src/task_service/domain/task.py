@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from task_service.domain.fairness import Priority
 from task_service.domain.owner import Owner
 from task_service.domain.retry import NO_RETRY, RetryPolicy
 from task_service.domain.run import NO_RUN, Run
@@ -23,12 +24,13 @@ class Policy:
     """How a task is run.
 
     retry: what follows a failed attempt; schedule: when it runs by itself, if it does; depends_on: the tasks that must
-    have completed before.
+    have completed before; priority: its place among its owner's own.
     """
 
     retry: RetryPolicy = NO_RETRY
     schedule: Rule | None = None
     depends_on: Sequence[UUID] = ()
+    priority: Priority = Priority.NORMAL
 
 
 NO_POLICY = Policy()
@@ -37,7 +39,10 @@ NO_POLICY = Policy()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """A task with its latest run, as its owner sees it. Times are aware and in UTC."""
+    """A task with its latest run, as its owner sees it. Times are aware and in UTC.
+
+    replaces_token_id: the token that the task used before a second consent, as long as it is not revoked.
+    """
 
     id: UUID
     owner: Owner
@@ -47,8 +52,10 @@ class Task:
     kind: str = DEFAULT_KIND
     persistent_token_id: UUID | None = None
     token_status: TokenStatus | None = None
+    priority: Priority = Priority.NORMAL
     schedule: Schedule | None = None
     retry: RetryPolicy = NO_RETRY
+    replaces_token_id: UUID | None = None
     latest_run: Run = NO_RUN
 
     @property

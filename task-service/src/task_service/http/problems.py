@@ -12,6 +12,7 @@ TABLE: ProblemTable = {
     errors.TaskNotLinkableError: ProblemType(409, "task_not_linkable"),
     errors.ScheduleNotFoundError: ProblemType(404, "schedule_not_found"),
     errors.CursorError: ProblemType(422, "cursor_invalid"),
+    errors.KeyReusedError: ProblemType(422, "idempotency_key_reused"),
     errors.TokenNotFoundError: ProblemType(404, "token_not_found"),
     errors.VaultUnavailableError: ProblemType(503, "vault_unavailable", retry_after=2.0),
     errors.TaskStorageUnavailableError: ProblemType(503, "storage_unavailable", retry_after=2.0),

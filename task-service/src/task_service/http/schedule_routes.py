@@ -57,7 +57,7 @@ def _definition(api: Api, service: TaskService, caller: Callable[[], Person], ta
         It runs once at `runAt`, or whenever `cron` says. A time that has passed is due at once, and `message` says so.
         """
         who = caller()
-        wanted = inputs.body(request, NewSchedule)
+        wanted = inputs.optional_body(request, NewSchedule)
         with faults_named("/"):
             rule = wanted.rule()
             schedule = service.schedules.put(who, task_id_in(task_id), rule)

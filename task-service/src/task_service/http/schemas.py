@@ -10,6 +10,7 @@ import msgspec
 
 from service_kit.http.inputs import LINE, TEXT, Input, Output, invalid
 from task_service.application.execute import MESSAGES, ExecuteAnswer, Execution
+from task_service.domain.fairness import Priority
 from task_service.domain.listing import ScheduleFilter, Sort, TaskQuery
 from task_service.domain.retry import (
     DEFAULT_BACKOFF_SECONDS,
@@ -55,14 +56,23 @@ class NewRetry(Input, frozen=True, kw_only=True):
 class NewTask(Input, frozen=True, kw_only=True):
     """A task to create. name: one line; description: may have several lines; retry: without it
     nothing is retried; schedule: when it runs by itself; dependsOn: the tasks that must have completed
-    before.
+    before; persistentTokenId: an offline token of yours to link; priority: its place among the
+    caller's own.
     """
 
     name: Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=LINE)]
     description: Annotated[str, msgspec.Meta(max_length=2000, pattern=TEXT)] = ""
     retry: NewRetry | msgspec.UnsetType = msgspec.UNSET
+    persistent_token_id: UUID | msgspec.UnsetType = msgspec.UNSET
     schedule: NewSchedule | msgspec.UnsetType = msgspec.UNSET
     depends_on: TaskIds = msgspec.field(default_factory=list)
+    priority: Priority = Priority.NORMAL
+
+
+class Deletion(Input, frozen=True, kw_only=True):
+    """revokeAccess: revoke the task's offline token too, unless another task is linked to it."""
+
+    revoke_access: bool = False
 
 
 class Cancellation(Input, frozen=True, kw_only=True):
@@ -141,6 +151,7 @@ class TaskView(Output, frozen=True, kw_only=True):
     next_attempt_at: Moment | None = None
     retry: RetryView | None = None
     schedule: ScheduleView | None = None
+    priority: Priority | None = None
 
 
 class TaskCounts(Output, frozen=True, kw_only=True):
@@ -174,10 +185,11 @@ class ExecutionView(Output, frozen=True, kw_only=True):
 
 
 class Deleted(Output, frozen=True, kw_only=True):
-    """The task is deleted."""
+    """The task is deleted. accessRevoked: with `revokeAccess`, whether its offline token was revoked."""
 
     status: str
     task_id: str
+    access_revoked: bool | None = None
 
 
 def task_view(task: Task) -> TaskView:
@@ -202,6 +214,7 @@ def task_view(task: Task) -> TaskView:
         next_attempt_at=run.next_attempt_at,
         retry=None if task.retry == NO_RETRY else RetryView(**asdict(task.retry)),
         schedule=schedule_view(task.schedule) if task.schedule else None,
+        priority=None if task.priority is Priority.NORMAL else task.priority,
     )
 
 

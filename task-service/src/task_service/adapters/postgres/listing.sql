@@ -58,6 +58,17 @@ from (
 order by found.created_at {direction}, found.id {direction}
 limit %(limit)s;
 
+-- name: count_after
+select count(*)
+from (
+    select
+    from tasks t
+    where t.issuer = %(issuer)s
+      and t.subject = %(subject)s
+      and ({key}, t.id) {beyond} (%(after)s::{type}, %(after_id)s::uuid)
+    limit 100000
+) as counted;
+
 -- name: counts
 -- The tasks; of their latest runs those waiting, queued or running, running, completed, failed, cancelled.
 select coalesce(sum(tasks), 0), coalesce(sum(waiting), 0), coalesce(sum(at_work), 0),

@@ -29,6 +29,7 @@ import { Troubles } from "./troubles";
 import { Work } from "./work";
 
 export interface App {
+  api: Api;
   auth: Auth;
   browser: Browser;
   clock: ServerClock;
@@ -68,7 +69,7 @@ export function createApp(config: Config, browser: Browser, clock: ServerClock):
   const work = new Work(troubles, browser);
   const store = new TaskStore(api, status);
   const grants = new GrantStore(api);
-  const granted = computed(() => accessOf(grants.rows.value ?? [], store.rows.value ?? [], minute.value));
+  const granted = computed(() => accessOf(grants.rows.value ?? [], store.linked.rows.value ?? [], minute.value));
   const trails = new AuditTrails(api);
   const history = new RunHistory(api);
   const consents = new Consents(api, auth, store, grants, rows, work, troubles, toasts, status, browser);
@@ -79,7 +80,7 @@ export function createApp(config: Config, browser: Browser, clock: ServerClock):
   const preferences = new Preferences(browser.sharedStorage);
   const drafts = new Drafts(browser.tabStorage);
   return {
-    auth, browser, clock, store, grants, granted, trails, history, schedules, consents, decisions, actions, access, rows, work, troubles, toasts, status, preferences,
+    api, auth, browser, clock, store, grants, granted, trails, history, schedules, consents, decisions, actions, access, rows, work, troubles, toasts, status, preferences,
     drafts,
   };
 }

@@ -2,9 +2,7 @@ import { describe, expect, it } from "vitest";
 
 import { readTask } from "../src/tasks/form";
 import { nextRuns } from "../src/tasks/nextRuns";
-import { select } from "../src/tasks/query";
-import { scheduleBadge } from "../src/tasks/view";
-import { task } from "./stand-ins";
+import { scheduleBadge } from "../src/tasks/Schedule";
 
 const FROM = new Date("2026-03-27T00:00:00Z");
 const iso = (runs: readonly Date[]) => runs.map((run) => run.toISOString());
@@ -39,14 +37,8 @@ describe("the schedule in the form", () => {
   });
 });
 
-describe("scheduled tasks", () => {
-  it("are those with a schedule that has not ended", () => {
-    const scheduled = (id: string, status: "active" | "paused" | "ended" | "stopped") =>
-      task({ id, schedule: { status, timezone: "UTC", overlap: "skip" } });
-    const all = [task(), scheduled("a", "active"), scheduled("p", "paused"), scheduled("e", "ended"), scheduled("s", "stopped")];
-    const { tasks, counts } = select(all, { filter: "scheduled", text: "", sort: "newest" });
-    expect(tasks.map(({ id }) => id)).toEqual(["a", "p", "s"]);
-    expect(counts.scheduled).toBe(3);
+describe("a schedule", () => {
+  it("that has stopped is a failure to look at", () => {
     expect(scheduleBadge("stopped")).toMatchObject({ label: "Stopped", tone: "red" });
   });
 });

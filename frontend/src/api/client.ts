@@ -2,7 +2,7 @@
 import createClient from "openapi-fetch";
 
 import { problemOf } from "./http";
-import type { AuditPage, Confirmed, Consent, Declined, Execution, Grant, GrantList, NewTask, Outlook, Paths, RunList, RunRecord, Task, TaskGraph, TaskList } from "./types";
+import type { AuditPage, Batch, BatchAnswer, Confirmed, Consent, Declined, Execution, Grant, GrantList, NewTask, Outlook, Paths, RunList, RunRecord, Task, TaskGraph, TaskList, TaskListQuery } from "./types";
 
 export interface Reply<T> {
   /** Undefined when the server says that `etag` is still current. */
@@ -23,8 +23,22 @@ export class Api {
     this.client = createClient<Paths>({ fetch, headers: { Accept: "application/json" } });
   }
 
-  listTasks(etag: string | undefined, signal: AbortSignal): Promise<Reply<TaskList>> {
-    return reply(this.client.GET("/api/tasks", { headers: { "If-None-Match": etag }, signal }));
+  listTasks(query: TaskListQuery, etag: string | undefined, signal: AbortSignal): Promise<Reply<TaskList>> {
+    return reply(this.client.GET("/api/tasks", { params: { query }, headers: { "If-None-Match": etag }, signal }));
+  }
+
+  /** The tasks that use a grant: the newest hundred. */
+  tasksOf(persistentTokenId: string): Promise<TaskList> {
+    return answer(this.client.GET("/api/tasks", { params: { query: { persistentTokenId, limit: 100 } } }));
+  }
+
+  getTask(id: string, signal?: AbortSignal): Promise<Task> {
+    return answer(this.client.GET("/api/tasks/{task_id}", { ...ofTask(id), ...(signal && { signal }) }));
+  }
+
+  /** One action on many tasks: at most 100 for each request. */
+  batch(body: Batch): Promise<BatchAnswer> {
+    return answer(this.client.POST("/api/tasks/batch", { body }));
   }
 
   createTask(task: NewTask): Promise<Task> {

@@ -1,6 +1,6 @@
 import type { Task, TaskGraph } from "../api/types";
 import { useApp } from "../app";
-import { t } from "../texts";
+import { t } from "../texts/later";
 import { Badge } from "../ui/Badge";
 import { useLoaded } from "../ui/useLoaded";
 import { statusBadge } from "./view";

@@ -1,14 +1,26 @@
-import type { Outlook, Task } from "../api/types";
+import type { Outlook, ScheduleStatus, Task } from "../api/types";
 import { useApp } from "../app";
 import { moment } from "../dates";
-import { language, t } from "../texts";
-import { Badge } from "../ui/Badge";
+import { language, t } from "../texts/later";
+import { Badge, type BadgeView } from "../ui/Badge";
 import { Button } from "../ui/Button";
 import { Clock, Pause, Play } from "../ui/icons";
 import { Time } from "../ui/Time";
 import { useLoaded } from "../ui/useLoaded";
 import { NextRuns } from "./ScheduleFields";
-import { scheduleBadge } from "./view";
+import type { BadgeIcon, Tone } from "./view";
+
+const SCHEDULES: Record<ScheduleStatus, readonly [Tone, BadgeIcon]> = {
+  active: ["blue", "again"],
+  paused: ["gray", "dot"],
+  ended: ["gray", "check"],
+  stopped: ["red", "cross"],
+};
+
+export function scheduleBadge(status: ScheduleStatus): BadgeView {
+  const [tone, icon] = SCHEDULES[status];
+  return { label: t(`schedule.${status}`), tone, icon };
+}
 
 /** When a task runs by itself next, whether its access lasts until then, and what can be done about it. */
 export function Schedule({ task }: { task: Task }) {

@@ -2,7 +2,7 @@ import { useEffect, useState } from "preact/hooks";
 
 import type { Draft } from "../drafts";
 import { format } from "../dates";
-import { language, t } from "../texts";
+import { language, t } from "../texts/later";
 import { Field } from "../ui/Field";
 import { WHENS, type FieldErrors, type When } from "./form";
 

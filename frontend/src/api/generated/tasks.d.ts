@@ -347,7 +347,7 @@ export interface components {
         BatchAction: "cancel" | "delete" | "execute" | "retry";
         /**
          * BatchFilter
-         * @description Which tasks; a member that is absent does not filter. search: words, or beginnings of words.
+         * @description Which tasks, as in the list; a member that is absent does not filter.
          */
         BatchFilter: {
             status?: components["schemas"]["TaskStatus"][];
@@ -357,6 +357,10 @@ export interface components {
             persistentTokenId?: string | null;
             /** @default null */
             search?: string | null;
+            /** @default null */
+            schedule?: components["schemas"]["ScheduleFilter"] | null;
+            /** @default false */
+            needsConsent?: boolean;
         };
         /**
          * TaskStatus
@@ -364,6 +368,12 @@ export interface components {
          * @enum {unknown}
          */
         TaskStatus: "cancelled" | "completed" | "failed" | "pending" | "queued" | "running" | "waiting";
+        /**
+         * ScheduleFilter
+         * @description Tasks by the state of their schedule, with any schedule, with one that has not ended, or without one.
+         * @enum {unknown}
+         */
+        ScheduleFilter: "active" | "any" | "ended" | "none" | "paused" | "standing" | "stopped";
         /**
          * BatchAnswer
          * @description A result for each task, in order. nextCursor: present when more tasks may match; remaining: how many at most.
@@ -486,7 +496,8 @@ export interface components {
          * ListQuery
          * @description limit: tasks on a page; cursor: `nextCursor` of the page before, with the same filter and sort; status: one or
          *         several states, separated by commas; search: words, or beginnings of words, of name and description; schedule: its
-         *         state, `any` or `none`; sort: `-` means descending; counts: whether to count all tasks by state.
+         *         state, `any`, `none` or `standing` (not ended); needsConsent: whether only tasks are listed that cannot run until their
+         *         person grants access; sort: `-` means descending; counts: whether to count all tasks by state.
          */
         ListQuery: {
             /** @default 1000 */
@@ -503,17 +514,13 @@ export interface components {
             search?: string | null;
             /** @default null */
             schedule?: components["schemas"]["ScheduleFilter"] | null;
+            /** @default false */
+            needsConsent?: boolean;
             /** @default -createdAt */
             sort?: components["schemas"]["Sort"];
             /** @default false */
             counts?: boolean;
         };
-        /**
-         * ScheduleFilter
-         * @description Tasks by the state of their schedule, with any schedule, or without one.
-         * @enum {unknown}
-         */
-        ScheduleFilter: "active" | "any" | "ended" | "none" | "paused" | "stopped";
         /**
          * Sort
          * @description The orders of a list. A minus sign means descending; names are compared without regard to case.
@@ -889,6 +896,9 @@ export interface components {
         /**
          * TaskCounts
          * @description How many tasks the caller has: in all, and in each state.
+         *
+         *         needsConsent: tasks that cannot run until their person grants access; scheduled: tasks with a schedule that has not
+         *         ended. These two are counted up to 1,000.
          */
         TaskCounts: {
             total: number;
@@ -899,6 +909,8 @@ export interface components {
             completed: number;
             failed: number;
             cancelled: number;
+            needsConsent: number;
+            scheduled: number;
         };
         /**
          * TokenLink
@@ -927,6 +939,7 @@ export interface operations {
                 persistentTokenId?: string | null;
                 search?: string | null;
                 schedule?: components["schemas"]["ScheduleFilter"] | null;
+                needsConsent?: boolean;
                 sort?: components["schemas"]["Sort"];
                 counts?: boolean;
             };

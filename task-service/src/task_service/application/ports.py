@@ -10,7 +10,7 @@ from task_service.domain.attempt import Attempt, AttemptKey
 from task_service.domain.dependencies import Dependency, Graph
 from task_service.domain.history import PastRun, RunRecord
 from task_service.domain.journal import AccessNote, LogLine
-from task_service.domain.listing import Position, Sort, TaskQuery
+from task_service.domain.listing import Position, Sort, Standing, TaskQuery
 from task_service.domain.owner import Owner
 from task_service.domain.receipt import Receipt
 from task_service.domain.run import Cause
@@ -101,6 +101,10 @@ class TaskListStore(Protocol):
 
     def counts(self, owner: Owner) -> Mapping[TaskStatus, int]:
         """How many of the owner's tasks are in each state. Its cost does not grow with their number."""
+        ...
+
+    def standing(self, owner: Owner) -> Standing:
+        """How many of the owner's tasks need consent, and have a schedule that has not ended, each up to a limit."""
         ...
 
     def list_version(self, owner: Owner) -> str:

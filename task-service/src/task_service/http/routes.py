@@ -126,7 +126,7 @@ def _collection(api: Api, service: TaskService, caller: Callable[[], Person]) ->
         listed = TaskList(
             tasks=[task_view(task) for task in page.tasks],
             next_cursor=page.next_cursor,
-            counts=counts_view(service.listing.counts(who)) if query.counts else None,
+            counts=counts_view(service.listing.counts(who), service.listing.standing(who)) if query.counts else None,
         )
         return respond(listed, headers={"ETag": etag})
 

@@ -117,7 +117,7 @@ def wish(**limits: object) -> ConsentOptions:
         browser_bound=False,
         provider="default",
         token_type=TokenType.OFFLINE,
-        task_id="task-1",
+        task_ids=("task-1",),
         scopes=frozenset(),
         limits=Limits(services=frozenset({"task-service"}), **limits),  # type: ignore[arg-type]
     )

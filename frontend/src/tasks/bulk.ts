@@ -7,7 +7,7 @@ import { explain, type Explanation } from "../recovery";
 import { t } from "../texts/later";
 
 export type Chosen = { ids: readonly string[] } | { filter: TaskFilter };
-export type BulkAction = Exclude<BatchAction, "retry">;
+export type BulkAction = Exclude<BatchAction, "retry" | "link">;
 
 /** Where a batch goes on. */
 interface Rest {

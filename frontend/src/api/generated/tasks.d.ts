@@ -26,6 +26,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/tasks/kinds": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the kinds of tasks
+         * @description Each has a JSON Schema, by which the `parameters` of a new task are checked.
+         */
+        get: operations["list_kinds"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/tasks/{task_id}": {
         parameters: {
             query?: never;
@@ -350,7 +370,7 @@ export interface components {
         BatchAction: "cancel" | "delete" | "execute" | "link" | "retry";
         /**
          * BatchFilter
-         * @description Which tasks; a member that is absent does not filter. search: words, or beginnings of words.
+         * @description Which tasks, as in the list; a member that is absent does not filter.
          */
         BatchFilter: {
             status?: components["schemas"]["TaskStatus"][];
@@ -360,6 +380,10 @@ export interface components {
             persistentTokenId?: string | null;
             /** @default null */
             search?: string | null;
+            /** @default null */
+            schedule?: components["schemas"]["ScheduleFilter"] | null;
+            /** @default false */
+            needsConsent?: boolean;
         };
         /**
          * TaskStatus
@@ -367,6 +391,12 @@ export interface components {
          * @enum {unknown}
          */
         TaskStatus: "cancelled" | "completed" | "failed" | "pending" | "queued" | "running" | "waiting";
+        /**
+         * ScheduleFilter
+         * @description Tasks by the state of their schedule, with any schedule, with one that has not ended, or without one.
+         * @enum {unknown}
+         */
+        ScheduleFilter: "active" | "any" | "ended" | "none" | "paused" | "standing" | "stopped";
         /**
          * BatchAnswer
          * @description A result for each task, in order. nextCursor: present when more tasks may match; remaining: how many at most.
@@ -486,10 +516,28 @@ export interface components {
             dependsOn: string;
         };
         /**
+         * KindList
+         * @description The kinds that this installation offers, by name.
+         */
+        KindList: {
+            kinds: components["schemas"]["KindView"][];
+        };
+        /**
+         * KindView
+         * @description A kind of task. executor: where its tasks run; parameters: the JSON Schema (2020-12) of `parameters`.
+         */
+        KindView: {
+            kind: string;
+            description: string;
+            executor: string;
+            parameters: Record<string, never>;
+        };
+        /**
          * ListQuery
          * @description limit: tasks on a page; cursor: `nextCursor` of the page before, with the same filter and sort; status: one or
          *         several states, separated by commas; search: words, or beginnings of words, of name and description; schedule: its
-         *         state, `any` or `none`; sort: `-` means descending; counts: whether to count all tasks by state.
+         *         state, `any`, `none` or `standing` (not ended); needsConsent: list only tasks that cannot run until their person
+         *         grants access; sort: `-` means descending; counts: whether to count all tasks.
          */
         ListQuery: {
             /** @default 1000 */
@@ -506,17 +554,13 @@ export interface components {
             search?: string | null;
             /** @default null */
             schedule?: components["schemas"]["ScheduleFilter"] | null;
+            /** @default false */
+            needsConsent?: boolean;
             /** @default -createdAt */
             sort?: components["schemas"]["Sort"];
             /** @default false */
             counts?: boolean;
         };
-        /**
-         * ScheduleFilter
-         * @description Tasks by the state of their schedule, with any schedule, or without one.
-         * @enum {unknown}
-         */
-        ScheduleFilter: "active" | "any" | "ended" | "none" | "paused" | "stopped";
         /**
          * Sort
          * @description The orders of a list. A minus sign means descending; names are compared without regard to case.
@@ -557,7 +601,7 @@ export interface components {
          * @description A task to create. name: one line; description: may have several lines; retry: without it
          *         nothing is retried; schedule: when it runs by itself; dependsOn: the tasks that must have completed
          *         before; persistentTokenId: an offline token of yours to link; priority: its place among the
-         *         caller's own.
+         *         caller's own; kind: what it does, one of `GET /api/tasks/kinds`; parameters: those of the kind, at most 16 KiB.
          */
         NewTask: {
             name: string;
@@ -571,6 +615,10 @@ export interface components {
             dependsOn?: string[];
             /** @default normal */
             priority?: components["schemas"]["Priority"];
+            /** @default demo */
+            kind?: string;
+            /** @default {} */
+            parameters?: Record<string, never>;
         };
         /**
          * NewRetry
@@ -846,7 +894,8 @@ export interface components {
          * TaskView
          * @description A task with its latest run laid over it (R11). userId: the owner's `sub`; progress: percent, 0 to 100.
          *
-         *         statusReason: why it was cancelled or waits; waitReason: what it waits for; nextAttemptAt: when it is retried.
+         *         statusReason: why it was cancelled or waits; waitReason: what it waits for; nextAttemptAt: when it is retried; kind:
+         *         what it does, absent for the demonstration.
          */
         TaskView: {
             id: string;
@@ -873,6 +922,8 @@ export interface components {
             retry?: components["schemas"]["RetryView"];
             schedule?: components["schemas"]["ScheduleView"];
             priority?: components["schemas"]["Priority"];
+            kind?: string;
+            parameters?: Record<string, never>;
         };
         /**
          * TokenStatus
@@ -892,6 +943,9 @@ export interface components {
         /**
          * TaskCounts
          * @description How many tasks the caller has: in all, and in each state.
+         *
+         *         needsConsent: tasks that cannot run until their person grants access; scheduled: tasks with a schedule that has not
+         *         ended. These two are counted up to 1,000.
          */
         TaskCounts: {
             total: number;
@@ -902,6 +956,8 @@ export interface components {
             completed: number;
             failed: number;
             cancelled: number;
+            needsConsent: number;
+            scheduled: number;
         };
         /**
          * TokenLink
@@ -930,6 +986,7 @@ export interface operations {
                 persistentTokenId?: string | null;
                 search?: string | null;
                 schedule?: components["schemas"]["ScheduleFilter"] | null;
+                needsConsent?: boolean;
                 sort?: components["schemas"]["Sort"];
                 counts?: boolean;
             };
@@ -1138,6 +1195,9 @@ export interface operations {
             };
             /**
              * @description - `invalid_input`: A part of the body or of the query is not valid.
+             *     - `kind_unknown`: There is no such kind of task here. `GET /api/tasks/kinds` lists those that there are.
+             *     - `parameters_invalid`: The parameters are not those of the kind; `errors` says which.
+             *     - `parameters_too_large`: The parameters have more than 16 KiB.
              *     - `idempotency_key_reused`: This Idempotency-Key was used for another request within the last 24 hours.
              */
             422: {
@@ -1147,7 +1207,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "invalid_input" | "idempotency_key_reused";
+                        code: "invalid_input" | "kind_unknown" | "parameters_invalid" | "parameters_too_large" | "idempotency_key_reused";
                     };
                 };
             };
@@ -1177,6 +1237,90 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
                         code: "service_unavailable" | "provider_unavailable" | "storage_unavailable" | "vault_unavailable";
+                    };
+                };
+            };
+        };
+    };
+    list_kinds: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KindList"];
+                };
+            };
+            /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "unauthorized";
+                    };
+                };
+            };
+            /** @description - `body_too_large`: The body is larger than this service accepts. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "body_too_large";
+                    };
+                };
+            };
+            /** @description - `uri_too_long`: The address is longer than 8 KiB. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "uri_too_long";
+                    };
+                };
+            };
+            /** @description - `rate_limited`: There are too many requests. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "rate_limited";
+                    };
+                };
+            };
+            /**
+             * @description - `service_unavailable`: The service does not answer now.
+             *     - `provider_unavailable`: The authorization server cannot be reached now.
+             *     - `storage_unavailable`: The task database cannot be reached now.
+             */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "service_unavailable" | "provider_unavailable" | "storage_unavailable";
                     };
                 };
             };

@@ -7,6 +7,7 @@ from vault_service.adapters.audit.log import AuditLog
 from vault_service.adapters.encryption.sealing import Sealer
 from vault_service.adapters.grants.consents import PostgresConsents
 from vault_service.adapters.grants.endings import Endings, PostgresExpiringGrants
+from vault_service.adapters.grants.logouts import PostgresLogins
 from vault_service.adapters.grants.outbox import Outbox
 from vault_service.adapters.grants.owned_grants import PostgresOwnedGrants
 from vault_service.adapters.grants.refreshes import PostgresRefreshes
@@ -26,6 +27,7 @@ class GrantStores:
     owned: PostgresOwnedGrants
     tickets: PostgresTickets
     expiring: PostgresExpiringGrants
+    logins: PostgresLogins
     outbox: Outbox
     spool: Spool
 
@@ -42,6 +44,7 @@ class GrantStores:
             owned=PostgresOwnedGrants(database, endings, audit),
             tickets=PostgresTickets(database, audit),
             expiring=PostgresExpiringGrants(database, endings),
+            logins=PostgresLogins(database, endings),
             outbox=outbox,
             spool=spool,
         )

@@ -5,7 +5,6 @@ revocation holds at once on every replica, and no token leaves unrecorded. A tok
 taken into memory first, before the grant is read or locked. All other requests go through `refresh`.
 """
 
-import random
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
@@ -27,7 +26,7 @@ from vault_service.application.ports.runtime import AccessTokens, Clock, SharedA
 from vault_service.application.refresh import Refresher
 from vault_service.application.token_request import TokenRequest
 from vault_service.domain.audit import Entry, Event
-from vault_service.domain.freshness import Freshness, attainable, judge
+from vault_service.domain.freshness import Freshness, attainable, jitter_of, judge
 from vault_service.domain.grant import AccessToken
 
 BATCH_THREADS = 8
@@ -146,7 +145,7 @@ class IssueAccessToken:
         if token is None or request.refuses(token):
             return Freshness.WAIT
         left = token.expires_at - self._clock.now().timestamp()
-        return judge(left, token.lifetime, request.min_valid, random.random())  # noqa: S311 - jitter, not a secret
+        return judge(left, token.lifetime, request.min_valid, jitter_of(token.expires_at))
 
     def _obtain(self, request: TokenRequest, old: AccessToken | None) -> AccessToken:
         grant = self._grants.authorize(request.grant_id, request.requester)

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
@@ -368,16 +368,18 @@ def test_a_task_that_is_executed_again_counts_by_its_new_run(
 
 
 @pytest.fixture(scope="module")
-def ten_thousand(migrated_tasks: None, new_database: Callable[[str, str], str]) -> str:
+def ten_thousand(
+    migrated_tasks: None, new_database: Callable[[str, str], AbstractContextManager[str]]
+) -> Iterator[str]:
     """A database of completed tasks, and three that failed in their midst."""
-    url = new_database("tasks", "tasks")
-    with psycopg.connect(url.replace("tasks:test@", "tasks_owner:test@"), autocommit=True) as connection:
-        add = adder(lambda query, *values: connection.execute(query.encode(), values).fetchall(), ALICE)
-        add(5000, TaskStatus.COMPLETED)
-        add(3, TaskStatus.FAILED, name="needle")
-        add(5000, TaskStatus.COMPLETED)
-        connection.execute("vacuum analyze")
-    return url
+    with new_database("tasks", "tasks") as url:
+        with psycopg.connect(url.replace("tasks:test@", "tasks_owner:test@"), autocommit=True) as connection:
+            add = adder(lambda query, *values: connection.execute(query.encode(), values).fetchall(), ALICE)
+            add(5000, TaskStatus.COMPLETED)
+            add(3, TaskStatus.FAILED, name="needle")
+            add(5000, TaskStatus.COMPLETED)
+            connection.execute("vacuum analyze")
+        yield url
 
 
 QUERIES = {

@@ -42,6 +42,7 @@ from task_service.application.schedules import ManageSchedules, Tick
 from task_service.application.token_status import RefreshTokenStatuses
 from task_service.config import TaskSettings
 from task_service.domain.attempt import AttemptKey
+from task_service.domain.fairness import OwnerLimits
 from task_service.http.service import TaskService
 from token_vault_client import Credentials, Ticket, TokenVaultClient
 
@@ -99,7 +100,8 @@ def build_service(settings: TaskSettings) -> TaskService:
     issuer = Issuer(settings.issuer, settings.issuer_internal_url)
     credentials = own_credentials(issuer, settings.client_id, settings.client_secret)
     vault = VaultOverHttp(_vault_client(settings, credentials, Session(), STATUS_ANSWER_SECONDS))
-    tasks, runs, listed = PostgresTasks(database), PostgresRuns(database), PostgresTaskList(database)
+    limits = OwnerLimits(settings.owner_tasks, settings.owner_open_tasks)
+    tasks, runs, listed = PostgresTasks(database, limits), PostgresRuns(database, limits), PostgresTaskList(database)
     token_statuses = RefreshTokenStatuses(PostgresTokenStatuses(database), vault)
     manage, cursors = ManageTasks(tasks, token_statuses, vault), Cursors(settings.client_secret.reveal())
     return TaskService(

@@ -1100,6 +1100,18 @@ export interface operations {
                     };
                 };
             };
+            /** @description - `too_many_tasks`: You have as many tasks as one person may have here. Delete some first. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "too_many_tasks";
+                    };
+                };
+            };
             /** @description - `body_too_large`: The body is larger than this service accepts. */
             413: {
                 headers: {
@@ -1628,6 +1640,7 @@ export interface operations {
             };
             /**
              * @description - `task_not_executable`: This task is waiting, queued, running or completed; it cannot be executed now.
+             *     - `too_many_open_tasks`: As many of your tasks are waiting, queued or running as is allowed here. Try again when some have ended.
              *     - `task_not_linkable`: This task is waiting, queued or running; another token can be linked when it has ended.
              */
             409: {
@@ -1637,7 +1650,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "task_not_executable" | "task_not_linkable";
+                        code: "task_not_executable" | "too_many_open_tasks" | "task_not_linkable";
                     };
                 };
             };
@@ -1951,6 +1964,7 @@ export interface operations {
             /**
              * @description - `task_not_repeatable`: This task has not ended; it can be run again when it is completed, failed or cancelled.
              *     - `task_not_linkable`: This task is waiting, queued or running; another token can be linked when it has ended.
+             *     - `too_many_open_tasks`: As many of your tasks are waiting, queued or running as is allowed here. Try again when some have ended.
              */
             409: {
                 headers: {
@@ -1959,7 +1973,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "task_not_repeatable" | "task_not_linkable";
+                        code: "task_not_repeatable" | "task_not_linkable" | "too_many_open_tasks";
                     };
                 };
             };
@@ -3136,6 +3150,7 @@ export interface operations {
             /**
              * @description - `task_not_executable`: This task is waiting, queued, running or completed; it cannot be executed now.
              *     - `task_not_linkable`: This task is waiting, queued or running; another token can be linked when it has ended.
+             *     - `too_many_open_tasks`: As many of your tasks are waiting, queued or running as is allowed here. Try again when some have ended.
              */
             409: {
                 headers: {
@@ -3144,7 +3159,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "task_not_executable" | "task_not_linkable";
+                        code: "task_not_executable" | "task_not_linkable" | "too_many_open_tasks";
                     };
                 };
             };

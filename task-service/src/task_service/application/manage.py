@@ -41,7 +41,7 @@ class ManageTasks:
 
         policy: checked; persistent_token_id: a token to link, once the vault has said that it is the person's.
 
-        Raises TokenNotFoundError, VaultUnavailableError, AlreadyDoneError, KeyReusedError.
+        Raises TokenNotFoundError, TooManyTasksError, VaultUnavailableError, AlreadyDoneError, KeyReusedError.
         """
         grant = self._vault.grant(persistent_token_id, person.bearer) if persistent_token_id else None
         return self._tasks.add(person.owner, name, description, policy, grant, receipt)

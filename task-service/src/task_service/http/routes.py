@@ -21,6 +21,8 @@ from task_service.application.errors import (
     TaskNotLinkableError,
     TaskStorageUnavailableError,
     TokenNotFoundError,
+    TooManyOpenTasksError,
+    TooManyTasksError,
     VaultUnavailableError,
 )
 from task_service.application.manage import Person
@@ -136,7 +138,7 @@ def _collection(api: Api, service: TaskService, caller: Callable[[], Person]) ->
         tag=TASKS,
         body=NewTask,
         answers={201: TaskView},
-        raises=(KeyReusedError, TokenNotFoundError, VaultUnavailableError),
+        raises=(KeyReusedError, TokenNotFoundError, TooManyTasksError, VaultUnavailableError),
         headers=idempotency.HEADERS,
     )
     def create_task() -> Response:
@@ -215,6 +217,7 @@ def _execution(api: Api, service: TaskService, caller: Callable[[], Person]) -> 
         raises=(
             TaskNotFoundError,
             TaskNotExecutableError,
+            TooManyOpenTasksError,
             TaskNotLinkableError,
             VaultUnavailableError,
             KeyReusedError,

@@ -17,7 +17,7 @@ from vault_service.adapters.cache.access_tokens import (
 )
 from vault_service.adapters.encryption.keyring import Keyring
 from vault_service.adapters.encryption.sealing import Sealer
-from vault_service.adapters.jobs.background import Background
+from vault_service.adapters.jobs.background import Background, every
 from vault_service.adapters.metrics.telemetry import PrometheusTelemetry
 from vault_service.adapters.postgres.clock import DatabaseClock
 from vault_service.adapters.postgres.database import MIGRATIONS, vault_database
@@ -42,6 +42,7 @@ from vault_service.http.vault import Vault
 from vault_service.http.waiting import Waiters
 
 HOUSEKEEPING_CONNECTIONS = 3
+MEASURE_SECONDS = 15.0
 
 log = logs.get(__name__)
 
@@ -96,7 +97,7 @@ def build(settings: VaultSettings) -> VaultProcess:
     sealer = Sealer(keyring)
     audit = AuditLog(database, keyring)
     stores = GrantStores.of(settings, database, sealer, audit)
-    memory = MemoryAccessTokens(sealer)
+    memory = MemoryAccessTokens(sealer, settings.remembered_tokens, clock.now, telemetry)
     shared = _shared_access_tokens(settings, sealer, clock, telemetry)
     refresher = Refresher(
         stores.refreshes,
@@ -110,10 +111,12 @@ def build(settings: VaultSettings) -> VaultProcess:
     )
     presented = PresentedTickets(stores.tickets, clock, telemetry)
     issue = IssueAccessToken(
-        stores.refreshes, stores.uses, presented, memory, refresher, clock, telemetry, _report_renewal
+        stores.refreshes, stores.uses, presented, (memory, shared), refresher, clock, telemetry, _report_renewal
     )
     siblings = CheckSiblings(stores.outbox, refresher, audit, clock)
-    work = BackgroundWork.of(settings, database, keyring, clock, stores, providers.guarded, telemetry, siblings)
+    measure = every(MEASURE_SECONDS, partial(_measure_caches, memory, shared, telemetry))
+    more = (siblings.check_one, measure)
+    work = BackgroundWork.of(settings, database, keyring, clock, stores, providers.guarded, telemetry, more)
     requests = AuthorizationRequests(providers.guarded, providers.terms)
     vault = Vault(
         verifier=Verifier(issuer, settings.audience, clock=lambda: clock.now().timestamp()),
@@ -181,6 +184,13 @@ def _shared_access_tokens(
     if settings.redis_url is None:
         return NoSharedAccessTokens()
     return RedisAccessTokens(connect_redis(settings.redis_url.reveal()), sealer, clock.now, telemetry, _report_redis)
+
+
+def _measure_caches(
+    memory: MemoryAccessTokens, shared: RedisAccessTokens | NoSharedAccessTokens, telemetry: PrometheusTelemetry
+) -> None:
+    telemetry.remembered(len(memory))
+    shared.measure()
 
 
 def _report_renewal(error: Exception) -> None:

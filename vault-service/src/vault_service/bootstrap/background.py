@@ -1,6 +1,6 @@
 """Wires the background work: housekeeping, and the checkpoints of the audit."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -12,7 +12,6 @@ from vault_service.adapters.jobs.background import Background, Job, every
 from vault_service.adapters.jobs.cleaning import Cleaning
 from vault_service.adapters.metrics.telemetry import PrometheusTelemetry
 from vault_service.adapters.postgres.clock import DatabaseClock
-from vault_service.application.check_siblings import CheckSiblings
 from vault_service.application.deliver import DeliverRevocations
 from vault_service.application.expire import ExpireGrants
 from vault_service.application.ports.provider import Provider
@@ -46,14 +45,14 @@ class BackgroundWork:
         stores: GrantStores,
         providers: Mapping[str, Provider],
         telemetry: PrometheusTelemetry,
-        siblings: CheckSiblings,
+        more: Sequence[Job],
     ) -> "BackgroundWork":
-        """Wire the jobs; nothing starts here."""
+        """Wire the jobs; nothing starts here. more: jobs for the housekeeping."""
         expire = ExpireGrants(stores.expiring, clock, settings.grant_days)
         jobs: list[Job] = [
             partial(_replay, stores),
             partial(_deliver, DeliverRevocations(stores.outbox, providers, clock)),
-            siblings.check_one,
+            *more,
             partial(_measure, stores, telemetry),
             every(KEYS_SECONDS, keyring.load),
             every(CLOCK_SECONDS, clock.read),

@@ -1157,6 +1157,18 @@ export interface operations {
                     };
                 };
             };
+            /** @description - `too_many_tasks`: You have as many tasks as one person may have here. Delete some first. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "too_many_tasks";
+                    };
+                };
+            };
             /** @description - `body_too_large`: The body is larger than this service accepts. */
             413: {
                 headers: {
@@ -1772,6 +1784,7 @@ export interface operations {
             };
             /**
              * @description - `task_not_executable`: This task is waiting, queued, running or completed; it cannot be executed now.
+             *     - `too_many_open_tasks`: As many of your tasks are waiting, queued or running as is allowed here. Try again when some have ended.
              *     - `task_not_linkable`: This task is waiting, queued or running; another token can be linked when it has ended.
              */
             409: {
@@ -1781,7 +1794,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "task_not_executable" | "task_not_linkable";
+                        code: "task_not_executable" | "too_many_open_tasks" | "task_not_linkable";
                     };
                 };
             };
@@ -2095,6 +2108,7 @@ export interface operations {
             /**
              * @description - `task_not_repeatable`: This task has not ended; it can be run again when it is completed, failed or cancelled.
              *     - `task_not_linkable`: This task is waiting, queued or running; another token can be linked when it has ended.
+             *     - `too_many_open_tasks`: As many of your tasks are waiting, queued or running as is allowed here. Try again when some have ended.
              */
             409: {
                 headers: {
@@ -2103,7 +2117,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "task_not_repeatable" | "task_not_linkable";
+                        code: "task_not_repeatable" | "task_not_linkable" | "too_many_open_tasks";
                     };
                 };
             };
@@ -3280,6 +3294,7 @@ export interface operations {
             /**
              * @description - `task_not_executable`: This task is waiting, queued, running or completed; it cannot be executed now.
              *     - `task_not_linkable`: This task is waiting, queued or running; another token can be linked when it has ended.
+             *     - `too_many_open_tasks`: As many of your tasks are waiting, queued or running as is allowed here. Try again when some have ended.
              */
             409: {
                 headers: {
@@ -3288,7 +3303,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "task_not_executable" | "task_not_linkable";
+                        code: "task_not_executable" | "task_not_linkable" | "too_many_open_tasks";
                     };
                 };
             };

@@ -58,7 +58,7 @@ class TaskStore(Protocol):
     ) -> Task:
         """Store a new task, linked to a token if one is given. work: checked.
 
-        Raises AlreadyDoneError, KeyReusedError.
+        Raises TooManyTasksError, AlreadyDoneError, KeyReusedError.
         """
         ...
 
@@ -133,7 +133,7 @@ class RunQueue(Protocol):
         """Make a queued run with its first attempt and its job, in one transaction.
 
         allowed: the states of the task in which it is made. Raises TaskNotFoundError, TaskNotExecutableError,
-        AlreadyDoneError, KeyReusedError.
+        TooManyOpenTasksError, AlreadyDoneError, KeyReusedError.
         """
         ...
 

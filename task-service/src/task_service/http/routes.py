@@ -24,6 +24,8 @@ from task_service.application.errors import (
     TaskNotLinkableError,
     TaskStorageUnavailableError,
     TokenNotFoundError,
+    TooManyOpenTasksError,
+    TooManyTasksError,
     VaultUnavailableError,
 )
 from task_service.application.manage import Person
@@ -147,6 +149,7 @@ def _collection(api: Api, service: TaskService, caller: Callable[[], Person]) ->
             ParametersTooLargeError,
             KeyReusedError,
             TokenNotFoundError,
+            TooManyTasksError,
             VaultUnavailableError,
         ),
         headers=idempotency.HEADERS,
@@ -228,6 +231,7 @@ def _execution(api: Api, service: TaskService, caller: Callable[[], Person]) -> 
         raises=(
             TaskNotFoundError,
             TaskNotExecutableError,
+            TooManyOpenTasksError,
             TaskNotLinkableError,
             VaultUnavailableError,
             KeyReusedError,

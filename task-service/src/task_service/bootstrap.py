@@ -8,6 +8,7 @@ from importlib.metadata import entry_points
 from service_kit.outbound.session import Session
 from service_kit.process import logs
 from service_kit.tokens.bearer import Verifier
+from service_kit.tokens.dpop import ProofChecker, ProofsInMemory
 from service_kit.tokens.issuer import Issuer, IssuerUnavailableError, demand_no_mismatch
 from task_service.adapters.engine.watch import ProcrastinateWatch
 from task_service.adapters.identity.userinfo import UserinfoEndpoint
@@ -97,13 +98,13 @@ def build_service(settings: TaskSettings) -> TaskService:
         settings.database_url.reveal(), name="tasks", size=settings.threads + 2, lock_timeout=REQUEST_LOCK_SECONDS
     )
     issuer = Issuer(settings.issuer, settings.issuer_internal_url)
-    credentials = own_credentials(issuer, settings.client_id, settings.client_secret)
+    credentials = _own_credentials(issuer, settings)
     vault = VaultOverHttp(_vault_client(settings, credentials, Session(), STATUS_ANSWER_SECONDS))
     tasks, runs, listed = PostgresTasks(database), PostgresRuns(database), PostgresTaskList(database)
     token_statuses = RefreshTokenStatuses(PostgresTokenStatuses(database), vault)
     manage, cursors = ManageTasks(tasks, token_statuses, vault), Cursors(settings.client_secret.reveal())
     return TaskService(
-        verifier=Verifier(issuer, settings.audience),
+        verifier=_verifier(settings, issuer),
         tasks=manage,
         listing=ListTasks(listed, token_statuses, cursors),
         execution=ExecuteTasks(tasks, runs, vault),
@@ -131,7 +132,7 @@ def build_work(settings: TaskSettings) -> Work:
     past = PostgresHistory(database)
     journal = GroupedJournal(past)
     session = Session()
-    vault = _vault_client(settings, own_credentials(issuer, settings.client_id, settings.client_secret), session)
+    vault = _vault_client(settings, _own_credentials(issuer, settings), session)
     access = AttemptAccess(TicketsOverHttp(vault, lambda text: _vault_client(settings, Ticket(text), session)))
     handlers = installed_handlers(Tools(UserinfoEndpoint(issuer, session), settings.demo_step_seconds))
     recover = Recover(ProcrastinateWatch(database), attempts, SilentWorkers(), _log_takeover, access.end_soon)
@@ -152,6 +153,16 @@ def build_work(settings: TaskSettings) -> Work:
 def installed_handlers(tools: Tools) -> Mapping[str, Handler]:
     """A handler for each entry point of the group `task_service.handlers`, by its name: the kind."""
     return {entry.name: entry.load()(tools) for entry in entry_points(group=HANDLERS)}
+
+
+def _own_credentials(issuer: Issuer, settings: TaskSettings) -> Credentials:
+    return own_credentials(issuer, settings.client_id, settings.client_secret, dpop=settings.dpop)
+
+
+def _verifier(settings: TaskSettings, issuer: Issuer) -> Verifier:
+    """Each process remembers the proofs that it has seen: one that somebody has read can be used once at each other."""
+    proofs = ProofChecker([settings.public_url], ProofsInMemory()) if settings.public_url else None
+    return Verifier(issuer, settings.audience, proofs=proofs)
 
 
 def _log_takeover(reason: str, key: AttemptKey, replaced: bool) -> None:

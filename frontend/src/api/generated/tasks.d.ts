@@ -952,7 +952,13 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
+            /**
+             * @description - `unauthorized`: The bearer access token is missing or not accepted.
+             *     - `dpop_required`: The access token is bound to a key, or has to be. Send it as `Authorization: DPoP` with a proof in `DPoP`.
+             *     - `invalid_dpop_proof`: The DPoP proof is not accepted.
+             *     - `token_not_bound`: The credential is not bound to a key. Send it as `Authorization: Bearer`, without a DPoP proof.
+             *     - `confirmation_unsupported`: The access token is bound by another method than DPoP (`cnf.jkt`), which this service cannot check.
+             */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -960,7 +966,19 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "unauthorized";
+                        code: "unauthorized" | "dpop_required" | "invalid_dpop_proof" | "token_not_bound" | "confirmation_unsupported";
+                    };
+                };
+            };
+            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "token_bound";
                     };
                 };
             };
@@ -1073,7 +1091,13 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
+            /**
+             * @description - `unauthorized`: The bearer access token is missing or not accepted.
+             *     - `dpop_required`: The access token is bound to a key, or has to be. Send it as `Authorization: DPoP` with a proof in `DPoP`.
+             *     - `invalid_dpop_proof`: The DPoP proof is not accepted.
+             *     - `token_not_bound`: The credential is not bound to a key. Send it as `Authorization: Bearer`, without a DPoP proof.
+             *     - `confirmation_unsupported`: The access token is bound by another method than DPoP (`cnf.jkt`), which this service cannot check.
+             */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1081,7 +1105,19 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "unauthorized";
+                        code: "unauthorized" | "dpop_required" | "invalid_dpop_proof" | "token_not_bound" | "confirmation_unsupported";
+                    };
+                };
+            };
+            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "token_bound";
                     };
                 };
             };
@@ -1199,7 +1235,13 @@ export interface operations {
                     "application/json": components["schemas"]["TaskView"];
                 };
             };
-            /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
+            /**
+             * @description - `unauthorized`: The bearer access token is missing or not accepted.
+             *     - `dpop_required`: The access token is bound to a key, or has to be. Send it as `Authorization: DPoP` with a proof in `DPoP`.
+             *     - `invalid_dpop_proof`: The DPoP proof is not accepted.
+             *     - `token_not_bound`: The credential is not bound to a key. Send it as `Authorization: Bearer`, without a DPoP proof.
+             *     - `confirmation_unsupported`: The access token is bound by another method than DPoP (`cnf.jkt`), which this service cannot check.
+             */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1207,7 +1249,19 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "unauthorized";
+                        code: "unauthorized" | "dpop_required" | "invalid_dpop_proof" | "token_not_bound" | "confirmation_unsupported";
+                    };
+                };
+            };
+            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "token_bound";
                     };
                 };
             };
@@ -1302,7 +1356,13 @@ export interface operations {
                     "application/json": components["schemas"]["Deleted"];
                 };
             };
-            /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
+            /**
+             * @description - `unauthorized`: The bearer access token is missing or not accepted.
+             *     - `dpop_required`: The access token is bound to a key, or has to be. Send it as `Authorization: DPoP` with a proof in `DPoP`.
+             *     - `invalid_dpop_proof`: The DPoP proof is not accepted.
+             *     - `token_not_bound`: The credential is not bound to a key. Send it as `Authorization: Bearer`, without a DPoP proof.
+             *     - `confirmation_unsupported`: The access token is bound by another method than DPoP (`cnf.jkt`), which this service cannot check.
+             */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1310,7 +1370,19 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "unauthorized";
+                        code: "unauthorized" | "dpop_required" | "invalid_dpop_proof" | "token_not_bound" | "confirmation_unsupported";
+                    };
+                };
+            };
+            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "token_bound";
                     };
                 };
             };
@@ -1435,7 +1507,13 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
+            /**
+             * @description - `unauthorized`: The bearer access token is missing or not accepted.
+             *     - `dpop_required`: The access token is bound to a key, or has to be. Send it as `Authorization: DPoP` with a proof in `DPoP`.
+             *     - `invalid_dpop_proof`: The DPoP proof is not accepted.
+             *     - `token_not_bound`: The credential is not bound to a key. Send it as `Authorization: Bearer`, without a DPoP proof.
+             *     - `confirmation_unsupported`: The access token is bound by another method than DPoP (`cnf.jkt`), which this service cannot check.
+             */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1443,7 +1521,19 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "unauthorized";
+                        code: "unauthorized" | "dpop_required" | "invalid_dpop_proof" | "token_not_bound" | "confirmation_unsupported";
+                    };
+                };
+            };
+            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "token_bound";
                     };
                 };
             };
@@ -1596,7 +1686,13 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
+            /**
+             * @description - `unauthorized`: The bearer access token is missing or not accepted.
+             *     - `dpop_required`: The access token is bound to a key, or has to be. Send it as `Authorization: DPoP` with a proof in `DPoP`.
+             *     - `invalid_dpop_proof`: The DPoP proof is not accepted.
+             *     - `token_not_bound`: The credential is not bound to a key. Send it as `Authorization: Bearer`, without a DPoP proof.
+             *     - `confirmation_unsupported`: The access token is bound by another method than DPoP (`cnf.jkt`), which this service cannot check.
+             */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1604,7 +1700,19 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "unauthorized";
+                        code: "unauthorized" | "dpop_required" | "invalid_dpop_proof" | "token_not_bound" | "confirmation_unsupported";
+                    };
+                };
+            };
+            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "token_bound";
                     };
                 };
             };
@@ -1759,7 +1867,13 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
+            /**
+             * @description - `unauthorized`: The bearer access token is missing or not accepted.
+             *     - `dpop_required`: The access token is bound to a key, or has to be. Send it as `Authorization: DPoP` with a proof in `DPoP`.
+             *     - `invalid_dpop_proof`: The DPoP proof is not accepted.
+             *     - `token_not_bound`: The credential is not bound to a key. Send it as `Authorization: Bearer`, without a DPoP proof.
+             *     - `confirmation_unsupported`: The access token is bound by another method than DPoP (`cnf.jkt`), which this service cannot check.
+             */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1767,7 +1881,19 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "unauthorized";
+                        code: "unauthorized" | "dpop_required" | "invalid_dpop_proof" | "token_not_bound" | "confirmation_unsupported";
+                    };
+                };
+            };
+            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "token_bound";
                     };
                 };
             };
@@ -1918,7 +2044,13 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
+            /**
+             * @description - `unauthorized`: The bearer access token is missing or not accepted.
+             *     - `dpop_required`: The access token is bound to a key, or has to be. Send it as `Authorization: DPoP` with a proof in `DPoP`.
+             *     - `invalid_dpop_proof`: The DPoP proof is not accepted.
+             *     - `token_not_bound`: The credential is not bound to a key. Send it as `Authorization: Bearer`, without a DPoP proof.
+             *     - `confirmation_unsupported`: The access token is bound by another method than DPoP (`cnf.jkt`), which this service cannot check.
+             */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1926,7 +2058,19 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "unauthorized";
+                        code: "unauthorized" | "dpop_required" | "invalid_dpop_proof" | "token_not_bound" | "confirmation_unsupported";
+                    };
+                };
+            };
+            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "token_bound";
                     };
                 };
             };
@@ -2065,7 +2209,13 @@ export interface operations {
                     "application/json": components["schemas"]["RunList"];
                 };
             };
-            /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
+            /**
+             * @description - `unauthorized`: The bearer access token is missing or not accepted.
+             *     - `dpop_required`: The access token is bound to a key, or has to be. Send it as `Authorization: DPoP` with a proof in `DPoP`.
+             *     - `invalid_dpop_proof`: The DPoP proof is not accepted.
+             *     - `token_not_bound`: The credential is not bound to a key. Send it as `Authorization: Bearer`, without a DPoP proof.
+             *     - `confirmation_unsupported`: The access token is bound by another method than DPoP (`cnf.jkt`), which this service cannot check.
+             */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2073,7 +2223,19 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "unauthorized";
+                        code: "unauthorized" | "dpop_required" | "invalid_dpop_proof" | "token_not_bound" | "confirmation_unsupported";
+                    };
+                };
+            };
+            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "token_bound";
                     };
                 };
             };
@@ -2182,7 +2344,13 @@ export interface operations {
                     "application/json": components["schemas"]["RunRecordView"];
                 };
             };
-            /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
+            /**
+             * @description - `unauthorized`: The bearer access token is missing or not accepted.
+             *     - `dpop_required`: The access token is bound to a key, or has to be. Send it as `Authorization: DPoP` with a proof in `DPoP`.
+             *     - `invalid_dpop_proof`: The DPoP proof is not accepted.
+             *     - `token_not_bound`: The credential is not bound to a key. Send it as `Authorization: Bearer`, without a DPoP proof.
+             *     - `confirmation_unsupported`: The access token is bound by another method than DPoP (`cnf.jkt`), which this service cannot check.
+             */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2190,7 +2358,19 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "unauthorized";
+                        code: "unauthorized" | "dpop_required" | "invalid_dpop_proof" | "token_not_bound" | "confirmation_unsupported";
+                    };
+                };
+            };
+            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "token_bound";
                     };
                 };
             };
@@ -2316,7 +2496,13 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
+            /**
+             * @description - `unauthorized`: The bearer access token is missing or not accepted.
+             *     - `dpop_required`: The access token is bound to a key, or has to be. Send it as `Authorization: DPoP` with a proof in `DPoP`.
+             *     - `invalid_dpop_proof`: The DPoP proof is not accepted.
+             *     - `token_not_bound`: The credential is not bound to a key. Send it as `Authorization: Bearer`, without a DPoP proof.
+             *     - `confirmation_unsupported`: The access token is bound by another method than DPoP (`cnf.jkt`), which this service cannot check.
+             */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2324,7 +2510,19 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "unauthorized";
+                        code: "unauthorized" | "dpop_required" | "invalid_dpop_proof" | "token_not_bound" | "confirmation_unsupported";
+                    };
+                };
+            };
+            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "token_bound";
                     };
                 };
             };
@@ -2433,7 +2631,13 @@ export interface operations {
                     "application/json": components["schemas"]["OutlookView"];
                 };
             };
-            /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
+            /**
+             * @description - `unauthorized`: The bearer access token is missing or not accepted.
+             *     - `dpop_required`: The access token is bound to a key, or has to be. Send it as `Authorization: DPoP` with a proof in `DPoP`.
+             *     - `invalid_dpop_proof`: The DPoP proof is not accepted.
+             *     - `token_not_bound`: The credential is not bound to a key. Send it as `Authorization: Bearer`, without a DPoP proof.
+             *     - `confirmation_unsupported`: The access token is bound by another method than DPoP (`cnf.jkt`), which this service cannot check.
+             */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2441,7 +2645,19 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "unauthorized";
+                        code: "unauthorized" | "dpop_required" | "invalid_dpop_proof" | "token_not_bound" | "confirmation_unsupported";
+                    };
+                };
+            };
+            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "token_bound";
                     };
                 };
             };
@@ -2566,7 +2782,13 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
+            /**
+             * @description - `unauthorized`: The bearer access token is missing or not accepted.
+             *     - `dpop_required`: The access token is bound to a key, or has to be. Send it as `Authorization: DPoP` with a proof in `DPoP`.
+             *     - `invalid_dpop_proof`: The DPoP proof is not accepted.
+             *     - `token_not_bound`: The credential is not bound to a key. Send it as `Authorization: Bearer`, without a DPoP proof.
+             *     - `confirmation_unsupported`: The access token is bound by another method than DPoP (`cnf.jkt`), which this service cannot check.
+             */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2574,7 +2796,19 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "unauthorized";
+                        code: "unauthorized" | "dpop_required" | "invalid_dpop_proof" | "token_not_bound" | "confirmation_unsupported";
+                    };
+                };
+            };
+            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "token_bound";
                     };
                 };
             };
@@ -2691,7 +2925,13 @@ export interface operations {
                     "application/json": components["schemas"]["ScheduleRemoved"];
                 };
             };
-            /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
+            /**
+             * @description - `unauthorized`: The bearer access token is missing or not accepted.
+             *     - `dpop_required`: The access token is bound to a key, or has to be. Send it as `Authorization: DPoP` with a proof in `DPoP`.
+             *     - `invalid_dpop_proof`: The DPoP proof is not accepted.
+             *     - `token_not_bound`: The credential is not bound to a key. Send it as `Authorization: Bearer`, without a DPoP proof.
+             *     - `confirmation_unsupported`: The access token is bound by another method than DPoP (`cnf.jkt`), which this service cannot check.
+             */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2699,7 +2939,19 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "unauthorized";
+                        code: "unauthorized" | "dpop_required" | "invalid_dpop_proof" | "token_not_bound" | "confirmation_unsupported";
+                    };
+                };
+            };
+            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "token_bound";
                     };
                 };
             };
@@ -2812,7 +3064,13 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
+            /**
+             * @description - `unauthorized`: The bearer access token is missing or not accepted.
+             *     - `dpop_required`: The access token is bound to a key, or has to be. Send it as `Authorization: DPoP` with a proof in `DPoP`.
+             *     - `invalid_dpop_proof`: The DPoP proof is not accepted.
+             *     - `token_not_bound`: The credential is not bound to a key. Send it as `Authorization: Bearer`, without a DPoP proof.
+             *     - `confirmation_unsupported`: The access token is bound by another method than DPoP (`cnf.jkt`), which this service cannot check.
+             */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2820,7 +3078,19 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "unauthorized";
+                        code: "unauthorized" | "dpop_required" | "invalid_dpop_proof" | "token_not_bound" | "confirmation_unsupported";
+                    };
+                };
+            };
+            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "token_bound";
                     };
                 };
             };
@@ -2957,7 +3227,13 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
+            /**
+             * @description - `unauthorized`: The bearer access token is missing or not accepted.
+             *     - `dpop_required`: The access token is bound to a key, or has to be. Send it as `Authorization: DPoP` with a proof in `DPoP`.
+             *     - `invalid_dpop_proof`: The DPoP proof is not accepted.
+             *     - `token_not_bound`: The credential is not bound to a key. Send it as `Authorization: Bearer`, without a DPoP proof.
+             *     - `confirmation_unsupported`: The access token is bound by another method than DPoP (`cnf.jkt`), which this service cannot check.
+             */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2965,7 +3241,19 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "unauthorized";
+                        code: "unauthorized" | "dpop_required" | "invalid_dpop_proof" | "token_not_bound" | "confirmation_unsupported";
+                    };
+                };
+            };
+            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "token_bound";
                     };
                 };
             };
@@ -3102,7 +3390,13 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
+            /**
+             * @description - `unauthorized`: The bearer access token is missing or not accepted.
+             *     - `dpop_required`: The access token is bound to a key, or has to be. Send it as `Authorization: DPoP` with a proof in `DPoP`.
+             *     - `invalid_dpop_proof`: The DPoP proof is not accepted.
+             *     - `token_not_bound`: The credential is not bound to a key. Send it as `Authorization: Bearer`, without a DPoP proof.
+             *     - `confirmation_unsupported`: The access token is bound by another method than DPoP (`cnf.jkt`), which this service cannot check.
+             */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3110,7 +3404,19 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "unauthorized";
+                        code: "unauthorized" | "dpop_required" | "invalid_dpop_proof" | "token_not_bound" | "confirmation_unsupported";
+                    };
+                };
+            };
+            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "token_bound";
                     };
                 };
             };
@@ -3244,7 +3550,13 @@ export interface operations {
                     "application/json": components["schemas"]["DependenciesView"];
                 };
             };
-            /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
+            /**
+             * @description - `unauthorized`: The bearer access token is missing or not accepted.
+             *     - `dpop_required`: The access token is bound to a key, or has to be. Send it as `Authorization: DPoP` with a proof in `DPoP`.
+             *     - `invalid_dpop_proof`: The DPoP proof is not accepted.
+             *     - `token_not_bound`: The credential is not bound to a key. Send it as `Authorization: Bearer`, without a DPoP proof.
+             *     - `confirmation_unsupported`: The access token is bound by another method than DPoP (`cnf.jkt`), which this service cannot check.
+             */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3252,7 +3564,19 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "unauthorized";
+                        code: "unauthorized" | "dpop_required" | "invalid_dpop_proof" | "token_not_bound" | "confirmation_unsupported";
+                    };
+                };
+            };
+            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "token_bound";
                     };
                 };
             };
@@ -3364,7 +3688,13 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
+            /**
+             * @description - `unauthorized`: The bearer access token is missing or not accepted.
+             *     - `dpop_required`: The access token is bound to a key, or has to be. Send it as `Authorization: DPoP` with a proof in `DPoP`.
+             *     - `invalid_dpop_proof`: The DPoP proof is not accepted.
+             *     - `token_not_bound`: The credential is not bound to a key. Send it as `Authorization: Bearer`, without a DPoP proof.
+             *     - `confirmation_unsupported`: The access token is bound by another method than DPoP (`cnf.jkt`), which this service cannot check.
+             */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3372,7 +3702,19 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "unauthorized";
+                        code: "unauthorized" | "dpop_required" | "invalid_dpop_proof" | "token_not_bound" | "confirmation_unsupported";
+                    };
+                };
+            };
+            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "token_bound";
                     };
                 };
             };
@@ -3489,7 +3831,13 @@ export interface operations {
                     "application/json": components["schemas"]["GraphView"];
                 };
             };
-            /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
+            /**
+             * @description - `unauthorized`: The bearer access token is missing or not accepted.
+             *     - `dpop_required`: The access token is bound to a key, or has to be. Send it as `Authorization: DPoP` with a proof in `DPoP`.
+             *     - `invalid_dpop_proof`: The DPoP proof is not accepted.
+             *     - `token_not_bound`: The credential is not bound to a key. Send it as `Authorization: Bearer`, without a DPoP proof.
+             *     - `confirmation_unsupported`: The access token is bound by another method than DPoP (`cnf.jkt`), which this service cannot check.
+             */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3497,7 +3845,19 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "unauthorized";
+                        code: "unauthorized" | "dpop_required" | "invalid_dpop_proof" | "token_not_bound" | "confirmation_unsupported";
+                    };
+                };
+            };
+            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "token_bound";
                     };
                 };
             };

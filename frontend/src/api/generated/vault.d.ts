@@ -972,7 +972,13 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
+            /**
+             * @description - `unauthorized`: The bearer access token is missing or not accepted.
+             *     - `dpop_required`: The access token is bound to a key, or has to be. Send it as `Authorization: DPoP` with a proof in `DPoP`.
+             *     - `invalid_dpop_proof`: The DPoP proof is not accepted.
+             *     - `token_not_bound`: The credential is not bound to a key. Send it as `Authorization: Bearer`, without a DPoP proof.
+             *     - `confirmation_unsupported`: The access token is bound by another method than DPoP (`cnf.jkt`), which this service cannot check.
+             */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -980,7 +986,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "unauthorized";
+                        code: "unauthorized" | "dpop_required" | "invalid_dpop_proof" | "token_not_bound" | "confirmation_unsupported";
                     };
                 };
             };
@@ -1121,7 +1127,13 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
+            /**
+             * @description - `unauthorized`: The bearer access token is missing or not accepted.
+             *     - `dpop_required`: The access token is bound to a key, or has to be. Send it as `Authorization: DPoP` with a proof in `DPoP`.
+             *     - `invalid_dpop_proof`: The DPoP proof is not accepted.
+             *     - `token_not_bound`: The credential is not bound to a key. Send it as `Authorization: Bearer`, without a DPoP proof.
+             *     - `confirmation_unsupported`: The access token is bound by another method than DPoP (`cnf.jkt`), which this service cannot check.
+             */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1129,7 +1141,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "unauthorized";
+                        code: "unauthorized" | "dpop_required" | "invalid_dpop_proof" | "token_not_bound" | "confirmation_unsupported";
                     };
                 };
             };
@@ -1261,7 +1273,13 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
+            /**
+             * @description - `unauthorized`: The bearer access token is missing or not accepted.
+             *     - `dpop_required`: The access token is bound to a key, or has to be. Send it as `Authorization: DPoP` with a proof in `DPoP`.
+             *     - `invalid_dpop_proof`: The DPoP proof is not accepted.
+             *     - `token_not_bound`: The credential is not bound to a key. Send it as `Authorization: Bearer`, without a DPoP proof.
+             *     - `confirmation_unsupported`: The access token is bound by another method than DPoP (`cnf.jkt`), which this service cannot check.
+             */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1269,7 +1287,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "unauthorized";
+                        code: "unauthorized" | "dpop_required" | "invalid_dpop_proof" | "token_not_bound" | "confirmation_unsupported";
                     };
                 };
             };
@@ -1579,7 +1597,13 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
+            /**
+             * @description - `unauthorized`: The bearer access token is missing or not accepted.
+             *     - `dpop_required`: The access token is bound to a key, or has to be. Send it as `Authorization: DPoP` with a proof in `DPoP`.
+             *     - `invalid_dpop_proof`: The DPoP proof is not accepted.
+             *     - `token_not_bound`: The credential is not bound to a key. Send it as `Authorization: Bearer`, without a DPoP proof.
+             *     - `confirmation_unsupported`: The access token is bound by another method than DPoP (`cnf.jkt`), which this service cannot check.
+             */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1587,7 +1611,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "unauthorized";
+                        code: "unauthorized" | "dpop_required" | "invalid_dpop_proof" | "token_not_bound" | "confirmation_unsupported";
                     };
                 };
             };
@@ -1774,6 +1798,10 @@ export interface operations {
             };
             /**
              * @description - `unauthorized`: The bearer access token is missing or not accepted.
+             *     - `dpop_required`: The access token is bound to a key, or has to be. Send it as `Authorization: DPoP` with a proof in `DPoP`.
+             *     - `invalid_dpop_proof`: The DPoP proof is not accepted.
+             *     - `token_not_bound`: The credential is not bound to a key. Send it as `Authorization: Bearer`, without a DPoP proof.
+             *     - `confirmation_unsupported`: The access token is bound by another method than DPoP (`cnf.jkt`), which this service cannot check.
              *     - `ticket_mistyped`: The ticket has a typing error, or a part of it is missing.
              *     - `ticket_unknown`: There is no such ticket, or its time was over long ago.
              *     - `ticket_expired`: The ticket's time is over.
@@ -1787,7 +1815,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "unauthorized" | "ticket_mistyped" | "ticket_unknown" | "ticket_expired" | "ticket_used_up" | "ticket_ended";
+                        code: "unauthorized" | "dpop_required" | "invalid_dpop_proof" | "token_not_bound" | "confirmation_unsupported" | "ticket_mistyped" | "ticket_unknown" | "ticket_expired" | "ticket_used_up" | "ticket_ended";
                     };
                 };
             };
@@ -1963,7 +1991,13 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
+            /**
+             * @description - `unauthorized`: The bearer access token is missing or not accepted.
+             *     - `dpop_required`: The access token is bound to a key, or has to be. Send it as `Authorization: DPoP` with a proof in `DPoP`.
+             *     - `invalid_dpop_proof`: The DPoP proof is not accepted.
+             *     - `token_not_bound`: The credential is not bound to a key. Send it as `Authorization: Bearer`, without a DPoP proof.
+             *     - `confirmation_unsupported`: The access token is bound by another method than DPoP (`cnf.jkt`), which this service cannot check.
+             */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1971,7 +2005,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "unauthorized";
+                        code: "unauthorized" | "dpop_required" | "invalid_dpop_proof" | "token_not_bound" | "confirmation_unsupported";
                     };
                 };
             };
@@ -2103,7 +2137,13 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
+            /**
+             * @description - `unauthorized`: The bearer access token is missing or not accepted.
+             *     - `dpop_required`: The access token is bound to a key, or has to be. Send it as `Authorization: DPoP` with a proof in `DPoP`.
+             *     - `invalid_dpop_proof`: The DPoP proof is not accepted.
+             *     - `token_not_bound`: The credential is not bound to a key. Send it as `Authorization: Bearer`, without a DPoP proof.
+             *     - `confirmation_unsupported`: The access token is bound by another method than DPoP (`cnf.jkt`), which this service cannot check.
+             */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2111,7 +2151,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "unauthorized";
+                        code: "unauthorized" | "dpop_required" | "invalid_dpop_proof" | "token_not_bound" | "confirmation_unsupported";
                     };
                 };
             };
@@ -2231,7 +2271,13 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
+            /**
+             * @description - `unauthorized`: The bearer access token is missing or not accepted.
+             *     - `dpop_required`: The access token is bound to a key, or has to be. Send it as `Authorization: DPoP` with a proof in `DPoP`.
+             *     - `invalid_dpop_proof`: The DPoP proof is not accepted.
+             *     - `token_not_bound`: The credential is not bound to a key. Send it as `Authorization: Bearer`, without a DPoP proof.
+             *     - `confirmation_unsupported`: The access token is bound by another method than DPoP (`cnf.jkt`), which this service cannot check.
+             */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2239,7 +2285,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "unauthorized";
+                        code: "unauthorized" | "dpop_required" | "invalid_dpop_proof" | "token_not_bound" | "confirmation_unsupported";
                     };
                 };
             };
@@ -2374,7 +2420,13 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
+            /**
+             * @description - `unauthorized`: The bearer access token is missing or not accepted.
+             *     - `dpop_required`: The access token is bound to a key, or has to be. Send it as `Authorization: DPoP` with a proof in `DPoP`.
+             *     - `invalid_dpop_proof`: The DPoP proof is not accepted.
+             *     - `token_not_bound`: The credential is not bound to a key. Send it as `Authorization: Bearer`, without a DPoP proof.
+             *     - `confirmation_unsupported`: The access token is bound by another method than DPoP (`cnf.jkt`), which this service cannot check.
+             */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2382,7 +2434,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "unauthorized";
+                        code: "unauthorized" | "dpop_required" | "invalid_dpop_proof" | "token_not_bound" | "confirmation_unsupported";
                     };
                 };
             };
@@ -2517,7 +2569,13 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
+            /**
+             * @description - `unauthorized`: The bearer access token is missing or not accepted.
+             *     - `dpop_required`: The access token is bound to a key, or has to be. Send it as `Authorization: DPoP` with a proof in `DPoP`.
+             *     - `invalid_dpop_proof`: The DPoP proof is not accepted.
+             *     - `token_not_bound`: The credential is not bound to a key. Send it as `Authorization: Bearer`, without a DPoP proof.
+             *     - `confirmation_unsupported`: The access token is bound by another method than DPoP (`cnf.jkt`), which this service cannot check.
+             */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2525,7 +2583,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "unauthorized";
+                        code: "unauthorized" | "dpop_required" | "invalid_dpop_proof" | "token_not_bound" | "confirmation_unsupported";
                     };
                 };
             };
@@ -2657,7 +2715,13 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
+            /**
+             * @description - `unauthorized`: The bearer access token is missing or not accepted.
+             *     - `dpop_required`: The access token is bound to a key, or has to be. Send it as `Authorization: DPoP` with a proof in `DPoP`.
+             *     - `invalid_dpop_proof`: The DPoP proof is not accepted.
+             *     - `token_not_bound`: The credential is not bound to a key. Send it as `Authorization: Bearer`, without a DPoP proof.
+             *     - `confirmation_unsupported`: The access token is bound by another method than DPoP (`cnf.jkt`), which this service cannot check.
+             */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2665,7 +2729,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "unauthorized";
+                        code: "unauthorized" | "dpop_required" | "invalid_dpop_proof" | "token_not_bound" | "confirmation_unsupported";
                     };
                 };
             };
@@ -2793,7 +2857,13 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
+            /**
+             * @description - `unauthorized`: The bearer access token is missing or not accepted.
+             *     - `dpop_required`: The access token is bound to a key, or has to be. Send it as `Authorization: DPoP` with a proof in `DPoP`.
+             *     - `invalid_dpop_proof`: The DPoP proof is not accepted.
+             *     - `token_not_bound`: The credential is not bound to a key. Send it as `Authorization: Bearer`, without a DPoP proof.
+             *     - `confirmation_unsupported`: The access token is bound by another method than DPoP (`cnf.jkt`), which this service cannot check.
+             */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2801,7 +2871,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "unauthorized";
+                        code: "unauthorized" | "dpop_required" | "invalid_dpop_proof" | "token_not_bound" | "confirmation_unsupported";
                     };
                 };
             };
@@ -2945,7 +3015,13 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
+            /**
+             * @description - `unauthorized`: The bearer access token is missing or not accepted.
+             *     - `dpop_required`: The access token is bound to a key, or has to be. Send it as `Authorization: DPoP` with a proof in `DPoP`.
+             *     - `invalid_dpop_proof`: The DPoP proof is not accepted.
+             *     - `token_not_bound`: The credential is not bound to a key. Send it as `Authorization: Bearer`, without a DPoP proof.
+             *     - `confirmation_unsupported`: The access token is bound by another method than DPoP (`cnf.jkt`), which this service cannot check.
+             */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2953,7 +3029,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "unauthorized";
+                        code: "unauthorized" | "dpop_required" | "invalid_dpop_proof" | "token_not_bound" | "confirmation_unsupported";
                     };
                 };
             };
@@ -3114,7 +3190,13 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
+            /**
+             * @description - `unauthorized`: The bearer access token is missing or not accepted.
+             *     - `dpop_required`: The access token is bound to a key, or has to be. Send it as `Authorization: DPoP` with a proof in `DPoP`.
+             *     - `invalid_dpop_proof`: The DPoP proof is not accepted.
+             *     - `token_not_bound`: The credential is not bound to a key. Send it as `Authorization: Bearer`, without a DPoP proof.
+             *     - `confirmation_unsupported`: The access token is bound by another method than DPoP (`cnf.jkt`), which this service cannot check.
+             */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3122,7 +3204,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "unauthorized";
+                        code: "unauthorized" | "dpop_required" | "invalid_dpop_proof" | "token_not_bound" | "confirmation_unsupported";
                     };
                 };
             };
@@ -3298,7 +3380,13 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
+            /**
+             * @description - `unauthorized`: The bearer access token is missing or not accepted.
+             *     - `dpop_required`: The access token is bound to a key, or has to be. Send it as `Authorization: DPoP` with a proof in `DPoP`.
+             *     - `invalid_dpop_proof`: The DPoP proof is not accepted.
+             *     - `token_not_bound`: The credential is not bound to a key. Send it as `Authorization: Bearer`, without a DPoP proof.
+             *     - `confirmation_unsupported`: The access token is bound by another method than DPoP (`cnf.jkt`), which this service cannot check.
+             */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3306,7 +3394,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "unauthorized";
+                        code: "unauthorized" | "dpop_required" | "invalid_dpop_proof" | "token_not_bound" | "confirmation_unsupported";
                     };
                 };
             };
@@ -3434,7 +3522,13 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
+            /**
+             * @description - `unauthorized`: The bearer access token is missing or not accepted.
+             *     - `dpop_required`: The access token is bound to a key, or has to be. Send it as `Authorization: DPoP` with a proof in `DPoP`.
+             *     - `invalid_dpop_proof`: The DPoP proof is not accepted.
+             *     - `token_not_bound`: The credential is not bound to a key. Send it as `Authorization: Bearer`, without a DPoP proof.
+             *     - `confirmation_unsupported`: The access token is bound by another method than DPoP (`cnf.jkt`), which this service cannot check.
+             */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3442,7 +3536,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "unauthorized";
+                        code: "unauthorized" | "dpop_required" | "invalid_dpop_proof" | "token_not_bound" | "confirmation_unsupported";
                     };
                 };
             };
@@ -3624,7 +3718,13 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
+            /**
+             * @description - `unauthorized`: The bearer access token is missing or not accepted.
+             *     - `dpop_required`: The access token is bound to a key, or has to be. Send it as `Authorization: DPoP` with a proof in `DPoP`.
+             *     - `invalid_dpop_proof`: The DPoP proof is not accepted.
+             *     - `token_not_bound`: The credential is not bound to a key. Send it as `Authorization: Bearer`, without a DPoP proof.
+             *     - `confirmation_unsupported`: The access token is bound by another method than DPoP (`cnf.jkt`), which this service cannot check.
+             */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3632,7 +3732,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "unauthorized";
+                        code: "unauthorized" | "dpop_required" | "invalid_dpop_proof" | "token_not_bound" | "confirmation_unsupported";
                     };
                 };
             };

@@ -182,7 +182,9 @@ export interface paths {
         };
         /**
          * List the caller's offline tokens
-         * @description The newest comes first. A service names the owner, and gets the tokens that it may use.
+         * @description Active ones come first, then pending, failed and ended ones, each newest first. While the answer has `next`,
+         *     there are more: a token that is not on a page has not failed. A service names the owner, and gets the tokens
+         *     that it may use.
          */
         get: operations["list_tokens"];
         put?: never;
@@ -464,7 +466,7 @@ export interface components {
          * @description Everything that can happen to a grant.
          * @enum {unknown}
          */
-        Event: "consent.denied" | "consent.failed" | "consent.granted" | "consent.requested" | "grant.checked" | "grant.expired" | "grant.failed" | "grant.refreshed" | "grant.renamed" | "grant.revoked" | "revocation.sent" | "ticket.created" | "ticket.ended" | "ticket.extended" | "token.issued";
+        Event: "consent.denied" | "consent.failed" | "consent.granted" | "consent.requested" | "grant.checked" | "grant.expired" | "grant.failed" | "grant.refreshed" | "grant.renamed" | "grant.revoked" | "revocation.sent" | "ticket.created" | "ticket.ended" | "ticket.extended" | "token.issued" | "token.refused";
         /**
          * AuditQuery
          * @description before: the `next` of the previous page; limit: lines on a page.
@@ -515,10 +517,11 @@ export interface components {
         };
         /**
          * GrantList
-         * @description The owner's offline tokens, the newest first.
+         * @description A page of the owner's offline tokens: live ones first. next: the `after` of the next page, absent on the last.
          */
         GrantList: {
             tokens: components["schemas"]["GrantView"][];
+            next?: string;
         };
         /**
          * GrantView
@@ -527,7 +530,8 @@ export interface components {
          *         failure: why a `failed` token failed; failureDetail: the authorization server's last refusal, also of a token that
          *         is still tried again; account: the person who consented, where that is not the owner (another
          *         authorization server's account of theirs); uses: access tokens given; expiresAt: when the authorization server ends
-         *         the token; notAfter, maxUses: limits that the owner set; name: what it is for; askedBy: the service that asked for
+         *         the token; notAfter, maxUses: limits that the owner set; taskId, taskIds: the
+         *         first, and all that it was requested for; name: what it is for, for people; askedBy: the service that asked for
          *         it, if the owner did not; answerBy: when a `pending` token's consent expires.
          */
         GrantView: {
@@ -544,6 +548,7 @@ export interface components {
             failure?: components["schemas"]["Failure"];
             failureDetail?: components["schemas"]["FailureDetails"];
             taskId?: string;
+            taskIds?: string[];
             name?: string;
             askedBy?: components["schemas"]["Asker"];
             /** Format: date-time */
@@ -624,8 +629,9 @@ export interface components {
         };
         /**
          * GrantsQuery
-         * @description taskId, name: only tokens that were requested for this task, or have this name; ids: only these, 1 to 100,
-         *         separated by commas; subject: the owner, when a service asks for the tokens that it may use.
+         * @description taskId, name: only tokens that were requested for this task (among others), or have this name; ids: only these, 1
+         *         to 100, separated by commas; subject: the owner, when a service asks for the tokens that it may use; after: the
+         *         `next` of the previous page; limit: tokens on a page.
          */
         GrantsQuery: {
             /** @default null */
@@ -636,6 +642,10 @@ export interface components {
             subject?: string | null;
             /** @default null */
             name?: string | null;
+            /** @default null */
+            after?: string | null;
+            /** @default 1000 */
+            limit?: number;
         };
         /**
          * IssuedToken
@@ -688,16 +698,18 @@ export interface components {
          * NewConsent
          * @description A consent to request. Every member is optional.
          *
-         *         taskId: opaque, kept with the token; provider: a configured authorization server; tokenType: `offline` outlives the
-         *         login, `refresh` ends with it; scopes: in addition to `openid`; services: client ids that may use the token;
-         *         notAfter: when the token ends; maxUses: how many access tokens it may give; name: what it is for, for people. A
-         *         service that asks a person gives a name, subject: the person's `sub`, and returnTo: where the browser goes then.
+         *         taskId: opaque, kept with the token; taskIds: the same for up to 100 tasks, instead of taskId; provider: a
+         *         configured authorization server; tokenType: `offline` outlives the login, `refresh` ends with it; scopes: in
+         *         addition to `openid`; services: client ids that may use the token; notAfter: when the token ends; maxUses: how many
+         *         access tokens it may give; name: what it is for, for people. A service that asks a person gives a name, subject: the
+         *         person's `sub`, and returnTo: where the browser goes then.
          */
         NewConsent: {
             subject?: string;
             name?: string;
             returnTo?: string;
             taskId?: string;
+            taskIds?: string[];
             provider?: string;
             /** @default offline */
             tokenType?: components["schemas"]["TokenType"];
@@ -1065,7 +1077,10 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `rate_limited`: There are too many requests. */
+            /**
+             * @description - `rate_limited`: There are too many requests.
+             *     - `too_many_pending_consents`: You have too many consent requests that were not answered. Answer one, or wait until the oldest has expired.
+             */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -1073,7 +1088,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "rate_limited";
+                        code: "rate_limited" | "too_many_pending_consents";
                     };
                 };
             };
@@ -1822,6 +1837,7 @@ export interface operations {
             /**
              * @description - `ticket_not_allowed`: A ticket only gives access tokens. This call needs an access token of the owner or of a service.
              *     - `service_not_allowed`: This client may not use this token.
+             *     - `public_mint_refused`: Services get access tokens inside the network, not through the public gateway (VAULT_PUBLIC_MINTS).
              */
             403: {
                 headers: {
@@ -1830,7 +1846,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "ticket_not_allowed" | "service_not_allowed";
+                        code: "ticket_not_allowed" | "service_not_allowed" | "public_mint_refused";
                     };
                 };
             };
@@ -2012,6 +2028,7 @@ export interface operations {
             /**
              * @description - `ticket_not_allowed`: A ticket only gives access tokens. This call needs an access token of the owner or of a service.
              *     - `service_not_allowed`: This client may not use this token.
+             *     - `public_mint_refused`: Services get access tokens inside the network, not through the public gateway (VAULT_PUBLIC_MINTS).
              */
             403: {
                 headers: {
@@ -2020,7 +2037,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "ticket_not_allowed" | "service_not_allowed";
+                        code: "ticket_not_allowed" | "service_not_allowed" | "public_mint_refused";
                     };
                 };
             };
@@ -2109,6 +2126,8 @@ export interface operations {
                 ids?: string | null;
                 subject?: string | null;
                 name?: string | null;
+                after?: string | null;
+                limit?: number;
             };
             header?: never;
             path?: never;
@@ -3211,6 +3230,7 @@ export interface operations {
             /**
              * @description - `ticket_not_allowed`: A ticket only gives access tokens. This call needs an access token of the owner or of a service.
              *     - `service_not_allowed`: This client may not use this token.
+             *     - `public_mint_refused`: Services get access tokens inside the network, not through the public gateway (VAULT_PUBLIC_MINTS).
              */
             403: {
                 headers: {
@@ -3219,7 +3239,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "ticket_not_allowed" | "service_not_allowed";
+                        code: "ticket_not_allowed" | "service_not_allowed" | "public_mint_refused";
                     };
                 };
             };

@@ -150,7 +150,14 @@ def grant(body: Members) -> Grant:
         expires_at=_moment_or_none(body, "expiresAt"),
         not_after=_moment_or_none(body, "notAfter"),
         name=body.get("name"),
+        task_ids=tuple(body.get("taskIds") or filter(None, [body.get("taskId")])),
     )
+
+
+def grants(body: Members) -> tuple[list[Grant], str | None]:
+    """A page of grants, and what asks for the next one."""
+    following = body.get("next")
+    return [grant(entry) for entry in body["tokens"]], None if following is None else _text(following)
 
 
 def consent(body: Members) -> ConsentRequest:

@@ -19,7 +19,7 @@ from vault_service.adapters.cache.access_tokens import (
 from vault_service.adapters.cache.proofs import ProofsInRedis
 from vault_service.adapters.encryption.keyring import Keyring
 from vault_service.adapters.encryption.sealing import Sealer
-from vault_service.adapters.jobs.background import Background
+from vault_service.adapters.jobs.background import Background, every
 from vault_service.adapters.metrics.telemetry import PrometheusTelemetry
 from vault_service.adapters.postgres.clock import DatabaseClock
 from vault_service.adapters.postgres.database import MIGRATIONS, vault_database
@@ -33,6 +33,7 @@ from vault_service.application.issue import BATCH_THREADS, IssueAccessToken, Iss
 from vault_service.application.manage import ManageGrants
 from vault_service.application.redemption import Redemption
 from vault_service.application.refresh import Refresher
+from vault_service.application.refusals import RecordRefusals
 from vault_service.application.tickets import ManageTickets, PresentedTickets
 from vault_service.bootstrap.background import BackgroundWork
 from vault_service.bootstrap.grants import GrantStores
@@ -44,6 +45,7 @@ from vault_service.http.vault import Vault
 from vault_service.http.waiting import Waiters
 
 HOUSEKEEPING_CONNECTIONS = 3
+MEASURE_SECONDS = 15.0
 
 log = logs.get(__name__)
 
@@ -98,7 +100,7 @@ def build(settings: VaultSettings) -> VaultProcess:
     sealer = Sealer(keyring)
     audit = AuditLog(database, keyring)
     stores = GrantStores.of(settings, database, sealer, audit)
-    memory = MemoryAccessTokens(sealer)
+    memory = MemoryAccessTokens(sealer, settings.remembered_tokens, clock.now, telemetry)
     shared = _shared_access_tokens(settings, sealer, clock, telemetry)
     refresher = Refresher(
         stores.refreshes,
@@ -112,12 +114,20 @@ def build(settings: VaultSettings) -> VaultProcess:
     )
     presented = PresentedTickets(stores.tickets, clock, telemetry)
     issue = IssueAccessToken(
-        stores.refreshes, stores.uses, presented, memory, refresher, clock, telemetry, _report_renewal
+        stores.refreshes, stores.uses, presented, (memory, shared), refresher, clock, telemetry, _report_renewal
     )
     siblings = CheckSiblings(stores.outbox, refresher, audit, clock)
-    work = BackgroundWork.of(settings, database, keyring, clock, stores, providers.guarded, telemetry, siblings)
+    measure = every(MEASURE_SECONDS, partial(_measure_caches, memory, shared, telemetry))
+    more = (siblings.check_one, measure)
+    work = BackgroundWork.of(settings, database, keyring, clock, stores, providers.guarded, telemetry, audit, more)
     requests = AuthorizationRequests(providers.guarded, providers.terms)
-    policy = Policy(settings.browser_clients, settings.owner_clients, settings.mint_role, settings.consent_role)
+    policy = Policy(
+        settings.browser_clients,
+        settings.owner_clients,
+        settings.mint_role,
+        settings.consent_role,
+        settings.public_mints == "yes",
+    )
     vault = Vault(
         verifier=_verifier(settings, issuer, clock, policy),
         policy=policy,
@@ -132,6 +142,7 @@ def build(settings: VaultSettings) -> VaultProcess:
         ),
         issue=issue,
         issue_many=IssueMany(issue),
+        refusals=RecordRefusals(stores.owned, audit, clock, telemetry),
         manage=ManageGrants(stores.owned, stores.refreshes, audit, refresher, clock, work.housekeeping.wake),
         presented=presented,
         tickets=ManageTickets(
@@ -143,6 +154,7 @@ def build(settings: VaultSettings) -> VaultProcess:
         providers=providers.terms,
         default_provider=settings.providers.default,
         default_services=settings.default_services,
+        default_limits=settings.default_limits,
         services=settings.services.by_client,
         public_url=settings.public_url,
         is_https=settings.public_url.startswith("https:"),
@@ -200,6 +212,13 @@ def _shared_access_tokens(
     if settings.redis_url is None:
         return NoSharedAccessTokens()
     return RedisAccessTokens(connect_redis(settings.redis_url.reveal()), sealer, clock.now, telemetry, _report_redis)
+
+
+def _measure_caches(
+    memory: MemoryAccessTokens, shared: RedisAccessTokens | NoSharedAccessTokens, telemetry: PrometheusTelemetry
+) -> None:
+    telemetry.remembered(len(memory))
+    shared.measure()
 
 
 def _report_renewal(error: Exception) -> None:

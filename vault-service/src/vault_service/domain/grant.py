@@ -5,7 +5,7 @@ Other services store the id of the grant. Outside of the vault it is called `per
 
 import enum
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 from uuid import UUID
 
@@ -77,6 +77,18 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class DefaultLimits:
+    """Limits of a grant whose owner has named none: days until its end, uses. None: no limit."""
+
+    days: int | None = None
+    uses: int | None = None
+
+    def end(self, now: datetime) -> datetime | None:
+        """When a grant that is requested now ends."""
+        return None if self.days is None else now + timedelta(days=self.days)
+
+
+@dataclass(frozen=True, slots=True)
 class FailureDetail:
     """Why an authorization server's answer was of no use; never a token.
 
@@ -93,8 +105,9 @@ class Grant:
     """A grant as its owner may see it: everything but the token. Times are aware and in UTC.
 
     account: the person at the authorization server who has consented; equal to the owner when the owner logs in there.
-    failure_detail: of the last refusal, None since the last success; name: what it is for, for people; asked_by: the
-    client id of the service that asked, None for the owner; return_to: where the browser goes after the answer.
+    failure_detail: of the last refusal, None since the last success; task_ids: opaque, what it was requested for; name:
+    what it is for, for people; asked_by: the client id of the service that asked, None for the owner; return_to: where
+    the browser goes after the answer.
     """
 
     id: UUID
@@ -105,7 +118,7 @@ class Grant:
     failure_detail: FailureDetail | None
     provider: str
     token_type: TokenType
-    task_id: str | None
+    task_ids: tuple[str, ...]
     scopes: frozenset[str]
     limits: Limits
     created_at: datetime

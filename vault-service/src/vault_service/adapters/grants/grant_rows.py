@@ -11,6 +11,7 @@ from service_kit.process import logs
 from vault_service.application.ports.consent import NewGrant
 from vault_service.application.ports.refresh import StoredGrant
 from vault_service.domain.grant import Failure, FailureDetail, Grant, Limits, Status, Subject, TokenType
+from vault_service.domain.grant_terms import Asked, RequestedTerms, account_of
 
 log = logs.get(__name__)
 
@@ -25,14 +26,19 @@ def fence(grant: StoredGrant) -> dict[str, Any]:
     return {"id": grant.id, "generation": grant.generation}
 
 
-def new_grant_row(grant: NewGrant) -> dict[str, Any]:
-    """A pending grant as parameters of `add_grant`."""
+def new_grant_row(grant: NewGrant, key_id: int, key: bytes) -> dict[str, Any]:
+    """A pending grant as parameters of `add_grant`. key: an audit key, for the MAC."""
+    requested = RequestedTerms(
+        provider=grant.provider, token_type=grant.token_type, limits=grant.limits, expiry=grant.expiry
+    )
+    asked = Asked(grant.scopes, grant.asked_by, grant.return_to)
     return {
         "id": grant.id,
         **owned(grant.owner),
         "provider": grant.provider,
         "token_type": grant.token_type.value,
-        "task_id": grant.task_id,
+        "task_id": grant.task_ids[0] if grant.task_ids else None,
+        "other_task_ids": list(grant.task_ids[1:]),
         "name": grant.name,
         "asked_by": grant.asked_by,
         "return_to": grant.return_to,
@@ -43,12 +49,9 @@ def new_grant_row(grant: NewGrant) -> dict[str, Any]:
         "idle_seconds": grant.expiry.idle,
         "max_seconds": grant.expiry.maximum,
         "consent_expires_at": grant.consent_expires_at,
+        "terms_key": key_id,
+        "terms_mac": requested.mac(key, grant.id, grant.owner, asked),
     }
-
-
-def account_of(owner: Subject, issuer: str | None, subject: str | None) -> Subject:
-    """The person at the authorization server: the owner, unless the row names another one."""
-    return owner if issuer is None or subject is None else Subject(issuer, subject)
 
 
 def detail_row(detail: FailureDetail | None) -> str | None:
@@ -90,7 +93,7 @@ def grant_of(row: Row) -> Grant:
         failure_detail=detail_of(row[20]),
         provider=provider,
         token_type=TokenType(token_type),
-        task_id=task_id,
+        task_ids=(task_id, *row[25]) if task_id is not None else (),
         scopes=frozenset(scopes),
         limits=Limits(frozenset(services), not_after, max_uses),
         created_at=created_at,

@@ -1012,7 +1012,13 @@ export interface operations {
                 };
                 content?: never;
             };
-            /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
+            /**
+             * @description - `unauthorized`: The bearer access token is missing or not accepted.
+             *     - `dpop_required`: The access token is bound to a key, or has to be. Send it as `Authorization: DPoP` with a proof in `DPoP`.
+             *     - `invalid_dpop_proof`: The DPoP proof is not accepted.
+             *     - `token_not_bound`: The credential is not bound to a key. Send it as `Authorization: Bearer`, without a DPoP proof.
+             *     - `confirmation_unsupported`: The access token is bound by another method than DPoP (`cnf.jkt`), which this service cannot check.
+             */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1020,7 +1026,19 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "unauthorized";
+                        code: "unauthorized" | "dpop_required" | "invalid_dpop_proof" | "token_not_bound" | "confirmation_unsupported";
+                    };
+                };
+            };
+            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "token_bound";
                     };
                 };
             };
@@ -1133,7 +1151,13 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
+            /**
+             * @description - `unauthorized`: The bearer access token is missing or not accepted.
+             *     - `dpop_required`: The access token is bound to a key, or has to be. Send it as `Authorization: DPoP` with a proof in `DPoP`.
+             *     - `invalid_dpop_proof`: The DPoP proof is not accepted.
+             *     - `token_not_bound`: The credential is not bound to a key. Send it as `Authorization: Bearer`, without a DPoP proof.
+             *     - `confirmation_unsupported`: The access token is bound by another method than DPoP (`cnf.jkt`), which this service cannot check.
+             */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1141,7 +1165,19 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "unauthorized";
+                        code: "unauthorized" | "dpop_required" | "invalid_dpop_proof" | "token_not_bound" | "confirmation_unsupported";
+                    };
+                };
+            };
+            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "token_bound";
                     };
                 };
             };
@@ -1272,7 +1308,13 @@ export interface operations {
                     "application/json": components["schemas"]["KindList"];
                 };
             };
-            /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
+            /**
+             * @description - `unauthorized`: The bearer access token is missing or not accepted.
+             *     - `dpop_required`: The access token is bound to a key, or has to be. Send it as `Authorization: DPoP` with a proof in `DPoP`.
+             *     - `invalid_dpop_proof`: The DPoP proof is not accepted.
+             *     - `token_not_bound`: The credential is not bound to a key. Send it as `Authorization: Bearer`, without a DPoP proof.
+             *     - `confirmation_unsupported`: The access token is bound by another method than DPoP (`cnf.jkt`), which this service cannot check.
+             */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1280,7 +1322,19 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "unauthorized";
+                        code: "unauthorized" | "dpop_required" | "invalid_dpop_proof" | "token_not_bound" | "confirmation_unsupported";
+                    };
+                };
+            };
+            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "token_bound";
                     };
                 };
             };
@@ -1358,7 +1412,13 @@ export interface operations {
                     "application/json": components["schemas"]["TaskView"];
                 };
             };
-            /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
+            /**
+             * @description - `unauthorized`: The bearer access token is missing or not accepted.
+             *     - `dpop_required`: The access token is bound to a key, or has to be. Send it as `Authorization: DPoP` with a proof in `DPoP`.
+             *     - `invalid_dpop_proof`: The DPoP proof is not accepted.
+             *     - `token_not_bound`: The credential is not bound to a key. Send it as `Authorization: Bearer`, without a DPoP proof.
+             *     - `confirmation_unsupported`: The access token is bound by another method than DPoP (`cnf.jkt`), which this service cannot check.
+             */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1366,7 +1426,19 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "unauthorized";
+                        code: "unauthorized" | "dpop_required" | "invalid_dpop_proof" | "token_not_bound" | "confirmation_unsupported";
+                    };
+                };
+            };
+            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "token_bound";
                     };
                 };
             };
@@ -1461,7 +1533,13 @@ export interface operations {
                     "application/json": components["schemas"]["Deleted"];
                 };
             };
-            /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
+            /**
+             * @description - `unauthorized`: The bearer access token is missing or not accepted.
+             *     - `dpop_required`: The access token is bound to a key, or has to be. Send it as `Authorization: DPoP` with a proof in `DPoP`.
+             *     - `invalid_dpop_proof`: The DPoP proof is not accepted.
+             *     - `token_not_bound`: The credential is not bound to a key. Send it as `Authorization: Bearer`, without a DPoP proof.
+             *     - `confirmation_unsupported`: The access token is bound by another method than DPoP (`cnf.jkt`), which this service cannot check.
+             */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1469,7 +1547,19 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "unauthorized";
+                        code: "unauthorized" | "dpop_required" | "invalid_dpop_proof" | "token_not_bound" | "confirmation_unsupported";
+                    };
+                };
+            };
+            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "token_bound";
                     };
                 };
             };
@@ -1594,7 +1684,13 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
+            /**
+             * @description - `unauthorized`: The bearer access token is missing or not accepted.
+             *     - `dpop_required`: The access token is bound to a key, or has to be. Send it as `Authorization: DPoP` with a proof in `DPoP`.
+             *     - `invalid_dpop_proof`: The DPoP proof is not accepted.
+             *     - `token_not_bound`: The credential is not bound to a key. Send it as `Authorization: Bearer`, without a DPoP proof.
+             *     - `confirmation_unsupported`: The access token is bound by another method than DPoP (`cnf.jkt`), which this service cannot check.
+             */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1602,7 +1698,19 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "unauthorized";
+                        code: "unauthorized" | "dpop_required" | "invalid_dpop_proof" | "token_not_bound" | "confirmation_unsupported";
+                    };
+                };
+            };
+            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "token_bound";
                     };
                 };
             };
@@ -1755,7 +1863,13 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
+            /**
+             * @description - `unauthorized`: The bearer access token is missing or not accepted.
+             *     - `dpop_required`: The access token is bound to a key, or has to be. Send it as `Authorization: DPoP` with a proof in `DPoP`.
+             *     - `invalid_dpop_proof`: The DPoP proof is not accepted.
+             *     - `token_not_bound`: The credential is not bound to a key. Send it as `Authorization: Bearer`, without a DPoP proof.
+             *     - `confirmation_unsupported`: The access token is bound by another method than DPoP (`cnf.jkt`), which this service cannot check.
+             */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1763,7 +1877,19 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "unauthorized";
+                        code: "unauthorized" | "dpop_required" | "invalid_dpop_proof" | "token_not_bound" | "confirmation_unsupported";
+                    };
+                };
+            };
+            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "token_bound";
                     };
                 };
             };
@@ -1919,7 +2045,13 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
+            /**
+             * @description - `unauthorized`: The bearer access token is missing or not accepted.
+             *     - `dpop_required`: The access token is bound to a key, or has to be. Send it as `Authorization: DPoP` with a proof in `DPoP`.
+             *     - `invalid_dpop_proof`: The DPoP proof is not accepted.
+             *     - `token_not_bound`: The credential is not bound to a key. Send it as `Authorization: Bearer`, without a DPoP proof.
+             *     - `confirmation_unsupported`: The access token is bound by another method than DPoP (`cnf.jkt`), which this service cannot check.
+             */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -1927,7 +2059,19 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "unauthorized";
+                        code: "unauthorized" | "dpop_required" | "invalid_dpop_proof" | "token_not_bound" | "confirmation_unsupported";
+                    };
+                };
+            };
+            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "token_bound";
                     };
                 };
             };
@@ -2078,7 +2222,13 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
+            /**
+             * @description - `unauthorized`: The bearer access token is missing or not accepted.
+             *     - `dpop_required`: The access token is bound to a key, or has to be. Send it as `Authorization: DPoP` with a proof in `DPoP`.
+             *     - `invalid_dpop_proof`: The DPoP proof is not accepted.
+             *     - `token_not_bound`: The credential is not bound to a key. Send it as `Authorization: Bearer`, without a DPoP proof.
+             *     - `confirmation_unsupported`: The access token is bound by another method than DPoP (`cnf.jkt`), which this service cannot check.
+             */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2086,7 +2236,19 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "unauthorized";
+                        code: "unauthorized" | "dpop_required" | "invalid_dpop_proof" | "token_not_bound" | "confirmation_unsupported";
+                    };
+                };
+            };
+            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "token_bound";
                     };
                 };
             };
@@ -2226,7 +2388,13 @@ export interface operations {
                     "application/json": components["schemas"]["RunList"];
                 };
             };
-            /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
+            /**
+             * @description - `unauthorized`: The bearer access token is missing or not accepted.
+             *     - `dpop_required`: The access token is bound to a key, or has to be. Send it as `Authorization: DPoP` with a proof in `DPoP`.
+             *     - `invalid_dpop_proof`: The DPoP proof is not accepted.
+             *     - `token_not_bound`: The credential is not bound to a key. Send it as `Authorization: Bearer`, without a DPoP proof.
+             *     - `confirmation_unsupported`: The access token is bound by another method than DPoP (`cnf.jkt`), which this service cannot check.
+             */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2234,7 +2402,19 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "unauthorized";
+                        code: "unauthorized" | "dpop_required" | "invalid_dpop_proof" | "token_not_bound" | "confirmation_unsupported";
+                    };
+                };
+            };
+            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "token_bound";
                     };
                 };
             };
@@ -2343,7 +2523,13 @@ export interface operations {
                     "application/json": components["schemas"]["RunRecordView"];
                 };
             };
-            /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
+            /**
+             * @description - `unauthorized`: The bearer access token is missing or not accepted.
+             *     - `dpop_required`: The access token is bound to a key, or has to be. Send it as `Authorization: DPoP` with a proof in `DPoP`.
+             *     - `invalid_dpop_proof`: The DPoP proof is not accepted.
+             *     - `token_not_bound`: The credential is not bound to a key. Send it as `Authorization: Bearer`, without a DPoP proof.
+             *     - `confirmation_unsupported`: The access token is bound by another method than DPoP (`cnf.jkt`), which this service cannot check.
+             */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2351,7 +2537,19 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "unauthorized";
+                        code: "unauthorized" | "dpop_required" | "invalid_dpop_proof" | "token_not_bound" | "confirmation_unsupported";
+                    };
+                };
+            };
+            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "token_bound";
                     };
                 };
             };
@@ -2477,7 +2675,13 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
+            /**
+             * @description - `unauthorized`: The bearer access token is missing or not accepted.
+             *     - `dpop_required`: The access token is bound to a key, or has to be. Send it as `Authorization: DPoP` with a proof in `DPoP`.
+             *     - `invalid_dpop_proof`: The DPoP proof is not accepted.
+             *     - `token_not_bound`: The credential is not bound to a key. Send it as `Authorization: Bearer`, without a DPoP proof.
+             *     - `confirmation_unsupported`: The access token is bound by another method than DPoP (`cnf.jkt`), which this service cannot check.
+             */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2485,7 +2689,19 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "unauthorized";
+                        code: "unauthorized" | "dpop_required" | "invalid_dpop_proof" | "token_not_bound" | "confirmation_unsupported";
+                    };
+                };
+            };
+            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "token_bound";
                     };
                 };
             };
@@ -2594,7 +2810,13 @@ export interface operations {
                     "application/json": components["schemas"]["OutlookView"];
                 };
             };
-            /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
+            /**
+             * @description - `unauthorized`: The bearer access token is missing or not accepted.
+             *     - `dpop_required`: The access token is bound to a key, or has to be. Send it as `Authorization: DPoP` with a proof in `DPoP`.
+             *     - `invalid_dpop_proof`: The DPoP proof is not accepted.
+             *     - `token_not_bound`: The credential is not bound to a key. Send it as `Authorization: Bearer`, without a DPoP proof.
+             *     - `confirmation_unsupported`: The access token is bound by another method than DPoP (`cnf.jkt`), which this service cannot check.
+             */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2602,7 +2824,19 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "unauthorized";
+                        code: "unauthorized" | "dpop_required" | "invalid_dpop_proof" | "token_not_bound" | "confirmation_unsupported";
+                    };
+                };
+            };
+            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "token_bound";
                     };
                 };
             };
@@ -2727,7 +2961,13 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
+            /**
+             * @description - `unauthorized`: The bearer access token is missing or not accepted.
+             *     - `dpop_required`: The access token is bound to a key, or has to be. Send it as `Authorization: DPoP` with a proof in `DPoP`.
+             *     - `invalid_dpop_proof`: The DPoP proof is not accepted.
+             *     - `token_not_bound`: The credential is not bound to a key. Send it as `Authorization: Bearer`, without a DPoP proof.
+             *     - `confirmation_unsupported`: The access token is bound by another method than DPoP (`cnf.jkt`), which this service cannot check.
+             */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2735,7 +2975,19 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "unauthorized";
+                        code: "unauthorized" | "dpop_required" | "invalid_dpop_proof" | "token_not_bound" | "confirmation_unsupported";
+                    };
+                };
+            };
+            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "token_bound";
                     };
                 };
             };
@@ -2852,7 +3104,13 @@ export interface operations {
                     "application/json": components["schemas"]["ScheduleRemoved"];
                 };
             };
-            /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
+            /**
+             * @description - `unauthorized`: The bearer access token is missing or not accepted.
+             *     - `dpop_required`: The access token is bound to a key, or has to be. Send it as `Authorization: DPoP` with a proof in `DPoP`.
+             *     - `invalid_dpop_proof`: The DPoP proof is not accepted.
+             *     - `token_not_bound`: The credential is not bound to a key. Send it as `Authorization: Bearer`, without a DPoP proof.
+             *     - `confirmation_unsupported`: The access token is bound by another method than DPoP (`cnf.jkt`), which this service cannot check.
+             */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2860,7 +3118,19 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "unauthorized";
+                        code: "unauthorized" | "dpop_required" | "invalid_dpop_proof" | "token_not_bound" | "confirmation_unsupported";
+                    };
+                };
+            };
+            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "token_bound";
                     };
                 };
             };
@@ -2973,7 +3243,13 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
+            /**
+             * @description - `unauthorized`: The bearer access token is missing or not accepted.
+             *     - `dpop_required`: The access token is bound to a key, or has to be. Send it as `Authorization: DPoP` with a proof in `DPoP`.
+             *     - `invalid_dpop_proof`: The DPoP proof is not accepted.
+             *     - `token_not_bound`: The credential is not bound to a key. Send it as `Authorization: Bearer`, without a DPoP proof.
+             *     - `confirmation_unsupported`: The access token is bound by another method than DPoP (`cnf.jkt`), which this service cannot check.
+             */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -2981,7 +3257,19 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "unauthorized";
+                        code: "unauthorized" | "dpop_required" | "invalid_dpop_proof" | "token_not_bound" | "confirmation_unsupported";
+                    };
+                };
+            };
+            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "token_bound";
                     };
                 };
             };
@@ -3118,7 +3406,13 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
+            /**
+             * @description - `unauthorized`: The bearer access token is missing or not accepted.
+             *     - `dpop_required`: The access token is bound to a key, or has to be. Send it as `Authorization: DPoP` with a proof in `DPoP`.
+             *     - `invalid_dpop_proof`: The DPoP proof is not accepted.
+             *     - `token_not_bound`: The credential is not bound to a key. Send it as `Authorization: Bearer`, without a DPoP proof.
+             *     - `confirmation_unsupported`: The access token is bound by another method than DPoP (`cnf.jkt`), which this service cannot check.
+             */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3126,7 +3420,19 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "unauthorized";
+                        code: "unauthorized" | "dpop_required" | "invalid_dpop_proof" | "token_not_bound" | "confirmation_unsupported";
+                    };
+                };
+            };
+            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "token_bound";
                     };
                 };
             };
@@ -3263,7 +3569,13 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
+            /**
+             * @description - `unauthorized`: The bearer access token is missing or not accepted.
+             *     - `dpop_required`: The access token is bound to a key, or has to be. Send it as `Authorization: DPoP` with a proof in `DPoP`.
+             *     - `invalid_dpop_proof`: The DPoP proof is not accepted.
+             *     - `token_not_bound`: The credential is not bound to a key. Send it as `Authorization: Bearer`, without a DPoP proof.
+             *     - `confirmation_unsupported`: The access token is bound by another method than DPoP (`cnf.jkt`), which this service cannot check.
+             */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3271,7 +3583,19 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "unauthorized";
+                        code: "unauthorized" | "dpop_required" | "invalid_dpop_proof" | "token_not_bound" | "confirmation_unsupported";
+                    };
+                };
+            };
+            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "token_bound";
                     };
                 };
             };
@@ -3406,7 +3730,13 @@ export interface operations {
                     "application/json": components["schemas"]["DependenciesView"];
                 };
             };
-            /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
+            /**
+             * @description - `unauthorized`: The bearer access token is missing or not accepted.
+             *     - `dpop_required`: The access token is bound to a key, or has to be. Send it as `Authorization: DPoP` with a proof in `DPoP`.
+             *     - `invalid_dpop_proof`: The DPoP proof is not accepted.
+             *     - `token_not_bound`: The credential is not bound to a key. Send it as `Authorization: Bearer`, without a DPoP proof.
+             *     - `confirmation_unsupported`: The access token is bound by another method than DPoP (`cnf.jkt`), which this service cannot check.
+             */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3414,7 +3744,19 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "unauthorized";
+                        code: "unauthorized" | "dpop_required" | "invalid_dpop_proof" | "token_not_bound" | "confirmation_unsupported";
+                    };
+                };
+            };
+            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "token_bound";
                     };
                 };
             };
@@ -3526,7 +3868,13 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
+            /**
+             * @description - `unauthorized`: The bearer access token is missing or not accepted.
+             *     - `dpop_required`: The access token is bound to a key, or has to be. Send it as `Authorization: DPoP` with a proof in `DPoP`.
+             *     - `invalid_dpop_proof`: The DPoP proof is not accepted.
+             *     - `token_not_bound`: The credential is not bound to a key. Send it as `Authorization: Bearer`, without a DPoP proof.
+             *     - `confirmation_unsupported`: The access token is bound by another method than DPoP (`cnf.jkt`), which this service cannot check.
+             */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3534,7 +3882,19 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "unauthorized";
+                        code: "unauthorized" | "dpop_required" | "invalid_dpop_proof" | "token_not_bound" | "confirmation_unsupported";
+                    };
+                };
+            };
+            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "token_bound";
                     };
                 };
             };
@@ -3651,7 +4011,13 @@ export interface operations {
                     "application/json": components["schemas"]["GraphView"];
                 };
             };
-            /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
+            /**
+             * @description - `unauthorized`: The bearer access token is missing or not accepted.
+             *     - `dpop_required`: The access token is bound to a key, or has to be. Send it as `Authorization: DPoP` with a proof in `DPoP`.
+             *     - `invalid_dpop_proof`: The DPoP proof is not accepted.
+             *     - `token_not_bound`: The credential is not bound to a key. Send it as `Authorization: Bearer`, without a DPoP proof.
+             *     - `confirmation_unsupported`: The access token is bound by another method than DPoP (`cnf.jkt`), which this service cannot check.
+             */
             401: {
                 headers: {
                     [name: string]: unknown;
@@ -3659,7 +4025,19 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "unauthorized";
+                        code: "unauthorized" | "dpop_required" | "invalid_dpop_proof" | "token_not_bound" | "confirmation_unsupported";
+                    };
+                };
+            };
+            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "token_bound";
                     };
                 };
             };

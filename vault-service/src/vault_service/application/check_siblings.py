@@ -1,4 +1,4 @@
-"""Checks the siblings of a revoked grant once.
+"""Checks grants that are due to be checked, each once: siblings of a revoked grant, and grants that nobody uses.
 
 At a server that names no sessions (no `session_state`), nobody knows which grants of an account share one: the
 revocation of one may have ended the others there. A refresh shows it, so that the owner is told and nobody waits for a

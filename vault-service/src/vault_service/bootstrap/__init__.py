@@ -41,7 +41,7 @@ from vault_service.http.callers import Policy
 from vault_service.http.vault import Vault
 from vault_service.http.waiting import Waiters
 
-HOUSEKEEPING_CONNECTIONS = 3
+HOUSEKEEPING_CONNECTIONS = 5
 
 log = logs.get(__name__)
 
@@ -145,7 +145,7 @@ def build(settings: VaultSettings) -> VaultProcess:
         },
         useful={"redis": shared.ping, **providers.useful_pings()},
     )
-    return VaultProcess(vault, (work.housekeeping, work.checkpoints))
+    return VaultProcess(vault, (work.housekeeping, work.checkpoints, work.refreshes, work.webhooks))
 
 
 def _callback(settings: VaultSettings, provider: str) -> str:

@@ -10,12 +10,16 @@ from vault_service.adapters.audit.checkpoints import BATCH_LINES, CheckpointWrit
 from vault_service.adapters.encryption.keyring import Keyring
 from vault_service.adapters.jobs.background import Background, Job, every
 from vault_service.adapters.jobs.cleaning import Cleaning
+from vault_service.adapters.jobs.keep_alive import KeepAlive
 from vault_service.adapters.metrics.telemetry import PrometheusTelemetry
 from vault_service.adapters.postgres.clock import DatabaseClock
+from vault_service.adapters.webhooks.messages import PostgresMessages
+from vault_service.adapters.webhooks.sender import WebhookSender
 from vault_service.application.check_siblings import CheckSiblings
 from vault_service.application.deliver import DeliverRevocations
 from vault_service.application.expire import ExpireGrants
 from vault_service.application.ports.provider import Provider
+from vault_service.application.webhooks import DeliverWebhooks
 from vault_service.bootstrap.grants import GrantStores
 from vault_service.config import VaultSettings
 
@@ -25,16 +29,21 @@ KEYS_SECONDS = 60.0
 CLOCK_SECONDS = 60.0
 EXPIRY_SECONDS = 60.0
 CLEANING_SECONDS = 3600.0
+KEEP_ALIVE_SECONDS = 60.0
+WEBHOOK_SECONDS = 1.0
+CONFIGURE_SECONDS = 60.0
 
 log = logs.get(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class BackgroundWork:
-    """The background threads of one process."""
+    """The background threads of one process. refreshes: those that nobody waits for; webhooks: wait for receivers."""
 
     housekeeping: Background
     checkpoints: Background
+    refreshes: Background
+    webhooks: Background
 
     @classmethod
     def of(
@@ -53,7 +62,6 @@ class BackgroundWork:
         jobs: list[Job] = [
             partial(_replay, stores),
             partial(_deliver, DeliverRevocations(stores.outbox, providers, clock)),
-            siblings.check_one,
             partial(_measure, stores, telemetry),
             every(KEYS_SECONDS, keyring.load),
             every(CLOCK_SECONDS, clock.read),
@@ -61,11 +69,31 @@ class BackgroundWork:
             every(CLEANING_SECONDS, expire.expire_forgotten),
             every(CLEANING_SECONDS, partial(_clean, Cleaning(database, settings.grant_days))),
         ]
+        keep = KeepAlive(database, settings.expiring_notice)
+        told = {client: service.webhook for client, service in settings.services.by_client.items() if service.webhook}
+        sender = WebhookSender(settings.egress.ca_bundle)
+        webhooks = DeliverWebhooks(PostgresMessages(database), told, sender, clock)
         writer = CheckpointWriter(database, keyring, clock)
         checkpoint_jobs = [partial(_write_checkpoint, writer), partial(_measure_lag, writer, telemetry)]
         return cls(
             housekeeping=Background("housekeeping", jobs, _report, HOUSEKEEPING_SECONDS),
             checkpoints=Background("checkpoints", checkpoint_jobs, _report, CHECKPOINT_SECONDS),
+            refreshes=Background(
+                "refreshes",
+                [
+                    every(KEEP_ALIVE_SECONDS, keep.schedule),
+                    every(KEEP_ALIVE_SECONDS, keep.announce),
+                    siblings.check_one,
+                ],
+                _report,
+                HOUSEKEEPING_SECONDS,
+            ),
+            webhooks=Background(
+                "webhooks",
+                [every(CONFIGURE_SECONDS, webhooks.configure), partial(_tell, webhooks)],
+                _report,
+                WEBHOOK_SECONDS,
+            ),
         )
 
 
@@ -86,6 +114,22 @@ def _deliver(deliver: DeliverRevocations) -> bool:
         grant=str(delivery.grant_id),
         outcome=delivery.outcome.value,
         attempts=delivery.attempts,
+    )
+    return True
+
+
+def _tell(webhooks: DeliverWebhooks) -> bool:
+    attempt = webhooks.deliver_one()
+    if attempt is None:
+        return False
+    log.info(
+        "webhook.sent",
+        message=str(attempt.message_id),
+        to=attempt.service,
+        type=attempt.event,
+        outcome=attempt.outcome.value,
+        said=attempt.said,
+        attempts=attempt.attempts,
     )
     return True
 

@@ -2,10 +2,14 @@
 
 STATE_DIR ?= .local
 export ROTATION STATE_DIR GATEWAY_PORT IDP_PORT IDP IDP_CONTROL HUB_PORT PYTHON
+# The environment that commands get: what changes Python, pip, npm or libpq in silence is taken out of it.
+unexport $(filter-out PYTHON,$(filter PYTHON% PG% GUNICORN_% NODE_ENV CDPATH,$(.VARIABLES)))
+unexport $(foreach name,USER TARGET PREFIX ROOT REQUIRE_HASHES NO_DEPS DRY_RUN CONSTRAINT NO_BINARY,PIP_$(name))
+unexport $(foreach name,omit only production OMIT ONLY PRODUCTION,npm_config_$(name) NPM_CONFIG_$(name))
 BIN       := .venv/bin
 STACK      = $(BIN)/python -m local_stack
 PACKAGES  := service-kit vault-service vault-service/client vault-service/command-line task-service dev/idp dev/stack
-UNIT      := service-kit vault-service task-service integrations dev deploy
+UNIT      := service-kit vault-service task-service integrations docs dev deploy
 WHO       ?= alice
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
@@ -46,7 +50,7 @@ STACKS ?= 3
 SYNC   := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 .PHONY: test
 test: .venv/dev ## The whole proof; STACKS=3 stacks side by side for the integration tests
-	@$(MAKE) -j2 $(SYNC) lint test-frontend
+	@$(MAKE) -j2 $(SYNC) lint test-frontend docs-site
 	@$(MAKE) test-python test-integration
 
 .PHONY: lint
@@ -69,8 +73,9 @@ lint-imports: .venv/dev
 	@$(BIN)/lint-imports
 
 lint-docs: .venv/dev
-	@echo "== lint: generated documentation"
+	@echo "== lint: generated documentation, links"
 	@$(BIN)/python docs/generate.py --check
+	@$(BIN)/python docs/site/stage.py --check
 
 lint-version: .venv/dev
 	@echo "== lint: versions"
@@ -83,7 +88,7 @@ test-python: .venv/dev ## Unit and contract tests in one run
 	@$(BIN)/pytest -q -n 4 --dist worksteal --durations=5 $(UNIT)
 
 .PHONY: test-unit
-test-unit: .venv/dev ## Unit tests: no servers, half a minute
+test-unit: .venv/dev ## Unit tests: no servers, a minute
 	@echo "== unit tests"
 	@$(BIN)/pytest -q -n 2 -m "not ($(PARTS))" $(UNIT)
 
@@ -102,12 +107,13 @@ lint-page: frontend/dist/index.html
 	@for step in lint typecheck; do dev/stack/npm --prefix frontend run --silent $$step || exit 1; done
 
 .PHONY: test-integration
-test-integration: .venv/dev .venv/integrations frontend/dist/index.html ## Black box, against a stack of its own, browser included
+test-integration: .venv/dev .venv/integrations frontend/dist/index.html artifacts/docs/index.html ## Black box, against a stack of its own, browser included
 	@echo "== integration and browser tests, against the development authorization server"
 	@$(BIN)/pytest -q -n $(STACKS) --dist loadscope --no-loadscope-reorder --durations=15 tests-integration
 
 .PHONY: test-keycloak
-test-keycloak: .venv/dev .venv/integrations frontend/dist/index.html ## The same against the real Keycloak (Java 17, Maven); ROTATION="off", "reuse 0", "reuse 1"
+test-keycloak: STACKS = 2
+test-keycloak: .venv/dev .venv/integrations frontend/dist/index.html artifacts/docs/index.html ## The same against the real Keycloak (Java 17, Maven); ROTATION="off", "reuse 0", "reuse 1"
 	@echo "== integration and browser tests, against Keycloak"
 	@IDP=keycloak $(BIN)/pytest -q -n $(STACKS) --dist loadscope --no-loadscope-reorder --durations=15 tests-integration
 
@@ -137,10 +143,16 @@ format: .venv/dev ## Format the Python sources
 	@$(BIN)/ruff format --quiet . && $(BIN)/ruff check --quiet --fix .
 
 .PHONY: docs
-docs: .venv/dev frontend/dist/index.html ## Generate settings, alerts, the API documents, the page's types and the map in docs/architecture.md
+docs: docs-pages docs-site ## Generate pages, API documents and the page's types from the code; build the site
+
+.PHONY: docs-pages
+docs-pages: .venv/dev frontend/dist/index.html ## The same without the site
 	@$(BIN)/python docs/generate.py
 	@dev/stack/npm --prefix frontend run --silent types -- --check >/dev/null 2>&1 \
 	  || dev/stack/npm --prefix frontend run --silent types >/dev/null
+
+.PHONY: docs-site
+docs-site: artifacts/docs/index.html ## Build the documentation's site into artifacts/docs; the stack serves it at /docs/
 
 .PHONY: lock
 lock: .venv/dev ## Pin all requirements anew, with hashes
@@ -163,6 +175,12 @@ help: ## This list
 
 # What the targets stand on. Stamps: nothing is done twice.
 
+# A virtual environment has its own path in its programs: in a moved or copied checkout it is made anew.
+ifneq ($(shell test -d .venv && { cat .venv/place 2>/dev/null || pwd -P; }),$(shell test -d .venv && pwd -P))
+  $(info The checkout has moved: the virtual environment is made anew.)
+  $(shell rm -rf .venv)
+endif
+
 .venv/run: requirements/run.txt $(addsuffix /pyproject.toml,$(PACKAGES))
 	@dev/stack/install run
 
@@ -172,6 +190,14 @@ help: ## This list
 INTEGRATIONS := vault-service/client integrations/jupyterhub
 .venv/integrations: requirements/integrations.txt $(addsuffix /pyproject.toml,$(INTEGRATIONS)) | .venv/dev
 	@dev/stack/environment integrations $(INTEGRATIONS)
+
+.venv/docs: requirements/docs.txt vault-service/client/pyproject.toml | .venv/dev
+	@dev/stack/environment docs vault-service/client
+
+DOCS := $(shell find docs deploy/kubernetes/README.md dev/idp/README.md CHANGELOG.md CONTRIBUTING.md -type f)
+artifacts/docs/index.html: $(DOCS) | .venv/docs
+	@echo "== the documentation's site"
+	@docs/site/build
 
 FRONTEND := $(shell find frontend -type f -not -path '*/node_modules/*' -not -path '*/dist/*' 2>/dev/null)
 frontend/dist/index.html: $(FRONTEND) | .venv/run

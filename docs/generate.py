@@ -5,6 +5,7 @@
 | docs/settings.md | the services' `config.py` |
 | docs/alerts.md | deploy/observability/alerts.yml |
 | docs/openapi/*.json | the services' routes |
+| docs/images/overview-*.svg | `picture.py` |
 | docs/architecture.md, between its `generated` comments | the folders, and the imports between packages (`tree.py`) |
 """
 
@@ -14,6 +15,7 @@ import sys
 from pathlib import Path
 from typing import Any, cast
 
+import picture
 import tree
 import yaml
 
@@ -137,6 +139,8 @@ def main() -> int:
         DOCS / "alerts.md": alerts(),
         DOCS / "openapi" / "vault.json": openapi(vault_service.http.routes.create_api(cast(Vault, _NOT_WIRED))),
         DOCS / "openapi" / "tasks.json": openapi(task_service.http.routes.create_api(cast(TaskService, _NOT_WIRED))),
+        DOCS / "images" / "overview-light.svg": picture.draw(picture.LIGHT),
+        DOCS / "images" / "overview-dark.svg": picture.draw(picture.DARK),
         DOCS / "architecture.md": architecture(),
     }
     if "--check" not in sys.argv[1:]:

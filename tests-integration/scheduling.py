@@ -24,4 +24,5 @@ class StackScheduling(LoadScopeScheduling):  # type: ignore[misc] # xdist has no
 def shares_fixtures(file: str) -> bool:
     """True for a file with a module's fixture, its own or its folder's."""
     path = ROOT / file
-    return any(SHARED in each.read_text(encoding="utf-8") for each in (path, path.with_name("conftest.py")))
+    places = (path, path.with_name("conftest.py"))
+    return any(SHARED in each.read_text(encoding="utf-8") for each in places if each.exists())

@@ -213,7 +213,7 @@ def test_from_consent_to_revocation(line: CommandLine, alice_person: Person) -> 
     """Each command prints its answer and nothing else on stdout."""
     token_id = line.grant(alice_person, "--name", "cron:nightly", "--scope", "phone", "--max-uses", "20")
     (entry,) = [g for g in json.loads(line.ok("list", "--json")) if g["persistentTokenId"] == token_id]
-    assert (entry["status"], entry["taskId"], entry["maxUses"]) == ("active", "cron:nightly", 20)
+    assert (entry["status"], entry["name"], entry["maxUses"]) == ("active", "cron:nightly", 20)
     assert token_id in line.ok("list")
     assert whose(line.stack, line.ok("get", token_id)) == "alice"
     assert whose(line.stack, line.ok("get", token_id[:13])) == "alice"

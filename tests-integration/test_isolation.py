@@ -53,9 +53,9 @@ def test_only_services_that_the_owner_named_are_served(alice: Api, task_service:
 
 
 def test_a_service_account_owns_nothing(task_service: Api) -> None:
-    """The owner's calls are for people; and the task API does not know the service at all."""
+    """What it asks for is a person's, whom it has to name; and the task API does not know the service at all."""
     assert problem(task_service.get(f"{MANAGER}/tokens")) == (403, "forbidden")
-    assert problem(task_service.post(f"{MANAGER}/offline-consent", {})) == (403, "forbidden")
+    assert problem(task_service.post(f"{MANAGER}/offline-consent", {})) == (422, "invalid_input")
     assert problem(task_service.get("/api/tasks")) == (401, "unauthorized")
 
 

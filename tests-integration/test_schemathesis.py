@@ -62,6 +62,7 @@ def described(caller: Api, address: str, things: Things, report: Path, *options:
 
 
 LEADING_NOWHERE = (
+    "batch",
     "issue_access_tokens",
     "refresh_by_ticket",
     "revoke_ticket",

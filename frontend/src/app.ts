@@ -20,6 +20,7 @@ import { Preferences } from "./preferences";
 import { Rows } from "./rows";
 import { Status } from "./status";
 import { TaskActions } from "./tasks/actions";
+import { RunHistory } from "./tasks/history";
 import { TaskStore } from "./tasks/store";
 import { minute } from "./tick";
 import { Toasts } from "./toasts";
@@ -35,6 +36,7 @@ export interface App {
   /** The grants with the tasks that use them. */
   granted: ReadonlySignal<readonly Access[]>;
   trails: AuditTrails;
+  history: RunHistory;
   consents: Consents;
   decisions: Decisions;
   actions: TaskActions;
@@ -66,6 +68,7 @@ export function createApp(config: Config, browser: Browser, clock: ServerClock):
   const grants = new GrantStore(api);
   const granted = computed(() => accessOf(grants.rows.value ?? [], store.rows.value ?? [], minute.value));
   const trails = new AuditTrails(api);
+  const history = new RunHistory(api);
   const consents = new Consents(api, auth, store, grants, rows, work, troubles, toasts, status, browser);
   const decisions = new Decisions(api, work, browser);
   const actions = new TaskActions(api, store, consents, rows, work, troubles, toasts, status);
@@ -73,12 +76,13 @@ export function createApp(config: Config, browser: Browser, clock: ServerClock):
   const preferences = new Preferences(browser.sharedStorage);
   const drafts = new Drafts(browser.tabStorage);
   return {
-    auth, browser, clock, store, grants, granted, trails, consents, decisions, actions, access, rows, work, troubles, toasts, status, preferences, drafts,
+    auth, browser, clock, store, grants, granted, trails, history, consents, decisions, actions, access, rows, work, troubles, toasts, status, preferences,
+    drafts,
   };
 }
 
 /** Follows the session: what belongs to a person is kept for as long as they are signed in, or their page is open. */
-export function followSession({ store, grants, trails, rows, troubles }: App, kind: string): void {
+export function followSession({ store, grants, trails, history, rows, troubles }: App, kind: string): void {
   switch (kind) {
     case "signedIn":
       store.watch();
@@ -89,7 +93,7 @@ export function followSession({ store, grants, trails, rows, troubles }: App, ki
       grants.rest();
       return;
     case "signedOut":
-      for (const part of [store, grants, trails, rows, troubles]) part.forget();
+      for (const part of [store, grants, trails, history, rows, troubles]) part.forget();
   }
 }
 

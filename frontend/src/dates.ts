@@ -46,8 +46,13 @@ export function relative(iso: string, now: number, locale?: string): string {
 /** "10 s" · "2 min 5 s" · "1 h 3 min"; undefined unless both times are known and in order. */
 export function duration(from: string | undefined, to: string | undefined): string | undefined {
   if (from === undefined || to === undefined) return undefined;
-  const seconds = Math.round((Date.parse(to) - Date.parse(from)) / SECOND);
-  if (Number.isNaN(seconds) || seconds < 0) return undefined;
+  const seconds = (Date.parse(to) - Date.parse(from)) / SECOND;
+  return Number.isNaN(seconds) || seconds < -0.5 ? undefined : length(seconds);
+}
+
+/** "10 s" · "2 min 5 s" · "1 h 3 min", for whole seconds. */
+export function length(exactly: number): string {
+  const seconds = Math.max(0, Math.round(exactly));
   if (seconds < 60) return `${seconds} s`;
   const minutes = Math.floor(seconds / 60);
   if (minutes < 60) return join(minutes, "min", seconds % 60, "s");

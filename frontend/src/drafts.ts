@@ -2,24 +2,22 @@
 
 const DRAFT = "task-draft";
 
-export interface Draft {
-  name: string;
-  description: string;
-}
+/** What stands in the fields of the form, by their names. */
+export type Draft = Readonly<Record<string, string>>;
 
 export class Drafts {
   constructor(private readonly storage: Storage) {}
 
   keep(subject: string, draft: Draft): void {
-    if (draft.name === "" && draft.description === "") this.storage.removeItem(DRAFT);
-    else this.storage.setItem(DRAFT, JSON.stringify({ subject, ...draft }));
+    if (Object.values(draft).every((text) => text === "")) this.storage.removeItem(DRAFT);
+    else this.storage.setItem(DRAFT, JSON.stringify({ subject, draft }));
   }
 
   of(subject: string): Draft | undefined {
     const kept = this.storage.getItem(DRAFT);
     if (kept === null) return undefined;
-    const draft = JSON.parse(kept) as Draft & { subject: string };
-    if (draft.subject === subject) return draft;
+    const { subject: owner, draft } = JSON.parse(kept) as { subject: string; draft?: Draft };
+    if (owner === subject) return draft;
     this.storage.removeItem(DRAFT);
     return undefined;
   }

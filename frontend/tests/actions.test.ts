@@ -54,6 +54,40 @@ describe("executing", () => {
   });
 });
 
+describe("running again", () => {
+  it("asks for one more run, and says what the API says", async () => {
+    answers["POST /api/tasks/task-1/retry"] = { status: "executing", message: "Task is now running", taskId: "task-1" };
+    await page.actions.runAgain("task-1");
+    expect(page.toasts.shown.value[0]?.title).toBe("Task is now running");
+  });
+});
+
+describe("cancelling", () => {
+  const CANCEL = (id: string) => `POST /api/tasks/${id}/cancel`;
+
+  it("hands the reason over, and shows the task as the server answers with it", async () => {
+    answers[CANCEL("task-1")] = task({ status: "cancelled", statusReason: "wrong file" });
+    await page.actions.cancel([task({ status: "running" })], "wrong file");
+    expect(page.calls[0]).toBe(`${CANCEL("task-1")} {"reason":"wrong file"}`);
+    expect(page.store.find("task-1")).toMatchObject({ status: "cancelled" });
+    expect(page.toasts.shown.value[0]?.title).toBe("“Data Processing” was cancelled.");
+  });
+
+  it("tells in its row what had ended by itself, and counts the others", async () => {
+    answers[CANCEL("task-1")] = refused("task_not_cancellable", 409);
+    answers[CANCEL("task-2")] = task({ id: "task-2", status: "cancelled" });
+    await page.actions.cancel([task(), task({ id: "task-2" })], "");
+    expect(inRow()).toMatchObject({ title: "There is nothing to cancel any more" });
+    expect(page.toasts.shown.value.map(({ title }) => title)).toEqual(["1 run was cancelled."]);
+  });
+
+  it("is no success when nothing was cancelled", async () => {
+    answers[CANCEL("task-1")] = refused("task_not_cancellable", 409);
+    await page.actions.cancel([task()], "");
+    expect(page.toasts.shown.value).toEqual([]);
+  });
+});
+
 describe("deleting", () => {
   const linked = task({ persistentTokenId: "p1", offlineTokenStatus: "active" });
 

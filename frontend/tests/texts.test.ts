@@ -1,11 +1,32 @@
 import { compileMessage } from "@lingui/message-utils/compileMessage";
 import { describe, expect, it } from "vitest";
 
+import type { components } from "../src/api/generated/vault";
 import { preferredLanguage } from "../src/texts";
 import german from "../src/texts/de.json?raw";
 import english from "../src/texts/en.json?raw";
 
 const [en, de] = [english, german].map((text) => JSON.parse(text) as Record<string, string>) as [Record<string, string>, Record<string, string>];
+
+/** All events of the vault's audit: the compiler misses one that is new. */
+const EVENTS: Record<components["schemas"]["Event"], true> = {
+  "consent.denied": true,
+  "consent.failed": true,
+  "consent.granted": true,
+  "consent.requested": true,
+  "grant.checked": true,
+  "grant.expired": true,
+  "grant.failed": true,
+  "grant.keep_alive": true,
+  "grant.refreshed": true,
+  "grant.renamed": true,
+  "grant.revoked": true,
+  "revocation.sent": true,
+  "ticket.created": true,
+  "ticket.ended": true,
+  "ticket.extended": true,
+  "token.issued": true,
+};
 
 /** Names of the placeholders of an ICU message; a compiled one is a list of texts and of lists that begin with a name. */
 function placeholders(message = ""): string[] {
@@ -29,6 +50,10 @@ describe("the catalogue", () => {
 
   it.each(Object.keys(en))("%s has the same placeholders in every language", (key) => {
     expect(placeholders(de[key])).toEqual(placeholders(en[key]));
+  });
+
+  it.each(Object.keys(EVENTS))("has words for the vault's event %s", (event) => {
+    expect(en).toHaveProperty([`event.${event}`]);
   });
 
   it.each([

@@ -130,3 +130,35 @@ describe("what is said of a change", () => {
     expect(changes(before, before.map((old) => ({ ...old, status: "queued" })))).toEqual(["10 tasks changed"]);
   });
 });
+
+describe("why a task waits, or does not go on", () => {
+  it("is the reason of the last attempt and the time of the next", () => {
+    const retry = { maxAttempts: 5, backoff: 10, maxBackoff: 600 };
+    const view = viewOf(task({ status: "waiting", waitReason: "retry", statusReason: "The vault did not answer.", nextAttemptAt: "2025-01-18T12:01:00Z", retry }));
+    expect(view.status).toMatchObject({ label: "Retrying", tone: "yellow" });
+    expect(view.note).toEqual({
+      tone: "yellow", text: "The last attempt failed; it is tried again, 5 attempts at most.", advice: "The vault did not answer.", nextAttemptAt: "2025-01-18T12:01:00Z",
+    });
+  });
+
+  it("is what the task waits for", () => {
+    expect(viewOf(task({ status: "waiting", waitReason: "dependency" })).note?.text).toBe("Waits for tasks that it depends on.");
+    expect(viewOf(task({ status: "queued" })).note?.text).toBe("Waits for a worker.");
+  });
+
+  it("is the reason that somebody gave for cancelling", () => {
+    expect(viewOf(task({ status: "cancelled", statusReason: "wrong file" })).note?.text).toBe("Cancelled: wrong file");
+    expect(viewOf(task({ status: "cancelled" })).note?.text).toBe("Cancelled.");
+  });
+
+  it("offers to cancel what is under way, and to run again what is completed and has access", () => {
+    const offered = (changes: Parameters<typeof task>[0]) => {
+      const { canCancel, canRunAgain } = viewOf(task(changes));
+      return [canCancel, canRunAgain];
+    };
+    for (const status of ["waiting", "queued", "running"] as const) expect(offered({ status })).toEqual([true, false]);
+    expect(offered({ status: "completed", offlineTokenStatus: "active" })).toEqual([false, true]);
+    expect(offered({ status: "completed", offlineTokenStatus: "failed" })).toEqual([false, false]);
+    for (const status of ["pending", "failed", "cancelled"] as const) expect(offered({ status, offlineTokenStatus: "active" })).toEqual([false, false]);
+  });
+});

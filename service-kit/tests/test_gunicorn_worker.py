@@ -93,6 +93,19 @@ def is_gone(pid: int) -> bool:
         return True
 
 
+def test_health_is_answered_while_every_thread_waits(tmp_path: Path) -> None:
+    """One locked row held all threads: the orchestrator would have killed a process that works."""
+    with served(tmp_path, APPLICATION, workers=1) as service, ThreadPoolExecutor(3) as pool:
+        waiting = [pool.submit(asked, service, "/held") for _ in range(3)]
+        eventually((tmp_path / "held").exists)
+        with closing(HTTPConnection("127.0.0.1", service.port, timeout=10)) as connection:
+            connection.request("GET", "/healthz")
+            answer = connection.getresponse()
+            assert (answer.status, json.loads(answer.read())) == (200, {"status": "ok", "checks": {}})
+        (tmp_path / "go").touch()
+        assert {each.result(30) for each in waiting} == {"held"}
+
+
 def test_sigterm_lets_requests_finish(tmp_path: Path) -> None:
     """A request that is being answered is answered; new connections are refused meanwhile."""
     with served(tmp_path, APPLICATION, workers=1) as service, ThreadPoolExecutor(1) as pool:

@@ -108,6 +108,12 @@ def test_missing_claims(refused: Refused, server: StubIssuer, claim: str) -> Non
     refused(server.token(payload=server.claims(**{claim: None})))
 
 
+@pytest.mark.parametrize("claim", ["sub", "azp", "client_id"])
+def test_zeros_in_names(refused: Refused, server: StubIssuer, claim: str) -> None:
+    """PostgreSQL stores no text with a NUL: a signed one was a 500."""
+    refused(server.token(payload=server.claims(**{claim: "a\0b"})))
+
+
 NUMBERS = [
     '"1900000000"',
     "1e400",

@@ -140,3 +140,18 @@ def test_masked_settings_hold_no_secret() -> None:
     config = load(Config, GOOD)
     assert masked(config) == {"ADDRESS": "http://db", "PASSWORD": "***", "SHARE": "0.5", "FRIENDS": "frozenset()"}
     assert "hunter2" not in repr(config)
+
+
+@pytest.mark.parametrize(
+    "value", ["http://login.example/realms/x", "http://10.0.0.1/x", "http://localhost.evil.example"]
+)
+def test_an_issuer_on_another_machine_is_https(value: str) -> None:
+    """Keys and tokens come from there."""
+    with pytest.raises(ValueError, match="https"):
+        settings.issuer(value)
+
+
+@pytest.mark.parametrize("value", ["https://login.example/x/", "http://localhost:8080/x", "http://127.0.0.1:1/x"])
+def test_an_issuer_by_https_or_on_this_machine_is_kept_to_the_letter(value: str) -> None:
+    """It is compared with `iss`."""
+    assert settings.issuer(value) == value

@@ -1,6 +1,7 @@
 """Tasks on a real, fresh database, with a vault that the test holds in its hands."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import psycopg
 import pytest
@@ -10,13 +11,18 @@ from service_kit.postgres.database import Database
 from task_service.adapters.engine.watch import ProcrastinateWatch
 from task_service.adapters.postgres.attempts import PostgresAttempts
 from task_service.adapters.postgres.database import MIGRATIONS, tasks_database
+from task_service.adapters.postgres.dependencies import PostgresDependencies
 from task_service.adapters.postgres.history import PostgresHistory
 from task_service.adapters.postgres.listing import PostgresTaskList
+from task_service.adapters.postgres.receipts import PostgresReceipts
 from task_service.adapters.postgres.runs import PostgresRuns
+from task_service.adapters.postgres.schedules import PostgresSchedules
 from task_service.adapters.postgres.tasks import PostgresTasks
 from task_service.adapters.postgres.token_statuses import PostgresTokenStatuses
 from task_service.application.access import AttemptAccess
+from task_service.application.batch import BatchTasks
 from task_service.application.cursors import Cursors
+from task_service.application.dependencies import ManageDependencies
 from task_service.application.execute import ExecuteTasks
 from task_service.application.handler import Tools
 from task_service.application.journal import GroupedJournal
@@ -25,6 +31,7 @@ from task_service.application.manage import ManageTasks, Person
 from task_service.application.ports import OwnerToken
 from task_service.application.progress import GroupedProgress
 from task_service.application.run_attempt import RunAttempt
+from task_service.application.schedules import ManageSchedules
 from task_service.application.token_status import RefreshTokenStatuses
 from task_service.domain.owner import Owner
 from task_service.handlers.demo import Demo
@@ -50,8 +57,8 @@ def tasks_url(shared_url: str) -> str:
     """That database, emptied."""
     with psycopg.connect(shared_url.replace("tasks:test@", "tasks_owner:test@"), autocommit=True) as connection:
         connection.execute(
-            "truncate owners, list_versions, tasks, runs, attempts, run_log, procrastinate_jobs,"
-            " procrastinate_workers cascade"
+            "truncate dependency_news, owners, list_versions, tasks, runs, attempts, run_log, idempotency_keys,"
+            " procrastinate_jobs, procrastinate_workers cascade"
         )
     return shared_url
 
@@ -85,7 +92,7 @@ def vault() -> ScriptedVault:
 @pytest.fixture
 def manage(tasks: PostgresTasks, database: Database, vault: ScriptedVault) -> ManageTasks:
     """What owners do with definitions."""
-    return ManageTasks(tasks, RefreshTokenStatuses(PostgresTokenStatuses(database), vault))
+    return ManageTasks(tasks, RefreshTokenStatuses(PostgresTokenStatuses(database), vault), vault)
 
 
 @pytest.fixture
@@ -99,6 +106,18 @@ def listing(database: Database, vault: ScriptedVault) -> ListTasks:
 def execution(tasks: PostgresTasks, database: Database, vault: ScriptedVault) -> ExecuteTasks:
     """Linking and executing."""
     return ExecuteTasks(tasks, PostgresRuns(database), vault)
+
+
+@pytest.fixture
+def schedules(tasks: PostgresTasks, database: Database, vault: ScriptedVault) -> ManageSchedules:
+    """The schedules of tasks."""
+    return ManageSchedules(tasks, PostgresSchedules(database), vault)
+
+
+@pytest.fixture
+def dependencies(database: Database) -> ManageDependencies:
+    """The dependencies of tasks."""
+    return ManageDependencies(PostgresDependencies(database))
 
 
 @pytest.fixture
@@ -128,6 +147,19 @@ def look(tasks_url: str) -> Callable[..., list[tuple[object, ...]]]:
             return connection.execute(query.encode(), parameters).fetchall()
 
     return run
+
+
+@pytest.fixture
+def receipts(database: Database) -> PostgresReceipts:
+    """Answers under idempotency keys."""
+    return PostgresReceipts(database)
+
+
+@pytest.fixture
+def batch(manage: ManageTasks, tasks: PostgresTasks, database: Database, vault: ScriptedVault) -> BatchTasks:
+    """One action on many tasks."""
+    execution = partial(ExecuteTasks, tasks, PostgresRuns(database))
+    return BatchTasks(manage, execution, vault, PostgresTaskList(database), Cursors("a secret"))
 
 
 @pytest.fixture

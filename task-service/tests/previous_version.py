@@ -141,7 +141,7 @@ class PreviousVersion:
     def _add_attempt(self, task_id: UUID, fence: int, token_id: UUID) -> None:
         values = {"id": task_id, "fence": fence, "persistent_token_id": token_id}
         self._connection.execute(self._tasks["add_attempt"], values)
-        job_id = jobs.enqueue(self._connection, AttemptKey(task_id, fence))
+        job_id = jobs.enqueue(self._connection, AttemptKey(task_id, fence), 0)
         self._connection.execute(self._tasks["set_job"], {"id": task_id, "fence": fence, "job_id": job_id})
 
     def _end(self, query: str, outcome: str, **values: Any) -> bool:

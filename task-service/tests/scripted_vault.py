@@ -14,7 +14,8 @@ from task_service.domain.task import TokenStatus
 class ScriptedVault:
     """`application.ports.OwnersVault` and `TicketVault`.
 
-    script: what the next access tokens are refused with; tickets: the usable ones; made, extended: what was asked for.
+    script: what the next access tokens are refused with; tickets: the usable ones; made, extended, revoked: what was
+    asked for.
     """
 
     def __init__(self) -> None:
@@ -23,6 +24,7 @@ class ScriptedVault:
         self.script: deque[TaskError] = deque()
         self.lifetime = timedelta(minutes=5)
         self.tickets: dict[UUID, Attempt] = {}
+        self.revoked: list[UUID] = []
         self.made: list[tuple[AttemptKey, int]] = []
         self.extended: list[tuple[UUID, int]] = []
         self._grants: dict[str, dict[UUID, LinkedGrant]] = {}
@@ -31,13 +33,15 @@ class ScriptedVault:
     def knows(self, bearer: str, status: TokenStatus, task_id: UUID | None = None) -> UUID:
         """A new token of the person with that bearer token."""
         token_id = uuid4()
-        self.says(bearer, token_id, status)
         self._for_task[token_id] = task_id
+        self.says(bearer, token_id, status)
         return token_id
 
-    def says(self, bearer: str, token_id: UUID, status: TokenStatus) -> None:
+    def says(self, bearer: str, token_id: UUID, status: TokenStatus, ends_at: datetime | None = None) -> None:
         """Change what it says of a token."""
-        self._grants.setdefault(bearer, {})[token_id] = LinkedGrant(token_id, status)
+        self._grants.setdefault(bearer, {})[token_id] = LinkedGrant(
+            token_id, status, ends_at, self._for_task.get(token_id)
+        )
 
     def grant(self, persistent_token_id: UUID, bearer: str) -> LinkedGrant:
         """That token of the person."""
@@ -52,6 +56,12 @@ class ScriptedVault:
         self._answer()
         newest_first = reversed(self._grants.get(bearer, {}).values())
         return [grant for grant in newest_first if task_id in {None, self._for_task.get(grant.persistent_token_id)}]
+
+    def revoke(self, persistent_token_id: UUID, bearer: str) -> None:
+        """It is of no use any more."""
+        if self.grant(persistent_token_id, bearer).status is not TokenStatus.FAILED:
+            self.revoked.append(persistent_token_id)
+        self.says(bearer, persistent_token_id, TokenStatus.FAILED)
 
     def linked(self, bearer: str, ids: Sequence[UUID]) -> Sequence[LinkedGrant]:
         """Those of them that are the person's."""

@@ -14,6 +14,7 @@ from scripted_vault import ScriptedVault
 from service_kit.postgres.database import Database
 from task_service.adapters.postgres.attempts import PostgresAttempts
 from task_service.adapters.postgres.history import MAX_ATTEMPTS_SHOWN, PostgresHistory
+from task_service.adapters.postgres.receipts import PostgresReceipts
 from task_service.application.access import AttemptAccess
 from task_service.application.errors import RunNotFoundError, TaskNotFoundError, TaskStorageUnavailableError
 from task_service.application.execute import ExecuteTasks
@@ -244,8 +245,8 @@ def test_a_journal_that_could_not_be_written_is_written_later() -> None:
 
 def test_old_runs_are_cleaned_away_but_never_the_latest_of_a_task(
     queued: UUID,
-    history: ReadHistory,
     past: PostgresHistory,
+    receipts: PostgresReceipts,
     execution: ExecuteTasks,
     attempts: PostgresAttempts,
     journal: GroupedJournal,
@@ -262,15 +263,17 @@ def test_old_runs_are_cleaned_away_but_never_the_latest_of_a_task(
         if fence < 3:
             execution.run_again(alice, queued)
     look("update runs set completed_at = now() - make_interval(days => 10 * (4 - number)) returning 1")
-    assert CleanHistory(past, 21).clean() == 1
-    assert [run.run.number for run in history.runs(alice, queued, LAST, 10)] == [3, 2]
-    assert CleanHistory(past, 1).clean() == 1
+    assert CleanHistory(past, receipts, 21).clean() == 1
+    assert [run.run.number for run in past.runs(queued, alice.owner, LAST, 10)] == [3, 2]
+    assert CleanHistory(past, receipts, 1).clean() == 1
     assert look("select (select array_agg(run) from attempts), (select array_agg(run) from run_log)") == [([3], [3])]
-    assert CleanHistory(past, 1).clean() == 0
+    assert CleanHistory(past, receipts, 1).clean() == 0
     assert execution.run_again(alice, queued).task_id == queued
 
 
-def test_cleaning_goes_on_until_nothing_is_due(queued: UUID, past: PostgresHistory, look: Look) -> None:
+def test_cleaning_goes_on_until_nothing_is_due(
+    queued: UUID, past: PostgresHistory, receipts: PostgresReceipts, look: Look
+) -> None:
     """In portions."""
     look(
         "insert into runs (task_id, number, issuer, subject, cause, status, fence, completed_at)"
@@ -278,7 +281,7 @@ def test_cleaning_goes_on_until_nothing_is_due(queued: UUID, past: PostgresHisto
         " from runs, generate_series(1, %s) n returning 1",
         2 * CLEANED_AT_ONCE + 1,
     )
-    assert CleanHistory(past, 8).clean() == 2 * CLEANED_AT_ONCE
+    assert CleanHistory(past, receipts, 8).clean() == 2 * CLEANED_AT_ONCE
     assert look("select number from runs order by number") == [(1,), (2 * CLEANED_AT_ONCE + 2,)]
 
 

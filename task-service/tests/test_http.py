@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
@@ -19,6 +20,9 @@ from service_kit.tokens.bearer import Verifier
 from service_kit.tokens.issuer import Issuer
 from task_service.adapters.postgres.attempts import PostgresAttempts
 from task_service.adapters.postgres.history import PostgresHistory
+from task_service.adapters.postgres.receipts import PostgresReceipts
+from task_service.application.batch import BatchTasks
+from task_service.application.dependencies import ManageDependencies
 from task_service.application.errors import TaskStorageUnavailableError
 from task_service.application.execute import ExecuteTasks
 from task_service.application.history import ReadHistory
@@ -26,6 +30,7 @@ from task_service.application.journal import GroupedJournal
 from task_service.application.listing import ListTasks
 from task_service.application.manage import ManageTasks
 from task_service.application.run_attempt import RunAttempt
+from task_service.application.schedules import ManageSchedules
 from task_service.domain.attempt import AttemptKey
 from task_service.domain.status import TaskStatus
 from task_service.domain.task import TokenStatus, parse_id
@@ -72,16 +77,35 @@ def pings() -> dict[str, Callable[[], None]]:
 
 @pytest.fixture
 def client(
+    *,
     issuer: StubIssuer,
     manage: ManageTasks,
     listing: ListTasks,
     execution: ExecuteTasks,
+    schedules: ManageSchedules,
+    dependencies: ManageDependencies,
     past: PostgresHistory,
+    batch: BatchTasks,
+    receipts: PostgresReceipts,
     pings: dict[str, Callable[[], None]],
 ) -> FlaskClient:
     """The application."""
     verifier = Verifier(Issuer(issuer.url), "task-service", clock=lambda: NOW)
-    return create_app(TaskService(verifier, manage, listing, execution, ReadHistory(past), pings)).test_client()
+    past_runs = ReadHistory(past)
+    use_cases = TaskService(
+        verifier=verifier,
+        tasks=manage,
+        listing=listing,
+        execution=execution,
+        schedules=schedules,
+        dependencies=dependencies,
+        history=past_runs,
+        batch=batch,
+        receipts=receipts,
+        pings=pings,
+        close=lambda: None,
+    )
+    return create_app(use_cases).test_client()
 
 
 @pytest.fixture
@@ -251,6 +275,147 @@ def test_a_faulty_query_names_its_parameter(ann: Caller, query: str) -> None:
     answer = ann.ask("GET", f"?{query}")
     assert code(answer) == (422, "invalid_input")
     assert query.partition("=")[0] in answer.get_data(as_text=True)
+
+
+def test_a_schedule_over_http(ann: Caller, ben: Caller, vault: ScriptedVault) -> None:
+    """Set, looked at, paused, resumed, run now, changed and removed; the task shows it."""
+    task = ann.task(schedule={"cron": "30 2 * * *", "timezone": "Europe/Berlin"})
+    path = f"/{task['id']}/schedule"
+    assert set(task["schedule"]) == {"cron", "timezone", "overlap", "status", "nextRunAt"}
+    seen = [list_tag(ann)]
+    outlook = ann.ask("GET", path).get_json()
+    assert len(outlook["nextRuns"]) == 5
+    assert outlook["nextRuns"][0] == task["schedule"]["nextRunAt"]
+    assert outlook["consentForecast"] == "no_access"
+    assert len(ann.ask("GET", f"{path}?runs=50").get_json()["nextRuns"]) == 50
+    assert ann.ask("POST", f"{path}/pause").get_json()["schedule"]["status"] == "paused"
+    seen.append(list_tag(ann))
+    assert ann.ask("GET", path).get_json()["nextRuns"] == []
+    assert [each["id"] for each in ann.ask("GET", "?schedule=paused").get_json()["tasks"]] == [task["id"]]
+    assert ann.ask("GET", "?schedule=active").get_json()["tasks"] == []
+    assert ann.ask("POST", f"{path}/resume").get_json()["schedule"] == task["schedule"]
+    assert ann.ask("POST", f"{path}/run-now").get_json()["status"] == "needs_consent"
+    token_id = vault.knows(ann.bearer, TokenStatus.ACTIVE)
+    ann.ask("POST", f"/{task['id']}/link-persistent-id", {"persistentTokenId": str(token_id)})
+    assert ann.ask("GET", path).get_json()["consentForecast"] == "unknown"
+    assert ann.ask("POST", f"{path}/run-now").get_json()["status"] == "executing"
+    assert code(ann.ask("POST", f"{path}/run-now")) == (409, "task_not_executable")
+    changed = ann.ask("PUT", path, {"cron": "0 0 1 * *", "overlap": "queue"}).get_json()["schedule"]
+    assert (changed["cron"], changed["timezone"], changed["overlap"]) == ("0 0 1 * *", "UTC", "queue")
+    past = ann.ask("PUT", path, {"runAt": "2020-01-01T12:00:00+02:00"}).get_json()
+    assert (past["schedule"]["nextRunAt"], past["message"]) == (
+        "2020-01-01T10:00:00Z",
+        "runAt has passed: the task runs at once.",
+    )
+    for method, tail, body in (
+        ("GET", "", None),
+        ("PUT", "", {"cron": "* * * * *"}),
+        ("DELETE", "", None),
+        ("POST", "/pause", None),
+        ("POST", "/resume", None),
+        ("POST", "/run-now", None),
+    ):
+        assert code(ben.ask(method, f"{path}{tail}", body)) == (404, "task_not_found")
+    assert ann.ask("DELETE", path).get_json() == {"status": "deleted", "taskId": task["id"]}
+    assert "schedule" not in ann.ask("GET", f"/{task['id']}").get_json()
+    for method, tail in (("GET", ""), ("DELETE", ""), ("POST", "/pause"), ("POST", "/resume"), ("POST", "/run-now")):
+        assert code(ann.ask(method, f"{path}{tail}")) == (404, "schedule_not_found")
+    seen.append(list_tag(ann))
+    assert len(set(seen)) == 3
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ({}, ""),
+        ({"cron": "* * * * *", "runAt": "2030-01-01T00:00:00Z"}, ""),
+        ({"cron": "0 0 30 2 *"}, "/cron"),
+        ({"cron": "* * * *"}, "/cron"),
+        ({"cron": "* * * * * *"}, "/cron"),
+        ({"cron": "every day"}, "/cron"),
+        ({"cron": "61 * * * *"}, "/cron"),
+        ({"cron": "* " * 60}, "/cron"),
+        ({"cron": ""}, "/cron"),
+        ({"cron": "* * * * *", "timezone": "Mars/Olympus"}, "/timezone"),
+        ({"cron": "* * * * *", "timezone": "../../etc/passwd"}, "/timezone"),
+        ({"runAt": "2030-01-01T00:00:00"}, "/runAt"),
+        ({"runAt": "tomorrow"}, "/runAt"),
+        ({"runAt": "0001-01-01T00:00:00+14:00"}, "/runAt"),
+        ({"runAt": "9999-12-31T23:59:59-14:00"}, "/runAt"),
+        ({"cron": "* * * * *", "overlap": "both"}, "/overlap"),
+        ({"cron": "* * * * *", "seconds": 1}, ""),
+    ],
+)
+def test_a_faulty_schedule_names_its_member(ann: Caller, body: dict[str, object], pointer: str) -> None:
+    """Set at once or later; nothing is stored."""
+    task = ann.task()
+    answer = ann.ask("PUT", f"/{task['id']}/schedule", body)
+    assert code(answer) == (422, "invalid_input")
+    assert answer.get_json()["errors"][0]["pointer"] == pointer
+    assert "schedule" not in ann.ask("GET", f"/{task['id']}").get_json()
+    created = ann.ask("POST", json={"name": "a", "schedule": body})
+    assert code(created) == (422, "invalid_input")
+    assert created.get_json()["errors"][0]["pointer"] == f"/schedule{pointer}"
+    assert len(ann.ask("GET").get_json()["tasks"]) == 1
+
+
+def test_dependencies_over_http(ann: Caller, ben: Caller) -> None:
+    """Given at once or later; the graph shows tasks and edges."""
+    first, second = ann.task(name="first"), ann.task(name="second")
+    third = ann.task(name="third", dependsOn=[second["id"], first["id"]])
+    path = f"/{third['id']}/dependencies"
+    assert ann.ask("GET", path).get_json() == {"taskId": third["id"], "dependsOn": [first["id"], second["id"]]}
+    assert ann.ask("PUT", f"/{second['id']}/dependencies", {"dependsOn": [first["id"]]}).status_code == 200
+    graph = ann.ask("GET", f"/{second['id']}/graph").get_json()
+    assert [node["id"] for node in graph["nodes"]] == [second["id"], first["id"], third["id"]]
+    assert {(edge["taskId"], edge["dependsOn"]) for edge in graph["edges"]} == {
+        (third["id"], second["id"]),
+        (third["id"], first["id"]),
+        (second["id"], first["id"]),
+    }
+    assert graph["complete"] is True
+    assert ann.ask("PUT", path, {"dependsOn": []}).get_json()["dependsOn"] == []
+    for method, tail, body in (
+        ("GET", "/dependencies", None),
+        ("PUT", "/dependencies", {"dependsOn": []}),
+        ("GET", "/graph", None),
+    ):
+        assert code(ben.ask(method, f"/{first['id']}{tail}", body)) == (404, "task_not_found")
+
+
+def test_faulty_dependencies_are_refused_and_named(ann: Caller, ben: Caller) -> None:
+    """Cycles, unknown and foreign ids, repeated ones, too many; nothing is stored."""
+    first, his = ann.task(), ben.task()
+    second = ann.task(dependsOn=[first["id"]])
+    third = ann.task(dependsOn=[second["id"]])
+    for depends_on, pointer, detail in (
+        ([third["id"]], "/dependsOn", "depend on itself"),
+        ([first["id"]], "/dependsOn", "depend on itself"),
+        ([his["id"]], "/dependsOn/0", "not the id of a task of yours"),
+        ([f"task-{uuid4()}"], "/dependsOn/0", "not the id of a task of yours"),
+        ([second["id"], "x"], "/dependsOn/1", "not the id of a task of yours"),
+        ([second["id"]] * 2, "/dependsOn/1", "more than once"),
+        ([f"task-{uuid4()}" for _ in range(1001)], "/dependsOn", "length <= 1000"),
+        (["x"] * 10_000, "/dependsOn", "length <= 1000"),
+        ("x", "/dependsOn", ""),
+    ):
+        answer = ann.ask("PUT", f"/{first['id']}/dependencies", {"dependsOn": depends_on})
+        assert code(answer) == (422, "invalid_input"), depends_on
+        fault = answer.get_json()["errors"][0]
+        assert fault["pointer"] == pointer
+        assert detail in fault["detail"]
+    assert ann.ask("GET", f"/{first['id']}/dependencies").get_json()["dependsOn"] == []
+    created = ann.ask("POST", json={"name": "a", "dependsOn": [first["id"], his["id"]]})
+    assert code(created) == (422, "invalid_input")
+    assert created.get_json()["errors"][0]["pointer"] == "/dependsOn/1"
+    assert len(ann.ask("GET").get_json()["tasks"]) == 3
+
+
+def test_a_priority_is_kept_and_shown_unless_it_is_the_usual_one(ann: Caller) -> None:
+    """Any other word is refused."""
+    assert ann.task(priority="high")["priority"] == "high"
+    assert "priority" not in ann.task(priority="normal")
+    assert code(ann.ask("POST", json={"name": "a", "priority": "highest"})) == (422, "invalid_input")
 
 
 def test_each_query_has_an_etag_of_its_own(ann: Caller) -> None:
@@ -426,6 +591,16 @@ def test_the_description_has_every_route_and_the_states_of_the_domain(client: Fl
         ("/api/tasks/{task_id}", "delete"),
         ("/api/tasks/{task_id}/link-persistent-id", "post"),
         ("/api/tasks/{task_id}/execute", "post"),
+        ("/api/tasks/batch", "post"),
+        ("/api/tasks/{task_id}/dependencies", "put"),
+        ("/api/tasks/{task_id}/dependencies", "get"),
+        ("/api/tasks/{task_id}/graph", "get"),
+        ("/api/tasks/{task_id}/schedule", "put"),
+        ("/api/tasks/{task_id}/schedule", "get"),
+        ("/api/tasks/{task_id}/schedule", "delete"),
+        ("/api/tasks/{task_id}/schedule/pause", "post"),
+        ("/api/tasks/{task_id}/schedule/resume", "post"),
+        ("/api/tasks/{task_id}/schedule/run-now", "post"),
         ("/api/tasks/{task_id}/cancel", "post"),
         ("/api/tasks/{task_id}/runs", "get"),
         ("/api/tasks/{task_id}/runs/{number}", "get"),
@@ -487,3 +662,212 @@ def test_a_tasks_history_on_the_wire(
     pending = ann.task()
     assert code(ann.ask("POST", f"/{pending['id']}/cancel")) == (409, "task_not_cancellable")
     assert code(ann.ask("POST", f"/{pending['id']}/retry")) == (409, "task_not_repeatable")
+
+
+def keyed(key: str) -> dict[str, str]:
+    """The header that names a request."""
+    return {"Idempotency-Key": key}
+
+
+def test_creating_with_a_key_happens_once_and_the_answer_is_the_same(ann: Caller, ben: Caller) -> None:
+    """Also when the task has changed since; the key is the caller's own, and stands for one request."""
+    body = {"name": "a", "description": "words"}
+    first = ann.ask("POST", json=body, **keyed("k-1"))
+    assert (first.status_code, "Idempotency-Replayed" in first.headers) == (201, False)
+    ann.ask("DELETE", f"/{first.get_json()['id']}")
+    again = ann.ask("POST", json={"description": "words", "name": "a"}, **keyed('"k-1"'))
+    assert (again.status_code, again.data, again.headers["Location"]) == (201, first.data, first.headers["Location"])
+    assert again.headers["Idempotency-Replayed"] == "true"
+    assert ann.ask("GET").get_json()["tasks"] == []
+    assert code(ann.ask("POST", json={"name": "b"}, **keyed("k-1"))) == (422, "idempotency_key_reused")
+    assert ben.ask("POST", json=body, **keyed("k-1")).get_json()["id"] != first.get_json()["id"]
+    assert ann.ask("POST", json=body, **keyed("k-2")).get_json()["id"] != first.get_json()["id"]
+    for bad in ("", "x" * 201, "two words", "a\u00e4", "a,b", '""'):
+        assert code(ann.ask("POST", json=body, **keyed(bad))) == (400, "bad_request"), bad
+
+
+def test_of_twenty_requests_with_one_key_one_creates(ann: Caller) -> None:
+    """All have the same answer."""
+    with ThreadPoolExecutor(20) as pool:
+        answers = list(pool.map(lambda _: ann.ask("POST", json={"name": "a"}, **keyed("k-1")), range(20)))
+    assert {answer.status_code for answer in answers} == {201}
+    assert len({answer.data for answer in answers}) == 1
+    assert sum("Idempotency-Replayed" not in answer.headers for answer in answers) == 1
+    assert len(ann.ask("GET").get_json()["tasks"]) == 1
+
+
+def test_executing_with_a_key_happens_once(ann: Caller, vault: ScriptedVault, run_demo: RunAttempt, look: Look) -> None:
+    """The same answer instead of 409, also after the run; what has changed nothing is asked anew."""
+    task = ann.task()
+    path, task_id = f"/{task['id']}", parse_id(task["id"])
+    assert task_id is not None
+    assert ann.ask("POST", f"{path}/execute", **keyed("k-1")).get_json()["status"] == "needs_consent"
+    vault.knows(ann.bearer, TokenStatus.ACTIVE, task_id=task_id)
+    with ThreadPoolExecutor(20) as pool:
+        answers = list(pool.map(lambda _: ann.ask("POST", f"{path}/execute", **keyed("k-1")), range(20)))
+    assert {(answer.status_code, answer.get_json()["status"]) for answer in answers} == {(200, "executing")}
+    assert len({answer.data for answer in answers}) == 1
+    assert look("select count(*) from runs") == [(1,)]
+    run_demo.run(AttemptKey(task_id, 1), lambda: None)
+    assert ann.ask("POST", f"{path}/execute", **keyed("k-1")).data == answers[0].data
+    assert code(ann.ask("POST", f"{path}/execute")) == (409, "task_not_executable")
+    assert code(ann.ask("POST", f"{path}/retry", **keyed("k-1"))) == (422, "idempotency_key_reused")
+    again = [ann.ask("POST", f"{path}/retry", **keyed("k-2")) for _ in range(2)]
+    assert again[0].data == again[1].data
+    assert look("select count(*) from runs") == [(2,)]
+
+
+def test_a_key_is_free_again_after_24_hours(ann: Caller, look: Look, receipts: PostgresReceipts) -> None:
+    """Whether it was cleaned away or not."""
+    first = ann.ask("POST", json={"name": "a"}, **keyed("k-1"))
+    look("update idempotency_keys set created_at = created_at - interval '24 hours' returning 1")
+    second = ann.ask("POST", json={"name": "b"}, **keyed("k-1"))
+    assert (second.status_code, second.get_json()["name"]) == (201, "b")
+    assert second.get_json()["id"] != first.get_json()["id"]
+    assert receipts.remove_old(10) == 0
+    look("update idempotency_keys set created_at = created_at - interval '24 hours' returning 1")
+    assert receipts.remove_old(10) == 1
+
+
+def test_a_batch_has_a_result_for_each_id(ann: Caller, ben: Caller, vault: ScriptedVault) -> None:
+    """Foreign, unknown and impossible ids look the same; one that fails does not affect the others."""
+    ready, without, his = ann.task(), ann.task(), ben.task()
+    vault.knows(ann.bearer, TokenStatus.ACTIVE, task_id=parse_id(ready["id"]))
+    ids = [his["id"], ready["id"], "nonsense", without["id"], ready["id"], f"task-{uuid4()}"]
+    answer = ann.ask("POST", "/batch", {"action": "execute", "ids": ids}).get_json()
+    assert [result["id"] for result in answer["results"]] == ids
+    said = [result.get("status") or result["problem"]["code"] for result in answer["results"]]
+    assert said == ["task_not_found", "executing", "task_not_found", "needs_consent", "executing", "task_not_found"]
+    details = {result["problem"]["detail"] for result in answer["results"] if "problem" in result}
+    assert len(details) == 1
+    assert "nextCursor" not in answer
+    again = ann.ask("POST", "/batch", {"action": "execute", "ids": [ready["id"]]}).get_json()
+    assert again["results"][0]["problem"]["code"] == "task_not_executable"
+    cancelled = ann.ask("POST", "/batch", {"action": "cancel", "ids": [ready["id"]], "reason": "enough"}).get_json()
+    assert cancelled["results"] == [{"id": ready["id"], "status": "cancelled"}]
+    assert ann.ask("GET", f"/{ready['id']}").get_json()["statusReason"] == "enough"
+    assert ben.ask("GET", f"/{his['id']}").get_json() == his
+
+
+def test_a_batch_with_a_key_happens_once(ann: Caller, vault: ScriptedVault) -> None:
+    """Deleted is deleted, and stays the answer."""
+    ids = [ann.task()["id"] for _ in range(3)]
+    wish = {"action": "delete", "ids": ids}
+    first = ann.ask("POST", "/batch", wish, **keyed("k-1"))
+    assert [result["status"] for result in first.get_json()["results"]] == ["deleted"] * 3
+    assert ann.ask("POST", "/batch", wish, **keyed("k-1")).data == first.data
+    without = ann.ask("POST", "/batch", wish).get_json()
+    assert {result["problem"]["code"] for result in without["results"]} == {"task_not_found"}
+    assert code(ann.ask("POST", "/batch", {**wish, "action": "cancel"}, **keyed("k-1"))) == (
+        422,
+        "idempotency_key_reused",
+    )
+
+
+def test_a_batch_that_was_cut_off_goes_on_with_its_key(
+    ann: Caller, vault: ScriptedVault, manage: ManageTasks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database is away after two deeds: these are told, the rest is 503; sent again, all are done, once."""
+    ids = [ann.task()["id"] for _ in range(4)]
+    wish = {"action": "delete", "ids": ids}
+    delete, done = manage.delete, []
+
+    def breaks(*arguments: Any) -> None:
+        if len(done) == 2:
+            raise TaskStorageUnavailableError
+        delete(*arguments)
+        done.append(arguments)
+
+    monkeypatch.setattr(manage, "delete", breaks)
+    answer = ann.ask("POST", "/batch", wish, **keyed("k-1")).get_json()
+    said = [result.get("status") or result["problem"]["code"] for result in answer["results"]]
+    assert said == ["deleted", "deleted", "storage_unavailable", "storage_unavailable"]
+    monkeypatch.setattr(manage, "delete", delete)
+    answer = ann.ask("POST", "/batch", wish, **keyed("k-1")).get_json()
+    assert [result.get("status") for result in answer["results"]] == ["deleted"] * 4
+
+
+def test_a_batch_by_filter_works_in_steps_and_says_how_far(ann: Caller, ben: Caller, vault: ScriptedVault) -> None:
+    """Each matching task once, although each step changes which match."""
+    ids = {ann.task(name=f"n{number}")["id"] for number in range(7)}
+    other = ann.task(name="other")
+    ben.task(name="n1")
+    wish = {"action": "execute", "filter": {"search": "n", "status": ["pending"]}, "limit": 3}
+    vault.knows(ann.bearer, TokenStatus.ACTIVE)
+    seen, left, cursor = [], [], None
+    while True:
+        step = ann.ask("POST", "/batch", {**wish, "cursor": cursor} if cursor else wish).get_json()
+        seen += [result["id"] for result in step["results"]]
+        left.append(step["remaining"])
+        cursor = step.get("nextCursor")
+        if cursor is None:
+            break
+    assert (set(seen), len(seen)) == (ids, 7)
+    assert left == [4, 1, 0]
+    assert ann.ask("GET", f"/{other['id']}").get_json() == other
+    all_of_them = ann.ask("POST", "/batch", {"action": "delete", "filter": {}}).get_json()
+    assert len(all_of_them["results"]) == 8
+    assert ann.ask("GET").get_json()["tasks"] == []
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ({"action": "execute"}, (422, "invalid_input")),
+        ({"action": "execute", "ids": []}, (422, "invalid_input")),
+        ({"action": "execute", "ids": ["x"] * 101}, (422, "invalid_input")),
+        ({"action": "execute", "ids": ["x"], "filter": {}}, (422, "invalid_input")),
+        ({"action": "execute", "ids": ["x"], "cursor": "c"}, (422, "invalid_input")),
+        ({"action": "explode", "ids": ["x"]}, (422, "invalid_input")),
+        ({"action": "execute", "filter": {"status": ["lost"]}}, (422, "invalid_input")),
+        ({"action": "execute", "filter": {"colour": "red"}}, (422, "invalid_input")),
+        ({"action": "execute", "filter": {}, "limit": 101}, (422, "invalid_input")),
+        ({"action": "execute", "filter": {}, "cursor": "c"}, (422, "cursor_invalid")),
+    ],
+)
+def test_a_batch_that_is_wrong_does_nothing(ann: Caller, body: object, expected: tuple[int, str]) -> None:
+    """And says where."""
+    assert code(ann.ask("POST", "/batch", body)) == expected
+
+
+def test_a_cursor_of_a_batch_is_its_owners(ann: Caller, ben: Caller) -> None:
+    """And its filter's."""
+    for caller in (ann, ben):
+        for _ in range(3):
+            caller.task()
+    wish = {"action": "cancel", "filter": {}, "limit": 1}
+    cursor = ann.ask("POST", "/batch", wish).get_json()["nextCursor"]
+    assert code(ben.ask("POST", "/batch", {**wish, "cursor": cursor})) == (422, "cursor_invalid")
+    other = {**wish, "filter": {"status": ["failed"]}, "cursor": cursor}
+    assert code(ann.ask("POST", "/batch", other)) == (422, "cursor_invalid")
+
+
+def test_a_batch_asks_the_vault_once_about_each_token(ann: Caller, vault: ScriptedVault) -> None:
+    """One consent for many tasks; an unavailable vault is asked once."""
+    token_id = vault.knows(ann.bearer, TokenStatus.ACTIVE)
+    ids = [ann.task()["id"] for _ in range(5)]
+    for task_id in ids:
+        ann.ask("POST", f"/{task_id}/link-persistent-id", {"persistentTokenId": str(token_id)})
+    asked, vault.unavailable = vault.asked, True
+    answer = ann.ask("POST", "/batch", {"action": "execute", "ids": ids}).get_json()
+    assert {result["problem"]["code"] for result in answer["results"]} == {"vault_unavailable"}
+    assert vault.asked == asked + 1
+    vault.unavailable = False
+    answer = ann.ask("POST", "/batch", {"action": "execute", "ids": ids}).get_json()
+    assert {result["status"] for result in answer["results"]} == {"executing"}
+    assert vault.asked == asked + 2
+
+
+def test_access_that_is_granted_on_the_wire(ann: Caller, vault: ScriptedVault) -> None:
+    """A task is created with a token, and deleted with it."""
+    token_id = str(vault.knows(ann.bearer, TokenStatus.ACTIVE))
+    task = ann.task(persistentTokenId=token_id)
+    assert (task["persistentTokenId"], task["offlineTokenStatus"]) == (token_id, "active")
+    body = {"name": "a", "persistentTokenId": str(uuid4())}
+    assert code(ann.ask("POST", json=body)) == (404, "token_not_found")
+    assert code(ann.ask("POST", json={"name": "a", "persistentTokenId": "abc"})) == (422, "invalid_input")
+    assert code(ann.ask("DELETE", f"/{task['id']}?revokeAccess=maybe")) == (422, "invalid_input")
+    assert code(ann.ask("DELETE", f"/{task['id']}?revoke=true")) == (422, "invalid_input")
+    deleted = ann.ask("DELETE", f"/{task['id']}?revokeAccess=true").get_json()
+    assert deleted == {"status": "deleted", "taskId": task["id"], "accessRevoked": True}
+    assert [str(revoked) for revoked in vault.revoked] == [token_id]

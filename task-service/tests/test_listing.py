@@ -23,7 +23,7 @@ from task_service.application.manage import ManageTasks, Person
 from task_service.domain.attempt import AttemptKey
 from task_service.domain.listing import Position, Sort, TaskQuery
 from task_service.domain.owner import Owner
-from task_service.domain.status import RUN_STATES, TaskStatus
+from task_service.domain.status import STARTS, UNDER_WAY, TaskStatus, can_follow
 from task_service.domain.task import TokenStatus
 
 Look = Callable[..., list[tuple[object, ...]]]
@@ -250,23 +250,26 @@ def test_counts_are_those_of_the_list_whatever_happens_to_tasks(
 
 
 def change(connection: psycopg.Connection, action: str, task_id: UUID, state: TaskStatus) -> None:
-    """A new run, another state of the latest one, or the end of the task."""
-    status = state if state in RUN_STATES else TaskStatus.QUEUED
-    values = {"id": task_id, "status": status.value, "reason": "retry" if status is TaskStatus.WAITING else None}
+    """A new run if none is under way, the next state of the latest one if it can follow, or the end of the task."""
     if action == "delete":
-        connection.execute("delete from tasks where id = %(id)s", values)
-    elif action == "run":
-        connection.execute("update tasks set last_run = last_run + 1 where id = %(id)s", values)
+        connection.execute("delete from tasks where id = %s", [task_id])
+        return
+    latest = "select r.status from tasks t join runs r on r.task_id = t.id and r.number = t.last_run where t.id = %s"
+    row = connection.execute(latest, [task_id]).fetchone()
+    before = TaskStatus.PENDING if row is None else TaskStatus(row[0])
+    reason = "retry" if state is TaskStatus.WAITING else None
+    if action == "run" and before not in UNDER_WAY and state in STARTS:
+        connection.execute("update tasks set last_run = last_run + 1 where id = %s", [task_id])
         connection.execute(
             "insert into runs (task_id, number, issuer, subject, cause, status, wait_reason, fence)"
-            " select id, last_run, issuer, subject, 'user', %(status)s, %(reason)s, 1 from tasks where id = %(id)s",
-            values,
+            " select id, last_run, issuer, subject, 'user', %s, %s, 1 from tasks where id = %s",
+            [state.value, reason, task_id],
         )
-    else:
+    elif action == "change" and before in UNDER_WAY and can_follow(before, state):
         connection.execute(
-            "update runs r set status = %(status)s, wait_reason = %(reason)s from tasks t"
-            " where t.id = r.task_id and r.number = t.last_run and t.id = %(id)s",
-            values,
+            "update runs r set status = %s, wait_reason = %s from tasks t"
+            " where t.id = r.task_id and r.number = t.last_run and t.id = %s",
+            [state.value, reason, task_id],
         )
 
 

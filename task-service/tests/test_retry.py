@@ -22,7 +22,7 @@ from task_service.application.run_attempt import RunAttempt, can_pass
 from task_service.domain.attempt import MAX_CRASHES, AttemptKey
 from task_service.domain.retry import MAX_ATTEMPTS, MAX_BACKOFF_SECONDS, NO_RETRY, RetryPolicy
 from task_service.domain.status import TaskStatus, WaitReason
-from task_service.domain.task import TokenStatus
+from task_service.domain.task import Policy, TokenStatus
 
 Look = Callable[..., list[tuple[object, ...]]]
 POLICY = RetryPolicy(3, 10.0, 15.0)
@@ -85,7 +85,7 @@ class Fails:
 @pytest.fixture
 def queued(manage: ManageTasks, execution: ExecuteTasks, vault: ScriptedVault, alice: Person) -> UUID:
     """A task that may be attempted three times; its first attempt is queued."""
-    task = manage.create(alice, "Data Processing", "", POLICY)
+    task = manage.create(alice, "Data Processing", "", Policy(retry=POLICY))
     execution.link(alice, task.id, vault.knows(alice.bearer, TokenStatus.ACTIVE))
     execution.execute(alice, task.id)
     return task.id
@@ -234,7 +234,7 @@ def test_two_workers_that_look_at_once_queue_each_run_once(
 ) -> None:
     """One job and one attempt more for each."""
     for _ in range(20):
-        task = manage.create(alice, "a", "", POLICY)
+        task = manage.create(alice, "a", "", Policy(retry=POLICY))
         execution.link(alice, task.id, vault.knows(alice.bearer, TokenStatus.ACTIVE))
         execution.execute(alice, task.id)
         begun = attempts.begin(AttemptKey(task.id, 1))

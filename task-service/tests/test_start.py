@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from uuid import uuid4
 
 import psycopg
@@ -113,12 +114,19 @@ def test_the_check_before_the_start(tasks_url: str, empty_database: str, issuer:
 
 def test_the_wired_service_is_ready_when_all_it_needs_answers(tasks_url: str, issuer: str) -> None:
     """And says by name what does not."""
-    ready = create_app(bootstrap.build_service(settings(tasks_url, issuer))).test_client().get("/readyz")
-    assert (ready.status_code, ready.get_json()["status"]) == (200, "ok")
-    assert set(ready.get_json()["checks"]) == {"database", "schema", "issuer"}
-    unready = create_app(bootstrap.build_service(settings(NOBODY, issuer))).test_client().get("/readyz")
+    with closing(bootstrap.build_service(settings(tasks_url, issuer))) as service:
+        ready = create_app(service).test_client().get("/readyz")
+    assert (ready.status_code, ready.get_json()["status"]) == (200, "degraded")
+    assert ready.get_json()["checks"] == {"database": "ok", "schema": "ok", "issuer": "ok", "worker": "unavailable"}
+    with closing(bootstrap.build_service(settings(NOBODY, issuer))) as service:
+        unready = create_app(service).test_client().get("/readyz")
     assert unready.status_code == 503
-    assert unready.get_json()["checks"] == {"database": "unavailable", "schema": "unavailable", "issuer": "ok"}
+    assert unready.get_json()["checks"] == {
+        "database": "unavailable",
+        "schema": "unavailable",
+        "issuer": "ok",
+        "worker": "unavailable",
+    }
 
 
 def test_building_connects_to_nothing(issuer: str) -> None:

@@ -14,6 +14,7 @@ import pytest
 from task_service import adapters
 from task_service.domain.attempt import AttemptOutcome
 from task_service.domain.run import NO_RUN, Cause
+from task_service.domain.schedule import Overlap, ScheduleStatus, StopReason
 from task_service.domain.status import (
     ENDED,
     EXECUTABLE,
@@ -64,6 +65,9 @@ def reachable(status: TaskStatus) -> set[TaskStatus]:
         ("runs", "cause", Cause),
         ("attempts", "outcome", AttemptOutcome),
         ("tasks", "token_status", TokenStatus),
+        ("schedules", "status", ScheduleStatus),
+        ("schedules", "overlap", Overlap),
+        ("schedules", "stop_reason", StopReason),
     ],
 )
 def test_each_check_constraint_lists_the_domains_values(
@@ -91,7 +95,17 @@ def test_each_transition_in_sql_is_one_of_the_table() -> None:
                 assert before is not None, name
                 words = re.findall(r"'(\w+)'", before.group(0))
                 found |= {(name, TaskStatus(word), TaskStatus(after.group(1))) for word in words}
-    assert {name for name, *_ in found} == {"begin", "complete", "fail", "replace", "cancel", "retry", "queue_retry"}
+    assert {name for name, *_ in found} == {
+        "begin",
+        "complete",
+        "fail",
+        "replace",
+        "cancel",
+        "retry",
+        "queue_retry",
+        "release",
+        "fail_waiting",
+    }
     for name, old, new in found:
         assert old == new or can_follow(old, new), (name, old, new)
 
@@ -99,18 +113,22 @@ def test_each_transition_in_sql_is_one_of_the_table() -> None:
 def test_a_run_is_made_in_a_state_in_which_runs_start() -> None:
     """`insert into runs`."""
     text = Path(str(adapters.__path__[0]), "postgres", "runs.sql").read_text()
-    (made,) = re.findall(r"insert into runs .*?values \(.*?'(\w+)'", text, re.DOTALL)
-    assert TaskStatus(made) in STARTS
+    made = re.findall(r"insert into runs .*?values \([^;]*?'(\w+)'", text, re.DOTALL)
+    assert {TaskStatus(each) for each in made} == STARTS
 
 
 def test_the_indexes_of_runs_under_way_cover_the_states_with_a_job(look: Look) -> None:
     """The sweep and the engine's trigger look through them."""
     rows = look("select indexname, indexdef from pg_indexes where tablename = 'runs' and indexdef like '%% WHERE %%'")
     found = {str(name): set(re.findall(r"'(\w+)'::text", str(text))) for name, text in rows}
-    words = {name: states for name, states in found.items() if states}
+    by_state = {name: states for name, states in found.items() if states}
     jobs = {status.value for status in WITH_JOB}
-    by_state = {name: states for name, states in words.items() if states}
-    assert by_state == {"runs_running": {"running"}, "runs_of_job": jobs, "runs_without_job": jobs}
+    assert by_state == {
+        "runs_queued": {"queued"},
+        "runs_running": {"running"},
+        "runs_of_job": jobs,
+        "runs_without_job": jobs,
+    }
 
 
 @pytest.mark.parametrize(("status", "reason"), list(product(sorted(RUN_STATES), [None, *WaitReason])))

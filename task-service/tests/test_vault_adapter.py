@@ -240,6 +240,19 @@ def test_what_a_refusal_of_an_access_token_means(reply: Reply, error: type[TaskE
         vault.tickets.access_token(TICKET)
 
 
+def test_a_token_is_revoked_in_the_persons_name() -> None:
+    """One that the vault does not know is told apart from a vault that does not answer."""
+    with vault_that(lambda _: Reply(content={"status": "revoked"})) as (vault, server):
+        vault.persons.revoke(TOKEN_ID, "alice-token")
+        (asked,) = of_the_vault(server)
+    assert (asked.method, asked.path) == ("DELETE", f"{PREFIX}/tokens/{TOKEN_ID}")
+    assert asked.headers["Authorization"] == "Bearer alice-token"
+    with vault_that(lambda _: problem(404, "token_not_found")) as (vault, _), pytest.raises(TokenNotFoundError):
+        vault.persons.revoke(TOKEN_ID, "alice-token")
+    with vault_that(lambda _: problem(503, "audit_unavailable")) as (vault, _), pytest.raises(VaultUnavailableError):
+        vault.persons.revoke(TOKEN_ID, "alice-token")
+
+
 def test_what_a_refusal_means_to_a_person() -> None:
     """Another person's token does not exist."""
     with vault_that(lambda _: problem(404, "token_not_found")) as (vault, _), pytest.raises(TokenNotFoundError):

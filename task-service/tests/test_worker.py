@@ -22,7 +22,7 @@ from task_service.application.execute import ExecuteTasks
 from task_service.application.manage import ManageTasks, Person
 from task_service.domain.retry import RetryPolicy
 from task_service.domain.status import TaskStatus
-from task_service.domain.task import TokenStatus
+from task_service.domain.task import Policy, TokenStatus
 from task_service.worker.process import Repeated
 
 Look = Callable[..., list[tuple[object, ...]]]
@@ -270,7 +270,7 @@ def test_a_worker_queues_the_retries_that_are_due(
     tasks_url: str, manage: ManageTasks, execution: ExecuteTasks, vault: ScriptedVault, alice: Person, look: Look
 ) -> None:
     """The authorization server answers 503: three attempts, then the run has failed."""
-    task = manage.create(alice, "Data Processing", "", RetryPolicy(3, 0.1, 0.1))
+    task = manage.create(alice, "Data Processing", "", Policy(retry=RetryPolicy(3, 0.1, 0.1)))
     execution.link(alice, task.id, vault.knows(alice.bearer, TokenStatus.ACTIVE))
     execution.execute(alice, task.id)
     with played(Reply(503)) as outside, worker(tasks_url, outside, "0.01"):

@@ -76,8 +76,15 @@ class Tab:
         return self.page.get_by_role("dialog")
 
     def consent(self, *, yes: bool = True) -> None:
-        """Answer the authorization server's question."""
-        self.page.locator("[name=accept]" if yes else "[name=cancel]").click(timeout=STEP)
+        """Answer the authorization server's question.
+
+        Keycloak asks a second time in a tab whose login has ended in another tab of the browser.
+        """
+        for _ in range(2):
+            with self.page.expect_navigation(timeout=STEP):
+                self.page.locator("[name=accept]" if yes else "[name=cancel]").click(timeout=STEP)
+            if self.page.url.startswith(self.stack.gateway):
+                break
         self.page.wait_for_url(f"{self.stack.gateway}/**", timeout=STEP)
 
     def answer(self, pattern: str, status: int, body: str, content_type: str = "application/json") -> None:

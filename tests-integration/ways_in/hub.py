@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import secrets
 import signal
 import socket
@@ -63,7 +64,7 @@ class Hub:
         """End the hub as a restart does: the people's servers stay."""
         assert self._process is not None
         self._process.send_signal(signal.SIGTERM)
-        self._process.wait(TIMEOUT)
+        self._process.wait(START_SECONDS)
 
     def end_servers(self) -> None:
         """End the people's servers, by the hub."""
@@ -127,6 +128,11 @@ class Kernel:
 
     def attempt(self, code: str) -> dict[str, str]:
         """Run a cell; its text, and its error or an empty string."""
+        self.begin(code)
+        return self.end()
+
+    def begin(self, code: str) -> None:
+        """Begin a cell."""
         if self._driver is None or self._driver.poll() is not None:
             self._driver = subprocess.Popen(
                 [ENVIRONMENT / "python", Path(__file__).with_name("kernel.py"), self.url],
@@ -136,9 +142,25 @@ class Kernel:
                 text=True,
             )
         assert self._driver.stdin is not None
-        assert self._driver.stdout is not None
         self._driver.stdin.write(json.dumps(code) + "\n")
         self._driver.stdin.flush()
+
+    def end(self) -> dict[str, str]:
+        """The outcome of the cell that has begun."""
+        while "error" not in (told := self._told()):
+            pass
+        return told
+
+    def printed(self, pattern: str) -> str:
+        """The first group of a pattern in what the cell that has begun prints."""
+        while "error" not in (told := self._told()):
+            if found := re.search(pattern, told["printed"]):
+                return found[1]
+        raise AssertionError(f"the cell has ended: {told}")
+
+    def _told(self) -> dict[str, str]:
+        assert self._driver is not None
+        assert self._driver.stdout is not None
         line = self._driver.stdout.readline()
         assert line, "the kernel's driver has ended"
         return dict(json.loads(line))

@@ -1,7 +1,7 @@
 """Runs cells in a kernel of a hub: `kernel.py URL` reads cells from stdin, one JSON string a line.
 
-Each cell is answered by one line `{"text": …, "error": …}`. The program runs in the environment of the integrations,
-which has a WebSocket client. The hub token comes in `HUB_TEST_TOKEN`.
+Each cell is answered by `{"printed": …}` for what it prints, and at its end by `{"text": …, "error": …}`. The program
+runs in the environment of the integrations, which has a WebSocket client. The hub token comes in `HUB_TEST_TOKEN`.
 """
 
 import asyncio
@@ -24,8 +24,13 @@ async def main(url: str) -> None:
     loop = asyncio.get_running_loop()
     while line := await loop.run_in_executor(None, sys.stdin.readline):
         done = await asyncio.wait_for(run(connection, json.loads(line)), CELL_SECONDS)
-        sys.stdout.write(json.dumps(done) + "\n")
-        sys.stdout.flush()
+        tell(done)
+
+
+def tell(what: dict[str, str]) -> None:
+    """Write one line to stdout."""
+    sys.stdout.write(json.dumps(what) + "\n")
+    sys.stdout.flush()
 
 
 async def run(connection: WebSocketClientConnection, code: str) -> dict[str, str]:
@@ -46,6 +51,7 @@ async def run(connection: WebSocketClientConnection, code: str) -> dict[str, str
         kind, body = answer["msg_type"], answer["content"]
         if kind == "stream":
             text += body["text"]
+            tell({"printed": body["text"]})
         elif kind == "error":
             error = f"{body['ename']}: {body['evalue']}"
         elif kind == "status" and body["execution_state"] == "idle":

@@ -11,13 +11,16 @@ from pathlib import Path
 import pytest
 import requests
 from api import Api, command_line_token
+from browser.tab import chromium
 from keycloak_admin import KeycloakAdmin
 from person import Person
+from playwright.sync_api import expect
 from secrets_scan import JWT, Secrets, known_secrets
 from stack import ARTIFACTS, TIMEOUT, Stack, eventually
 
 from ways_in.hub import ENVIRONMENT, Hub, Kernel
 
+LAB_MILLISECONDS = 60_000
 LIFE = 6
 """Seconds for which an access token lives in these tests."""
 WORK = """
@@ -122,6 +125,65 @@ def test_work_in_a_notebook_goes_on_without_its_owner_and_ends_with_the_grant(
         kernel.run("must_end.set(); worker.join()")
 
 
+@pytest.mark.browser
+def test_the_example_notebook_runs_in_jupyterlab(stack: Stack, hub: Hub, reader: Person) -> None:
+    """From the hub's login to the API's answer below the cell, in a browser, consent included; with a picture."""
+    with chromium() as browser:
+        context = browser.new_context(viewport={"width": 1100, "height": 900})
+        page = context.new_page()
+        page.goto(f"{hub.url}/hub/oauth_login?next=%2Fuser%2Falice%2Flab%2Ftree%2Ffirst.ipynb")
+        page.locator("input[name=username]").fill("alice")
+        page.locator("input[name=password]").fill("alice")
+        page.locator("input[name=password]").press("Enter")
+        page.get_by_text("Python 3 (ipykernel) | Idle").wait_for(timeout=LAB_MILLISECONDS)
+        page.get_by_text("Run", exact=True).click()
+        page.get_by_text("Run All Cells", exact=True).click()
+        address = page.locator(".jp-OutputArea-output a[href*='/consent/']")
+        consent = context.new_page()
+        consent.goto(str(address.get_attribute("href", timeout=LAB_MILLISECONDS)))
+        consent.locator("[name=accept]").click()
+        consent.wait_for_url(f"{stack.gateway}/**")
+        consent.close()
+        answer = page.locator(".jp-OutputArea-output", has_text="preferred_username")
+        expect(answer).to_contain_text("'alice'", timeout=LAB_MILLISECONDS)
+        names = page.locator(".jp-OutputArea-output", has_text="JUPYTERHUB_API_TOKEN")
+        expect(names).to_have_count(1, timeout=LAB_MILLISECONDS)
+        (ARTIFACTS / "screenshots").mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=ARTIFACTS / "screenshots" / "notebook.png")
+
+
+def test_a_notebook_asks_its_owner_for_consent(stack: Stack, hub: Hub, reader: Person, kernel: Kernel) -> None:
+    """The printed address leads through a sign-in to the consent; then the cell has the grant's id."""
+    kernel.begin(
+        "from jupyterhub_token_vault import tv\ngrant = tv.consent('my analysis', scopes=['phone'])\nprint(grant)"
+    )
+    address = kernel.printed(r"Open (\S+) and grant access")
+    landed = reader.grant(address, stop_at=f"{stack.gateway}/api/auth/manager/offline-callback")
+    assert reader.get(landed).status_code == 303
+    done = kernel.end()
+    assert not done["error"], done
+    grant = done["text"].split()[-1]
+    assert len(kernel.run("print(tv.token(grant))").strip()) > 100
+    alice = Api(stack, command_line_token(stack, "alice"))
+    told = alice.get(f"/api/auth/manager/tokens/{grant}").json()
+    assert told["services"] == ["jupyterhub"]
+    assert "phone" in told["scopes"]
+    assert told["taskId"] == "jupyterhub:my analysis"
+
+
+def test_a_consent_is_for_the_notebooks_owner_only(stack: Stack, hub: Hub, kernel: Kernel) -> None:
+    """Another person who opens the address is refused; who says no ends the cell with the reason."""
+    kernel.begin("from jupyterhub_token_vault import tv\ntv.consent('my analysis')")
+    address = kernel.printed(r"Open (\S+) and grant access")
+    callback = Person("bob").grant(address, stop_at=f"{hub.url}/services/token-vault/callback")
+    refused = requests.get(callback, timeout=TIMEOUT, allow_redirects=False)
+    assert (refused.status_code, refused.json()["code"]) == (403, "wrong_user")
+    alice = Person("alice")
+    landed = alice.refuse(address, stop_at=f"{stack.gateway}/api/auth/manager/offline-callback")
+    alice.get(landed)
+    assert kernel.end()["error"].startswith("GrantUnusable: ")
+
+
 def test_neither_kernel_nor_hub_holds_a_secret_of_the_vault(
     stack: Stack, hub: Hub, reader: Person, kernel: Kernel
 ) -> None:
@@ -187,6 +249,10 @@ def test_a_kernel_reaches_no_grant_of_another_person_or_service(stack: Stack, ke
         ("GET", "access-token", "token wrong", 401, "unauthorized"),
         ("GET", "access-token", "token {test}", 401, "unauthorized"),  # a service is no person
         ("GET", "tokens/x/audit", "token wrong", 404, "not_found"),
+        ("POST", "../../consents", "token wrong", 401, "unauthorized"),
+        ("GET", "../../consents/x", "token wrong", 401, "unauthorized"),
+        ("GET", "../../../consent/x", None, 404, "not_found"),
+        ("GET", "../../../callback?state=x&code=y", None, 404, "not_found"),
         ("GET", "../../access-token", "token wrong", 404, ""),
     ],
 )

@@ -2,7 +2,8 @@
 
 import asyncio
 from base64 import urlsafe_b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -48,7 +49,7 @@ class Known:
 
 
 @pytest.fixture
-def http(vault: Replica, tmp_path: Path, database_url: str) -> Vault:
+def http(vault: Replica, tmp_path: Path, database_url: str) -> Iterator[Vault]:
     """The vault as its routes see it."""
     (tmp_path / "root.key").write_text(urlsafe_b64encode(ROOT_KEY).decode())
     (tmp_path / "root.key").chmod(0o400)
@@ -62,7 +63,8 @@ def http(vault: Replica, tmp_path: Path, database_url: str) -> Vault:
     }
     settings = config.read(environ)
     verifier = cast(Verifier, Known(settings.mint_role))
-    return replace(bootstrap.build(settings).vault, verifier=verifier, issue=vault.issuing)
+    with closing(bootstrap.build(settings)) as process:
+        yield replace(process.vault, verifier=verifier, issue=vault.issuing)
 
 
 def head(grant_id: object, bearer: str = "service", more: str = f"&subject={ALICE.sub}") -> Head:

@@ -4,6 +4,7 @@ import base64
 import json
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -318,9 +319,10 @@ def test_an_account_elsewhere_needs_the_browser_whatever_client_asked(
 
 def ask(configured: config.VaultSettings, login: str, wish: dict[str, str]) -> TestResponse:
     """Request consent as a person who logs in at that issuer."""
-    vault = replace(bootstrap.build(configured).vault, verifier=cast("Verifier", Everybody(login)))
-    headers = {"Authorization": "Bearer x"}
-    return create_app(vault).test_client().post("/api/auth/manager/offline-consent", json=wish, headers=headers)
+    with closing(bootstrap.build(configured)) as process:
+        vault = replace(process.vault, verifier=cast("Verifier", Everybody(login)))
+        headers = {"Authorization": "Bearer x"}
+        return create_app(vault).test_client().post("/api/auth/manager/offline-consent", json=wish, headers=headers)
 
 
 @pytest.mark.parametrize(("default", "status", "code"), [("good", "degraded", 200), ("wrong", "unavailable", 503)])
@@ -332,7 +334,8 @@ def test_readiness_names_the_providers_that_cannot_be_used(
     issuers = {"good": server.url, "wrong": f"http://localhost:{port}", "away": "http://127.0.0.1:9"}
     configured = settings(default, **issuers)
     bootstrap.check(configured)
-    answer = create_app(bootstrap.build(configured).vault).test_client().get("/readyz")
+    with closing(bootstrap.build(configured)) as process:
+        answer = create_app(process.vault).test_client().get("/readyz")
     assert (answer.status_code, answer.get_json()["status"]) == (code, status)
     checks = answer.get_json()["checks"]
     assert {name: checks[f"provider {name}"] for name in issuers} == {

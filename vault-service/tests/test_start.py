@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from base64 import urlsafe_b64encode
+from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -105,13 +106,13 @@ def test_the_wrong_root_key_that_is_detected_later(tmp_path: Path, vault: Replic
         "PUBLIC_URL": "http://localhost:3000",
         "ISSUER": "http://127.0.0.1:9/realms/demo",
     }
-    service = bootstrap.build(config.read(environ))
-    answer = create_app(service.vault).test_client().get("/readyz")
-    assert answer.status_code == 503
-    checks = answer.get_json()["checks"]
-    assert (checks["database"], checks["schema"], checks["keys"]) == ("ok", "ok", "unavailable")
-    with pytest.raises(WrongRootKeyError):
-        service.vault.issue.issue(need)
+    with closing(bootstrap.build(config.read(environ))) as process:
+        answer = create_app(process.vault).test_client().get("/readyz")
+        assert answer.status_code == 503
+        checks = answer.get_json()["checks"]
+        assert (checks["database"], checks["schema"], checks["keys"]) == ("ok", "ok", "unavailable")
+        with pytest.raises(WrongRootKeyError):
+            process.vault.issue.issue(need)
 
 
 def test_a_browser_client_cannot_be_an_owner_client(tmp_path: Path) -> None:

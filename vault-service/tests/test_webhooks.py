@@ -12,6 +12,7 @@ from time import monotonic, sleep
 from typing import Any
 from uuid import UUID
 
+import psycopg
 import pytest
 from replica import ALICE, Replica, answer, wish
 from standardwebhooks import Webhook as Receiver
@@ -181,7 +182,7 @@ def test_a_message_is_part_of_the_change(vault: Replica, deliver: DeliverWebhook
     vault.grant()
     with vault.databases[0].transaction() as connection:
         connection.execute(b"update grants set status = 'revoked', refresh_token = null")
-        connection.rollback()
+        raise psycopg.Rollback
     assert rows("select event from webhook_messages") == [("grant.activated",)]
 
 

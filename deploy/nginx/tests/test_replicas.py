@@ -127,12 +127,14 @@ def before(tmp_path: Path) -> Iterator[Callable[[int], Before]]:
             (tmp_path / "index.html").write_text("<!doctype html>")
             values = {
                 "GATEWAY_LISTEN": f"127.0.0.1:{chosen['gateway']}",
+                "PUBLIC_URL": f"http://localhost:{chosen['gateway']}",
                 "NGINX_WORKERS": "2",
                 "VAULT_UPSTREAM": f"vault.test:{chosen['service']}",
                 "TASK_UPSTREAM": f"tasks.test:{chosen['service']}",
                 "NAMESERVER": stack.enter_context(name_server(addresses)),
                 "TRUSTED_PROXY": gateway.NO_PROXY,
                 "FRONTEND_ROOT": str(tmp_path),
+                "DOCS_ROOT": str(tmp_path),
                 "ISSUER": "https://login.example/realms/x",
                 "ISSUER_ORIGIN": "https://login.example",
                 "UI_CLIENT_ID": "task-ui",

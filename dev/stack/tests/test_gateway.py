@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import signal
 import socket
 import threading
@@ -81,6 +82,10 @@ def page(folder):
     (root / "assets" / "app-4f3a.js").write_text("export {};\n" * 200)
     (root / "favicon.svg").write_text("<svg/>")
     (root / "secret.txt").write_text("not for anybody")
+    docs = root.parent / "docs"
+    docs.mkdir()
+    (docs / "index.html").write_text("<!doctype html><title>Documentation</title>")
+    (docs / "chunk.mjs").write_text("export {};")
     return root
 
 
@@ -90,12 +95,14 @@ def start(processes, folder, page, vault, tasks, trusted_proxy=gateway.NO_PROXY)
     url = f"http://localhost:{port}"
     values = {
         "GATEWAY_LISTEN": f"127.0.0.1:{port}",
+        "PUBLIC_URL": url,
         "NGINX_WORKERS": "2",
         "VAULT_UPSTREAM": vault,
         "TASK_UPSTREAM": tasks,
         "NAMESERVER": "127.0.0.1",
         "TRUSTED_PROXY": trusted_proxy,
         "FRONTEND_ROOT": str(page),
+        "DOCS_ROOT": str(page.parent / "docs"),
         "ISSUER": ISSUER,
         "ISSUER_ORIGIN": "https://login.example",
         "UI_CLIENT_ID": "task-ui",
@@ -221,6 +228,28 @@ def test_what_is_not_on_the_list_is_not_there(running, path):
     assert json.loads(body)["code"] == "not_found"
 
 
+@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1", "localhost.evil.example", "[::1]", "ocalhost"])
+def test_another_host_is_not_served(get, running, host):
+    """A page that resolves its own name to this machine (DNS rebinding) reads nothing."""
+    for path in (API, "/assets/app-4f3a.js", "/_bad_request/x"):
+        answer = get(path, headers={"Host": host})
+        assert (answer.status_code, problem(answer)) == (
+            (404, "not_found") if "_" in path else (421, "misdirected_request")
+        )
+    assert running.url in get(API, headers={"Host": host}).json()["detail"]
+
+
+@pytest.mark.parametrize("path", ["/", "/tasks", "/access/1a2b-3c"])
+def test_a_page_asked_for_by_address_leads_to_the_one_name(get, running, path):
+    """`127.0.0.1` typed for `localhost`: signing in would fail there, because only one address is registered."""
+    answer = get(f"{path}?next=//evil.example", headers={"Host": f"127.0.0.1:{running.port}"})
+    assert (answer.status_code, answer.headers["Location"]) == (302, running.url + path)
+
+
+def test_a_probe_by_address_is_answered(get):
+    assert get("/config.json", headers={"Host": "10.1.2.3:3000"}).status_code == 200
+
+
 def test_the_request_id_is_the_gateways_upstream_and_in_the_answer(get):
     answer = get(API, headers={"X-Request-ID": "forged"})
     ours = answer.headers["X-Request-ID"]
@@ -264,6 +293,23 @@ def test_every_answer_carries_the_security_headers(get, path):
     assert len(headers["X-Request-ID"]) == 32
 
 
+def test_the_documentation_has_a_policy_of_its_own(get):
+    """Its elements may have styles; scripts are files there too, and nothing comes from elsewhere."""
+    answer = get("/docs/")
+    assert "Documentation" in answer.text
+    policy = answer.headers["Content-Security-Policy"]
+    assert "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline';" in policy
+    assert "http" not in policy
+    assert get("/docs/chunk.mjs").headers["Content-Type"].startswith("text/javascript")
+    assert get("/docs").headers["Location"] == "/docs/"
+
+
+@pytest.mark.parametrize("path", ["/docs/none.html", "/docs/..%2fdist/secret.txt", "/docs/none/"])
+def test_a_page_that_the_documentation_does_not_have_is_a_problem(get, path):
+    answer = get(path)
+    assert (answer.status_code, problem(answer)) == (404, "not_found")
+
+
 def test_a_services_own_problem_passes_as_it_is(get):
     answer = get("/api/tasks/missing")
     assert (answer.status_code, answer.json()["upstream"]) == (404, "tasks")
@@ -303,6 +349,47 @@ def test_a_flood_is_slowed_down_with_a_problem(running):
     assert refused
     assert problem(refused[0]) == "rate_limited"
     assert refused[0].headers["Retry-After"] == "1"
+
+
+@contextmanager
+def held_connections(running, number, sent):
+    """So many connections from one address, each of which has sent the bytes and waits."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard < number + 200:
+        pytest.skip(f"this account may open {hard} files; the test needs {number + 200}")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, number + 200), hard))
+    held = []
+    try:
+        for _ in range(number):
+            held.append(socket.create_connection(("127.0.0.1", running.port), timeout=10))
+            held[-1].sendall(sent)
+        yield held
+    finally:
+        for each in held:
+            each.close()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_4500_half_requests_of_one_address_keep_nobody_out(running):
+    """They filled all connections, and others waited for 11 s."""
+    half = b"GET /api/tasks HTTP/1.1\r\nHost: localhost\r\nX-Slow: "
+    with held_connections(running, 4500, half):
+        assert requests.get(running.url + API, timeout=3).status_code == 200
+
+
+def test_slow_bodies_of_one_address_are_counted_and_others_served(running):
+    """They come in two crowds, so that the limit of requests a second lets them all in."""
+    slow = b"POST /api/tasks HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nx"
+    with held_connections(running, 380, slow):
+        time.sleep(2)  # the limit of requests a second forgets the first crowd
+        with (
+            held_connections(running, 150, slow) as held,
+            socket.create_connection(("127.0.0.1", running.port), timeout=5, source_address=("127.0.0.2", 0)) as other,
+        ):
+            held[-1].settimeout(3)
+            assert held[-1].recv(20).startswith(b"HTTP/1.1 429")
+            other.sendall(b"GET /config.json HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            assert other.recv(20).startswith(b"HTTP/1.1 200")
 
 
 def test_behind_a_trusted_proxy_each_client_is_counted_for_itself(folder, page):

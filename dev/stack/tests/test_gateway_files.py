@@ -9,12 +9,14 @@ from local_stack.gateway import TEMPLATES
 
 KNOWN = {
     "GATEWAY_LISTEN",
+    "PUBLIC_URL",
     "NGINX_WORKERS",
     "VAULT_UPSTREAM",
     "TASK_UPSTREAM",
     "NAMESERVER",
     "TRUSTED_PROXY",
     "FRONTEND_ROOT",
+    "DOCS_ROOT",
     "ISSUER",
     "ISSUER_ORIGIN",
     "UI_CLIENT_ID",

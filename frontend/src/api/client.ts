@@ -2,7 +2,7 @@
 import createClient from "openapi-fetch";
 
 import { problemOf } from "./http";
-import type { AuditPage, Confirmed, Consent, Declined, Execution, Grant, GrantList, NewTask, Paths, Task, TaskList } from "./types";
+import type { AuditPage, Confirmed, Consent, Declined, Execution, Grant, GrantList, NewTask, Paths, RunList, RunRecord, Task, TaskList } from "./types";
 
 export interface Reply<T> {
   /** Undefined when the server says that `etag` is still current. */
@@ -42,6 +42,28 @@ export class Api {
 
   executeTask(id: string): Promise<Execution> {
     return answer(this.client.POST("/api/tasks/{task_id}/execute", ofTask(id)));
+  }
+
+  /** reason: one line for people, or nothing. */
+  cancelTask(id: string, reason: string): Promise<Task> {
+    return answer(this.client.POST("/api/tasks/{task_id}/cancel", { ...ofTask(id), body: { reason } }));
+  }
+
+  runTaskAgain(id: string): Promise<Execution> {
+    return answer(this.client.POST("/api/tasks/{task_id}/retry", ofTask(id)));
+  }
+
+  /** before: the `next` of the previous page. */
+  listRuns(taskId: string, before?: number): Promise<RunList> {
+    const { params } = ofTask(taskId);
+    const query = before === undefined ? {} : { before };
+    return answer(this.client.GET("/api/tasks/{task_id}/runs", { params: { ...params, query } }));
+  }
+
+  /** logAfter: the `logNext` of the previous page of the log, or 0. */
+  getRun(taskId: string, number: number, logAfter: number): Promise<RunRecord> {
+    const params = { path: { task_id: taskId, number: String(number) }, query: { logAfter } };
+    return answer(this.client.GET("/api/tasks/{task_id}/runs/{number}", { params }));
   }
 
   requestConsent(taskId: string): Promise<Consent> {

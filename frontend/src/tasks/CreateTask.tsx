@@ -1,58 +1,31 @@
 import type { RefObject } from "preact";
 import { useRef, useState } from "preact/hooks";
 
-import { ApiError } from "../api/http";
 import { useApp } from "../app";
 import { SessionEnded } from "../auth";
 import { t } from "../texts";
 import type { Explanation } from "../recovery";
 import { Button } from "../ui/Button";
+import { Field } from "../ui/Field";
 import { TroubleBox } from "../ui/TroubleBox";
-
-type Field = "name" | "description";
-type FieldErrors = Partial<Record<Field, string>>;
+import { fieldErrors, MORE, readTask, valuesOf, type FieldErrors } from "./form";
+import { RetryFields } from "./RetryFields";
 
 export function CreateTask({ nameField }: { nameField: RefObject<HTMLInputElement | null> }) {
-  const { actions, auth, drafts, work } = useApp();
-  const textField = useRef<HTMLTextAreaElement>(null);
-  const [errors, setErrors] = useState<FieldErrors>({});
-  const [trouble, setTrouble] = useState<Explanation>();
-  const [busy, setBusy] = useState(false);
+  const { auth, drafts } = useApp();
+  const form = useRef<HTMLFormElement>(null);
   const session = auth.session.value;
   const subject = "subject" in session ? session.subject : "";
-  const [draft] = useState(() => drafts.of(subject));
-
-  const keep = () => drafts.keep(subject, { name: nameField.current?.value ?? "", description: textField.current?.value ?? "" });
-  const submit = async () => {
-    const [name, text] = [nameField.current, textField.current];
-    if (busy || name === null || text === null) return;
-    setTrouble(undefined);
-    setErrors({});
-    if (name.value.trim() === "") {
-      setErrors({ name: t("create.nameless") });
-      name.focus();
-      return;
-    }
-    setBusy(true);
-    try {
-      await actions.create({ name: name.value.trim(), description: text.value.trim() });
-      name.value = text.value = "";
-      keep();
-      name.focus();
-    } catch (error) {
-      if (error instanceof SessionEnded) return;
-      const fields = fieldErrors(error);
-      if (Object.keys(fields).length > 0) setErrors(fields);
-      else setTrouble(work.explain(error));
-    } finally {
-      setBusy(false);
-    }
-  };
-
+  const [draft] = useState(() => drafts.of(subject) ?? {});
+  const keep = () => form.current && drafts.keep(subject, valuesOf(form.current));
+  const { errors, trouble, busy, submit } = useSubmit(form, keep);
+  const [more, setMore] = useState(() => MORE.some((field) => draft[field]));
+  const wrongBelow = MORE.some((field) => errors[field] !== undefined);
   return (
     <section class="sheet create" aria-labelledby="create-title">
       <h2 id="create-title">{t("create.title")}</h2>
       <form
+        ref={form}
         noValidate
         onInput={keep}
         onSubmit={(event) => {
@@ -60,38 +33,16 @@ export function CreateTask({ nameField }: { nameField: RefObject<HTMLInputElemen
           void submit();
         }}
       >
-        <label class="field">
-          <span>{t("create.name")}</span>
-          <input
-            ref={nameField}
-            name="name"
-            type="text"
-            dir="auto"
-            maxLength={200}
-            required
-            autoComplete="off"
-            defaultValue={draft?.name ?? ""}
-            placeholder={t("create.name.example")}
-            aria-invalid={errors.name !== undefined}
-            aria-describedby={errors.name === undefined ? undefined : "name-error"}
-          />
-        </label>
-        <FieldError id="name-error" text={errors.name} />
-        <label class="field">
-          <span>{t("create.description")} <small>{t("create.optional")}</small></span>
-          <textarea
-            ref={textField}
-            name="description"
-            dir="auto"
-            rows={3}
-            maxLength={2000}
-            defaultValue={draft?.description ?? ""}
-            placeholder={t("create.description.example")}
-            aria-invalid={errors.description !== undefined}
-            aria-describedby={errors.description === undefined ? undefined : "description-error"}
-          />
-        </label>
-        <FieldError id="description-error" text={errors.description} />
+        <Field name="name" label={t("create.name")} error={errors.name}>
+          {(props) => <input {...props} ref={nameField} type="text" dir="auto" maxLength={200} required autoComplete="off" defaultValue={draft.name ?? ""} placeholder={t("create.name.example")} />}
+        </Field>
+        <Field name="description" label={t("create.description")} optional error={errors.description}>
+          {(props) => <textarea {...props} dir="auto" rows={3} maxLength={2000} defaultValue={draft.description ?? ""} placeholder={t("create.description.example")} />}
+        </Field>
+        <details class="more" open={more || wrongBelow} onToggle={(event) => setMore(event.currentTarget.open)}>
+          <summary>{t("create.more")}</summary>
+          <RetryFields draft={draft} errors={errors} />
+        </details>
         {trouble && <TroubleBox trouble={trouble} />}
         <Button look="primary" type="submit" busy={busy}>{t("create.submit")}</Button>
       </form>
@@ -99,17 +50,40 @@ export function CreateTask({ nameField }: { nameField: RefObject<HTMLInputElemen
   );
 }
 
-function FieldError({ id, text }: { id: string; text: string | undefined }) {
-  return text === undefined ? null : <p class="field-error" id={id} role="alert">{text}</p>;
-}
-
-/** The problem's `errors` whose JSON pointers name our fields. */
-function fieldErrors(error: unknown): FieldErrors {
-  const found: FieldErrors = {};
-  if (!(error instanceof ApiError)) return found;
-  for (const { pointer, detail } of error.problem.errors ?? []) {
-    const field = pointer.replace(/^#?\//, "");
-    if (field === "name" || field === "description") found[field] = detail;
-  }
-  return found;
+/** Creates the task that stands in the form; what is wrong with it is told at its fields, of which the first gets the focus. */
+function useSubmit(form: RefObject<HTMLFormElement | null>, keep: () => void) {
+  const { actions, work } = useApp();
+  const [errors, setErrors] = useState<FieldErrors>({});
+  const [trouble, setTrouble] = useState<Explanation>();
+  const [busy, setBusy] = useState(false);
+  const refuse = (found: FieldErrors) => {
+    setErrors(found);
+    requestAnimationFrame(() => form.current?.querySelector<HTMLElement>("[aria-invalid=true]")?.focus());
+  };
+  const submit = async () => {
+    const fields = form.current;
+    if (busy || fields === null) return;
+    setTrouble(undefined);
+    setErrors({});
+    const read = readTask(valuesOf(fields));
+    if ("errors" in read) {
+      refuse(read.errors);
+      return;
+    }
+    setBusy(true);
+    try {
+      await actions.create(read.task);
+      for (const field of fields.querySelectorAll<HTMLInputElement | HTMLTextAreaElement>("input, textarea")) field.value = "";
+      keep();
+      fields.querySelector("input")?.focus();
+    } catch (error) {
+      if (error instanceof SessionEnded) return;
+      const found = fieldErrors(error);
+      if (Object.keys(found).length > 0) refuse(found);
+      else setTrouble(work.explain(error));
+    } finally {
+      setBusy(false);
+    }
+  };
+  return { errors, trouble, busy, submit };
 }

@@ -1,11 +1,14 @@
 import { useState } from "preact/hooks";
 
 import type { Task } from "../api/types";
-import { duration } from "../dates";
+import { useApp } from "../app";
+import { duration, length } from "../dates";
 import { t } from "../texts";
-import { Check, Cross, Key } from "../ui/icons";
+import { Button } from "../ui/Button";
+import { Again, Check, Cross, Hourglass, Key, Stop } from "../ui/icons";
 import { Progress } from "../ui/Progress";
 import { Time } from "../ui/Time";
+import { CancelDialog } from "./CancelDialog";
 import { UseAccess } from "./UseAccess";
 import type { TaskView } from "./view";
 
@@ -18,10 +21,12 @@ export function TaskCard({ task, view, page = false }: { task: Task; view: TaskV
       {task.description !== "" && <Description text={task.description} />}
       {view.progress !== undefined && <Progress name={task.name} percent={view.progress} large />}
       {view.outcome && <Outcome outcome={view.outcome} />}
+      {view.note && <Note note={view.note} />}
       {view.hint && <Hint hint={view.hint} />}
       {view.canRequestToken && <UseAccess task={task} />}
       <footer class="task-foot">
-        <Times task={task} />
+        <Times task={task} page={page} />
+        {!page && <RunButtons task={task} view={view} />}
         {!page && <a class="link" href={`/tasks/${encodeURIComponent(task.id)}`}>{t("task.open")}<span class="unseen"> {task.name}</span></a>}
         {!page && task.persistentTokenId !== undefined && <a class="link" href={`/access/${encodeURIComponent(task.persistentTokenId)}`}>{t("task.itsAccess")}</a>}
       </footer>
@@ -57,6 +62,33 @@ function Outcome({ outcome }: { outcome: NonNullable<TaskView["outcome"]> }) {
   );
 }
 
+/** Why the task waits and when it goes on, or why it was cancelled. */
+function Note({ note }: { note: NonNullable<TaskView["note"]> }) {
+  const { tone, text, advice, nextAttemptAt } = note;
+  return (
+    <div class={`hint tone-${tone}`} data-note>
+      {tone === "gray" ? <Stop class="icon" /> : <Hourglass class="icon" />}
+      <p class="wrap" dir="auto">
+        <strong>{text}</strong>{nextAttemptAt !== undefined && <> {t("note.next")} <Time at={nextAttemptAt} ago />.</>} {advice !== undefined && <span>{advice}</span>}
+      </p>
+    </div>
+  );
+}
+
+/** What can be done with the latest run. */
+export function RunButtons({ task, view }: { task: Task; view: TaskView }) {
+  const { actions, work } = useApp();
+  const [cancelling, setCancelling] = useState(false);
+  const busy = work.busy.value.has(task.id);
+  return (
+    <>
+      {view.canRunAgain && <Button small look="quiet" busy={busy} onClick={() => void actions.runAgain(task.id)}><Again class="icon" /> {t("action.runAgain")}</Button>}
+      {view.canCancel && <Button small look="quiet" busy={busy} onClick={() => setCancelling(true)}><Stop class="icon" /> {t("action.cancelRun")}</Button>}
+      {cancelling && <CancelDialog tasks={[task]} onClose={() => setCancelling(false)} />}
+    </>
+  );
+}
+
 function Hint({ hint }: { hint: NonNullable<TaskView["hint"]> }) {
   return (
     <div class={`hint tone-${hint.tone}`}>
@@ -66,7 +98,7 @@ function Hint({ hint }: { hint: NonNullable<TaskView["hint"]> }) {
   );
 }
 
-function Times({ task }: { task: Task }) {
+function Times({ task, page }: { task: Task; page: boolean }) {
   const took = duration(task.startedAt, task.completedAt);
   const ended = task.status === "completed" ? t("task.completed") : t("task.ended");
   return (
@@ -76,6 +108,12 @@ function Times({ task }: { task: Task }) {
         <div>
           <dt>{ended}</dt>
           <dd><Time at={task.completedAt} />{took !== undefined && <span class="took">{t("task.took", { duration: took })}</span>}</dd>
+        </div>
+      )}
+      {page && task.retry !== undefined && (
+        <div>
+          <dt>{t("retry.title")}</dt>
+          <dd>{t("retry.policy", { most: task.retry.maxAttempts, first: length(task.retry.backoff), longest: length(task.retry.maxBackoff) })}</dd>
         </div>
       )}
     </dl>

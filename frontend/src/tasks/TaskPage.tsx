@@ -16,10 +16,11 @@ import { Copy, Trash } from "../ui/icons";
 import { TroubleBox } from "../ui/TroubleBox";
 import { DeleteDialog } from "./DeleteDialog";
 import { MainButton } from "./MainButton";
-import { TaskCard } from "./TaskCard";
+import { Runs } from "./Runs";
+import { RunButtons, TaskCard } from "./TaskCard";
 import { stateOf, viewOf } from "./view";
 
-/** One task: what it is, the access it uses, and what was done with that access. */
+/** One task: what it is, its runs, the access it uses, and what was done with that access. */
 export function TaskPage({ params }: { params?: Record<string, string> }) {
   const { store } = useApp();
   const id = params?.id ?? "";
@@ -59,12 +60,14 @@ function KnownTask({ task }: { task: Task }) {
         <div class="panel-head">
           <div class="badges"><Badge {...view.status} />{view.token && <Badge {...view.token} />}</div>
           <MainButton task={task} view={view} describedBy="page-title" />
+          <RunButtons task={task} view={view} />
           <CopyCurl task={task} />
           <Button small look="quiet" onClick={() => setDeleting(true)}><Trash class="icon" /> {t("action.delete")}</Button>
         </div>
         {trouble && <TroubleBox trouble={trouble} onDismiss={() => troubles.clear(task.id)} />}
         <TaskCard task={task} view={view} page />
       </section>
+      <Runs task={task} />
       <AccessItUses task={task} />
       {deleting && <DeleteDialog tasks={[task]} onClose={() => setDeleting(false)} onDone={() => navigate("/tasks")} />}
     </main>

@@ -1,6 +1,6 @@
 /** What a person can do with tasks. Each action tells its outcome in the task's row; none throws but `create`. */
 import type { Api } from "../api/client";
-import type { NewTask, Task } from "../api/types";
+import type { Execution, NewTask, Task } from "../api/types";
 import type { Consents } from "../consents";
 import { explainExecution } from "../recovery";
 import type { Rows } from "../rows";
@@ -32,15 +32,25 @@ export class TaskActions {
   }
 
   async execute(taskId: string): Promise<void> {
-    const row = this.consents.row(taskId);
-    await this.work.attempt(row, async () => {
-      const answer = await this.api.executeTask(taskId);
-      const trouble = explainExecution(answer);
-      if (trouble === undefined) this.succeed(answer.message);
-      else this.work.report(row, trouble);
-      this.rows.unfold(taskId);
-      this.store.refresh();
-    });
+    await this.start(taskId, () => this.api.executeTask(taskId));
+  }
+
+  /** Has a completed task done once more. */
+  async runAgain(taskId: string): Promise<void> {
+    await this.start(taskId, () => this.api.runTaskAgain(taskId));
+  }
+
+  /** A run that has ended by itself meanwhile is no success: the row says so. */
+  async cancel(tasks: readonly Task[], reason: string): Promise<void> {
+    let cancelled = 0;
+    for (const { id } of tasks) {
+      const done = await this.work.attempt(this.consents.row(id), async () => this.store.put(await this.api.cancelTask(id, reason)));
+      if (done) cancelled += 1;
+      else this.store.refresh();
+    }
+    const [only] = tasks;
+    if (only === undefined || cancelled === 0) return;
+    this.succeed(tasks.length === 1 ? t("done.cancelled", { name: only.name }) : t("done.cancelledMany", { count: cancelled }));
   }
 
   async executeAll(tasks: readonly Task[]): Promise<void> {
@@ -65,6 +75,18 @@ export class TaskActions {
     const ended = await this.revoke(first.name, revoke.filter((id) => lost.has(id)));
     if (gone.length > 1) this.succeed(t("done.deletedMany", { count: gone.length }));
     else this.succeed(t(ended ? "done.deletedAndRevoked" : "done.deleted", { name: first.name }));
+  }
+
+  private async start(taskId: string, call: () => Promise<Execution>): Promise<void> {
+    const row = this.consents.row(taskId);
+    await this.work.attempt(row, async () => {
+      const answer = await call();
+      const trouble = explainExecution(answer);
+      if (trouble === undefined) this.succeed(answer.message);
+      else this.work.report(row, trouble);
+      this.rows.unfold(taskId);
+      this.store.refresh();
+    });
   }
 
   /** True when there was something to revoke and all of it was. */

@@ -1,9 +1,9 @@
 /** What the page shows of a task, and what it offers to do with it. Words and colours are the document's. */
-import type { Task, TaskStatus, TokenStatus } from "../api/types";
+import type { Task, TaskStatus, TokenStatus, WaitReason } from "../api/types";
 import { t, type TextKey } from "../texts";
 
 export type Tone = "gray" | "blue" | "green" | "red" | "yellow" | "purple";
-export type BadgeIcon = "dot" | "check" | "cross" | "spin";
+export type BadgeIcon = "dot" | "check" | "cross" | "spin" | "again";
 
 export interface Badge {
   label: string;
@@ -19,8 +19,12 @@ export interface TaskView {
   outcome: { tone: "green" | "red"; text: string; advice?: string } | undefined;
   /** What stands between the task and its execution, in the API's words, and what to do about it. */
   hint: { tone: Tone; text: string; advice: string } | undefined;
+  /** Why it waits, or why it was cancelled. nextAttemptAt: when it goes on by itself. */
+  note: { tone: Tone; text: string; advice?: string; nextAttemptAt?: string } | undefined;
   canRequestToken: boolean;
   canExecute: boolean;
+  canCancel: boolean;
+  canRunAgain: boolean;
 }
 
 const STATUS: Record<TaskStatus, readonly [Tone, BadgeIcon]> = {
@@ -56,17 +60,46 @@ export function canExecute(task: Task): boolean {
   return STARTABLE.has(task.status) && task.offlineTokenStatus === "active";
 }
 
+/** Whether there is a run that has not ended. */
+export function canCancel({ status }: Task): boolean {
+  return status === "waiting" || status === "queued" || status === "running";
+}
+
+/** A failed or cancelled task is executed; a completed one is asked to do its work once more. */
+export function canRunAgain(task: Task): boolean {
+  return task.status === "completed" && task.offlineTokenStatus === "active";
+}
+
 export function viewOf(task: Task): TaskView {
   const token = task.offlineTokenStatus;
   return {
-    status: badge("status", task.status, STATUS[task.status]),
+    status: statusBadge(task.status, task.waitReason),
     token: token && badge("token", token, TOKEN[token]),
     progress: task.status === "running" ? percent(task.progress) : undefined,
     outcome: outcomeOf(task, token === "active"),
     hint: needsToken(task) ? hintOf(token === "active" ? undefined : token) : undefined,
+    note: noteOf(task),
     canRequestToken: needsToken(task),
     canExecute: canExecute(task),
+    canCancel: canCancel(task),
+    canRunAgain: canRunAgain(task),
   };
+}
+
+/** A run that waits for its next attempt says so: it has failed, and is not lost. */
+export function statusBadge(status: TaskStatus, waitReason: WaitReason | undefined): Badge {
+  if (status === "waiting" && waitReason === "retry") return { label: t("status.retrying"), tone: "yellow", icon: "again" };
+  return badge("status", status, STATUS[status]);
+}
+
+function noteOf({ status, statusReason, waitReason, nextAttemptAt, retry }: Task): TaskView["note"] {
+  if (status === "cancelled") return { tone: "gray", text: statusReason ? t("note.cancelled", { reason: statusReason }) : t("note.cancelledNoReason") };
+  if (status === "queued") return { tone: "purple", text: t("note.queued") };
+  if (status !== "waiting") return undefined;
+  const advice = statusReason ? { advice: statusReason } : {};
+  if (waitReason !== "retry") return { tone: "purple", text: t(`note.waits.${waitReason ?? "other"}`), ...advice };
+  const text = retry === undefined ? t("note.waits.retry") : t("note.waits.retryOf", { most: retry.maxAttempts });
+  return { tone: "yellow", text, ...advice, ...(nextAttemptAt !== undefined && { nextAttemptAt }) };
 }
 
 function badge(kind: "status" | "token", word: string, [tone, icon]: readonly [Tone, BadgeIcon]): Badge {

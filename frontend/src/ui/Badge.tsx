@@ -1,7 +1,7 @@
 import type { Badge as BadgeView, BadgeIcon } from "../tasks/view";
-import { Check, Cross, Dot, Spin, type Icon } from "./icons";
+import { Check, Cross, Dot, Refresh, Spin, type Icon } from "./icons";
 
-const ICONS: Record<BadgeIcon, Icon> = { check: Check, cross: Cross, dot: Dot, spin: Spin };
+const ICONS: Record<BadgeIcon, Icon> = { check: Check, cross: Cross, dot: Dot, spin: Spin, again: Refresh };
 
 /** A new element for each state, so that a page that a browser translates never shows an old one. */
 export function Badge({ label, tone, icon }: BadgeView) {

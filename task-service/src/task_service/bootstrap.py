@@ -13,15 +13,20 @@ from task_service.adapters.engine.watch import ProcrastinateWatch
 from task_service.adapters.identity.userinfo import UserinfoEndpoint
 from task_service.adapters.postgres.attempts import PostgresAttempts
 from task_service.adapters.postgres.database import MIGRATIONS, tasks_database
+from task_service.adapters.postgres.dependencies import PostgresDependencies
 from task_service.adapters.postgres.history import PostgresHistory
 from task_service.adapters.postgres.listing import PostgresTaskList
+from task_service.adapters.postgres.receipts import PostgresReceipts
 from task_service.adapters.postgres.runs import PostgresRuns
+from task_service.adapters.postgres.schedules import PostgresSchedules
 from task_service.adapters.postgres.tasks import PostgresTasks
 from task_service.adapters.postgres.token_statuses import PostgresTokenStatuses
 from task_service.adapters.vault.client import TicketsOverHttp, VaultOverHttp
 from task_service.adapters.vault.credentials import own_credentials
 from task_service.application.access import AttemptAccess
+from task_service.application.batch import BatchTasks
 from task_service.application.cursors import Cursors
+from task_service.application.dependencies import CarryOn, ManageDependencies
 from task_service.application.errors import TaskStorageUnavailableError
 from task_service.application.execute import ExecuteTasks
 from task_service.application.handler import Handler, Tools
@@ -33,6 +38,7 @@ from task_service.application.ports import RetryStore
 from task_service.application.progress import GroupedProgress
 from task_service.application.recover import Recover, SilentWorkers
 from task_service.application.run_attempt import RunAttempt
+from task_service.application.schedules import ManageSchedules, Tick
 from task_service.application.token_status import RefreshTokenStatuses
 from task_service.config import TaskSettings
 from task_service.domain.attempt import AttemptKey
@@ -44,6 +50,9 @@ log = logs.get(__name__)
 HANDLERS = "task_service.handlers"
 WORKER_ANSWER_SECONDS = 20.0
 """How long a worker waits for the vault, which may refresh a token meanwhile."""
+REQUEST_LOCK_SECONDS = 1.5
+"""How long a request waits for a locked row: less than others wait for a connection, so that one owner's rows that a
+forgotten transaction has locked refuse that owner only."""
 STATUS_ANSWER_SECONDS = 5.0
 """How long a request of a person's waits for the vault."""
 
@@ -58,6 +67,8 @@ class Work:
     access: AttemptAccess
     history: CleanHistory
     recover: Recover
+    schedules: Tick
+    dependencies: CarryOn
     retries: RetryStore
     close: Callable[[], None]
 
@@ -82,23 +93,32 @@ def check(settings: TaskSettings) -> None:
 
 def build_service(settings: TaskSettings) -> TaskService:
     """Wire the HTTP side."""
-    database = tasks_database(settings.database_url.reveal(), name="tasks", size=settings.threads + 2)
+    database = tasks_database(
+        settings.database_url.reveal(), name="tasks", size=settings.threads + 2, lock_timeout=REQUEST_LOCK_SECONDS
+    )
     issuer = Issuer(settings.issuer, settings.issuer_internal_url)
     credentials = own_credentials(issuer, settings.client_id, settings.client_secret)
     vault = VaultOverHttp(_vault_client(settings, credentials, Session(), STATUS_ANSWER_SECONDS))
-    tasks = PostgresTasks(database)
+    tasks, runs, listed = PostgresTasks(database), PostgresRuns(database), PostgresTaskList(database)
     token_statuses = RefreshTokenStatuses(PostgresTokenStatuses(database), vault)
+    manage, cursors = ManageTasks(tasks, token_statuses, vault), Cursors(settings.client_secret.reveal())
     return TaskService(
         verifier=Verifier(issuer, settings.audience),
-        tasks=ManageTasks(tasks, token_statuses),
-        listing=ListTasks(PostgresTaskList(database), token_statuses, Cursors(settings.client_secret.reveal())),
-        execution=ExecuteTasks(tasks, PostgresRuns(database), vault),
+        tasks=manage,
+        listing=ListTasks(listed, token_statuses, cursors),
+        execution=ExecuteTasks(tasks, runs, vault),
+        schedules=ManageSchedules(tasks, PostgresSchedules(database), vault),
+        dependencies=ManageDependencies(PostgresDependencies(database)),
         history=ReadHistory(PostgresHistory(database)),
+        batch=BatchTasks(manage, partial(ExecuteTasks, tasks, runs), vault, listed, cursors),
+        receipts=PostgresReceipts(database),
         pings={
             "database": database.ping,
             "schema": partial(MIGRATIONS.check, database),
             "issuer": partial(demand_no_mismatch, issuer.metadata),
         },
+        useful={"worker": ProcrastinateWatch(database).demand_worker},
+        close=database.close,
     )
 
 
@@ -120,8 +140,10 @@ def build_work(settings: TaskSettings) -> Work:
         progress=progress,
         journal=journal,
         access=access,
-        history=CleanHistory(past, settings.history_days),
+        history=CleanHistory(past, PostgresReceipts(database), settings.history_days),
         recover=recover,
+        schedules=Tick(PostgresSchedules(database)),
+        dependencies=CarryOn(PostgresDependencies(database)),
         retries=attempts,
         close=database.close,
     )

@@ -8,7 +8,7 @@ import psycopg
 from service_kit.postgres.migrations import SchemaMismatchError
 from service_kit.process import logs
 from service_kit.process.settings import SettingsError
-from task_service import config, preflight
+from task_service import config, doctor, preflight
 from task_service.adapters.postgres.database import MIGRATIONS
 from task_service.worker.supervisor import supervise
 
@@ -20,9 +20,13 @@ def main(arguments: list[str] | None = None) -> int:
     migration = commands.add_parser("migrate", help="bring the database's schema up to date, as its owner")
     migration.add_argument("--pre-only", action="store_true", help="only what the running version can live with")
     commands.add_parser("worker", help="run tasks, under a supervisor that restarts what dies")
+    commands.add_parser("workers", help="list the workers; 1 when none is alive")
+    commands.add_parser("doctor", help="check database, schema, issuer, vault and workers, and say what to do")
     options = parser.parse_args(arguments)
     try:
-        return _migrate(pre_only=options.pre_only) if options.command == "migrate" else _work()
+        if options.command == "migrate":
+            return _migrate(pre_only=options.pre_only)
+        return {"worker": _work, "workers": doctor.list_workers, "doctor": doctor.run}[options.command]()
     except (SettingsError, SchemaMismatchError) as error:
         return _fail(str(error), 78)
 

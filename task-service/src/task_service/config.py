@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from service_kit.process.logs import LEVELS
 from service_kit.process.secret import Secret
 from service_kit.process.settings import (
-    exact_url,
+    issuer,
     load,
     number,
     one_of,
@@ -25,7 +25,7 @@ class TaskSettings:
     """What `task-service` reads from its environment."""
 
     database_url: Secret = setting("TASK_DATABASE_URL", secret, "PostgreSQL URL of the runtime role.")
-    issuer: str = setting("ISSUER", exact_url, "The authorization server's issuer, as its tokens name it.")
+    issuer: str = setting("ISSUER", issuer, "The authorization server's issuer, as its tokens name it.")
     issuer_internal_url: str | None = setting(
         "ISSUER_INTERNAL_URL", optional_url, "URL at which the service reaches the issuer, if it differs.", default=""
     )

@@ -10,7 +10,7 @@ from service_kit.process.logs import LEVELS
 from service_kit.process.secret import Secret
 from service_kit.process.settings import (
     SettingsError,
-    exact_url,
+    issuer,
     load,
     one_of,
     optional_secret,
@@ -67,7 +67,7 @@ class VaultSettings:
         default="",
     )
     public_url: str = setting("PUBLIC_URL", url, "URL at which browsers reach the gateway.")
-    issuer: str = setting("ISSUER", exact_url, "The authorization server's issuer, as its tokens name it.")
+    issuer: str = setting("ISSUER", issuer, "The authorization server's issuer, as its tokens name it.")
     issuer_internal_url: str | None = setting(
         "ISSUER_INTERNAL_URL", optional_url, "URL at which the vault reaches the issuer, if it differs.", default=""
     )
@@ -166,6 +166,13 @@ class VaultSettings:
         whole(60, 31_536_000),
         "Seconds before the end of a grant at which its services are told that it ends, by their webhooks.",
         default="259200",
+    )
+    assumed_idle: int = setting(
+        "VAULT_ASSUMED_IDLE",
+        whole(0, 315_360_000),
+        "Seconds after which an authorization server is assumed to end an unused offline grant, when neither its"
+        " answers nor the provider's `idle` say; the vault refreshes it before. 0: such grants are not refreshed.",
+        default="2592000",
     )
     grant_days: int = setting(
         "VAULT_GRANT_DAYS", whole(1, 36500), "Days for which you can still read a grant that has ended.", default="90"

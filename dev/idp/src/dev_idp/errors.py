@@ -51,14 +51,14 @@ class RequestRefusedError(OAuth2Error):  # type: ignore[misc]  # Authlib has no 
     error = "invalid_request"
 
 
-class UnknownFlowError(OAuth2Error):  # type: ignore[misc]
+class UnknownFlowError(OAuth2Error):  # type: ignore[misc] # Authlib has no types
     """Unsupported grant_type"""
 
     error = "unsupported_grant_type"
     description = __doc__
 
 
-class UnknownClientError(OAuth2Error):  # type: ignore[misc]
+class UnknownClientError(OAuth2Error):  # type: ignore[misc] # Authlib has no types
     """Invalid client or Invalid client credentials"""
 
     error = "invalid_client"
@@ -72,7 +72,7 @@ class AskerRefusedError(UnknownClientError):
     description = __doc__
 
 
-class ClientRefusedError(OAuth2Error):  # type: ignore[misc]
+class ClientRefusedError(OAuth2Error):  # type: ignore[misc] # Authlib has no types
     """Invalid client or Invalid client credentials"""
 
     error = "unauthorized_client"
@@ -84,7 +84,7 @@ class FlowRefusedError(ClientRefusedError):
     """The client is authenticated, but the realm does not allow it this flow; the message names the flow."""
 
 
-class ClientNotAllowedError(OAuth2Error):  # type: ignore[misc]
+class ClientNotAllowedError(OAuth2Error):  # type: ignore[misc] # Authlib has no types
     """Client not allowed."""
 
     error = "invalid_request"
@@ -92,14 +92,14 @@ class ClientNotAllowedError(OAuth2Error):  # type: ignore[misc]
     status_code = 403
 
 
-class CredentialsRefusedError(OAuth2Error):  # type: ignore[misc]
+class CredentialsRefusedError(OAuth2Error):  # type: ignore[misc] # Authlib has no types
     """Invalid user credentials"""
 
     error = "invalid_grant"
     description = __doc__
 
 
-class ScopesRefusedError(OAuth2Error):  # type: ignore[misc]
+class ScopesRefusedError(OAuth2Error):  # type: ignore[misc] # Authlib has no types
     """Invalid scopes: those that were asked for"""
 
     error = "invalid_scope"
@@ -109,7 +109,7 @@ class ScopesRefusedError(OAuth2Error):  # type: ignore[misc]
         super().__init__(description=f"Invalid scopes: {printable}")
 
 
-class RevocationNotAllowedError(OAuth2Error):  # type: ignore[misc]
+class RevocationNotAllowedError(OAuth2Error):  # type: ignore[misc] # Authlib has no types
     """Invalid token"""
 
     error = "invalid_token"

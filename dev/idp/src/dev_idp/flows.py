@@ -89,7 +89,7 @@ class AuthorizationCode(grants.AuthorizationCodeGrant):  # type: ignore[misc]  #
         return dict(self.server.answer(self.request.client, user, grant, refresh_token, nonce=code.nonce))
 
 
-class RefreshTokenFlow(grants.RefreshTokenGrant):  # type: ignore[misc]
+class RefreshTokenFlow(grants.RefreshTokenGrant):  # type: ignore[misc] # Authlib has no types
     """Section 6."""
 
     TOKEN_ENDPOINT_AUTH_METHODS = _ANY_METHOD
@@ -118,7 +118,7 @@ class RefreshTokenFlow(grants.RefreshTokenGrant):  # type: ignore[misc]
         """Nothing to do: using the token has revoked it."""
 
 
-class Password(grants.ResourceOwnerPasswordCredentialsGrant):  # type: ignore[misc]
+class Password(grants.ResourceOwnerPasswordCredentialsGrant):  # type: ignore[misc] # Authlib has no types
     """Section 4.3, for the command line in development."""
 
     TOKEN_ENDPOINT_AUTH_METHODS = _ANY_METHOD
@@ -150,7 +150,7 @@ class Password(grants.ResourceOwnerPasswordCredentialsGrant):  # type: ignore[mi
         return dict(self.server.answer(client, user, grant, state.grants.first_refresh_token(grant)))
 
 
-class ClientCredentialsFlow(grants.ClientCredentialsGrant):  # type: ignore[misc]
+class ClientCredentialsFlow(grants.ClientCredentialsGrant):  # type: ignore[misc] # Authlib has no types
     """Section 4.4."""
 
     TOKEN_ENDPOINT_AUTH_METHODS = _ANY_METHOD
@@ -170,7 +170,7 @@ class ClientCredentialsFlow(grants.ClientCredentialsGrant):  # type: ignore[misc
         return dict(self.server.answer_client(self.request.client, self.request.payload.scope))
 
 
-class DeviceCode(DeviceCodeGrant):  # type: ignore[misc]
+class DeviceCode(DeviceCodeGrant):  # type: ignore[misc] # Authlib has no types
     """RFC 8628 section 3.4; `devices.Devices` has the codes."""
 
     TOKEN_ENDPOINT_AUTH_METHODS = _ANY_METHOD
@@ -227,7 +227,7 @@ class DeviceCode(DeviceCodeGrant):  # type: ignore[misc]
             raise InvalidGrantError(errors.VERIFIER_WRONG)
 
 
-class Pkce(CodeChallenge):  # type: ignore[misc]
+class Pkce(CodeChallenge):  # type: ignore[misc] # Authlib has no types
     """RFC 7636 with S256; required for clients whose realm entry says so."""
 
     SUPPORTED_CODE_CHALLENGE_METHOD = ("S256",)

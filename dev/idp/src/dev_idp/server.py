@@ -125,7 +125,7 @@ class _Found:
         return False
 
 
-class _Revocation(RevocationEndpoint):  # type: ignore[misc]
+class _Revocation(RevocationEndpoint):  # type: ignore[misc] # Authlib has no types
     """RFC 7009, with Keycloak's answers: 200 with an error in the body for an invalid or ended token."""
 
     CLIENT_AUTH_METHODS = ("client_secret_basic", "client_secret_post", "none")
@@ -156,7 +156,7 @@ class _Revocation(RevocationEndpoint):  # type: ignore[misc]
             raise RevocationNotAllowedError
 
 
-class _Introspection(IntrospectionEndpoint):  # type: ignore[misc]
+class _Introspection(IntrospectionEndpoint):  # type: ignore[misc] # Authlib has no types
     """RFC 7662, as in Keycloak: for clients with a secret, about access tokens for their audience."""
 
     CLIENT_AUTH_METHODS = ("client_secret_basic", "client_secret_post", "none")

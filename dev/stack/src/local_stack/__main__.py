@@ -10,7 +10,7 @@ from typing import NoReturn
 
 import requests
 
-from local_stack import options
+from local_stack import environments, options
 from local_stack.options import Options, StackError, read_env_file
 from local_stack.progress import ProgressLine
 from local_stack.stack import Stack
@@ -24,6 +24,7 @@ def main() -> int:
     parser.add_argument("command", choices=["run", "start", "stop", "clean", "status", "token"])
     parser.add_argument("who", nargs="?", default="alice", help="for `token`: whose")
     arguments = parser.parse_args()
+    environments.forget_libpq()
     _keep_loopback_from_proxies()
     try:
         chosen = options.read()

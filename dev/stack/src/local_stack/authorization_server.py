@@ -11,7 +11,7 @@ import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from local_stack import gateway, http
+from local_stack import environments, gateway, http
 from local_stack.options import ROOT, StackError, write_private
 from local_stack.process import Part
 
@@ -59,7 +59,8 @@ def keycloak(name: str, folder: Path, realm: Path, port: int, admin_password: st
             str(home / "bin" / "kc.sh"),
             *("start-dev", "--import-realm", "--http-host=127.0.0.1", f"--http-port={port}"),
         ],
-        environ={
+        environ=environments.of_part(name, {}, os.environ, "JAVA_HOME", "JAVA_OPTS_APPEND")
+        | {
             "KC_BOOTSTRAP_ADMIN_USERNAME": "admin",
             "KC_BOOTSTRAP_ADMIN_PASSWORD": admin_password,
             "KC_DB_URL_PROPERTIES": ";WRITE_DELAY=0",  # otherwise H2 loses the last half second when it is killed

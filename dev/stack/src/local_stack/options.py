@@ -60,7 +60,7 @@ class Options:
     def folder(self, name: str) -> Path:
         """A folder of the stack, created if necessary, closed to other users."""
         path = self.state_dir / name
-        path.mkdir(parents=True, exist_ok=True, mode=0o755 if name == "postgres" else 0o700)
+        path.mkdir(parents=True, exist_ok=True, mode=0o700)
         return path
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from local_stack import process
+from local_stack import environments, process
 from local_stack.options import StackError, package_folder
 from local_stack.process import Part
 
@@ -84,12 +84,14 @@ class Server:
     def _initialize(self) -> None:
         if (self._data / "PG_VERSION").exists():
             return
-        self._base.mkdir(parents=True, exist_ok=True, mode=0o755)
+        self._base.mkdir(parents=True, exist_ok=True)
         if self._base.is_symlink() or self._base.stat().st_uid != os.geteuid():
             raise StackError(f"{self._base} belongs to somebody else: remove it, or choose another STATE_DIR")
+        self._base.chmod(0o755)  # whatever the umask: the unprivileged user must be able to enter
         if self._is_far and not self._programs.exists():
             shutil.copytree(self._installed, self._programs.parent, symlinks=True)
             _copy_libraries(self._installed, self._programs.parent)
+            _open_to_everybody(self._base)
         shutil.rmtree(self._data, ignore_errors=True)
         self._data.mkdir(mode=0o700)
         with tempfile.NamedTemporaryFile("w", suffix=".password") as file:
@@ -129,6 +131,7 @@ class Server:
             check=False,
             user=self._user,
             cwd="/",
+            env=environments.of_part("postgres", {}, os.environ),
         )
         if done.returncode != 0:
             raise StackError(f"initdb failed: {done.stderr.strip() or done.stdout.strip()}")
@@ -152,7 +155,7 @@ def _must_be_far(folder: Path, installed: Path) -> bool:
         if not _reachable(folder):
             raise StackError(f"PostgreSQL's data are in {folder}, and user {UNPRIVILEGED} cannot get there any more")
         return False
-    return not (_reachable(folder) and _reachable(installed))
+    return not (_reachable(folder) and _reachable(installed / "bin" / "postgres"))
 
 
 def create_databases(url: str, passwords: dict[str, str]) -> None:
@@ -207,6 +210,13 @@ def _serves(data: Path) -> bool:
 def _reachable(path: Path) -> bool:
     """True if every user may enter all the folders of the path."""
     return all(parent.stat().st_mode & 0o001 for parent in path.parents if parent.exists())
+
+
+def _open_to_everybody(folder: Path) -> None:
+    """Let every user read the copied programs, also if the umask had closed the originals."""
+    for path in [folder, *folder.rglob("*")]:
+        if not path.is_symlink():
+            path.chmod(0o755 if path.is_dir() or path.stat().st_mode & 0o100 else 0o644)
 
 
 def _copy_libraries(installed: Path, target: Path) -> None:

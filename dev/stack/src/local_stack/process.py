@@ -8,9 +8,10 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
+from local_stack import environments
 from local_stack.options import StackError
 
 START_SECONDS = 30.0
@@ -20,12 +21,16 @@ LOG_LINES = 15
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """One process of the stack. ready: true when it can be used; user: the user it runs as, if root starts it."""
+    """One process of the stack.
+
+    ready: true when it can be used; environ: its whole environment, None for the machine's variables only; user: the
+    user it runs as, if root starts it.
+    """
 
     name: str
     command: list[str]
     ready: Callable[[], bool]
-    environ: Mapping[str, str] = field(default_factory=dict)
+    environ: Mapping[str, str] | None = None
     user: str | None = None
     stop_signal: signal.Signals = signal.SIGTERM
     start_seconds: float = START_SECONDS
@@ -66,12 +71,13 @@ class Processes:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, **part.environ},
+                env=environments.of_part(part.name, {}, os.environ) if part.environ is None else part.environ,
                 cwd=part.cwd,
                 start_new_session=True,
                 user=part.user,
                 group=_group(part.user),
                 extra_groups=[] if part.user else None,
+                umask=0o077,
             )
         self._children[part.name] = child
         (self._run_dir / f"{part.name}.started").write_text(started(child.pid) or "")

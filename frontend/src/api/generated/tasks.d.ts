@@ -13,8 +13,8 @@ export interface paths {
         };
         /**
          * List the caller's tasks
-         * @description The newest comes first. When there are more than `limit`, the answer has `nextCursor`: send it as `cursor` to
-         *     get the next page. The answer is 304 when nothing has changed since the `ETag` in `If-None-Match`.
+         * @description The newest comes first. When there are more than `limit`, the answer has `nextCursor`: send it as `cursor` for
+         *     the next page. The answer is 304 when nothing has changed since the `ETag` in `If-None-Match`.
          */
         get: operations["list_tasks"];
         put?: never;
@@ -42,7 +42,8 @@ export interface paths {
         post?: never;
         /**
          * Delete a task
-         * @description A running task stops at its next step. The task's offline token is not revoked.
+         * @description A running task stops at its next step. The task's offline token is revoked only with `revokeAccess`, and only if
+         *     no other task is linked to it.
          */
         delete: operations["delete_task"];
         options?: never;
@@ -170,98 +171,219 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/tasks/batch": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Do one thing with many tasks
+         * @description Each task has a result of its own; one that is unknown or another person's is `task_not_found`. With a filter,
+         *     send the same request with `cursor` until the answer has no `nextCursor`.
+         */
+        post: operations["batch"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/tasks/{task_id}/schedule": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get a task's schedule, its next runs, and whether the granted access lasts until the next */
+        get: operations["get_schedule"];
+        /**
+         * Have a task run by itself
+         * @description It runs once at `runAt`, or whenever `cron` says. A time that has passed is due at once, and `message` says so.
+         */
+        put: operations["put_schedule"];
+        post?: never;
+        /**
+         * Remove a task's schedule
+         * @description The task and a run that is under way stay.
+         */
+        delete: operations["delete_schedule"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/tasks/{task_id}/schedule/pause": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Pause a task's schedule
+         * @description Runs that would be due meanwhile are left out. A schedule that is not active stays as it is.
+         */
+        post: operations["pause_schedule"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/tasks/{task_id}/schedule/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Resume a task's schedule that is paused or stopped
+         * @description A schedule that was stopped because its token failed needs a usable token again, or it stops once more.
+         */
+        post: operations["resume_schedule"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/tasks/{task_id}/schedule/run-now": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Run a scheduled task now, beside its schedule
+         * @description A completed task runs again. The answers are those of `execute`.
+         */
+        post: operations["run_scheduled_now"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/tasks/{task_id}/dependencies": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Get the tasks on which a task depends */
+        get: operations["get_dependencies"];
+        /**
+         * Let a task depend on others
+         * @description It runs when all of them have completed since its own last run. An empty list lets it depend on none.
+         */
+        put: operations["put_dependencies"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/tasks/{task_id}/graph": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a task with all that it depends on and all that depends on it, directly or not
+         * @description A graph shows 5000 tasks at most.
+         */
+        get: operations["get_graph"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
-         * Cancellation
-         * @description Why the run is cancelled: one line for people.
+         * Batch
+         * @description One action on many tasks: those of `ids`, or those that match `filter`, `limit` of them after `cursor`.
+         *
+         *         cursor: the `nextCursor` of the answer before, with the same filter; reason: of a cancellation.
          */
-        Cancellation: {
+        Batch: {
+            action: components["schemas"]["BatchAction"];
+            ids?: string[];
+            filter?: components["schemas"]["BatchFilter"];
+            /** @default null */
+            cursor?: string | null;
+            /** @default 100 */
+            limit?: number;
             /** @default  */
             reason?: string;
         };
         /**
-         * Deleted
-         * @description The task is deleted.
-         */
-        Deleted: {
-            status: string;
-            taskId: string;
-        };
-        /**
-         * ExecutionView
-         * @description The outcome of `execute`. message: for people.
-         */
-        ExecutionView: {
-            status: components["schemas"]["ExecuteAnswer"];
-            message: string;
-            taskId: string;
-            /** Format: uuid */
-            persistentTokenId?: string;
-        };
-        /**
-         * ExecuteAnswer
-         * @description The four answers of `execute` (R6).
+         * BatchAction
+         * @description What can be done with many tasks.
          * @enum {unknown}
          */
-        ExecuteAnswer: "executing" | "needs_consent" | "token_failed" | "waiting_consent";
+        BatchAction: "cancel" | "delete" | "execute" | "retry";
         /**
-         * ListQuery
-         * @description limit: tasks on a page; cursor: `nextCursor` of the page before, with the same filter and sort; status: one or
-         *         several states, separated by commas; search: words, or beginnings of words, of name and description; sort: `-` means
-         *         descending; counts: whether to count all tasks by state.
+         * BatchFilter
+         * @description Which tasks; a member that is absent does not filter. search: words, or beginnings of words.
          */
-        ListQuery: {
-            /** @default 1000 */
-            limit?: number;
-            /** @default null */
-            cursor?: string | null;
-            /** @default null */
-            status?: string | null;
+        BatchFilter: {
+            status?: components["schemas"]["TaskStatus"][];
             /** @default null */
             kind?: string | null;
             /** @default null */
             persistentTokenId?: string | null;
             /** @default null */
             search?: string | null;
-            /** @default -createdAt */
-            sort?: components["schemas"]["Sort"];
-            /** @default false */
-            counts?: boolean;
         };
         /**
-         * Sort
-         * @description The orders of a list. A minus sign means descending; names are compared without regard to case.
+         * TaskStatus
+         * @description The customer's four states (R14), and `waiting`, `queued` and `cancelled`.
          * @enum {unknown}
          */
-        Sort: "-createdAt" | "-name" | "createdAt" | "name";
+        TaskStatus: "cancelled" | "completed" | "failed" | "pending" | "queued" | "running" | "waiting";
         /**
-         * NewTask
-         * @description A task to create. name: one line; description: may have several lines; retry: without it nothing is retried.
+         * BatchAnswer
+         * @description A result for each task, in order. nextCursor: present when more tasks may match; remaining: how many at most.
          */
-        NewTask: {
-            name: string;
-            /** @default  */
-            description?: string;
-            retry?: components["schemas"]["NewRetry"];
+        BatchAnswer: {
+            results: components["schemas"]["BatchResult"][];
+            nextCursor?: string;
+            remaining?: number;
         };
         /**
-         * NewRetry
-         * @description When failed attempts are followed by another. maxAttempts: of one run; backoff, maxBackoff: seconds.
+         * BatchResult
+         * @description What became of one task: a word, or a problem. status: that of `execute`, `cancelled` or `deleted`.
          */
-        NewRetry: {
-            maxAttempts: number;
-            /** @default 10 */
-            backoff?: number;
-            maxBackoff?: number;
+        BatchResult: {
+            id: string;
+            /** @default null */
+            status?: string | null;
+            /** @default null */
+            problem?: components["schemas"]["ProblemDocument"] | null;
         };
-        /**
-         * NoBody
-         * @description An empty object.
-         */
-        NoBody: Record<string, never>;
         /**
          * ProblemDocument
          * @description A problem (RFC 9457). `code` is stable: programs branch on it. `detail` is for people.
@@ -284,6 +406,257 @@ export interface components {
             pointer: string;
             detail: string;
         };
+        /**
+         * Cancellation
+         * @description Why the run is cancelled: one line for people.
+         */
+        Cancellation: {
+            /** @default  */
+            reason?: string;
+        };
+        /**
+         * Deleted
+         * @description The task is deleted. accessRevoked: with `revokeAccess`, whether its offline token was revoked.
+         */
+        Deleted: {
+            status: string;
+            taskId: string;
+            accessRevoked?: boolean;
+        };
+        /**
+         * Deletion
+         * @description revokeAccess: revoke the task's offline token too, unless another task is linked to it.
+         */
+        Deletion: {
+            /** @default false */
+            revokeAccess?: boolean;
+        };
+        /**
+         * DependenciesView
+         * @description The tasks on which a task depends, the oldest first.
+         */
+        DependenciesView: {
+            taskId: string;
+            dependsOn: string[];
+        };
+        /**
+         * ExecutionView
+         * @description The outcome of `execute`. message: for people.
+         */
+        ExecutionView: {
+            status: components["schemas"]["ExecuteAnswer"];
+            message: string;
+            taskId: string;
+            /** Format: uuid */
+            persistentTokenId?: string;
+        };
+        /**
+         * ExecuteAnswer
+         * @description The four answers of `execute` (R6).
+         * @enum {unknown}
+         */
+        ExecuteAnswer: "executing" | "needs_consent" | "token_failed" | "waiting_consent";
+        /**
+         * GraphView
+         * @description A task, first, with all that it depends on and all that depends on it. complete: false when some are left out.
+         */
+        GraphView: {
+            nodes: components["schemas"]["GraphNode"][];
+            edges: components["schemas"]["GraphEdge"][];
+            complete: boolean;
+        };
+        /**
+         * GraphNode
+         * @description A task of a graph, with the state of its latest run.
+         */
+        GraphNode: {
+            id: string;
+            name: string;
+            status: components["schemas"]["TaskStatus"];
+        };
+        /**
+         * GraphEdge
+         * @description One task depends on another.
+         */
+        GraphEdge: {
+            taskId: string;
+            dependsOn: string;
+        };
+        /**
+         * ListQuery
+         * @description limit: tasks on a page; cursor: `nextCursor` of the page before, with the same filter and sort; status: one or
+         *         several states, separated by commas; search: words, or beginnings of words, of name and description; schedule: its
+         *         state, `any` or `none`; sort: `-` means descending; counts: whether to count all tasks by state.
+         */
+        ListQuery: {
+            /** @default 1000 */
+            limit?: number;
+            /** @default null */
+            cursor?: string | null;
+            /** @default null */
+            status?: string | null;
+            /** @default null */
+            kind?: string | null;
+            /** @default null */
+            persistentTokenId?: string | null;
+            /** @default null */
+            search?: string | null;
+            /** @default null */
+            schedule?: components["schemas"]["ScheduleFilter"] | null;
+            /** @default -createdAt */
+            sort?: components["schemas"]["Sort"];
+            /** @default false */
+            counts?: boolean;
+        };
+        /**
+         * ScheduleFilter
+         * @description Tasks by the state of their schedule, with any schedule, or without one.
+         * @enum {unknown}
+         */
+        ScheduleFilter: "active" | "any" | "ended" | "none" | "paused" | "stopped";
+        /**
+         * Sort
+         * @description The orders of a list. A minus sign means descending; names are compared without regard to case.
+         * @enum {unknown}
+         */
+        Sort: "-createdAt" | "-name" | "createdAt" | "name";
+        /**
+         * NewDependencies
+         * @description The tasks on which a task depends, up to 1000: all of them, since others are removed.
+         */
+        NewDependencies: {
+            dependsOn: string[];
+        };
+        /**
+         * NewSchedule
+         * @description When a task runs by itself: `runAt` or `cron`.
+         *
+         *         cron: five fields, read in `timezone` (IANA); overlap: whether a run that is due while the task is under way is left
+         *         out (`skip`) or waits (`queue`).
+         */
+        NewSchedule: {
+            /** Format: date-time */
+            runAt?: string;
+            cron?: string;
+            /** @default UTC */
+            timezone?: string;
+            /** @default skip */
+            overlap?: components["schemas"]["Overlap"];
+        };
+        /**
+         * Overlap
+         * @description What happens when a run is due while the task is still under way: it is left out, or it waits (one at most).
+         * @enum {unknown}
+         */
+        Overlap: "queue" | "skip";
+        /**
+         * NewTask
+         * @description A task to create. name: one line; description: may have several lines; retry: without it
+         *         nothing is retried; schedule: when it runs by itself; dependsOn: the tasks that must have completed
+         *         before; persistentTokenId: an offline token of yours to link; priority: its place among the
+         *         caller's own.
+         */
+        NewTask: {
+            name: string;
+            /** @default  */
+            description?: string;
+            retry?: components["schemas"]["NewRetry"];
+            /** Format: uuid */
+            persistentTokenId?: string;
+            schedule?: components["schemas"]["NewSchedule"];
+            /** @default [] */
+            dependsOn?: string[];
+            /** @default normal */
+            priority?: components["schemas"]["Priority"];
+        };
+        /**
+         * NewRetry
+         * @description When failed attempts are followed by another. maxAttempts: of one run; backoff, maxBackoff: seconds.
+         */
+        NewRetry: {
+            maxAttempts: number;
+            /** @default 10 */
+            backoff?: number;
+            maxBackoff?: number;
+        };
+        /**
+         * Priority
+         * @description A task's place among its owner's own. It takes no place from other owners beyond one at each tag and priority.
+         * @enum {unknown}
+         */
+        Priority: "high" | "low" | "normal";
+        /**
+         * NoBody
+         * @description An empty object.
+         */
+        NoBody: Record<string, never>;
+        /**
+         * OutlookQuery
+         * @description runs: how many of the next runs to list.
+         */
+        OutlookQuery: {
+            /** @default 5 */
+            runs?: number;
+        };
+        /**
+         * OutlookView
+         * @description A schedule and what it has ahead.
+         *
+         *         consentForecast: whether the access that was granted lasts until the next run, `unknown` where the vault knows no
+         *         end or does not answer; accessEndsAt: when it ends, where that is known.
+         */
+        OutlookView: {
+            taskId: string;
+            schedule: components["schemas"]["ScheduleView"];
+            nextRuns: string[];
+            consentForecast?: components["schemas"]["Forecast"];
+            /** Format: date-time */
+            accessEndsAt?: string;
+        };
+        /**
+         * ScheduleView
+         * @description A task's schedule.
+         *
+         *         nextRunAt: while it is active; held: a run is due and waits for the one under way; lastRunAt: the time for which the
+         *         last run was made; missedAt: the last time at which none was made; stopReason: why a stopped one cannot go on.
+         */
+        ScheduleView: {
+            /** @default null */
+            runAt?: string | null;
+            /** @default null */
+            cron?: string | null;
+            timezone: string;
+            overlap: components["schemas"]["Overlap"];
+            status: components["schemas"]["ScheduleStatus"];
+            /** @default null */
+            stopReason?: components["schemas"]["StopReason"] | null;
+            /** @default null */
+            nextRunAt?: string | null;
+            /** @default false */
+            held?: boolean;
+            /** @default null */
+            lastRunAt?: string | null;
+            /** @default null */
+            missedAt?: string | null;
+        };
+        /**
+         * ScheduleStatus
+         * @description active: runs are to come; paused by its owner; ended: it has run; stopped: it cannot go on, see StopReason.
+         * @enum {unknown}
+         */
+        ScheduleStatus: "active" | "ended" | "paused" | "stopped";
+        /**
+         * StopReason
+         * @description Why a schedule stopped: its token gives no access any more, or its cron expression has no time left.
+         * @enum {unknown}
+         */
+        StopReason: "never_again" | "token_failed";
+        /**
+         * Forecast
+         * @description Whether the access that was granted lasts until the next run.
+         * @enum {unknown}
+         */
+        Forecast: "covered" | "ends_before_next_run" | "no_access" | "unknown";
         /**
          * RunList
          * @description Runs, the latest first. next: the `before` of the next page, absent on the last page.
@@ -330,12 +703,6 @@ export interface components {
          * @enum {unknown}
          */
         Cause: "batch" | "dependency" | "schedule" | "user";
-        /**
-         * TaskStatus
-         * @description The customer's four states (R14), and `waiting`, `queued` and `cancelled`.
-         * @enum {unknown}
-         */
-        TaskStatus: "cancelled" | "completed" | "failed" | "pending" | "queued" | "running" | "waiting";
         /**
          * WaitReason
          * @description What a `waiting` run waits for: another task, the time of its next attempt, or its owner's consent.
@@ -447,6 +814,23 @@ export interface components {
             limit?: number;
         };
         /**
+         * ScheduleAnswer
+         * @description A schedule as it is now. message: for people, about what they may not expect.
+         */
+        ScheduleAnswer: {
+            taskId: string;
+            schedule: components["schemas"]["ScheduleView"];
+            message?: string;
+        };
+        /**
+         * ScheduleRemoved
+         * @description The schedule is gone.
+         */
+        ScheduleRemoved: {
+            status: string;
+            taskId: string;
+        };
+        /**
          * TaskList
          * @description A page of the caller's tasks. nextCursor: present when there are more; counts: of all tasks, filtered or not.
          */
@@ -484,6 +868,8 @@ export interface components {
             /** Format: date-time */
             nextAttemptAt?: string;
             retry?: components["schemas"]["RetryView"];
+            schedule?: components["schemas"]["ScheduleView"];
+            priority?: components["schemas"]["Priority"];
         };
         /**
          * TokenStatus
@@ -540,6 +926,7 @@ export interface operations {
                 kind?: string | null;
                 persistentTokenId?: string | null;
                 search?: string | null;
+                schedule?: components["schemas"]["ScheduleFilter"] | null;
                 sort?: components["schemas"]["Sort"];
                 counts?: boolean;
             };
@@ -649,7 +1036,10 @@ export interface operations {
     create_task: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A key of your choice. The same request with the same key does the same thing once, for 24 hours. */
+                "Idempotency-Key"?: string;
+            };
             path?: never;
             cookie?: never;
         };
@@ -695,6 +1085,18 @@ export interface operations {
                     };
                 };
             };
+            /** @description - `token_not_found`: There is no such token. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "token_not_found";
+                    };
+                };
+            };
             /** @description - `body_too_large`: The body is larger than this service accepts. */
             413: {
                 headers: {
@@ -731,7 +1133,10 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `invalid_input`: A part of the body or of the query is not valid. */
+            /**
+             * @description - `invalid_input`: A part of the body or of the query is not valid.
+             *     - `idempotency_key_reused`: This Idempotency-Key was used for another request within the last 24 hours.
+             */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -739,7 +1144,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "invalid_input";
+                        code: "invalid_input" | "idempotency_key_reused";
                     };
                 };
             };
@@ -759,6 +1164,7 @@ export interface operations {
              * @description - `service_unavailable`: The service does not answer now.
              *     - `provider_unavailable`: The authorization server cannot be reached now.
              *     - `storage_unavailable`: The task database cannot be reached now.
+             *     - `vault_unavailable`: The token vault cannot be reached now.
              */
             503: {
                 headers: {
@@ -767,7 +1173,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "service_unavailable" | "provider_unavailable" | "storage_unavailable";
+                        code: "service_unavailable" | "provider_unavailable" | "storage_unavailable" | "vault_unavailable";
                     };
                 };
             };
@@ -876,7 +1282,9 @@ export interface operations {
     };
     delete_task: {
         parameters: {
-            query?: never;
+            query?: {
+                revokeAccess?: boolean;
+            };
             header?: never;
             path: {
                 task_id: string;
@@ -945,6 +1353,18 @@ export interface operations {
                     };
                 };
             };
+            /** @description - `invalid_input`: A part of the body or of the query is not valid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "invalid_input";
+                    };
+                };
+            };
             /** @description - `rate_limited`: There are too many requests. */
             429: {
                 headers: {
@@ -961,6 +1381,7 @@ export interface operations {
              * @description - `service_unavailable`: The service does not answer now.
              *     - `provider_unavailable`: The authorization server cannot be reached now.
              *     - `storage_unavailable`: The task database cannot be reached now.
+             *     - `vault_unavailable`: The token vault cannot be reached now.
              */
             503: {
                 headers: {
@@ -969,7 +1390,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "service_unavailable" | "provider_unavailable" | "storage_unavailable";
+                        code: "service_unavailable" | "provider_unavailable" | "storage_unavailable" | "vault_unavailable";
                     };
                 };
             };
@@ -1136,7 +1557,10 @@ export interface operations {
     execute_task: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A key of your choice. The same request with the same key does the same thing once, for 24 hours. */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 task_id: string;
             };
@@ -1250,7 +1674,10 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `invalid_input`: A part of the body or of the query is not valid. */
+            /**
+             * @description - `invalid_input`: A part of the body or of the query is not valid.
+             *     - `idempotency_key_reused`: This Idempotency-Key was used for another request within the last 24 hours.
+             */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -1258,7 +1685,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "invalid_input";
+                        code: "invalid_input" | "idempotency_key_reused";
                     };
                 };
             };
@@ -1452,7 +1879,10 @@ export interface operations {
     run_again: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A key of your choice. The same request with the same key does the same thing once, for 24 hours. */
+                "Idempotency-Key"?: string;
+            };
             path: {
                 task_id: string;
             };
@@ -1566,7 +1996,10 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `invalid_input`: A part of the body or of the query is not valid. */
+            /**
+             * @description - `invalid_input`: A part of the body or of the query is not valid.
+             *     - `idempotency_key_reused`: This Idempotency-Key was used for another request within the last 24 hours.
+             */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -1574,7 +2007,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "invalid_input";
+                        code: "invalid_input" | "idempotency_key_reused";
                     };
                 };
             };
@@ -1810,6 +2243,1300 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
                         code: "invalid_input";
+                    };
+                };
+            };
+            /** @description - `rate_limited`: There are too many requests. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "rate_limited";
+                    };
+                };
+            };
+            /**
+             * @description - `service_unavailable`: The service does not answer now.
+             *     - `provider_unavailable`: The authorization server cannot be reached now.
+             *     - `storage_unavailable`: The task database cannot be reached now.
+             */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "service_unavailable" | "provider_unavailable" | "storage_unavailable";
+                    };
+                };
+            };
+        };
+    };
+    batch: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A key of your choice. The same request with the same key does the same thing once, for 24 hours. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Batch"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BatchAnswer"];
+                };
+            };
+            /**
+             * @description - `malformed_json`: The body is not well-formed JSON in UTF-8.
+             *     - `bad_request`: The request could not be understood.
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "malformed_json" | "bad_request";
+                    };
+                };
+            };
+            /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "unauthorized";
+                    };
+                };
+            };
+            /** @description - `body_too_large`: The body is larger than this service accepts. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "body_too_large";
+                    };
+                };
+            };
+            /** @description - `uri_too_long`: The address is longer than 8 KiB. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "uri_too_long";
+                    };
+                };
+            };
+            /** @description - `unsupported_media_type`: The body must be application/json. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "unsupported_media_type";
+                    };
+                };
+            };
+            /**
+             * @description - `invalid_input`: A part of the body or of the query is not valid.
+             *     - `cursor_invalid`: This cursor was not given to you for this query. Begin again without `cursor`.
+             *     - `idempotency_key_reused`: This Idempotency-Key was used for another request within the last 24 hours.
+             */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "invalid_input" | "cursor_invalid" | "idempotency_key_reused";
+                    };
+                };
+            };
+            /** @description - `rate_limited`: There are too many requests. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "rate_limited";
+                    };
+                };
+            };
+            /**
+             * @description - `service_unavailable`: The service does not answer now.
+             *     - `provider_unavailable`: The authorization server cannot be reached now.
+             *     - `storage_unavailable`: The task database cannot be reached now.
+             *     - `vault_unavailable`: The token vault cannot be reached now.
+             */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "service_unavailable" | "provider_unavailable" | "storage_unavailable" | "vault_unavailable";
+                    };
+                };
+            };
+        };
+    };
+    get_schedule: {
+        parameters: {
+            query?: {
+                runs?: number;
+            };
+            header?: never;
+            path: {
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OutlookView"];
+                };
+            };
+            /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "unauthorized";
+                    };
+                };
+            };
+            /**
+             * @description - `not_found`: There is nothing at this address.
+             *     - `task_not_found`: There is no such task.
+             *     - `schedule_not_found`: This task has no schedule.
+             */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "not_found" | "task_not_found" | "schedule_not_found";
+                    };
+                };
+            };
+            /** @description - `body_too_large`: The body is larger than this service accepts. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "body_too_large";
+                    };
+                };
+            };
+            /** @description - `uri_too_long`: The address is longer than 8 KiB. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "uri_too_long";
+                    };
+                };
+            };
+            /** @description - `invalid_input`: A part of the body or of the query is not valid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "invalid_input";
+                    };
+                };
+            };
+            /** @description - `rate_limited`: There are too many requests. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "rate_limited";
+                    };
+                };
+            };
+            /**
+             * @description - `service_unavailable`: The service does not answer now.
+             *     - `provider_unavailable`: The authorization server cannot be reached now.
+             *     - `storage_unavailable`: The task database cannot be reached now.
+             */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "service_unavailable" | "provider_unavailable" | "storage_unavailable";
+                    };
+                };
+            };
+        };
+    };
+    put_schedule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["NewSchedule"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScheduleAnswer"];
+                };
+            };
+            /**
+             * @description - `malformed_json`: The body is not well-formed JSON in UTF-8.
+             *     - `bad_request`: The request could not be understood.
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "malformed_json" | "bad_request";
+                    };
+                };
+            };
+            /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "unauthorized";
+                    };
+                };
+            };
+            /**
+             * @description - `not_found`: There is nothing at this address.
+             *     - `task_not_found`: There is no such task.
+             */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "not_found" | "task_not_found";
+                    };
+                };
+            };
+            /** @description - `body_too_large`: The body is larger than this service accepts. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "body_too_large";
+                    };
+                };
+            };
+            /** @description - `uri_too_long`: The address is longer than 8 KiB. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "uri_too_long";
+                    };
+                };
+            };
+            /** @description - `unsupported_media_type`: The body must be application/json. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "unsupported_media_type";
+                    };
+                };
+            };
+            /** @description - `invalid_input`: A part of the body or of the query is not valid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "invalid_input";
+                    };
+                };
+            };
+            /** @description - `rate_limited`: There are too many requests. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "rate_limited";
+                    };
+                };
+            };
+            /**
+             * @description - `service_unavailable`: The service does not answer now.
+             *     - `provider_unavailable`: The authorization server cannot be reached now.
+             *     - `storage_unavailable`: The task database cannot be reached now.
+             */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "service_unavailable" | "provider_unavailable" | "storage_unavailable";
+                    };
+                };
+            };
+        };
+    };
+    delete_schedule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScheduleRemoved"];
+                };
+            };
+            /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "unauthorized";
+                    };
+                };
+            };
+            /**
+             * @description - `not_found`: There is nothing at this address.
+             *     - `task_not_found`: There is no such task.
+             *     - `schedule_not_found`: This task has no schedule.
+             */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "not_found" | "task_not_found" | "schedule_not_found";
+                    };
+                };
+            };
+            /** @description - `body_too_large`: The body is larger than this service accepts. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "body_too_large";
+                    };
+                };
+            };
+            /** @description - `uri_too_long`: The address is longer than 8 KiB. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "uri_too_long";
+                    };
+                };
+            };
+            /** @description - `rate_limited`: There are too many requests. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "rate_limited";
+                    };
+                };
+            };
+            /**
+             * @description - `service_unavailable`: The service does not answer now.
+             *     - `provider_unavailable`: The authorization server cannot be reached now.
+             *     - `storage_unavailable`: The task database cannot be reached now.
+             */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "service_unavailable" | "provider_unavailable" | "storage_unavailable";
+                    };
+                };
+            };
+        };
+    };
+    pause_schedule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["NoBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScheduleAnswer"];
+                };
+            };
+            /**
+             * @description - `malformed_json`: The body is not well-formed JSON in UTF-8.
+             *     - `bad_request`: The request could not be understood.
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "malformed_json" | "bad_request";
+                    };
+                };
+            };
+            /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "unauthorized";
+                    };
+                };
+            };
+            /**
+             * @description - `not_found`: There is nothing at this address.
+             *     - `task_not_found`: There is no such task.
+             *     - `schedule_not_found`: This task has no schedule.
+             */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "not_found" | "task_not_found" | "schedule_not_found";
+                    };
+                };
+            };
+            /** @description - `body_too_large`: The body is larger than this service accepts. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "body_too_large";
+                    };
+                };
+            };
+            /** @description - `uri_too_long`: The address is longer than 8 KiB. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "uri_too_long";
+                    };
+                };
+            };
+            /** @description - `unsupported_media_type`: The body must be application/json. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "unsupported_media_type";
+                    };
+                };
+            };
+            /** @description - `invalid_input`: A part of the body or of the query is not valid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "invalid_input";
+                    };
+                };
+            };
+            /** @description - `rate_limited`: There are too many requests. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "rate_limited";
+                    };
+                };
+            };
+            /**
+             * @description - `service_unavailable`: The service does not answer now.
+             *     - `provider_unavailable`: The authorization server cannot be reached now.
+             *     - `storage_unavailable`: The task database cannot be reached now.
+             */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "service_unavailable" | "provider_unavailable" | "storage_unavailable";
+                    };
+                };
+            };
+        };
+    };
+    resume_schedule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["NoBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScheduleAnswer"];
+                };
+            };
+            /**
+             * @description - `malformed_json`: The body is not well-formed JSON in UTF-8.
+             *     - `bad_request`: The request could not be understood.
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "malformed_json" | "bad_request";
+                    };
+                };
+            };
+            /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "unauthorized";
+                    };
+                };
+            };
+            /**
+             * @description - `not_found`: There is nothing at this address.
+             *     - `task_not_found`: There is no such task.
+             *     - `schedule_not_found`: This task has no schedule.
+             */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "not_found" | "task_not_found" | "schedule_not_found";
+                    };
+                };
+            };
+            /** @description - `body_too_large`: The body is larger than this service accepts. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "body_too_large";
+                    };
+                };
+            };
+            /** @description - `uri_too_long`: The address is longer than 8 KiB. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "uri_too_long";
+                    };
+                };
+            };
+            /** @description - `unsupported_media_type`: The body must be application/json. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "unsupported_media_type";
+                    };
+                };
+            };
+            /** @description - `invalid_input`: A part of the body or of the query is not valid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "invalid_input";
+                    };
+                };
+            };
+            /** @description - `rate_limited`: There are too many requests. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "rate_limited";
+                    };
+                };
+            };
+            /**
+             * @description - `service_unavailable`: The service does not answer now.
+             *     - `provider_unavailable`: The authorization server cannot be reached now.
+             *     - `storage_unavailable`: The task database cannot be reached now.
+             */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "service_unavailable" | "provider_unavailable" | "storage_unavailable";
+                    };
+                };
+            };
+        };
+    };
+    run_scheduled_now: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["NoBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExecutionView"];
+                };
+            };
+            /**
+             * @description - `malformed_json`: The body is not well-formed JSON in UTF-8.
+             *     - `bad_request`: The request could not be understood.
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "malformed_json" | "bad_request";
+                    };
+                };
+            };
+            /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "unauthorized";
+                    };
+                };
+            };
+            /**
+             * @description - `not_found`: There is nothing at this address.
+             *     - `task_not_found`: There is no such task.
+             *     - `schedule_not_found`: This task has no schedule.
+             */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "not_found" | "task_not_found" | "schedule_not_found";
+                    };
+                };
+            };
+            /**
+             * @description - `task_not_executable`: This task is waiting, queued, running or completed; it cannot be executed now.
+             *     - `task_not_linkable`: This task is waiting, queued or running; another token can be linked when it has ended.
+             */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "task_not_executable" | "task_not_linkable";
+                    };
+                };
+            };
+            /** @description - `body_too_large`: The body is larger than this service accepts. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "body_too_large";
+                    };
+                };
+            };
+            /** @description - `uri_too_long`: The address is longer than 8 KiB. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "uri_too_long";
+                    };
+                };
+            };
+            /** @description - `unsupported_media_type`: The body must be application/json. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "unsupported_media_type";
+                    };
+                };
+            };
+            /** @description - `invalid_input`: A part of the body or of the query is not valid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "invalid_input";
+                    };
+                };
+            };
+            /** @description - `rate_limited`: There are too many requests. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "rate_limited";
+                    };
+                };
+            };
+            /**
+             * @description - `service_unavailable`: The service does not answer now.
+             *     - `provider_unavailable`: The authorization server cannot be reached now.
+             *     - `storage_unavailable`: The task database cannot be reached now.
+             *     - `vault_unavailable`: The token vault cannot be reached now.
+             */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "service_unavailable" | "provider_unavailable" | "storage_unavailable" | "vault_unavailable";
+                    };
+                };
+            };
+        };
+    };
+    get_dependencies: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DependenciesView"];
+                };
+            };
+            /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "unauthorized";
+                    };
+                };
+            };
+            /**
+             * @description - `not_found`: There is nothing at this address.
+             *     - `task_not_found`: There is no such task.
+             */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "not_found" | "task_not_found";
+                    };
+                };
+            };
+            /** @description - `body_too_large`: The body is larger than this service accepts. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "body_too_large";
+                    };
+                };
+            };
+            /** @description - `uri_too_long`: The address is longer than 8 KiB. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "uri_too_long";
+                    };
+                };
+            };
+            /** @description - `rate_limited`: There are too many requests. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "rate_limited";
+                    };
+                };
+            };
+            /**
+             * @description - `service_unavailable`: The service does not answer now.
+             *     - `provider_unavailable`: The authorization server cannot be reached now.
+             *     - `storage_unavailable`: The task database cannot be reached now.
+             */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "service_unavailable" | "provider_unavailable" | "storage_unavailable";
+                    };
+                };
+            };
+        };
+    };
+    put_dependencies: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewDependencies"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DependenciesView"];
+                };
+            };
+            /**
+             * @description - `malformed_json`: The body is not well-formed JSON in UTF-8.
+             *     - `bad_request`: The request could not be understood.
+             */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "malformed_json" | "bad_request";
+                    };
+                };
+            };
+            /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "unauthorized";
+                    };
+                };
+            };
+            /**
+             * @description - `not_found`: There is nothing at this address.
+             *     - `task_not_found`: There is no such task.
+             */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "not_found" | "task_not_found";
+                    };
+                };
+            };
+            /** @description - `body_too_large`: The body is larger than this service accepts. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "body_too_large";
+                    };
+                };
+            };
+            /** @description - `uri_too_long`: The address is longer than 8 KiB. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "uri_too_long";
+                    };
+                };
+            };
+            /** @description - `unsupported_media_type`: The body must be application/json. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "unsupported_media_type";
+                    };
+                };
+            };
+            /** @description - `invalid_input`: A part of the body or of the query is not valid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "invalid_input";
+                    };
+                };
+            };
+            /** @description - `rate_limited`: There are too many requests. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "rate_limited";
+                    };
+                };
+            };
+            /**
+             * @description - `service_unavailable`: The service does not answer now.
+             *     - `provider_unavailable`: The authorization server cannot be reached now.
+             *     - `storage_unavailable`: The task database cannot be reached now.
+             */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "service_unavailable" | "provider_unavailable" | "storage_unavailable";
+                    };
+                };
+            };
+        };
+    };
+    get_graph: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GraphView"];
+                };
+            };
+            /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "unauthorized";
+                    };
+                };
+            };
+            /**
+             * @description - `not_found`: There is nothing at this address.
+             *     - `task_not_found`: There is no such task.
+             */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "not_found" | "task_not_found";
+                    };
+                };
+            };
+            /** @description - `body_too_large`: The body is larger than this service accepts. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "body_too_large";
+                    };
+                };
+            };
+            /** @description - `uri_too_long`: The address is longer than 8 KiB. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "uri_too_long";
                     };
                 };
             };

@@ -42,5 +42,5 @@ class NoTokensInState(Base):  # type: ignore[misc] # OAuthenticator has no types
         return True
 
 
-class TokenVaultOAuthenticator(NoTokensInState, GenericOAuthenticator):  # type: ignore[misc]
+class TokenVaultOAuthenticator(NoTokensInState, GenericOAuthenticator):  # type: ignore[misc] # OAuthenticator has no types
     """The generic OAuthenticator, with no token in the hub's state."""

@@ -33,9 +33,10 @@ def configure(
     """Add the service, its roles and the spawner hook to a hub's configuration.
 
     issuer: the authorization server where people sign in to the hub, which is the vault's default one; client_id: the
-    hub's client there, with the role `token:mint`; hub_url: the hub's address for kernels; port: of the service, on
-    127.0.0.1. Call it after your own settings of `load_roles`, `services` and `pre_spawn_hook`: it adds to them. It
-    defines the roles `user` and `server` (JupyterHub's own scopes, and access to the service).
+    hub's client there, with the role `token:mint` and the redirect URI `HUB_URL/services/token-vault/callback`;
+    hub_url: the hub's address for browsers and kernels; port: of the service, on 127.0.0.1. Call it after your own
+    settings of `load_roles`, `services` and `pre_spawn_hook`: it adds to them. It defines the roles `user` and `server`
+    (JupyterHub's own scopes, and access to the service).
     """
     access = f"access:services!service={SERVICE}"
     c.JupyterHub.services.append(
@@ -49,6 +50,7 @@ def configure(
                 "ISSUER": issuer,
                 "CLIENT_ID": client_id,
                 "CLIENT_SECRET_FILE": os.fspath(client_secret_file),
+                "HUB_URL": hub_url,
             },
         }
     )

@@ -26,6 +26,14 @@ Words = Mapping[tuple[type[Input], str], Collection[str]]
 _PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
 
 
+@dataclass(frozen=True, slots=True)
+class Header:
+    """A header that a route reads. pattern: of its value (ECMA-262)."""
+
+    description: str
+    pattern: str
+
+
 @dataclass(frozen=True)
 class Link:
     """A member of an answer is a parameter of other routes (OpenAPI 3.1, Link Object); `views` are their functions."""
@@ -49,6 +57,7 @@ class Operation:
     body: type[Input] | None = None
     form: type[Input] | None = None
     public: bool = False
+    headers: Mapping[str, Header] = field(default_factory=dict)
 
     @property
     def body_required(self) -> bool:
@@ -97,12 +106,15 @@ class Api:
         body: type[Input] | None = None,
         form: type[Input] | None = None,
         public: bool = False,
+        headers: Mapping[str, Header] | None = None,
     ) -> Callable[[View], View]:
         """Declare a route below the prefix; `path` in Flask's notation.
 
         raises: the domain errors and problem types that the view can end with; body: in JSON; form: the same in
         `application/x-www-form-urlencoded`, for which the view has error answers of its own; public: no bearer token is
-        needed. LookupError: one of them is not in the table, or the tag is not among `tags`.
+        needed; headers: that the view reads, by name.
+
+        LookupError: one of them is not in the table, or the tag is not among `tags`.
         """
         if tag not in self.tags:
             raise LookupError(f"{tag} is not a tag of {self.name}")
@@ -110,7 +122,7 @@ class Api:
         found = self._problems((*implied, *(() if public else self.raises), *raises))
 
         def declare(view: View) -> View:
-            operation = Operation(method, path, view, tag, answers, found, query, body, form, public)
+            operation = Operation(method, path, view, tag, answers, found, query, body, form, public, headers or {})
             self.operations.append(operation)
             self.blueprint.add_url_rule(path, view.__name__, view, methods=[method])
             return view
@@ -206,14 +218,28 @@ def _parameters(operation: Operation, components: Mapping[str, Any]) -> list[dic
         {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
         for name in _PARAMETER.findall(operation.path)
     ]
+    in_header = [
+        {
+            "name": name,
+            "in": "header",
+            "required": False,
+            "description": header.description,
+            "schema": {"type": "string", "pattern": header.pattern},
+        }
+        for name, header in operation.headers.items()
+    ]
     if operation.query is None:
-        return in_path
+        return in_path + in_header
     schema = components[operation.query.__name__]
     required = set(schema.get("required", ()))
-    return in_path + [
-        {"name": name, "in": "query", "required": name in required, "schema": shape}
-        for name, shape in schema.get("properties", {}).items()
-    ]
+    return (
+        in_path
+        + [
+            {"name": name, "in": "query", "required": name in required, "schema": shape}
+            for name, shape in schema.get("properties", {}).items()
+        ]
+        + in_header
+    )
 
 
 def _responses(operation: Operation, refer: Mapping[type, dict[str, Any]]) -> dict[str, Any]:

@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 import psycopg
 from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 
+from service_kit.process.settings import SettingsError
+
 POOL_TIMEOUT_SECONDS = 3.0
 CONNECT_TIMEOUT_SECONDS = 3
 STATEMENT_TIMEOUT_SECONDS = 10.0
@@ -57,6 +59,13 @@ def session(
     }
 
 
+class PoolerError(SettingsError):
+    """The database URL leads to a connection pooler such as pgbouncer: give the address of PostgreSQL itself."""
+
+    def __init__(self) -> None:
+        super().__init__(self.__doc__)
+
+
 class Database:
     """A pool of autocommit connections."""
 
@@ -75,7 +84,10 @@ class Database:
         database; the others as in `session`.
         """
         self._unavailable = unavailable
-        parameters = session(name, options, statement_timeout=statement_timeout, lock_timeout=lock_timeout)
+        self._url = url
+        self._parameters = parameters = session(
+            name, options, statement_timeout=statement_timeout, lock_timeout=lock_timeout
+        )
         self._pool = ConnectionPool(
             url,
             min_size=1,
@@ -125,6 +137,20 @@ class Database:
         """Return if the database answers. Raises the `unavailable` error."""
         self.one(b"select 1", {})
 
+    def demand_direct(self) -> None:
+        """Raise PoolerError if the URL leads to a connection pooler, or the `unavailable` error with the true cause.
+
+        A pooler gives one session's statements, settings and locks to another. It is known by the process id that it
+        invents for its clients, or by its refusal of session options.
+        """
+        try:
+            with psycopg.connect(self._url, **self._parameters) as connection:
+                demand_direct(connection)
+        except psycopg.OperationalError as error:
+            if "unsupported startup parameter" not in str(error):
+                raise self._unavailable(str(error).strip()) from error
+            raise PoolerError from error
+
     def retried(self, work: Callable[[], T]) -> T:
         """The result of work that is safe to repeat; it is repeated once if its connection has died."""
         try:
@@ -147,6 +173,13 @@ class Database:
     def _all(self, query: bytes, parameters: Parameters) -> list[Row]:
         with self.connection() as connection:
             return connection.execute(query, parameters).fetchall()
+
+
+def demand_direct(connection: psycopg.Connection) -> None:
+    """Raise PoolerError if a pooler is behind a connection: the process id is another than the server's own."""
+    row = connection.execute("select pg_backend_pid()").fetchone()
+    if row is None or row[0] != connection.info.backend_pid:
+        raise PoolerError
 
 
 def is_connection_lost(error: BaseException | None) -> bool:

@@ -9,7 +9,7 @@ from importlib.resources import files
 
 import psycopg
 
-from service_kit.postgres.database import Database, session
+from service_kit.postgres.database import Database, demand_direct, session
 
 WAIT_SECONDS = 60.0
 """Seconds that a migration waits for another migration, and for a lock on a table that is in use."""
@@ -42,6 +42,7 @@ class Migrations:
         """
         parameters = session(f"{self._name}-migrate", statement_timeout=None, lock_timeout=WAIT_SECONDS)
         with psycopg.connect(url, **parameters) as connection:
+            demand_direct(connection)
             # Replicas that start together migrate one after the other.
             connection.execute("select pg_advisory_lock(%s)", [int.from_bytes(self._name.encode())])
             connection.execute(
@@ -66,8 +67,9 @@ class Migrations:
         """Return if this version of the code can work with the database's schema.
 
         The schema may lack `.post.sql` files, and may have `.pre.sql` files of a newer version. Raises
-        SchemaMismatchError, or the database's `unavailable` error.
+        SchemaMismatchError, PoolerError, or the database's `unavailable` error.
         """
+        database.demand_direct()
         try:
             applied = {name for (name,) in database.all(b"select name from schema_migrations", {})}
         except (psycopg.errors.UndefinedTable, psycopg.errors.InsufficientPrivilege):

@@ -5,22 +5,52 @@ process adds them up and answers. It reads from a pipe that nobody writes to and
 with the process that started it, even if that one is killed.
 """
 
+import fcntl
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
+from pathlib import Path
 
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 """prometheus_client reads this variable at its first import, so it must be set before."""
+
+_PREFIX = "metrics-"
+_LOCK = "lock"
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0)
 """Histogram buckets, from the duration of a cached token to that of an authorization server's slowest answer."""
 
 
 def prepare_folder() -> None:
-    """Create the folder that this process and its children write to. Call it before prometheus_client is imported."""
-    os.environ.setdefault(FOLDER, tempfile.mkdtemp(prefix="metrics-"))
+    """Create the folder that this process and its children write to. Call it before prometheus_client is imported.
+
+    The folder is locked while one of them lives. Folders of processes that were killed are removed.
+    """
+    if FOLDER in os.environ:
+        return
+    for abandoned in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*/{_LOCK}"):
+        _remove_if_abandoned(abandoned)
+    folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
+    draft = folder / f"{_LOCK}.new"
+    lock = os.open(draft, os.O_RDWR | os.O_CREAT, 0o600)  # stays open: forked processes keep it, programs do not
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    draft.rename(folder / _LOCK)
+    os.environ[FOLDER] = str(folder)
+
+
+def _remove_if_abandoned(path: Path) -> None:
+    with suppress(OSError):  # another user's, in use, or just removed
+        lock = os.open(path, os.O_RDWR | os.O_NOFOLLOW)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.fstat(lock).st_uid == os.geteuid():
+                shutil.rmtree(path.parent)
+        finally:
+            os.close(lock)
 
 
 def start_exporter(bind: str) -> "subprocess.Popen[bytes]":

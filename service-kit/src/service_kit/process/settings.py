@@ -7,6 +7,7 @@ value, as container platforms provide secrets. A file with a secret must not be 
 
 import dataclasses
 from collections.abc import Callable, Mapping
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, TypeVar
 from urllib.parse import urlsplit
@@ -112,6 +113,22 @@ def exact_url(value: str) -> str:
     if not usable or "?" in value or "#" in value:
         raise ValueError("is not an absolute http(s) URL")
     return value
+
+
+def issuer(value: str) -> str:
+    """Like `exact_url`; http only for this machine, because keys and tokens come from there (RFC 8414 section 2)."""
+    parts = urlsplit(exact_url(value))
+    if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
+        raise ValueError("is http on another machine; an issuer's URL is https")
+    return value
+
+
+def is_loopback(host: str) -> bool:
+    """True for `localhost`, names below it, and loopback addresses (RFC 6761 section 6.3)."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
 
 
 def optional_url(value: str) -> str | None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 
 from flask import Flask
 
+from service_kit.http import health
 from service_kit.http.app import request_id_from
 from service_kit.http.inputs import MAX_BODY_BYTES
 from service_kit.http.problems import answer_for
@@ -50,6 +51,9 @@ class Front:
             if answer is not None:
                 await _send(answer, send)
                 return
+        if scope["raw_path"] == health.ALIVE_PATH.encode() and scope["method"] == "GET":
+            await _send(fast_path.json(health.ALIVE, request_id_from("")), send)  # also when every thread is busy
+            return
         body = await _whole_body(scope, receive)
         if body is not None:
             await self._answer(scope, body, send)

@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -22,6 +21,7 @@ from jose.exceptions import JOSEError
 
 from service_kit.outbound.session import Session, bounded_body
 from service_kit.process import logs
+from service_kit.process.settings import is_loopback
 from service_kit.tokens import signatures
 from service_kit.tokens.signatures import PublicKey
 
@@ -237,15 +237,6 @@ def _metadata(document: bytes, url: str) -> Metadata:
         return msgspec.convert(known, Metadata)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise IssuerUnavailableError(f"{url}: no usable discovery document") from error
-
-
-def is_loopback(host: str) -> bool:
-    """True for `localhost`, names below it, and loopback addresses (RFC 6761 section 6.3)."""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    with suppress(ValueError):
-        return ip_address(host).is_loopback
-    return False
 
 
 def _entries(document: bytes) -> Sequence[Mapping[str, Any]]:

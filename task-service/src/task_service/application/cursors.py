@@ -45,6 +45,7 @@ class Cursors:
             query.kind,
             str(query.persistent_token_id),
             query.search,
+            query.schedule,
             query.sort,
             said.decode(errors="replace"),
         ]

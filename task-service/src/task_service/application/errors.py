@@ -7,13 +7,17 @@
     ├── TaskNotCancellableError          the task has no run under way
     ├── TaskNotRepeatableError           the task has no run yet, or one under way
     ├── TaskNotLinkableError             the task has a run under way with another token
+    ├── ScheduleNotFoundError            the task has no schedule
     ├── CursorError                      a page was asked for with a cursor that its list did not give
+    ├── KeyReusedError                   the idempotency key stands for another request
+    ├── AlreadyDoneError                 the idempotency key stands for this request, which was answered before
     ├── TokenNotFoundError               the vault knows no such token of this person
     ├── TokenRefusedError                the vault no longer gives access tokens for it
     ├── TicketExpiredError               the attempt's ticket was not extended in time; another can be made
     ├── VaultUnavailableError            the vault does not answer
     │   └── TooManyTicketsError          the grant has as many tickets as the vault allows
     ├── TaskStorageUnavailableError      PostgreSQL does not answer
+    ├── NoWorkerError                    no worker has shown a heartbeat lately
     ├── UnknownKindError                 the worker has no handler for the task's kind
     └── HandlerError                     the work itself failed; its message is shown to the owner
 
@@ -52,8 +56,25 @@ class TaskNotLinkableError(TaskError):
     """This task is waiting, queued or running; another token can be linked when it has ended."""
 
 
+class ScheduleNotFoundError(TaskError):
+    """This task has no schedule."""
+
+
 class CursorError(TaskError):
     """This cursor was not given to you for this query. Begin again without `cursor`."""
+
+
+class KeyReusedError(TaskError):
+    """This Idempotency-Key was used for another request within the last 24 hours."""
+
+
+class AlreadyDoneError(TaskError):
+    """This request was answered before."""
+
+    def __init__(self, answer: bytes) -> None:
+        """answer: the stored one."""
+        super().__init__()
+        self.answer = answer
 
 
 class TokenNotFoundError(TaskError):
@@ -83,6 +104,10 @@ class TicketExpiredError(TaskError):
 
 class TaskStorageUnavailableError(TaskError):
     """The task database cannot be reached now."""
+
+
+class NoWorkerError(TaskError):
+    """No worker is running: tasks stay queued until one is."""
 
 
 class HandlerError(TaskError):

@@ -2,14 +2,21 @@
 
 import enum
 from collections.abc import Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
-from task_service.application.errors import TaskNotExecutableError, TaskNotRepeatableError, TokenNotFoundError
+from task_service.application.errors import (
+    ScheduleNotFoundError,
+    TaskNotExecutableError,
+    TaskNotRepeatableError,
+    TokenNotFoundError,
+    VaultUnavailableError,
+)
 from task_service.application.manage import Person
 from task_service.application.ports import LinkedGrant, OwnersVault, RunQueue, TaskStore
+from task_service.domain.receipt import Receipt
 from task_service.domain.run import Cause
-from task_service.domain.status import EXECUTABLE, REPEATABLE, TaskStatus
+from task_service.domain.status import EXECUTABLE, REPEATABLE, UNDER_WAY, TaskStatus
 from task_service.domain.task import Task, TokenStatus
 
 
@@ -56,28 +63,37 @@ class ExecuteTasks:
         Raises TaskNotFoundError, TokenNotFoundError, TaskNotLinkableError, VaultUnavailableError.
         """
         self._tasks.find(task_id, person.owner)
-        return self._tasks.link(task_id, person.owner, self._vault.grant(persistent_token_id, person.bearer))
+        grant = self._vault.grant(persistent_token_id, person.bearer)
+        task = self._tasks.link(task_id, person.owner, grant)
+        self._revoke_replaced(person, task, grant)
+        return task
 
-    def execute(self, person: Person, task_id: UUID) -> Execution:
+    def execute(self, person: Person, task_id: UUID, receipt: Receipt | None = None) -> Execution:
         """Queue a run if the task's token is active; else say what is missing.
 
-        Raises TaskNotFoundError, TaskNotExecutableError, TaskNotLinkableError, VaultUnavailableError.
+        Raises TaskNotFoundError, TaskNotExecutableError, TaskNotLinkableError, VaultUnavailableError, AlreadyDoneError,
+        KeyReusedError.
+        """
+        return self._run(person, task_id, EXECUTABLE, receipt)
+
+    def run_scheduled_now(self, person: Person, task_id: UUID) -> Execution:
+        """The same for a task with a schedule, in every state in which its schedule could run it.
+
+        Raises what `execute` raises, and ScheduleNotFoundError.
         """
         task = self._tasks.find(task_id, person.owner)
-        if task.status not in EXECUTABLE:
-            return self._queue(person, task_id, task.persistent_token_id)  # unless it has become executable, it raises
-        return self._with_grant(person, task, EXECUTABLE)
+        if task.schedule is None:
+            raise ScheduleNotFoundError
+        return self._run(person, task_id, frozenset(TaskStatus) - UNDER_WAY, None)
 
-    def run_again(self, person: Person, task_id: UUID) -> Execution:
+    def run_again(self, person: Person, task_id: UUID, receipt: Receipt | None = None) -> Execution:
         """The same for a task that has ended, completed ones included: a new run.
 
-        Raises TaskNotFoundError, TaskNotRepeatableError, TaskNotLinkableError, VaultUnavailableError.
+        Raises TaskNotFoundError, TaskNotRepeatableError, TaskNotLinkableError, VaultUnavailableError, AlreadyDoneError,
+        KeyReusedError.
         """
-        task = self._tasks.find(task_id, person.owner)
-        if task.status not in REPEATABLE:
-            raise TaskNotRepeatableError
         try:
-            return self._with_grant(person, task, REPEATABLE)
+            return self._run(person, task_id, REPEATABLE, receipt)
         except TaskNotExecutableError as error:
             raise TaskNotRepeatableError from error
 
@@ -89,23 +105,49 @@ class ExecuteTasks:
         self._runs.cancel(task_id, person.owner, reason or CANCELLED_BY_OWNER)
         return self._tasks.find(task_id, person.owner)
 
-    def _with_grant(self, person: Person, task: Task, allowed: Set[TaskStatus]) -> Execution:
+    def _run(self, person: Person, task_id: UUID, allowed: Set[TaskStatus], receipt: Receipt | None) -> Execution:
+        task = self._tasks.find(task_id, person.owner)
+        started = Execution(ExecuteAnswer.EXECUTING, task_id, task.persistent_token_id)
+        if task.status not in allowed:  # unless it is by now, or the key stands for its run, this raises
+            return self._queue(person, started, allowed, receipt)
         grant = self._grant_of(person, task)
         if grant is None:
-            return Execution(ExecuteAnswer.NEEDS_CONSENT, task.id, None)
+            return Execution(ExecuteAnswer.NEEDS_CONSENT, task_id, None)
         if (grant.persistent_token_id, grant.status) != (task.persistent_token_id, task.token_status):
-            self._tasks.link(task.id, person.owner, grant)
+            task = self._tasks.link(task_id, person.owner, grant)
+        self._revoke_replaced(person, task, grant)
         if grant.status is TokenStatus.ACTIVE:
-            return self._queue(person, task.id, grant.persistent_token_id, allowed)
+            started = replace(started, persistent_token_id=grant.persistent_token_id)
+            return self._queue(person, started, allowed, receipt)
         pending = grant.status is TokenStatus.PENDING
         answer = ExecuteAnswer.WAITING_CONSENT if pending else ExecuteAnswer.TOKEN_FAILED
-        return Execution(answer, task.id, grant.persistent_token_id)
+        return Execution(answer, task_id, grant.persistent_token_id)
 
     def _queue(
-        self, person: Person, task_id: UUID, persistent_token_id: UUID | None, allowed: Set[TaskStatus] = EXECUTABLE
+        self, person: Person, started: Execution, allowed: Set[TaskStatus], receipt: Receipt | None
     ) -> Execution:
-        self._runs.enqueue(task_id, person.owner, Cause.USER, allowed=allowed)
-        return Execution(ExecuteAnswer.EXECUTING, task_id, persistent_token_id)
+        bound = receipt.answering(started) if receipt else None
+        self._runs.enqueue(started.task_id, person.owner, Cause.USER, allowed=allowed, receipt=bound)
+        return started
+
+    def _revoke_replaced(self, person: Person, task: Task, grant: LinkedGrant) -> None:
+        """Revoke the token of the first consent once the second one for the same task is given.
+
+        It stays if another task uses it or if it was not asked for this task. While the vault is unavailable it is kept
+        in mind for the next time.
+        """
+        replaced = task.replaces_token_id
+        if replaced is None or grant.status is not TokenStatus.ACTIVE:
+            return
+        try:
+            first = self._vault.grant(replaced, person.bearer)
+            if first.task_id == grant.task_id == task.id and self._tasks.links(person.owner, replaced, 1) == 0:
+                self._vault.revoke(replaced, person.bearer)
+        except TokenNotFoundError:
+            pass
+        except VaultUnavailableError:
+            return
+        self._tasks.forget_replaced(task.id, person.owner, replaced)
 
     def _grant_of(self, person: Person, task: Task) -> LinkedGrant | None:
         """The task's token as the vault sees it: the linked one, else the newest that was requested for this task."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from task_service.application.manage import Person
-from task_service.application.ports import HistoryStore
+from task_service.application.ports import HistoryStore, ReceiptStore
 from task_service.domain.history import PastRun, RunRecord
 
 CLEANED_AT_ONCE = 500
@@ -26,10 +26,11 @@ class ReadHistory:
 
 
 class CleanHistory:
-    """Removes runs that are old and not the latest of their task, with their attempts and logs."""
+    """Removes runs that are old and not the latest of their task, with their attempts and logs; and old receipts."""
 
-    def __init__(self, store: HistoryStore, days: int) -> None:
+    def __init__(self, store: HistoryStore, receipts: ReceiptStore, days: int) -> None:
         self._store = store
+        self._receipts = receipts
         self._days = days
 
     def clean(self) -> int:
@@ -37,4 +38,6 @@ class CleanHistory:
         total = 0
         while removed := self._store.remove_old(self._days, CLEANED_AT_ONCE):
             total += removed
+        while self._receipts.remove_old(CLEANED_AT_ONCE):
+            pass
         return total

@@ -1,13 +1,15 @@
 """What owners do with the definitions of their tasks: create, look at, delete."""
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from task_service.application.ports import TaskStore
+from task_service.application.errors import TokenNotFoundError
+from task_service.application.ports import OwnersVault, TaskStore
 from task_service.application.token_status import RefreshTokenStatuses
 from task_service.domain.owner import Owner
-from task_service.domain.retry import NO_RETRY, RetryPolicy
-from task_service.domain.task import Task
+from task_service.domain.receipt import Receipt
+from task_service.domain.task import NO_POLICY, Policy, Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,19 +23,51 @@ class Person:
 class ManageTasks:
     """A person's own tasks. Another person's task looks exactly like one that does not exist."""
 
-    def __init__(self, tasks: TaskStore, token_statuses: RefreshTokenStatuses) -> None:
+    def __init__(self, tasks: TaskStore, token_statuses: RefreshTokenStatuses, vault: OwnersVault) -> None:
         self._tasks = tasks
         self._token_statuses = token_statuses
+        self._vault = vault
 
-    def create(self, person: Person, name: str, description: str, retry: RetryPolicy = NO_RETRY) -> Task:
-        """A new task, pending."""
-        return self._tasks.add(person.owner, name, description, retry)
+    def create(
+        self,
+        person: Person,
+        name: str,
+        description: str,
+        policy: Policy = NO_POLICY,
+        persistent_token_id: UUID | None = None,
+        receipt: Receipt | None = None,
+    ) -> Task:
+        """A new task, pending.
+
+        policy: checked; persistent_token_id: a token to link, once the vault has said that it is the person's.
+
+        Raises TokenNotFoundError, VaultUnavailableError, AlreadyDoneError, KeyReusedError.
+        """
+        grant = self._vault.grant(persistent_token_id, person.bearer) if persistent_token_id else None
+        return self._tasks.add(person.owner, name, description, policy, grant, receipt)
 
     def find(self, person: Person, task_id: UUID) -> Task:
         """One task. Raises TaskNotFoundError."""
         self._token_statuses.when_due(person.owner, person.bearer)
         return self._tasks.find(task_id, person.owner)
 
-    def delete(self, person: Person, task_id: UUID) -> None:
-        """Remove a task; a running one stops at its next step. Raises TaskNotFoundError."""
+    def delete(self, person: Person, task_id: UUID, receipt: Receipt | None = None) -> None:
+        """Remove a task; a running one stops at its next step.
+
+        Raises TaskNotFoundError, AlreadyDoneError, KeyReusedError.
+        """
+        self._tasks.delete(task_id, person.owner, receipt)
+
+    def delete_with_access(self, person: Person, task_id: UUID) -> bool:
+        """Revoke the task's token unless another task uses it, then remove the task; True if there is no access left.
+
+        The token comes first, so that an unavailable vault leaves both. Raises TaskNotFoundError,
+        VaultUnavailableError.
+        """
+        token_id = self._tasks.find(task_id, person.owner).persistent_token_id
+        is_last = token_id is not None and self._tasks.links(person.owner, token_id, 2) == 1
+        if token_id is not None and is_last:
+            with suppress(TokenNotFoundError):
+                self._vault.revoke(token_id, person.bearer)
         self._tasks.delete(task_id, person.owner)
+        return is_last

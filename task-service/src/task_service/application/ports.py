@@ -1,20 +1,22 @@
 """What the use cases need from outside, as Protocols. Adapters implement them; `bootstrap` wires them."""
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
 from task_service.domain.attempt import Attempt, AttemptKey
+from task_service.domain.dependencies import Dependency, Graph
 from task_service.domain.history import PastRun, RunRecord
 from task_service.domain.journal import AccessNote, LogLine
-from task_service.domain.listing import Position, TaskQuery
+from task_service.domain.listing import Position, Sort, TaskQuery
 from task_service.domain.owner import Owner
-from task_service.domain.retry import NO_RETRY, RetryPolicy
+from task_service.domain.receipt import Receipt
 from task_service.domain.run import Cause
+from task_service.domain.schedule import Rule, Schedule
 from task_service.domain.status import EXECUTABLE, TaskStatus
-from task_service.domain.task import Task, TokenStatus
+from task_service.domain.task import NO_POLICY, Policy, Task, TokenStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,29 +30,59 @@ class OwnerToken:
 
 @dataclass(frozen=True, slots=True)
 class LinkedGrant:
-    """An offline token that the vault knows for a person, by its id."""
+    """An offline token that the vault knows for a person, by its id.
+
+    ends_at: when it ends, where the vault knows; task_id: the task for which it was asked, if any.
+    """
 
     persistent_token_id: UUID
     status: TokenStatus
+    ends_at: datetime | None = None
+    task_id: UUID | None = None
 
 
 class TaskStore(Protocol):
     """Tasks, always within one owner's. Raises TaskStorageUnavailableError throughout."""
 
-    def add(self, owner: Owner, name: str, description: str, retry: RetryPolicy = NO_RETRY) -> Task:
-        """Store a new task of the default kind."""
+    def add(
+        self,
+        owner: Owner,
+        name: str,
+        description: str,
+        policy: Policy = NO_POLICY,
+        grant: LinkedGrant | None = None,
+        receipt: Receipt | None = None,
+    ) -> Task:
+        """Store a new task of the default kind, linked to a token if one is given.
+
+        Raises AlreadyDoneError, KeyReusedError.
+        """
         ...
 
     def find(self, task_id: UUID, owner: Owner) -> Task:
         """One task. Raises TaskNotFoundError."""
         ...
 
-    def delete(self, task_id: UUID, owner: Owner) -> None:
-        """Remove a task with its runs; the worker of a running one is told to stop. Raises TaskNotFoundError."""
+    def delete(self, task_id: UUID, owner: Owner, receipt: Receipt | None = None) -> None:
+        """Remove a task with its runs; the worker of a running one is told to stop.
+
+        Raises TaskNotFoundError, AlreadyDoneError, KeyReusedError.
+        """
         ...
 
     def link(self, task_id: UUID, owner: Owner, grant: LinkedGrant) -> Task:
-        """Store an offline token's id and status with the task. Raises TaskNotFoundError, TaskNotLinkableError."""
+        """Store an offline token's id and status with the task. Raises TaskNotFoundError, TaskNotLinkableError.
+
+        An active token that was linked before is kept in mind as the replaced one.
+        """
+        ...
+
+    def forget_replaced(self, task_id: UUID, owner: Owner, token_id: UUID) -> None:
+        """The replaced token needs no revocation any more."""
+        ...
+
+    def links(self, owner: Owner, token_id: UUID, at_most: int) -> int:
+        """How many of the owner's tasks are linked to a token, counted up to a limit."""
         ...
 
 
@@ -61,6 +93,10 @@ class TaskListStore(Protocol):
         self, owner: Owner, query: TaskQuery, limit: int, after: Position | None
     ) -> tuple[Sequence[Task], Position | None]:
         """At most `limit` tasks that come after a position, in order; the position at their end if there are more."""
+        ...
+
+    def count_after(self, owner: Owner, sort: Sort, after: Position) -> int:
+        """How many of the owner's tasks come after a position, filtered or not, counted up to 100,000."""
         ...
 
     def counts(self, owner: Owner) -> Mapping[TaskStatus, int]:
@@ -75,10 +111,19 @@ class TaskListStore(Protocol):
 class RunQueue(Protocol):
     """Where runs are put for workers."""
 
-    def enqueue(self, task_id: UUID, owner: Owner, cause: Cause, *, allowed: Set[TaskStatus] = EXECUTABLE) -> None:
+    def enqueue(
+        self,
+        task_id: UUID,
+        owner: Owner,
+        cause: Cause,
+        *,
+        allowed: Set[TaskStatus] = EXECUTABLE,
+        receipt: Receipt | None = None,
+    ) -> None:
         """Make a queued run with its first attempt and its job, in one transaction.
 
-        allowed: the states of the task in which it is made. Raises TaskNotFoundError, TaskNotExecutableError.
+        allowed: the states of the task in which it is made. Raises TaskNotFoundError, TaskNotExecutableError,
+        AlreadyDoneError, KeyReusedError.
         """
         ...
 
@@ -86,6 +131,83 @@ class RunQueue(Protocol):
         """End the run under way as `cancelled`; its worker is told to stop. False: it was cancelled before.
 
         Raises TaskNotFoundError, TaskNotCancellableError.
+        """
+        ...
+
+
+class ReceiptStore(Protocol):
+    """Answers to requests that named themselves with an idempotency key."""
+
+    def answer(self, owner: Owner, receipt: Receipt) -> bytes | None:
+        """The answer that was given under the key; None when there was none. Raises KeyReusedError."""
+        ...
+
+    def keep(self, owner: Owner, receipt: Receipt, result: object) -> None:
+        """Store the answer of a request whose deeds were stored one by one. Raises AlreadyDoneError, KeyReusedError."""
+        ...
+
+    def remove_old(self, at_most: int) -> int:
+        """Remove keys whose time is over, up to a limit; how many."""
+        ...
+
+
+class ScheduleStore(Protocol):
+    """The schedules of one owner's tasks."""
+
+    def now(self) -> datetime:
+        """The time by the clock that schedules follow."""
+        ...
+
+    def put(self, task_id: UUID, owner: Owner, rule: Rule) -> Schedule:
+        """Give a task a schedule, or its schedule another rule. rule: checked. Raises TaskNotFoundError."""
+        ...
+
+    def change(self, task_id: UUID, owner: Owner, to: Callable[[Schedule, datetime], Schedule]) -> Schedule:
+        """Replace a schedule by what `to` makes of it and of the time.
+
+        Raises TaskNotFoundError, ScheduleNotFoundError.
+        """
+        ...
+
+    def remove(self, task_id: UUID, owner: Owner) -> None:
+        """Take a schedule away. Raises TaskNotFoundError, ScheduleNotFoundError."""
+        ...
+
+
+class DependencyStore(Protocol):
+    """Dependencies among one owner's tasks."""
+
+    def put(self, task_id: UUID, owner: Owner, depends_on: Sequence[UUID]) -> None:
+        """Let a task depend on exactly these. Raises TaskNotFoundError, DependencyError."""
+        ...
+
+    def of_task(self, task_id: UUID, owner: Owner) -> Sequence[Dependency]:
+        """What a task depends on, the oldest first. Raises TaskNotFoundError."""
+        ...
+
+    def graph(self, task_id: UUID, owner: Owner) -> Graph:
+        """All that is connected with a task. Raises TaskNotFoundError."""
+        ...
+
+
+class DependencyNews(Protocol):
+    """Ends of runs that matter to other tasks."""
+
+    def take_news(self, at_most: int) -> int:
+        """Look at so many tasks for which there is news; how many there were. It waits for no lock of a task.
+
+        Raises TaskStorageUnavailableError.
+        """
+        ...
+
+
+class DueSchedules(Protocol):
+    """What the tick needs."""
+
+    def fire_due(self, at_most: int) -> int:
+        """Make the runs that are due, of so many schedules; how many were. It waits for no lock.
+
+        Raises TaskStorageUnavailableError.
         """
         ...
 
@@ -230,6 +352,10 @@ class OwnersVault(Protocol):
 
     def grants(self, bearer: str, task_id: UUID | None = None) -> Sequence[LinkedGrant]:
         """The person's tokens, newest first; with a task, those requested for it. Raises VaultUnavailableError."""
+        ...
+
+    def revoke(self, persistent_token_id: UUID, bearer: str) -> None:
+        """Revoke a token of the person, for good; twice is once. Raises TokenNotFoundError, VaultUnavailableError."""
         ...
 
     def linked(self, bearer: str, ids: Sequence[UUID]) -> Sequence[LinkedGrant]:

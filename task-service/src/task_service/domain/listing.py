@@ -4,6 +4,7 @@ import enum
 from dataclasses import dataclass
 from uuid import UUID
 
+from task_service.domain.schedule import ScheduleStatus
 from task_service.domain.status import TaskStatus
 
 
@@ -21,6 +22,17 @@ class Sort(enum.StrEnum):
         return self in {Sort.NAME, Sort.NAME_DESCENDING}
 
 
+class ScheduleFilter(enum.StrEnum):
+    """Tasks by the state of their schedule, with any schedule, or without one."""
+
+    ANY = "any"
+    NONE = "none"
+    ACTIVE = ScheduleStatus.ACTIVE.value
+    PAUSED = ScheduleStatus.PAUSED.value
+    ENDED = ScheduleStatus.ENDED.value
+    STOPPED = ScheduleStatus.STOPPED.value
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskQuery:
     """A filter and an order. A member without a value does not filter.
@@ -33,12 +45,13 @@ class TaskQuery:
     kind: str | None = None
     persistent_token_id: UUID | None = None
     search: str | None = None
+    schedule: ScheduleFilter | None = None
     sort: Sort = Sort.NEWEST
 
     @property
     def of_states_only(self) -> bool:
         """True when states are the only filter and the order is by time, for which there is an index."""
-        others = (self.kind, self.persistent_token_id, self.search)
+        others = (self.kind, self.persistent_token_id, self.search, self.schedule)
         return bool(self.statuses) and not self.sort.by_name and all(each is None for each in others)
 
 

@@ -1,30 +1,48 @@
 """A task: the definition of work that goes on when its owner has left. It holds an offline token's id, no token."""
 
-import enum
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from task_service.domain.fairness import Priority
 from task_service.domain.owner import Owner
 from task_service.domain.retry import NO_RETRY, RetryPolicy
 from task_service.domain.run import NO_RUN, Run
+from task_service.domain.schedule import Rule, Schedule
 from task_service.domain.status import TaskStatus
+from task_service.domain.token import TokenStatus
+
+__all__ = ["DEFAULT_KIND", "NO_POLICY", "PREFIX", "Policy", "Task", "TokenStatus", "parse_id", "public_id"]
 
 PREFIX = "task-"
 DEFAULT_KIND = "demo"
 
 
-class TokenStatus(enum.StrEnum):
-    """The vault's last word on the linked token: consent is pending, it can be used, or it cannot."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """How a task is run.
 
-    PENDING = "pending"
-    ACTIVE = "active"
-    FAILED = "failed"
+    retry: what follows a failed attempt; schedule: when it runs by itself, if it does; depends_on: the tasks that must
+    have completed before; priority: its place among its owner's own.
+    """
+
+    retry: RetryPolicy = NO_RETRY
+    schedule: Rule | None = None
+    depends_on: Sequence[UUID] = ()
+    priority: Priority = Priority.NORMAL
+
+
+NO_POLICY = Policy()
+"""The default: it runs when its owner says so, and is not retried."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """A task with its latest run, as its owner sees it. Times are aware and in UTC."""
+    """A task with its latest run, as its owner sees it. Times are aware and in UTC.
+
+    replaces_token_id: the token that the task used before a second consent, as long as it is not revoked.
+    """
 
     id: UUID
     owner: Owner
@@ -34,7 +52,10 @@ class Task:
     kind: str = DEFAULT_KIND
     persistent_token_id: UUID | None = None
     token_status: TokenStatus | None = None
+    priority: Priority = Priority.NORMAL
+    schedule: Schedule | None = None
     retry: RetryPolicy = NO_RETRY
+    replaces_token_id: UUID | None = None
     latest_run: Run = NO_RUN
 
     @property

@@ -23,5 +23,5 @@ def create_app(service: TaskService) -> Flask:
         return Response(document, HTTPStatus.OK, content_type="application/json")
 
     app.register_blueprint(api.blueprint)
-    app.register_blueprint(health.blueprint(service.pings))
+    app.register_blueprint(health.blueprint(service.pings, service.useful))
     return app

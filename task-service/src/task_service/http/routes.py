@@ -2,9 +2,12 @@
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
+from http import HTTPStatus
 
 import msgspec
 from flask import Response, request
+from msgspec import UNSET
 
 import task_service
 from service_kit.http import inputs
@@ -12,6 +15,7 @@ from service_kit.http.app import authenticate, bearer_token, respond
 from service_kit.http.openapi import Api, Link
 from task_service.application.errors import (
     CursorError,
+    KeyReusedError,
     TaskNotExecutableError,
     TaskNotFoundError,
     TaskNotLinkableError,
@@ -21,12 +25,13 @@ from task_service.application.errors import (
 )
 from task_service.application.manage import Person
 from task_service.domain.owner import Owner
-from task_service.domain.retry import NO_RETRY
-from task_service.domain.task import public_id
-from task_service.http import run_routes
+from task_service.domain.task import Policy
+from task_service.http import batch_routes, dependency_routes, idempotency, run_routes, schedule_routes
 from task_service.http.problems import TABLE
+from task_service.http.schedule_routes import faults_named
 from task_service.http.schemas import (
     Deleted,
+    Deletion,
     ExecutionView,
     ListQuery,
     NewTask,
@@ -46,15 +51,35 @@ LINKS = {
         Link(
             "id",
             "task_id",
-            ("get_task", "link_persistent_id", "execute_task", "cancel_task", "run_again", "list_runs", "delete_task"),
+            (
+                "get_task",
+                "link_persistent_id",
+                "execute_task",
+                "cancel_task",
+                "run_again",
+                "list_runs",
+                "get_run",
+                "put_schedule",
+                "get_schedule",
+                "pause_schedule",
+                "resume_schedule",
+                "run_scheduled_now",
+                "delete_schedule",
+                "put_dependencies",
+                "get_dependencies",
+                "get_graph",
+                "delete_task",
+            ),
         ),
     )
 }
 TAGS = {
     "Tasks": "A person creates tasks, links offline tokens to them and executes them.",
-    "Runs": "A person cancels what is under way, has tasks done once more, and looks back at runs.",
+    "Runs": "A person cancels what is under way, has tasks done once more, acts on many at once, and looks back.",
+    "Schedules": "A person has tasks run by themselves, at a time or again and again.",
+    "Dependencies": "A person lets tasks run after others, and sees how they depend on each other.",
 }
-TASKS, RUNS = TAGS
+TASKS, RUNS, SCHEDULES, DEPENDENCIES = TAGS
 
 
 def create_api(service: TaskService) -> Api:
@@ -78,6 +103,9 @@ def create_api(service: TaskService) -> Api:
     _single(api, service, caller)
     _execution(api, service, caller)
     run_routes.declare(api, service, caller, RUNS)
+    batch_routes.declare(api, service, caller, RUNS)
+    schedule_routes.declare(api, service, caller, SCHEDULES)
+    dependency_routes.declare(api, service, caller, DEPENDENCIES)
     return api
 
 
@@ -86,8 +114,8 @@ def _collection(api: Api, service: TaskService, caller: Callable[[], Person]) ->
     def list_tasks() -> Response:
         """List the caller's tasks.
 
-        The newest comes first. When there are more than `limit`, the answer has `nextCursor`: send it as `cursor` to
-        get the next page. The answer is 304 when nothing has changed since the `ETag` in `If-None-Match`.
+        The newest comes first. When there are more than `limit`, the answer has `nextCursor`: send it as `cursor` for
+        the next page. The answer is 304 when nothing has changed since the `ETag` in `If-None-Match`.
         """
         who = caller()
         query = inputs.query(request, ListQuery)
@@ -102,14 +130,30 @@ def _collection(api: Api, service: TaskService, caller: Callable[[], Person]) ->
         )
         return respond(listed, headers={"ETag": etag})
 
-    @api.route("POST", "", tag=TASKS, body=NewTask, answers={201: TaskView})
+    @api.route(
+        "POST",
+        "",
+        tag=TASKS,
+        body=NewTask,
+        answers={201: TaskView},
+        raises=(KeyReusedError, TokenNotFoundError, VaultUnavailableError),
+        headers=idempotency.HEADERS,
+    )
     def create_task() -> Response:
         """Create a task."""
         who = caller()
         wanted = inputs.body(request, NewTask)
-        retry = NO_RETRY if wanted.retry is msgspec.UNSET else wanted.retry.policy()
-        task = service.tasks.create(who, wanted.name, wanted.description, retry)
-        return respond(task_view(task), 201, {"Location": f"/api/tasks/{public_id(task.id)}"})
+        token_id = None if wanted.persistent_token_id is msgspec.UNSET else wanted.persistent_token_id
+        receipt = idempotency.receipt_of(request, wanted, task_view)
+
+        def create() -> TaskView:
+            with dependency_routes.faults_named("/dependsOn"):
+                task = service.tasks.create(
+                    who, wanted.name, wanted.description, _policy(service, wanted), token_id, receipt
+                )
+            return task_view(task)
+
+        return idempotency.once(service.receipts, who.owner, receipt, create, HTTPStatus.CREATED, _location)
 
 
 def _single(api: Api, service: TaskService, caller: Callable[[], Person]) -> None:
@@ -122,14 +166,26 @@ def _single(api: Api, service: TaskService, caller: Callable[[], Person]) -> Non
         who = caller()
         return respond(task_view(service.tasks.find(who, task_id_in(task_id))))
 
-    @api.route("DELETE", "/<task_id>", tag=TASKS, answers={200: Deleted}, raises=(TaskNotFoundError,))
+    @api.route(
+        "DELETE",
+        "/<task_id>",
+        tag=TASKS,
+        query=Deletion,
+        answers={200: Deleted},
+        raises=(TaskNotFoundError, VaultUnavailableError),
+    )
     def delete_task(task_id: str) -> Response:
         """Delete a task.
 
-        A running task stops at its next step. The task's offline token is not revoked.
+        A running task stops at its next step. The task's offline token is revoked only with `revokeAccess`, and only if
+        no other task is linked to it.
         """
-        service.tasks.delete(caller(), task_id_in(task_id))
-        return respond(Deleted(status="deleted", task_id=task_id))
+        who = caller()
+        if not inputs.query(request, Deletion).revoke_access:
+            service.tasks.delete(who, task_id_in(task_id))
+            return respond(Deleted(status="deleted", task_id=task_id))
+        revoked = service.tasks.delete_with_access(who, task_id_in(task_id))
+        return respond(Deleted(status="deleted", task_id=task_id, access_revoked=revoked))
 
 
 def _execution(api: Api, service: TaskService, caller: Callable[[], Person]) -> None:
@@ -156,7 +212,14 @@ def _execution(api: Api, service: TaskService, caller: Callable[[], Person]) -> 
         tag=TASKS,
         body=NoBody,
         answers={200: ExecutionView},
-        raises=(TaskNotFoundError, TaskNotExecutableError, TaskNotLinkableError, VaultUnavailableError),
+        raises=(
+            TaskNotFoundError,
+            TaskNotExecutableError,
+            TaskNotLinkableError,
+            VaultUnavailableError,
+            KeyReusedError,
+        ),
+        headers=idempotency.HEADERS,
     )
     def execute_task(task_id: str) -> Response:
         """Execute a task with its offline token.
@@ -164,10 +227,32 @@ def _execution(api: Api, service: TaskService, caller: Callable[[], Person]) -> 
         When the token is missing, pending or failed, nothing is executed and `status` says so.
         """
         who = caller()
-        inputs.optional_body(request, NoBody)
-        return respond(execution_view(service.execution.execute(who, task_id_in(task_id))))
+        wanted = inputs.optional_body(request, NoBody)
+        receipt = idempotency.receipt_of(request, wanted, execution_view)
+
+        def execute() -> ExecutionView:
+            return execution_view(service.execution.execute(who, task_id_in(task_id), receipt))
+
+        return idempotency.once(service.receipts, who.owner, receipt, execute)
+
+
+def _location(content: bytes) -> dict[str, str]:
+    return {"Location": f"/api/tasks/{msgspec.json.decode(content)['id']}"}
 
 
 def _of_query() -> str:
     """A part of the list's `ETag` that differs for each query; empty without one."""
     return f"-{hashlib.sha256(request.query_string).hexdigest()[:16]}" if request.query_string else ""
+
+
+def _policy(service: TaskService, wanted: NewTask) -> Policy:
+    """How the new task is run. Problem: 422 `invalid_input`."""
+    policy = Policy(depends_on=dependency_routes.ids_of(wanted.depends_on), priority=wanted.priority)
+    if wanted.retry is not UNSET:
+        policy = replace(policy, retry=wanted.retry.policy())
+    if wanted.schedule is UNSET:
+        return policy
+    with faults_named("/schedule/"):
+        rule = wanted.schedule.rule()
+        service.schedules.check(rule)
+    return replace(policy, schedule=rule)

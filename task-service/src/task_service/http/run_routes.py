@@ -8,6 +8,7 @@ from service_kit.http import inputs
 from service_kit.http.app import respond
 from service_kit.http.openapi import Api
 from task_service.application.errors import (
+    KeyReusedError,
     RunNotFoundError,
     TaskNotCancellableError,
     TaskNotFoundError,
@@ -16,6 +17,7 @@ from task_service.application.errors import (
     VaultUnavailableError,
 )
 from task_service.application.manage import Person
+from task_service.http import idempotency
 from task_service.http.history_schemas import RunList, RunQuery, RunRecordView, RunsQuery, run_list, run_record
 from task_service.http.schemas import Cancellation, ExecutionView, NoBody, TaskView, execution_view, task_view
 from task_service.http.service import TaskService
@@ -52,7 +54,14 @@ def _actions(api: Api, service: TaskService, caller: Callable[[], Person], tag: 
         tag=tag,
         body=NoBody,
         answers={200: ExecutionView},
-        raises=(TaskNotFoundError, TaskNotRepeatableError, TaskNotLinkableError, VaultUnavailableError),
+        raises=(
+            TaskNotFoundError,
+            TaskNotRepeatableError,
+            TaskNotLinkableError,
+            VaultUnavailableError,
+            KeyReusedError,
+        ),
+        headers=idempotency.HEADERS,
     )
     def run_again(task_id: str) -> Response:
         """Have a task done once more that is completed, failed or cancelled.
@@ -60,8 +69,13 @@ def _actions(api: Api, service: TaskService, caller: Callable[[], Person], tag: 
         It gets a new run; the earlier ones stay in its history. The answers are those of `execute`.
         """
         who = caller()
-        inputs.optional_body(request, NoBody)
-        return respond(execution_view(service.execution.run_again(who, task_id_in(task_id))))
+        wanted = inputs.optional_body(request, NoBody)
+        receipt = idempotency.receipt_of(request, wanted, execution_view)
+
+        def again() -> ExecutionView:
+            return execution_view(service.execution.run_again(who, task_id_in(task_id), receipt))
+
+        return idempotency.once(service.receipts, who.owner, receipt, again)
 
 
 def _history(api: Api, service: TaskService, caller: Callable[[], Person], tag: str) -> None:

@@ -10,7 +10,8 @@ import msgspec
 
 from service_kit.http.inputs import LINE, TEXT, Input, Output, invalid
 from task_service.application.execute import MESSAGES, ExecuteAnswer, Execution
-from task_service.domain.listing import Sort, TaskQuery
+from task_service.domain.fairness import Priority
+from task_service.domain.listing import ScheduleFilter, Sort, TaskQuery
 from task_service.domain.retry import (
     DEFAULT_BACKOFF_SECONDS,
     DEFAULT_MAX_BACKOFF_SECONDS,
@@ -21,6 +22,8 @@ from task_service.domain.retry import (
 )
 from task_service.domain.status import TaskStatus, WaitReason
 from task_service.domain.task import Task, TokenStatus, public_id
+from task_service.http.schedule_schemas import NewSchedule, ScheduleView, schedule_view
+from task_service.http.task_ids import TaskIds
 
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 """A point in time; RFC 3339 in UTC on the wire."""
@@ -51,11 +54,25 @@ class NewRetry(Input, frozen=True, kw_only=True):
 
 
 class NewTask(Input, frozen=True, kw_only=True):
-    """A task to create. name: one line; description: may have several lines; retry: without it nothing is retried."""
+    """A task to create. name: one line; description: may have several lines; retry: without it
+    nothing is retried; schedule: when it runs by itself; dependsOn: the tasks that must have completed
+    before; persistentTokenId: an offline token of yours to link; priority: its place among the
+    caller's own.
+    """
 
     name: Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=LINE)]
     description: Annotated[str, msgspec.Meta(max_length=2000, pattern=TEXT)] = ""
     retry: NewRetry | msgspec.UnsetType = msgspec.UNSET
+    persistent_token_id: UUID | msgspec.UnsetType = msgspec.UNSET
+    schedule: NewSchedule | msgspec.UnsetType = msgspec.UNSET
+    depends_on: TaskIds = msgspec.field(default_factory=list)
+    priority: Priority = Priority.NORMAL
+
+
+class Deletion(Input, frozen=True, kw_only=True):
+    """revokeAccess: revoke the task's offline token too, unless another task is linked to it."""
+
+    revoke_access: bool = False
 
 
 class Cancellation(Input, frozen=True, kw_only=True):
@@ -66,8 +83,8 @@ class Cancellation(Input, frozen=True, kw_only=True):
 
 class ListQuery(Input, frozen=True, kw_only=True):
     """limit: tasks on a page; cursor: `nextCursor` of the page before, with the same filter and sort; status: one or
-    several states, separated by commas; search: words, or beginnings of words, of name and description; sort: `-` means
-    descending; counts: whether to count all tasks by state.
+    several states, separated by commas; search: words, or beginnings of words, of name and description; schedule: its
+    state, `any` or `none`; sort: `-` means descending; counts: whether to count all tasks by state.
     """
 
     limit: Annotated[int, msgspec.Meta(ge=1, le=MAX_LIMIT)] = MAX_LIMIT
@@ -76,6 +93,7 @@ class ListQuery(Input, frozen=True, kw_only=True):
     kind: Annotated[str, msgspec.Meta(min_length=1, max_length=63, pattern=LINE)] | None = None
     persistent_token_id: UUID | None = None
     search: Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=LINE)] | None = None
+    schedule: ScheduleFilter | None = None
     sort: Sort = Sort.NEWEST
     counts: bool = False
 
@@ -86,6 +104,7 @@ class ListQuery(Input, frozen=True, kw_only=True):
             kind=self.kind,
             persistent_token_id=self.persistent_token_id,
             search=self.search,
+            schedule=self.schedule,
             sort=self.sort,
         )
 
@@ -131,6 +150,8 @@ class TaskView(Output, frozen=True, kw_only=True):
     wait_reason: WaitReason | None = None
     next_attempt_at: Moment | None = None
     retry: RetryView | None = None
+    schedule: ScheduleView | None = None
+    priority: Priority | None = None
 
 
 class TaskCounts(Output, frozen=True, kw_only=True):
@@ -164,10 +185,11 @@ class ExecutionView(Output, frozen=True, kw_only=True):
 
 
 class Deleted(Output, frozen=True, kw_only=True):
-    """The task is deleted."""
+    """The task is deleted. accessRevoked: with `revokeAccess`, whether its offline token was revoked."""
 
     status: str
     task_id: str
+    access_revoked: bool | None = None
 
 
 def task_view(task: Task) -> TaskView:
@@ -191,6 +213,8 @@ def task_view(task: Task) -> TaskView:
         wait_reason=run.wait_reason,
         next_attempt_at=run.next_attempt_at,
         retry=None if task.retry == NO_RETRY else RetryView(**asdict(task.retry)),
+        schedule=schedule_view(task.schedule) if task.schedule else None,
+        priority=None if task.priority is Priority.NORMAL else task.priority,
     )
 
 

@@ -1,10 +1,17 @@
 """Task ids and run numbers in a path."""
 
 import re
+from typing import Annotated
 from uuid import UUID
 
+import msgspec
+
 from task_service.application.errors import RunNotFoundError, TaskNotFoundError
+from task_service.domain.dependencies import MAX_DEPENDENCIES
 from task_service.domain.task import parse_id
+
+TaskIds = Annotated[list[Annotated[str, msgspec.Meta(max_length=100)]], msgspec.Meta(max_length=MAX_DEPENDENCIES)]
+"""Ids of tasks in a body."""
 
 
 def task_id_in(text: str) -> UUID:

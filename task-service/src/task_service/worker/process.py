@@ -1,6 +1,7 @@
 """The worker process: the engine's worker on the event loop, and beside it threads on monotonic time.
 
-They write progress and journals of all attempts in groups, sweep, queue the retries that are due and clean the history.
+They write progress and journals of all attempts in groups, sweep, make the runs of schedules and queue the retries that
+are due, start what depends on a run that has ended, and clean the history.
 They need no place among the attempts, so they go on when all places are taken.
 """
 
@@ -25,6 +26,10 @@ from task_service.config import TaskSettings
 from task_service.worker import engine
 
 SWEEP_SECONDS = 2.0
+CARRY_ON_SECONDS = 0.5
+"""How often the ends of runs are carried on to the tasks that depend on them."""
+TICK_SECONDS = 1.0
+"""How often schedules are looked for whose next run is due."""
 RETRY_SECONDS = 1.0
 """How often runs are looked for whose next attempt is due."""
 RETRIES_AT_ONCE = 100
@@ -56,6 +61,8 @@ def run(settings: TaskSettings) -> None:
         beside.callback(_say_last_words, work)
         beside.enter_context(Repeated("progress", GROUP_SECONDS, work.progress.flush))
         beside.enter_context(Repeated("sweep", SWEEP_SECONDS, sweep))
+        beside.enter_context(Repeated("schedules", TICK_SECONDS, work.schedules.tick))
+        beside.enter_context(Repeated("dependencies", CARRY_ON_SECONDS, work.dependencies.tick))
         beside.enter_context(Repeated("tickets-end", END_SECONDS, work.access.end))
         beside.enter_context(Repeated("tickets-extend", EXTEND_SECONDS, work.access.extend))
         beside.enter_context(Repeated("journal", GROUP_SECONDS, work.journal.flush))

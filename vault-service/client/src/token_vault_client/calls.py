@@ -202,12 +202,13 @@ class Calls:
         body = yield from self._call("GET", f"/tokens/{_part(persistent_token_id)}/audit", query=query)
         return wire.read(wire.audit_page, body)
 
-    def revoke(self, persistent_token_id: str) -> Flow[None]:
-        """End a grant of the caller, for good; twice is once. Tokens that were given live until they expire.
+    def revoke(self, persistent_token_id: str, bearer: str | None = None) -> Flow[None]:
+        """End a grant of the caller, or of the person whose access token `bearer` is, for good; twice is once. Tokens
+        that were given live until they expire.
 
         Raises NotAuthenticated, TokenNotFound, NotAllowed, VaultUnavailable, UnexpectedAnswer.
         """
-        yield from self._call("DELETE", f"/tokens/{_part(persistent_token_id)}")
+        yield from self._call("DELETE", f"/tokens/{_part(persistent_token_id)}", bearer=bearer)
 
     def create_ticket(
         self,

@@ -24,7 +24,7 @@ from vault_service.adapters.postgres.database import MIGRATIONS, vault_database
 from vault_service.adapters.postgres.locks import LOCK_TIMEOUT_SECONDS, AdvisoryLocks
 from vault_service.application.ask import AskConsent
 from vault_service.application.authorization_request import AuthorizationRequests
-from vault_service.application.check_siblings import CheckSiblings
+from vault_service.application.check_due import CheckDue
 from vault_service.application.consent import OfflineConsent
 from vault_service.application.errors import StorageUnavailableError
 from vault_service.application.issue import BATCH_THREADS, IssueAccessToken, IssueMany
@@ -36,6 +36,7 @@ from vault_service.bootstrap.background import BackgroundWork
 from vault_service.bootstrap.grants import GrantStores
 from vault_service.bootstrap.providers import ProviderSet, login_issuer
 from vault_service.config import VaultSettings
+from vault_service.domain.audit import Event
 from vault_service.http.callback import callback_path
 from vault_service.http.callers import Policy
 from vault_service.http.vault import Vault
@@ -52,11 +53,17 @@ class VaultProcess:
 
     vault: Vault
     background: tuple[Background, ...]
+    databases: tuple[Database, ...]
 
     def start(self) -> None:
         """Start the background work. Keys are loaded on first use."""
         for work in self.background:
             work.start()
+
+    def close(self) -> None:
+        """Close the connections, of a process that has not started its background work."""
+        for database in self.databases:
+            database.close()
 
 
 def check(settings: VaultSettings) -> None:
@@ -106,8 +113,11 @@ def build(settings: VaultSettings) -> VaultProcess:
     issue = IssueAccessToken(
         stores.refreshes, stores.uses, presented, memory, refresher, clock, telemetry, _report_renewal
     )
-    siblings = CheckSiblings(stores.outbox, refresher, audit, clock)
-    work = BackgroundWork.of(settings, database, keyring, clock, stores, providers.guarded, telemetry, siblings)
+    checks = (
+        CheckDue(Event.GRANT_CHECKED, stores.siblings, refresher, audit, clock),
+        CheckDue(Event.GRANT_KEEP_ALIVE, stores.unused, refresher, audit, clock, telemetry.kept_alive),
+    )
+    work = BackgroundWork.of(settings, database, keyring, clock, stores, providers.guarded, telemetry, checks)
     requests = AuthorizationRequests(providers.guarded, providers.terms)
     vault = Vault(
         verifier=Verifier(issuer, settings.audience, clock=lambda: clock.now().timestamp()),
@@ -145,7 +155,7 @@ def build(settings: VaultSettings) -> VaultProcess:
         },
         useful={"redis": shared.ping, **providers.useful_pings()},
     )
-    return VaultProcess(vault, (work.housekeeping, work.checkpoints, work.refreshes, work.webhooks))
+    return VaultProcess(vault, work.threads, (database, lock_database))
 
 
 def _callback(settings: VaultSettings, provider: str) -> str:

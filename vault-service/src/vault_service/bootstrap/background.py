@@ -1,6 +1,6 @@
-"""Wires the background work: housekeeping, and the checkpoints of the audit."""
+"""Wires the background work: housekeeping, checkpoints of the audit, unasked refreshes, webhooks."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -8,14 +8,14 @@ from service_kit.postgres.database import Database
 from service_kit.process import logs
 from vault_service.adapters.audit.checkpoints import BATCH_LINES, CheckpointWriter
 from vault_service.adapters.encryption.keyring import Keyring
-from vault_service.adapters.jobs.background import Background, Job, every
+from vault_service.adapters.jobs.background import Background, Job, every, once
 from vault_service.adapters.jobs.cleaning import Cleaning
-from vault_service.adapters.jobs.keep_alive import KeepAlive
+from vault_service.adapters.jobs.expiring import AnnounceEnds
 from vault_service.adapters.metrics.telemetry import PrometheusTelemetry
 from vault_service.adapters.postgres.clock import DatabaseClock
 from vault_service.adapters.webhooks.messages import PostgresMessages
 from vault_service.adapters.webhooks.sender import WebhookSender
-from vault_service.application.check_siblings import CheckSiblings
+from vault_service.application.check_due import CheckDue
 from vault_service.application.deliver import DeliverRevocations
 from vault_service.application.expire import ExpireGrants
 from vault_service.application.ports.provider import Provider
@@ -29,16 +29,19 @@ KEYS_SECONDS = 60.0
 CLOCK_SECONDS = 60.0
 EXPIRY_SECONDS = 60.0
 CLEANING_SECONDS = 3600.0
-KEEP_ALIVE_SECONDS = 60.0
+REFRESHES_SECONDS = 2.0
 WEBHOOK_SECONDS = 1.0
-CONFIGURE_SECONDS = 60.0
+BACKLOG_SECONDS = 15.0
 
 log = logs.get(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class BackgroundWork:
-    """The background threads of one process. refreshes: those that nobody waits for; webhooks: wait for receivers."""
+    """The background threads of one process.
+
+    refreshes: those that nobody waits for; webhooks: wait for receivers.
+    """
 
     housekeeping: Background
     checkpoints: Background
@@ -55,7 +58,7 @@ class BackgroundWork:
         stores: GrantStores,
         providers: Mapping[str, Provider],
         telemetry: PrometheusTelemetry,
-        siblings: CheckSiblings,
+        checks: Sequence[CheckDue],
     ) -> "BackgroundWork":
         """Wire the jobs; nothing starts here."""
         expire = ExpireGrants(stores.expiring, clock, settings.grant_days)
@@ -66,35 +69,38 @@ class BackgroundWork:
             every(KEYS_SECONDS, keyring.load),
             every(CLOCK_SECONDS, clock.read),
             every(EXPIRY_SECONDS, expire.expire_ended),
+            every(EXPIRY_SECONDS, AnnounceEnds(database, settings.expiring_notice).announce),
             every(CLEANING_SECONDS, expire.expire_forgotten),
             every(CLEANING_SECONDS, partial(_clean, Cleaning(database, settings.grant_days))),
         ]
-        keep = KeepAlive(database, settings.expiring_notice)
-        told = {client: service.webhook for client, service in settings.services.by_client.items() if service.webhook}
-        sender = WebhookSender(settings.egress.ca_bundle)
-        webhooks = DeliverWebhooks(PostgresMessages(database), told, sender, clock)
         writer = CheckpointWriter(database, keyring, clock)
         checkpoint_jobs = [partial(_write_checkpoint, writer), partial(_measure_lag, writer, telemetry)]
         return cls(
             housekeeping=Background("housekeeping", jobs, _report, HOUSEKEEPING_SECONDS),
             checkpoints=Background("checkpoints", checkpoint_jobs, _report, CHECKPOINT_SECONDS),
-            refreshes=Background(
-                "refreshes",
-                [
-                    every(KEEP_ALIVE_SECONDS, keep.schedule),
-                    every(KEEP_ALIVE_SECONDS, keep.announce),
-                    siblings.check_one,
-                ],
-                _report,
-                HOUSEKEEPING_SECONDS,
-            ),
+            refreshes=Background("refreshes", [check.check_one for check in checks], _report, REFRESHES_SECONDS),
             webhooks=Background(
-                "webhooks",
-                [every(CONFIGURE_SECONDS, webhooks.configure), partial(_tell, webhooks)],
-                _report,
-                WEBHOOK_SECONDS,
+                "webhooks", _webhook_jobs(settings, database, clock, telemetry), _report, WEBHOOK_SECONDS
             ),
         )
+
+    @property
+    def threads(self) -> tuple[Background, ...]:
+        """All of them."""
+        return self.housekeeping, self.checkpoints, self.refreshes, self.webhooks
+
+
+def _webhook_jobs(
+    settings: VaultSettings, database: Database, clock: DatabaseClock, telemetry: PrometheusTelemetry
+) -> list[Job]:
+    told = {client: service.webhook for client, service in settings.services.by_client.items() if service.webhook}
+    messages = PostgresMessages(database)
+    webhooks = DeliverWebhooks(messages, told, WebhookSender(settings.egress.ca_bundle), clock)
+    return [
+        once(webhooks.configure),
+        partial(_tell, webhooks, telemetry),
+        every(BACKLOG_SECONDS, lambda: telemetry.webhook_backlog(*messages.backlog())),
+    ]
 
 
 # Each job returns True when there is more to do at once.
@@ -118,10 +124,11 @@ def _deliver(deliver: DeliverRevocations) -> bool:
     return True
 
 
-def _tell(webhooks: DeliverWebhooks) -> bool:
+def _tell(webhooks: DeliverWebhooks, telemetry: PrometheusTelemetry) -> bool:
     attempt = webhooks.deliver_one()
     if attempt is None:
         return False
+    telemetry.told(attempt.outcome.value)
     log.info(
         "webhook.sent",
         message=str(attempt.message_id),

@@ -35,7 +35,7 @@ class Webhook:
     not global, are allowed.
     """
 
-    url: str
+    url: str = field(repr=False)
     secret: bytes = field(repr=False)
     allow_private: bool = False
 

@@ -15,8 +15,7 @@ import msgspec
 
 from service_kit.outbound.session import Egress, readable_ca_bundle
 from service_kit.process.secret import Secret, demand_private
-from service_kit.process.settings import exact_url, url
-from service_kit.tokens.issuer import is_loopback
+from service_kit.process.settings import exact_url, is_loopback, url
 from service_kit.tokens.signatures import SigningKey
 from vault_service.adapters.provider.dialect import Dialect
 from vault_service.adapters.provider.endpoints import Addresses

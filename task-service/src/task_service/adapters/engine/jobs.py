@@ -16,9 +16,9 @@ QUEUE = "attempts"
 _deferring = procrastinate.App(connector=procrastinate.SyncPsycopgConnector())
 
 
-def enqueue(connection: psycopg.Connection, key: AttemptKey) -> int:
-    """Add the job of an attempt; the job's id."""
-    job = _deferring.configure_task(RUN_ATTEMPT, queue=QUEUE, connection=connection)
+def enqueue(connection: psycopg.Connection, key: AttemptKey, tag: int) -> int:
+    """Add the job of an attempt; the job's id. tag: its place, the lowest first."""
+    job = _deferring.configure_task(RUN_ATTEMPT, queue=QUEUE, priority=-tag, connection=connection)
     job_id: int = job.defer(task_id=str(key.task_id), fence=key.fence)
     return job_id
 

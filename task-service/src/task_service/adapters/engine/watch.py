@@ -1,6 +1,7 @@
 """The engine's workers and jobs, as the sweep looks at them."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -10,10 +11,21 @@ import psycopg
 from service_kit.postgres import queries
 from service_kit.postgres.database import Database
 from task_service.adapters.engine.jobs import QUEUE, RUN_ATTEMPT
+from task_service.application.errors import NoWorkerError
 from task_service.application.ports import LostJob
+from task_service.application.recover import SILENT_SECONDS
 from task_service.domain.attempt import AttemptKey
 
 _SQL = queries.load(__package__, "watch.sql")
+
+
+@dataclass(frozen=True, slots=True)
+class EngineWorker:
+    """A registered worker. silent: seconds since its last heartbeat; jobs: how many it runs."""
+
+    id: int
+    silent: float
+    jobs: int
 
 
 class ProcrastinateWatch:
@@ -25,6 +37,16 @@ class ProcrastinateWatch:
     def heartbeats(self) -> Mapping[int, datetime]:
         """Each registered worker's last heartbeat, by worker id."""
         return dict(self._database.all(_SQL["heartbeats"], {}))
+
+    def demand_worker(self) -> None:
+        """Return if a worker has shown a heartbeat lately. Raises NoWorkerError."""
+        row = self._database.one(_SQL["alive"], {"seconds": SILENT_SECONDS})
+        if not row or not row[0]:
+            raise NoWorkerError
+
+    def workers(self) -> Sequence[EngineWorker]:
+        """All registered workers, with the age of their heartbeat and the number of jobs they run."""
+        return [EngineWorker(*row) for row in self._database.all(_SQL["workers"], {})]
 
     def jobs_without_worker(self, silent: Sequence[int]) -> Sequence[LostJob]:
         """Jobs under way of those workers, or of none."""

@@ -2,6 +2,19 @@
 select id, last_heartbeat
 from procrastinate_workers;
 
+-- name: alive
+-- By the clock that wrote the heartbeats.
+select count(*)
+from procrastinate_workers
+where last_heartbeat > now() - make_interval(secs => %(seconds)s);
+
+-- name: workers
+select w.id, extract(epoch from now() - w.last_heartbeat)::float8, count(j.id)
+from procrastinate_workers w
+left join procrastinate_jobs j on j.worker_id = w.id and j.status = 'doing'
+group by w.id, w.last_heartbeat
+order by w.id;
+
 -- name: jobs_without_worker
 -- Each half goes through a partial index that is as long as what workers have in hand, not as long as the queue.
 select id, task_name, args

@@ -124,7 +124,7 @@ def _replace(connection: psycopg.Connection, key: AttemptKey, outcome: AttemptOu
         error = f"The worker died {crashes} times while it ran this task."
         return _fail(connection, following, number, error, AttemptOutcome.FAILED)
     add_attempt(connection, following, number, persistent_token_id)
-    replace_job(connection, following, number)
+    replace_job(connection, following, number, has_waited=True)
     return True
 
 

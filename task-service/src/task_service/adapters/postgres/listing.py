@@ -31,6 +31,7 @@ def _ordered(name: str, sort: Sort) -> bytes:
 
 
 _PAGE = {sort: _ordered("page", sort) for sort in Sort}
+_COUNT_AFTER = {sort: _ordered("count_after", sort) for sort in Sort}
 _PAGE_OF_STATES = {sort: _ordered("page_of_states", sort) for sort in Sort if not sort.by_name}
 
 
@@ -49,6 +50,7 @@ class PostgresTaskList:
             "kind": query.kind,
             "persistent_token_id": query.persistent_token_id,
             "search": query.search,
+            "schedule": query.schedule,
             "statuses": sorted(query.statuses) or None,
             "after": after.key if after else None,
             "after_id": after.task_id if after else None,
@@ -61,6 +63,11 @@ class PostgresTaskList:
             tasks = tasks_by_id(connection, owner, [task_id for task_id, _ in shown])
         following = Position(str(shown[-1][1]), shown[-1][0]) if len(rows) > limit else None
         return [tasks[task_id] for task_id, _ in shown if task_id in tasks], following
+
+    def count_after(self, owner: Owner, sort: Sort, after: Position) -> int:
+        """How many of the owner's tasks come after a position."""
+        row = self._database.one(_COUNT_AFTER[sort], {**owned(owner), "after": after.key, "after_id": after.task_id})
+        return int(row[0]) if row else 0
 
     def counts(self, owner: Owner) -> Mapping[TaskStatus, int]:
         """How many of the owner's tasks are in each state."""

@@ -4,6 +4,7 @@
 -- name: page
 select t.id, {key}
 from tasks t
+left join schedules s on s.task_id = t.id
 left join runs r on r.task_id = t.id and r.number = t.last_run
 where t.issuer = %(issuer)s
   and t.subject = %(subject)s
@@ -12,6 +13,12 @@ where t.issuer = %(issuer)s
   and (%(search)s::text is null
        or task_words(t.issuer, t.subject, t.name || ' ' || t.description)
           @@ task_search(%(issuer)s, %(subject)s, %(search)s))
+  and (%(schedule)s::text is null
+       or case %(schedule)s::text
+              when 'any' then s.status is not null
+              when 'none' then s.status is null
+              else s.status = %(schedule)s
+          end)
   and (%(statuses)s::text[] is null or coalesce(r.status, 'pending') = any (%(statuses)s))
   and (%(after)s::text is null or ({key}, t.id) {beyond} (%(after)s::{type}, %(after_id)s::uuid))
 order by {key} {direction}, t.id {direction}
@@ -50,6 +57,17 @@ from (
 ) as found
 order by found.created_at {direction}, found.id {direction}
 limit %(limit)s;
+
+-- name: count_after
+select count(*)
+from (
+    select
+    from tasks t
+    where t.issuer = %(issuer)s
+      and t.subject = %(subject)s
+      and ({key}, t.id) {beyond} (%(after)s::{type}, %(after_id)s::uuid)
+    limit 100000
+) as counted;
 
 -- name: counts
 -- The tasks; of their latest runs those waiting, queued or running, running, completed, failed, cancelled.

@@ -10,14 +10,18 @@ import psycopg
 from service_kit.postgres import queries
 from service_kit.postgres.database import Database
 from task_service.adapters.engine import jobs
+from task_service.adapters.postgres import dependencies, receipts
 from task_service.adapters.postgres.locks import latest_run, lock, owned
+from task_service.adapters.postgres.schedules import put, schedule_of
 from task_service.application.errors import TaskNotFoundError, TaskNotLinkableError
 from task_service.application.ports import LinkedGrant
+from task_service.domain.fairness import Priority
 from task_service.domain.owner import Owner
-from task_service.domain.retry import NO_RETRY, RetryPolicy
+from task_service.domain.receipt import Receipt
+from task_service.domain.retry import RetryPolicy
 from task_service.domain.run import NO_RUN, Run
 from task_service.domain.status import UNDER_WAY, TaskStatus, WaitReason
-from task_service.domain.task import Task, TokenStatus
+from task_service.domain.task import NO_POLICY, Policy, Task, TokenStatus
 
 _SQL = queries.load(__package__, "tasks.sql")
 
@@ -28,12 +32,36 @@ class PostgresTasks:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, owner: Owner, name: str, description: str, retry: RetryPolicy = NO_RETRY) -> Task:
+    def add(
+        self,
+        owner: Owner,
+        name: str,
+        description: str,
+        policy: Policy = NO_POLICY,
+        grant: LinkedGrant | None = None,
+        receipt: Receipt | None = None,
+    ) -> Task:
         """Store a new task."""
-        values = {"id": uuid4(), **owned(owner), "name": name, "description": description, **asdict(retry)}
+        values: dict[str, Any] = {
+            "id": uuid4(),
+            **owned(owner),
+            "name": name,
+            "description": description,
+            "persistent_token_id": grant.persistent_token_id if grant else None,
+            "token_status": grant.status.value if grant else None,
+            "urgency": policy.priority.urgency,
+            **asdict(policy.retry),
+        }
         with self._database.transaction() as connection:
+            receipts.claim(connection, owner, receipt)
             connection.execute(_SQL["add"], values)
-            return _find(connection, values)
+            if policy.depends_on:
+                dependencies.put(connection, values["id"], owner, policy.depends_on)
+            if policy.schedule is not None:
+                put(connection, values["id"], owner, policy.schedule)
+            task = _find(connection, values)
+            receipts.settle(connection, owner, receipt, task)
+            return task
 
     def find(self, task_id: UUID, owner: Owner) -> Task:
         """One task of that owner."""
@@ -42,10 +70,11 @@ class PostgresTasks:
             raise TaskNotFoundError
         return _task(row)
 
-    def delete(self, task_id: UUID, owner: Owner) -> None:
+    def delete(self, task_id: UUID, owner: Owner, receipt: Receipt | None = None) -> None:
         """Remove it; the jobs of what it has under way are withdrawn."""
         key = {"id": task_id, **owned(owner)}
         with self._database.transaction() as connection:
+            receipts.claim(connection, owner, receipt)
             row = connection.execute(_SQL["lock_to_delete"], key).fetchone()
             if row is None:
                 raise TaskNotFoundError
@@ -54,6 +83,16 @@ class PostgresTasks:
             connection.execute(_SQL["delete"], key)
             for (job_id,) in under_way:
                 jobs.withdraw(connection, job_id)
+            receipts.settle(connection, owner, receipt, None)
+
+    def forget_replaced(self, task_id: UUID, owner: Owner, token_id: UUID) -> None:
+        """The replaced token needs no revocation any more."""
+        self._database.one(_SQL["forget_replaced"], {"id": task_id, **owned(owner), "token_id": token_id})
+
+    def links(self, owner: Owner, token_id: UUID, at_most: int) -> int:
+        """How many of the owner's tasks are linked to a token."""
+        row = self._database.one(_SQL["links"], {**owned(owner), "token_id": token_id, "at_most": at_most})
+        return int(row[0]) if row else 0
 
     def link(self, task_id: UUID, owner: Owner, grant: LinkedGrant) -> Task:
         """Store the token's id and status; the token that a run under way uses can only be linked again."""
@@ -82,8 +121,10 @@ def _find(connection: psycopg.Connection, key: Mapping[str, Any]) -> Task:
 
 
 def _task(row: tuple[Any, ...]) -> Task:
-    task_id, issuer, subject, name, description, created_at, kind, persistent_token_id, token_status, *rest = row
-    retry, run = rest[:3], rest[3:]
+    task_id, issuer, subject, name, description, created_at, kind, persistent_token_id, token_status, urgency, *rest = (
+        row
+    )
+    schedule, retry, replaces_token_id, run = tuple(rest[:10]), rest[10:13], rest[13], rest[14:]
     return Task(
         id=task_id,
         owner=Owner(issuer, subject),
@@ -93,7 +134,10 @@ def _task(row: tuple[Any, ...]) -> Task:
         kind=kind,
         persistent_token_id=persistent_token_id,
         token_status=TokenStatus(token_status) if token_status else None,
+        priority=Priority.of(urgency),
+        schedule=schedule_of(schedule) if schedule[4] is not None else None,
         retry=RetryPolicy(*retry),
+        replaces_token_id=replaces_token_id,
         latest_run=run_of(*run) if run[0] is not None else NO_RUN,
     )
 

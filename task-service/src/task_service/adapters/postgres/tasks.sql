@@ -1,13 +1,19 @@
 -- name: add
-insert into tasks (id, issuer, subject, name, description, max_attempts, backoff_seconds, max_backoff_seconds)
-values (%(id)s, %(issuer)s, %(subject)s, %(name)s, %(description)s, %(max_attempts)s, %(backoff)s, %(max_backoff)s)
+insert into tasks (id, issuer, subject, name, description, max_attempts, backoff_seconds, max_backoff_seconds,
+                   persistent_token_id, token_status, urgency)
+values (%(id)s, %(issuer)s, %(subject)s, %(name)s, %(description)s, %(max_attempts)s, %(backoff)s, %(max_backoff)s,
+        %(persistent_token_id)s, %(token_status)s, %(urgency)s)
 returning id;
 
 -- name: by_id
 select t.id, t.issuer, t.subject, t.name, t.description, t.created_at, t.kind, t.persistent_token_id, t.token_status,
-       t.max_attempts, t.backoff_seconds, t.max_backoff_seconds, r.number, r.status, r.started_at, r.completed_at, r.result,
+       t.urgency,
+       s.cron, s.run_at, s.timezone, s.overlap, s.status, s.stop_reason, s.next_run_at, s.held, s.last_run_at, s.missed_at,
+       t.max_attempts, t.backoff_seconds, t.max_backoff_seconds, t.replaces_token_id, r.number, r.status, r.started_at,
+       r.completed_at, r.result,
        r.error, r.progress, r.reason, r.wait_reason, r.next_attempt_at
 from tasks t
+left join schedules s on s.task_id = t.id
 left join runs r on r.task_id = t.id and r.number = t.last_run
 where t.id = any (%(ids)s)
   and t.issuer = %(issuer)s
@@ -15,9 +21,13 @@ where t.id = any (%(ids)s)
 
 -- name: find
 select t.id, t.issuer, t.subject, t.name, t.description, t.created_at, t.kind, t.persistent_token_id, t.token_status,
-       t.max_attempts, t.backoff_seconds, t.max_backoff_seconds, r.number, r.status, r.started_at, r.completed_at, r.result,
+       t.urgency,
+       s.cron, s.run_at, s.timezone, s.overlap, s.status, s.stop_reason, s.next_run_at, s.held, s.last_run_at, s.missed_at,
+       t.max_attempts, t.backoff_seconds, t.max_backoff_seconds, t.replaces_token_id, r.number, r.status, r.started_at,
+       r.completed_at, r.result,
        r.error, r.progress, r.reason, r.wait_reason, r.next_attempt_at
 from tasks t
+left join schedules s on s.task_id = t.id
 left join runs r on r.task_id = t.id and r.number = t.last_run
 where t.id = %(id)s
   and t.issuer = %(issuer)s
@@ -51,6 +61,30 @@ where task_id = %(id)s
 
 -- name: link
 update tasks
-set persistent_token_id = %(persistent_token_id)s, token_status = %(token_status)s
+set persistent_token_id = %(persistent_token_id)s, token_status = %(token_status)s,
+    replaces_token_id = case
+        when persistent_token_id <> %(persistent_token_id)s and token_status = 'active' then persistent_token_id
+        else nullif(replaces_token_id, %(persistent_token_id)s)
+    end
 where id = %(id)s
   and (persistent_token_id, token_status) is distinct from (%(persistent_token_id)s::uuid, %(token_status)s);
+
+-- name: forget_replaced
+update tasks
+set replaces_token_id = null
+where id = %(id)s
+  and issuer = %(issuer)s
+  and subject = %(subject)s
+  and replaces_token_id = %(token_id)s
+returning true;
+
+-- name: links
+select count(*)
+from (
+    select
+    from tasks
+    where issuer = %(issuer)s
+      and subject = %(subject)s
+      and persistent_token_id = %(token_id)s
+    limit %(at_most)s
+) as counted;

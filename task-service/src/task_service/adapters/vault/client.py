@@ -13,7 +13,7 @@ from task_service.application.errors import (
 )
 from task_service.application.ports import AttemptTicket, LinkedGrant, OwnerToken
 from task_service.domain.attempt import Attempt
-from task_service.domain.task import TokenStatus, public_id
+from task_service.domain.task import TokenStatus, parse_id, public_id
 
 _STATUSES = {"pending": TokenStatus.PENDING, "active": TokenStatus.ACTIVE}
 
@@ -45,6 +45,15 @@ class VaultOverHttp:
         except client.VaultError as error:
             raise _unavailable(error) from error
         return [_linked(grant) for grant in grants]
+
+    def revoke(self, persistent_token_id: UUID, bearer: str) -> None:
+        """Revoke a token of the person."""
+        try:
+            self._vault.revoke(str(persistent_token_id), bearer)
+        except client.TokenNotFound:
+            raise TokenNotFoundError from None
+        except client.VaultError as error:
+            raise _unavailable(error) from error
 
     def linked(self, bearer: str, ids: Sequence[UUID]) -> Sequence[LinkedGrant]:
         """Those of these tokens that are the person's."""
@@ -115,7 +124,13 @@ class TicketsOverHttp:
 
 
 def _linked(grant: client.Grant) -> LinkedGrant:
-    return LinkedGrant(UUID(grant.persistent_token_id), _STATUSES.get(grant.status, TokenStatus.FAILED))
+    ends = [end for end in (grant.expires_at, grant.not_after) if end is not None]
+    return LinkedGrant(
+        persistent_token_id=UUID(grant.persistent_token_id),
+        status=_STATUSES.get(grant.status, TokenStatus.FAILED),
+        ends_at=min(ends, default=None),
+        task_id=parse_id(grant.task_id or ""),
+    )
 
 
 def _unavailable(error: client.VaultError) -> VaultUnavailableError:

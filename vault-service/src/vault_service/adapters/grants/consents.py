@@ -33,12 +33,16 @@ _FIRST_GENERATION = 1
 class PostgresConsents:
     """Stores consent requests with their secrets sealed, and the grants that come of them."""
 
-    def __init__(self, database: Database, sealer: Sealer, audit: AuditLog, outbox: Outbox) -> None:
+    def __init__(
+        self, database: Database, sealer: Sealer, audit: AuditLog, outbox: Outbox, assumed_idle: int | None
+    ) -> None:
+        """assumed_idle: seconds after which an unused grant ends where nothing else is known, None: never."""
         self._database = database
         self._sealer = sealer
         self._tokens = GrantTokens(sealer)
         self._audit = audit
         self._outbox = outbox
+        self._assumed_idle = assumed_idle
 
     def add(self, grant: NewGrant, request: StoredConsentRequest, entry: Entry) -> None:
         """Store a pending grant, and the request whose answer activates it."""
@@ -163,6 +167,7 @@ class PostgresConsents:
             "refresh_token": self._tokens.seal(answer.refresh_token, grant_id, entry.owner, _FIRST_GENERATION),
             "access_lifetime": answer.expires_in,
             "refresh_expires_in": answer.refresh_expires_in,
+            "assumed_idle": self._assumed_idle,
         }
         return self._audit.append_if(_QUERIES["activate"], parameters, entry)
 

@@ -1,6 +1,6 @@
 -- name: of_owner
 -- The status shows an expired consent and an end that has passed, whatever the row says. Uses are those that checkpoints of
--- the audit have counted, and the lines since.
+-- the audit have counted, and the lines since. A grant is kept alive while its idle end is not announced.
 select g.id, g.issuer, g.subject,
        case
            when g.status = 'pending' and g.consent_expires_at <= now() then 'failed'
@@ -15,7 +15,12 @@ select g.id, g.issuer, g.subject,
        coalesce(counted.uses, 0) + recent.uses,
        g.created_at, g.activated_at, greatest(counted.last_used_at, recent.last_used_at), g.last_refreshed_at,
        g.expires_at, g.account_issuer, g.account_subject, g.failure_detail, g.name, g.asked_by, g.return_to,
-       g.consent_expires_at
+       g.consent_expires_at,
+       g.status = 'active'
+       and g.keep_alive_at is not null
+       and coalesce(g.not_after > now(), true)
+       and coalesce(g.uses < g.max_uses, true)
+       and coalesce(now() <= g.last_refreshed_at + (g.expires_at - g.last_refreshed_at) * 0.8, true)
 from grants g
 left join grant_uses counted on counted.grant_id = g.id
 cross join lateral (

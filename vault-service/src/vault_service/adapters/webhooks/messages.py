@@ -46,6 +46,11 @@ class PostgresMessages:
         """Make the message due again in so many seconds."""
         self._database.one(_QUERIES["postpone"], {"id": message.id, "seconds": seconds})
 
+    def backlog(self) -> tuple[int, float]:
+        """The number of messages that wait, and for how many seconds the oldest has waited."""
+        row = self._database.one(_QUERIES["backlog"], {})
+        return (0, 0.0) if row is None else (row[0], row[1])
+
     def finish(self, message: Message, outcome: Delivery) -> None:
         """Record the outcome."""
         self._database.one(_QUERIES["done"], {"id": message.id, "outcome": outcome.value})

@@ -40,3 +40,8 @@ set done_at = now(), outcome = %(outcome)s
 where id = %(id)s
   and done_at is null
 returning true;
+
+-- name: backlog
+select count(*), coalesce(extract(epoch from now() - min(created_at)), 0)::float8
+from webhook_messages
+where done_at is null;

@@ -27,7 +27,6 @@ grant select, insert, update, delete on webhook_messages to vault;
 
 -- announced_end: the end that services have been told of.
 alter table grants add column announced_end timestamptz;
-create index grants_with_an_idle_end on grants (expires_at) where status = 'active' and expires_at is not null;
 
 -- Whatever changes a grant, its message is part of the same transaction.
 create function announce_grant() returns trigger language plpgsql as $$

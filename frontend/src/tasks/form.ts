@@ -1,0 +1,56 @@
+/** What stands in the form for a new task, read as the task that the API takes, or as what is wrong with it. */
+import { ApiError } from "../api/http";
+import type { NewTask } from "../api/types";
+import { t } from "../texts";
+
+export type Field = "name" | "description" | "attempts" | "backoff" | "maxBackoff";
+export type Fields = Partial<Readonly<Record<Field, string>>>;
+export type FieldErrors = Partial<Record<Field, string>>;
+
+/** Fields that stand under "More options". */
+export const MORE: readonly Field[] = ["attempts", "backoff", "maxBackoff"];
+
+const MOST_ATTEMPTS = 20;
+const DAY = 86_400;
+
+/** JSON pointers of the API's objections, by the field that they are about. */
+const POINTERS: Record<string, Field> = {
+  "/name": "name",
+  "/description": "description",
+  "/retry/maxAttempts": "attempts",
+  "/retry/backoff": "backoff",
+  "/retry/maxBackoff": "maxBackoff",
+};
+
+export function readTask(fields: Fields): { task: NewTask } | { errors: FieldErrors } {
+  const text = (field: Field) => fields[field]?.trim() ?? "";
+  const errors: FieldErrors = {};
+  if (text("name") === "") errors.name = t("create.nameless");
+  const attempts = text("attempts") === "" ? 1 : Number(text("attempts"));
+  if (!Number.isInteger(attempts) || attempts < 1 || attempts > MOST_ATTEMPTS) errors.attempts = t("retry.notWhole");
+  const seconds = (field: "backoff" | "maxBackoff") => {
+    const value = Number(text(field));
+    if (attempts > 1 && !(value >= 0 && value <= DAY)) errors[field] = t("retry.notSeconds");
+    return text(field) === "" ? {} : { [field]: value };
+  };
+  const pauses = { ...seconds("backoff"), ...seconds("maxBackoff") };
+  if (Object.keys(errors).length > 0) return { errors };
+  const retry = attempts > 1 ? { retry: { maxAttempts: attempts, ...pauses } as NonNullable<NewTask["retry"]> } : {};
+  return { task: { name: text("name"), description: text("description"), ...retry } };
+}
+
+/** The API's objections that are about our fields. */
+export function fieldErrors(error: unknown): FieldErrors {
+  const found: FieldErrors = {};
+  if (!(error instanceof ApiError)) return found;
+  for (const { pointer, detail } of error.problem.errors ?? []) {
+    const field = POINTERS[pointer.replace(/^#/, "")];
+    if (field !== undefined) found[field] = detail;
+  }
+  return found;
+}
+
+/** What stands in a form's fields, by their names. */
+export function valuesOf(form: HTMLFormElement): Fields {
+  return Object.fromEntries([...new FormData(form)].filter((entry): entry is [string, string] => typeof entry[1] === "string"));
+}

@@ -123,12 +123,15 @@ faults: .venv/dev frontend/dist/index.html ## The vault under faults, figures P5
 	@FAULTS=$(or $(FAULTS),long) $(BIN)/pytest -q tests-integration/faults tests-integration/test_schemathesis.py \
 	  vault-service/tests/test_state_machine.py vault-service/tests/test_keys.py
 
-.PHONY: bench bench-vault
-bench: bench-vault ## All benchmarks
+.PHONY: bench bench-vault bench-tasks
+bench: bench-vault bench-tasks ## All benchmarks
 
 BENCH ?= # --rounds 9 --seconds 10, say
 bench-vault: .venv/dev frontend/dist/index.html ## Speed of the vault: figures P1 to P4; options in BENCH="--rounds 9"
 	@PYTHONPATH=tests-integration $(BIN)/python -m bench vault $(BENCH)
+
+bench-tasks: .venv/dev ## Speed of the task service: figures T3 to T6; options in BENCH="--rounds 9 --jobs 1000"
+	@PYTHONPATH=tests-integration $(BIN)/python -m bench tasks $(BENCH)
 
 .PHONY: test-compose
 test-compose: .venv/dev frontend/dist/index.html ## The same against docker-compose.yml, with several replicas and faults (a container engine)

@@ -21,6 +21,8 @@ from local_stack.process import Processes
 ROLE_PASSWORDS = dict.fromkeys(("vault_owner", "vault", "tasks_owner", "tasks"), "test")
 SERVERS = {"postgres_url": "postgres", "redis_url": "redis"}
 """Fixtures that start a server, and how the tests that need them are marked."""
+QUICK = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "autovacuum=off", "file_copy_method=clone")
+"""No power cut is part of a unit test, and its hundreds of databases are copies that live for a second."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -50,8 +52,7 @@ def postgres_url(server_folder: Path) -> Iterator[str]:
             yield _prepared(container.get_connection_url())
         return
     free = ports.choose(server_folder / "postgres.json", ["postgres"], set())["postgres"]
-    # No power cut is part of a unit test.
-    with postgres.running(server_folder / "postgres", free, "fsync=off", "synchronous_commit=off") as server:
+    with postgres.running(server_folder / "postgres", free, *QUICK) as server:
         yield _prepared(server.url)
 
 
@@ -83,7 +84,7 @@ def new_database(postgres_url: str) -> Callable[[str, str], str]:
     def make(template: str, role: str) -> str:
         name = f"{template}_{next(numbers)}"
         with psycopg.connect(postgres_url, autocommit=True) as connection:
-            statement = sql.SQL("create database {} template {} owner {}")
+            statement = sql.SQL("create database {} template {} owner {} strategy file_copy")
             owner = f"{template}_owner"
             connection.execute(statement.format(*map(sql.Identifier, (name, template, owner))))
         return database_url(postgres_url, name, role)

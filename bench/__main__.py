@@ -1,17 +1,21 @@
-"""`python -m bench vault`: measures P1 to P4, prints them, stores them in artifacts/bench-vault.json.
+"""`python -m bench vault` measures P1 to P4, `python -m bench tasks` T3 to T6; both print and store what they measured.
+
+They write artifacts/bench-vault.json and artifacts/bench-tasks.json.
 
 The exit status is 1 if the figures are meaningless. A goal that is not reached is reported and is no error.
 """
 
 import argparse
+import json
 import os
 import sys
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
 from stack import ARTIFACTS, ROOT
 
-from bench import load, report, rig, vault
+from bench import load, report, rig, tasks, vault
 from bench.outcome import BenchError
 
 BUSY_LOAD = 0.5
@@ -21,6 +25,28 @@ BUSY_LOAD = 0.5
 def main() -> int:
     """Run one benchmark; the exit status."""
     options = _parse()
+    return _tasks(options) if options.what == "tasks" else _vault(options)
+
+
+def _tasks(options: argparse.Namespace) -> int:
+    ARTIFACTS.mkdir(exist_ok=True)
+    machine = report.machine(options.folder)
+    print(f"{machine['processors']} processors ({machine['processor']}), fsync {machine['fsync_ms']} ms")
+    plan = tasks.Plan(rounds=options.rounds, jobs=options.jobs, tasks=options.tasks)
+    begun = datetime.now(UTC)
+    try:
+        figures = tasks.measure(plan, options.folder, lambda line: print(line, flush=True))
+    except BenchError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    about = {"begun": begun.isoformat(timespec="seconds"), "commit": report.commit(ROOT), "machine": machine}
+    kept = ARTIFACTS / "bench-tasks.json"
+    kept.write_text(json.dumps({"figures": figures, "plan": asdict(plan), **about}, indent=1) + "\n", encoding="utf-8")
+    print(f"\n{tasks.table(figures)}\n\nkept in {kept.relative_to(ROOT)}")
+    return 0
+
+
+def _vault(options: argparse.Namespace) -> int:
     plan = vault.Plan(
         rounds=options.rounds, seconds=options.seconds, connections=options.connections, is_quick=options.quick
     )
@@ -65,7 +91,7 @@ def main() -> int:
 
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
-    parser.add_argument("what", choices=["vault"])
+    parser.add_argument("what", choices=["vault", "tasks"])
     parser.add_argument("--rounds", type=int, default=5, help="medians are taken over so many (default: %(default)s)")
     parser.add_argument("--seconds", type=float, default=3.0, help="of each measurement (default: %(default)s)")
     parser.add_argument("--connections", type=int, default=8, help="of a closed loop (default: %(default)s)")
@@ -76,6 +102,8 @@ def _parse() -> argparse.Namespace:
     parser.add_argument(
         "--folder", type=Path, default=ARTIFACTS, help="of the database: on a disk, so that a commit costs its fsync"
     )
+    parser.add_argument("--jobs", type=int, default=600, help="of one measurement of throughput (default: %(default)s)")
+    parser.add_argument("--tasks", type=int, default=1_000_000, help="of the long list (default: %(default)s)")
     parser.add_argument("--quick", action="store_true", help="cached tokens only: P1 and the latency of P4")
     return parser.parse_args()
 

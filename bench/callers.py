@@ -58,6 +58,29 @@ class ThroughVault:
 
 
 @dataclass
+class ByTurns:
+    """A caller that requests cached tokens of many grants, one after another."""
+
+    gets: Sequence[Get]
+    _next: Iterator[Get] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._next = cycle(self.gets)
+
+    @property
+    def origin(self) -> str:
+        """The vault."""
+        return self.gets[0].origin
+
+    def request(self) -> bytes:
+        """The next grant."""
+        return next(self._next).request()
+
+    def take(self, body: bytes) -> None:
+        """This caller has no state."""
+
+
+@dataclass
 class AtTheServer:
     """The vault's client, which refreshes directly: each token is used once and replaced by the new one.
 

@@ -30,11 +30,16 @@ from local_stack.process import Part, Processes
 WHO = "alice"
 SCOPES = ("address", "email", "offline_access", "openid", "phone", "profile")
 """The scopes of the grants."""
-BENCHED = ("bench-flask", "bench-hello", "bench-vault", "bench-hello-before", "bench-vault-before")
+BENCHED = (
+    "bench-flask",
+    *(f"bench-{part}{suffix}" for suffix in ("", "-before") for part in ("hello", "vault", "shared")),
+)
 """What the benchmark starts itself."""
 MEASURED = (*BENCHED, "postgres", "redis", "idp")
 SOURCES = ("service-kit/src", "vault-service/src", ".")
 """What of a checkout a measured server imports."""
+REMEMBERS_NOTHING = {"VAULT_REMEMBERED_TOKENS": "0"}
+"""Settings of a vault that finds every token in Redis."""
 NOT_NEEDED = ("gateway", "worker", "tasks", "vault")
 
 
@@ -54,9 +59,10 @@ class Shape:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Servers:
-    """The addresses of a vault and of a bare Flask route on the same server."""
+    """The addresses of a vault, of one that remembers no tokens, and of a bare Flask route on the same server."""
 
     vault_url: str
+    shared_url: str
     hello_url: str
 
 
@@ -94,6 +100,12 @@ class Rig:
         """An access token of the first grant, for the task service on behalf of its owner."""
         url = f"{(servers or self.servers).vault_url}{MANAGER}/access-token?id={self.grants[0]}&subject={self.subject}"
         return Get(url, {"Authorization": f"Bearer {service_token(self.stack)}"})
+
+    def access_tokens(self, vault_url: str) -> list[Get]:
+        """An access token of each grant."""
+        bearer = {"Authorization": f"Bearer {service_token(self.stack)}"}
+        path = f"{vault_url}{MANAGER}/access-token"
+        return [Get(f"{path}?id={grant}&subject={self.subject}", bearer) for grant in self.grants]
 
     def by_ticket(self) -> Get:
         """The same with a ticket for that grant."""
@@ -162,10 +174,11 @@ def _grants(stack: Stack, number: int) -> list[str]:
 def _servers(processes: Processes, suffix: str, shape: Shape, stack: Stack, checkout: Path) -> Servers:
     """A vault and a bare Flask route from that checkout."""
     sources = {"PYTHONPATH": ":".join(str(checkout / folder) for folder in SOURCES)}
+    environ = {**stack.values, **sources}
+    vault = ("vault_service.wsgi:app", "/readyz", shape)
     return Servers(
-        vault_url=_gunicorn(
-            processes, f"bench-vault{suffix}", "vault_service.wsgi:app", "/readyz", shape, {**stack.values, **sources}
-        ),
+        vault_url=_gunicorn(processes, f"bench-vault{suffix}", *vault, environ),
+        shared_url=_gunicorn(processes, f"bench-shared{suffix}", *vault, {**environ, **REMEMBERS_NOTHING}),
         hello_url=_gunicorn(processes, f"bench-hello{suffix}", "bench.hello:app", "/hello", shape, sources),
     )
 
@@ -180,7 +193,7 @@ def _flask(processes: Processes, shape: Shape) -> str:
 def _gunicorn(processes: Processes, name: str, app: str, probe: str, shape: Shape, environ: dict[str, str]) -> str:
     """An application with the services' own settings."""
     own = {
-        "METRICS_BIND": f"127.0.0.1:{free_port()}" if name.startswith("bench-vault") else "",
+        "METRICS_BIND": f"127.0.0.1:{free_port()}" if name.startswith(("bench-vault", "bench-shared")) else "",
         "WEB_WORKERS": str(shape.workers),
         "WEB_THREADS": str(shape.threads),
     }

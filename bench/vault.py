@@ -1,9 +1,10 @@
-"""The vault's figures P1 to P4 and P1e, measured in turns, so that a busy moment affects all of them.
+"""The vault's figures P1 to P4, P1d and P1e, measured in turns, so that a busy moment affects all of them.
 
-P1: a cached access token compared with a bare Flask route on gunicorn's own threads, at full speed. P1e: the same token
-by a ticket, compared with the service's own. P2: a cached access
-token compared with a refresh at the authorization server each time. P3: what the vault adds to a refresh: to the
-latency of a lone caller, and to the throughput of several. P4: latency in an open loop, at half of the maximum rate.
+P1: a cached access token compared with a bare Flask route on gunicorn's own threads, at full speed. P1d: the vault's
+processor time for tokens of many grants that the process finds in Redis, compared with those that it remembers. P1e: a
+token by a ticket, compared with the service's own. P2: a cached access token compared with a refresh at the
+authorization server each time. P3: what the vault adds to a refresh: to the latency of a lone caller, and to the
+throughput of several. P4: latency in an open loop, at half of the maximum rate.
 
 Another checkout of the product can be measured in the same rounds; its measurements are called `… before`.
 """
@@ -62,6 +63,9 @@ def measure(rig: Rig, tool: Tool, plan: Plan, say: Callable[[str], None]) -> lis
     gets = [get for _, servers in _checkouts(rig, 0) for get in (rig.hello(servers), rig.access_token(servers))]
     for get in (rig.flask(), rig.by_ticket(), *gets):
         tool(get, plan.connections, WARM_UP_SECONDS)
+    for _, servers in _checkouts(rig, 0):
+        for url in (servers.vault_url, servers.shared_url):
+            client.closed(_of_many_grants(rig, url, plan.connections), WARM_UP_SECONDS)
     server_seconds = WARM_UP_SECONDS if rig.stack.is_dev else JAVA_WARM_UP_SECONDS
     if not plan.is_quick:
         client.closed(_at_the_server(rig, plan.connections), server_seconds)
@@ -96,6 +100,8 @@ def _round(rig: Rig, tool: Tool, plan: Plan, number: int) -> Round:
     for suffix, servers in checkouts:
         take(f"hello{suffix}", loaded(rig.hello(servers)))
         take(f"cached{suffix}", loaded(rig.access_token(servers)))
+        take(f"many{suffix}", closed(_of_many_grants(rig, servers.vault_url, several)))
+        take(f"shared{suffix}", closed(_of_many_grants(rig, servers.shared_url, several)))
     take("ticket", loaded(rig.by_ticket()))
     for suffix, servers in checkouts:
         take(f"cached open{suffix}", opened([rig.access_token(servers)] * OPEN_CONNECTIONS, taken["cached"].rate / 2))
@@ -118,6 +124,13 @@ def _checkouts(rig: Rig, number: int) -> list[tuple[str, Servers]]:
     if rig.before is not None:
         checkouts.insert(number % 2, (BEFORE, rig.before))
     return checkouts
+
+
+def _of_many_grants(rig: Rig, vault_url: str, number: int) -> list[callers.ByTurns]:
+    """Callers of cached tokens. Each begins with another grant, so that few want the same one at the same time."""
+    gets = rig.access_tokens(vault_url)
+    starts = [place * len(gets) // number for place in range(number)]
+    return [callers.ByTurns([*gets[start:], *gets[:start]]) for start in starts]
 
 
 def _through_vault(rig: Rig, servers: Servers, number: int) -> list[callers.ThroughVault]:
@@ -162,11 +175,13 @@ def figures(rounds: Sequence[Round], *, is_real: bool) -> list[Figure]:
     found = [
         _figure(rounds, "P1", "cached / bare Flask", "", ratio("cached", "flask"), least=0.38),
         _figure(rounds, "P1", "cached / bare Flask, same server", "", ratio("cached", "hello")),
+        _figure(rounds, "P1d", "in Redis / remembered, processor time", "x", _cost_of_redis(""), most=2),
         _figure(rounds, "P1e", "cached by ticket / by the service's token", "x", ratio("ticket", "cached"), least=0.9),
     ]
     if f"cached{BEFORE}" in rounds[0]:
         found += [
             _figure(rounds, "P1", "before: cached / bare Flask", "", ratio(f"cached{BEFORE}", "flask")),
+            _figure(rounds, "P1d", "before: in Redis / remembered", "x", _cost_of_redis(BEFORE)),
             *(
                 _figure(rounds, "", f"{name}: now / before", "x", ratio(name, f"{name}{BEFORE}"))
                 for name in ("hello", "cached", "refresh", "refresh alone")
@@ -219,6 +234,16 @@ def _goal(least: float, most: float) -> str:
     if most < math.inf:
         return f"≤ {most:g}"
     return f"≥ {least:g}" if least > -math.inf else ""
+
+
+def _cost_of_redis(suffix: str) -> Callable[[Round], float]:
+    part = suffix.replace(" ", "-")
+
+    def cost(measured: Round) -> float:
+        remembered = measured[f"many{suffix}"].processor[f"bench-vault{part}"]
+        return measured[f"shared{suffix}"].processor[f"bench-shared{part}"] / remembered
+
+    return cost
 
 
 def _added(of: str, to: str) -> Callable[[Round], float]:

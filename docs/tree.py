@@ -16,7 +16,7 @@ UNLISTED = ("tests", "templates", "__pycache__", "*.egg-info", ".*")
 """Folders that the map leaves out."""
 
 PURPOSES = {
-    "bench": "Benchmarks: how fast the vault is.",
+    "bench": "Benchmarks: how fast the vault and the task service are.",
     "deploy": "Production: everything that runs on servers.",
     "deploy/compose": "What docker-compose.yml needs beside the images: secrets, upgrades.",
     "deploy/compose/secrets": "The one-shot service that makes the secrets.",

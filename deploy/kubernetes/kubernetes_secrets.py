@@ -28,7 +28,7 @@ ROLES = {"vault": "vault", "vault_owner": "vault", "tasks": "tasks", "tasks_owne
 REDIS_CONF = """requirepass {password}
 save ""
 appendonly no
-maxmemory 64mb
+maxmemory {maxmemory}
 maxmemory-policy allkeys-lru
 """
 
@@ -59,6 +59,7 @@ def operated(environ: Mapping[str, str]) -> Objects:
     """Secrets for a CloudNativePG cluster and a Redis: the same passwords for servers and clients."""
     passwords = {role: secrets.token_hex(24) for role in ROLES}
     redis = secrets.token_hex(24)
+    conf = REDIS_CONF.format(password=redis, maxmemory=environ.get("REDIS_MAXMEMORY") or "64mb")
 
     def url(role: str) -> str:
         where = f"database-rw:5432/{ROLES[role]}"
@@ -73,7 +74,7 @@ def operated(environ: Mapping[str, str]) -> Objects:
     }
     return [
         *services(environ, urls),
-        secret("redis", {"redis.conf": REDIS_CONF.format(password=redis), "password": redis}),
+        secret("redis", {"redis.conf": conf, "password": redis}),
         *(
             secret(
                 f"database-{role.replace('_', '-')}",

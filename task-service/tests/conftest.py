@@ -5,6 +5,7 @@ from functools import partial
 
 import psycopg
 import pytest
+from psycopg import sql
 from scripted_vault import ScriptedVault
 
 from service_kit.postgres.database import Database
@@ -36,6 +37,11 @@ from task_service.application.token_status import RefreshTokenStatuses
 from task_service.domain.owner import Owner
 from task_service.handlers.demo import Demo
 
+TABLES = (
+    *("tasks", "runs", "attempts", "run_log", "dependency_news", "idempotency_keys", "owners", "list_versions"),
+    *("procrastinate_jobs", "procrastinate_workers"),
+)
+"""What tests write. What hangs on a task goes with it."""
 ISSUER = "https://issuer.example/realms/demo"
 
 
@@ -54,12 +60,10 @@ def shared_url(migrated_tasks: None, new_database: Callable[[str, str], str]) ->
 
 @pytest.fixture
 def tasks_url(shared_url: str) -> str:
-    """That database, emptied."""
+    """That database, emptied. (DELETE: TRUNCATE of a few rows costs fifty times as much.)"""
     with psycopg.connect(shared_url.replace("tasks:test@", "tasks_owner:test@"), autocommit=True) as connection:
-        connection.execute(
-            "truncate dependency_news, owners, list_versions, tasks, runs, attempts, run_log, idempotency_keys,"
-            " procrastinate_jobs, procrastinate_workers cascade"
-        )
+        for table in TABLES:
+            connection.execute(sql.SQL("delete from {}").format(sql.Identifier(table)))
     return shared_url
 
 
@@ -139,14 +143,10 @@ def bob() -> Person:
 
 
 @pytest.fixture
-def look(tasks_url: str) -> Callable[..., list[tuple[object, ...]]]:
+def look(tasks_url: str) -> Iterator[Callable[..., list[tuple[object, ...]]]]:
     """Looks into the database."""
-
-    def run(query: str, *parameters: object) -> list[tuple[object, ...]]:
-        with psycopg.connect(tasks_url, autocommit=True) as connection:
-            return connection.execute(query.encode(), parameters).fetchall()
-
-    return run
+    with psycopg.connect(tasks_url, autocommit=True) as connection:
+        yield lambda query, *parameters: connection.execute(query.encode(), parameters).fetchall()
 
 
 @pytest.fixture

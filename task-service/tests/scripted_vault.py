@@ -28,19 +28,19 @@ class ScriptedVault:
         self.made: list[tuple[AttemptKey, int]] = []
         self.extended: list[tuple[UUID, int]] = []
         self._grants: dict[str, dict[UUID, LinkedGrant]] = {}
-        self._for_task: dict[UUID, UUID | None] = {}
+        self._for_tasks: dict[UUID, frozenset[UUID]] = {}
 
-    def knows(self, bearer: str, status: TokenStatus, task_id: UUID | None = None) -> UUID:
-        """A new token of the person with that bearer token."""
+    def knows(self, bearer: str, status: TokenStatus, *task_ids: UUID) -> UUID:
+        """A new token of the person with that bearer token, asked for these tasks."""
         token_id = uuid4()
-        self._for_task[token_id] = task_id
+        self._for_tasks[token_id] = frozenset(task_ids)
         self.says(bearer, token_id, status)
         return token_id
 
     def says(self, bearer: str, token_id: UUID, status: TokenStatus, ends_at: datetime | None = None) -> None:
         """Change what it says of a token."""
         self._grants.setdefault(bearer, {})[token_id] = LinkedGrant(
-            token_id, status, ends_at, self._for_task.get(token_id)
+            token_id, status, ends_at, self._for_tasks.get(token_id, frozenset())
         )
 
     def grant(self, persistent_token_id: UUID, bearer: str) -> LinkedGrant:
@@ -55,7 +55,7 @@ class ScriptedVault:
         """The person's tokens, newest first."""
         self._answer()
         newest_first = reversed(self._grants.get(bearer, {}).values())
-        return [grant for grant in newest_first if task_id in {None, self._for_task.get(grant.persistent_token_id)}]
+        return [grant for grant in newest_first if task_id is None or task_id in grant.task_ids]
 
     def revoke(self, persistent_token_id: UUID, bearer: str) -> None:
         """It is of no use any more."""

@@ -293,7 +293,8 @@ def test_a_task_can_depend_on_a_thousand(line: Pipeline, look: Look) -> None:
     """It runs after the last of them; the graph shows them all."""
     upstream = many(line, look)
     last = line.add(*upstream)
-    for task_id in upstream[:999]:
+    set_completed(look, upstream[:990])
+    for task_id in upstream[990:999]:
         set_completed(look, [task_id])
     assert line.states(last) == ["pending"]
     set_completed(look, upstream[999:])

@@ -14,7 +14,7 @@ from task_service.domain.task import Task, TokenStatus
 
 def consented(vault: ScriptedVault, person: Person, task: Task, status: TokenStatus = TokenStatus.ACTIVE) -> UUID:
     """A token that the person was asked for, for that task."""
-    return vault.knows(person.bearer, status, task_id=task.id)
+    return vault.knows(person.bearer, status, task.id)
 
 
 def test_a_task_is_created_with_a_token_of_ones_own(
@@ -146,3 +146,49 @@ def test_a_link_against_a_revocation_leaves_no_token_that_looks_usable(
             linking.result()
             answer = execution.execute(alice, other.id).answer
             assert answer is (ExecuteAnswer.TOKEN_FAILED if revoked else ExecuteAnswer.EXECUTING)
+
+
+def test_one_consent_serves_each_of_its_tasks_linked_or_not(
+    manage: ManageTasks, execution: ExecuteTasks, vault: ScriptedVault, alice: Person
+) -> None:
+    """A task that nobody has linked finds it when it is executed."""
+    linked, found, other = (manage.create(alice, name, "") for name in "abc")
+    token_id = vault.knows(alice.bearer, TokenStatus.ACTIVE, linked.id, found.id)
+    execution.link(alice, linked.id, token_id)
+    for task in (linked, found):
+        assert execution.execute(alice, task.id).persistent_token_id == token_id
+    assert execution.execute(alice, other.id).answer is ExecuteAnswer.NEEDS_CONSENT
+
+
+@pytest.mark.parametrize("how", ["one consent for both", "a consent for each"])
+def test_a_consent_for_many_tasks_goes_with_the_last_task_that_it_served(
+    manage: ManageTasks, execution: ExecuteTasks, vault: ScriptedVault, alice: Person, how: str
+) -> None:
+    """It is revoked once, when a second consent serves each of them."""
+    tasks = [manage.create(alice, name, "") for name in "ab"]
+    first = vault.knows(alice.bearer, TokenStatus.ACTIVE, *(task.id for task in tasks))
+    for task in tasks:
+        execution.link(alice, task.id, first)
+    both = vault.knows(alice.bearer, TokenStatus.ACTIVE, *(task.id for task in tasks))
+    for task, revoked in zip(tasks, ([], [first]), strict=True):
+        second = both if how == "one consent for both" else consented(vault, alice, task)
+        execution.link(alice, task.id, second)
+        assert vault.revoked == revoked
+
+
+def test_a_consent_stays_for_a_task_that_was_not_linked_to_it_yet(
+    manage: ManageTasks, execution: ExecuteTasks, vault: ScriptedVault, alice: Person
+) -> None:
+    """It is that task's only access; once the task is linked elsewhere or is gone, nothing keeps it."""
+    linked, waiting = (manage.create(alice, name, "") for name in "ab")
+    first = vault.knows(alice.bearer, TokenStatus.ACTIVE, linked.id, waiting.id)
+    execution.link(alice, linked.id, first)
+    execution.link(alice, linked.id, consented(vault, alice, linked))
+    assert vault.revoked == []
+    assert execution.execute(alice, waiting.id).persistent_token_id == first
+    alone, deleted = (manage.create(alice, name, "") for name in "cd")
+    first = vault.knows(alice.bearer, TokenStatus.ACTIVE, alone.id, deleted.id)
+    execution.link(alice, alone.id, first)
+    manage.delete(alice, deleted.id)
+    execution.link(alice, alone.id, consented(vault, alice, alone))
+    assert vault.revoked == [first]

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from flask.testing import FlaskClient
@@ -184,7 +184,7 @@ def test_the_messages_of_the_document(
     """R22, to the letter, with status 200."""
     task = ann.task()
     if status is not None:
-        vault.knows(ann.bearer, status, task_id=parse_id(task["id"]))
+        vault.knows(ann.bearer, status, parse_id(task["id"]))
     said = ann.ask("POST", f"/{task['id']}/execute")
     assert said.status_code == 200
     assert (said.get_json()["status"], said.get_json()["message"]) == answer
@@ -636,7 +636,7 @@ def test_a_tasks_history_on_the_wire(
     assert task_id is not None
     assert task["retry"] == {"maxAttempts": 3, "backoff": 10.0, "maxBackoff": 600.0}
     assert ann.ask("GET", f"{path}/runs").get_json() == {"runs": []}
-    vault.knows(ann.bearer, TokenStatus.ACTIVE, task_id=task_id)
+    vault.knows(ann.bearer, TokenStatus.ACTIVE, task_id)
     ann.ask("POST", f"{path}/execute")
     run_demo.run(AttemptKey(task_id, 1), lambda: None)
     journal.flush()
@@ -702,7 +702,7 @@ def test_executing_with_a_key_happens_once(ann: Caller, vault: ScriptedVault, ru
     path, task_id = f"/{task['id']}", parse_id(task["id"])
     assert task_id is not None
     assert ann.ask("POST", f"{path}/execute", **keyed("k-1")).get_json()["status"] == "needs_consent"
-    vault.knows(ann.bearer, TokenStatus.ACTIVE, task_id=task_id)
+    vault.knows(ann.bearer, TokenStatus.ACTIVE, task_id)
     with ThreadPoolExecutor(20) as pool:
         answers = list(pool.map(lambda _: ann.ask("POST", f"{path}/execute", **keyed("k-1")), range(20)))
     assert {(answer.status_code, answer.get_json()["status"]) for answer in answers} == {(200, "executing")}
@@ -732,7 +732,7 @@ def test_a_key_is_free_again_after_24_hours(ann: Caller, look: Look, receipts: P
 def test_a_batch_has_a_result_for_each_id(ann: Caller, ben: Caller, vault: ScriptedVault) -> None:
     """Foreign, unknown and impossible ids look the same; one that fails does not affect the others."""
     ready, without, his = ann.task(), ann.task(), ben.task()
-    vault.knows(ann.bearer, TokenStatus.ACTIVE, task_id=parse_id(ready["id"]))
+    vault.knows(ann.bearer, TokenStatus.ACTIVE, parse_id(ready["id"]))
     ids = [his["id"], ready["id"], "nonsense", without["id"], ready["id"], f"task-{uuid4()}"]
     answer = ann.ask("POST", "/batch", {"action": "execute", "ids": ids}).get_json()
     assert [result["id"] for result in answer["results"]] == ids
@@ -747,6 +747,26 @@ def test_a_batch_has_a_result_for_each_id(ann: Caller, ben: Caller, vault: Scrip
     assert cancelled["results"] == [{"id": ready["id"], "status": "cancelled"}]
     assert ann.ask("GET", f"/{ready['id']}").get_json()["statusReason"] == "enough"
     assert ben.ask("GET", f"/{his['id']}").get_json() == his
+
+
+def test_a_batch_links_one_token_to_many_tasks(ann: Caller, ben: Caller, vault: ScriptedVault) -> None:
+    """By ids or by a filter, as often as one likes; foreign tasks and foreign tokens do not exist."""
+    mine, his = [ann.task()["id"] for _ in range(3)], ben.task()["id"]
+    token_id = str(vault.knows(ann.bearer, TokenStatus.PENDING, *map(parse_id, mine)))
+    vault.asked = 0
+    wish = {"action": "link", "ids": [*mine, his], "persistentTokenId": token_id}
+    for _ in range(2):
+        results = ann.ask("POST", "/batch", wish).get_json()["results"]
+        assert [result.get("status") for result in results] == ["linked"] * 3 + [None]
+        assert results[3]["problem"]["code"] == "task_not_found"
+    assert vault.asked == 2
+    vault.says(ann.bearer, UUID(token_id), TokenStatus.ACTIVE)
+    by_filter = {**wish, "filter": {"persistentTokenId": token_id}}
+    del by_filter["ids"]
+    assert len(ann.ask("POST", "/batch", by_filter).get_json()["results"]) == 3
+    assert {ann.ask("GET", f"/{task_id}").get_json()["offlineTokenStatus"] for task_id in mine} == {"active"}
+    theirs = ben.ask("POST", "/batch", {**wish, "ids": [his]}).get_json()["results"]
+    assert theirs[0]["problem"]["code"] == "token_not_found"
 
 
 def test_a_batch_with_a_key_happens_once(ann: Caller, vault: ScriptedVault) -> None:
@@ -823,6 +843,9 @@ def test_a_batch_by_filter_works_in_steps_and_says_how_far(ann: Caller, ben: Cal
         ({"action": "execute", "filter": {"colour": "red"}}, (422, "invalid_input")),
         ({"action": "execute", "filter": {}, "limit": 101}, (422, "invalid_input")),
         ({"action": "execute", "filter": {}, "cursor": "c"}, (422, "cursor_invalid")),
+        ({"action": "link", "ids": ["x"]}, (422, "invalid_input")),
+        ({"action": "link", "ids": ["x"], "persistentTokenId": "x"}, (422, "invalid_input")),
+        ({"action": "execute", "ids": ["x"], "persistentTokenId": str(uuid4())}, (422, "invalid_input")),
     ],
 )
 def test_a_batch_that_is_wrong_does_nothing(ann: Caller, body: object, expected: tuple[int, str]) -> None:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
@@ -14,6 +15,7 @@ from scripted_vault import ScriptedVault
 
 from service_kit.postgres.database import Database
 from task_service.adapters.postgres.attempts import PostgresAttempts
+from task_service.adapters.postgres.database import tasks_database
 from task_service.adapters.postgres.listing import PostgresTaskList
 from task_service.application.cursors import Cursors
 from task_service.application.errors import CursorError
@@ -28,11 +30,17 @@ from task_service.domain.task import TokenStatus
 
 Look = Callable[..., list[tuple[object, ...]]]
 EVERYTHING = TaskQuery()
+ALICE = Person(Owner("https://issuer.example/realms/demo", "alice-sub"), "alice-token")
 
 
 @pytest.fixture
 def add(look: Look, alice: Person) -> Callable[..., list[UUID]]:
     """Adds tasks of hers at once, the latest run of each in a state (none: pending)."""
+    return adder(look, alice)
+
+
+def adder(look: Look, alice: Person) -> Callable[..., list[UUID]]:
+    """`add`, on any database."""
 
     def make(number: int, state: TaskStatus | None = None, name: str = "n", kind: str = "demo") -> list[UUID]:
         rows = look(
@@ -312,14 +320,17 @@ def test_a_task_that_is_executed_again_counts_by_its_new_run(
     assert not any(listing.counts(alice).values())
 
 
-@pytest.fixture
-def ten_thousand(add: Callable[..., list[UUID]], tasks_url: str) -> None:
-    """Completed tasks, and three that failed in their midst."""
-    add(5000, TaskStatus.COMPLETED)
-    add(3, TaskStatus.FAILED, name="needle")
-    add(5000, TaskStatus.COMPLETED)
-    with psycopg.connect(tasks_url.replace("tasks:test@", "tasks_owner:test@"), autocommit=True) as connection:
+@pytest.fixture(scope="module")
+def ten_thousand(migrated_tasks: None, new_database: Callable[[str, str], str]) -> str:
+    """A database of completed tasks, and three that failed in their midst."""
+    url = new_database("tasks", "tasks")
+    with psycopg.connect(url.replace("tasks:test@", "tasks_owner:test@"), autocommit=True) as connection:
+        add = adder(lambda query, *values: connection.execute(query.encode(), values).fetchall(), ALICE)
+        add(5000, TaskStatus.COMPLETED)
+        add(3, TaskStatus.FAILED, name="needle")
+        add(5000, TaskStatus.COMPLETED)
         connection.execute("vacuum analyze")
+    return url
 
 
 QUERIES = {
@@ -334,20 +345,19 @@ QUERIES = {
 
 
 @pytest.mark.parametrize("name", QUERIES)
-def test_a_page_reads_no_more_of_a_long_list_than_of_a_short_one(
-    database: Database, ten_thousand: None, tasks_url: str, alice: Person, name: str
-) -> None:
+def test_a_page_reads_no_more_of_a_long_list_than_of_a_short_one(ten_thousand: str, name: str) -> None:
     """At its beginning and in its midst; in rows and index entries, which no neighbour on the machine changes."""
-    listing = PostgresTaskList(database)
-    after = None
-    for _ in range(2):
-        before = rows_read(database, tasks_url)
-        _, following = listing.page(alice.owner, QUERIES[name], 50, after)
-        listing.counts(alice.owner)
-        listing.list_version(alice.owner)
-        assert rows_read(database, tasks_url) - before <= 400
-        middle = "n" if QUERIES[name].sort.by_name else str(datetime.now(UTC))
-        after = following or Position(middle, UUID(int=0))
+    with closing(tasks_database(ten_thousand, name="test", size=2)) as database:
+        listing = PostgresTaskList(database)
+        after = None
+        for _ in range(2):
+            before = rows_read(database, ten_thousand)
+            _, following = listing.page(ALICE.owner, QUERIES[name], 50, after)
+            listing.counts(ALICE.owner)
+            listing.list_version(ALICE.owner)
+            assert rows_read(database, ten_thousand) - before <= 400
+            middle = "n" if QUERIES[name].sort.by_name else str(datetime.now(UTC))
+            after = following or Position(middle, UUID(int=0))
 
 
 def rows_read(database: Database, url: str) -> int:

@@ -104,10 +104,10 @@ def test_the_four_answers(
 ) -> None:
     """R6; also when nothing was linked but the consent was asked for this very task."""
     task = manage.create(alice, "a", "")
-    vault.knows(alice.bearer, TokenStatus.ACTIVE, task_id=uuid4())
+    vault.knows(alice.bearer, TokenStatus.ACTIVE, uuid4())
     token_id = None
     if status is not None:
-        token_id = vault.knows(alice.bearer, status, task_id=task.id)
+        token_id = vault.knows(alice.bearer, status, task.id)
         if how == "linked":
             execution.link(alice, task.id, token_id)
     outcome = execution.execute(alice, task.id)

@@ -325,9 +325,11 @@ def test_a_tick_reads_no_more_among_many_schedules(
     """What is not due costs nothing, and a due one is found by the index of what is due."""
     look(
         "with made as (insert into tasks (id, issuer, subject, name, description)"
-        " select gen_random_uuid(), 'i', 's', 'n', '' from generate_series(1, 20000) returning id)"
+        " select gen_random_uuid(), 'i', 's' || number, 'n', '' from generate_series(1, 20000) as number"
+        " returning id, subject)"
         " insert into schedules (task_id, issuer, subject, cron, timezone, overlap, status, next_run_at)"
-        " select id, 'i', 's', '0 0 * * *', 'UTC', 'skip', 'active', now() + interval '1 hour' from made returning 1"
+        " select id, 'i', subject, '0 0 * * *', 'UTC', 'skip', 'active', now() + interval '1 hour' from made"
+        " returning 1"
     )
     scheduled()
     with psycopg.connect(tasks_url.replace("tasks:test@", "tasks_owner:test@"), autocommit=True) as connection:

@@ -36,7 +36,7 @@ from vault_service.application.deliver import DeliverRevocations
 from vault_service.application.expire import ExpireGrants
 from vault_service.application.issue import IssueAccessToken
 from vault_service.application.manage import ManageGrants
-from vault_service.application.ports.runtime import AccessTokens
+from vault_service.application.ports.runtime import SharedAccessTokens
 from vault_service.application.redemption import Redemption
 from vault_service.application.refresh import Refresher
 from vault_service.application.tickets import ManageTickets, PresentedTickets
@@ -121,7 +121,7 @@ def wish(**limits: object) -> ConsentOptions:
         browser_bound=False,
         provider="default",
         token_type=TokenType.OFFLINE,
-        task_id="task-1",
+        task_ids=("task-1",),
         scopes=frozenset(),
         limits=Limits(services=frozenset({"task-service"}), **limits),  # type: ignore[arg-type]
     )
@@ -137,13 +137,14 @@ def answer(state: str, server: ScriptedProvider, /, **changes: str | None) -> Ca
 def create(
     database_url: str,
     provider: ScriptedProvider,
-    shared: AccessTokens | None = None,
+    shared: SharedAccessTokens | None = None,
     terms: Mapping[str, Terms] | None = None,
+    remembered: int = 100,
 ) -> Replica:
     """A process on a database.
 
     shared: the cache that it has in common with others, none if not given; terms: by the names of providers, all of
-    which are one server to talk to; just `default` if not given.
+    which are one server to talk to; just `default` if not given; remembered: how many tokens it keeps in memory.
     """
     database = vault_database(database_url, name="test", size=40, options=BY_INDEX)
     lock_database = vault_database(database_url, name="test-locks", size=40)
@@ -159,8 +160,8 @@ def create(
     refreshes = PostgresRefreshes(database, sealer, audit, outbox, spool, REFUSED_BUDGET, ASSUMED_IDLE)
     consents = PostgresConsents(database, sealer, audit, outbox, ASSUMED_IDLE)
     cache = shared or NoSharedAccessTokens()
-    memory = MemoryAccessTokens(sealer)
     telemetry = PrometheusTelemetry()
+    memory = MemoryAccessTokens(sealer, remembered, clock.now, telemetry)
     owned, stored_tickets = PostgresOwnedGrants(database, endings, audit), PostgresTickets(database, audit)
     presented = PresentedTickets(stored_tickets, clock, telemetry)
     locks = AdvisoryLocks(lock_database)
@@ -176,7 +177,9 @@ def create(
             consents, requests, Redemption(consents, cache, providers, terms, clock), providers, terms, clock
         ),
         asking=AskConsent(consents, requests, terms, clock, timedelta(hours=1)),
-        issuing=IssueAccessToken(refreshes, uses, presented, memory, refresher, clock, telemetry, lambda _: None),
+        issuing=IssueAccessToken(
+            refreshes, uses, presented, (memory, cache), refresher, clock, telemetry, lambda _: None
+        ),
         tickets=ManageTickets(stored_tickets, refreshes, owned, clock, telemetry, TICKETS_PER_GRANT),
         presented=presented,
         manage=ManageGrants(owned, refreshes, audit, refresher, clock, lambda: None),

@@ -1,91 +1,29 @@
 """The fast path of cached tokens answers as the route would, or leaves the request to the route."""
 
 import asyncio
-from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterator
-from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
 from uuid import uuid4
 
 import msgspec
 import psycopg
 import pytest
-from replica import ALICE, ROOT_KEY, SERVICE, Replica
+from edge import by_the_route, fast, head, routes_of
+from replica import ALICE, Replica
 
 from service_kit.server.fast_path import Answer, Head
-from service_kit.tokens.bearer import Claims, Verifier
-from vault_service import bootstrap, config
 from vault_service.application.errors import StorageUnavailableError
-from vault_service.http.app import create_app
 from vault_service.http.fast_path import CachedTokens
 from vault_service.http.vault import Vault
 
-PATH = CachedTokens.path
 Rows = Callable[..., list[tuple[object, ...]]]
-
-
-class Known:
-    """A verifier that has just seen a service's token, and those of two people's clients."""
-
-    def __init__(self, role: str) -> None:
-        def claims(client: str, *roles: str) -> Claims:
-            return Claims(ALICE.issuer, ALICE.sub, client, frozenset(), frozenset(roles), float("inf"))
-
-        self._tokens = {
-            "service": claims(SERVICE.client, role),
-            "owner": claims("dev-cli"),
-            "page": claims("task-ui"),
-        }
-
-    def remembered(self, token: str) -> Claims | None:
-        """As `Verifier.remembered`."""
-        return self._tokens.get(token)
-
-    def verify(self, token: str) -> Claims:
-        """As `Verifier.verify`."""
-        return self._tokens[token]
 
 
 @pytest.fixture
 def http(vault: Replica, tmp_path: Path, database_url: str) -> Iterator[Vault]:
     """The vault as its routes see it."""
-    (tmp_path / "root.key").write_text(urlsafe_b64encode(ROOT_KEY).decode())
-    (tmp_path / "root.key").chmod(0o400)
-    environ = {
-        "VAULT_DATABASE_URL": database_url,
-        "VAULT_ROOT_KEY_FILE": str(tmp_path / "root.key"),
-        "VAULT_CLIENT_SECRET": "s",
-        "PUBLIC_URL": "http://localhost:3000",
-        "ISSUER": ALICE.issuer,
-        "VAULT_OWNER_CLIENTS": "dev-cli",
-    }
-    settings = config.read(environ)
-    verifier = cast(Verifier, Known(settings.mint_role))
-    with closing(bootstrap.build(settings)) as process:
-        yield replace(process.vault, verifier=verifier, issue=vault.issuing)
-
-
-def head(grant_id: object, bearer: str = "service", more: str = f"&subject={ALICE.sub}") -> Head:
-    """A request for a token."""
-    return Head(f"id={grant_id}{more}".encode(), f"Bearer {bearer}", "request-9")
-
-
-def fast(http: Vault, request: Head) -> Answer | None:
-    """The answer of the fast path."""
-    return asyncio.run(_answered(http, request))
-
-
-async def _answered(http: Vault, request: Head) -> Answer | None:
-    return await CachedTokens(http).answer(request)
-
-
-def by_the_route(http: Vault, request: Head) -> tuple[int, dict[str, str], dict[str, Any]]:
-    """The answer of the route: status, headers, body."""
-    headers = {"Authorization": request.authorization, "X-Request-ID": request.request_id}
-    answer = create_app(http).test_client().get(f"{PATH}?{request.query.decode()}", headers=headers)
-    return answer.status_code, dict(answer.headers), answer.get_json()
+    with routes_of(vault, tmp_path, database_url) as routes:
+        yield routes
 
 
 @pytest.mark.parametrize(
@@ -184,7 +122,7 @@ def test_without_the_audit_no_token_leaves(http: Vault, vault: Replica, monkeypa
     def away(_: object) -> list[bool]:
         raise StorageUnavailableError from psycopg.OperationalError("away")
 
-    monkeypatch.setattr(vault.uses._group, "_write", away)
+    monkeypatch.setattr(vault.uses._group, "_work", away)
     answer = fast(http, head(grant_id))
     assert answer is not None
     assert (answer.status, answer.headers["Retry-After"]) == (503, "2")
@@ -209,7 +147,7 @@ def test_callers_that_come_together_are_recorded_together(http: Vault, vault: Re
         return await asyncio.gather(*(path.answer(head(grant_id)) for grant_id in grant_ids))
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(vault.uses._group, "_write", lambda uses: (batches.append(len(uses)), write(uses))[1])
+        patch.setattr(vault.uses._group, "_work", lambda uses: (batches.append(len(uses)), write(uses))[1])
         answers = asyncio.run(together())
     assert batches == [4]
     assert [msgspec.json.decode(answer.body)["persistentTokenId"] if answer else None for answer in answers] == [

@@ -5,6 +5,7 @@ It refuses a wrong `code_verifier`, `redirect_uri` and client, and promises `iss
 
 from collections.abc import Callable
 from urllib.parse import parse_qs, urlsplit
+from uuid import uuid4
 
 import pytest
 from consenting_issuer import ConsentingIssuer
@@ -177,3 +178,37 @@ def test_the_browser_is_sent_to_the_page_and_tells_nobody_where_it_was(served: S
     assert (headers["Cache-Control"], headers["Referrer-Policy"]) == ("no-store", "no-referrer")
     assert f"{next(iter(cookies))}=;" in headers["Set-Cookie"]
     assert {"Max-Age=0", "Secure", "Path=/"} <= {part.strip() for part in headers["Set-Cookie"].split(";")}
+
+
+def test_one_consent_is_for_many_tasks(served: ServedVault, page: str) -> None:
+    """Each of them finds the token; the browser comes back with the first."""
+    task_ids = [f"task-{uuid4()}" for _ in range(100)]
+    token_id, url, cookies = served.ask(page, taskIds=task_ids)
+    location = urlsplit(served.arrive(served.issuer.consented(url), cookies))
+    assert parse_qs(location.query) == {"persistent_token_id": [token_id], "task_id": [task_ids[0]]}
+    for task_id in (task_ids[0], task_ids[1], task_ids[-1]):
+        (token,) = served.call("GET", f"/api/auth/manager/tokens?taskId={task_id}", page).json()["tokens"]
+        assert (token["persistentTokenId"], token["status"]) == (token_id, "active")
+        assert (token["taskId"], token["taskIds"]) == (task_ids[0], task_ids)
+    assert served.call("GET", f"/api/auth/manager/tokens?taskId=task-{uuid4()}", page).json()["tokens"] == []
+
+
+@pytest.mark.parametrize(
+    ("wanted", "pointer"),
+    [
+        ({"taskIds": []}, "/taskIds"),
+        ({"taskIds": ["t"] * 101}, "/taskIds"),
+        ({"taskIds": ["a", "b", "a"]}, "/taskIds/2"),
+        ({"taskIds": ["a", ""]}, "/taskIds/1"),
+        ({"taskIds": ["a", 1]}, "/taskIds/1"),
+        ({"taskIds": "a"}, "/taskIds"),
+        ({"taskId": "a", "taskIds": ["b"]}, "/taskIds"),
+    ],
+)
+def test_faulty_lists_of_tasks_are_pointed_at(
+    served: ServedVault, page: str, wanted: dict[str, object], pointer: str
+) -> None:
+    """Nothing is requested then."""
+    answer = served.call("POST", "/api/auth/manager/offline-consent", page, json=wanted)
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid_input")
+    assert answer.json()["errors"][0]["pointer"] == pointer

@@ -146,7 +146,7 @@ def test_what_a_refresh_would_not_help_is_left_alone(idle: Replica, rows: Rows, 
 def test_a_server_that_is_down_is_tried_again_before_the_end(idle: Replica, rows: Rows) -> None:
     """About a twentieth of the idle time later; the grant stays usable."""
     grant_id = idle.grant()
-    rest(rows, 0.6)
+    rest(rows, 0.71)
     idle.provider.script.append(NotSentError("down"))
     assert idle.unused.check_one()
     assert not idle.unused.check_one()

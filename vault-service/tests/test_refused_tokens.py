@@ -1,8 +1,8 @@
 """Access tokens that an API has refused: refreshed when they are the current ones, within a budget for each grant."""
 
 import hashlib
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from uuid import UUID
 
 import pytest
@@ -10,6 +10,7 @@ import replica
 from replica import REFUSED_BUDGET, SERVICE, Replica
 
 from vault_service.application.errors import ProviderUnavailableError, RefusedTooOftenError
+from vault_service.application.ports.runtime import TokenKey
 from vault_service.application.provider_errors import NotSentError
 from vault_service.application.token_request import TokenRequest
 from vault_service.domain.grant import AccessToken
@@ -26,6 +27,12 @@ class SharedMemory:
     def get(self, grant_id: UUID, scopes: frozenset[str]) -> AccessToken | None:
         """The token."""
         return self.tokens.get((grant_id, scopes))
+
+    def get_soon(self, keys: Sequence[TokenKey]) -> Future[Sequence[AccessToken | None]]:
+        """The tokens."""
+        found: Future[Sequence[AccessToken | None]] = Future()
+        found.set_result([self.get(*key) for key in keys])
+        return found
 
     def put(self, grant_id: UUID, scopes: frozenset[str], token: AccessToken) -> None:
         """Keep the token."""

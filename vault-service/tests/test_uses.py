@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import psycopg
 from replica import SERVICE, Replica
 
-from vault_service.adapters.postgres.group_commit import GroupCommit
+from service_kit.process.grouped import Grouped
 from vault_service.application.errors import GrantUnusableError, StorageUnavailableError
 from vault_service.domain.audit import Entry, Event
 
@@ -35,7 +35,7 @@ class Writer:
 def test_those_who_come_meanwhile_are_written_together() -> None:
     """The first alone, all others in one batch, each with its own outcomes, in their order."""
     writer = Writer()
-    group: GroupCommit[int, int] = GroupCommit(writer)
+    group: Grouped[int, int] = Grouped(writer, "test")
     first = group.submit([0])
     writer.began.acquire()
     others = [group.submit([number, number + 1]) for number in range(1, 9)]
@@ -48,7 +48,7 @@ def test_those_who_come_meanwhile_are_written_together() -> None:
 def test_submitting_does_not_wait() -> None:
     """Nothing is written yet when the future is there; it cannot be cancelled, for it may be written already."""
     writer = Writer()
-    outcomes = GroupCommit(writer).submit([1])
+    outcomes = Grouped(writer, "test").submit([1])
     assert not outcomes.done()
     assert not outcomes.cancel()
     writer.go.release()
@@ -58,7 +58,7 @@ def test_submitting_does_not_wait() -> None:
 def test_a_failure_is_that_of_its_batch_only() -> None:
     """Later items are written."""
     writer = Writer()
-    group: GroupCommit[int, int] = GroupCommit(writer)
+    group: Grouped[int, int] = Grouped(writer, "test")
     before = group.submit([1])
     writer.began.acquire()
     failed = [group.submit([-1, 6]), group.submit([7])]
@@ -71,7 +71,7 @@ def test_many_callers_for_long() -> None:
     """Nobody is forgotten, and nobody's outcome is mixed up."""
     writer = Writer()
     writer.go.release(100_000)
-    group: GroupCommit[int, int] = GroupCommit(writer)
+    group: Grouped[int, int] = Grouped(writer, "test")
 
     def call(caller: int) -> bool:
         numbers = range(caller * 500, caller * 500 + 500)

@@ -42,7 +42,6 @@ NAMES = (*BEFORE_THE_LIST, "jupyterhub_client_secret")
 REDIS_CONF = """requirepass {password}
 save ""
 appendonly no
-maxmemory 64mb
 maxmemory-policy allkeys-lru
 """
 _USABLE = re.compile(r"[A-Za-z0-9._~=-]+")  # valid in URLs, SQL, JSON and redis.conf without quoting

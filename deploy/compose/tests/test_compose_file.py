@@ -119,7 +119,7 @@ def test_postgresql_may_have_as_many_processes_as_connections():
 
 @pytest.mark.parametrize("service", compose()["services"])
 def test_every_service_has_a_limit_of_memory_and_of_processes(service):
-    assert re.fullmatch(r"\d+[mg]", services()[service]["mem_limit"])
+    assert re.fullmatch(r"\d+[mg]|\$\{[A-Z_]+:-\d+[mg]\}", services()[service]["mem_limit"])
     assert services()[service]["pids_limit"] >= 32
 
 

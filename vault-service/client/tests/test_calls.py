@@ -245,6 +245,16 @@ def test_a_consent_is_asked_for_with_what_was_given_only(answers, call):
     assert (asked.url, asked.persistent_token_id, asked.expires_at) == ("https://as", "id-1", FIRST)
     wish = {"scopes": ["phone"], "services": ["s"], "taskId": "cron", "notAfter": FIRST.isoformat(), "maxUses": 3}
     assert answers.asked[-1].json == wish
+    call("request_consent", task_ids=("task-1", "task-2"))
+    assert answers.asked[-1].json == {"taskIds": ["task-1", "task-2"]}
+
+
+def test_a_grant_says_what_it_was_asked_for(answers, call):
+    answers.says(f"{TOKENS}/id-1", 200, GRANT)
+    answers.says(f"{TOKENS}/id-2", 200, {**GRANT, "taskIds": ["task-1", "task-2"]})
+    answers.says(f"{TOKENS}/id-3", 200, {key: value for key, value in GRANT.items() if key != "taskId"})
+    asked = [call("grant", token_id, "owners-token").task_ids for token_id in ("id-1", "id-2", "id-3")]
+    assert asked == [("task-1",), ("task-1", "task-2"), ()]
 
 
 def test_a_service_asks_a_person_and_finds_the_grant_again(answers, call):

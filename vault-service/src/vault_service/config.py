@@ -66,6 +66,12 @@ class VaultSettings:
         "Redis or Valkey, in which replicas share access tokens. Optional.",
         default="",
     )
+    remembered_tokens: int = setting(
+        "VAULT_REMEMBERED_TOKENS",
+        whole(0, 10_000_000),
+        "How many access tokens each process remembers, at about 2 KB each; 0: none, each use looks in Redis.",
+        default="10000",
+    )
     public_url: str = setting("PUBLIC_URL", url, "URL at which browsers reach the gateway.")
     issuer: str = setting("ISSUER", issuer, "The authorization server's issuer, as its tokens name it.")
     issuer_internal_url: str | None = setting(

@@ -326,7 +326,8 @@ export interface components {
          * Batch
          * @description One action on many tasks: those of `ids`, or those that match `filter`, `limit` of them after `cursor`.
          *
-         *         cursor: the `nextCursor` of the answer before, with the same filter; reason: of a cancellation.
+         *         cursor: the `nextCursor` of the answer before, with the same filter; reason: of a cancellation; persistentTokenId:
+         *         the offline token that `link` links to each.
          */
         Batch: {
             action: components["schemas"]["BatchAction"];
@@ -338,13 +339,15 @@ export interface components {
             limit?: number;
             /** @default  */
             reason?: string;
+            /** @default null */
+            persistentTokenId?: string | null;
         };
         /**
          * BatchAction
          * @description What can be done with many tasks.
          * @enum {unknown}
          */
-        BatchAction: "cancel" | "delete" | "execute" | "retry";
+        BatchAction: "cancel" | "delete" | "execute" | "link" | "retry";
         /**
          * BatchFilter
          * @description Which tasks; a member that is absent does not filter. search: words, or beginnings of words.
@@ -375,7 +378,7 @@ export interface components {
         };
         /**
          * BatchResult
-         * @description What became of one task: a word, or a problem. status: that of `execute`, `cancelled` or `deleted`.
+         * @description What became of one task: a word, or a problem. status: that of `execute`, `cancelled`, `deleted`, `linked`.
          */
         BatchResult: {
             id: string;

@@ -527,7 +527,8 @@ export interface components {
          *         failure: why a `failed` token failed; failureDetail: the authorization server's last refusal, also of a token that
          *         is still tried again; account: the person who consented, where that is not the owner (another
          *         authorization server's account of theirs); uses: access tokens given; expiresAt: when the authorization server ends
-         *         the token; notAfter, maxUses: limits that the owner set; name: what it is for; askedBy: the service that asked for
+         *         the token; notAfter, maxUses: limits that the owner set; taskId, taskIds: the
+         *         first, and all that it was requested for; name: what it is for, for people; askedBy: the service that asked for
          *         it, if the owner did not; answerBy: when a `pending` token's consent expires; keptAlive: true when the vault
          *         refreshes the token in time although nobody uses it, so that it does not end at `expiresAt`.
          */
@@ -546,6 +547,7 @@ export interface components {
             failure?: components["schemas"]["Failure"];
             failureDetail?: components["schemas"]["FailureDetails"];
             taskId?: string;
+            taskIds?: string[];
             name?: string;
             askedBy?: components["schemas"]["Asker"];
             /** Format: date-time */
@@ -626,8 +628,8 @@ export interface components {
         };
         /**
          * GrantsQuery
-         * @description taskId, name: only tokens that were requested for this task, or have this name; ids: only these, 1 to 100,
-         *         separated by commas; subject: the owner, when a service asks for the tokens that it may use.
+         * @description taskId, name: only tokens that were requested for this task (among others), or have this name; ids: only these, 1
+         *         to 100, separated by commas; subject: the owner, when a service asks for the tokens that it may use.
          */
         GrantsQuery: {
             /** @default null */
@@ -690,16 +692,18 @@ export interface components {
          * NewConsent
          * @description A consent to request. Every member is optional.
          *
-         *         taskId: opaque, kept with the token; provider: a configured authorization server; tokenType: `offline` outlives the
-         *         login, `refresh` ends with it; scopes: in addition to `openid`; services: client ids that may use the token;
-         *         notAfter: when the token ends; maxUses: how many access tokens it may give; name: what it is for, for people. A
-         *         service that asks a person gives a name, subject: the person's `sub`, and returnTo: where the browser goes then.
+         *         taskId: opaque, kept with the token; taskIds: the same for up to 100 tasks, instead of taskId; provider: a
+         *         configured authorization server; tokenType: `offline` outlives the login, `refresh` ends with it; scopes: in
+         *         addition to `openid`; services: client ids that may use the token; notAfter: when the token ends; maxUses: how many
+         *         access tokens it may give; name: what it is for, for people. A service that asks a person gives a name, subject: the
+         *         person's `sub`, and returnTo: where the browser goes then.
          */
         NewConsent: {
             subject?: string;
             name?: string;
             returnTo?: string;
             taskId?: string;
+            taskIds?: string[];
             provider?: string;
             /** @default offline */
             tokenType?: components["schemas"]["TokenType"];

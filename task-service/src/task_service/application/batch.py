@@ -36,6 +36,16 @@ class BatchAction(enum.StrEnum):
     CANCEL = "cancel"
     RETRY = "retry"
     DELETE = "delete"
+    LINK = "link"
+
+
+@dataclass(frozen=True, slots=True)
+class BatchOptions:
+    """What to do with each task. reason: of a cancellation; persistent_token_id: what to link, given with `link`."""
+
+    action: BatchAction
+    reason: str = ""
+    persistent_token_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +99,10 @@ class BatchTasks:
         return Step([task.id for task in tasks], self._cursors.write(person.owner, query, following), remaining)
 
     def act(
-        self, person: Person, action: BatchAction, task_ids: Sequence[UUID | None], reason: str, receipt: Receipt | None
+        self, person: Person, wanted: BatchOptions, task_ids: Sequence[UUID | None], receipt: Receipt | None
     ) -> Sequence[Outcome]:
         """Do it to each, in order; an outcome for each. After something is unavailable, nothing more is tried."""
-        deeds = self._deeds(person, reason)
+        deed = self._deed(person, wanted)
         known: dict[UUID | None, Outcome] = {}
         unavailable: TaskError | None = None
         for task_id in task_ids:
@@ -101,31 +111,40 @@ class BatchTasks:
             if unavailable is not None:
                 known[task_id] = Outcome(task_id, error=unavailable)
                 continue
-            known[task_id] = outcome = _outcome(task_id, deeds[action], receipt)
+            known[task_id] = outcome = _outcome(task_id, deed, receipt)
             if not outcome.is_final:
                 unavailable = outcome.error
         return [known[task_id] for task_id in task_ids]
 
-    def _deeds(self, person: Person, reason: str) -> Mapping[BatchAction, Callable[[UUID, Receipt | None], str]]:
+    def _deed(self, person: Person, wanted: BatchOptions) -> Callable[[UUID, Receipt | None], str]:
         execution = self._execution(AskedOnce(self._vault))
 
         def cancel(task_id: UUID, _: Receipt | None) -> str:
-            execution.cancel(person, task_id, reason)
+            execution.cancel(person, task_id, wanted.reason)
             return TaskStatus.CANCELLED.value
+
+        def link(task_id: UUID, _: Receipt | None) -> str:
+            if wanted.persistent_token_id is None:
+                raise TokenNotFoundError
+            execution.link(person, task_id, wanted.persistent_token_id)
+            return LINKED
 
         def delete(task_id: UUID, receipt: Receipt | None) -> str:
             self._tasks.delete(person, task_id, receipt)
             return DELETED
 
-        return {
+        deeds: Mapping[BatchAction, Callable[[UUID, Receipt | None], str]] = {
             BatchAction.EXECUTE: lambda task_id, receipt: execution.execute(person, task_id, receipt).answer.value,
             BatchAction.RETRY: lambda task_id, receipt: execution.run_again(person, task_id, receipt).answer.value,
             BatchAction.CANCEL: cancel,
             BatchAction.DELETE: delete,
+            BatchAction.LINK: link,
         }
+        return deeds[wanted.action]
 
 
 DELETED = "deleted"
+LINKED = "linked"
 
 
 def _outcome(task_id: UUID | None, deed: Callable[[UUID, Receipt | None], str], receipt: Receipt | None) -> Outcome:

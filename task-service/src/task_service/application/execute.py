@@ -133,15 +133,16 @@ class ExecuteTasks:
     def _revoke_replaced(self, person: Person, task: Task, grant: LinkedGrant) -> None:
         """Revoke the token of the first consent once the second one for the same task is given.
 
-        It stays if another task uses it or if it was not asked for this task. While the vault is unavailable it is kept
-        in mind for the next time.
+        It stays if it was not asked for this task, if another task uses it, or if it was asked for another task too
+        that has no other. While the vault is unavailable it is kept in mind for the next time.
         """
         replaced = task.replaces_token_id
         if replaced is None or grant.status is not TokenStatus.ACTIVE:
             return
         try:
             first = self._vault.grant(replaced, person.bearer)
-            if first.task_id == grant.task_id == task.id and self._tasks.links(person.owner, replaced, 1) == 0:
+            is_replaced = task.id in first.task_ids and task.id in grant.task_ids
+            if is_replaced and self._tasks.links(person.owner, replaced, 1, first.task_ids) == 0:
                 self._vault.revoke(replaced, person.bearer)
         except TokenNotFoundError:
             pass

@@ -32,13 +32,14 @@ class OwnerToken:
 class LinkedGrant:
     """An offline token that the vault knows for a person, by its id.
 
-    ends_at: when it ends, where the vault knows; task_id: the task for which it was asked, if any.
+    ends_at: when it ends, where the vault knows; task_ids: those of the tasks for which it was asked that can be tasks
+    of ours.
     """
 
     persistent_token_id: UUID
     status: TokenStatus
     ends_at: datetime | None = None
-    task_id: UUID | None = None
+    task_ids: frozenset[UUID] = frozenset()
 
 
 class TaskStore(Protocol):
@@ -81,8 +82,11 @@ class TaskStore(Protocol):
         """The replaced token needs no revocation any more."""
         ...
 
-    def links(self, owner: Owner, token_id: UUID, at_most: int) -> int:
-        """How many of the owner's tasks are linked to a token, counted up to a limit."""
+    def links(self, owner: Owner, token_id: UUID, at_most: int, asked_for: Set[UUID] = frozenset()) -> int:
+        """How many of the owner's tasks are linked to a token, counted up to a limit.
+
+        asked_for: tasks that count as linked to it while they are linked to none, because they would find it.
+        """
         ...
 
 

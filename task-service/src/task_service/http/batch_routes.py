@@ -11,7 +11,7 @@ from service_kit.http import inputs
 from service_kit.http.inputs import LINE, Input, Output
 from service_kit.http.openapi import Api
 from service_kit.http.problems import ProblemDocument, answer_for
-from task_service.application.batch import MOST, BatchAction, Outcome
+from task_service.application.batch import MOST, BatchAction, BatchOptions, Outcome
 from task_service.application.errors import CursorError, KeyReusedError, VaultUnavailableError
 from task_service.application.manage import Person
 from task_service.domain.listing import TaskQuery
@@ -44,7 +44,8 @@ class BatchFilter(Input, frozen=True, kw_only=True):
 class Batch(Input, frozen=True, kw_only=True):
     """One action on many tasks: those of `ids`, or those that match `filter`, `limit` of them after `cursor`.
 
-    cursor: the `nextCursor` of the answer before, with the same filter; reason: of a cancellation.
+    cursor: the `nextCursor` of the answer before, with the same filter; reason: of a cancellation; persistentTokenId:
+    the offline token that `link` links to each.
     """
 
     action: BatchAction
@@ -55,17 +56,23 @@ class Batch(Input, frozen=True, kw_only=True):
     cursor: Annotated[str, msgspec.Meta(max_length=2000)] | None = None
     limit: Annotated[int, msgspec.Meta(ge=1, le=MOST)] = MOST
     reason: Annotated[str, msgspec.Meta(max_length=500, pattern=LINE)] = ""
+    persistent_token_id: UUID | None = None
 
     def check(self) -> None:
-        """Problem: 422 `invalid_input` unless there are either ids or a filter, and a cursor with a filter only."""
+        """Problem: 422 `invalid_input`.
+
+        There are either ids or a filter, a cursor with a filter only, and a token with `link` and only with it.
+        """
         if (self.ids is msgspec.UNSET) == (self.filter is msgspec.UNSET):
             raise inputs.invalid("/ids", "give either ids or filter")
         if self.cursor is not None and self.filter is msgspec.UNSET:
             raise inputs.invalid("/cursor", "a cursor belongs to a filter")
+        if (self.action is BatchAction.LINK) != (self.persistent_token_id is not None):
+            raise inputs.invalid("/persistentTokenId", "is given with the action link, and only with it")
 
 
 class BatchResult(Output, frozen=True, kw_only=True):
-    """What became of one task: a word, or a problem. status: that of `execute`, `cancelled` or `deleted`."""
+    """What became of one task: a word, or a problem. status: that of `execute`, `cancelled`, `deleted`, `linked`."""
 
     id: str
     status: str | None = None
@@ -113,7 +120,8 @@ def _answer(service: TaskService, who: Person, wanted: Batch, receipt: Receipt |
         step = service.batch.select(who, wanted.filter.query(), wanted.limit, wanted.cursor)
         names = [public_id(task_id) for task_id in step.task_ids]
         following, remaining = step.next_cursor, step.remaining
-    outcomes = service.batch.act(who, wanted.action, [parse_id(name) for name in names], wanted.reason, receipt)
+    options = BatchOptions(wanted.action, wanted.reason, wanted.persistent_token_id)
+    outcomes = service.batch.act(who, options, [parse_id(name) for name in names], receipt)
     results = [_result(name, outcome) for name, outcome in zip(names, outcomes, strict=True)]
     answer = BatchAnswer(results=results, next_cursor=following, remaining=remaining)
     if receipt is not None and all(outcome.is_final for outcome in outcomes):

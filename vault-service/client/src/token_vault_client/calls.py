@@ -107,6 +107,7 @@ class Calls:
         scopes: Iterable[str] = (),
         services: Iterable[str] = (),
         task_id: str | None = None,
+        task_ids: Iterable[str] = (),
         provider: str | None = None,
         token_type: str | None = None,
         not_after: datetime | None = None,
@@ -118,9 +119,9 @@ class Calls:
         """Ask for consent: a pending grant, and the URL where its owner grants it.
 
         scopes: beyond `openid`; services: client ids that may use the grant; task_id: what it is for, kept with it;
-        not_after: aware, when it ends; max_uses: access tokens that it may give; name: what it is for, for people. A
-        service that asks a person sends `subject`, `name` and `return_to`, an address that the vault lists for it; the
-        URL is then of the vault's page.
+        task_ids: the same, when it is for several, up to 100; not_after: aware, when it ends; max_uses: access tokens
+        that it may give; name: what it is for, for people. A service that asks a person sends `subject`, `name` and
+        `return_to`, an address that the vault lists for it; the URL is then of the vault's page.
 
         Raises NotAuthenticated, NotAllowed, VaultUnavailable, UnexpectedAnswer.
         """
@@ -128,6 +129,7 @@ class Calls:
             "scopes": sorted(scopes),
             "services": sorted(services),
             "taskId": task_id,
+            "taskIds": list(task_ids),
             "provider": provider,
             "tokenType": token_type,
             "notAfter": not_after.isoformat() if not_after else None,

@@ -32,8 +32,8 @@ class Grant:
     """A grant as its owner sees it, never with a token.
 
     status: `pending`, `active`, `failed`, `revoked` or `expired`; failure: the code that a `failed` grant answers with;
-    task_id: what the grant was asked for, in the words of who asked; name: what it is for, for people; uses: access
-    tokens given so far.
+    task_id, task_ids: the first and all that the grant was asked for, in the words of who asked; name: what it is for,
+    for people; uses: access tokens given so far.
     """
 
     persistent_token_id: str
@@ -52,6 +52,7 @@ class Grant:
     expires_at: datetime | None = None
     not_after: datetime | None = None
     name: str | None = None
+    task_ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -150,6 +150,7 @@ def grant(body: Members) -> Grant:
         expires_at=_moment_or_none(body, "expiresAt"),
         not_after=_moment_or_none(body, "notAfter"),
         name=body.get("name"),
+        task_ids=tuple(body.get("taskIds") or filter(None, [body.get("taskId")])),
     )
 
 

@@ -73,7 +73,7 @@ class Context:
         with self.vault() as vault:
             grants = vault.grants()
         named = [
-            grant for grant in grants if text in {grant.name, grant.task_id} and grant.status in {"active", "pending"}
+            grant for grant in grants if text in {grant.name, *grant.task_ids} and grant.status in {"active", "pending"}
         ]
         hits = named or [grant for grant in grants if grant.persistent_token_id.startswith(text.lower())]
         if len(hits) != 1:

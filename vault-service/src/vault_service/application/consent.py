@@ -45,8 +45,9 @@ VAULT = "vault"
 class ConsentOptions:
     """What is requested of a person. provider: a configured one; token_type: one that its terms allow.
 
-    browser_bound: True when the answer must come back through the browser that asked, whatever the provider; name: what
-    it is for, for people; asked_by: the service that asks, None for the owner; return_to: where the browser goes then.
+    browser_bound: True when the answer must come back through the browser that asked, whatever the provider; task_ids:
+    opaque, each once; name: what it is for, for people; asked_by: the service that asks, None for the owner; return_to:
+    where the browser goes then.
     """
 
     owner: Subject
@@ -55,7 +56,7 @@ class ConsentOptions:
     browser_bound: bool
     provider: str
     token_type: TokenType
-    task_id: str | None
+    task_ids: tuple[str, ...]
     scopes: frozenset[str]
     limits: Limits
     name: str | None = None
@@ -111,7 +112,7 @@ class ConsentKept:
 
 @dataclass(frozen=True, slots=True)
 class ConsentGranted:
-    """The grant that is active now, and what the consent was requested for: a task, or a service that waits."""
+    """The grant that is active now, and what the consent was requested for: its first task, or a service that waits."""
 
     grant_id: UUID
     task_id: str | None
@@ -234,7 +235,7 @@ def pending_grant(options: ConsentOptions, terms: Terms, grant_id: UUID, expires
         owner=options.owner,
         provider=options.provider,
         token_type=options.token_type,
-        task_id=options.task_id,
+        task_ids=options.task_ids,
         name=options.name,
         asked_by=options.asked_by,
         return_to=options.return_to,

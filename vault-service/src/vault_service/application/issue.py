@@ -1,11 +1,12 @@
 """Issues access tokens. This is the hot path.
 
 A token in the memory of the process costs one SQL statement, which checks the grant, counts the use and records it: a
-revocation holds at once on every replica, and no token leaves unrecorded. All other requests go through `refresh`.
+revocation holds at once on every replica, and no token leaves unrecorded. A token that another replica has shared is
+taken into memory first, before the grant is read or locked. All other requests go through `refresh`.
 """
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
 from functools import lru_cache, partial
@@ -22,7 +23,7 @@ from vault_service.application.errors import (
 )
 from vault_service.application.ports.issue import TicketRefusals, UseRecorder
 from vault_service.application.ports.refresh import StoredGrant, UsableGrants
-from vault_service.application.ports.runtime import AccessTokens, Clock, Telemetry
+from vault_service.application.ports.runtime import AccessTokens, Clock, SharedAccessTokens, Telemetry
 from vault_service.application.refresh import Refresher
 from vault_service.application.token_request import TokenRequest
 from vault_service.domain.audit import Entry, Event
@@ -43,17 +44,17 @@ class IssueAccessToken:
         grants: UsableGrants,
         uses: UseRecorder,
         tickets: TicketRefusals,
-        memory: AccessTokens,
+        caches: tuple[AccessTokens, SharedAccessTokens],
         refresher: Refresher,
         clock: Clock,
         telemetry: Telemetry,
         report: Callable[[Exception], None],
     ) -> None:
-        """memory: the cache of this process; report: called with the error of a renewal that failed."""
+        """caches: that of this process, and that of all replicas; report: called with the error of a failed renewal."""
         self._grants = grants
         self._uses = uses
         self._tickets = tickets
-        self._memory = memory
+        self._memory, self._shared = caches
         self._refresher = refresher
         self._clock = clock
         self._telemetry = telemetry
@@ -78,10 +79,27 @@ class IssueAccessToken:
 
     def remembered(self, request: TokenRequest) -> AccessToken | None:
         """A token in the memory of this process that needs no renewal yet. Its use is not recorded here."""
-        token = self._memory.get(*request.key)
+        return self._served(request, self._memory.get(*request.key))
+
+    def find_soon(self, requests: Sequence[TokenRequest]) -> Future[Sequence[AccessToken | None]]:
+        """What the replicas share for these requests, without waiting. It is to be passed to `found`; never raises."""
+        return self._shared.get_soon([request.key for request in requests])
+
+    def found(self, request: TokenRequest, token: AccessToken | None) -> AccessToken | None:
+        """Take a shared token into memory; the token if it needs no renewal yet. Its use is not recorded here."""
+        return self._served(request, self._later(request, self._memory.get(*request.key), token))
+
+    def _served(self, request: TokenRequest, token: AccessToken | None) -> AccessToken | None:
         if token is None or request.excess_of(token):
             return None
         return token if self._judge(token, request) is Freshness.SERVE else None
+
+    def _later(self, request: TokenRequest, own: AccessToken | None, shared: AccessToken | None) -> AccessToken | None:
+        """The one that expires later; a shared one is remembered then."""
+        if shared is None or (own is not None and own.expires_at >= shared.expires_at):
+            return own
+        self._memory.put(*request.key, shared)
+        return shared
 
     def record_soon(self, requests: Sequence[TokenRequest]) -> Future[Sequence[bool]]:
         """Record that remembered tokens are issued, without waiting.
@@ -109,6 +127,8 @@ class IssueAccessToken:
 
     def _issue(self, request: TokenRequest) -> tuple[AccessToken, str]:
         token = self._memory.get(*request.key)
+        if self._judge(token, request) is not Freshness.SERVE:
+            token = self._later(request, token, self._shared.get(*request.key))
         freshness = self._judge(token, request)
         grant, outcome = None, "memory"
         if token is None or freshness is Freshness.WAIT:
@@ -172,10 +192,11 @@ class IssueMany:
         """For each request its token, or what `IssueAccessToken.issue` raised.
 
         ProviderUnavailableError for those that have not ended after `BATCH_SECONDS`. Remembered tokens are recorded
-        together, and wait neither for the others nor for other batches.
+        together, and wait neither for the others nor for other batches; shared ones are looked up together before.
         """
         deadline = monotonic() + BATCH_SECONDS
         remembered = {i: token for i, request in enumerate(requests) if (token := self._issue.remembered(request))}
+        remembered |= self._found({i: request for i, request in enumerate(requests) if i not in remembered})
         running = {i: self._begin(request) for i, request in enumerate(requests) if i not in remembered}
         outcomes: dict[int, AccessToken | Exception] = {}
         for i, is_recorded in zip(remembered, self._record([requests[i] for i in remembered]), strict=True):
@@ -185,6 +206,13 @@ class IssueMany:
                 outcomes[i] = remembered[i] if is_recorded is True else is_recorded
         outcomes |= {i: _outcome(each, deadline) for i, each in running.items()}
         return [outcomes[i] for i in range(len(requests))]
+
+    def _found(self, requests: Mapping[int, TokenRequest]) -> dict[int, AccessToken]:
+        """The tokens that other replicas share, by the numbers of their requests."""
+        if not requests:
+            return {}
+        shared = zip(requests.items(), self._issue.find_soon(list(requests.values())).result(), strict=True)
+        return {i: token for (i, request), each in shared if (token := self._issue.found(request, each))}
 
     def _begin(self, request: TokenRequest) -> Future[AccessToken]:
         return self._threads.submit(copy_context().run, self._issue.issue, request)

@@ -94,14 +94,11 @@ class Refresher:
     def obtain(self, request: TokenRequest, grant: StoredGrant) -> AccessToken:
         """A token, after waiting if need be. It lives shorter than requested only when the server gives no more.
 
-        grant: as `authorize` has just returned it for this request.
+        grant: as `authorize` has just returned it for this request, for which no cache had a token.
 
         A flight that this caller joins may bring a token that does not live long enough for it; then it starts another
         flight. Raises the errors of `authorize`, ProviderUnavailableError, InvalidScopeError, StorageUnavailableError.
         """
-        found = self._fitting(request)
-        if found is not None:
-            return found
         token = self._fly(request, grant)
         return token if self._left(token) >= request.min_valid else self._fly(request, grant)
 

@@ -17,7 +17,7 @@ from vault_service.adapters.cache.access_tokens import (
 )
 from vault_service.adapters.encryption.keyring import Keyring
 from vault_service.adapters.encryption.sealing import Sealer
-from vault_service.adapters.jobs.background import Background
+from vault_service.adapters.jobs.background import Background, every
 from vault_service.adapters.metrics.telemetry import PrometheusTelemetry
 from vault_service.adapters.postgres.clock import DatabaseClock
 from vault_service.adapters.postgres.database import MIGRATIONS, vault_database
@@ -42,7 +42,8 @@ from vault_service.http.callers import Policy
 from vault_service.http.vault import Vault
 from vault_service.http.waiting import Waiters
 
-HOUSEKEEPING_CONNECTIONS = 5
+HOUSEKEEPING_CONNECTIONS = 3
+MEASURE_SECONDS = 15.0
 
 log = logs.get(__name__)
 
@@ -97,7 +98,7 @@ def build(settings: VaultSettings) -> VaultProcess:
     sealer = Sealer(keyring)
     audit = AuditLog(database, keyring)
     stores = GrantStores.of(settings, database, sealer, audit)
-    memory = MemoryAccessTokens(sealer)
+    memory = MemoryAccessTokens(sealer, settings.remembered_tokens, clock.now, telemetry)
     shared = _shared_access_tokens(settings, sealer, clock, telemetry)
     refresher = Refresher(
         stores.refreshes,
@@ -111,13 +112,16 @@ def build(settings: VaultSettings) -> VaultProcess:
     )
     presented = PresentedTickets(stores.tickets, clock, telemetry)
     issue = IssueAccessToken(
-        stores.refreshes, stores.uses, presented, memory, refresher, clock, telemetry, _report_renewal
+        stores.refreshes, stores.uses, presented, (memory, shared), refresher, clock, telemetry, _report_renewal
     )
     checks = (
         CheckDue(Event.GRANT_CHECKED, stores.siblings, refresher, audit, clock),
         CheckDue(Event.GRANT_KEEP_ALIVE, stores.unused, refresher, audit, clock, telemetry.kept_alive),
     )
-    work = BackgroundWork.of(settings, database, keyring, clock, stores, providers.guarded, telemetry, checks)
+    measure = every(MEASURE_SECONDS, partial(_measure_caches, memory, shared, telemetry))
+    work = BackgroundWork.of(
+        settings, database, keyring, clock, stores, providers.guarded, telemetry, checks, [measure]
+    )
     requests = AuthorizationRequests(providers.guarded, providers.terms)
     vault = Vault(
         verifier=Verifier(issuer, settings.audience, clock=lambda: clock.now().timestamp()),
@@ -185,6 +189,13 @@ def _shared_access_tokens(
     if settings.redis_url is None:
         return NoSharedAccessTokens()
     return RedisAccessTokens(connect_redis(settings.redis_url.reveal()), sealer, clock.now, telemetry, _report_redis)
+
+
+def _measure_caches(
+    memory: MemoryAccessTokens, shared: RedisAccessTokens | NoSharedAccessTokens, telemetry: PrometheusTelemetry
+) -> None:
+    telemetry.remembered(len(memory))
+    shared.measure()
 
 
 def _report_renewal(error: Exception) -> None:

@@ -49,7 +49,7 @@ class BackgroundWork:
     webhooks: Background
 
     @classmethod
-    def of(
+    def of(  # noqa: PLR0913, PLR0917 - what the jobs work with
         cls,
         settings: VaultSettings,
         database: Database,
@@ -59,12 +59,14 @@ class BackgroundWork:
         providers: Mapping[str, Provider],
         telemetry: PrometheusTelemetry,
         checks: Sequence[CheckDue],
+        more: Sequence[Job],
     ) -> "BackgroundWork":
-        """Wire the jobs; nothing starts here."""
+        """Wire the jobs; nothing starts here. more: jobs for the housekeeping."""
         expire = ExpireGrants(stores.expiring, clock, settings.grant_days)
         jobs: list[Job] = [
             partial(_replay, stores),
             partial(_deliver, DeliverRevocations(stores.outbox, providers, clock)),
+            *more,
             partial(_measure, stores, telemetry),
             every(KEYS_SECONDS, keyring.load),
             every(CLOCK_SECONDS, clock.read),

@@ -171,7 +171,8 @@ def _members(grant: FoundGrant) -> dict[str, Any]:
         "subject": grant.owner.sub,
         "provider": grant.provider,
         "services": list(grant.services),
-        "taskId": grant.task_id,
+        "taskId": grant.task_ids[0] if grant.task_ids else None,
+        "taskIds": list(grant.task_ids),
         "tickets": grant.tickets,
         **{
             name: members[field] and members[field].astimezone(UTC).isoformat(timespec="seconds")

@@ -93,9 +93,10 @@ class Grant:
     """A grant as its owner may see it: everything but the token. Times are aware and in UTC.
 
     account: the person at the authorization server who has consented; equal to the owner when the owner logs in there.
-    failure_detail: of the last refusal, None since the last success; name: what it is for, for people; asked_by: the
-    client id of the service that asked, None for the owner; return_to: where the browser goes after the answer;
-    kept_alive: True when the vault refreshes the grant in time, so that it does not end at `expires_at`.
+    failure_detail: of the last refusal, None since the last success; task_ids: opaque, what it was requested for; name:
+    what it is for, for people; asked_by: the client id of the service that asked, None for the owner; return_to: where
+    the browser goes after the answer; kept_alive: True when the vault refreshes the grant in time, so that it does
+    not end at `expires_at`.
     """
 
     id: UUID
@@ -106,7 +107,7 @@ class Grant:
     failure_detail: FailureDetail | None
     provider: str
     token_type: TokenType
-    task_id: str | None
+    task_ids: tuple[str, ...]
     scopes: frozenset[str]
     limits: Limits
     created_at: datetime

@@ -74,7 +74,7 @@ def _options(
         browser_bound=claims.client in vault.policy.browser_clients,
         provider=provider,
         token_type=wanted.token_type,
-        task_id=None if wanted.task_id is UNSET else wanted.task_id,
+        task_ids=_task_ids(wanted),
         name=None if wanted.name is UNSET else visible_name(wanted.name, "/name"),
         asked_by=None if return_to is None else claims.client,
         return_to=return_to,
@@ -85,3 +85,15 @@ def _options(
             max_uses=None if wanted.max_uses is UNSET else wanted.max_uses,
         ),
     )
+
+
+def _task_ids(wanted: NewConsent) -> tuple[str, ...]:
+    """What the consent is for: `taskId`, or each of `taskIds` once."""
+    if wanted.task_ids is UNSET:
+        return () if wanted.task_id is UNSET else (wanted.task_id,)
+    if wanted.task_id is not UNSET:
+        raise invalid("/taskIds", "give either taskId or taskIds")
+    for position, task_id in enumerate(wanted.task_ids):
+        if task_id in wanted.task_ids[:position]:
+            raise invalid(f"/taskIds/{position}", "is given twice")
+    return wanted.task_ids

@@ -1,7 +1,7 @@
 """The fast path of `access-token` (`service_kit.server.fast_path`): cached tokens, without a thread for each request.
 
 It serves callers whose own token was verified a moment ago, or whose ticket was used before, from the access tokens
-that this process remembers. All other requests are answered by the route.
+that this process remembers, or that another replica shares. All other requests are answered by the route.
 """
 
 import time
@@ -24,12 +24,13 @@ from vault_service.http.vault import Vault
 
 
 class CachedTokens:
-    """`service_kit.server.fast_path.FastPath`: records the use of a remembered token, then sends the token."""
+    """`service_kit.server.fast_path.FastPath`: records the use of a cached token, then sends the token."""
 
     path = "/api/auth/manager/access-token"
 
     def __init__(self, vault: Vault) -> None:
         self._vault = vault
+        self._shared = Gathered(vault.issue.find_soon)
         self._records = Gathered(vault.issue.record_soon)
 
     async def answer(self, head: Head) -> Answer | None:
@@ -42,6 +43,8 @@ class CachedTokens:
         if request is None:
             return None
         token = self._vault.issue.remembered(request)
+        if token is None:
+            token = self._vault.issue.found(request, await self._shared.submit(request))
         answer = None if token is None else await self._issued(request, token)
         if answer is not None:
             logs.request_id.set(request.request_id)

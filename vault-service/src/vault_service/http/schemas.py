@@ -15,6 +15,7 @@ from vault_service.domain.grant import AccessToken, Failure, FailureDetail, Gran
 
 Line = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=LINE)]
 _ID = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+TaskIds = Annotated[tuple[Line, ...], msgspec.Meta(min_length=1, max_length=100)]
 IDS = rf"^{_ID}(,{_ID}){{0,99}}$(?!\n)"
 """Pattern for up to 100 persistent token ids, separated by commas."""
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=100, pattern=LINE)]
@@ -27,10 +28,11 @@ Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 class NewConsent(Input, frozen=True, kw_only=True):
     """A consent to request. Every member is optional.
 
-    taskId: opaque, kept with the token; provider: a configured authorization server; tokenType: `offline` outlives the
-    login, `refresh` ends with it; scopes: in addition to `openid`; services: client ids that may use the token;
-    notAfter: when the token ends; maxUses: how many access tokens it may give; name: what it is for, for people. A
-    service that asks a person gives a name, subject: the person's `sub`, and returnTo: where the browser goes then.
+    taskId: opaque, kept with the token; taskIds: the same for up to 100 tasks, instead of taskId; provider: a
+    configured authorization server; tokenType: `offline` outlives the login, `refresh` ends with it; scopes: in
+    addition to `openid`; services: client ids that may use the token; notAfter: when the token ends; maxUses: how many
+    access tokens it may give; name: what it is for, for people. A service that asks a person gives a name, subject: the
+    person's `sub`, and returnTo: where the browser goes then.
     """
 
     subject: Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=LINE)] | msgspec.UnsetType = (
@@ -39,6 +41,7 @@ class NewConsent(Input, frozen=True, kw_only=True):
     name: Name | msgspec.UnsetType = msgspec.UNSET
     return_to: Annotated[str, msgspec.Meta(min_length=1, max_length=2000)] | msgspec.UnsetType = msgspec.UNSET
     task_id: Line | msgspec.UnsetType = msgspec.UNSET
+    task_ids: TaskIds | msgspec.UnsetType = msgspec.UNSET
     provider: Line | msgspec.UnsetType = msgspec.UNSET
     token_type: TokenType = TokenType.OFFLINE
     scopes: Annotated[tuple[ScopeName, ...], msgspec.Meta(max_length=20)] = ()
@@ -152,8 +155,8 @@ class TokenBatch(Output, frozen=True, kw_only=True):
 
 
 class GrantsQuery(Input, frozen=True, kw_only=True):
-    """taskId, name: only tokens that were requested for this task, or have this name; ids: only these, 1 to 100,
-    separated by commas; subject: the owner, when a service asks for the tokens that it may use.
+    """taskId, name: only tokens that were requested for this task (among others), or have this name; ids: only these, 1
+    to 100, separated by commas; subject: the owner, when a service asks for the tokens that it may use.
     """
 
     task_id: Line | None = None
@@ -207,7 +210,8 @@ class GrantView(Output, frozen=True, kw_only=True):
     failure: why a `failed` token failed; failureDetail: the authorization server's last refusal, also of a token that
     is still tried again; account: the person who consented, where that is not the owner (another
     authorization server's account of theirs); uses: access tokens given; expiresAt: when the authorization server ends
-    the token; notAfter, maxUses: limits that the owner set; name: what it is for; askedBy: the service that asked for
+    the token; notAfter, maxUses: limits that the owner set; taskId, taskIds: the
+    first, and all that it was requested for; name: what it is for, for people; askedBy: the service that asked for
     it, if the owner did not; answerBy: when a `pending` token's consent expires; keptAlive: true when the vault
     refreshes the token in time although nobody uses it, so that it does not end at `expiresAt`.
     """
@@ -224,6 +228,7 @@ class GrantView(Output, frozen=True, kw_only=True):
     failure: Failure | None = None
     failure_detail: FailureDetails | None = None
     task_id: str | None = None
+    task_ids: list[str] | None = None
     name: str | None = None
     asked_by: Asker | None = None
     answer_by: Moment | None = None
@@ -301,7 +306,8 @@ def grant_view(grant: Grant, names: Mapping[str, str]) -> GrantView:
         status=grant.status,
         failure=grant.failure,
         failure_detail=_failure_details(grant.failure_detail),
-        task_id=grant.task_id,
+        task_id=grant.task_ids[0] if grant.task_ids else None,
+        task_ids=list(grant.task_ids) or None,
         account=None
         if grant.account == grant.owner
         else Account(issuer=grant.account.issuer, subject=grant.account.sub),

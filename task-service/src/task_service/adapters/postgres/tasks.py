@@ -1,6 +1,6 @@
 """Tasks in PostgreSQL, each with its latest run: `application.ports.TaskStore`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import asdict
 from typing import Any
 from uuid import UUID, uuid4
@@ -89,9 +89,10 @@ class PostgresTasks:
         """The replaced token needs no revocation any more."""
         self._database.one(_SQL["forget_replaced"], {"id": task_id, **owned(owner), "token_id": token_id})
 
-    def links(self, owner: Owner, token_id: UUID, at_most: int) -> int:
-        """How many of the owner's tasks are linked to a token."""
-        row = self._database.one(_SQL["links"], {**owned(owner), "token_id": token_id, "at_most": at_most})
+    def links(self, owner: Owner, token_id: UUID, at_most: int, asked_for: Set[UUID] = frozenset()) -> int:
+        """How many of the owner's tasks are linked to a token, or are to find it."""
+        wanted = {**owned(owner), "token_id": token_id, "at_most": at_most, "asked_for": list(asked_for)}
+        row = self._database.one(_SQL["links"], wanted)
         return int(row[0]) if row else 0
 
     def link(self, task_id: UUID, owner: Owner, grant: LinkedGrant) -> Task:

@@ -86,5 +86,12 @@ from (
     where issuer = %(issuer)s
       and subject = %(subject)s
       and persistent_token_id = %(token_id)s
+    union all
+    select
+    from tasks
+    where issuer = %(issuer)s
+      and subject = %(subject)s
+      and id = any (%(asked_for)s::uuid[])
+      and persistent_token_id is null
     limit %(at_most)s
 ) as counted;

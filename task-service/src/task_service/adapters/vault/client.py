@@ -129,7 +129,7 @@ def _linked(grant: client.Grant) -> LinkedGrant:
         persistent_token_id=UUID(grant.persistent_token_id),
         status=_STATUSES.get(grant.status, TokenStatus.FAILED),
         ends_at=min(ends, default=None),
-        task_id=parse_id(grant.task_id or ""),
+        task_ids=frozenset(filter(None, map(parse_id, grant.task_ids))),
     )
 
 

@@ -81,7 +81,7 @@ def _row(grant: Grant) -> list[str | Text]:
     return [
         _MARKS.get(grant.status, Text("-", "dim")) if sys.stdout.isatty() else grant.status,
         token_id[:8] if sys.stdout.isatty() else token_id,
-        grant.name or grant.task_id or "",
+        grant.name or ", ".join(grant.task_ids),
         " ".join(sorted(grant.services)),
         " ".join(sorted(grant.scopes - {"openid", "offline_access"})),
         when(grant.last_used_at),

@@ -4,22 +4,26 @@ Correctness does not depend on them: when a cache forgets, is unreachable or ans
 """
 
 import hashlib
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from datetime import datetime
 from time import monotonic
+from typing import NamedTuple
 from uuid import UUID
 
 import msgspec
 import redis
 
+from service_kit.process.grouped import Grouped
 from vault_service.adapters.encryption.sealing import Sealer
 from vault_service.adapters.metrics.telemetry import PrometheusTelemetry
 from vault_service.application.errors import SealBrokenError
+from vault_service.application.ports.runtime import TokenKey
 from vault_service.domain import seal_context
 from vault_service.domain.grant import AccessToken
 from vault_service.domain.seal_context import SealContext
 
-MEMORY_SIZE = 10_000
 REDIS_TIMEOUT_SECONDS = 0.25
 REDIS_PAUSE_SECONDS = 1.0
 
@@ -33,24 +37,48 @@ def _unpack(packed: bytes) -> AccessToken:
     return AccessToken(value, expires_at, lifetime, scopes)
 
 
-class MemoryAccessTokens:
-    """At most `MEMORY_SIZE` tokens in the memory of this process; the oldest are dropped."""
+class _Kept(NamedTuple):
+    sealed: bytes
+    context: SealContext
+    expires_at: float
 
-    def __init__(self, sealer: Sealer) -> None:
+
+class MemoryAccessTokens:
+    """Tokens in the memory of this process, up to a number; those that came first are dropped for new ones."""
+
+    def __init__(self, sealer: Sealer, size: int, now: Callable[[], datetime], telemetry: PrometheusTelemetry) -> None:
+        """size: the number; 0: nothing is remembered."""
         self._sealer = sealer
-        self._tokens: dict[tuple[UUID, frozenset[str]], tuple[bytes, SealContext]] = {}
+        self._size = size
+        self._now = now
+        self._telemetry = telemetry
+        self._tokens: dict[TokenKey, _Kept] = {}
+        self._changing = threading.Lock()
 
     def get(self, grant_id: UUID, scopes: frozenset[str]) -> AccessToken | None:
         """The token, or None."""
         kept = self._tokens.get((grant_id, scopes))
-        return None if kept is None else _unpack(self._sealer.open(*kept))
+        return None if kept is None else _unpack(self._sealer.open(kept.sealed, kept.context))
 
     def put(self, grant_id: UUID, scopes: frozenset[str], token: AccessToken) -> None:
         """Remember the token."""
-        while len(self._tokens) >= MEMORY_SIZE:
-            self._tokens.pop(next(iter(self._tokens)), None)
+        if not self._size:
+            return
         context = seal_context.cached_token("memory", grant_id, scopes)
-        self._tokens[grant_id, scopes] = self._sealer.seal(_pack(token), context), context
+        kept = _Kept(self._sealer.seal(_pack(token), context), context, token.expires_at)
+        with self._changing:
+            self._tokens.pop((grant_id, scopes), None)  # a renewed token counts as new
+            if len(self._tokens) >= self._size:
+                self._drop_first()
+            self._tokens[grant_id, scopes] = kept
+
+    def _drop_first(self) -> None:
+        dropped = self._tokens.pop(next(iter(self._tokens)))
+        if dropped.expires_at > self._now().timestamp():
+            self._telemetry.evicted()
+
+    def __len__(self) -> int:
+        return len(self._tokens)
 
 
 class RedisAccessTokens:
@@ -70,29 +98,25 @@ class RedisAccessTokens:
         self._now = now
         self._telemetry = telemetry
         self._report = report
+        self._reads: Grouped[TokenKey, AccessToken | None] = Grouped(self._read, "shared-tokens")
         self._paused_until = float("-inf")
 
     def get(self, grant_id: UUID, scopes: frozenset[str]) -> AccessToken | None:
         """The token, or None."""
-        context = seal_context.cached_token("redis", grant_id, scopes)
-        token, outcome = None, "unavailable"
-        try:
-            if not self._paused():
-                sealed = self._client.get(self._name(context))
-                token = _unpack(self._sealer.open(sealed, context)) if isinstance(sealed, bytes) else None
-                outcome = "miss" if token is None else "hit"
-        except (redis.RedisError, OSError) as error:
-            self._pause(error)
-        except (SealBrokenError, msgspec.MsgspecError, ValueError) as error:
-            self._report(error)
-        self._telemetry.read_shared(outcome)
+        (token,) = self._read([(grant_id, scopes)])
         return token
+
+    def get_soon(self, keys: Sequence[TokenKey]) -> Future[Sequence[AccessToken | None]]:
+        """The tokens, or None, without waiting: one request to Redis for all that are wanted at the same time."""
+        if not self._is_paused():
+            return self._reads.submit(keys)
+        return _nothing(keys)
 
     def put(self, grant_id: UUID, scopes: frozenset[str], token: AccessToken) -> None:
         """Share the token until just before it expires."""
         context = seal_context.cached_token("redis", grant_id, scopes)
         left = int(token.expires_at - self._now().timestamp()) - 1
-        if left <= 0 or self._paused():
+        if left <= 0 or self._is_paused():
             return
         try:
             self._client.set(self._name(context), self._sealer.seal(_pack(token), context), ex=left)
@@ -103,10 +127,43 @@ class RedisAccessTokens:
         """Return when Redis answers. Raises redis.RedisError, OSError."""
         self._client.ping()
 
+    def measure(self) -> None:
+        """Measure how full Redis is, and what it has evicted. Nothing is measured while it is unavailable."""
+        try:
+            told = self._client.info()
+        except (redis.RedisError, OSError):
+            return
+        self._telemetry.shared_cache(told.get("used_memory", 0), told.get("maxmemory", 0), told.get("evicted_keys", 0))
+
+    def _read(self, keys: Sequence[TokenKey]) -> list[AccessToken | None]:
+        """The tokens, or None for those that are not there, cannot be opened or cannot be read now."""
+        contexts = {key: seal_context.cached_token("redis", *key) for key in keys}
+        found: dict[TokenKey, AccessToken | None] = {}
+        outcome = "unavailable"
+        try:
+            if not self._is_paused():
+                values = self._client.mget([self._name(context) for context in contexts.values()])
+                found = {key: self._opened(sealed, contexts[key]) for key, sealed in zip(contexts, values, strict=True)}
+                outcome = "miss"
+        except (redis.RedisError, OSError) as error:
+            self._pause(error)
+        for key in keys:
+            self._telemetry.read_shared("hit" if found.get(key) else outcome)
+        return [found.get(key) for key in keys]
+
+    def _opened(self, sealed: object, context: SealContext) -> AccessToken | None:
+        if not isinstance(sealed, bytes):
+            return None
+        try:
+            return _unpack(self._sealer.open(sealed, context))
+        except (SealBrokenError, msgspec.MsgspecError, ValueError) as error:
+            self._report(error)
+            return None
+
     def _name(self, context: SealContext) -> str:
         return f"vault:{self._sealer.pseudonym(hashlib.sha256(context.row.encode()).hexdigest())}"
 
-    def _paused(self) -> bool:
+    def _is_paused(self) -> bool:
         return monotonic() < self._paused_until
 
     def _pause(self, error: Exception) -> None:
@@ -124,8 +181,21 @@ class NoSharedAccessTokens:
         """Nothing is shared."""
         return None
 
+    def get_soon(self, keys: Sequence[TokenKey]) -> Future[Sequence[AccessToken | None]]:
+        """Nothing is shared."""
+        return _nothing(keys)
+
     def put(self, grant_id: UUID, scopes: frozenset[str], token: AccessToken) -> None:
         """Nothing is shared."""
+
+    def measure(self) -> None:
+        """There is nothing to measure."""
+
+
+def _nothing(keys: Sequence[TokenKey]) -> Future[Sequence[AccessToken | None]]:
+    nothing: Future[Sequence[AccessToken | None]] = Future()
+    nothing.set_result([None] * len(keys))
+    return nothing
 
 
 def connect_redis(url: str) -> redis.Redis:

@@ -1,8 +1,8 @@
 -- name: add_grant
-insert into grants (id, issuer, subject, provider, token_type, status, task_id, name, asked_by, return_to, scopes, services,
-                    not_after, max_uses, idle_seconds, max_seconds, consent_expires_at)
-values (%(id)s, %(issuer)s, %(subject)s, %(provider)s, %(token_type)s, 'pending', %(task_id)s, %(name)s, %(asked_by)s,
-        %(return_to)s, %(scopes)s, %(services)s, %(not_after)s, %(max_uses)s, %(idle_seconds)s, %(max_seconds)s,
+insert into grants (id, issuer, subject, provider, token_type, status, task_id, other_task_ids, name, asked_by, return_to,
+                    scopes, services, not_after, max_uses, idle_seconds, max_seconds, consent_expires_at)
+values (%(id)s, %(issuer)s, %(subject)s, %(provider)s, %(token_type)s, 'pending', %(task_id)s, %(other_task_ids)s, %(name)s,
+        %(asked_by)s, %(return_to)s, %(scopes)s, %(services)s, %(not_after)s, %(max_uses)s, %(idle_seconds)s, %(max_seconds)s,
         %(consent_expires_at)s);
 
 -- name: count_questions

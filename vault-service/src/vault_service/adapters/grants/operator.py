@@ -41,7 +41,7 @@ class FoundGrant:
     created_at: datetime
     last_refreshed_at: datetime | None
     ends_at: datetime | None
-    task_id: str | None
+    task_ids: tuple[str, ...]
     tickets: int
 
 
@@ -63,7 +63,8 @@ class GrantsOfAll:
         }
         found = []
         for row in self._database.all(_QUERIES["found"], where):
-            grant_id, issuer, subject, provider, status, failure, services, created_at, *times, task_id, tickets = row
+            grant_id, issuer, subject, provider, status, failure, services, created_at, *times = row[:10]
+            task_id, others, tickets = row[10:]
             found.append(
                 FoundGrant(
                     id=grant_id,
@@ -75,7 +76,7 @@ class GrantsOfAll:
                     created_at=created_at,
                     last_refreshed_at=times[0],
                     ends_at=times[1],
-                    task_id=task_id,
+                    task_ids=(task_id, *others) if task_id is not None else (),
                     tickets=tickets,
                 )
             )

@@ -1,7 +1,7 @@
 -- name: found
 -- The grants that an operator looks for; each condition that is null holds for all. The status shows an end that has passed.
 select g.id, g.issuer, g.subject, g.provider, seen.status, g.failure, g.services, g.created_at, g.last_refreshed_at,
-       least(g.expires_at, g.not_after), g.task_id, coalesce(tickets.usable, 0)
+       least(g.expires_at, g.not_after), g.task_id, g.other_task_ids, coalesce(tickets.usable, 0)
 from grants g
 cross join lateral (
     select case

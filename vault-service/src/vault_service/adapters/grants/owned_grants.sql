@@ -15,7 +15,7 @@ select g.id, g.issuer, g.subject,
        coalesce(counted.uses, 0) + recent.uses,
        g.created_at, g.activated_at, greatest(counted.last_used_at, recent.last_used_at), g.last_refreshed_at,
        g.expires_at, g.account_issuer, g.account_subject, g.failure_detail, g.name, g.asked_by, g.return_to,
-       g.consent_expires_at,
+       g.consent_expires_at, g.other_task_ids,
        g.status = 'active'
        and g.keep_alive_at is not null
        and coalesce(g.not_after > now(), true)
@@ -32,7 +32,7 @@ cross join lateral (
 ) recent
 where g.issuer = %(issuer)s
   and g.subject = %(subject)s
-  and (%(task_id)s::text is null or g.task_id = %(task_id)s)
+  and (%(task_id)s::text is null or g.task_id = %(task_id)s or %(task_id)s = any (g.other_task_ids))
   and (%(ids)s::uuid[] is null or g.id = any (%(ids)s))
   and (%(service)s::text is null or %(service)s = any (g.services))
   and (%(name)s::text is null or g.name = %(name)s)

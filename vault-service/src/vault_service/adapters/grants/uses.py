@@ -15,8 +15,8 @@ from psycopg import pq
 
 from service_kit.postgres import queries
 from service_kit.postgres.database import BY_INDEX, Database, session
+from service_kit.process.grouped import Grouped
 from vault_service.adapters.audit.log import AuditLog
-from vault_service.adapters.postgres.group_commit import GroupCommit
 from vault_service.application.errors import StorageUnavailableError
 from vault_service.domain.audit import Entry
 from vault_service.domain.usability import Requester
@@ -70,7 +70,7 @@ class Uses:
         self._url = url
         self._database = database
         self._audit = audit
-        self._group: GroupCommit[Use, bool] = GroupCommit(self._write)
+        self._group: Grouped[Use, bool] = Grouped(self._write, "group-commit")
         self._connection: psycopg.Connection | None = None
         self._closed = False
 

@@ -19,7 +19,7 @@ K = TypeVar("K")
 
 _ISSUED = Counter(
     "vault_access_tokens",
-    "Access tokens requested, by outcome: `memory`, `obtained`, or the name of the error.",
+    "Access tokens requested, by outcome: `memory` (cached), `obtained`, or the name of the error.",
     ("outcome",),
 )
 _TICKETS = Counter(
@@ -43,6 +43,22 @@ _PAUSED_UNTIL = Gauge(
     multiprocess_mode="livemax",
 )
 _SHARED = Counter("vault_shared_cache_reads", "Reads of the cache that replicas share, by outcome.", ("outcome",))
+_REMEMBERED = Gauge(
+    "vault_remembered_tokens", "Access tokens in the memory of the processes.", multiprocess_mode="livesum"
+)
+_EVICTED = Counter(
+    "vault_remembered_token_evictions",
+    "Access tokens that a process dropped before they expired, because it remembers VAULT_REMEMBERED_TOKENS at most.",
+)
+_SHARED_BYTES = Gauge("vault_shared_cache_bytes", "Memory that Redis uses.", multiprocess_mode="livemostrecent")
+_SHARED_LIMIT = Gauge(
+    "vault_shared_cache_limit_bytes", "Memory that Redis may use; 0: no limit.", multiprocess_mode="livemostrecent"
+)
+_SHARED_EVICTED = Gauge(
+    "vault_shared_cache_evicted_keys",
+    "Keys that Redis has dropped since its start because its memory was full.",
+    multiprocess_mode="livemostrecent",
+)
 _PENDING = Gauge("vault_outbox_pending", "Tokens that still have to be revoked.", multiprocess_mode="livemostrecent")
 _OLDEST = Gauge(
     "vault_outbox_oldest_seconds", "For how long the oldest of them has waited.", multiprocess_mode="livemostrecent"
@@ -135,6 +151,20 @@ class PrometheusTelemetry:
     def read_shared(self, outcome: str) -> None:
         """The shared cache was read: `hit`, `miss` or `unavailable`."""
         _SHARED.labels(outcome).inc()
+
+    def remembered(self, tokens: int) -> None:
+        """The number of access tokens in this process's memory."""
+        _REMEMBERED.set(tokens)
+
+    def evicted(self) -> None:
+        """An access token was dropped from this process's memory before it expired."""
+        _EVICTED.inc()
+
+    def shared_cache(self, used: int, limit: int, evicted: int) -> None:
+        """How many bytes Redis uses and may use, and how many keys it has evicted."""
+        _SHARED_BYTES.set(used)
+        _SHARED_LIMIT.set(limit)
+        _SHARED_EVICTED.set(evicted)
 
     def backlog(self, outbox: int, oldest: float) -> None:
         """The number of revocations that wait to be sent, and for how many seconds the oldest has waited."""

@@ -24,7 +24,7 @@ class NewGrant:
     owner: Subject
     provider: str
     token_type: TokenType
-    task_id: str | None
+    task_ids: tuple[str, ...]
     name: str | None
     asked_by: str | None
     return_to: str | None
@@ -54,8 +54,8 @@ class ClaimedConsent:
     """A consent request that this caller alone may complete.
 
     browser_bound: True when the answer came through the browser that asked, as its cookie shows; is_confirmed: True
-    when the owner has confirmed the answer in the page; scopes: requested; back: where the service that asked wants the
-    browser to go.
+    when the owner has confirmed the answer in the page; task_id: the first one that it is for; scopes: requested; back:
+    where the service that asked wants the browser to go.
     """
 
     state_hash: bytes

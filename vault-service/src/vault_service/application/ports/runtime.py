@@ -1,5 +1,7 @@
 """What several use cases share: time, the lock of a grant, caches of access tokens, the audit, measurements."""
 
+from collections.abc import Sequence
+from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
@@ -7,6 +9,9 @@ from uuid import UUID
 
 from vault_service.domain.audit import Entry
 from vault_service.domain.grant import AccessToken
+
+TokenKey = tuple[UUID, frozenset[str]]
+"""By which access tokens are cached: the grant, and the scopes of the request."""
 
 
 class Clock(Protocol):
@@ -44,6 +49,14 @@ class AccessTokens(Protocol):
         ...
 
 
+class SharedAccessTokens(AccessTokens, Protocol):
+    """A cache of access tokens that replicas share. Reading it costs a round trip."""
+
+    def get_soon(self, keys: Sequence[TokenKey]) -> Future[Sequence[AccessToken | None]]:
+        """The tokens, or None, in the order of the keys, without waiting. The future never raises."""
+        ...
+
+
 class AuditWriter(Protocol):
     """Adds lines to the audit. Most lines are written by the ports that make the change itself."""
 
@@ -56,7 +69,7 @@ class Telemetry(Protocol):
     """Measurements. Nothing depends on them, and they never raise. Durations are in seconds."""
 
     def issued(self, outcome: str) -> None:
-        """An access token was requested; outcome: `memory`, `obtained`, or the name of the error."""
+        """An access token was requested; outcome: `memory` (cached), `obtained`, or the name of the error."""
         ...
 
     def ticket(self, event: str) -> None:

@@ -1,6 +1,7 @@
-"""Group commit: what comes while a batch is being written goes into the next batch.
+"""Work in groups: what comes while a group is being worked on goes into the next group.
 
-A commit that is safe on disk costs an `fsync`, with one row in it or with twenty. One thread writes for all callers.
+A commit that is safe on disk costs an `fsync`, with one row in it or with twenty. A request to Redis costs a round
+trip, for one key or for twenty. One thread works for all callers.
 """
 
 import threading
@@ -20,21 +21,25 @@ class _Order(NamedTuple, Generic[T, R]):
     outcomes: Future[Sequence[R]]
 
 
-class GroupCommit(Generic[T, R]):
-    """Writes items in batches, in the order in which they came."""
+class Grouped(Generic[T, R]):
+    """Works on items in groups, in the order in which they came."""
 
-    def __init__(self, write: Callable[[Sequence[T]], Sequence[R]]) -> None:
-        """write: returns the outcomes of a batch's items, in their order; an error is that of the whole batch."""
-        self._write = write
+    def __init__(self, work: Callable[[Sequence[T]], Sequence[R]], name: str) -> None:
+        """work: returns the outcomes of a group's items, in their order; an error is that of the whole group.
+
+        name: of the thread.
+        """
+        self._work = work
+        self._name = name
         self._orders: SimpleQueue[_Order[T, R]] = SimpleQueue()
         self._starting = threading.Lock()
         self._is_started = False
 
     def submit(self, items: Sequence[T]) -> Future[Sequence[R]]:
-        """Have these items written in one batch; return at once.
+        """Have these items worked on in one group; return at once.
 
-        The future has their outcomes, in their order, or raises what writing their batch raised. It cannot be
-        cancelled: the items may be written already.
+        The future has their outcomes, in their order, or raises what the work on their group raised. It cannot be
+        cancelled: the work may be done already.
         """
         if not self._is_started:
             self._start()
@@ -46,15 +51,15 @@ class GroupCommit(Generic[T, R]):
     def _start(self) -> None:
         with self._starting:
             if not self._is_started:
-                threading.Thread(target=self._run, name="group-commit", daemon=True).start()
+                threading.Thread(target=self._run, name=self._name, daemon=True).start()
                 self._is_started = True
 
     def _run(self) -> None:
         while True:
             orders = self._next()
             try:
-                outcomes = self._write([item for order in orders for item in order.items])
-            except Exception as error:  # noqa: BLE001 - each caller of the batch is told
+                outcomes = self._work([item for order in orders for item in order.items])
+            except Exception as error:  # noqa: BLE001 - each caller of the group is told
                 for order in orders:
                     order.outcomes.set_exception(error)
                 continue

@@ -94,11 +94,26 @@ describe("a request", () => {
   });
 });
 
+describe("the grants", () => {
+  it("are all pages, each grant once", async () => {
+    const page = (ids: string[], next?: string) => ({ tokens: ids.map((id) => ({ persistentTokenId: id })), next });
+    const all = new Api(
+      scripted({
+        "GET /api/auth/manager/tokens": Response.json(page(["a", "b"], "x")),
+        "GET /api/auth/manager/tokens?after=x": Response.json(page(["b", "c"])),
+      }, []),
+    );
+    const { data } = await all.listGrants(new AbortController().signal);
+    expect(data?.tokens.map((grant) => grant.persistentTokenId)).toEqual(["a", "b", "c"]);
+  });
+});
+
 describe("every call", () => {
   it("goes to its address, with what it is about", async () => {
     const calls: string[] = [];
     const file = new Response("at,event\r\n", { headers: { "Content-Type": "text/csv" } });
-    const all = new Api(scripted({ "GET /api/auth/manager/tokens/p%2F1/audit/export?format=csv": file }, calls));
+    const answers = { "GET /api/auth/manager/tokens": json(200, { tokens: [] }), "GET /api/auth/manager/tokens/p%2F1/audit/export?format=csv": file };
+    const all = new Api(scripted(answers, calls));
     await all.listTasks(undefined, new AbortController().signal);
     await all.createTask({ name: "n", description: "d" });
     await all.deleteTask("task-1");

@@ -26,6 +26,7 @@ const EVENTS: Record<components["schemas"]["Event"], true> = {
   "ticket.ended": true,
   "ticket.extended": true,
   "token.issued": true,
+  "token.refused": true,
 };
 
 /** Names of the placeholders of an ICU message; a compiled one is a list of texts and of lists that begin with a name. */

@@ -6,7 +6,7 @@ from functools import partial
 import psycopg
 import pytest
 from psycopg import sql
-from scripted_vault import ScriptedVault
+from scripted_vault import ScriptedVault, Userinfo
 
 from service_kit.postgres.database import Database
 from task_service.adapters.engine.watch import ProcrastinateWatch
@@ -25,17 +25,17 @@ from task_service.application.batch import BatchTasks
 from task_service.application.cursors import Cursors
 from task_service.application.dependencies import ManageDependencies
 from task_service.application.execute import ExecuteTasks
-from task_service.application.handler import Tools
 from task_service.application.journal import GroupedJournal
 from task_service.application.listing import ListTasks
 from task_service.application.manage import ManageTasks, Person
-from task_service.application.ports import OwnerToken
 from task_service.application.progress import GroupedProgress
 from task_service.application.run_attempt import RunAttempt
 from task_service.application.schedules import ManageSchedules
 from task_service.application.token_status import RefreshTokenStatuses
 from task_service.domain.owner import Owner
-from task_service.handlers.demo import Demo
+from task_service.kinds.base import KindSettings, Tools
+from task_service.kinds.demo import Demo
+from task_service.kinds.registry import HereHandler, Kinds
 
 TABLES = (
     *("tasks", "runs", "attempts", "run_log", "dependency_news", "idempotency_keys", "owners", "list_versions"),
@@ -43,6 +43,10 @@ TABLES = (
 )
 """What tests write. What hangs on a task goes with it."""
 ISSUER = "https://issuer.example/realms/demo"
+
+
+DEMO = Demo(Tools(userinfo=Userinfo(), settings=KindSettings(demo_step_seconds=0.0)))
+KINDS = Kinds({"demo": DEMO}, {"demo": "local"})
 
 
 @pytest.fixture(scope="session")
@@ -96,7 +100,7 @@ def vault() -> ScriptedVault:
 @pytest.fixture
 def manage(tasks: PostgresTasks, database: Database, vault: ScriptedVault) -> ManageTasks:
     """What owners do with definitions."""
-    return ManageTasks(tasks, RefreshTokenStatuses(PostgresTokenStatuses(database), vault), vault)
+    return ManageTasks(tasks, RefreshTokenStatuses(PostgresTokenStatuses(database), vault), vault, KINDS)
 
 
 @pytest.fixture
@@ -174,18 +178,7 @@ def journal(past: PostgresHistory) -> GroupedJournal:
     return GroupedJournal(past)
 
 
-class Userinfo:
-    """`application.ports.UserinfoSource`: takes the `sub` from a `ScriptedVault`'s token."""
-
-    def who(self, token: OwnerToken) -> tuple[str, str]:
-        """Whose it is, and the name before `-sub`."""
-        sub = token.value.removeprefix("access of ")
-        return sub, sub.removesuffix("-sub")
-
-
 @pytest.fixture
 def run_demo(attempts: PostgresAttempts, journal: GroupedJournal, vault: ScriptedVault) -> RunAttempt:
     """A worker's use case, with a demonstration that does not wait."""
-    return RunAttempt(
-        attempts, GroupedProgress(attempts), journal, AttemptAccess(vault), {"demo": Demo(Tools(Userinfo(), 0.0))}
-    )
+    return RunAttempt(attempts, GroupedProgress(attempts), journal, AttemptAccess(vault), {"demo": HereHandler(DEMO)})

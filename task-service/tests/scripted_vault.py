@@ -99,3 +99,12 @@ class ScriptedVault:
         self.asked += 1
         if self.unavailable:
             raise VaultUnavailableError
+
+
+class Userinfo:
+    """`application.ports.UserinfoSource`: takes the `sub` from a `ScriptedVault`'s token."""
+
+    def who(self, token: OwnerToken) -> tuple[str, str]:
+        """Whose it is, and the name before `-sub`."""
+        sub = token.value.removeprefix("access of ")
+        return sub, sub.removesuffix("-sub")

@@ -12,7 +12,7 @@ from task_service.adapters.postgres.attempts import PostgresAttempts
 from task_service.application.access import AttemptAccess
 from task_service.application.errors import TaskStorageUnavailableError, TokenRefusedError, VaultUnavailableError
 from task_service.application.execute import ExecuteTasks
-from task_service.application.handler import Handler, HandlerContext, Stop, Stopped, Time, Tools
+from task_service.application.handler import Handler, HandlerContext, Stop, Stopped, Time
 from task_service.application.manage import ManageTasks, Person
 from task_service.application.ports import OwnerToken
 from task_service.application.progress import GroupedProgress
@@ -20,7 +20,9 @@ from task_service.application.run_attempt import RunAttempt
 from task_service.domain.attempt import MAX_CRASHES, Attempt, AttemptKey
 from task_service.domain.status import TaskStatus
 from task_service.domain.task import TokenStatus
-from task_service.handlers.demo import Demo
+from task_service.kinds.base import KindSettings, Tools
+from task_service.kinds.demo import Demo
+from task_service.kinds.registry import HereHandler
 
 Look = Callable[..., list[tuple[object, ...]]]
 
@@ -52,7 +54,9 @@ def never() -> Stop | None:
 
 def runner(attempts: PostgresAttempts, vault: ScriptedVault, sub: str = "alice-sub") -> RunAttempt:
     """Runs the demonstration without waiting."""
-    return runner_of(attempts, vault, Demo(Tools(Userinfo(sub), 0.0)))
+    return runner_of(
+        attempts, vault, HereHandler(Demo(Tools(userinfo=Userinfo(sub), settings=KindSettings(demo_step_seconds=0.0))))
+    )
 
 
 def runner_of(attempts: PostgresAttempts, vault: ScriptedVault, handler: Handler) -> RunAttempt:
@@ -247,11 +251,14 @@ def test_an_attempt_that_was_taken_over_stops_after_the_next_group_of_progress(
         context.progress(50)
 
 
-def test_the_idempotency_key_names_task_and_fence(attempts: PostgresAttempts, queued: UUID) -> None:
-    """For handlers that call others."""
-    attempt = attempts.begin(AttemptKey(queued, 1))
-    assert attempt is not None
-    assert attempt.idempotency_key == f"{queued}:1"
+def test_the_idempotency_key_is_one_for_all_attempts_of_a_run(attempts: PostgresAttempts, queued: UUID) -> None:
+    """For handlers that call others: a worker that takes over sends the key of the one that died."""
+    first = attempts.begin(AttemptKey(queued, 1))
+    assert attempts.replace_crashed(AttemptKey(queued, 1))
+    second = attempts.begin(AttemptKey(queued, 2))
+    assert first is not None
+    assert second is not None
+    assert first.idempotency_key == second.idempotency_key == f"{queued}:1"
 
 
 def make_context(

@@ -1,40 +1,23 @@
 """What handlers are given, on clocks that the test holds; and how the dispatcher chooses them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from memory_attempts import Memory, an_attempt
 from memory_journal import MemoryJournal
 from scripted_vault import ScriptedVault
 
-from task_service import bootstrap
 from task_service.application.access import AttemptAccess
 from task_service.application.errors import TaskStorageUnavailableError, VaultUnavailableError
-from task_service.application.handler import VAULT_PATIENCE_SECONDS, HandlerContext, Stop, Stopped, Time, Tools
-from task_service.application.ports import OwnerToken
+from task_service.application.handler import VAULT_PATIENCE_SECONDS, HandlerContext, Stop, Stopped, Time
 from task_service.application.progress import GroupedProgress
 from task_service.application.run_attempt import RunAttempt
-from task_service.domain.attempt import Attempt, AttemptKey
-from task_service.domain.owner import Owner
-from task_service.handlers.demo import Demo
-
-ALICE = Owner("https://issuer.example/realms/demo", "alice-sub")
-
-
-def an_attempt(kind: str = "demo", fence: int = 1) -> Attempt:
-    """An attempt of some task."""
-    return Attempt(
-        key=AttemptKey(uuid4(), fence),
-        run=1,
-        owner=ALICE,
-        task_name="a",
-        kind=kind,
-        parameters={"of": kind},
-        persistent_token_id=uuid4(),
-    )
+from task_service.domain.attempt import AttemptKey
+from task_service.domain.result import Document
 
 
 class Clocks:
@@ -58,55 +41,13 @@ class Clocks:
         return Time(lambda: self.wall, lambda: self.monotonic, self.pause)
 
 
-class Memory:
-    """`AttemptStore` and `ProgressStore` of one attempt. taken_over: writes find an old fence."""
-
-    def __init__(self, attempt: Attempt) -> None:
-        self.attempt = attempt
-        self.taken_over = False
-        self.unavailable = False
-        self.written: list[tuple[AttemptKey, int]] = []
-        self.ended: list[tuple[str, str]] = []
-
-    def begin(self, key: AttemptKey) -> Attempt | None:
-        """This attempt and no other."""
-        return self.attempt if key == self.attempt.key else None
-
-    def complete(self, attempt: Attempt, result: str) -> bool:
-        """Note it."""
-        self.ended.append(("completed", result))
-        return not self.taken_over
-
-    def fail(self, attempt: Attempt, error: str, *, token_failed: bool = False) -> bool:
-        """Note it."""
-        self.ended.append(("token_failed" if token_failed else "failed", error))
-        return not self.taken_over
-
-    def retry(self, attempt: Attempt, error: str, seconds: float) -> bool:
-        """Note it."""
-        self.ended.append((f"retry in {seconds:g} s", error))
-        return not self.taken_over
-
-    def give_back(self, attempt: Attempt) -> bool:
-        """Note it."""
-        self.ended.append(("given back", ""))
-        return not self.taken_over
-
-    def write_progress(self, reports: Sequence[tuple[Attempt, int]]) -> set[AttemptKey]:
-        """Note it."""
-        if self.unavailable:
-            raise TaskStorageUnavailableError
-        self.written += [(attempt.key, percent) for attempt, percent in reports]
-        return set() if self.taken_over else {attempt.key for attempt, _ in reports}
-
-
 class Does:
     """A handler that does what a test says."""
 
-    def __init__(self, work: Callable[[HandlerContext], str]) -> None:
+    def __init__(self, work: Callable[[HandlerContext], str | Document]) -> None:
         self._work = work
 
-    def run(self, context: HandlerContext) -> str:
+    def run(self, context: HandlerContext) -> str | Document:
         """Do it."""
         return self._work(context)
 
@@ -212,17 +153,6 @@ def test_a_job_of_another_attempt_runs_nothing() -> None:
     )
     assert run.run(AttemptKey(uuid4(), 1), lambda: None) == "not_ours"
     assert memory.ended == []
-
-
-def test_installed_handlers_are_found_by_their_entry_points() -> None:
-    """The demonstration is one of them."""
-
-    class Nobody:
-        def who(self, token: OwnerToken) -> tuple[str, str]:
-            """Not asked."""
-            raise NotImplementedError
-
-    assert isinstance(bootstrap.installed_handlers(Tools(Nobody(), 0.0))["demo"], Demo)
 
 
 def test_progress_is_written_in_groups_the_latest_of_each_attempt() -> None:

@@ -506,7 +506,7 @@ def test_without_a_good_token_nothing_is_told(
         ({"name": 7}, "/name"),
         ({"name": "a", "description": "x" * 2001}, "/description"),
         ({"name": "a", "status": "completed"}, ""),
-        ({"name": "a", "kind": "demo"}, ""),
+        ({"name": "a", "kind": 1}, "/kind"),
         ({"name": "a", "retry": {"maxAttempts": 0}}, "/retry/maxAttempts"),
         ({"name": "a", "retry": {"maxAttempts": 21}}, "/retry/maxAttempts"),
         ({"name": "a", "retry": {"maxAttempts": 2.5}}, "/retry/maxAttempts"),
@@ -587,6 +587,7 @@ def test_the_description_has_every_route_and_the_states_of_the_domain(client: Fl
     assert {(path, method) for path, item in document["paths"].items() for method in item} == {
         ("/api/tasks", "get"),
         ("/api/tasks", "post"),
+        ("/api/tasks/kinds", "get"),
         ("/api/tasks/{task_id}", "get"),
         ("/api/tasks/{task_id}", "delete"),
         ("/api/tasks/{task_id}/link-persistent-id", "post"),
@@ -894,3 +895,48 @@ def test_access_that_is_granted_on_the_wire(ann: Caller, vault: ScriptedVault) -
     deleted = ann.ask("DELETE", f"/{task['id']}?revokeAccess=true").get_json()
     assert deleted == {"status": "deleted", "taskId": task["id"], "accessRevoked": True}
     assert [str(revoked) for revoked in vault.revoked] == [token_id]
+
+
+def test_kinds_are_listed_with_the_schema_of_their_parameters(ann: Caller) -> None:
+    """By which a page can make a form."""
+    (demo,) = ann.ask("GET", "/kinds").get_json()["kinds"]
+    assert (demo["kind"], demo["executor"]) == ("demo", "local")
+    assert demo["parameters"]["additionalProperties"] is False
+
+
+@pytest.mark.parametrize(
+    ("members", "expected", "pointer"),
+    [
+        ({"kind": "quantum"}, "kind_unknown", None),
+        ({"kind": "http"}, "kind_unknown", None),
+        ({"parameters": {"a": 1}}, "parameters_invalid", "/parameters"),
+        ({"parameters": {"a": "x" * 16384}}, "parameters_too_large", None),
+        ({"parameters": [1]}, "invalid_input", "/parameters"),
+        ({"parameters": {"a": "\x00"}}, "parameters_invalid", "/parameters"),
+        ({"kind": "Demo"}, "invalid_input", "/kind"),
+        ({"kind": "demo\n"}, "invalid_input", "/kind"),
+        ({"executor": "process"}, "invalid_input", ""),
+    ],
+)
+def test_a_task_of_an_unknown_kind_or_with_other_parameters_is_refused(
+    ann: Caller, members: dict[str, Any], expected: str, pointer: str | None
+) -> None:
+    """And nothing is stored."""
+    answer = ann.ask("POST", json={"name": "a", **members})
+    assert code(answer) == (422, expected)
+    assert [fault["pointer"] for fault in answer.get_json().get("errors", [])] == ([] if pointer is None else [pointer])
+    assert ann.ask("GET").get_json()["tasks"] == []
+
+
+def test_a_task_shows_its_kind_and_parameters_and_the_demonstration_shows_neither(
+    ann: Caller, look: Look, database: Database
+) -> None:
+    """What the customer's document describes is unchanged."""
+    task = ann.task()
+    assert not {"kind", "parameters"} & set(task)
+    assert ann.task(kind="demo", parameters={}).keys() == task.keys()
+    with database.transaction() as connection:
+        connection.execute("update tasks set kind = 'http', parameters = '{\"url\": \"https://a.example\"}'")
+    shown = ann.ask("GET", f"/{task['id']}").get_json()
+    assert (shown["kind"], shown["parameters"]) == ("http", {"url": "https://a.example"})
+    assert len(ann.ask("GET", "?kind=http").get_json()["tasks"]) == 2

@@ -179,10 +179,17 @@ def worker(url: str, outside: dict[str, str], step: str) -> Iterator["subprocess
         yield process
 
 
+@pytest.mark.parametrize("executor", ["local", "process"])
 def test_a_worker_runs_what_is_queued_and_drains_on_sigterm(
-    tasks_url: str, outside: dict[str, str], queued: Callable[[], UUID], manage: ManageTasks, alice: Person
+    tasks_url: str,
+    outside: dict[str, str],
+    queued: Callable[[], UUID],
+    manage: ManageTasks,
+    alice: Person,
+    executor: str,
 ) -> None:
     """A short task completes; one that runs when the worker is told to stop is given back, without a crash."""
+    outside["TASK_EXECUTORS"] = f"demo={executor}"
     with worker(tasks_url, outside, "0.01"):
         first = queued()
         eventually(lambda: manage.find(alice, first).status is TaskStatus.COMPLETED, "it completes")

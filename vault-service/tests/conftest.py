@@ -5,13 +5,15 @@ from collections.abc import Callable, Iterator
 import psycopg
 import pytest
 import replica
+from chained_audit import Chain
 from consenting_issuer import ConsentingIssuer
 from replica import ALICE, CORP, Replica
 from scripted_provider import ScriptedProvider
 from served_vault import CALLBACK, PUBLIC_URL, ServedVault, served_vault
 from stub_issuer import SigningKey
 
-from vault_service.adapters.postgres.database import MIGRATIONS
+from service_kit.postgres.database import Database
+from vault_service.adapters.postgres.database import MIGRATIONS, vault_database
 from vault_service.domain.terms import Terms
 
 
@@ -32,6 +34,14 @@ def database_url(migrated: None, new_database: Callable[[str, str], str]) -> str
 def owner_url(database_url: str) -> str:
     """URL of the same database for the owner of its schema."""
     return database_url.replace("//vault:", "//vault_owner:")
+
+
+@pytest.fixture
+def owner_database(owner_url: str) -> Iterator[Database]:
+    """The database for the owner of its schema, who alone may change keys."""
+    database = vault_database(owner_url, name="test-keys", size=4)
+    yield database
+    database.close()
 
 
 @pytest.fixture
@@ -71,14 +81,37 @@ def two(database_url: str, provider: ScriptedProvider) -> Iterator[Replica]:
 
 
 @pytest.fixture
-def rows(database_url: str) -> Callable[..., list[tuple[object, ...]]]:
-    """Runs a query on the database and returns its rows."""
+def rows(owner_url: str) -> Callable[..., list[tuple[object, ...]]]:
+    """Runs a query on the database, as the owner of its schema, and returns its rows."""
+
+    def look(query: str, *parameters: object) -> list[tuple[object, ...]]:
+        with psycopg.connect(owner_url, autocommit=True) as connection:
+            return connection.execute(query.encode(), parameters).fetchall()
+
+    return look
+
+
+@pytest.fixture
+def rows_of_service(database_url: str) -> Callable[..., list[tuple[object, ...]]]:
+    """The same as the runtime role."""
 
     def look(query: str, *parameters: object) -> list[tuple[object, ...]]:
         with psycopg.connect(database_url, autocommit=True) as connection:
             return connection.execute(query.encode(), parameters).fetchall()
 
     return look
+
+
+@pytest.fixture
+def chain(vault: Replica, database_url: str, postgres_url: str) -> Iterator[Chain]:
+    """An audit of three checkpoints over 20 lines each, and a superuser."""
+    name = database_url.rpartition("/")[2]
+    with psycopg.connect(postgres_url, dbname=name, autocommit=True) as superuser:
+        made = Chain(vault, superuser)
+        for _ in range(3):
+            made.write()
+            made.cover()
+        yield made
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -121,26 +120,44 @@ def test_the_time_of_the_server_counts_then_that_of_the_provider_then_the_assume
     assert 0.49 <= share / (said or replica.ASSUMED_IDLE) <= 0.7
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        "token_type = 'refresh'",
-        "max_seconds = 30 * 86400 - 60",
-        "not_after = now() + interval '1 day'",
-        "status = 'failed', failure = 'reauthorization_required'",
-    ],
-)
-def test_what_a_refresh_would_not_help_is_left_alone(idle: Replica, rows: Rows, change: str) -> None:
+def session_bound(vault: Replica) -> UUID:
+    """A token of a login session."""
+    vault.provider.granted = SCOPES - {"offline_access"}
+    started = vault.consent.request(replace(wish(), token_type=TokenType.REFRESH))
+    vault.consent.complete(answer(started.state, vault.provider))
+    return started.grant_id
+
+
+def refused(vault: Replica) -> UUID:
+    """A grant that has failed."""
+    grant_id = vault.grant()
+    vault.provider.script.append(GrantRefusedError(Failure.REAUTHORIZATION_REQUIRED))
+    with pytest.raises(GrantUnusableError):
+        vault.issue(grant_id, scopes=frozenset({"openid"}))
+    return grant_id
+
+
+@pytest.mark.parametrize("grant", [session_bound, lambda vault: limited(vault, timedelta(days=1)), refused])
+def test_what_a_refresh_would_not_help_is_left_alone(
+    idle: Replica, rows: Rows, grant: Callable[[Replica], UUID]
+) -> None:
     """A token of a login session, an end that does not move, and a grant that has failed."""
-    grant_id = idle.grant()
-    rows(f"update grants set {change} returning 1")
-    with suppress(GrantUnusableError):
-        idle.issue(grant_id, scopes=frozenset({"openid"}))
+    grant_id = grant(idle)
     before = idle.provider.refreshes
     rows("update grants set keep_alive_at = keep_alive_at - interval '22 days' returning 1")
     assert not idle.unused.check_one()
     assert idle.provider.refreshes == before
     assert not idle.manage.find(grant_id, ALICE).kept_alive
+
+
+def test_the_longest_life_is_no_idle_end(database_url: str, provider: ScriptedProvider, rows: Rows) -> None:
+    """When it comes first, no refresh moves it."""
+    rules = dict.fromkeys(TokenType, Expiry(idle=IDLE, maximum=IDLE - 60))
+    vault = replica.create(database_url, provider, terms={"default": Terms(issuer=provider.issuer, expiry=rules)})
+    grant_id = vault.grant()
+    assert rows("select keep_alive_at from grants") == [(None,)]
+    assert not vault.manage.find(grant_id, ALICE).kept_alive
+    vault.close()
 
 
 def test_a_server_that_is_down_is_tried_again_before_the_end(idle: Replica, rows: Rows) -> None:
@@ -224,13 +241,9 @@ def test_an_idle_end_is_announced_only_when_keeping_alive_did_not_help(
     assert told(rows) == ["grant.expiring"]
 
 
-def test_a_token_of_a_login_session_is_not_announced(
-    idle: Replica, ends: AnnounceEnds, rows: Rows, provider: ScriptedProvider
-) -> None:
+def test_a_token_of_a_login_session_is_not_announced(idle: Replica, ends: AnnounceEnds, rows: Rows) -> None:
     """It ends with the login, as its owner has chosen."""
-    provider.granted = SCOPES - {"offline_access"}
-    started = idle.consent.request(replace(wish(), token_type=TokenType.REFRESH))
-    idle.consent.complete(answer(started.state, provider))
+    session_bound(idle)
     rest(rows, 0.95)
     assert (idle.unused.check_one(), ends.announce()) == (False, 0)
 

@@ -93,8 +93,18 @@ export class Api {
     return answer(this.client.GET("/api/auth/manager/tokens/{token_id}", ofToken(persistentTokenId)));
   }
 
-  listGrants(signal: AbortSignal): Promise<Reply<GrantList>> {
-    return reply(this.client.GET("/api/auth/manager/tokens", { signal }));
+  /** All pages of the person's grants, live ones first. */
+  async listGrants(signal: AbortSignal): Promise<Reply<GrantList>> {
+    const first = await reply(this.client.GET("/api/auth/manager/tokens", { signal }));
+    const tokens = new Map(first.data?.tokens.map((grant) => [grant.persistentTokenId, grant]));
+    let next = first.data?.next;
+    while (next !== undefined) {
+      const query = { after: next };
+      const page: GrantList = await answer(this.client.GET("/api/auth/manager/tokens", { signal, params: { query } }));
+      for (const grant of page.tokens) tokens.set(grant.persistentTokenId, grant);
+      next = page.next;
+    }
+    return first.data === undefined ? first : { data: { tokens: [...tokens.values()] }, etag: first.etag };
   }
 
   /** before: the `next` of the previous page. */

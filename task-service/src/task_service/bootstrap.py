@@ -3,10 +3,11 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from importlib.metadata import entry_points
+from typing import Any
 
 from service_kit.outbound.session import Session
 from service_kit.process import logs
+from service_kit.process.settings import SettingsError
 from service_kit.tokens.bearer import Verifier
 from service_kit.tokens.issuer import Issuer, IssuerUnavailableError, demand_no_mismatch
 from task_service.adapters.engine.watch import ProcrastinateWatch
@@ -29,7 +30,7 @@ from task_service.application.cursors import Cursors
 from task_service.application.dependencies import CarryOn, ManageDependencies
 from task_service.application.errors import TaskStorageUnavailableError
 from task_service.application.execute import ExecuteTasks
-from task_service.application.handler import Handler, Tools
+from task_service.application.handler import Handler
 from task_service.application.history import CleanHistory, ReadHistory
 from task_service.application.journal import GroupedJournal
 from task_service.application.listing import ListTasks
@@ -42,12 +43,17 @@ from task_service.application.schedules import ManageSchedules, Tick
 from task_service.application.token_status import RefreshTokenStatuses
 from task_service.config import TaskSettings
 from task_service.domain.attempt import AttemptKey
+from task_service.executors.base import ElsewhereHandler, Executor
+from task_service.executors.order import Sandbox, Servers
+from task_service.executors.registry import LOCAL, executor_of, executors_by_kind
 from task_service.http.service import TaskService
+from task_service.kinds import registry
+from task_service.kinds.base import Kind, KindSettings, Tools
+from task_service.kinds.registry import HereHandler, Kinds
 from token_vault_client import Credentials, Ticket, TokenVaultClient
 
 log = logs.get(__name__)
 
-HANDLERS = "task_service.handlers"
 WORKER_ANSWER_SECONDS = 20.0
 """How long a worker waits for the vault, which may refresh a token meanwhile."""
 REQUEST_LOCK_SECONDS = 1.5
@@ -76,8 +82,12 @@ class Work:
 def check(settings: TaskSettings) -> None:
     """Check schema and issuer before anything is served. Raises SchemaMismatchError, IssuerMismatchError.
 
-    An unreachable database or authorization server is logged; it is checked when it is used.
+    So are kinds and executors: SettingsError when one cannot be used. An unreachable database or authorization server
+    is logged; it is checked when it is used.
     """
+    issuer = Issuer(settings.issuer, settings.issuer_internal_url)
+    kinds = _kinds(settings, issuer, Session())
+    executors_of(settings, placed(settings, kinds))
     database = tasks_database(settings.database_url.reveal(), name="tasks-preflight", size=1)
     try:
         MIGRATIONS.check(database)
@@ -86,7 +96,7 @@ def check(settings: TaskSettings) -> None:
     finally:
         database.close()
     try:
-        Issuer(settings.issuer, settings.issuer_internal_url).metadata()
+        issuer.metadata()
     except IssuerUnavailableError as error:
         log.warning("tasks.issuer_unavailable", reason=str(error))
 
@@ -101,7 +111,9 @@ def build_service(settings: TaskSettings) -> TaskService:
     vault = VaultOverHttp(_vault_client(settings, credentials, Session(), STATUS_ANSWER_SECONDS))
     tasks, runs, listed = PostgresTasks(database), PostgresRuns(database), PostgresTaskList(database)
     token_statuses = RefreshTokenStatuses(PostgresTokenStatuses(database), vault)
-    manage, cursors = ManageTasks(tasks, token_statuses, vault), Cursors(settings.client_secret.reveal())
+    kinds = _kinds(settings, issuer, Session())
+    catalogue = Kinds(kinds, placed(settings, kinds))
+    manage, cursors = ManageTasks(tasks, token_statuses, vault, catalogue), Cursors(settings.client_secret.reveal())
     return TaskService(
         verifier=Verifier(issuer, settings.audience),
         tasks=manage,
@@ -123,7 +135,7 @@ def build_service(settings: TaskSettings) -> TaskService:
 
 
 def build_work(settings: TaskSettings) -> Work:
-    """Wire the worker's side, with every handler that is installed."""
+    """Wire the worker's side, with every kind that is installed."""
     database = tasks_database(settings.database_url.reveal(), name="worker", size=settings.concurrency + 2)
     issuer = Issuer(settings.issuer, settings.issuer_internal_url)
     attempts = PostgresAttempts(database)
@@ -133,7 +145,7 @@ def build_work(settings: TaskSettings) -> Work:
     session = Session()
     vault = _vault_client(settings, own_credentials(issuer, settings.client_id, settings.client_secret), session)
     access = AttemptAccess(TicketsOverHttp(vault, lambda text: _vault_client(settings, Ticket(text), session)))
-    handlers = installed_handlers(Tools(UserinfoEndpoint(issuer, session), settings.demo_step_seconds))
+    handlers = handlers_of(settings, _kinds(settings, issuer, session))
     recover = Recover(ProcrastinateWatch(database), attempts, SilentWorkers(), _log_takeover, access.end_soon)
     return Work(
         run=RunAttempt(attempts, progress, journal, access, handlers),
@@ -149,9 +161,57 @@ def build_work(settings: TaskSettings) -> Work:
     )
 
 
-def installed_handlers(tools: Tools) -> Mapping[str, Handler]:
-    """A handler for each entry point of the group `task_service.handlers`, by its name: the kind."""
-    return {entry.name: entry.load()(tools) for entry in entry_points(group=HANDLERS)}
+def kind_settings(settings: TaskSettings) -> KindSettings:
+    """What travels of the settings to wherever a task runs."""
+    return KindSettings(
+        demo_step_seconds=settings.demo_step_seconds,
+        http_origins=settings.http_origins,
+        http_networks=settings.http_networks,
+        http_seconds=settings.http_seconds,
+        functions=settings.functions,
+    )
+
+
+def handlers_of(settings: TaskSettings, kinds: Mapping[str, Kind[Any]]) -> Mapping[str, Handler]:
+    """What runs the attempts of each kind: the kind itself in this process, or its executor."""
+    places = placed(settings, kinds)
+    executors = executors_of(settings, places)
+    servers = Servers(
+        vault_url=settings.elsewhere_vault_url or settings.vault_url,
+        issuer=settings.issuer,
+        issuer_internal_url=settings.issuer_internal_url,
+    )
+    closed = Sandbox(readable=settings.sandbox_readable, writable=settings.sandbox_writable)
+
+    def handler(name: str) -> Handler:
+        place = places[name]
+        if place == LOCAL:
+            return HereHandler(kinds[name])
+        sandbox = closed if place == "process" and settings.sandbox == "landlock" else None
+        return ElsewhereHandler(executors[place], servers, kind_settings(settings), settings.elsewhere_seconds, sandbox)
+
+    return {name: handler(name) for name in kinds}
+
+
+def placed(settings: TaskSettings, kinds: Mapping[str, Kind[Any]]) -> Mapping[str, str]:
+    """The executor of each kind. Raises SettingsError."""
+    try:
+        return executors_by_kind(kinds, settings.executors)
+    except ValueError as fault:
+        raise SettingsError(f"TASK_EXECUTORS: {fault}") from None
+
+
+def executors_of(settings: TaskSettings, places: Mapping[str, str]) -> Mapping[str, Executor]:
+    """The executors that some kind uses. Raises SettingsError."""
+    used = sorted(set(places.values()) - {LOCAL})
+    try:
+        return {name: executor_of(name, sandboxed=settings.sandbox == "landlock") for name in used}
+    except ValueError as fault:
+        raise SettingsError(f"TASK_EXECUTORS: {fault}") from None
+
+
+def _kinds(settings: TaskSettings, issuer: Issuer, session: Session) -> Mapping[str, Kind[Any]]:
+    return registry.installed(Tools(userinfo=UserinfoEndpoint(issuer, session), settings=kind_settings(settings)))
 
 
 def _log_takeover(reason: str, key: AttemptKey, replaced: bool) -> None:

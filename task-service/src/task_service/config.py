@@ -3,6 +3,8 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import ip_network
+from pathlib import Path
 
 from service_kit.process.logs import LEVELS
 from service_kit.process.secret import Secret
@@ -17,7 +19,53 @@ from service_kit.process.settings import (
     text,
     url,
     whole,
+    words,
 )
+from task_service.kinds.http import origin_of
+
+
+def origins(value: str) -> tuple[str, ...]:
+    """Origins (RFC 6454), separated by spaces or commas; may be empty."""
+    found = []
+    for word in sorted(words(value)):
+        origin = origin_of(word)
+        if origin is None or word.rstrip("/").count("/") != 2:
+            raise ValueError(f"has {word!r}, which is not an origin such as https://api.example")
+        found.append(origin)
+    return tuple(found)
+
+
+def networks(value: str) -> tuple[str, ...]:
+    """IP networks, separated by spaces or commas; may be empty."""
+    try:
+        return tuple(str(ip_network(word)) for word in sorted(words(value)))
+    except ValueError as error:
+        raise ValueError(f"is no list of networks such as 10.1.0.0/16: {error}") from None
+
+
+def names(value: str) -> tuple[str, ...]:
+    """Words in order, separated by spaces or commas; may be empty."""
+    return tuple(sorted(words(value)))
+
+
+def paths(value: str) -> tuple[str, ...]:
+    """Absolute paths, separated by colons; may be empty."""
+    found = tuple(each for each in value.split(":") if each)
+    for each in found:
+        if not Path(each).is_absolute():
+            raise ValueError(f"has {each!r}, which is not an absolute path")
+    return found
+
+
+def pairs(value: str) -> Mapping[str, str]:
+    """`kind=executor` for several kinds, separated by spaces or commas; may be empty."""
+    found = {}
+    for word in sorted(words(value)):
+        kind, equals, executor = word.partition("=")
+        if not (kind and equals and executor) or kind in found:
+            raise ValueError(f"has {word!r}; it lists kind=executor, each kind once")
+        found[kind] = executor
+    return found
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -47,6 +95,57 @@ class TaskSettings:
     )
     concurrency: int = setting(
         "TASK_CONCURRENCY", whole(1, 256), "Number of attempts that a worker runs at the same time.", default="16"
+    )
+    executors: Mapping[str, str] = setting(
+        "TASK_EXECUTORS",
+        pairs,
+        "kind=executor for kinds that do not run by their default: `local` for `demo` and `http`, else `process`.",
+        default="",
+    )
+    elsewhere_vault_url: str | None = setting(
+        "TASK_ELSEWHERE_VAULT_URL",
+        optional_url,
+        "URL at which attempts outside of the worker reach the vault, if it differs from VAULT_URL.",
+        default="",
+    )
+    elsewhere_seconds: float = setting(
+        "TASK_ELSEWHERE_SECONDS",
+        number(1, 2592000),
+        "How long an attempt outside of the worker may take; then it fails.",
+        default="86400",
+    )
+    sandbox: str = setting(
+        "TASK_SANDBOX",
+        one_of("landlock", "off"),
+        "`landlock`: programs of the executor `process` see only files that they need. `off`: they see the worker's.",
+        default="landlock",
+    )
+    sandbox_readable: tuple[str, ...] = setting(
+        "TASK_SANDBOX_READ", paths, "Further paths that these programs may read, separated by colons.", default=""
+    )
+    sandbox_writable: tuple[str, ...] = setting(
+        "TASK_SANDBOX_WRITE", paths, "Further paths that these programs may write, separated by colons.", default=""
+    )
+    http_origins: tuple[str, ...] = setting(
+        "TASK_HTTP_ORIGINS",
+        origins,
+        "Origins that tasks of kind `http` may call with their owner's access token. Empty: there is no such kind.",
+        default="",
+    )
+    http_networks: tuple[str, ...] = setting(
+        "TASK_HTTP_NETWORKS", networks, "Networks with private addresses in which these origins may be.", default=""
+    )
+    http_seconds: float = setting(
+        "TASK_HTTP_SECONDS",
+        number(0.1, 3600),
+        "How long such a task may take in all.",
+        default="60",
+    )
+    functions: tuple[str, ...] = setting(
+        "TASK_FUNCTIONS",
+        names,
+        "Functions that tasks of kind `function` may call. Empty: there is no such kind.",
+        default="",
     )
     threads: int = setting(
         "WEB_THREADS", whole(1, 256), "Threads of each process; also the size of the connection pool.", default="8"

@@ -26,6 +26,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/tasks/kinds": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the kinds of tasks
+         * @description Each has a JSON Schema, by which the `parameters` of a new task are checked.
+         */
+        get: operations["list_kinds"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/tasks/{task_id}": {
         parameters: {
             query?: never;
@@ -486,6 +506,23 @@ export interface components {
             dependsOn: string;
         };
         /**
+         * KindList
+         * @description The kinds that this installation offers, by name.
+         */
+        KindList: {
+            kinds: components["schemas"]["KindView"][];
+        };
+        /**
+         * KindView
+         * @description A kind of task. executor: where its tasks run; parameters: the JSON Schema (2020-12) of `parameters`.
+         */
+        KindView: {
+            kind: string;
+            description: string;
+            executor: string;
+            parameters: Record<string, never>;
+        };
+        /**
          * ListQuery
          * @description limit: tasks on a page; cursor: `nextCursor` of the page before, with the same filter and sort; status: one or
          *         several states, separated by commas; search: words, or beginnings of words, of name and description; schedule: its
@@ -557,7 +594,7 @@ export interface components {
          * @description A task to create. name: one line; description: may have several lines; retry: without it
          *         nothing is retried; schedule: when it runs by itself; dependsOn: the tasks that must have completed
          *         before; persistentTokenId: an offline token of yours to link; priority: its place among the
-         *         caller's own.
+         *         caller's own; kind: what it does, one of `GET /api/tasks/kinds`; parameters: those of the kind, at most 16 KiB.
          */
         NewTask: {
             name: string;
@@ -571,6 +608,10 @@ export interface components {
             dependsOn?: string[];
             /** @default normal */
             priority?: components["schemas"]["Priority"];
+            /** @default demo */
+            kind?: string;
+            /** @default {} */
+            parameters?: Record<string, never>;
         };
         /**
          * NewRetry
@@ -846,7 +887,8 @@ export interface components {
          * TaskView
          * @description A task with its latest run laid over it (R11). userId: the owner's `sub`; progress: percent, 0 to 100.
          *
-         *         statusReason: why it was cancelled or waits; waitReason: what it waits for; nextAttemptAt: when it is retried.
+         *         statusReason: why it was cancelled or waits; waitReason: what it waits for; nextAttemptAt: when it is retried; kind:
+         *         what it does, absent for the demonstration.
          */
         TaskView: {
             id: string;
@@ -873,6 +915,8 @@ export interface components {
             retry?: components["schemas"]["RetryView"];
             schedule?: components["schemas"]["ScheduleView"];
             priority?: components["schemas"]["Priority"];
+            kind?: string;
+            parameters?: Record<string, never>;
         };
         /**
          * TokenStatus
@@ -1138,6 +1182,9 @@ export interface operations {
             };
             /**
              * @description - `invalid_input`: A part of the body or of the query is not valid.
+             *     - `kind_unknown`: There is no such kind of task here. `GET /api/tasks/kinds` lists those that there are.
+             *     - `parameters_invalid`: The parameters are not those of the kind; `errors` says which.
+             *     - `parameters_too_large`: The parameters have more than 16 KiB.
              *     - `idempotency_key_reused`: This Idempotency-Key was used for another request within the last 24 hours.
              */
             422: {
@@ -1147,7 +1194,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "invalid_input" | "idempotency_key_reused";
+                        code: "invalid_input" | "kind_unknown" | "parameters_invalid" | "parameters_too_large" | "idempotency_key_reused";
                     };
                 };
             };
@@ -1177,6 +1224,90 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
                         code: "service_unavailable" | "provider_unavailable" | "storage_unavailable" | "vault_unavailable";
+                    };
+                };
+            };
+        };
+    };
+    list_kinds: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KindList"];
+                };
+            };
+            /** @description - `unauthorized`: The bearer access token is missing or not accepted. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "unauthorized";
+                    };
+                };
+            };
+            /** @description - `body_too_large`: The body is larger than this service accepts. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "body_too_large";
+                    };
+                };
+            };
+            /** @description - `uri_too_long`: The address is longer than 8 KiB. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "uri_too_long";
+                    };
+                };
+            };
+            /** @description - `rate_limited`: There are too many requests. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "rate_limited";
+                    };
+                };
+            };
+            /**
+             * @description - `service_unavailable`: The service does not answer now.
+             *     - `provider_unavailable`: The authorization server cannot be reached now.
+             *     - `storage_unavailable`: The task database cannot be reached now.
+             */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "service_unavailable" | "provider_unavailable" | "storage_unavailable";
                     };
                 };
             };

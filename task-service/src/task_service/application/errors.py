@@ -8,6 +8,9 @@
     ├── TaskNotRepeatableError           the task has no run yet, or one under way
     ├── TaskNotLinkableError             the task has a run under way with another token
     ├── ScheduleNotFoundError            the task has no schedule
+    ├── KindNotFoundError                a task was to be created of a kind that is not offered here
+    ├── ParametersError                  the parameters are not those of the kind
+    ├── ParametersTooLargeError          the parameters are too long to be stored
     ├── CursorError                      a page was asked for with a cursor that its list did not give
     ├── KeyReusedError                   the idempotency key stands for another request
     ├── AlreadyDoneError                 the idempotency key stands for this request, which was answered before
@@ -19,6 +22,7 @@
     ├── TaskStorageUnavailableError      PostgreSQL does not answer
     ├── NoWorkerError                    no worker has shown a heartbeat lately
     ├── UnknownKindError                 the worker has no handler for the task's kind
+    ├── LostError                        whatever ran the attempt outside of the worker is gone
     └── HandlerError                     the work itself failed; its message is shown to the owner
 
 Each docstring is the default message.
@@ -58,6 +62,29 @@ class TaskNotLinkableError(TaskError):
 
 class ScheduleNotFoundError(TaskError):
     """This task has no schedule."""
+
+
+class KindNotFoundError(TaskError):
+    """There is no such kind of task here. `GET /api/tasks/kinds` lists those that there are."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(f"There is no kind '{kind}' here. `GET /api/tasks/kinds` lists those that there are.")
+
+
+class ParametersError(TaskError):
+    """The parameters are not those of the kind; `errors` says which."""
+
+    def __init__(self, pointer: str, detail: str) -> None:
+        """pointer: JSON Pointer (RFC 6901) into the parameters; detail: what is wrong there."""
+        super().__init__(f"/parameters{pointer}: {detail}")
+        self.pointer, self.detail = pointer, detail
+
+
+class ParametersTooLargeError(TaskError):
+    """The parameters have more than 16 KiB."""
+
+    def __init__(self, size: int, limit: int) -> None:
+        super().__init__(f"The parameters have {size} bytes as JSON; {limit} can be stored.")
 
 
 class CursorError(TaskError):
@@ -124,3 +151,7 @@ class UnknownKindError(TaskError):
 
     def __init__(self, kind: str) -> None:
         super().__init__(f"This worker has no handler for tasks of kind '{kind}'.")
+
+
+class LostError(TaskError):
+    """The process that ran this attempt is gone."""

@@ -12,11 +12,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol, TypeVar
 from uuid import UUID
 
-from task_service.application.access import AttemptAccess
 from task_service.application.errors import VaultUnavailableError
-from task_service.application.ports import OwnerToken, UserinfoSource
+from task_service.application.ports import AttemptTicket, OwnerToken
 from task_service.domain.attempt import Attempt
 from task_service.domain.journal import Level
+from task_service.domain.result import Document
 
 T = TypeVar("T")
 
@@ -63,6 +63,18 @@ class Journal(Protocol):
         ...
 
 
+class Access(Protocol):
+    """Gives access tokens by the attempt's ticket. Raises TokenRefusedError, VaultUnavailableError throughout."""
+
+    def open(self, attempt: Attempt) -> AttemptTicket:
+        """The attempt's ticket."""
+        ...
+
+    def token(self, attempt: Attempt) -> tuple[OwnerToken, UUID]:
+        """A fresh access token, and the id of the ticket by which it came."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Time:
     """The clocks of an attempt. now: the wall clock, aware; monotonic: seconds; pause: waits that many seconds."""
@@ -80,7 +92,7 @@ class HandlerContext:
         attempt: Attempt,
         progress: ProgressSink,
         journal: Journal,
-        access: AttemptAccess,
+        access: Access,
         should_stop: Callable[[], Stop | None],
         clocks: Time | None = None,
     ) -> None:
@@ -94,13 +106,18 @@ class HandlerContext:
         self._token: OwnerToken | None = None
         self._renew_at = float("-inf")
 
-    def open_access(self) -> None:
-        """Have a ticket made for the attempt.
+    def open_access(self) -> AttemptTicket:
+        """The attempt's ticket, made when there is none.
 
         An unavailable vault is asked again for VAULT_PATIENCE_SECONDS. Raises TokenRefusedError, VaultUnavailableError.
         """
         ticket = self._patiently(lambda: self._access.open(self.attempt))
         self._journal.access(self.attempt, ticket.id)
+        return ticket
+
+    def used(self, ticket_id: UUID, token: OwnerToken) -> None:
+        """Note an access token that the attempt has got elsewhere. token: its value is not needed."""
+        self._journal.access(self.attempt, ticket_id, token)
 
     def token(self) -> OwnerToken:
         """The owner's access token, fetched when there is none yet or the last one is about to expire.
@@ -151,17 +168,12 @@ class HandlerContext:
                 self.wait(unavailable.retry_after)
 
 
-@dataclass(frozen=True, slots=True)
-class Tools:
-    """What handlers are made with. demo_step_seconds: how long each tenth of the demonstration takes."""
-
-    userinfo: UserinfoSource
-    demo_step_seconds: float
-
-
 class Handler(Protocol):
-    """A kind of work. Tasks name it by its entry point in the group `task_service.handlers`."""
+    """Runs attempts of one kind: in the worker, or elsewhere."""
 
-    def run(self, context: HandlerContext) -> str:
-        """Do the work; the result is shown to the owner. Raises HandlerError with a message for the owner."""
+    def run(self, context: HandlerContext) -> str | Document:
+        """Do the work; the result is shown to the owner.
+
+        Raises HandlerError with a message for the owner; LostError, after which another attempt is queued.
+        """
         ...

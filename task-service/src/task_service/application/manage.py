@@ -5,11 +5,12 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from task_service.application.errors import TokenNotFoundError
-from task_service.application.ports import OwnersVault, TaskStore
+from task_service.application.ports import KindCatalogue, OwnersVault, TaskStore
 from task_service.application.token_status import RefreshTokenStatuses
 from task_service.domain.owner import Owner
 from task_service.domain.receipt import Receipt
 from task_service.domain.task import NO_POLICY, Policy, Task
+from task_service.domain.work import DEMONSTRATION, Work
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,10 @@ class Person:
 class ManageTasks:
     """A person's own tasks. Another person's task looks exactly like one that does not exist."""
 
-    def __init__(self, tasks: TaskStore, token_statuses: RefreshTokenStatuses, vault: OwnersVault) -> None:
+    def __init__(
+        self, tasks: TaskStore, token_statuses: RefreshTokenStatuses, vault: OwnersVault, kinds: KindCatalogue
+    ) -> None:
+        self.kinds = kinds
         self._tasks = tasks
         self._token_statuses = token_statuses
         self._vault = vault
@@ -36,15 +40,19 @@ class ManageTasks:
         policy: Policy = NO_POLICY,
         persistent_token_id: UUID | None = None,
         receipt: Receipt | None = None,
+        work: Work = DEMONSTRATION,
     ) -> Task:
         """A new task, pending.
 
-        policy: checked; persistent_token_id: a token to link, once the vault has said that it is the person's.
+        policy: checked; persistent_token_id: a token to link, once the vault has said that it is the person's; work:
+        what the task does.
 
-        Raises TokenNotFoundError, VaultUnavailableError, AlreadyDoneError, KeyReusedError.
+        Raises KindNotFoundError, ParametersError, ParametersTooLargeError, TokenNotFoundError, VaultUnavailableError,
+        AlreadyDoneError, KeyReusedError.
         """
+        self.kinds.check(work)
         grant = self._vault.grant(persistent_token_id, person.bearer) if persistent_token_id else None
-        return self._tasks.add(person.owner, name, description, policy, grant, receipt)
+        return self._tasks.add(person.owner, name, description, policy, grant, receipt, work)
 
     def find(self, person: Person, task_id: UUID) -> Task:
         """One task. Raises TaskNotFoundError."""

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
 from task_service.domain.attempt import Attempt, AttemptKey
@@ -17,6 +17,7 @@ from task_service.domain.run import Cause
 from task_service.domain.schedule import Rule, Schedule
 from task_service.domain.status import EXECUTABLE, TaskStatus
 from task_service.domain.task import NO_POLICY, Policy, Task, TokenStatus
+from task_service.domain.work import DEMONSTRATION, Work
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +54,9 @@ class TaskStore(Protocol):
         policy: Policy = NO_POLICY,
         grant: LinkedGrant | None = None,
         receipt: Receipt | None = None,
+        work: Work = DEMONSTRATION,
     ) -> Task:
-        """Store a new task of the default kind, linked to a token if one is given.
+        """Store a new task, linked to a token if one is given. work: checked.
 
         Raises AlreadyDoneError, KeyReusedError.
         """
@@ -232,6 +234,31 @@ class TokenStatusStore(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class KindDescription:
+    """A kind of work. description: one line; executor: where it runs; parameters: JSON Schema (2020-12)."""
+
+    name: str
+    description: str
+    executor: str
+    parameters: Mapping[str, Any]
+
+
+class KindCatalogue(Protocol):
+    """The kinds of work that are offered here."""
+
+    def describe(self) -> Sequence[KindDescription]:
+        """All of them, by name."""
+        ...
+
+    def check(self, work: Work) -> None:
+        """Whether a task can be of this kind with these parameters.
+
+        Raises KindNotFoundError, ParametersError, ParametersTooLargeError.
+        """
+        ...
+
+
 class AttemptStore(Protocol):
     """An attempt's life in a worker. Every write carries the fence; False means that the attempt was taken over."""
 
@@ -253,6 +280,10 @@ class AttemptStore(Protocol):
 
     def give_back(self, attempt: Attempt) -> bool:
         """End the attempt and queue another one, for another worker."""
+        ...
+
+    def replace_crashed(self, key: AttemptKey, job_id: int | None = None) -> bool:
+        """End the attempt and queue another one; the run fails after MAX_CRASHES."""
         ...
 
 

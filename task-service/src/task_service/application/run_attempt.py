@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from task_service.application.access import AttemptAccess
 from task_service.application.errors import (
     HandlerError,
+    LostError,
     TaskStorageUnavailableError,
     TokenRefusedError,
     UnknownKindError,
@@ -16,7 +17,8 @@ from task_service.application.journal import GroupedJournal
 from task_service.application.ports import AttemptStore
 from task_service.application.progress import GroupedProgress
 from task_service.domain.attempt import Attempt, AttemptKey
-from task_service.domain.journal import storable
+from task_service.domain.journal import Level, storable
+from task_service.domain.result import MAX_TEXT_BYTES, Document
 
 UNEXPECTED = "The task failed unexpectedly."
 
@@ -58,6 +60,11 @@ class RunAttempt:
         except Stopped as stopped:
             self._forget(key)
             return self._stop(attempt, stopped.reason)
+        except LostError as lost:
+            context.log(f"{lost} Another attempt is queued.", Level.WARNING)
+            self._forget(key)
+            self._attempts.replace_crashed(key)
+            return "lost"
         except (TokenRefusedError, VaultUnavailableError, HandlerError, UnknownKindError) as error:
             self._forget(key)
             return self._fail(attempt, error)
@@ -70,7 +77,14 @@ class RunAttempt:
                 self._attempts.fail(attempt, UNEXPECTED)
             raise
         self._forget(key)
-        self._attempts.complete(attempt, storable(result))
+        return self._complete(attempt, result)
+
+    def _complete(self, attempt: Attempt, result: str | Document) -> str:
+        text = "" if isinstance(result, Document) else storable(result)
+        if isinstance(result, Document) or len(text.encode()) > MAX_TEXT_BYTES:
+            self._attempts.fail(attempt, f"The result does not fit: {MAX_TEXT_BYTES} bytes of text can be stored.")
+            return "failed"
+        self._attempts.complete(attempt, text)
         return "completed"
 
     def _forget(self, key: AttemptKey) -> None:

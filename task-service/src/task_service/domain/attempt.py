@@ -59,5 +59,5 @@ class Attempt:
 
     @property
     def idempotency_key(self) -> str:
-        """The key that a handler passes on to services it calls, `<task UUID>:<fence>`."""
-        return str(self.key)
+        """The key that a handler passes on to services it calls, `<task UUID>:<run>`: one for all attempts of a run."""
+        return f"{self.key.task_id}:{self.run}"

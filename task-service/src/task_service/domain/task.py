@@ -1,8 +1,9 @@
 """A task: the definition of work that goes on when its owner has left. It holds an offline token's id, no token."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from task_service.domain.fairness import Priority
@@ -12,11 +13,11 @@ from task_service.domain.run import NO_RUN, Run
 from task_service.domain.schedule import Rule, Schedule
 from task_service.domain.status import TaskStatus
 from task_service.domain.token import TokenStatus
+from task_service.domain.work import DEFAULT_KIND
 
 __all__ = ["DEFAULT_KIND", "NO_POLICY", "PREFIX", "Policy", "Task", "TokenStatus", "parse_id", "public_id"]
 
 PREFIX = "task-"
-DEFAULT_KIND = "demo"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +51,7 @@ class Task:
     description: str
     created_at: datetime
     kind: str = DEFAULT_KIND
+    parameters: Mapping[str, Any] = field(default_factory=dict)
     persistent_token_id: UUID | None = None
     token_status: TokenStatus | None = None
     priority: Priority = Priority.NORMAL

@@ -9,6 +9,7 @@ from service_kit.http import app as kit
 from service_kit.http import health
 from task_service.http.problems import TABLE
 from task_service.http.routes import create_api
+from task_service.http.schemas import NewTask
 from task_service.http.service import TaskService
 
 
@@ -16,7 +17,8 @@ def create_app(service: TaskService) -> Flask:
     """An application with the routes, health, and the OpenAPI document at `/api/tasks/openapi.json`."""
     app = kit.create_app("tasks", TABLE)
     api = create_api(service)
-    document = msgspec.json.encode(api.document())
+    kinds = [each.name for each in service.tasks.kinds.describe()]
+    document = msgspec.json.encode(api.document({(NewTask, "kind"): kinds}))
 
     @api.blueprint.get("/openapi.json")
     def openapi() -> Response:

@@ -3,6 +3,8 @@
 from service_kit.http.problems import ProblemTable, ProblemType
 from task_service.application import errors
 
+PARAMETERS_INVALID = ProblemType(422, "parameters_invalid")
+
 TABLE: ProblemTable = {
     errors.TaskNotFoundError: ProblemType(404, "task_not_found"),
     errors.RunNotFoundError: ProblemType(404, "run_not_found"),
@@ -11,6 +13,9 @@ TABLE: ProblemTable = {
     errors.TaskNotRepeatableError: ProblemType(409, "task_not_repeatable"),
     errors.TaskNotLinkableError: ProblemType(409, "task_not_linkable"),
     errors.ScheduleNotFoundError: ProblemType(404, "schedule_not_found"),
+    errors.KindNotFoundError: ProblemType(422, "kind_unknown"),
+    errors.ParametersError: PARAMETERS_INVALID,
+    errors.ParametersTooLargeError: ProblemType(422, "parameters_too_large"),
     errors.CursorError: ProblemType(422, "cursor_invalid"),
     errors.KeyReusedError: ProblemType(422, "idempotency_key_reused"),
     errors.TokenNotFoundError: ProblemType(404, "token_not_found"),

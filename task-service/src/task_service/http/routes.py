@@ -16,6 +16,9 @@ from service_kit.http.openapi import Api, Link
 from task_service.application.errors import (
     CursorError,
     KeyReusedError,
+    KindNotFoundError,
+    ParametersError,
+    ParametersTooLargeError,
     TaskNotExecutableError,
     TaskNotFoundError,
     TaskNotLinkableError,
@@ -26,7 +29,8 @@ from task_service.application.errors import (
 from task_service.application.manage import Person
 from task_service.domain.owner import Owner
 from task_service.domain.task import Policy
-from task_service.http import batch_routes, dependency_routes, idempotency, run_routes, schedule_routes
+from task_service.domain.work import Work
+from task_service.http import batch_routes, dependency_routes, idempotency, kind_routes, run_routes, schedule_routes
 from task_service.http.problems import TABLE
 from task_service.http.schedule_routes import faults_named
 from task_service.http.schemas import (
@@ -100,6 +104,7 @@ def create_api(service: TaskService) -> Api:
         return Person(Owner(claims.issuer, claims.subject), bearer_token())
 
     _collection(api, service, caller)
+    kind_routes.declare(api, service, caller, TASKS)
     _single(api, service, caller)
     _execution(api, service, caller)
     run_routes.declare(api, service, caller, RUNS)
@@ -136,7 +141,14 @@ def _collection(api: Api, service: TaskService, caller: Callable[[], Person]) ->
         tag=TASKS,
         body=NewTask,
         answers={201: TaskView},
-        raises=(KeyReusedError, TokenNotFoundError, VaultUnavailableError),
+        raises=(
+            KindNotFoundError,
+            ParametersError,
+            ParametersTooLargeError,
+            KeyReusedError,
+            TokenNotFoundError,
+            VaultUnavailableError,
+        ),
         headers=idempotency.HEADERS,
     )
     def create_task() -> Response:
@@ -147,9 +159,10 @@ def _collection(api: Api, service: TaskService, caller: Callable[[], Person]) ->
         receipt = idempotency.receipt_of(request, wanted, task_view)
 
         def create() -> TaskView:
-            with dependency_routes.faults_named("/dependsOn"):
+            work = Work(wanted.kind, wanted.parameters)
+            with dependency_routes.faults_named("/dependsOn"), kind_routes.faults_located():
                 task = service.tasks.create(
-                    who, wanted.name, wanted.description, _policy(service, wanted), token_id, receipt
+                    who, wanted.name, wanted.description, _policy(service, wanted), token_id, receipt, work
                 )
             return task_view(task)
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
@@ -22,6 +22,7 @@ from task_service.domain.retry import (
 )
 from task_service.domain.status import TaskStatus, WaitReason
 from task_service.domain.task import Task, TokenStatus, public_id
+from task_service.domain.work import DEFAULT_KIND
 from task_service.http.schedule_schemas import NewSchedule, ScheduleView, schedule_view
 from task_service.http.task_ids import TaskIds
 
@@ -31,7 +32,8 @@ MAX_LIMIT = 1000
 _STATE = f"({'|'.join(TaskStatus)})"
 STATES = rf"^{_STATE}(,{_STATE})*$(?!\n)"
 """Pattern for one or several states of a task."""
-
+KIND = r"^[a-z][a-z0-9_.-]{0,62}$(?!\n)"
+"""Pattern for the name of a kind."""
 
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=MAX_BACKOFF_SECONDS)]
 
@@ -57,7 +59,7 @@ class NewTask(Input, frozen=True, kw_only=True):
     """A task to create. name: one line; description: may have several lines; retry: without it
     nothing is retried; schedule: when it runs by itself; dependsOn: the tasks that must have completed
     before; persistentTokenId: an offline token of yours to link; priority: its place among the
-    caller's own.
+    caller's own; kind: what it does, one of `GET /api/tasks/kinds`; parameters: those of the kind, at most 16 KiB.
     """
 
     name: Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=LINE)]
@@ -67,6 +69,8 @@ class NewTask(Input, frozen=True, kw_only=True):
     schedule: NewSchedule | msgspec.UnsetType = msgspec.UNSET
     depends_on: TaskIds = msgspec.field(default_factory=list)
     priority: Priority = Priority.NORMAL
+    kind: Annotated[str, msgspec.Meta(pattern=KIND)] = DEFAULT_KIND
+    parameters: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
 class Deletion(Input, frozen=True, kw_only=True):
@@ -130,7 +134,8 @@ class RetryView(Output, frozen=True, kw_only=True):
 class TaskView(Output, frozen=True, kw_only=True):
     """A task with its latest run laid over it (R11). userId: the owner's `sub`; progress: percent, 0 to 100.
 
-    statusReason: why it was cancelled or waits; waitReason: what it waits for; nextAttemptAt: when it is retried.
+    statusReason: why it was cancelled or waits; waitReason: what it waits for; nextAttemptAt: when it is retried; kind:
+    what it does, absent for the demonstration.
     """
 
     id: str
@@ -152,6 +157,8 @@ class TaskView(Output, frozen=True, kw_only=True):
     retry: RetryView | None = None
     schedule: ScheduleView | None = None
     priority: Priority | None = None
+    kind: str | None = None
+    parameters: dict[str, Any] | None = None
 
 
 class TaskCounts(Output, frozen=True, kw_only=True):
@@ -215,6 +222,8 @@ def task_view(task: Task) -> TaskView:
         retry=None if task.retry == NO_RETRY else RetryView(**asdict(task.retry)),
         schedule=schedule_view(task.schedule) if task.schedule else None,
         priority=None if task.priority is Priority.NORMAL else task.priority,
+        kind=None if task.kind == DEFAULT_KIND else task.kind,
+        parameters=dict(task.parameters) or None,
     )
 
 

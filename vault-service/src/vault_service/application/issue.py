@@ -12,6 +12,7 @@ from contextvars import copy_context
 from functools import lru_cache, partial
 from itertools import compress
 from time import monotonic
+from uuid import UUID
 
 from vault_service.application.errors import (
     InvalidScopeError,
@@ -29,9 +30,12 @@ from vault_service.application.token_request import TokenRequest
 from vault_service.domain.audit import Entry, Event
 from vault_service.domain.freshness import Freshness, attainable, judge
 from vault_service.domain.grant import AccessToken
+from vault_service.domain.grant_terms import RequestedTerms
 
 BATCH_THREADS = 8
 BATCH_SECONDS = 20.0
+REMEMBERED = 50_000
+"""Grants whose verified terms a process remembers."""
 LAST_SECONDS = 2.0
 """A token with less life than this is not worth sending."""
 
@@ -59,6 +63,7 @@ class IssueAccessToken:
         self._clock = clock
         self._telemetry = telemetry
         self._report = report
+        self._terms: dict[UUID, RequestedTerms] = {}
 
     def issue(self, request: TokenRequest) -> AccessToken:
         """An access token that fits the request. Its use is recorded before this returns.
@@ -90,7 +95,7 @@ class IssueAccessToken:
         return self._served(request, self._later(request, self._memory.get(*request.key), token))
 
     def _served(self, request: TokenRequest, token: AccessToken | None) -> AccessToken | None:
-        if token is None or request.excess_of(token):
+        if token is None or request.excess_of(token) or not self._is_allowed(request):
             return None
         return token if self._judge(token, request) is Freshness.SERVE else None
 
@@ -134,7 +139,9 @@ class IssueAccessToken:
         if token is None or freshness is Freshness.WAIT:
             token, outcome = self._obtain(request, token), "obtained"
         elif freshness is Freshness.SERVE_AND_RENEW and not self._refresher.is_refreshing(request):
-            grant = self._grants.authorize(request.grant_id, request.requester)
+            grant = self._authorized(request)
+        elif not self._is_allowed(request):
+            self._authorized(request)
         if excess := request.excess_of(token):
             raise ScopeNotNarrowedError(excess)
         self._record(request)
@@ -148,8 +155,24 @@ class IssueAccessToken:
         left = token.expires_at - self._clock.now().timestamp()
         return judge(left, token.lifetime, request.min_valid, random.random())  # noqa: S311 - jitter, not a secret
 
-    def _obtain(self, request: TokenRequest, old: AccessToken | None) -> AccessToken:
+    def _is_allowed(self, request: TokenRequest) -> bool:
+        """True when terms that were verified a moment ago allow the use, whatever the row says now.
+
+        False for limited uses: the row is verified each time, because the statement counts by its limit.
+        """
+        terms = self._terms.get(request.grant_id)
+        return terms is not None and terms.limits.max_uses is None and terms.allow(request.requester, self._clock.now())
+
+    def _authorized(self, request: TokenRequest) -> StoredGrant:
+        """The grant, whose terms are verified and remembered."""
         grant = self._grants.authorize(request.grant_id, request.requester)
+        while len(self._terms) >= REMEMBERED:
+            self._terms.pop(next(iter(self._terms)), None)
+        self._terms[request.grant_id] = grant.requested
+        return grant
+
+    def _obtain(self, request: TokenRequest, old: AccessToken | None) -> AccessToken:
+        grant = self._authorized(request)
         if error := _unattainable(request, grant):
             raise error
         try:

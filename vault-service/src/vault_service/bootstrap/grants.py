@@ -40,7 +40,7 @@ class GrantStores:
         endings = Endings(sealer, audit, outbox)
         idle = settings.assumed_idle or None
         return cls(
-            consents=PostgresConsents(database, sealer, audit, outbox, idle),
+            consents=PostgresConsents(database, sealer, audit, outbox, idle, settings.pending_consents),
             refreshes=PostgresRefreshes(database, sealer, audit, outbox, spool, settings.refused_budget, idle),
             uses=Uses(settings.database_url.reveal(), database, audit),
             owned=PostgresOwnedGrants(database, endings, audit),

@@ -27,6 +27,7 @@ grant select, insert, update, delete on webhook_messages to vault;
 
 -- announced_end: the end that services have been told of.
 alter table grants add column announced_end timestamptz;
+grant update (announced_end) on grants to vault;
 
 -- Whatever changes a grant, its message is part of the same transaction.
 create function announce_grant() returns trigger language plpgsql as $$

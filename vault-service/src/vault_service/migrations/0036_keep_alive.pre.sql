@@ -20,3 +20,6 @@ where status = 'active'
   and token_type = 'offline'
   and coalesce(expires_at, last_refreshed_at + interval '30 days')
       < coalesce(least(not_after, activated_at + make_interval(secs => max_seconds)), 'infinity');
+
+-- The service changes grants column by column (0027).
+grant update (keep_alive_at) on grants to vault;

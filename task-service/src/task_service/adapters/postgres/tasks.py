@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import psycopg
+from psycopg.types.json import Jsonb
 
 from service_kit.postgres import queries
 from service_kit.postgres.database import Database
@@ -22,6 +23,7 @@ from task_service.domain.retry import RetryPolicy
 from task_service.domain.run import NO_RUN, Run
 from task_service.domain.status import UNDER_WAY, TaskStatus, WaitReason
 from task_service.domain.task import NO_POLICY, Policy, Task, TokenStatus
+from task_service.domain.work import DEMONSTRATION, Work
 
 _SQL = queries.load(__package__, "tasks.sql")
 
@@ -40,6 +42,7 @@ class PostgresTasks:
         policy: Policy = NO_POLICY,
         grant: LinkedGrant | None = None,
         receipt: Receipt | None = None,
+        work: Work = DEMONSTRATION,
     ) -> Task:
         """Store a new task."""
         values: dict[str, Any] = {
@@ -50,6 +53,8 @@ class PostgresTasks:
             "persistent_token_id": grant.persistent_token_id if grant else None,
             "token_status": grant.status.value if grant else None,
             "urgency": policy.priority.urgency,
+            "kind": work.kind,
+            "parameters": Jsonb(work.parameters),
             **asdict(policy.retry),
         }
         with self._database.transaction() as connection:
@@ -122,9 +127,8 @@ def _find(connection: psycopg.Connection, key: Mapping[str, Any]) -> Task:
 
 
 def _task(row: tuple[Any, ...]) -> Task:
-    task_id, issuer, subject, name, description, created_at, kind, persistent_token_id, token_status, urgency, *rest = (
-        row
-    )
+    task_id, issuer, subject, name, description, created_at, kind, parameters, *others = row
+    persistent_token_id, token_status, urgency, *rest = others
     schedule, retry, replaces_token_id, run = tuple(rest[:10]), rest[10:13], rest[13], rest[14:]
     return Task(
         id=task_id,
@@ -133,6 +137,7 @@ def _task(row: tuple[Any, ...]) -> Task:
         description=description,
         created_at=created_at,
         kind=kind,
+        parameters=parameters,
         persistent_token_id=persistent_token_id,
         token_status=TokenStatus(token_status) if token_status else None,
         priority=Priority.of(urgency),

@@ -1,13 +1,13 @@
 -- name: add
 insert into tasks (id, issuer, subject, name, description, max_attempts, backoff_seconds, max_backoff_seconds,
-                   persistent_token_id, token_status, urgency)
+                   persistent_token_id, token_status, urgency, kind, parameters)
 values (%(id)s, %(issuer)s, %(subject)s, %(name)s, %(description)s, %(max_attempts)s, %(backoff)s, %(max_backoff)s,
-        %(persistent_token_id)s, %(token_status)s, %(urgency)s)
+        %(persistent_token_id)s, %(token_status)s, %(urgency)s, %(kind)s, %(parameters)s)
 returning id;
 
 -- name: by_id
-select t.id, t.issuer, t.subject, t.name, t.description, t.created_at, t.kind, t.persistent_token_id, t.token_status,
-       t.urgency,
+select t.id, t.issuer, t.subject, t.name, t.description, t.created_at, t.kind, t.parameters,
+       t.persistent_token_id, t.token_status, t.urgency,
        s.cron, s.run_at, s.timezone, s.overlap, s.status, s.stop_reason, s.next_run_at, s.held, s.last_run_at, s.missed_at,
        t.max_attempts, t.backoff_seconds, t.max_backoff_seconds, t.replaces_token_id, r.number, r.status, r.started_at,
        r.completed_at, r.result,
@@ -20,8 +20,8 @@ where t.id = any (%(ids)s)
   and t.subject = %(subject)s;
 
 -- name: find
-select t.id, t.issuer, t.subject, t.name, t.description, t.created_at, t.kind, t.persistent_token_id, t.token_status,
-       t.urgency,
+select t.id, t.issuer, t.subject, t.name, t.description, t.created_at, t.kind, t.parameters,
+       t.persistent_token_id, t.token_status, t.urgency,
        s.cron, s.run_at, s.timezone, s.overlap, s.status, s.stop_reason, s.next_run_at, s.held, s.last_run_at, s.missed_at,
        t.max_attempts, t.backoff_seconds, t.max_backoff_seconds, t.replaces_token_id, r.number, r.status, r.started_at,
        r.completed_at, r.result,

@@ -100,19 +100,7 @@ class TicketsOverHttp:
 
     def access_token(self, ticket: AttemptTicket) -> OwnerToken:
         """A fresh access token by the ticket alone."""
-        try:
-            token = self._by_ticket(ticket.value).access_token()
-        except client.NotAuthenticated as error:
-            if error.code in EXPIRED:
-                raise TicketExpiredError from error
-            if error.code.startswith("ticket_"):
-                raise TokenRefusedError from error
-            raise _unavailable(error) from error
-        except _REFUSALS as error:
-            raise TokenRefusedError from error
-        except client.VaultError as error:
-            raise _unavailable(error) from error
-        return OwnerToken(token.value, token.expires_at, token.scopes)
+        return access_token_by(self._by_ticket(ticket.value))
 
     def _change(self, call: Callable[[], object]) -> None:
         try:
@@ -121,6 +109,26 @@ class TicketsOverHttp:
             return
         except client.VaultError as error:
             raise _unavailable(error) from error
+
+
+def access_token_by(vault: client.TokenVaultClient) -> OwnerToken:
+    """A fresh access token by the ticket that is the client's credential.
+
+    Raises TicketExpiredError, TokenRefusedError, VaultUnavailableError.
+    """
+    try:
+        token = vault.access_token()
+    except client.NotAuthenticated as error:
+        if error.code in EXPIRED:
+            raise TicketExpiredError from error
+        if error.code.startswith("ticket_"):
+            raise TokenRefusedError from error
+        raise _unavailable(error) from error
+    except _REFUSALS as error:
+        raise TokenRefusedError from error
+    except client.VaultError as error:
+        raise _unavailable(error) from error
+    return OwnerToken(token.value, token.expires_at, token.scopes)
 
 
 def _linked(grant: client.Grant) -> LinkedGrant:

@@ -105,7 +105,7 @@ class Consents(Protocol):
     """Pending grants and their consent requests. A change and its audit line are one transaction."""
 
     def add(self, grant: NewGrant, request: StoredConsentRequest, entry: Entry) -> None:
-        """Store a pending grant, and the request whose answer activates it."""
+        """Store a pending grant, and the request whose answer activates it. Raises TooManyPendingConsentsError."""
         ...
 
     def claim(self, state_hash: bytes, browser_hash: bytes | None, provider: str) -> ClaimedConsent:

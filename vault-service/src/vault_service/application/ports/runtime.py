@@ -72,6 +72,10 @@ class Telemetry(Protocol):
         """An access token was requested; outcome: `memory` (cached), `obtained`, or the name of the error."""
         ...
 
+    def refused(self, outcome: str) -> None:
+        """A service was refused an access token; outcome: the name of the error."""
+        ...
+
     def ticket(self, event: str) -> None:
         """A ticket was `created`, `extended`, `ended` or `used`, or refused with this code."""
         ...

@@ -1,0 +1,16 @@
+"""What a run leaves as its result: a text in its row, or a document in the result store."""
+
+from dataclasses import dataclass, field
+
+MAX_TEXT_BYTES = 64 * 1024
+"""Bytes of a text in UTF-8 that a run's row holds; a longer one is a document."""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A result that is a file. media_type: `type/subtype`; name: of the file, for people; summary: one line."""
+
+    content: bytes = field(repr=False)
+    media_type: str
+    name: str
+    summary: str = ""

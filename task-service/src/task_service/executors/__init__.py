@@ -1,0 +1,5 @@
+"""Where tasks run: in the worker (`local`), or elsewhere with the attempt's ticket and nothing of the service's.
+
+Elsewhere an attempt runs in a program of its own, `task_service.elsewhere`. It is given an `Order`, and writes events
+to its output (`order.py`). An executor starts that program, brings its output, and ends it.
+"""

@@ -1,0 +1,37 @@
+"""Which executors there are, and which one runs a kind."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from task_service.executors import sandbox
+from task_service.executors.base import Executor
+from task_service.executors.process import ProcessExecutor
+from task_service.kinds.base import Kind
+
+LOCAL = "local"
+"""Runs attempts in the worker."""
+PROCESS = "process"
+
+_EXECUTORS: Mapping[str, Callable[[], Executor]] = {PROCESS: ProcessExecutor}
+
+
+def executors_by_kind(kinds: Mapping[str, Kind[Any]], wanted: Mapping[str, str]) -> Mapping[str, str]:
+    """The executor of each kind. wanted: by kind, that of the configuration. Raises ValueError."""
+    known = {LOCAL, *_EXECUTORS}
+    for kind, executor in wanted.items():
+        if executor not in known:
+            raise ValueError(f"there is no executor {executor!r}; there are {', '.join(sorted(known))}")
+        if kind not in kinds:
+            raise ValueError(f"there is no kind {kind!r}; this installation offers {', '.join(sorted(kinds))}")
+        if executor == LOCAL and not kinds[kind].trusted:
+            raise ValueError(f"{kind!r} runs code that is not the service's; it cannot run in the worker (`local`)")
+    return {name: wanted.get(name, LOCAL if kind.trusted else PROCESS) for name, kind in kinds.items()}
+
+
+def executor_of(name: str, *, sandboxed: bool) -> Executor:
+    """An executor. Raises ValueError when it cannot be used here."""
+    if name == PROCESS and sandboxed and sandbox.version() == 0:
+        raise ValueError(
+            "this kernel has no Landlock; set TASK_SANDBOX=off to run code that can read the worker's files"
+        )
+    return _EXECUTORS[name]()

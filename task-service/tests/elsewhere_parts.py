@@ -1,0 +1,151 @@
+"""What tests of executors share: a vault over HTTP whose tickets can be revoked, and attempts that run elsewhere."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import msgspec
+from http_parts import Asked, Reply, problem, serving
+from memory_attempts import ALICE, Memory
+from memory_journal import MemoryJournal
+
+from task_service.application.access import AttemptAccess
+from task_service.application.handler import Stop
+from task_service.application.ports import AttemptTicket, OwnerToken
+from task_service.application.progress import GroupedProgress
+from task_service.application.run_attempt import RunAttempt
+from task_service.domain.attempt import Attempt, AttemptKey
+from task_service.domain.retry import NO_RETRY, RetryPolicy
+from task_service.executors.base import ElsewhereHandler, Executor
+from task_service.executors.order import Sandbox, Servers
+from task_service.kinds.base import KindSettings
+
+PLUGINS = Path(__file__).with_name("plugins")
+PROGRAM = (
+    sys.executable,
+    "-I",
+    "-c",
+    f"import sys; sys.path.insert(0, {str(PLUGINS)!r}); from task_service.elsewhere import main; sys.exit(main())",
+)
+"""The program with the functions of `plugins` installed."""
+FUNCTIONS = ("steps", "writes", "looks", "dies", "sleeps", "fetches", "prints", "gives", "raises", "missing")
+
+
+@dataclass
+class HttpVault:
+    """`TicketVault` for the worker; over HTTP it gives tokens by ticket. lifetime: of a token; given: tokens so far."""
+
+    url: str = ""
+    lifetime: timedelta = timedelta(minutes=5)
+    tickets: dict[UUID, str] = field(default_factory=dict)
+    given: int = 0
+
+    def open(self, attempt: Attempt, seconds: int) -> AttemptTicket:
+        """A ticket."""
+        ticket = AttemptTicket(uuid4(), f"tvt_{uuid4().hex}")
+        self.tickets[ticket.id] = ticket.value
+        return ticket
+
+    def extend(self, ticket_id: UUID, seconds: int) -> None:
+        """It has no end."""
+
+    def end(self, ticket_id: UUID) -> None:
+        """It is usable no longer."""
+        self.tickets.pop(ticket_id, None)
+
+    def access_token(self, ticket: AttemptTicket) -> OwnerToken:
+        """Only the other side asks."""
+        raise NotImplementedError
+
+    def answer(self, asked: Asked) -> Reply:
+        """A token for a ticket that is usable."""
+        if asked.headers["Authorization"].removeprefix("Bearer ") not in self.tickets.values():
+            return problem(401, "ticket_ended")
+        self.given += 1
+        ends = datetime.now(UTC) + self.lifetime
+        return Reply(
+            content={
+                "accessToken": f"access-{self.given}",
+                "expiresAt": ends.isoformat(),
+                "expiresIn": int(self.lifetime.total_seconds()),
+                "scope": "openid profile",
+            }
+        )
+
+
+@contextmanager
+def http_vault() -> Iterator[HttpVault]:
+    """A vault that answers."""
+    vault = HttpVault()
+    with serving(vault.answer) as server:
+        vault.url = server.url
+        yield vault
+
+
+@dataclass
+class Elsewhere:
+    """Runs functions by an executor. journal, memory: what the last one has left."""
+
+    executor: Executor
+    vault: HttpVault
+    sandbox: Sandbox | None = None
+    seconds: float = 60.0
+    journal: MemoryJournal = field(default_factory=MemoryJournal)
+    memory: Memory = field(init=False)
+
+    def run(
+        self,
+        function: str,
+        should_stop: Callable[[], Stop | None] = lambda: None,
+        retry: RetryPolicy = NO_RETRY,
+        kind: str = "function",
+        **arguments: Any,
+    ) -> str:
+        """The word for how an attempt of that function has ended."""
+        parameters = {"function": function, "arguments": arguments} if kind == "function" else arguments
+        attempt = Attempt(
+            key=AttemptKey(uuid4(), 1),
+            run=3,
+            owner=ALICE,
+            task_name="a",
+            kind=kind,
+            parameters=parameters,
+            persistent_token_id=uuid4(),
+            retry=retry,
+        )
+        self.memory = Memory(attempt)
+        access = AttemptAccess(self.vault)
+        settings = KindSettings(functions=FUNCTIONS)
+        handler = ElsewhereHandler(
+            self.executor,
+            Servers(vault_url=self.vault.url, issuer=ALICE.issuer),
+            settings,
+            self.seconds,
+            self.sandbox,
+        )
+        run = RunAttempt(self.memory, GroupedProgress(self.memory), self.journal, access, {kind: handler})
+        try:
+            return run.run(attempt.key, should_stop)
+        finally:
+            access.end()
+            self.journal.flush()
+
+    @property
+    def result(self) -> str:
+        """The result or the error."""
+        return self.memory.ended[-1][1]
+
+    @property
+    def json(self) -> Any:
+        """The result as JSON."""
+        return msgspec.json.decode(self.result)
+
+    @property
+    def log(self) -> list[str]:
+        """The messages of the log."""
+        return [line.message for _, line in self.journal.lines]

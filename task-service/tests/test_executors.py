@@ -1,0 +1,173 @@
+"""The contract of executors: whatever runs an attempt, it reports, ends, stops and is lost in the same way."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+
+import pytest
+from elsewhere_parts import PROGRAM, Elsewhere, HttpVault, http_vault
+
+from task_service.application.handler import Stop
+from task_service.domain.journal import Level
+from task_service.domain.retry import RetryPolicy
+from task_service.executors.base import Executor
+from task_service.executors.process import ProcessExecutor
+
+pytestmark = pytest.mark.process
+
+
+def process() -> Iterator[Executor]:
+    """Programs on this machine."""
+    yield ProcessExecutor(PROGRAM)
+
+
+EXECUTORS: dict[str, Callable[[], Iterator[Executor]]] = {"process": process}
+
+
+@pytest.fixture(scope="module", params=sorted(EXECUTORS))
+def executor(request: pytest.FixtureRequest) -> Iterator[Executor]:
+    """Each in turn."""
+    yield from EXECUTORS[request.param]()
+
+
+@pytest.fixture
+def vault() -> Iterator[HttpVault]:
+    """Gives tokens by ticket."""
+    with http_vault() as answering:
+        yield answering
+
+
+@pytest.fixture
+def elsewhere(executor: Executor, vault: HttpVault) -> Elsewhere:
+    """Runs functions there."""
+    return Elsewhere(executor, vault)
+
+
+class StopsWhen:
+    """Asked whether to stop: not before a condition holds. at: when it first said so, on the monotonic clock."""
+
+    def __init__(self, holds: Callable[[], object], reason: Stop = Stop.CANCELLED) -> None:
+        self._holds, self._reason, self.at = holds, reason, 0.0
+
+    def __call__(self) -> Stop | None:
+        """The reason, from then on."""
+        if not self.at and self._holds():
+            self.at = time.monotonic()
+        return self._reason if self.at else None
+
+
+def logged(elsewhere: Elsewhere) -> Callable[[], bool]:
+    """Holds when there is some line in the log."""
+
+    def holds() -> bool:
+        elsewhere.journal.flush()
+        return bool(elsewhere.journal.lines)
+
+    return holds
+
+
+def test_result_progress_log_and_token_come_back(elsewhere: Elsewhere, vault: HttpVault) -> None:
+    """As of a handler in the worker; the ledger has the ticket and what its token was worth."""
+    assert elsewhere.run("steps", count=4) == "completed"
+    task = elsewhere.memory.attempt.key.task_id
+    assert elsewhere.result == f"access-1 for alice-sub, {task}:3"
+    lines = [(line.level, line.message) for _, line in elsewhere.journal.lines]
+    assert lines == [(Level.WARNING, f"step {number}") for number in (1, 2, 3, 4)]
+    (note,) = elsewhere.journal.notes.values()
+    assert note.token is not None
+    assert note.token.scopes == {"openid", "profile"}
+    assert vault.tickets == {}
+
+
+def test_what_is_printed_becomes_lines_of_the_log(elsewhere: Elsewhere) -> None:
+    """Of both outputs, also of programs, and a last line without its end."""
+    assert elsewhere.run("prints", text="hello") == "completed"
+    assert elsewhere.result == "printed"
+    expected = {"hello", "hello to the other", "hello from a program", "hello without end"}
+    assert expected <= set(elsewhere.log)
+
+
+@pytest.mark.parametrize("reason", [Stop.CANCELLED, Stop.SHUTDOWN])
+def test_it_stops_in_time_although_its_code_does_not_listen(elsewhere: Elsewhere, reason: Stop) -> None:
+    """A cancelled run stops; that of a worker that shuts down is given back."""
+    stop = StopsWhen(logged(elsewhere), reason)
+    word = elsewhere.run("sleeps", stop)
+    assert time.monotonic() - stop.at < 1.2
+    assert word == {Stop.CANCELLED: "stopped", Stop.SHUTDOWN: "requeued"}[reason]
+    assert elsewhere.memory.ended == ([("given back", "")] if reason is Stop.SHUTDOWN else [])
+
+
+def test_a_lost_process_is_a_crash_and_another_attempt_is_queued(elsewhere: Elsewhere, vault: HttpVault) -> None:
+    """It counts like the death of a worker; its ticket ends."""
+    assert elsewhere.run("dies") == "lost"
+    assert elsewhere.memory.ended == [("crashed", "")]
+    assert elsewhere.log[0] == "about to die"
+    assert elsewhere.log[-1].endswith("Another attempt is queued.")
+    assert vault.tickets == {}
+
+
+def test_a_ticket_that_is_revoked_in_mid_run_ends_it_at_its_next_token(elsewhere: Elsewhere, vault: HttpVault) -> None:
+    """The token has failed; nothing is retried."""
+    vault.lifetime = vault.lifetime * 0
+    began = time.monotonic()
+
+    def revoke() -> None:
+        if vault.given >= 2:
+            vault.tickets.clear()
+
+    word = elsewhere.run("fetches", revoke, RetryPolicy(5, 0.0, 0.0), times=1000, seconds=0.05)
+    assert word == "token_failed"
+    assert elsewhere.memory.ended[0][0] == "token_failed"
+    assert time.monotonic() - began < 30
+
+
+def test_a_run_that_outlives_its_token_gets_a_fresh_one(elsewhere: Elsewhere, vault: HttpVault) -> None:
+    """By the same ticket."""
+    vault.lifetime = vault.lifetime * 0
+    assert elsewhere.run("fetches", times=3, seconds=0.0) == "completed"
+    assert elsewhere.result == "3 tokens"
+
+
+@pytest.mark.parametrize(
+    ("what", "outcome", "message"),
+    [
+        ("handler", "failed", "Not today."),
+        ("passing", "retry in 0 s", "The task failed unexpectedly."),
+        ("other", "failed", "The task failed unexpectedly."),
+    ],
+)
+def test_errors_are_those_of_the_worker(elsewhere: Elsewhere, what: str, outcome: str, message: str) -> None:
+    """What was meant for the owner reaches the owner; what was not stays in the worker's log."""
+    inside = {"passing": "TimeoutError", "other": "KeyError"}.get(what)
+    with pytest.raises((RuntimeError, ConnectionError), match=inside) if inside else nullcontext():
+        elsewhere.run("raises", retry=RetryPolicy(2, 0.0, 0.0), what=what)
+    assert elsewhere.memory.ended == [(outcome, message)]
+
+
+@pytest.mark.parametrize("function", ["missing", "forbidden"])
+def test_a_function_that_is_not_there_or_not_allowed_fails(elsewhere: Elsewhere, function: str) -> None:
+    """With words that say which."""
+    assert elsewhere.run(function) == "failed"
+    assert function in elsewhere.result or "may be called here" in elsewhere.result
+
+
+def test_a_result_of_64_kib_comes_back_whole(elsewhere: Elsewhere) -> None:
+    """In parts that cut characters in two."""
+    assert elsewhere.run("gives", size=65536) == "completed"
+    assert elsewhere.result == "ä" * 32768
+
+
+def test_what_takes_too_long_fails(elsewhere: Elsewhere) -> None:
+    """And is ended."""
+    elsewhere.seconds = 2.0
+    assert elsewhere.run("steps", count=1, seconds=600) == "failed"
+    assert elsewhere.result == "The task has taken longer than 2 s."
+
+
+def test_no_secret_is_in_reach(elsewhere: Elsewhere, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The worker's environment does not travel."""
+    monkeypatch.setenv("TASK_SERVICE_CLIENT_SECRET", "the-service-s-own")
+    monkeypatch.setenv("TASK_DATABASE_URL", "postgresql://tasks:the-service-s-own@db/tasks")
+    assert elsewhere.run("looks", paths=[], processes=[]) == "completed"
+    assert "the-service-s-own" not in elsewhere.result
+    assert "PATH" in elsewhere.json["environ"]

@@ -9,6 +9,7 @@ from service_kit.outbound.session import Session
 from service_kit.process import logs
 from service_kit.process.settings import SettingsError
 from service_kit.tokens.bearer import Verifier
+from service_kit.tokens.dpop import ProofChecker, ProofsInMemory
 from service_kit.tokens.issuer import Issuer, IssuerUnavailableError, demand_no_mismatch
 from task_service.adapters.engine.watch import ProcrastinateWatch
 from task_service.adapters.identity.userinfo import UserinfoEndpoint
@@ -43,6 +44,7 @@ from task_service.application.schedules import ManageSchedules, Tick
 from task_service.application.token_status import RefreshTokenStatuses
 from task_service.config import TaskSettings
 from task_service.domain.attempt import AttemptKey
+from task_service.domain.fairness import OwnerLimits
 from task_service.executors.base import ElsewhereHandler, Executor
 from task_service.executors.order import Sandbox, Servers
 from task_service.executors.registry import LOCAL, executor_of, executors_by_kind
@@ -107,15 +109,16 @@ def build_service(settings: TaskSettings) -> TaskService:
         settings.database_url.reveal(), name="tasks", size=settings.threads + 2, lock_timeout=REQUEST_LOCK_SECONDS
     )
     issuer = Issuer(settings.issuer, settings.issuer_internal_url)
-    credentials = own_credentials(issuer, settings.client_id, settings.client_secret)
+    credentials = _own_credentials(issuer, settings)
     vault = VaultOverHttp(_vault_client(settings, credentials, Session(), STATUS_ANSWER_SECONDS))
-    tasks, runs, listed = PostgresTasks(database), PostgresRuns(database), PostgresTaskList(database)
+    limits = OwnerLimits(settings.owner_tasks, settings.owner_open_tasks)
+    tasks, runs, listed = PostgresTasks(database, limits), PostgresRuns(database, limits), PostgresTaskList(database)
     token_statuses = RefreshTokenStatuses(PostgresTokenStatuses(database), vault)
     kinds = _kinds(settings, issuer, Session())
     catalogue = Kinds(kinds, placed(settings, kinds))
     manage, cursors = ManageTasks(tasks, token_statuses, vault, catalogue), Cursors(settings.client_secret.reveal())
     return TaskService(
-        verifier=Verifier(issuer, settings.audience),
+        verifier=_verifier(settings, issuer),
         tasks=manage,
         listing=ListTasks(listed, token_statuses, cursors),
         execution=ExecuteTasks(tasks, runs, vault),
@@ -143,7 +146,7 @@ def build_work(settings: TaskSettings) -> Work:
     past = PostgresHistory(database)
     journal = GroupedJournal(past)
     session = Session()
-    vault = _vault_client(settings, own_credentials(issuer, settings.client_id, settings.client_secret), session)
+    vault = _vault_client(settings, _own_credentials(issuer, settings), session)
     access = AttemptAccess(TicketsOverHttp(vault, lambda text: _vault_client(settings, Ticket(text), session)))
     handlers = handlers_of(settings, _kinds(settings, issuer, session))
     recover = Recover(ProcrastinateWatch(database), attempts, SilentWorkers(), _log_takeover, access.end_soon)
@@ -212,6 +215,16 @@ def executors_of(settings: TaskSettings, places: Mapping[str, str]) -> Mapping[s
 
 def _kinds(settings: TaskSettings, issuer: Issuer, session: Session) -> Mapping[str, Kind[Any]]:
     return registry.installed(Tools(userinfo=UserinfoEndpoint(issuer, session), settings=kind_settings(settings)))
+
+
+def _own_credentials(issuer: Issuer, settings: TaskSettings) -> Credentials:
+    return own_credentials(issuer, settings.client_id, settings.client_secret, dpop=settings.dpop)
+
+
+def _verifier(settings: TaskSettings, issuer: Issuer) -> Verifier:
+    """Each process remembers the proofs that it has seen: one that somebody has read can be used once at each other."""
+    proofs = ProofChecker([settings.public_url], ProofsInMemory()) if settings.public_url else None
+    return Verifier(issuer, settings.audience, proofs=proofs)
 
 
 def _log_takeover(reason: str, key: AttemptKey, replaced: bool) -> None:

@@ -10,6 +10,7 @@ from service_kit.process.logs import LEVELS
 from service_kit.process.secret import Secret
 from service_kit.process.settings import (
     SettingsError,
+    flag,
     issuer,
     load,
     one_of,
@@ -19,6 +20,7 @@ from service_kit.process.settings import (
     setting,
     text,
     url,
+    urls,
     whole,
     words,
 )
@@ -104,6 +106,18 @@ class VaultSettings:
         default="10000",
     )
     public_url: str = setting("PUBLIC_URL", url, "URL at which browsers reach the gateway.")
+    internal_urls: tuple[str, ...] = setting(
+        "VAULT_INTERNAL_URLS",
+        urls,
+        "Further URLs at which services reach the vault: a DPoP proof must name the one that its request was sent to.",
+        default="",
+    )
+    require_dpop: bool = setting(
+        "VAULT_REQUIRE_DPOP",
+        flag,
+        "`true`: services are served only with access tokens that are bound to a key (DPoP). Tickets are not affected.",
+        default="false",
+    )
     issuer: str = setting("ISSUER", issuer, "The authorization server's issuer, as its tokens name it.")
     issuer_internal_url: str | None = setting(
         "ISSUER_INTERNAL_URL", optional_url, "URL at which the vault reaches the issuer, if it differs.", default=""

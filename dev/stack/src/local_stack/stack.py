@@ -243,6 +243,7 @@ class Stack:
             "SECOND_IDP": self._options.second_idp,
             "SECOND_ISSUER": self._options.second_issuer,
             "VAULT_URL": f"http://127.0.0.1:{chosen['vault']}",
+            "VAULT_INTERNAL_URLS": f"http://127.0.0.1:{chosen['vault']}",
             "TASK_URL": f"http://127.0.0.1:{chosen['tasks']}",
             **{
                 f"{part.upper()}_METRICS_URL": f"http://127.0.0.1:{chosen[f'{part}-metrics']}/metrics"

@@ -14,6 +14,7 @@ from service_kit.http import inputs
 from service_kit.http.app import authenticate, bearer_token, respond
 from service_kit.http.openapi import Api, Link
 from task_service.application.errors import (
+    BoundTokenError,
     CursorError,
     KeyReusedError,
     KindNotFoundError,
@@ -24,6 +25,8 @@ from task_service.application.errors import (
     TaskNotLinkableError,
     TaskStorageUnavailableError,
     TokenNotFoundError,
+    TooManyOpenTasksError,
+    TooManyTasksError,
     VaultUnavailableError,
 )
 from task_service.application.manage import Person
@@ -94,7 +97,7 @@ def create_api(service: TaskService) -> Api:
         task_service.__version__,
         "/api/tasks",
         table=TABLE,
-        raises=(TaskStorageUnavailableError,),
+        raises=(TaskStorageUnavailableError, BoundTokenError),
         tags=TAGS,
         links=LINKS,
     )
@@ -131,7 +134,7 @@ def _collection(api: Api, service: TaskService, caller: Callable[[], Person]) ->
         listed = TaskList(
             tasks=[task_view(task) for task in page.tasks],
             next_cursor=page.next_cursor,
-            counts=counts_view(service.listing.counts(who)) if query.counts else None,
+            counts=counts_view(service.listing.counts(who), service.listing.standing(who)) if query.counts else None,
         )
         return respond(listed, headers={"ETag": etag})
 
@@ -147,6 +150,7 @@ def _collection(api: Api, service: TaskService, caller: Callable[[], Person]) ->
             ParametersTooLargeError,
             KeyReusedError,
             TokenNotFoundError,
+            TooManyTasksError,
             VaultUnavailableError,
         ),
         headers=idempotency.HEADERS,
@@ -228,6 +232,7 @@ def _execution(api: Api, service: TaskService, caller: Callable[[], Person]) -> 
         raises=(
             TaskNotFoundError,
             TaskNotExecutableError,
+            TooManyOpenTasksError,
             TaskNotLinkableError,
             VaultUnavailableError,
             KeyReusedError,

@@ -5,7 +5,6 @@ revocation holds at once on every replica, and no token leaves unrecorded. A tok
 taken into memory first, before the grant is read or locked. All other requests go through `refresh`.
 """
 
-import random
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
@@ -24,11 +23,11 @@ from vault_service.application.errors import (
 )
 from vault_service.application.ports.issue import TicketRefusals, UseRecorder
 from vault_service.application.ports.refresh import StoredGrant, UsableGrants
-from vault_service.application.ports.runtime import AccessTokens, Clock, SharedAccessTokens, Telemetry
+from vault_service.application.ports.runtime import AccessTokens, Clock, SharedAccessTokens, SharedToken, Telemetry
 from vault_service.application.refresh import Refresher
 from vault_service.application.token_request import TokenRequest
 from vault_service.domain.audit import Entry, Event
-from vault_service.domain.freshness import Freshness, attainable, judge
+from vault_service.domain.freshness import Freshness, attainable, jitter_of, judge
 from vault_service.domain.grant import AccessToken
 from vault_service.domain.grant_terms import RequestedTerms
 
@@ -86,25 +85,28 @@ class IssueAccessToken:
         """A token in the memory of this process that needs no renewal yet. Its use is not recorded here."""
         return self._served(request, self._memory.get(*request.key))
 
-    def find_soon(self, requests: Sequence[TokenRequest]) -> Future[Sequence[AccessToken | None]]:
+    def find_soon(self, requests: Sequence[TokenRequest]) -> Future[Sequence[SharedToken | None]]:
         """What the replicas share for these requests, without waiting. It is to be passed to `found`; never raises."""
         return self._shared.get_soon([request.key for request in requests])
 
-    def found(self, request: TokenRequest, token: AccessToken | None) -> AccessToken | None:
+    def found(self, request: TokenRequest, shared: SharedToken | None) -> AccessToken | None:
         """Take a shared token into memory; the token if it needs no renewal yet. Its use is not recorded here."""
-        return self._served(request, self._later(request, self._memory.get(*request.key), token))
+        return self._served(request, self._later(request, self._memory.get(*request.key), shared))
 
     def _served(self, request: TokenRequest, token: AccessToken | None) -> AccessToken | None:
         if token is None or request.excess_of(token) or not self._is_allowed(request):
             return None
         return token if self._judge(token, request) is Freshness.SERVE else None
 
-    def _later(self, request: TokenRequest, own: AccessToken | None, shared: AccessToken | None) -> AccessToken | None:
-        """The one that expires later; a shared one is remembered then."""
-        if shared is None or (own is not None and own.expires_at >= shared.expires_at):
+    def _later(self, request: TokenRequest, own: AccessToken | None, shared: SharedToken | None) -> AccessToken | None:
+        """The one that expires later; a shared one is remembered then, and the terms that came with it."""
+        if shared is None:
             return own
-        self._memory.put(*request.key, shared)
-        return shared
+        self._remember(request.grant_id, shared.terms)
+        if own is not None and own.expires_at >= shared.token.expires_at:
+            return own
+        self._memory.put(*request.key, shared.token)
+        return shared.token
 
     def record_soon(self, requests: Sequence[TokenRequest]) -> Future[Sequence[bool]]:
         """Record that remembered tokens are issued, without waiting.
@@ -153,7 +155,7 @@ class IssueAccessToken:
         if token is None or request.refuses(token):
             return Freshness.WAIT
         left = token.expires_at - self._clock.now().timestamp()
-        return judge(left, token.lifetime, request.min_valid, random.random())  # noqa: S311 - jitter, not a secret
+        return judge(left, token.lifetime, request.min_valid, jitter_of(token.expires_at))
 
     def _is_allowed(self, request: TokenRequest) -> bool:
         """True when terms that were verified a moment ago allow the use, whatever the row says now.
@@ -166,10 +168,13 @@ class IssueAccessToken:
     def _authorized(self, request: TokenRequest) -> StoredGrant:
         """The grant, whose terms are verified and remembered."""
         grant = self._grants.authorize(request.grant_id, request.requester)
+        self._remember(request.grant_id, grant.requested)
+        return grant
+
+    def _remember(self, grant_id: UUID, terms: RequestedTerms) -> None:
         while len(self._terms) >= REMEMBERED:
             self._terms.pop(next(iter(self._terms)), None)
-        self._terms[request.grant_id] = grant.requested
-        return grant
+        self._terms[grant_id] = terms
 
     def _obtain(self, request: TokenRequest, old: AccessToken | None) -> AccessToken:
         grant = self._authorized(request)

@@ -6,8 +6,9 @@ from functools import partial
 
 from service_kit.postgres.database import BY_INDEX, Database
 from service_kit.process import logs
-from service_kit.tokens.bearer import Verifier
-from service_kit.tokens.issuer import IssuerUnavailableError
+from service_kit.tokens.bearer import Claims, Verifier
+from service_kit.tokens.dpop import ProofChecker, ProofsInMemory
+from service_kit.tokens.issuer import Issuer, IssuerUnavailableError
 from vault_service.adapters.audit.log import AuditLog
 from vault_service.adapters.cache.access_tokens import (
     MemoryAccessTokens,
@@ -15,6 +16,7 @@ from vault_service.adapters.cache.access_tokens import (
     RedisAccessTokens,
     connect_redis,
 )
+from vault_service.adapters.cache.proofs import ProofsInRedis
 from vault_service.adapters.encryption.keyring import Keyring
 from vault_service.adapters.encryption.sealing import Sealer
 from vault_service.adapters.jobs.background import Background, every
@@ -124,15 +126,16 @@ def build(settings: VaultSettings) -> VaultProcess:
         settings, database, keyring, clock, stores, providers.guarded, telemetry, audit, checks, [measure]
     )
     requests = AuthorizationRequests(providers.guarded, providers.terms)
+    policy = Policy(
+        settings.browser_clients,
+        settings.owner_clients,
+        settings.mint_role,
+        settings.consent_role,
+        settings.public_mints == "yes",
+    )
     vault = Vault(
-        verifier=Verifier(issuer, settings.audience, clock=lambda: clock.now().timestamp()),
-        policy=Policy(
-            settings.browser_clients,
-            settings.owner_clients,
-            settings.mint_role,
-            settings.consent_role,
-            settings.public_mints == "yes",
-        ),
+        verifier=_verifier(settings, issuer, clock, policy),
+        policy=policy,
         asking=AskConsent(stores.consents, requests, providers.terms, clock, timedelta(seconds=settings.question_life)),
         consent=OfflineConsent(
             stores.consents,
@@ -169,6 +172,22 @@ def build(settings: VaultSettings) -> VaultProcess:
         useful={"redis": shared.ping, **providers.useful_pings()},
     )
     return VaultProcess(vault, work.threads, (database, lock_database))
+
+
+def _verifier(settings: VaultSettings, issuer: Issuer, clock: DatabaseClock, policy: Policy) -> Verifier:
+    """Believes access tokens, and proofs for the URLs at which the vault is reached."""
+
+    def now() -> float:
+        return clock.now().timestamp()
+
+    def must_be_bound(claims: Claims) -> bool:
+        return settings.require_dpop and policy.is_service(claims)
+
+    own = ProofsInMemory()
+    redis_url = settings.redis_url
+    seen = own if redis_url is None else ProofsInRedis(connect_redis(redis_url.reveal()), own, _report_redis)
+    proofs = ProofChecker((settings.public_url, *settings.internal_urls), seen, now)
+    return Verifier(issuer, settings.audience, clock=now, proofs=proofs, must_be_bound=must_be_bound)
 
 
 def _callback(settings: VaultSettings, provider: str) -> str:

@@ -178,12 +178,13 @@ class PostgresConsents:
 
     def activate(
         self, grant_id: UUID, account: Subject, answer: TokenAnswer, scopes: frozenset[str], entry: Entry
-    ) -> bool:
+    ) -> RequestedTerms | None:
         """Make a pending grant active with its first token. answer: must have a refresh token."""
         if answer.refresh_token is None:
             raise ValueError("an answer without a refresh token activates no grant")
         identity = answer.identity.readable() if answer.identity else None
-        terms = GrantTerms(self._requested(grant_id, entry.owner), scopes, account, identity).digest()
+        requested = self._requested(grant_id, entry.owner)
+        terms = GrantTerms(requested, scopes, account, identity).digest()
         parameters = {
             "id": grant_id,
             "generation": _FIRST_GENERATION,
@@ -197,7 +198,7 @@ class PostgresConsents:
             "refresh_expires_in": answer.refresh_expires_in,
             "assumed_idle": self._assumed_idle,
         }
-        return self._audit.append_if(_QUERIES["activate"], parameters, entry)
+        return requested if self._audit.append_if(_QUERIES["activate"], parameters, entry) else None
 
     def _requested(self, grant_id: UUID, owner: Subject) -> RequestedTerms:
         """What the owner was asked for. Raises SealBrokenError when the row was changed since."""

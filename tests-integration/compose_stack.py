@@ -39,7 +39,7 @@ class ComposeStack(Stack):
         """state_dir: for the tests' own files; doors: the compose file that opens what the tests look into."""
         super().__init__(state_dir, {**os.environ, "STATE_DIR": str(state_dir), "IDP": "keycloak"})
         self.ports = {name: free_port() for name in ("GATEWAY_PORT", "IDP_PORT")}
-        self.ports |= {f"TEST_{name}_PORT": free_port() for name in ("POSTGRES", "REDIS")}
+        self.ports |= {f"TEST_{name}_PORT": free_port() for name in ("POSTGRES", "REDIS", "VAULT")}
         self.ports |= {f"TEST_{name}_METRICS_PORT": free_port() for name in ("VAULT", "TASKS", "WORKER")}
         self.project = f"test-{state_dir.name}".lower()
         env_file = state_dir / "compose.env"
@@ -124,6 +124,7 @@ class ComposeStack(Stack):
             "POSTGRES_SUPERUSER_URL": f"postgresql://postgres:{secrets['database_superuser']}@{server}/postgres",
             "VAULT_DATABASE_URL": f"postgresql://vault:{secrets['database_vault']}@{server}/vault",
             "TASK_DATABASE_URL": f"postgresql://tasks:{secrets['database_tasks']}@{server}/tasks",
+            "VAULT_URL": f"http://127.0.0.1:{ports['TEST_VAULT_PORT']}",
             "REDIS_URL": f"redis://:{secrets['redis']}@127.0.0.1:{ports['TEST_REDIS_PORT']}/0",
             **{
                 f"{part}_METRICS_URL": f"http://127.0.0.1:{ports[f'TEST_{part}_METRICS_PORT']}/metrics"

@@ -169,5 +169,5 @@ def nobody(stack: Stack) -> Api:
 
 @pytest.fixture
 def task_service(stack: Stack) -> Api:
-    """The task service's own client, straight at the API."""
-    return Api(stack, service_token(stack))
+    """The task service's own client, straight at the vault: the gateway gives services no access tokens."""
+    return Api(stack, service_token(stack), stack["VAULT_URL"])

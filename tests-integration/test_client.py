@@ -41,11 +41,12 @@ def calling(request: pytest.FixtureRequest, stack: Stack) -> Iterator[MakeCaller
 
     def make(credentials: Credentials, **how: Any) -> Caller:
         how = {"cache": TokenCache(), "patience": 0.0, **how}
+        address = stack["VAULT_URL"] if isinstance(credentials, ClientCredentials) else stack.gateway
         if request.param == "blocking":
-            client = TokenVaultClient(stack.gateway, credentials, **how)
+            client = TokenVaultClient(address, credentials, **how)
             closing.append(client.close)
             return lambda name, *args, **kwargs: getattr(client, name)(*args, **kwargs)
-        runner, other = asyncio.Runner(), AsyncTokenVaultClient(stack.gateway, credentials, **how)
+        runner, other = asyncio.Runner(), AsyncTokenVaultClient(address, credentials, **how)
         closing.extend([lambda: runner.run(other.close()), runner.close])
         return lambda name, *args, **kwargs: runner.run(getattr(other, name)(*args, **kwargs))
 

@@ -1,6 +1,7 @@
 """Tasks on a real, fresh database, with a vault that the test holds in its hands."""
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 
@@ -60,9 +61,10 @@ def migrated_tasks(postgres_url: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def shared_url(migrated_tasks: None, new_database: Callable[[str, str], str]) -> str:
+def shared_url(migrated_tasks: None, new_database: Callable[[str, str], AbstractContextManager[str]]) -> Iterator[str]:
     """A database of the task service's for all tests, as the runtime role."""
-    return new_database("tasks", "tasks")
+    with new_database("tasks", "tasks") as url:
+        yield url
 
 
 @pytest.fixture

@@ -269,7 +269,7 @@ def test_a_list_can_be_filtered_searched_and_counted(ann: Caller, vault: Scripte
         assert [each["id"] for each in ann.ask("GET", f"?{query}").get_json()["tasks"]] == found, query
     counts = ann.ask("GET", "?limit=1&counts=true&status=failed").get_json()["counts"]
     nothing = dict.fromkeys(TaskStatus, 0)
-    assert counts == {**nothing, "total": 2, "pending": 1, "queued": 1}
+    assert counts == {**nothing, "total": 2, "pending": 1, "queued": 1, "needsConsent": 1, "scheduled": 0}
 
 
 @pytest.mark.parametrize(

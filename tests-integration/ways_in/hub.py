@@ -53,6 +53,7 @@ class Hub:
             "HUB_TEST_TOKEN": self.token,
             "JUPYTERHUB_CRYPT_KEY": self._crypt_key,
             "GATEWAY_URL": self.stack["GATEWAY_URL"],
+            "VAULT_URL": self.stack["VAULT_URL"],
             "ISSUER": self.stack["ISSUER"],
         }
         with (self.folder / "hub.log").open("ab") as log:

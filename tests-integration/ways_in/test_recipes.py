@@ -177,7 +177,7 @@ def test_a_flask_application_calls_an_api_for_people_who_are_away(
     """With two ids for each of them; who revokes the grant is not called for any more."""
     port = free_port()
     environ = {
-        "VAULT_URL": stack.gateway,
+        "VAULT_URL": stack["VAULT_URL"],
         "TOKEN_ENDPOINT": f"{stack['ISSUER']}/protocol/openid-connect/token",
         "CLIENT_ID": stack["TASK_SERVICE_CLIENT_ID"],
         "CLIENT_SECRET": stack["TASK_SERVICE_CLIENT_SECRET"],

@@ -1,17 +1,20 @@
 """Fixtures: a vault on a real, fresh database, with an authorization server that the test controls."""
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 
 import psycopg
 import pytest
 import replica
+from chained_audit import Chain
 from consenting_issuer import ConsentingIssuer
 from replica import ALICE, CORP, Replica
 from scripted_provider import ScriptedProvider
 from served_vault import CALLBACK, PUBLIC_URL, ServedVault, served_vault
 from stub_issuer import SigningKey
 
-from vault_service.adapters.postgres.database import MIGRATIONS
+from service_kit.postgres.database import Database
+from vault_service.adapters.postgres.database import MIGRATIONS, vault_database
 from vault_service.domain.terms import Terms
 
 
@@ -23,15 +26,24 @@ def migrated(postgres_url: str) -> None:
 
 
 @pytest.fixture
-def database_url(migrated: None, new_database: Callable[[str, str], str]) -> str:
+def database_url(migrated: None, new_database: Callable[[str, str], AbstractContextManager[str]]) -> Iterator[str]:
     """URL of a fresh, migrated database for the runtime role."""
-    return new_database("vault", "vault")
+    with new_database("vault", "vault") as url:
+        yield url
 
 
 @pytest.fixture
 def owner_url(database_url: str) -> str:
     """URL of the same database for the owner of its schema."""
     return database_url.replace("//vault:", "//vault_owner:")
+
+
+@pytest.fixture
+def owner_database(owner_url: str) -> Iterator[Database]:
+    """The database for the owner of its schema, who alone may change keys."""
+    database = vault_database(owner_url, name="test-keys", size=4)
+    yield database
+    database.close()
 
 
 @pytest.fixture
@@ -71,14 +83,37 @@ def two(database_url: str, provider: ScriptedProvider) -> Iterator[Replica]:
 
 
 @pytest.fixture
-def rows(database_url: str) -> Callable[..., list[tuple[object, ...]]]:
-    """Runs a query on the database and returns its rows."""
+def rows(owner_url: str) -> Callable[..., list[tuple[object, ...]]]:
+    """Runs a query on the database, as the owner of its schema, and returns its rows."""
+
+    def look(query: str, *parameters: object) -> list[tuple[object, ...]]:
+        with psycopg.connect(owner_url, autocommit=True) as connection:
+            return connection.execute(query.encode(), parameters).fetchall()
+
+    return look
+
+
+@pytest.fixture
+def rows_of_service(database_url: str) -> Callable[..., list[tuple[object, ...]]]:
+    """The same as the runtime role."""
 
     def look(query: str, *parameters: object) -> list[tuple[object, ...]]:
         with psycopg.connect(database_url, autocommit=True) as connection:
             return connection.execute(query.encode(), parameters).fetchall()
 
     return look
+
+
+@pytest.fixture
+def chain(vault: Replica, database_url: str, postgres_url: str) -> Iterator[Chain]:
+    """An audit of three checkpoints over 20 lines each, and a superuser."""
+    name = database_url.rpartition("/")[2]
+    with psycopg.connect(postgres_url, dbname=name, autocommit=True) as superuser:
+        made = Chain(vault, superuser)
+        for _ in range(3):
+            made.write()
+            made.cover()
+        yield made
 
 
 @pytest.fixture(scope="module")
@@ -90,9 +125,12 @@ def issuer() -> Iterator[ConsentingIssuer]:
 
 
 @pytest.fixture(scope="module")
-def served_database_url(migrated: None, new_database: Callable[[str, str], str]) -> str:
+def served_database_url(
+    migrated: None, new_database: Callable[[str, str], AbstractContextManager[str]]
+) -> Iterator[str]:
     """A fresh database for the tests of a module, as the runtime role."""
-    return new_database("vault", "vault")
+    with new_database("vault", "vault") as url:
+        yield url
 
 
 @pytest.fixture(scope="module")

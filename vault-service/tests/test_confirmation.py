@@ -9,9 +9,14 @@ from dataclasses import replace
 from unittest.mock import Mock
 
 import pytest
-from replica import ALICE, CORP, Replica, answer, wish
+import replica
+from replica import ALICE, CORP, ROOT_KEY, Replica, answer, wish
+from scripted_provider import ScriptedProvider
 
+from service_kit.postgres.database import Database
+from vault_service.adapters.encryption.keyring import Keyring
 from vault_service.adapters.encryption.rewrap import Rewrapper
+from vault_service.adapters.encryption.root_key import LocalRootKey
 from vault_service.application.consent import ConsentKept, ConsentStarted
 from vault_service.application.errors import (
     ConfirmationRefusedError,
@@ -22,6 +27,7 @@ from vault_service.application.errors import (
 )
 from vault_service.application.provider_errors import NotSentError
 from vault_service.domain.grant import Failure, Status, Subject
+from vault_service.domain.terms import Terms
 
 Rows = Callable[..., list[tuple[object, ...]]]
 MALLORY = Subject(ALICE.issuer, "mallory-sub")
@@ -164,22 +170,28 @@ def test_an_unreachable_server_is_told_as_such(two: Replica, monkeypatch: pytest
         two.confirm(kept)
 
 
-def test_a_consent_that_no_browser_is_bound_to_is_not_kept(two: Replica, rows: Rows, redeemed: Mock) -> None:
+def test_a_consent_that_no_browser_is_bound_to_is_not_kept(
+    two: Replica, database_url: str, provider: ScriptedProvider, redeemed: Mock
+) -> None:
     """For example when the provider was the login's own when the consent was requested."""
-    started = ask(two)
-    rows("update consent_requests set browser_hash = null returning 1")
+    same = Terms(issuer=provider.issuer)
+    earlier = replica.create(database_url, provider, terms={"default": same, "corp": same})
+    started = ask(earlier)
+    earlier.close()
+    assert started.browser_secret is None
     with pytest.raises(ConsentError) as refused:
         arrive(two, started, browser_secret=None)
     assert refused.value.code == "wrong_user"
     assert redeemed.call_count == 0
 
 
-def test_a_kept_code_is_sealed_and_survives_a_new_key(two: Replica, rows: Rows) -> None:
+def test_a_kept_code_is_sealed_and_survives_a_new_key(two: Replica, owner_database: Database, rows: Rows) -> None:
     """Neither the code nor the secret is stored in the clear; a rewrap in between loses nothing."""
     kept = arrive(two, ask(two), code="code-in-flight")
     stored = str(rows("select * from consent_requests"))
     assert "code-in-flight" not in stored
     assert kept.secret not in stored + repr(kept)
-    two.keyring.rotate("data")
+    Keyring(owner_database, LocalRootKey(ROOT_KEY)).rotate("data")
+    two.keyring.load()
     assert sum(step.done for step in Rewrapper(two.databases[0], two.keyring).run()) == 1
     two.confirm(kept)

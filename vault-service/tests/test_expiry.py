@@ -12,16 +12,19 @@ from vault_service.application.errors import GrantUnusableError
 from vault_service.domain.grant import Failure, Status
 
 Rows = Callable[..., list[tuple[object, ...]]]
+PAST = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
-    "end",
-    ["not_after = now()", "expires_at = now()", "max_uses = 1, uses = 1"],
+    ("limits", "end"),
+    [({"not_after": PAST}, "expires_at = null"), ({}, "expires_at = now()"), ({"max_uses": 1}, "uses = 1")],
     ids=["notAfter", "the server's own rule", "maxUses"],
 )
-def test_an_ended_grant_expires_and_is_revoked_at_the_server(vault: Replica, rows: Rows, end: str) -> None:
+def test_an_ended_grant_expires_and_is_revoked_at_the_server(
+    vault: Replica, rows: Rows, limits: dict[str, object], end: str
+) -> None:
     """The row keeps no token; the owner sees the same as before."""
-    over, alive = vault.grant(), vault.grant()
+    over, alive = vault.grant(**limits), vault.grant()
     rows(f"update grants set {end} where id = %s returning 1", over)
     before = vault.manage.find(over, ALICE)
     assert vault.expire.expire_ended() == 1
@@ -42,11 +45,11 @@ def test_an_ended_grant_expires_and_is_revoked_at_the_server(vault: Replica, row
     assert vault.issue(alive).value
 
 
-def test_an_ended_grant_does_not_delay_the_revocation_of_another(vault: Replica, rows: Rows) -> None:
+def test_an_ended_grant_does_not_delay_the_revocation_of_another(vault: Replica) -> None:
     """An ended grant on the same session does not delay the revocation."""
     vault.provider.session = "one-browser"
-    over, deleted = vault.grant(), vault.grant()
-    rows("update grants set not_after = now() where id = %s returning 1", over)
+    vault.grant(not_after=PAST)
+    deleted = vault.grant()
     vault.manage.revoke(deleted, ALICE, "task-ui", "request-3")
     vault.deliver.deliver_one()
     assert vault.provider.revoked == ["refresh-2"]
@@ -55,8 +58,8 @@ def test_an_ended_grant_does_not_delay_the_revocation_of_another(vault: Replica,
 def test_an_active_grant_keeps_its_session(vault: Replica, rows: Rows) -> None:
     """The ended grant expires here; the session ends with the last grant."""
     vault.provider.session = "one-browser"
-    over, alive = vault.grant(), vault.grant()
-    rows("update grants set not_after = now() where id = %s returning 1", over)
+    vault.grant(not_after=PAST)
+    alive = vault.grant()
     assert vault.expire.expire_ended() == 1
     assert vault.deliver.deliver_one() is None
     assert rows("select outcome from audit where event = 'grant.expired'") == [("session_shared",)]
@@ -68,7 +71,7 @@ def test_the_token_of_a_late_refresh_is_revoked(vault: Replica, rows: Rows) -> N
     grant_id = vault.grant(not_after=datetime.now(UTC) + timedelta(hours=1))
 
     def ends() -> None:
-        rows("update grants set not_after = now() returning 1")
+        rows("update grants set expires_at = now() returning 1")
         assert vault.expire.expire_ended() == 1
 
     vault.provider.script.append(ends)

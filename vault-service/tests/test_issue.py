@@ -104,7 +104,7 @@ def test_a_revocation_holds_at_once_on_every_replica(new_replica: Callable[[], R
 
 
 @pytest.mark.parametrize(
-    "end", ["status = 'revoked', refresh_token = null", "not_after = clock_timestamp()"], ids=["revoked", "over"]
+    "end", ["status = 'revoked', refresh_token = null", "expires_at = clock_timestamp()"], ids=["revoked", "over"]
 )
 def test_a_limited_use_that_waits_looks_again(vault: Replica, database_url: str, rows: Rows, end: str) -> None:
     """Counting waits for the row's lock, and does not use a grant that was ended under that lock."""
@@ -155,7 +155,7 @@ def test_an_unreachable_database_issues_nothing(vault: Replica) -> None:
         vault.issue(grant_id)
 
 
-def test_a_restarted_database_costs_no_request(vault: Replica, rows: Rows) -> None:
+def test_a_restarted_database_costs_no_request(vault: Replica, rows_of_service: Rows) -> None:
     """All connections are dead at once, and each kind of access replaces its own."""
     grant_id = vault.grant()
     vault.issue(grant_id)
@@ -163,10 +163,12 @@ def test_a_restarted_database_costs_no_request(vault: Replica, rows: Rows) -> No
         lambda: vault.issue(grant_id),
         lambda: vault.issue(grant_id, scopes=frozenset({"openid"})),
         vault.grant,
-        lambda: vault.manage.of_owner(ALICE, GrantFilter()),
+        lambda: vault.manage.of_owner(ALICE, GrantFilter(), None, 10),
         lambda: vault.manage.revoke(grant_id, ALICE, "task-ui", "request-3"),
     ):
-        rows("select pg_terminate_backend(pid, 10000) from pg_stat_activity where application_name like 'test%%'", *())
+        rows_of_service(
+            "select pg_terminate_backend(pid, 10000) from pg_stat_activity where application_name like 'test%%'", *()
+        )
         act()
 
 
@@ -174,8 +176,9 @@ def test_a_line_that_was_changed_is_noticed(vault: Replica, rows: Rows) -> None:
     """The MAC covers every field of a line."""
     grant_id = vault.grant()
     vault.issue(grant_id)
-    columns = "event, grant_id, issuer, subject, actor, request_id, at, outcome, key_id, mac"
-    event, found, issuer, subject, actor, request_id, at, outcome, key_id, mac = rows(
+    columns = "event, grant_id, issuer, subject, actor, request_id, at, outcome"
+    columns += ", writer_id, writer_seq, writer_mark, key_id, mac"
+    event, found, issuer, subject, actor, request_id, at, outcome, *place, key_id, mac = rows(
         f"select {columns} from audit where event = 'token.issued'"
     )[0]
     assert found == grant_id
@@ -183,7 +186,8 @@ def test_a_line_that_was_changed_is_noticed(vault: Replica, rows: Rows) -> None:
         Event(event), grant_id, Subject(str(issuer), str(subject)), str(actor), str(request_id), at, str(outcome)
     )  # type: ignore[arg-type]
     key = vault.keyring.key("audit", key_id)  # type: ignore[arg-type]
-    assert audit.mac(key, entry) == mac
+    where = audit.Place(*place)  # type: ignore[arg-type]
+    assert audit.mac(key, entry, where) == mac
     changes: list[Entry] = [
         replace(entry, actor="somebody"),
         replace(entry, outcome="failed"),

@@ -18,6 +18,7 @@ import psycopg
 import pytest
 from replica import ALICE, ROOT_KEY, Replica, answer, wish
 
+from service_kit.postgres.database import Database
 from vault_service.adapters.encryption.keyring import Keyring
 from vault_service.adapters.encryption.rewrap import KeyInUseError, Rewrapper
 from vault_service.adapters.encryption.root_key import LocalRootKey, WrongRootKeyError
@@ -25,6 +26,7 @@ from vault_service.adapters.encryption.sealing import Sealer
 from vault_service.application.errors import VaultError
 from vault_service.domain import seal_context
 from vault_service.domain.grant import Subject
+from vault_service.domain.grant_terms import terms_of
 
 Rows = Callable[..., list[tuple[object, ...]]]
 ARTIFACTS = Path(__file__).resolve().parents[2] / "artifacts"
@@ -32,9 +34,10 @@ NEW_ROOT_KEY = bytes(range(32, 64))
 
 
 @pytest.fixture
-def operator(vault: Replica) -> Keyring:
+def operator(vault: Replica, owner_database: Database) -> Keyring:
     """The keys in an operator's process."""
-    return Keyring(vault.databases[0], LocalRootKey(ROOT_KEY))
+    vault.keyring.load()
+    return Keyring(owner_database, LocalRootKey(ROOT_KEY))
 
 
 def rewrap(vault: Replica, operator: Keyring) -> dict[str, tuple[int, int, int]]:
@@ -76,7 +79,7 @@ def test_a_running_process_takes_up_a_new_version(vault: Replica, operator: Keyr
     """It opens values sealed by the new version at once, and seals by it after its next `load`."""
     operator.rotate("data")
     other = Sealer(operator)
-    place = seal_context.grant_token(uuid4(), ALICE, 1)
+    place = seal_context.grant_token(uuid4(), ALICE, 1, b"terms")
     assert Sealer(vault.keyring).open(other.seal(b"secret", place), place) == b"secret"
     vault.grant()
     assert rows("select distinct sealed_by(refresh_token) from grants") == [(3,)]
@@ -135,23 +138,23 @@ def test_audit_keys_rotate_and_old_lines_verify(vault: Replica, operator: Keyrin
     assert operator.key("audit", 2) == vault.keyring.key("audit", 2)
 
 
-def test_rotations_at_once_each_add_a_version(vault: Replica, new_replica: Callable[[], Replica], rows: Rows) -> None:
+def test_rotations_at_once_each_add_a_version(vault: Replica, owner_database: Database, rows: Rows) -> None:
     """Each purpose has one active version afterwards."""
     vault.keyring.load()
-    keyrings = [new_replica().keyring for _ in range(4)]
+    keyrings = [Keyring(owner_database, LocalRootKey(ROOT_KEY)) for _ in range(4)]
     with ThreadPoolExecutor(4) as pool:
         ids = list(pool.map(Keyring.rotate, keyrings, ["data", "audit", "data", "audit"]))
     assert sorted(ids) == [3, 4, 5, 6]
     assert sorted(rows("select purpose from sealing_keys where state = 'active'")) == [("audit",), ("data",)]
 
 
-def test_a_new_root_key_and_a_rotation_at_once(vault: Replica, new_replica: Callable[[], Replica]) -> None:
+def test_a_new_root_key_and_a_rotation_at_once(vault: Replica, owner_database: Database, operator: Keyring) -> None:
     """Whichever is first, no key stays under the old root key."""
     new = LocalRootKey(NEW_ROOT_KEY)
-    other = new_replica().keyring
+    other = Keyring(owner_database, LocalRootKey(ROOT_KEY))
     other.load()
     with ThreadPoolExecutor(2) as pool:
-        rotated, rewrapped = pool.submit(other.rotate, "data"), pool.submit(vault.keyring.rewrap, new)
+        rotated, rewrapped = pool.submit(other.rotate, "data"), pool.submit(operator.rewrap, new)
     assert isinstance(rotated.exception(), WrongRootKeyError | None)
     assert rewrapped.exception() is None
     Keyring(vault.databases[0], new).load()
@@ -168,7 +171,7 @@ def test_a_new_root_key(vault: Replica, operator: Keyring, database_url: str) ->
     with pytest.raises(WrongRootKeyError):
         Keyring(vault.databases[0], LocalRootKey(ROOT_KEY)).load()
     with pytest.raises(WrongRootKeyError):
-        Keyring(vault.databases[0], LocalRootKey(ROOT_KEY)).rewrap(new)
+        operator.rewrap(new)
     Keyring(vault.databases[0], new).load()
 
 
@@ -195,12 +198,18 @@ def test_a_tampered_row_gives_no_token(vault: Replica, rows: Rows, change: str) 
 
 
 def test_rewrap_under_load(
-    vault: Replica, operator: Keyring, rows: Rows, database_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    vault: Replica,
+    operator: Keyring,
+    rows: Rows,
+    database_url: str,
+    owner_url: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """P10: no error, no lost token, no value left under the old key. The figures are kept, not asserted."""
     count = 100_000 if os.environ.get("FAULTS") == "long" else 2_000
     live = [vault.grant() for _ in range(8)]
-    _insert(database_url, Sealer(vault.keyring), count)
+    _insert(owner_url, Sealer(vault.keyring), count)
     with _load(vault, live):
         _pause(1.0)  # until all is warm
     operator.rotate("data")
@@ -284,16 +293,18 @@ class _load:  # noqa: N801 - a context manager
             self.errors.append(error)
 
 
-def _insert(database_url: str, sealer: Sealer, count: int) -> None:
+def _insert(owner_url: str, sealer: Sealer, count: int) -> None:
     """Insert active grants as the vault would write them."""
     columns = "id, issuer, subject, provider, token_type, status, scopes, services, generation, refresh_token"
     with (
-        psycopg.connect(database_url) as connection,
+        psycopg.connect(owner_url) as connection,
         connection.cursor().copy(f"copy grants ({columns}, consent_expires_at) from stdin") as rows,
     ):
         for number in range(count):
             grant_id, owner = uuid4(), Subject(ALICE.issuer, f"person-{number}")
-            sealed = sealer.seal(b"refresh", seal_context.grant_token(grant_id, owner, 1))
+            granted = ("default", "offline", ["task-service"], None, None, None, None, ["openid"], None, None, None)
+            terms = terms_of(owner, granted).digest()
+            sealed = sealer.seal(b"refresh", seal_context.grant_token(grant_id, owner, 1, terms))
             words = (owner.issuer, owner.sub, "default", "offline", "active")
             rows.write_row((grant_id, *words, ["openid"], ["task-service"], 1, sealed, "infinity"))
 

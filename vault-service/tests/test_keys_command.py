@@ -16,12 +16,17 @@ Keys = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture
 def keys(
-    tmp_path: Path, database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    database_url: str,
+    owner_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> Keys:
     """Runs it; exit status, stdout, stderr. root_key: the configured one."""
 
     def run(*arguments: str, root_key: bytes = ROOT_KEY) -> tuple[int, str, str]:
         monkeypatch.setenv("VAULT_DATABASE_URL", database_url)
+        monkeypatch.setenv("VAULT_MIGRATION_DATABASE_URL", owner_url)
         monkeypatch.setenv("VAULT_ROOT_KEY_FILE", key_file(tmp_path / f"{root_key.hex()}.key", root_key))
         monkeypatch.setenv("VAULT_SPOOL_DIR", str(tmp_path / "spool"))
         monkeypatch.setenv("VAULT_CLIENT_SECRET", "unused")

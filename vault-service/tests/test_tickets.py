@@ -227,11 +227,11 @@ def test_whoever_holds_a_ticket_can_end_it(vault: Replica, rows: Rows) -> None:
     assert rows("select actor, via_id from audit where event = 'ticket.ended'") == [("task-service", ticket_id)]
 
 
-def test_a_ticket_ends_at_its_time(vault: Replica, rows: Rows) -> None:
+def test_a_ticket_ends_at_its_time(vault: Replica) -> None:
     """By the database's clock, on the fast path too."""
-    text, _ = make(vault, vault.grant())
+    text, ticket_id = make(vault, vault.grant())
     use(vault, text)
-    rows("update tickets set expires_at = now() returning 1")
+    vault.tickets.extend(ticket_id, AS_OWNER, -1)
     assert not use_fast(vault, text)
     assert fault_of(vault, text) is TicketFault.EXPIRED
 
@@ -270,16 +270,16 @@ def test_the_maker_and_the_owner_extend_a_ticket_and_nobody_else(vault: Replica,
 
 
 @pytest.mark.parametrize(
-    ("change", "fault"),
+    ("life", "change", "fault"),
     [
-        ("expires_at = now()", TicketFault.EXPIRED),
-        ("ended_at = now()", TicketFault.ENDED),
-        ("max_uses = 1, uses = 1", TicketFault.USED_UP),
+        (-1, "uses = 0", TicketFault.EXPIRED),
+        (600, "ended_at = now()", TicketFault.ENDED),
+        (600, "uses = 1", TicketFault.USED_UP),
     ],
 )
-def test_a_ticket_that_is_over_stays_so(vault: Replica, rows: Rows, change: str, fault: TicketFault) -> None:
+def test_a_ticket_that_is_over_stays_so(vault: Replica, rows: Rows, life: int, change: str, fault: TicketFault) -> None:
     """It cannot be extended, and the answer says why."""
-    _, ticket_id = make(vault, vault.grant())
+    _, ticket_id = make(vault, vault.grant(), life=life, max_uses=1)
     rows(f"update tickets set {change} returning 1")
     with pytest.raises(TicketOverError) as refused:
         vault.tickets.extend(ticket_id, AS_OWNER, 600)
@@ -363,15 +363,11 @@ def test_a_ticket_fits_its_own_grant_and_owner_only(vault: Replica) -> None:
 def test_tickets_are_removed_a_week_after_their_end(vault: Replica, rows: Rows) -> None:
     """Until then their use still tells why they give nothing."""
     grant_id = vault.grant()
-    texts = [make(vault, grant_id)[0] for _ in range(4)]
-    first, second, third, _ = (TicketSecret.parse(text) for text in texts)
-    assert first and second and third  # noqa: PT018
-    for secret, change in (
-        (first, "expires_at = now() - interval '8 days'"),
-        (second, "ended_at = now() - interval '8 days'"),
-    ):
-        rows(f"update tickets set {change} where id = %s returning 1", secret.id)
-    rows("update tickets set expires_at = now() - interval '6 days' where id = %s returning 1", third.id)
+    day = 86_400
+    texts = [make(vault, grant_id, life=life)[0] for life in (-8 * day, 600, -6 * day, 600)]
+    second = TicketSecret.parse(texts[1])
+    assert second
+    rows("update tickets set ended_at = now() - interval '8 days' where id = %s returning 1", second.id)
     database, _ = vault.databases
     assert Cleaning(database, 90).clean()["tickets"] == 2
     faults = [fault_of(vault, text) for text in texts[:3]]

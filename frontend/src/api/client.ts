@@ -2,7 +2,7 @@
 import createClient from "openapi-fetch";
 
 import { problemOf } from "./http";
-import type { AuditPage, Confirmed, Consent, Declined, Execution, Grant, GrantList, NewTask, Paths, RunList, RunRecord, Task, TaskList } from "./types";
+import type { AuditPage, Batch, BatchAnswer, Confirmed, Consent, Declined, Execution, Grant, GrantList, NewTask, Outlook, Paths, RunList, RunRecord, Task, TaskGraph, TaskList, TaskListQuery } from "./types";
 
 export interface Reply<T> {
   /** Undefined when the server says that `etag` is still current. */
@@ -23,8 +23,22 @@ export class Api {
     this.client = createClient<Paths>({ fetch, headers: { Accept: "application/json" } });
   }
 
-  listTasks(etag: string | undefined, signal: AbortSignal): Promise<Reply<TaskList>> {
-    return reply(this.client.GET("/api/tasks", { headers: { "If-None-Match": etag }, signal }));
+  listTasks(query: TaskListQuery, etag: string | undefined, signal: AbortSignal): Promise<Reply<TaskList>> {
+    return reply(this.client.GET("/api/tasks", { params: { query }, headers: { "If-None-Match": etag }, signal }));
+  }
+
+  /** The tasks that use a grant: the newest hundred. */
+  tasksOf(persistentTokenId: string): Promise<TaskList> {
+    return answer(this.client.GET("/api/tasks", { params: { query: { persistentTokenId, limit: 100 } } }));
+  }
+
+  getTask(id: string, signal?: AbortSignal): Promise<Task> {
+    return answer(this.client.GET("/api/tasks/{task_id}", { ...ofTask(id), ...(signal && { signal }) }));
+  }
+
+  /** One action on many tasks: at most 100 for each request. */
+  batch(body: Batch): Promise<BatchAnswer> {
+    return answer(this.client.POST("/api/tasks/batch", { body }));
   }
 
   createTask(task: NewTask): Promise<Task> {
@@ -66,6 +80,28 @@ export class Api {
     return answer(this.client.GET("/api/tasks/{task_id}/runs/{number}", { params }));
   }
 
+  getSchedule(taskId: string): Promise<Outlook> {
+    return answer(this.client.GET("/api/tasks/{task_id}/schedule", ofTask(taskId)));
+  }
+
+  changeSchedule(taskId: string, change: "pause" | "resume"): Promise<unknown> {
+    if (change === "pause") return answer(this.client.POST("/api/tasks/{task_id}/schedule/pause", ofTask(taskId)));
+    return answer(this.client.POST("/api/tasks/{task_id}/schedule/resume", ofTask(taskId)));
+  }
+
+  removeSchedule(taskId: string): Promise<unknown> {
+    return answer(this.client.DELETE("/api/tasks/{task_id}/schedule", ofTask(taskId)));
+  }
+
+  runScheduledNow(taskId: string): Promise<Execution> {
+    return answer(this.client.POST("/api/tasks/{task_id}/schedule/run-now", ofTask(taskId)));
+  }
+
+  /** A task with all that it depends on and all that depends on it. */
+  getGraph(taskId: string): Promise<TaskGraph> {
+    return answer(this.client.GET("/api/tasks/{task_id}/graph", ofTask(taskId)));
+  }
+
   requestConsent(taskId: string): Promise<Consent> {
     return answer(this.client.POST("/api/auth/manager/offline-consent", { body: { taskId } }));
   }
@@ -93,8 +129,18 @@ export class Api {
     return answer(this.client.GET("/api/auth/manager/tokens/{token_id}", ofToken(persistentTokenId)));
   }
 
-  listGrants(signal: AbortSignal): Promise<Reply<GrantList>> {
-    return reply(this.client.GET("/api/auth/manager/tokens", { signal }));
+  /** All pages of the person's grants, live ones first. */
+  async listGrants(signal: AbortSignal): Promise<Reply<GrantList>> {
+    const first = await reply(this.client.GET("/api/auth/manager/tokens", { signal }));
+    const tokens = new Map(first.data?.tokens.map((grant) => [grant.persistentTokenId, grant]));
+    let next = first.data?.next;
+    while (next !== undefined) {
+      const query = { after: next };
+      const page: GrantList = await answer(this.client.GET("/api/auth/manager/tokens", { signal, params: { query } }));
+      for (const grant of page.tokens) tokens.set(grant.persistentTokenId, grant);
+      next = page.next;
+    }
+    return first.data === undefined ? first : { data: { tokens: [...tokens.values()] }, etag: first.etag };
   }
 
   /** before: the `next` of the previous page. */

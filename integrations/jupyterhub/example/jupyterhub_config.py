@@ -71,7 +71,7 @@ if "HUB_TEST_TOKEN" in os.environ:  # for tests: an API token that may open serv
 
 configure(
     c,
-    vault_url=os.environ["GATEWAY_URL"],
+    vault_url=os.environ["VAULT_URL"],
     issuer=issuer,
     client_id="jupyterhub",
     client_secret_file=str(secret_file),

@@ -46,6 +46,7 @@ from task_service.application.schedules import ManageSchedules, Tick
 from task_service.application.token_status import RefreshTokenStatuses
 from task_service.config import TaskSettings
 from task_service.domain.attempt import AttemptKey
+from task_service.domain.fairness import OwnerLimits
 from task_service.executors.base import ElsewhereHandler, Executor
 from task_service.executors.order import Sandbox, Servers
 from task_service.executors.registry import LOCAL, ExecutorSettings, executor_of, executors_by_kind
@@ -114,7 +115,8 @@ def build_service(settings: TaskSettings) -> TaskService:
     issuer = Issuer(settings.issuer, settings.issuer_internal_url)
     credentials = own_credentials(issuer, settings.client_id, settings.client_secret)
     vault = VaultOverHttp(_vault_client(settings, credentials, Session(), STATUS_ANSWER_SECONDS))
-    tasks, runs, listed = PostgresTasks(database), PostgresRuns(database), PostgresTaskList(database)
+    limits = OwnerLimits(settings.owner_tasks, settings.owner_open_tasks)
+    tasks, runs, listed = PostgresTasks(database, limits), PostgresRuns(database, limits), PostgresTaskList(database)
     token_statuses = RefreshTokenStatuses(PostgresTokenStatuses(database), vault)
     kinds = _kinds(settings, issuer, Session())
     catalogue = Kinds(kinds, placed(settings, kinds))

@@ -104,6 +104,27 @@ class TaskSettings:
     concurrency: int = setting(
         "TASK_CONCURRENCY", whole(1, 256), "Number of attempts that a worker runs at the same time.", default="16"
     )
+    queue_concurrency: int = setting(
+        "TASK_QUEUE_CONCURRENCY",
+        whole(0, 100_000),
+        "Number of attempts that all workers together run at the same time. 0: no limit but that of each worker.",
+        default="0",
+    )
+    owner_concurrency: int = setting(
+        "TASK_OWNER_CONCURRENCY",
+        whole(0, 100_000),
+        "Number of attempts of one owner that all workers together run at the same time. 0: no limit.",
+        default="0",
+    )
+    owner_tasks: int = setting(
+        "TASK_OWNER_TASKS", whole(1, 100_000_000), "Number of tasks that one owner may have.", default="1000000"
+    )
+    owner_open_tasks: int = setting(
+        "TASK_OWNER_OPEN_TASKS",
+        whole(1, 100_000_000),
+        "Number of one owner's tasks that may be waiting, queued or running when a person executes another.",
+        default="100000",
+    )
     executors: Mapping[str, str] = setting(
         "TASK_EXECUTORS",
         pairs,

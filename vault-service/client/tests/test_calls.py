@@ -381,3 +381,23 @@ asyncio.run(main())
     environ: dict[str, Any] = {**os.environ, **proxies, "NETRC": str(tmp_path / "netrc")}
     subprocess.run([sys.executable, "-c", program, answers.url], env=environ, check=True, timeout=60)
     assert [asked.authorization.split()[0] for asked in answers.asked] == ["Basic", "Bearer", "Basic", "Bearer"]
+
+
+def test_all_pages_of_grants_are_fetched(answers, call):
+    """One that moves between two pages comes once."""
+
+    def page(asked):
+        numbers = {None: (1, 2), "b": (2, 3), "c": (4,)}[asked.query.get("after")]
+        following = {None: {"next": "b"}, "b": {"next": "c"}, "c": {}}[asked.query.get("after")]
+        return 200, {"tokens": [{**GRANT, "persistentTokenId": f"id-{number}"} for number in numbers], **following}, {}
+
+    answers.decides(TOKENS, page)
+    assert [grant.persistent_token_id for grant in call("grants")] == ["id-1", "id-2", "id-3", "id-4"]
+
+
+def test_pages_without_end_are_an_error(answers, call, monkeypatch):
+    """The vault's list cannot hold the caller for ever."""
+    monkeypatch.setattr("token_vault_client.calls.MOST_PAGES", 3)
+    answers.says(TOKENS, 200, {"tokens": [GRANT], "next": "again"})
+    with pytest.raises(client.UnexpectedAnswer, match="more than 3 pages"):
+        call("grants")

@@ -23,6 +23,7 @@ from service_kit.process.settings import (
     words,
 )
 from vault_service.adapters.encryption.root_key import LocalRootKey
+from vault_service.domain.grant import DefaultLimits
 from vault_service.domain.terms import Terms
 from vault_service.provider_file import DEFAULT_NAME, ClientSettings, Providers, ProviderSettings, optional_providers
 from vault_service.services_file import Services, optional_services
@@ -39,9 +40,26 @@ def optional_ca_bundle(value: str) -> str | None:
     return readable_ca_bundle(Path(value)) if value else None
 
 
+def optional_path(value: str) -> Path | None:
+    """A path; empty means absent."""
+    return Path(value) if value else None
+
+
 def optional_secret_url(value: str) -> Secret | None:
     """An absolute http(s) URL that may hold a password; empty means absent."""
     return Secret(url(value)) if value else None
+
+
+def limits(value: str) -> DefaultLimits:
+    """`days=N`, `uses=N`, both, or `none`."""
+    parsers = {"days": whole(1, 36_500), "uses": whole(1, 1_000_000_000)}
+    found: dict[str, int] = {}
+    for word in words(value) - {"none"}:
+        name, _, number = word.partition("=")
+        if name not in parsers:
+            raise ValueError("is neither `none` nor `days=N` nor `uses=N`")
+        found[name] = parsers[name](number)
+    return DefaultLimits(found.get("days"), found.get("uses"))
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -59,6 +77,19 @@ class VaultSettings:
         Path,
         "Folder on a local disk for refreshed tokens that the database cannot store at once.",
         default="/var/lib/vault-service/spool",
+    )
+    kept_checkpoints: Path | None = setting(
+        "VAULT_CHECKPOINT_FILE",
+        optional_path,
+        "File outside of the database that keeps the last checkpoint of the audit. Default: `checkpoints` in "
+        "VAULT_SPOOL_DIR.",
+        default="",
+    )
+    checkpoint_webhook: Secret | None = setting(
+        "VAULT_CHECKPOINT_WEBHOOK",
+        optional_secret_url,
+        "URL to which the vault posts the last checkpoint of the audit, as JSON, when there is a new one.",
+        default="",
     )
     redis_url: Secret | None = setting(
         "REDIS_URL",
@@ -149,6 +180,24 @@ class VaultSettings:
         "Client ids of services that may use a grant whose owner has named none.",
         default="task-service",
     )
+    default_limits: DefaultLimits = setting(
+        "VAULT_DEFAULT_LIMITS",
+        limits,
+        "Limits of a grant whose owner has named none: `days=N`, `uses=N`, both, or `none`.",
+        default="days=365",
+    )
+    public_mints: str = setting(
+        "VAULT_PUBLIC_MINTS",
+        one_of("no", "yes"),
+        "`yes`: services may get access tokens through the public gateway, too.",
+        default="no",
+    )
+    pending_consents: int = setting(
+        "VAULT_PENDING_CONSENTS",
+        whole(1, 100_000),
+        "How many consent requests of one person may wait for an answer at the same time.",
+        default="100",
+    )
     ticket_max_life: int = setting(
         "VAULT_TICKET_MAX_LIFE",
         whole(60, 31_622_400),
@@ -194,6 +243,11 @@ class VaultSettings:
             client=ClientSettings(client_id=self.client_id, secret=self.client_secret),
         )
         return Providers(DEFAULT_NAME, {DEFAULT_NAME: only})
+
+    @property
+    def checkpoint_file(self) -> Path:
+        """Where the last checkpoint of the audit is kept."""
+        return self.kept_checkpoints or self.spool_dir / "checkpoints"
 
     @property
     def egress(self) -> Egress:

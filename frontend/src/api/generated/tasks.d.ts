@@ -390,7 +390,7 @@ export interface components {
         BatchAction: "cancel" | "delete" | "execute" | "link" | "retry";
         /**
          * BatchFilter
-         * @description Which tasks; a member that is absent does not filter. search: words, or beginnings of words.
+         * @description Which tasks, as in the list; a member that is absent does not filter.
          */
         BatchFilter: {
             status?: components["schemas"]["TaskStatus"][];
@@ -400,6 +400,10 @@ export interface components {
             persistentTokenId?: string | null;
             /** @default null */
             search?: string | null;
+            /** @default null */
+            schedule?: components["schemas"]["ScheduleFilter"] | null;
+            /** @default false */
+            needsConsent?: boolean;
         };
         /**
          * TaskStatus
@@ -407,6 +411,12 @@ export interface components {
          * @enum {unknown}
          */
         TaskStatus: "cancelled" | "completed" | "failed" | "pending" | "queued" | "running" | "waiting";
+        /**
+         * ScheduleFilter
+         * @description Tasks by the state of their schedule, with any schedule, with one that has not ended, or without one.
+         * @enum {unknown}
+         */
+        ScheduleFilter: "active" | "any" | "ended" | "none" | "paused" | "standing" | "stopped";
         /**
          * BatchAnswer
          * @description A result for each task, in order. nextCursor: present when more tasks may match; remaining: how many at most.
@@ -546,7 +556,8 @@ export interface components {
          * ListQuery
          * @description limit: tasks on a page; cursor: `nextCursor` of the page before, with the same filter and sort; status: one or
          *         several states, separated by commas; search: words, or beginnings of words, of name and description; schedule: its
-         *         state, `any` or `none`; sort: `-` means descending; counts: whether to count all tasks by state.
+         *         state, `any`, `none` or `standing` (not ended); needsConsent: list only tasks that cannot run until their person
+         *         grants access; sort: `-` means descending; counts: whether to count all tasks.
          */
         ListQuery: {
             /** @default 1000 */
@@ -563,17 +574,13 @@ export interface components {
             search?: string | null;
             /** @default null */
             schedule?: components["schemas"]["ScheduleFilter"] | null;
+            /** @default false */
+            needsConsent?: boolean;
             /** @default -createdAt */
             sort?: components["schemas"]["Sort"];
             /** @default false */
             counts?: boolean;
         };
-        /**
-         * ScheduleFilter
-         * @description Tasks by the state of their schedule, with any schedule, or without one.
-         * @enum {unknown}
-         */
-        ScheduleFilter: "active" | "any" | "ended" | "none" | "paused" | "stopped";
         /**
          * Sort
          * @description The orders of a list. A minus sign means descending; names are compared without regard to case.
@@ -966,6 +973,9 @@ export interface components {
         /**
          * TaskCounts
          * @description How many tasks the caller has: in all, and in each state.
+         *
+         *         needsConsent: tasks that cannot run until their person grants access; scheduled: tasks with a schedule that has not
+         *         ended. These two are counted up to 1,000.
          */
         TaskCounts: {
             total: number;
@@ -976,6 +986,8 @@ export interface components {
             completed: number;
             failed: number;
             cancelled: number;
+            needsConsent: number;
+            scheduled: number;
         };
         /**
          * TokenLink
@@ -1004,6 +1016,7 @@ export interface operations {
                 persistentTokenId?: string | null;
                 search?: string | null;
                 schedule?: components["schemas"]["ScheduleFilter"] | null;
+                needsConsent?: boolean;
                 sort?: components["schemas"]["Sort"];
                 counts?: boolean;
             };
@@ -1171,6 +1184,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
                         code: "token_not_found";
+                    };
+                };
+            };
+            /** @description - `too_many_tasks`: You have as many tasks as one person may have here. Delete some first. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "too_many_tasks";
                     };
                 };
             };
@@ -1789,6 +1814,7 @@ export interface operations {
             };
             /**
              * @description - `task_not_executable`: This task is waiting, queued, running or completed; it cannot be executed now.
+             *     - `too_many_open_tasks`: As many of your tasks are waiting, queued or running as is allowed here. Try again when some have ended.
              *     - `task_not_linkable`: This task is waiting, queued or running; another token can be linked when it has ended.
              */
             409: {
@@ -1798,7 +1824,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "task_not_executable" | "task_not_linkable";
+                        code: "task_not_executable" | "too_many_open_tasks" | "task_not_linkable";
                     };
                 };
             };
@@ -2112,6 +2138,7 @@ export interface operations {
             /**
              * @description - `task_not_repeatable`: This task has not ended; it can be run again when it is completed, failed or cancelled.
              *     - `task_not_linkable`: This task is waiting, queued or running; another token can be linked when it has ended.
+             *     - `too_many_open_tasks`: As many of your tasks are waiting, queued or running as is allowed here. Try again when some have ended.
              */
             409: {
                 headers: {
@@ -2120,7 +2147,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "task_not_repeatable" | "task_not_linkable";
+                        code: "task_not_repeatable" | "task_not_linkable" | "too_many_open_tasks";
                     };
                 };
             };
@@ -3402,6 +3429,7 @@ export interface operations {
             /**
              * @description - `task_not_executable`: This task is waiting, queued, running or completed; it cannot be executed now.
              *     - `task_not_linkable`: This task is waiting, queued or running; another token can be linked when it has ended.
+             *     - `too_many_open_tasks`: As many of your tasks are waiting, queued or running as is allowed here. Try again when some have ended.
              */
             409: {
                 headers: {
@@ -3410,7 +3438,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "task_not_executable" | "task_not_linkable";
+                        code: "task_not_executable" | "task_not_linkable" | "too_many_open_tasks";
                     };
                 };
             };

@@ -182,7 +182,9 @@ export interface paths {
         };
         /**
          * List the caller's offline tokens
-         * @description The newest comes first. A service names the owner, and gets the tokens that it may use.
+         * @description Active ones come first, then pending, failed and ended ones, each newest first. While the answer has `next`,
+         *     there are more: a token that is not on a page has not failed. A service names the owner, and gets the tokens
+         *     that it may use.
          */
         get: operations["list_tokens"];
         put?: never;
@@ -464,7 +466,7 @@ export interface components {
          * @description Everything that can happen to a grant.
          * @enum {unknown}
          */
-        Event: "consent.denied" | "consent.failed" | "consent.granted" | "consent.requested" | "grant.checked" | "grant.expired" | "grant.failed" | "grant.refreshed" | "grant.renamed" | "grant.revoked" | "revocation.sent" | "ticket.created" | "ticket.ended" | "ticket.extended" | "token.issued";
+        Event: "consent.denied" | "consent.failed" | "consent.granted" | "consent.requested" | "grant.checked" | "grant.expired" | "grant.failed" | "grant.refreshed" | "grant.renamed" | "grant.revoked" | "revocation.sent" | "ticket.created" | "ticket.ended" | "ticket.extended" | "token.issued" | "token.refused";
         /**
          * AuditQuery
          * @description before: the `next` of the previous page; limit: lines on a page.
@@ -515,10 +517,11 @@ export interface components {
         };
         /**
          * GrantList
-         * @description The owner's offline tokens, the newest first.
+         * @description A page of the owner's offline tokens: live ones first. next: the `after` of the next page, absent on the last.
          */
         GrantList: {
             tokens: components["schemas"]["GrantView"][];
+            next?: string;
         };
         /**
          * GrantView
@@ -627,7 +630,8 @@ export interface components {
         /**
          * GrantsQuery
          * @description taskId, name: only tokens that were requested for this task (among others), or have this name; ids: only these, 1
-         *         to 100, separated by commas; subject: the owner, when a service asks for the tokens that it may use.
+         *         to 100, separated by commas; subject: the owner, when a service asks for the tokens that it may use; after: the
+         *         `next` of the previous page; limit: tokens on a page.
          */
         GrantsQuery: {
             /** @default null */
@@ -638,6 +642,10 @@ export interface components {
             subject?: string | null;
             /** @default null */
             name?: string | null;
+            /** @default null */
+            after?: string | null;
+            /** @default 1000 */
+            limit?: number;
         };
         /**
          * IssuedToken
@@ -1063,7 +1071,10 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `rate_limited`: There are too many requests. */
+            /**
+             * @description - `rate_limited`: There are too many requests.
+             *     - `too_many_pending_consents`: You have too many consent requests that were not answered. Answer one, or wait until the oldest has expired.
+             */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -1071,7 +1082,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "rate_limited";
+                        code: "rate_limited" | "too_many_pending_consents";
                     };
                 };
             };
@@ -1798,6 +1809,7 @@ export interface operations {
             /**
              * @description - `ticket_not_allowed`: A ticket only gives access tokens. This call needs an access token of the owner or of a service.
              *     - `service_not_allowed`: This client may not use this token.
+             *     - `public_mint_refused`: Services get access tokens inside the network, not through the public gateway (VAULT_PUBLIC_MINTS).
              */
             403: {
                 headers: {
@@ -1806,7 +1818,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "ticket_not_allowed" | "service_not_allowed";
+                        code: "ticket_not_allowed" | "service_not_allowed" | "public_mint_refused";
                     };
                 };
             };
@@ -1982,6 +1994,7 @@ export interface operations {
             /**
              * @description - `ticket_not_allowed`: A ticket only gives access tokens. This call needs an access token of the owner or of a service.
              *     - `service_not_allowed`: This client may not use this token.
+             *     - `public_mint_refused`: Services get access tokens inside the network, not through the public gateway (VAULT_PUBLIC_MINTS).
              */
             403: {
                 headers: {
@@ -1990,7 +2003,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "ticket_not_allowed" | "service_not_allowed";
+                        code: "ticket_not_allowed" | "service_not_allowed" | "public_mint_refused";
                     };
                 };
             };
@@ -2079,6 +2092,8 @@ export interface operations {
                 ids?: string | null;
                 subject?: string | null;
                 name?: string | null;
+                after?: string | null;
+                limit?: number;
             };
             header?: never;
             path?: never;
@@ -3133,6 +3148,7 @@ export interface operations {
             /**
              * @description - `ticket_not_allowed`: A ticket only gives access tokens. This call needs an access token of the owner or of a service.
              *     - `service_not_allowed`: This client may not use this token.
+             *     - `public_mint_refused`: Services get access tokens inside the network, not through the public gateway (VAULT_PUBLIC_MINTS).
              */
             403: {
                 headers: {
@@ -3141,7 +3157,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "ticket_not_allowed" | "service_not_allowed";
+                        code: "ticket_not_allowed" | "service_not_allowed" | "public_mint_refused";
                     };
                 };
             };

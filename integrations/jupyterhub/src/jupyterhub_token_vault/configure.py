@@ -2,7 +2,7 @@
 
 from jupyterhub_token_vault.configure import configure
 
-configure(c, vault_url="https://tasks.example.org", issuer="https://login.example.org/realms/institute",
+configure(c, vault_url="http://vault:8000", issuer="https://login.example.org/realms/institute",
           client_id="jupyterhub", client_secret_file="/etc/jupyterhub/client_secret",
           hub_url="https://hub.example.org")
 """

@@ -84,6 +84,11 @@ def note_client(client: str) -> None:
     request_ctx.request.environ[_CLIENT] = client
 
 
+def is_public() -> bool:
+    """True when the request came through the public gateway, which sets `X-Gateway` itself on every request."""
+    return "HTTP_X_GATEWAY" in request_ctx.request.environ
+
+
 def unauthorized(detail: str, challenge: str) -> Problem:
     """A 401 with the challenge that RFC 6750 section 3 asks for."""
     headers = {"WWW-Authenticate": f"{problems.REALM}{challenge}"}

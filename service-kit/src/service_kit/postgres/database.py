@@ -7,6 +7,7 @@ replaces all dead ones, and a single statement or the beginning of a transaction
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
 
 import psycopg
 from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
@@ -34,6 +35,17 @@ not read the whole table after it has grown."""
 Parameters = Mapping[str, Any]
 Row = tuple[Any, ...]
 T = TypeVar("T")
+Tell = Callable[[bool | None], None]
+
+_waiting: WeakKeyDictionary[psycopg.Connection, list[Tell]] = WeakKeyDictionary()
+
+
+def when_ended(connection: psycopg.Connection, tell: Tell) -> None:
+    """Have the end of the transaction told that `Database.transaction` has begun on this connection.
+
+    tell: called with True after the commit, False after a rollback, None when the commit was not answered.
+    """
+    _waiting.setdefault(connection, []).append(tell)
 
 
 def session(
@@ -122,12 +134,23 @@ class Database:
     def transaction(self) -> Iterator[psycopg.Connection]:
         """A connection inside a transaction, committed when the block ends without an error."""
         scope, connection = self.retried(self._begin)
-        with scope:
-            yield connection
+        is_committed: bool | None = False
+        try:
+            with scope:
+                yield connection
+                is_committed = None  # until the commit is answered
+            is_committed = True
+        finally:
+            for tell in _waiting.pop(connection, ()):
+                tell(is_committed)
 
     def one(self, query: bytes, parameters: Parameters) -> Row | None:
         """The first row of one statement, or None."""
         return self.retried(lambda: self._one(query, parameters))
+
+    def once(self, query: bytes, parameters: Parameters) -> Row | None:
+        """The same for a statement that must not be repeated when its connection has died."""
+        return self._one(query, parameters)
 
     def all(self, query: bytes, parameters: Parameters) -> list[Row]:
         """All rows of one statement."""

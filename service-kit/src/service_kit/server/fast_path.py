@@ -19,12 +19,14 @@ EXTENSION = "service_kit.server.fast_path"
 class Head(NamedTuple):
     """What a fast path sees of a GET without a body and without repeated header fields.
 
-    query: as it was sent; authorization, request_id: values of `Authorization` and `X-Request-ID`, empty without them.
+    query: as it was sent; authorization, request_id: values of `Authorization` and `X-Request-ID`, empty without them;
+    is_public: True when it came through the public gateway.
     """
 
     query: bytes
     authorization: str
     request_id: str
+    is_public: bool = False
 
 
 class Answer(NamedTuple):

@@ -97,6 +97,7 @@ async def _fast(fast: FastPath, scope: Scope) -> Answer | None:
         scope["query_string"],
         fields.get(b"authorization", b"").decode("latin-1"),
         fields.get(b"x-request-id", b"").decode("latin-1"),
+        b"x-gateway" in fields,
     )
     try:
         return await fast.answer(head)

@@ -9,6 +9,8 @@
     ├── TaskNotCancellableError          the task has no run under way
     ├── TaskNotRepeatableError           the task has no run yet, or one under way
     ├── TaskNotLinkableError             the task has a run under way with another token
+    ├── TooManyTasksError                the owner has as many tasks as one owner may have
+    ├── TooManyOpenTasksError            the owner has as many waiting, queued and running tasks as one may have
     ├── ScheduleNotFoundError            the task has no schedule
     ├── KindNotFoundError                a task was to be created of a kind that is not offered here
     ├── ParametersError                  the parameters are not those of the kind
@@ -68,6 +70,14 @@ class TaskNotRepeatableError(TaskError):
 
 class TaskNotLinkableError(TaskError):
     """This task is waiting, queued or running; another token can be linked when it has ended."""
+
+
+class TooManyTasksError(TaskError):
+    """You have as many tasks as one person may have here. Delete some first."""
+
+
+class TooManyOpenTasksError(TaskError):
+    """As many of your tasks are waiting, queued or running as is allowed here. Try again when some have ended."""
 
 
 class ScheduleNotFoundError(TaskError):

@@ -10,7 +10,7 @@ from task_service.domain.attempt import Attempt, AttemptKey
 from task_service.domain.dependencies import Dependency, Graph
 from task_service.domain.history import PastRun, RunRecord
 from task_service.domain.journal import AccessNote, LogLine
-from task_service.domain.listing import Position, Sort, TaskQuery
+from task_service.domain.listing import Position, Sort, Standing, TaskQuery
 from task_service.domain.owner import Owner
 from task_service.domain.receipt import Receipt
 from task_service.domain.result import Document, ResultFile
@@ -59,7 +59,7 @@ class TaskStore(Protocol):
     ) -> Task:
         """Store a new task, linked to a token if one is given. work: checked.
 
-        Raises AlreadyDoneError, KeyReusedError.
+        Raises TooManyTasksError, AlreadyDoneError, KeyReusedError.
         """
         ...
 
@@ -110,6 +110,10 @@ class TaskListStore(Protocol):
         """How many of the owner's tasks are in each state. Its cost does not grow with their number."""
         ...
 
+    def standing(self, owner: Owner) -> Standing:
+        """How many of the owner's tasks need consent, and have a schedule that has not ended, each up to a limit."""
+        ...
+
     def list_version(self, owner: Owner) -> str:
         """A word that differs whenever something in the list differs. Its cost does not grow with the list."""
         ...
@@ -130,7 +134,7 @@ class RunQueue(Protocol):
         """Make a queued run with its first attempt and its job, in one transaction.
 
         allowed: the states of the task in which it is made. Raises TaskNotFoundError, TaskNotExecutableError,
-        AlreadyDoneError, KeyReusedError.
+        TooManyOpenTasksError, AlreadyDoneError, KeyReusedError.
         """
         ...
 

@@ -13,6 +13,8 @@ TABLE: ProblemTable = {
     errors.TaskNotCancellableError: ProblemType(409, "task_not_cancellable"),
     errors.TaskNotRepeatableError: ProblemType(409, "task_not_repeatable"),
     errors.TaskNotLinkableError: ProblemType(409, "task_not_linkable"),
+    errors.TooManyTasksError: ProblemType(409, "too_many_tasks"),
+    errors.TooManyOpenTasksError: ProblemType(409, "too_many_open_tasks"),
     errors.ScheduleNotFoundError: ProblemType(404, "schedule_not_found"),
     errors.KindNotFoundError: ProblemType(422, "kind_unknown"),
     errors.ParametersError: PARAMETERS_INVALID,

@@ -24,6 +24,8 @@ from task_service.application.errors import (
     TaskNotLinkableError,
     TaskStorageUnavailableError,
     TokenNotFoundError,
+    TooManyOpenTasksError,
+    TooManyTasksError,
     VaultUnavailableError,
 )
 from task_service.application.manage import Person
@@ -132,7 +134,7 @@ def _collection(api: Api, service: TaskService, caller: Callable[[], Person]) ->
         listed = TaskList(
             tasks=[task_view(task) for task in page.tasks],
             next_cursor=page.next_cursor,
-            counts=counts_view(service.listing.counts(who)) if query.counts else None,
+            counts=counts_view(service.listing.counts(who), service.listing.standing(who)) if query.counts else None,
         )
         return respond(listed, headers={"ETag": etag})
 
@@ -148,6 +150,7 @@ def _collection(api: Api, service: TaskService, caller: Callable[[], Person]) ->
             ParametersTooLargeError,
             KeyReusedError,
             TokenNotFoundError,
+            TooManyTasksError,
             VaultUnavailableError,
         ),
         headers=idempotency.HEADERS,
@@ -229,6 +232,7 @@ def _execution(api: Api, service: TaskService, caller: Callable[[], Person]) -> 
         raises=(
             TaskNotFoundError,
             TaskNotExecutableError,
+            TooManyOpenTasksError,
             TaskNotLinkableError,
             VaultUnavailableError,
             KeyReusedError,

@@ -18,6 +18,7 @@ from task_service.application.errors import (
     TaskNotFoundError,
     TaskNotLinkableError,
     TaskNotRepeatableError,
+    TooManyOpenTasksError,
     VaultUnavailableError,
 )
 from task_service.application.manage import Person
@@ -65,6 +66,7 @@ def _actions(api: Api, service: TaskService, caller: Callable[[], Person], tag: 
             TaskNotFoundError,
             TaskNotRepeatableError,
             TaskNotLinkableError,
+            TooManyOpenTasksError,
             VaultUnavailableError,
             KeyReusedError,
         ),

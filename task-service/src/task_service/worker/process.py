@@ -81,9 +81,10 @@ async def _run(settings: TaskSettings, work: bootstrap.Work) -> None:
     threads = ThreadPoolExecutor(settings.concurrency + 4, thread_name_prefix="attempt")
     asyncio.get_running_loop().set_default_executor(threads)
     app = engine.create_app(settings, work.run)
+    limits = engine.RunningLimits(settings.queue_concurrency, settings.owner_concurrency)
     async with app.open_async():
         log.info("worker.ready", concurrency=settings.concurrency)
-        working = asyncio.create_task(engine.work(app, settings.concurrency))
+        working = asyncio.create_task(engine.work(app, settings.concurrency, limits))
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, _cancel_once, working)
         await asyncio.wait([working])

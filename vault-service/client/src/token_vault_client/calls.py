@@ -25,6 +25,7 @@ from token_vault_client.model import AccessToken, AuditPage, ConsentRequest, Gra
 
 DEFAULT_PATIENCE_SECONDS = 20.0
 BATCH_SIZE = 100
+MOST_PAGES = 1000
 WAIT_SECONDS = 55
 POLL_SECONDS = 2.0
 _UNKNOWN_PARAMETER = {"invalid_input", "bad_request"}
@@ -185,15 +186,22 @@ class Calls:
         subject: str | None = None,
         name: str | None = None,
     ) -> Flow[list[Grant]]:
-        """All grants of the caller or of that person, newest first; only those asked for a task, or with a name.
+        """All grants of the caller or of that person, live ones first; only those asked for a task, or with a name.
 
-        ids: only these, up to 100; subject: the owner, when a service looks for the grants that it may use. Raises
-        NotAuthenticated, NotAllowed, VaultUnavailable, UnexpectedAnswer.
+        ids: only these, up to 100; subject: the owner, when a service looks for the grants that it may use. Every page
+        is fetched. Raises NotAuthenticated, NotAllowed, VaultUnavailable, UnexpectedAnswer.
         """
         wanted = {"taskId": task_id, "ids": ",".join(ids), "subject": subject, "name": name}
         query = {member: value for member, value in wanted.items() if value}
-        body = yield from self._call("GET", "/tokens", bearer=bearer, query=query)
-        return wire.read(lambda members: [wire.grant(entry) for entry in members["tokens"]], body)
+        found: dict[str, Grant] = {}  # a grant can move between pages while they are fetched
+        for _ in range(MOST_PAGES):
+            body = yield from self._call("GET", "/tokens", bearer=bearer, query=query)
+            page, following = wire.read(wire.grants, body)
+            found.update((grant.persistent_token_id, grant) for grant in page)
+            if following is None:
+                return list(found.values())
+            query = {**query, "after": following}
+        raise UnexpectedAnswer("unexpected_answer", f"the vault lists more than {MOST_PAGES} pages")
 
     def audit(self, persistent_token_id: str, *, limit: int = 50, before: int | None = None) -> Flow[AuditPage]:
         """What has happened to a grant of the caller, newest first. limit: 1 to 200 lines; before: a page's `next`.

@@ -154,6 +154,12 @@ def grant(body: Members) -> Grant:
     )
 
 
+def grants(body: Members) -> tuple[list[Grant], str | None]:
+    """A page of grants, and what asks for the next one."""
+    following = body.get("next")
+    return [grant(entry) for entry in body["tokens"]], None if following is None else _text(following)
+
+
 def consent(body: Members) -> ConsentRequest:
     """A consent that was asked for."""
     return ConsentRequest(

@@ -4,11 +4,13 @@
     ├── GrantNotFoundError          no such grant, or another person's: callers cannot tell which
     ├── GrantUnusableError          the grant exists and gives no tokens; `reason` says why
     ├── ConsentPendingError         its owner has not answered yet
+    ├── TooManyPendingConsentsError  the person has as many unanswered consent requests as they may
     ├── ConsentError                a consent has failed; `code` goes to the page
     ├── ConfirmationRefusedError    there is no answer of the authorization server to confirm
     ├── ConsentNotOpenError         a service's question was answered before, or has expired
     ├── TooManyConsentsError        a service has too many open questions for one person
     ├── ServiceNotAllowedError      this client may not use this grant
+    ├── PublicMintRefusedError      a service asks through the public gateway
     ├── InvalidScopeError           the caller requests a scope that was not granted
     ├── ScopeNotNarrowedError       the server gives a wider token than the caller requests
     ├── MinValidUnattainableError   the caller requests a longer life than the server's tokens have
@@ -61,6 +63,14 @@ class ConsentPendingError(VaultError):
     """The owner has not granted consent yet."""
 
 
+class TooManyPendingConsentsError(VaultError):
+    """You have too many consent requests that were not answered. Answer one, or wait until the oldest has expired."""
+
+    def __init__(self, retry_after: float) -> None:
+        super().__init__()
+        self.retry_after = retry_after
+
+
 class ConsentError(VaultError):
     """The consent has failed."""
 
@@ -86,6 +96,10 @@ class TooManyConsentsError(VaultError):
 
 class ServiceNotAllowedError(VaultError):
     """This client may not use this token."""
+
+
+class PublicMintRefusedError(VaultError):
+    """Services get access tokens inside the network, not through the public gateway (VAULT_PUBLIC_MINTS)."""
 
 
 class InvalidScopeError(VaultError):

@@ -5,13 +5,13 @@ revocation holds at once on every replica, and no token leaves unrecorded. A tok
 taken into memory first, before the grant is read or locked. All other requests go through `refresh`.
 """
 
-import random
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
 from functools import lru_cache, partial
 from itertools import compress
 from time import monotonic
+from uuid import UUID
 
 from vault_service.application.errors import (
     InvalidScopeError,
@@ -23,15 +23,18 @@ from vault_service.application.errors import (
 )
 from vault_service.application.ports.issue import TicketRefusals, UseRecorder
 from vault_service.application.ports.refresh import StoredGrant, UsableGrants
-from vault_service.application.ports.runtime import AccessTokens, Clock, SharedAccessTokens, Telemetry
+from vault_service.application.ports.runtime import AccessTokens, Clock, SharedAccessTokens, SharedToken, Telemetry
 from vault_service.application.refresh import Refresher
 from vault_service.application.token_request import TokenRequest
 from vault_service.domain.audit import Entry, Event
-from vault_service.domain.freshness import Freshness, attainable, judge
+from vault_service.domain.freshness import Freshness, attainable, jitter_of, judge
 from vault_service.domain.grant import AccessToken
+from vault_service.domain.grant_terms import RequestedTerms
 
 BATCH_THREADS = 8
 BATCH_SECONDS = 20.0
+REMEMBERED = 50_000
+"""Grants whose verified terms a process remembers."""
 LAST_SECONDS = 2.0
 """A token with less life than this is not worth sending."""
 
@@ -59,6 +62,7 @@ class IssueAccessToken:
         self._clock = clock
         self._telemetry = telemetry
         self._report = report
+        self._terms: dict[UUID, RequestedTerms] = {}
 
     def issue(self, request: TokenRequest) -> AccessToken:
         """An access token that fits the request. Its use is recorded before this returns.
@@ -81,25 +85,28 @@ class IssueAccessToken:
         """A token in the memory of this process that needs no renewal yet. Its use is not recorded here."""
         return self._served(request, self._memory.get(*request.key))
 
-    def find_soon(self, requests: Sequence[TokenRequest]) -> Future[Sequence[AccessToken | None]]:
+    def find_soon(self, requests: Sequence[TokenRequest]) -> Future[Sequence[SharedToken | None]]:
         """What the replicas share for these requests, without waiting. It is to be passed to `found`; never raises."""
         return self._shared.get_soon([request.key for request in requests])
 
-    def found(self, request: TokenRequest, token: AccessToken | None) -> AccessToken | None:
+    def found(self, request: TokenRequest, shared: SharedToken | None) -> AccessToken | None:
         """Take a shared token into memory; the token if it needs no renewal yet. Its use is not recorded here."""
-        return self._served(request, self._later(request, self._memory.get(*request.key), token))
+        return self._served(request, self._later(request, self._memory.get(*request.key), shared))
 
     def _served(self, request: TokenRequest, token: AccessToken | None) -> AccessToken | None:
-        if token is None or request.excess_of(token):
+        if token is None or request.excess_of(token) or not self._is_allowed(request):
             return None
         return token if self._judge(token, request) is Freshness.SERVE else None
 
-    def _later(self, request: TokenRequest, own: AccessToken | None, shared: AccessToken | None) -> AccessToken | None:
-        """The one that expires later; a shared one is remembered then."""
-        if shared is None or (own is not None and own.expires_at >= shared.expires_at):
+    def _later(self, request: TokenRequest, own: AccessToken | None, shared: SharedToken | None) -> AccessToken | None:
+        """The one that expires later; a shared one is remembered then, and the terms that came with it."""
+        if shared is None:
             return own
-        self._memory.put(*request.key, shared)
-        return shared
+        self._remember(request.grant_id, shared.terms)
+        if own is not None and own.expires_at >= shared.token.expires_at:
+            return own
+        self._memory.put(*request.key, shared.token)
+        return shared.token
 
     def record_soon(self, requests: Sequence[TokenRequest]) -> Future[Sequence[bool]]:
         """Record that remembered tokens are issued, without waiting.
@@ -134,7 +141,9 @@ class IssueAccessToken:
         if token is None or freshness is Freshness.WAIT:
             token, outcome = self._obtain(request, token), "obtained"
         elif freshness is Freshness.SERVE_AND_RENEW and not self._refresher.is_refreshing(request):
-            grant = self._grants.authorize(request.grant_id, request.requester)
+            grant = self._authorized(request)
+        elif not self._is_allowed(request):
+            self._authorized(request)
         if excess := request.excess_of(token):
             raise ScopeNotNarrowedError(excess)
         self._record(request)
@@ -146,10 +155,29 @@ class IssueAccessToken:
         if token is None or request.refuses(token):
             return Freshness.WAIT
         left = token.expires_at - self._clock.now().timestamp()
-        return judge(left, token.lifetime, request.min_valid, random.random())  # noqa: S311 - jitter, not a secret
+        return judge(left, token.lifetime, request.min_valid, jitter_of(token.expires_at))
+
+    def _is_allowed(self, request: TokenRequest) -> bool:
+        """True when terms that were verified a moment ago allow the use, whatever the row says now.
+
+        False for limited uses: the row is verified each time, because the statement counts by its limit.
+        """
+        terms = self._terms.get(request.grant_id)
+        return terms is not None and terms.limits.max_uses is None and terms.allow(request.requester, self._clock.now())
+
+    def _authorized(self, request: TokenRequest) -> StoredGrant:
+        """The grant, whose terms are verified and remembered."""
+        grant = self._grants.authorize(request.grant_id, request.requester)
+        self._remember(request.grant_id, grant.requested)
+        return grant
+
+    def _remember(self, grant_id: UUID, terms: RequestedTerms) -> None:
+        while len(self._terms) >= REMEMBERED:
+            self._terms.pop(next(iter(self._terms)), None)
+        self._terms[grant_id] = terms
 
     def _obtain(self, request: TokenRequest, old: AccessToken | None) -> AccessToken:
-        grant = self._grants.authorize(request.grant_id, request.requester)
+        grant = self._authorized(request)
         if error := _unattainable(request, grant):
             raise error
         try:

@@ -17,7 +17,7 @@ A lock that is lost during the request does no harm: the compare-and-set lets on
 answered `invalid_grant` reads the grant again before it believes that the grant has ended.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from contextvars import copy_context
 from dataclasses import replace
@@ -32,7 +32,14 @@ from vault_service.application.errors import (
 )
 from vault_service.application.ports.provider import GuardedProvider, TokenAnswer
 from vault_service.application.ports.refresh import Refreshes, StoredGrant
-from vault_service.application.ports.runtime import AccessTokens, Clock, Locks, Telemetry
+from vault_service.application.ports.runtime import (
+    AccessTokens,
+    Clock,
+    Locks,
+    SharedAccessTokens,
+    SharedToken,
+    Telemetry,
+)
 from vault_service.application.provider_errors import (
     BusyError,
     GrantRefusedError,
@@ -67,7 +74,7 @@ class Refresher:
         self,
         grants: Refreshes,
         locks: Locks,
-        caches: Sequence[AccessTokens],
+        caches: tuple[AccessTokens, SharedAccessTokens],
         providers: Mapping[str, GuardedProvider],
         terms: Mapping[str, Terms],
         clock: Clock,
@@ -82,7 +89,7 @@ class Refresher:
         """
         self._grants = grants
         self._locks = locks
-        self._caches = caches
+        self._memory, self._shared = caches
         self._providers = providers
         self._outcomes = RefreshOutcomes(grants, terms, clock)
         self._clock = clock
@@ -176,23 +183,24 @@ class Refresher:
 
     def _fitting(self, request: TokenRequest) -> AccessToken | None:
         """A cached token that lives long enough and has at least half of its life left, or None."""
-        own, *_ = self._caches
-        for cache in self._caches:
-            token = cache.get(request.grant_id, request.scopes)
-            if token is None or request.refuses(token):
-                continue
-            if self._left(token) >= max(request.min_valid, token.lifetime / 2):
-                if cache is not own:
-                    own.put(request.grant_id, request.scopes, token)
-                return token
-        return None
+        own = self._memory.get(*request.key)
+        if own is not None and self._fits(own, request):
+            return own
+        shared = self._shared.get(*request.key)
+        if shared is None or not self._fits(shared.token, request):
+            return None
+        self._memory.put(*request.key, shared.token)
+        return shared.token
+
+    def _fits(self, token: AccessToken, request: TokenRequest) -> bool:
+        return not request.refuses(token) and self._left(token) >= max(request.min_valid, token.lifetime / 2)
 
     def _is_current_refused(self, request: TokenRequest) -> bool:
         """True when a cached token would do if an API had not refused it."""
         if request.refused is None:
             return False
-        cached = [cache.get(*request.key) for cache in self._caches]
-        return any(token is not None and request.refuses(token) for token in cached)
+        own, shared = self._memory.get(*request.key), self._shared.get(*request.key)
+        return any(token is not None and request.refuses(token) for token in (own, shared and shared.token))
 
     def _left(self, token: AccessToken) -> float:
         return token.expires_at - self._clock.now().timestamp()
@@ -235,7 +243,7 @@ class Refresher:
             raise ProviderUnavailableError(REPLAY_AFTER) from failed
         self._count_replay(grant, is_refused=False)
         token = self._outcomes.stored(request, grant, answer)
-        self._share(request, token, tell)
+        self._share(request, grant, token, tell)
         return token
 
     def _begin(self, grant: StoredGrant) -> tuple[float, datetime]:
@@ -266,13 +274,11 @@ class Refresher:
             self._telemetry.refreshed(grant.provider, outcome, perf_counter() - started)
         return answer
 
-    def _share(self, request: TokenRequest, token: AccessToken, tell: Tell[AccessToken]) -> None:
+    def _share(self, request: TokenRequest, grant: StoredGrant, token: AccessToken, tell: Tell[AccessToken]) -> None:
         """Hand a token to the callers, then to other replicas, whose callers look there once the lock is released."""
-        own, *shared = self._caches
-        own.put(*request.key, token)
+        self._memory.put(*request.key, token)
         tell(token)
-        for cache in shared:
-            cache.put(*request.key, token)
+        self._shared.put(*request.key, SharedToken(token, grant.requested))
 
     def _count_replay(self, grant: StoredGrant, *, is_refused: bool) -> None:
         """Measure whether the authorization server allows the one reuse; only a replay shows it."""

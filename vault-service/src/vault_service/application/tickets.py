@@ -180,9 +180,15 @@ class PresentedTickets:
         return ticket
 
     def remembered(self, text: str) -> Ticket | None:
-        """A ticket that `open` has returned before, perhaps no longer usable; None otherwise. Never blocks."""
+        """A ticket without limited uses that `open` has returned before, perhaps no longer usable; None otherwise.
+
+        Never blocks.
+        """
         secret = TicketSecret.parse(text)
-        return None if secret is None else self._remembered.get((secret.id, secret.hash))
+        ticket = None if secret is None else self._remembered.get((secret.id, secret.hash))
+        if ticket is None or ticket.max_uses is not None or ticket.fault_at(self._clock.now()):
+            return None  # its row is looked at: it may have been extended, and its uses are counted there
+        return ticket
 
     def refusal(self, ticket_id: UUID) -> VaultError | None:
         """Why the ticket gives no access tokens now, or None when it may be used."""

@@ -31,6 +31,7 @@ from vault_service.application.issue import BATCH_THREADS, IssueAccessToken, Iss
 from vault_service.application.manage import ManageGrants
 from vault_service.application.redemption import Redemption
 from vault_service.application.refresh import Refresher
+from vault_service.application.refusals import RecordRefusals
 from vault_service.application.tickets import ManageTickets, PresentedTickets
 from vault_service.bootstrap.background import BackgroundWork
 from vault_service.bootstrap.grants import GrantStores
@@ -116,11 +117,17 @@ def build(settings: VaultSettings) -> VaultProcess:
     siblings = CheckSiblings(stores.outbox, refresher, audit, clock)
     measure = every(MEASURE_SECONDS, partial(_measure_caches, memory, shared, telemetry))
     more = (siblings.check_one, measure)
-    work = BackgroundWork.of(settings, database, keyring, clock, stores, providers.guarded, telemetry, more)
+    work = BackgroundWork.of(settings, database, keyring, clock, stores, providers.guarded, telemetry, audit, more)
     requests = AuthorizationRequests(providers.guarded, providers.terms)
     vault = Vault(
         verifier=Verifier(issuer, settings.audience, clock=lambda: clock.now().timestamp()),
-        policy=Policy(settings.browser_clients, settings.owner_clients, settings.mint_role, settings.consent_role),
+        policy=Policy(
+            settings.browser_clients,
+            settings.owner_clients,
+            settings.mint_role,
+            settings.consent_role,
+            settings.public_mints == "yes",
+        ),
         asking=AskConsent(stores.consents, requests, providers.terms, clock, timedelta(seconds=settings.question_life)),
         consent=OfflineConsent(
             stores.consents,
@@ -132,6 +139,7 @@ def build(settings: VaultSettings) -> VaultProcess:
         ),
         issue=issue,
         issue_many=IssueMany(issue),
+        refusals=RecordRefusals(stores.owned, audit, clock, telemetry),
         manage=ManageGrants(stores.owned, stores.refreshes, audit, refresher, clock, work.housekeeping.wake),
         presented=presented,
         tickets=ManageTickets(
@@ -143,6 +151,7 @@ def build(settings: VaultSettings) -> VaultProcess:
         providers=providers.terms,
         default_provider=settings.providers.default,
         default_services=settings.default_services,
+        default_limits=settings.default_limits,
         services=settings.services.by_client,
         public_url=settings.public_url,
         is_https=settings.public_url.startswith("https:"),

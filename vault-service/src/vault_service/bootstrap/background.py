@@ -1,12 +1,16 @@
 """Wires the background work: housekeeping, and the checkpoints of the audit."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from service_kit.outbound.session import Session
 from service_kit.postgres.database import Database
 from service_kit.process import logs
 from vault_service.adapters.audit.checkpoints import BATCH_LINES, CheckpointWriter
+from vault_service.adapters.audit.kept import Keeper, KeptFile
+from vault_service.adapters.audit.log import AuditLog
+from vault_service.adapters.audit.own_lines import OwnLines
 from vault_service.adapters.encryption.keyring import Keyring
 from vault_service.adapters.jobs.background import Background, Job, every
 from vault_service.adapters.jobs.cleaning import Cleaning
@@ -24,6 +28,8 @@ KEYS_SECONDS = 60.0
 CLOCK_SECONDS = 60.0
 EXPIRY_SECONDS = 60.0
 CLEANING_SECONDS = 3600.0
+KEEPING_SECONDS = 10.0
+WEBHOOK_TIMEOUT = (2.0, 3.0)
 
 log = logs.get(__name__)
 
@@ -36,7 +42,7 @@ class BackgroundWork:
     checkpoints: Background
 
     @classmethod
-    def of(
+    def of(  # noqa: PLR0913, PLR0917 - what the jobs work with
         cls,
         settings: VaultSettings,
         database: Database,
@@ -45,6 +51,7 @@ class BackgroundWork:
         stores: GrantStores,
         providers: Mapping[str, Provider],
         telemetry: PrometheusTelemetry,
+        audit: AuditLog,
         more: Sequence[Job],
     ) -> "BackgroundWork":
         """Wire the jobs; nothing starts here. more: jobs for the housekeeping."""
@@ -61,7 +68,13 @@ class BackgroundWork:
             every(CLEANING_SECONDS, partial(_clean, Cleaning(database, settings.grant_days))),
         ]
         writer = CheckpointWriter(database, keyring, clock)
-        checkpoint_jobs = [partial(_write_checkpoint, writer), partial(_measure_lag, writer, telemetry)]
+        own = OwnLines(database, keyring, audit.writer)
+        keeper = Keeper(KeptFile(settings.checkpoint_file), audit.writer, _webhook(settings))
+        checkpoint_jobs: list[Job] = [
+            partial(_write_checkpoint, writer, keeper),
+            partial(_measure_lag, writer, own, telemetry),
+            every(KEEPING_SECONDS, keeper.keep),
+        ]
         return cls(
             housekeeping=Background("housekeeping", jobs, _report, HOUSEKEEPING_SECONDS),
             checkpoints=Background("checkpoints", checkpoint_jobs, _report, CHECKPOINT_SECONDS),
@@ -101,16 +114,28 @@ def _clean(cleaning: Cleaning) -> None:
         log.info("vault.cleaned", **removed)
 
 
-def _write_checkpoint(writer: CheckpointWriter) -> bool:
+def _webhook(settings: VaultSettings) -> Callable[[Mapping[str, object]], None] | None:
+    if settings.checkpoint_webhook is None:
+        return None
+    url, session = settings.checkpoint_webhook.reveal(), Session(pool_size=1, egress=settings.egress)
+
+    def post(document: Mapping[str, object]) -> None:
+        session.post(url, json=document, timeout=WEBHOOK_TIMEOUT).raise_for_status()
+
+    return post
+
+
+def _write_checkpoint(writer: CheckpointWriter, keeper: Keeper) -> bool:
     checkpoint = writer.write_next()
     if checkpoint is None:
         return False
+    keeper.reference = checkpoint.reference
     log.info("audit.checkpoint_written", checkpoint=checkpoint.reference, lines=checkpoint.lines)
     return checkpoint.lines == BATCH_LINES
 
 
-def _measure_lag(writer: CheckpointWriter, telemetry: PrometheusTelemetry) -> bool:
-    telemetry.uncovered(writer.lag())
+def _measure_lag(writer: CheckpointWriter, own: OwnLines, telemetry: PrometheusTelemetry) -> bool:
+    telemetry.uncovered(max(writer.lag(), own.lag()))
     return False
 
 

@@ -36,7 +36,7 @@ class GrantStores:
         spool = Spool(settings.spool_dir)
         endings = Endings(sealer, audit, outbox)
         return cls(
-            consents=PostgresConsents(database, sealer, audit, outbox),
+            consents=PostgresConsents(database, sealer, audit, outbox, settings.pending_consents),
             refreshes=PostgresRefreshes(database, sealer, audit, outbox, spool, settings.refused_budget),
             uses=Uses(settings.database_url.reveal(), database, audit),
             owned=PostgresOwnedGrants(database, endings, audit),

@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -11,12 +12,13 @@ import psycopg
 from service_kit.postgres.database import Database
 from vault_service import config
 from vault_service.adapters.audit.checkpoints import CheckpointWriter, last_checkpoint
+from vault_service.adapters.audit.kept import KeptFile, read_lines
 from vault_service.adapters.audit.pruning import prune
 from vault_service.adapters.audit.trail import PostgresAuditTrail
 from vault_service.adapters.encryption.keyring import Keyring
 from vault_service.adapters.postgres.clock import DatabaseClock
 from vault_service.adapters.postgres.database import vault_database
-from vault_service.application.verify_audit import VerifyAudit
+from vault_service.application.verify_audit import Kept, VerifyAudit
 from vault_service.config import VaultSettings
 
 EX_TAMPERED = 3
@@ -27,9 +29,27 @@ def add(commands: "argparse._SubParsersAction[Any]") -> None:
     parser = commands.add_parser("audit", help="verify the audit, or remove old lines")
     actions = parser.add_subparsers(dest="action", required=True)
     verify = actions.add_parser("verify", help="find lines that were removed, changed, moved or inserted afterwards")
-    verify.add_argument("--checkpoint", help="one that `audit checkpoint` printed before: the chain must contain it")
+    verify.add_argument(
+        "--checkpoint",
+        action="append",
+        default=[],
+        help="one that `audit checkpoint` printed before: the chain must contain it, as it must contain that of"
+        " VAULT_CHECKPOINT_FILE",
+    )
+    verify.add_argument(
+        "--log",
+        action="append",
+        default=[],
+        type=Path,
+        help="log of a vault, or what its webhook has received: the audit must contain what it tells",
+    )
     verify.set_defaults(run=_verify)
     checkpoint = actions.add_parser("checkpoint", help="cover all lines by checkpoints and print the last one")
+    checkpoint.add_argument(
+        "--accept",
+        action="store_true",
+        help="after you have restored the database: forget what VAULT_CHECKPOINT_FILE has kept",
+    )
     checkpoint.set_defaults(run=_checkpoint)
     pruning = actions.add_parser("prune", help="remove lines that are old enough, as the owner of the schema")
     pruning.add_argument("--days", type=int, help="their least age (default: VAULT_AUDIT_RETENTION_DAYS)")
@@ -48,13 +68,14 @@ def _opened(settings: VaultSettings) -> Iterator[tuple[Database, Keyring]]:
 def _verify(options: argparse.Namespace) -> int:
     settings = config.read()
     findings = 0
+    kept = _kept(settings, options)  # before the snapshot: what was kept is in it
     with _opened(settings) as (_, keyring), psycopg.connect(settings.database_url.reveal()) as connection:
         connection.execute("set transaction isolation level repeatable read")
         verification = VerifyAudit(PostgresAuditTrail(connection), keyring.audit_key)
-        for finding in verification.verify(options.checkpoint):
+        for finding in verification.verify(kept):
             findings += 1
             print(finding)
-        end = last_checkpoint(connection)
+        end, _ = last_checkpoint(connection, keyring)
     seen = verification.seen
     pruned = f", lines up to checkpoint {seen.pruned_through} pruned" if seen.pruned_through else ""
     print(
@@ -65,13 +86,29 @@ def _verify(options: argparse.Namespace) -> int:
     return EX_TAMPERED if findings else 0
 
 
-def _checkpoint(_: argparse.Namespace) -> int:
-    with _opened(config.read()) as (database, keyring):
+def _kept(settings: VaultSettings, options: argparse.Namespace) -> Kept:
+    """Everything that was kept outside of the database. Raises OSError."""
+    file = KeptFile(settings.checkpoint_file).kept()
+    references, marks = {*file.references, *options.checkpoint}, dict(file.marks)
+    for path in options.log:
+        with path.open("rb") as lines:
+            told = read_lines(lines)
+        references |= told.references
+        marks |= {writer: max(mark, marks.get(writer, 0)) for writer, mark in told.marks.items()}
+    return Kept(frozenset(references), marks)
+
+
+def _checkpoint(options: argparse.Namespace) -> int:
+    settings = config.read()
+    with _opened(settings) as (database, keyring):
         writer = CheckpointWriter(database, keyring, DatabaseClock(database))
         while writer.write_next() is not None:
             pass
         with database.connection() as connection:
-            print(last_checkpoint(connection).reference)
+            end, _ = last_checkpoint(connection, keyring)
+    if options.accept:
+        KeptFile(settings.checkpoint_file).accept(end.reference)
+    print(end.reference)
     return 0
 
 

@@ -1,8 +1,14 @@
 -- name: excess_privileges
 -- What the service's role may do to the audit beyond adding lines.
 select coalesce(string_agg(privilege, ', '), '')
-from unnest(array['UPDATE', 'DELETE', 'TRUNCATE']) privilege
-where has_table_privilege('audit', privilege);
+from (
+    select privilege
+    from unnest(array['UPDATE', 'DELETE', 'TRUNCATE', 'TRIGGER']) privilege
+    where has_table_privilege('audit', privilege)
+    union all
+    select 'INSERT ids'
+    where has_column_privilege('audit', 'id', 'INSERT')
+) excess;
 
 -- name: is_durable
 select current_setting('fsync') = 'on'

@@ -38,9 +38,11 @@ def add(commands: "argparse._SubParsersAction[Any]") -> None:
 
 
 @contextmanager
-def _opened() -> Iterator[tuple[Database, Keyring]]:
+def _opened(*, as_owner: bool = False) -> Iterator[tuple[Database, Keyring]]:
+    """as_owner: with the role that owns the schema, which alone may change keys."""
     settings = config.read()
-    database = vault_database(settings.database_url.reveal(), name="vault-keys", size=2, statement_timeout=None)
+    url = config.migration_database_url() if as_owner else settings.database_url
+    database = vault_database(url.reveal(), name="vault-keys", size=2, statement_timeout=None)
     try:
         yield database, Keyring(database, settings.root_key)
     finally:
@@ -59,7 +61,7 @@ def _list(_options: argparse.Namespace) -> int:
 
 
 def _rotate(options: argparse.Namespace) -> int:
-    with _opened() as (_, keyring):
+    with _opened(as_owner=True) as (_, keyring):
         key_id = keyring.rotate(options.purpose)
     print(f"{options.purpose} key {key_id} is active; running processes take it up within a minute")
     return 0
@@ -96,7 +98,7 @@ def _retire(options: argparse.Namespace) -> int:
         )
         return EX_UNAVAILABLE
     try:
-        with _opened() as (database, keyring):
+        with _opened(as_owner=True) as (database, keyring):
             Rewrapper(database, keyring).retire(options.id)
     except KeyInUseError as error:
         sys.stderr.write(f"vault-service: {error}\n")
@@ -111,7 +113,7 @@ def _rewrap_root(options: argparse.Namespace) -> int:
     except (ValueError, OSError) as error:
         sys.stderr.write(f"vault-service: --new-root-key-file: {error}\n")
         return EX_UNAVAILABLE
-    with _opened() as (_, keyring):
+    with _opened(as_owner=True) as (_, keyring):
         count = keyring.rewrap(new)
     print(f"{count} keys are wrapped by the new root key: put it into VAULT_ROOT_KEY_FILE and restart every process")
     return 0

@@ -20,6 +20,7 @@ class Event(enum.StrEnum):
     CONSENT_DENIED = "consent.denied"
     CONSENT_FAILED = "consent.failed"
     TOKEN_ISSUED = "token.issued"  # noqa: S105 - an event's name
+    TOKEN_REFUSED = "token.refused"  # noqa: S105
     GRANT_REFRESHED = "grant.refreshed"
     GRANT_FAILED = "grant.failed"
     GRANT_EXPIRED = "grant.expired"
@@ -45,6 +46,17 @@ class Via(NamedTuple):
     ticket_id: UUID
     name: str
     work: Work | None = None
+
+
+class Place(NamedTuple):
+    """Where a line stands among those of one process (`domain.writer`).
+
+    writer: the process's random id; number: from 1, without a gap; mark: every line up to this number is recorded.
+    """
+
+    writer: UUID
+    number: int
+    mark: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,15 +92,17 @@ class Line:
     reason: str | None = None
 
 
-def mac(key: bytes, entry: Entry) -> bytes:
+def mac(key: bytes, entry: Entry, place: Place | None = None) -> bytes:
     """HMAC-SHA-256 over every field of a line. The time counts in microseconds, which is what PostgreSQL keeps.
 
-    Fields that came later are framed behind the others only where a line has them: older lines keep their MAC.
+    place: None for lines of versions that did not number them. Fields that came later are framed behind the others only
+    where a line has them: older lines keep their MAC.
     """
     later = (
         *(("via", entry.via.ticket_id.hex, entry.via.name) if entry.via else ()),
         *(("work", entry.via.work.task_id, str(entry.via.work.attempt)) if entry.via and entry.via.work else ()),
         *(("reason", entry.reason) if entry.reason is not None else ()),
+        *(("place", place.writer.hex, str(place.number), str(place.mark)) if place else ()),
     )
     content = joined(
         entry.event.value,

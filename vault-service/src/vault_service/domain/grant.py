@@ -5,7 +5,7 @@ Other services store the id of the grant. Outside of the vault it is called `per
 
 import enum
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 from uuid import UUID
 
@@ -74,6 +74,18 @@ class Limits:
     services: frozenset[str]
     not_after: datetime | None = None
     max_uses: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DefaultLimits:
+    """Limits of a grant whose owner has named none: days until its end, uses. None: no limit."""
+
+    days: int | None = None
+    uses: int | None = None
+
+    def end(self, now: datetime) -> datetime | None:
+        """When a grant that is requested now ends."""
+        return None if self.days is None else now + timedelta(days=self.days)
 
 
 @dataclass(frozen=True, slots=True)

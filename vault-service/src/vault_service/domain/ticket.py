@@ -6,13 +6,15 @@ a typing error is told from a ticket that does not exist. Only the hash of the s
 
 import enum
 import hashlib
+import hmac
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from vault_service.domain.audit import Via, Work
+from vault_service.domain.audit import Via, Work, microseconds
+from vault_service.domain.framing import joined
 from vault_service.domain.grant import Subject
 from vault_service.domain.usability import Requester
 
@@ -98,6 +100,25 @@ class Ticket:
     def requester(self) -> Requester:
         """Who requests an access token with this ticket: its maker, for the owner."""
         return Requester(self.maker, is_owner=self.made_by_owner, owner=self.owner, via=self.via)
+
+    def mac(self, key: bytes, secret_hash: bytes) -> bytes:
+        """HMAC-SHA-256 over what decides, for the ticket's row. What is counted or ended is not in it."""
+        content = joined(
+            "tickets",
+            self.id.hex,
+            self.grant_id.hex,
+            self.owner.issuer,
+            self.owner.sub,
+            secret_hash.hex(),
+            self.name,
+            *sorted(self.scopes),
+            self.maker,
+            str(self.made_by_owner),
+            str(self.max_uses),
+            str(microseconds(self.expires_at)),
+            *((self.work.task_id, str(self.work.attempt)) if self.work else ()),
+        )
+        return hmac.digest(key, content, hashlib.sha256)
 
     def fault_at(self, now: datetime) -> TicketFault | None:
         """Why the ticket gives no access tokens, or None."""

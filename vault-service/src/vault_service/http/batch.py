@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from service_kit.http.problems import answer_for
 from service_kit.process import logs
+from vault_service.application.errors import GrantNotFoundError, ServiceNotAllowedError
 from vault_service.application.token_request import TokenRequest
 from vault_service.domain.grant import AccessToken
 from vault_service.domain.usability import Requester
@@ -28,7 +29,11 @@ def batched(vault: Vault, wanted: TokenBatchRequest, requesters: Sequence[Reques
             )
         except Exception as error:  # noqa: BLE001 - it becomes this item's result
             refused[place] = error
-    issued = zip(requests, vault.issue_many.issue(list(requests.values())), strict=True)
+    issued = list(zip(requests, vault.issue_many.issue(list(requests.values())), strict=True))
+    for place, outcome in issued:
+        if isinstance(outcome, GrantNotFoundError | ServiceNotAllowedError):
+            by = requesters[place]
+            vault.refusals.note(by.client, requests[place].grant_id, by.owner, requests[place].request_id, outcome)
     outcomes: dict[int, AccessToken | Exception] = {**refused, **dict(issued)}
     return [_result(vault, item.id, outcomes[place]) for place, item in enumerate(wanted.tokens)]
 

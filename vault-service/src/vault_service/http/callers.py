@@ -1,19 +1,24 @@
 """Authorization: maps a caller's verified claims to the requester or owner that the use cases expect."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from uuid import UUID
 
 from service_kit.http.inputs import invalid
 from service_kit.http.problems import FORBIDDEN
+from service_kit.process import logs
 from service_kit.tokens.bearer import Claims
 from vault_service.application.errors import (
     GrantNotFoundError,
     InvalidScopeError,
+    PublicMintRefusedError,
     ServiceNotAllowedError,
     TicketMisplacedError,
+    VaultError,
 )
 from vault_service.application.issue import parse_scope
+from vault_service.application.refusals import RecordRefusals
 from vault_service.application.tickets import TicketActor
 from vault_service.application.token_request import TokenRequest
 from vault_service.domain.grant import Subject
@@ -27,13 +32,15 @@ class Policy:
     """Client ids and the role that the settings name.
 
     browser_clients: clients of browsers, which get no access token; owner_clients: clients through which an owner gets
-    one; mint_role: the role with which a service gets one; consent_role: the one with which a service asks for consent.
+    one; mint_role: the role with which a service gets one; consent_role: the one with which a service asks for consent;
+    public_mints: True when a service may get access tokens through the gateway.
     """
 
     browser_clients: frozenset[str]
     owner_clients: frozenset[str]
     mint_role: str
     consent_role: str
+    public_mints: bool = False
 
     def is_service(self, claims: Claims) -> bool:
         """True for a service with a token of its own."""
@@ -59,14 +66,18 @@ class Policy:
             raise FORBIDDEN.problem("A service must name the owner of the tokens that it looks at in `subject`.")
         return Subject(claims.issuer, subject), claims.client
 
-    def requester(self, claims: Claims, subject: str | None) -> Requester:
+    def requester(self, claims: Claims, subject: str | None, *, is_public: bool) -> Requester:
         """The requester of an access token: a service for the owner that it names, or the owner with an allowed client.
 
-        Raises ServiceNotAllowedError for all others. Problem: 422 `invalid_input` when a service names no owner.
+        is_public: True when the request came through the gateway. Raises PublicMintRefusedError for a service that may
+        not come from there, ServiceNotAllowedError for all others. Problem: 422 `invalid_input` when a service names no
+        owner.
         """
         if claims.client in self.browser_clients:
             raise ServiceNotAllowedError
         if self.mint_role in claims.roles:
+            if is_public and not self.public_mints:
+                raise PublicMintRefusedError
             if subject is None:
                 raise invalid("subject", "a service must name the owner for whom it acts")
             return Requester(claims.client, is_owner=False, owner=Subject(claims.issuer, subject))
@@ -75,8 +86,10 @@ class Policy:
         raise ServiceNotAllowedError
 
 
-def token_request(query: TokenQuery, policy: Policy, claims: Claims, request_id: str) -> TokenRequest:
-    """The request of a caller of `access-token` with an access token of its own.
+def token_request(
+    query: TokenQuery, policy: Policy, claims: Claims, request_id: str, *, is_public: bool
+) -> TokenRequest:
+    """The request of a caller of `access-token` with an access token of its own. is_public: see `Policy.requester`.
 
     Problem: 422 `invalid_input` without `id`. Raises what `Policy.requester`, `grant_id` and `parse_scope` raise.
     """
@@ -84,7 +97,7 @@ def token_request(query: TokenQuery, policy: Policy, claims: Claims, request_id:
         raise invalid("/id", "is required, except with a ticket")
     return TokenRequest(
         grant_id=grant_id(query.id),
-        requester=policy.requester(claims, query.subject),
+        requester=policy.requester(claims, query.subject, is_public=is_public),
         scopes=parse_scope(query.scope),
         min_valid=float(query.min_valid),
         request_id=request_id,
@@ -113,6 +126,26 @@ def ticket_request(query: TokenQuery, ticket: Ticket, request_id: str) -> TokenR
         request_id=request_id,
         refused=query.refused_hash,
     )
+
+
+REFUSALS = (GrantNotFoundError, ServiceNotAllowedError, PublicMintRefusedError)
+"""What a service that tries what it may not is answered with."""
+
+
+def refused(
+    refusals: RecordRefusals, claims: Claims, token_id: str | None, subject: str | None, error: VaultError
+) -> None:
+    """Record that a client other than the owner's was refused."""
+    if not isinstance(error, REFUSALS) or subject in {None, claims.subject}:
+        return
+    with suppress(VaultError):
+        refusals.note(
+            claims.client,
+            grant_id(token_id or ""),
+            Subject(claims.issuer, subject or ""),
+            logs.request_id.get() or "",
+            error,
+        )
 
 
 def ticket_actor(claims: Claims, mint_role: str, request_id: str) -> TicketActor:

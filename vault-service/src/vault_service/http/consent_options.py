@@ -81,8 +81,8 @@ def _options(
         scopes=frozenset(wanted.scopes),
         limits=Limits(
             services=services,
-            not_after=None if wanted.not_after is UNSET else wanted.not_after,
-            max_uses=None if wanted.max_uses is UNSET else wanted.max_uses,
+            not_after=vault.default_limits.end(vault.now()) if wanted.not_after is UNSET else wanted.not_after,
+            max_uses=vault.default_limits.uses if wanted.max_uses is UNSET else wanted.max_uses,
         ),
     )
 

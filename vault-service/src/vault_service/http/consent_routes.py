@@ -18,6 +18,7 @@ from vault_service.application.errors import (
     ProviderUnavailableError,
     TicketMisplacedError,
     TooManyConsentsError,
+    TooManyPendingConsentsError,
 )
 from vault_service.http import callback, callers
 from vault_service.http.consent_options import own_options, question_options
@@ -49,7 +50,12 @@ def _request_route(api: Api, vault: Vault, tag: str) -> None:
         tag=tag,
         body=NewConsent,
         answers={200: PendingConsent},
-        raises=(problems.FORBIDDEN, ProviderUnavailableError, TooManyConsentsError),
+        raises=(
+            problems.FORBIDDEN,
+            ProviderUnavailableError,
+            TooManyConsentsError,
+            TooManyPendingConsentsError,
+        ),
     )
     def request_offline_consent() -> Response:
         """Request offline consent.

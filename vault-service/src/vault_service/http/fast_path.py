@@ -64,7 +64,7 @@ class CachedTokens:
         if claims is None:
             return None
         query = inputs.parsed_query(head.query, TokenQuery)
-        return callers.token_request(query, self._vault.policy, claims, request_id)
+        return callers.token_request(query, self._vault.policy, claims, request_id, is_public=head.is_public)
 
     async def _issued(self, request: TokenRequest, token: AccessToken) -> Answer | None:
         try:

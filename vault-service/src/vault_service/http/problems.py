@@ -46,6 +46,7 @@ TABLE: ProblemTable = {
     errors.ConsentNotOpenError: ProblemType(409, "consent_not_open"),
     errors.TooManyConsentsError: ProblemType(409, "too_many_consents"),
     errors.ServiceNotAllowedError: ProblemType(403, "service_not_allowed"),
+    errors.PublicMintRefusedError: ProblemType(403, "public_mint_refused"),
     errors.InvalidScopeError: INVALID_SCOPE,
     errors.ScopeNotNarrowedError: ProblemType(409, "scope_not_narrowed"),
     errors.MinValidUnattainableError: ProblemType(422, "min_valid_unattainable"),
@@ -57,6 +58,7 @@ TABLE: ProblemTable = {
     errors.TicketMisplacedError: ProblemType(400, "ticket_misplaced"),
     errors.TicketNotAllowedError: ProblemType(403, "ticket_not_allowed"),
     errors.RefusedTooOftenError: ProblemType(429, "refresh_budget_spent"),
+    errors.TooManyPendingConsentsError: ProblemType(429, "too_many_pending_consents"),
     errors.CheckedTooOftenError: problems.RATE_LIMITED,
     errors.StorageUnavailableError: ProblemType(503, "audit_unavailable", retry_after=2.0),
 }

@@ -4,7 +4,7 @@ from flask import Response, request
 
 import vault_service
 from service_kit.http import inputs, problems
-from service_kit.http.app import authenticate, bearer_token, note_client, respond
+from service_kit.http.app import authenticate, bearer_token, is_public, note_client, respond
 from service_kit.http.openapi import Api, Link
 from service_kit.process import logs
 from vault_service.application.errors import (
@@ -15,6 +15,7 @@ from vault_service.application.errors import (
     InvalidScopeError,
     MinValidUnattainableError,
     ProviderUnavailableError,
+    PublicMintRefusedError,
     RefusedTooOftenError,
     ScopeNotNarrowedError,
     ServiceNotAllowedError,
@@ -22,10 +23,12 @@ from vault_service.application.errors import (
     TicketMisplacedError,
     TicketNotAllowedError,
     TicketRefusedError,
+    VaultError,
 )
 from vault_service.application.ports.manage import GrantFilter
 from vault_service.application.token_request import TokenRequest
 from vault_service.domain.grant import Status
+from vault_service.domain.grant_page import Position
 from vault_service.domain.ticket import is_ticket
 from vault_service.http import callers, consent_routes, oauth, ticket_routes
 from vault_service.http.batch import batched
@@ -105,6 +108,7 @@ def _token_routes(api: Api, vault: Vault) -> None:
         raises=(
             InvalidScopeError,
             ServiceNotAllowedError,
+            PublicMintRefusedError,
             GrantNotFoundError,
             *REFUSED,
             MinValidUnattainableError,
@@ -121,7 +125,14 @@ def _token_routes(api: Api, vault: Vault) -> None:
         holds a ticket and sends it as the bearer token.
         """
         need = _token_request(vault)
-        return respond(issued_token(need.grant_id, vault.issue.issue(need), vault.now()))
+        try:
+            token = vault.issue.issue(need)
+        except (GrantNotFoundError, ServiceNotAllowedError) as error:
+            if not need.requester.is_owner:
+                by = need.requester
+                vault.refusals.note(by.client, need.grant_id, by.owner, need.request_id, error)
+            raise
+        return respond(issued_token(need.grant_id, token, vault.now()))
 
     @api.route(
         "POST",
@@ -129,7 +140,7 @@ def _token_routes(api: Api, vault: Vault) -> None:
         tag=ACCESS_TOKENS,
         body=TokenBatchRequest,
         answers={200: TokenBatch},
-        raises=(ServiceNotAllowedError,),
+        raises=(ServiceNotAllowedError, PublicMintRefusedError),
     )
     def issue_access_tokens() -> Response:
         """Get many access tokens.
@@ -140,7 +151,11 @@ def _token_routes(api: Api, vault: Vault) -> None:
         """
         claims = authenticate(vault.verifier)
         wanted = inputs.body(request, TokenBatchRequest)
-        requesters = [vault.policy.requester(claims, item.subject) for item in wanted.tokens]
+        try:
+            requesters = [vault.policy.requester(claims, item.subject, is_public=is_public()) for item in wanted.tokens]
+        except VaultError as error:
+            callers.refused(vault.refusals, claims, wanted.tokens[0].id, wanted.tokens[0].subject, error)
+            raise
         return respond(TokenBatch(results=batched(vault, wanted, requesters)))
 
 
@@ -156,12 +171,16 @@ def _list_routes(api: Api, vault: Vault) -> None:
     def list_tokens() -> Response:
         """List the caller's offline tokens.
 
-        The newest comes first. A service names the owner, and gets the tokens that it may use.
+        Active ones come first, then pending, failed and ended ones, each newest first. While the answer has `next`,
+        there are more: a token that is not on a page has not failed. A service names the owner, and gets the tokens
+        that it may use.
         """
         claims, query = authenticate(vault.verifier), inputs.query(request, GrantsQuery)
         owner, service = vault.policy.reader(claims, query.subject)
-        grants = vault.manage.of_owner(owner, GrantFilter(query.task_id, query.wanted(), service, query.name))
-        return respond(GrantList(tokens=[vault.view(grant, service) for grant in grants]))
+        wanted = GrantFilter(query.task_id, query.wanted(), service, query.name)
+        page, following = vault.manage.of_owner(owner, wanted, _position(query.after), query.limit)
+        more = None if following is None else str(following)
+        return respond(GrantList(tokens=[vault.view(grant, service) for grant in page], next=more))
 
     @api.route(
         "GET",
@@ -272,6 +291,14 @@ def _owner_routes(api: Api, vault: Vault) -> None:
         return respond(Revoked(status="revoked", persistent_token_id=grant_id))
 
 
+def _position(text: str | None) -> Position | None:
+    """Problem: 422 `invalid_input` for text that no answer has given."""
+    try:
+        return None if text is None else Position.parse(text)
+    except ValueError:
+        raise inputs.invalid("/after", "is not the `next` of a page") from None
+
+
 def _token_request(vault: Vault) -> TokenRequest:
     presented, request_id = bearer_token(), logs.request_id.get() or ""
     if is_ticket(presented):
@@ -279,4 +306,9 @@ def _token_request(vault: Vault) -> TokenRequest:
         note_client(ticket.maker)
         return callers.ticket_request(inputs.query(request, TokenQuery), ticket, request_id)
     claims = authenticate(vault.verifier)
-    return callers.token_request(inputs.query(request, TokenQuery), vault.policy, claims, request_id)
+    query = inputs.query(request, TokenQuery)
+    try:
+        return callers.token_request(query, vault.policy, claims, request_id, is_public=is_public())
+    except VaultError as error:
+        callers.refused(vault.refusals, claims, query.id, query.subject, error)
+        raise

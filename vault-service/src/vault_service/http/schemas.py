@@ -156,13 +156,16 @@ class TokenBatch(Output, frozen=True, kw_only=True):
 
 class GrantsQuery(Input, frozen=True, kw_only=True):
     """taskId, name: only tokens that were requested for this task (among others), or have this name; ids: only these, 1
-    to 100, separated by commas; subject: the owner, when a service asks for the tokens that it may use.
+    to 100, separated by commas; subject: the owner, when a service asks for the tokens that it may use; after: the
+    `next` of the previous page; limit: tokens on a page.
     """
 
     task_id: Line | None = None
     ids: Annotated[str, msgspec.Meta(pattern=IDS)] | None = None
     subject: Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=LINE)] | None = None
     name: Name | None = None
+    after: Annotated[str, msgspec.Meta(min_length=1, max_length=120)] | None = None
+    limit: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 1000
 
     def wanted(self) -> list[UUID] | None:
         """The ids, or None for all."""
@@ -240,9 +243,10 @@ class GrantView(Output, frozen=True, kw_only=True):
 
 
 class GrantList(Output, frozen=True, kw_only=True):
-    """The owner's offline tokens, the newest first."""
+    """A page of the owner's offline tokens: live ones first. next: the `after` of the next page, absent on the last."""
 
     tokens: list[GrantView]
+    next: str | None = None
 
 
 class AuditQuery(Input, frozen=True, kw_only=True):

@@ -8,7 +8,7 @@ import msgspec
 from flask import Response, request
 
 from service_kit.http import inputs, problems
-from service_kit.http.app import authenticate, respond
+from service_kit.http.app import authenticate, is_public, respond
 from service_kit.http.inputs import Input, Output
 from service_kit.http.openapi import Api
 from service_kit.process import logs
@@ -18,10 +18,12 @@ from vault_service.application.errors import (
     GrantNotFoundError,
     GrantUnusableError,
     InvalidScopeError,
+    PublicMintRefusedError,
     ServiceNotAllowedError,
     TicketNotFoundError,
     TicketOverError,
     TooManyTicketsError,
+    VaultError,
 )
 from vault_service.application.tickets import TicketActor, TicketOptions
 from vault_service.domain.audit import Work
@@ -126,6 +128,7 @@ def _making(api: Api, vault: Vault, tag: str) -> None:
         raises=(
             InvalidScopeError,
             ServiceNotAllowedError,
+            PublicMintRefusedError,
             GrantNotFoundError,
             ConsentPendingError,
             GrantUnusableError,
@@ -140,9 +143,14 @@ def _making(api: Api, vault: Vault, tag: str) -> None:
         """
         claims = authenticate(vault.verifier)
         wanted = inputs.body(request, NewTicket)
+        try:
+            requester = vault.policy.requester(claims, wanted.subject, is_public=is_public())
+        except VaultError as error:
+            callers.refused(vault.refusals, claims, wanted.id, wanted.subject, error)
+            raise
         options = TicketOptions(
             grant_id=callers.grant_id(wanted.id),
-            requester=vault.policy.requester(claims, wanted.subject),
+            requester=requester,
             name=wanted.name,
             scopes=frozenset(wanted.scopes),
             max_uses=wanted.max_uses,

@@ -10,8 +10,9 @@ from vault_service.application.ask import AskConsent
 from vault_service.application.consent import OfflineConsent
 from vault_service.application.issue import IssueAccessToken, IssueMany
 from vault_service.application.manage import ManageGrants
+from vault_service.application.refusals import RecordRefusals
 from vault_service.application.tickets import ManageTickets, PresentedTickets
-from vault_service.domain.grant import Grant
+from vault_service.domain.grant import DefaultLimits, Grant
 from vault_service.domain.service import Service
 from vault_service.domain.terms import Terms
 from vault_service.http.callers import Policy
@@ -33,6 +34,7 @@ class Vault:
     asking: AskConsent
     issue: IssueAccessToken
     issue_many: IssueMany
+    refusals: RecordRefusals
     manage: ManageGrants
     presented: PresentedTickets
     tickets: ManageTickets
@@ -42,6 +44,7 @@ class Vault:
     providers: Mapping[str, Terms]
     default_provider: str
     default_services: frozenset[str]
+    default_limits: DefaultLimits
     services: Mapping[str, Service]
     public_url: str
     is_https: bool

@@ -1,12 +1,18 @@
-"""Writes the audit's checkpoints (`domain.checkpoints`) to PostgreSQL. Their table is called `audit_seals`."""
+"""Writes the audit's checkpoints (`domain.checkpoints`) to PostgreSQL. Their table is called `audit_seals`.
+
+Nothing that others write into the tables stops it: a checkpoint that is not authentic is passed over, and so is a line
+whose number did not come from the sequence.
+"""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import count
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import psycopg
 from psycopg.types.multirange import Multirange
 from psycopg.types.range import Range
@@ -15,8 +21,9 @@ from service_kit.postgres import queries
 from service_kit.postgres.database import Database
 from vault_service.adapters.encryption.keyring import Keyring
 from vault_service.application.ports.runtime import Clock
-from vault_service.domain.audit import Event
-from vault_service.domain.checkpoints import ORIGIN, Checkpoint, Ranges
+from vault_service.domain.audit import Event, Place
+from vault_service.domain.checkpoints import ORIGIN, ChainedLine, Checkpoint, WriterLines
+from vault_service.domain.number_set import Ranges
 
 _QUERIES = queries.load(__package__, "checkpoints.sql")
 
@@ -31,6 +38,13 @@ class _Uncovered:
     grant_id: UUID
     at: datetime
     ticket_id: UUID | None
+    writer_id: UUID | None
+    writer_seq: int | None
+    writer_mark: int | None
+
+    @property
+    def chained(self) -> ChainedLine:
+        return ChainedLine(self.id, bytes(self.mac), place_of(self.writer_id, self.writer_seq, self.writer_mark))
 
 
 class CheckpointWriter:
@@ -49,12 +63,13 @@ class CheckpointWriter:
         with self._database.transaction() as connection:
             if not _value(connection, "alone"):
                 return None
-            last = last_checkpoint(connection)
+            last, taken = last_checkpoint(connection, self._keyring)
             lines = self._uncovered(connection, last)
             if not lines:
                 return None
-            chained = [(line.id, bytes(line.mac)) for line in lines]
-            checkpoint = last.next(chained, self._clock.now(), *self._keyring.active("audit"))
+            number = next(number for number in count(last.number + 1) if number not in taken)
+            chained = [line.chained for line in lines]
+            checkpoint = last.next(chained, self._clock.now(), *self._keyring.active("audit"), number)
             connection.execute(_QUERIES["add_checkpoint"], row_of(checkpoint))
             connection.execute(_QUERIES["count_uses"], _uses(lines, lambda line: line.grant_id))
             connection.execute(_QUERIES["count_ticket_uses"], _uses(lines, lambda line: line.ticket_id))
@@ -70,17 +85,59 @@ class CheckpointWriter:
         return [_Uncovered(*row) for row in connection.execute(_QUERIES["uncovered"], where)]
 
 
-def last_checkpoint(connection: psycopg.Connection) -> Checkpoint:
-    """The end of the chain; `ORIGIN` when there is no checkpoint."""
-    row = connection.execute(_QUERIES["last_checkpoint"]).fetchone()
-    return ORIGIN if row is None else checkpoint_of(row)
+def last_checkpoint(connection: psycopg.Connection, keyring: Keyring) -> tuple[Checkpoint, frozenset[int]]:
+    """The end of the chain, `ORIGIN` when there is no checkpoint; and numbers above it that are taken by forgeries."""
+    forged: set[int] = set()
+    for row in newest_checkpoints(connection):
+        if (checkpoint := authentic_checkpoint(row, keyring)) is not None:
+            return checkpoint, frozenset(forged)
+        forged.add(row[0])
+    return ORIGIN, frozenset(forged)
+
+
+def newest_checkpoints(connection: psycopg.Connection) -> Iterator[Sequence[Any]]:
+    """The rows of checkpoints, the highest number first, read page by page."""
+    where: dict[str, Any] = {"before": None, "limit": 100}
+    while rows := connection.execute(_QUERIES["checkpoints_before"], where).fetchall():
+        yield from rows
+        where["before"] = rows[-1][0]
+
+
+def authentic_checkpoint(row: Sequence[Any], keyring: Keyring) -> Checkpoint | None:
+    """The checkpoint of a row if its MAC fits, or None."""
+    checkpoint = checkpoint_of(row)
+    key = keyring.audit_key(checkpoint.key_id)
+    return checkpoint if key is not None and checkpoint.is_authentic(key) else None
 
 
 def checkpoint_of(row: Sequence[Any]) -> Checkpoint:
     """A checkpoint from its row."""
-    number, high, ids, missing, lines, chain, written_at, key_id, mac = row
-    inclusive = tuple((covered.lower, covered.upper - 1) for covered in ids)
-    return Checkpoint(number, high, inclusive, tuple(missing), lines, bytes(chain), written_at, key_id, bytes(mac))
+    number, high, ids, missing, lines, chain, written_at, key_id, mac, writers = row
+    return Checkpoint(
+        number=number,
+        high=high,
+        ids=tuple((covered.lower, covered.upper - 1) for covered in ids if covered.lower is not None and covered.upper),
+        missing=tuple(missing),
+        lines=lines,
+        chain=bytes(chain),
+        written_at=written_at,
+        key_id=key_id,
+        mac=bytes(mac),
+        writers=_writers_of(writers),
+    )
+
+
+def _writers_of(value: Any) -> tuple[WriterLines, ...] | None:
+    """From the column `writers`; None when there is none, or nothing that the vault has written."""
+    try:
+        return None if value is None else msgspec.convert(value, tuple[WriterLines, ...])
+    except msgspec.ValidationError:
+        return None
+
+
+def place_of(writer: UUID | None, number: int | None, mark: int | None) -> Place | None:
+    """The place of a line, from its columns; None unless all three are there."""
+    return None if writer is None or number is None or mark is None else Place(writer, number, mark)
 
 
 def row_of(checkpoint: Checkpoint) -> dict[str, Any]:
@@ -95,6 +152,7 @@ def row_of(checkpoint: Checkpoint) -> dict[str, Any]:
         "written_at": checkpoint.written_at,
         "key_id": checkpoint.key_id,
         "mac": checkpoint.mac,
+        "writers": None if checkpoint.writers is None else msgspec.json.encode(checkpoint.writers).decode(),
     }
 
 

@@ -2,17 +2,30 @@
 -- One process writes checkpoints at a time; the others skip their turn.
 select pg_try_advisory_xact_lock(-4230011);
 
--- name: last_checkpoint
+-- name: checkpoints_before
 -- `audit_seals` is the table of checkpoints. It has kept its first name, so that old versions can run beside new ones.
-select number, high, ids, missing, lines, chain, sealed_at, key_id, mac
+select number, high, ids, missing, lines, chain, sealed_at, key_id, mac, writers
 from audit_seals
+where (%(before)s::bigint is null or number < %(before)s)
 order by number desc
-limit 1;
+limit %(limit)s;
+
+-- name: checkpoints_after
+select number, high, ids, missing, lines, chain, sealed_at, key_id, mac, writers
+from audit_seals
+where number > %(after)s
+order by number
+limit %(limit)s;
 
 -- name: uncovered
-select id, mac, event, grant_id, at, via_id
+-- A line whose number is ahead of the sequence did not get it from there: it would hide all lines that come after it.
+select id, mac, event, grant_id, at, via_id, writer_id, writer_seq, writer_mark
 from audit
-where id > %(high)s
+where id > %(high)s and id <= (
+       select coalesce(max(coalesce(last_value, 0)), 9223372036854775807)
+       from pg_sequences
+       where sequencename = 'audit_id_seq'
+   )
    or id = any (%(missing)s)
 order by id
 limit %(limit)s;
@@ -25,8 +38,9 @@ order by id
 limit 1;
 
 -- name: add_checkpoint
-insert into audit_seals (number, high, ids, missing, lines, chain, sealed_at, key_id, mac)
-values (%(number)s, %(high)s, %(ids)s, %(missing)s, %(lines)s, %(chain)s, %(written_at)s, %(key_id)s, %(mac)s);
+insert into audit_seals (number, high, ids, missing, lines, chain, sealed_at, key_id, mac, writers)
+values (%(number)s, %(high)s, %(ids)s, %(missing)s, %(lines)s, %(chain)s, %(written_at)s, %(key_id)s, %(mac)s,
+        %(writers)s::jsonb);
 
 -- name: count_uses
 insert into grant_uses as known (grant_id, uses, last_used_at)

@@ -1,4 +1,7 @@
-"""The audit in PostgreSQL. Lines are added and never changed; each carries a MAC of all its fields."""
+"""The audit in PostgreSQL. Lines are added and never changed; each carries a MAC of all its fields.
+
+Each line has a place among those of its process (`domain.writer`), which is settled when its fate is known.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -7,10 +10,12 @@ from uuid import UUID
 import psycopg
 
 from service_kit.postgres import queries
-from service_kit.postgres.database import Database, Row
+from service_kit.postgres.database import Database, Row, is_connection_lost, when_ended
 from vault_service.adapters.encryption.keyring import Keyring
-from vault_service.domain.audit import Entry, Event, Line, Via, Work, mac
+from vault_service.application.errors import StorageUnavailableError
+from vault_service.domain.audit import Entry, Event, Line, Place, Via, Work, mac
 from vault_service.domain.grant import Subject
+from vault_service.domain.writer import Writer
 
 _QUERIES = queries.load(__package__, "audit.sql")
 PAGE_LINES = 1000
@@ -22,15 +27,18 @@ class AuditLog:
     def __init__(self, database: Database, keyring: Keyring) -> None:
         self._database = database
         self._keyring = keyring
+        self.writer = Writer()
 
     def append(self, entry: Entry) -> None:
         """Add a line by itself. Raises StorageUnavailableError."""
-        with self._database.connection() as connection:
+        with self._database.transaction() as connection:
             self.append_within(connection, entry)
 
     def append_within(self, connection: psycopg.Connection, entry: Entry) -> None:
-        """Add a line within the caller's transaction."""
-        connection.execute(_QUERIES["append"], self.row(entry))
+        """Add a line within the caller's transaction, which `Database.transaction` has begun."""
+        place = self.writer.take()
+        when_ended(connection, lambda is_committed: self.writer.settle(place, is_recorded=is_committed))
+        connection.execute(_QUERIES["append"], self.row(entry, place))
 
     def append_if(self, statement: bytes, parameters: Mapping[str, Any], entry: Entry) -> bool:
         """Run a statement; when it returns a row, add the line in the same transaction. True when it did."""
@@ -39,6 +47,39 @@ class AuditLog:
             if has_row:
                 self.append_within(connection, entry)
         return has_row
+
+    def record(self, statement: bytes, parameters: Mapping[str, Any], entry: Entry) -> bool:
+        """Run a statement that adds the line itself, if it adds one; True when it did, by returning a row.
+
+        It is run once more when its connection has died: the line of the first time, if it was recorded after all, is
+        that of another writer. Raises StorageUnavailableError.
+        """
+        try:
+            return self._record(statement, parameters, entry)
+        except StorageUnavailableError as error:
+            if not is_connection_lost(error.__cause__):
+                raise
+            return self._record(statement, parameters, entry)
+
+    def _record(self, statement: bytes, parameters: Mapping[str, Any], entry: Entry) -> bool:
+        place, is_recorded = self.writer.take(), None
+        try:
+            row = {**parameters, **self.row(entry, place)}
+            is_recorded = self._database.once(statement, row) is not None
+        except psycopg.Error:  # an answer of the server; a dead connection is another error
+            is_recorded = False
+            raise
+        finally:
+            self.writer.settle(place, is_recorded=is_recorded)
+        return is_recorded
+
+    def key(self) -> tuple[int, bytes]:
+        """Id and bytes of the key with which rows of other tables are authenticated, too."""
+        return self._keyring.active("audit")
+
+    def key_of(self, key_id: int) -> bytes | None:
+        """The key with that id, or None."""
+        return self._keyring.audit_key(key_id)
 
     def of_grant(self, grant_id: UUID, owner: Subject, before: int, limit: int) -> Sequence[Line]:
         """The lines of an owner's grant below a number, newest first."""
@@ -53,8 +94,8 @@ class AuditLog:
             yield from map(_line, rows)
             after = rows[-1][0]
 
-    def row(self, entry: Entry) -> dict[str, Any]:
-        """The line as parameters of a statement."""
+    def row(self, entry: Entry, place: Place) -> dict[str, Any]:
+        """The line as parameters of a statement. place: taken from `writer`."""
         key_id, key = self._keyring.active("audit")
         work = entry.via.work if entry.via else None
         return {
@@ -71,8 +112,11 @@ class AuditLog:
             "task_id": work.task_id if work else None,
             "attempt": work.attempt if work else None,
             "reason": entry.reason,
+            "writer_id": place.writer,
+            "writer_seq": place.number,
+            "writer_mark": place.mark,
             "key_id": key_id,
-            "mac": mac(key, entry),
+            "mac": mac(key, entry, place),
         }
 
 

@@ -28,7 +28,8 @@ def prune(connection: psycopg.Connection, keyring: Keyring, before: datetime, no
     """
     with connection.transaction():
         done = connection.execute(_QUERIES["last_pruning"]).fetchone()
-        where = {"before": before, "after": done[0] if done else 0, "last": last_checkpoint(connection).number}
+        last, _ = last_checkpoint(connection, keyring)
+        where = {"before": before, "after": done[0] if done else 0, "last": last.number}
         prunable = connection.execute(_QUERIES["prunable"], where).fetchall()
         lines = sum(connection.execute(_QUERIES["remove_lines"], {"ids": ids}).rowcount for _, ids in prunable)
         if prunable:

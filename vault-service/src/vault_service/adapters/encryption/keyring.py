@@ -22,7 +22,10 @@ _QUERIES = queries.load(__package__, "keys.sql")
 
 
 class Keyring:
-    """The keys in the memory of this process. The first start of a vault creates them."""
+    """The keys in the memory of this process. The first start of a vault creates them.
+
+    `rotate`, `retire` and `rewrap` need a database of the schema's owner.
+    """
 
     def __init__(self, database: Database, root_key: RootKey) -> None:
         self._database = database
@@ -59,9 +62,10 @@ class Keyring:
         with self._lock:
             rows = self._database.all(_QUERIES["all_keys"], {})
             if missing := PURPOSES.keys() - {row[1] for row in rows}:
-                with self._changing() as connection:
-                    for purpose in missing:
-                        self._add(connection, PURPOSES[purpose], purpose)
+                with self._database.transaction() as connection:
+                    connection.execute(_QUERIES["lock_first"])
+                    for purpose in missing - {row[1] for row in connection.execute(_QUERIES["all_keys"])}:
+                        self._insert(connection, PURPOSES[purpose], purpose)
                 rows = self._database.all(_QUERIES["all_keys"], {})
             for key_id, purpose, state, wrapped in rows:
                 if wrapped is not None and (purpose, key_id) not in self._keys:
@@ -110,8 +114,11 @@ class Keyring:
             yield connection
 
     def _add(self, connection: psycopg.Connection, key_id: int, purpose: str) -> None:
-        wrapped = self._root_key.wrap(secrets.token_bytes(KEY_BYTES), _context(key_id, purpose))
         connection.execute(_QUERIES["deactivate"], {"purpose": purpose, "id": key_id})
+        self._insert(connection, key_id, purpose)
+
+    def _insert(self, connection: psycopg.Connection, key_id: int, purpose: str) -> None:
+        wrapped = self._root_key.wrap(secrets.token_bytes(KEY_BYTES), _context(key_id, purpose))
         connection.execute(_QUERIES["add_key"], {"id": key_id, "purpose": purpose, "wrapped": wrapped})
 
 

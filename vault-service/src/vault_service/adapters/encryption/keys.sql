@@ -8,6 +8,10 @@ select id, purpose, state, created_at, extract(epoch from now() - inactive_since
 from sealing_keys
 order by id;
 
+-- name: lock_first
+-- The service may create the first keys only, and may not lock the table.
+select pg_advisory_xact_lock(-4230012);
+
 -- name: lock
 -- One process changes keys at a time. They can be read meanwhile.
 lock table sealing_keys in share row exclusive mode;

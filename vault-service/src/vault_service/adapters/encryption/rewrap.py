@@ -17,6 +17,7 @@ from vault_service.adapters.encryption.sealing import Sealer
 from vault_service.application.errors import SealBrokenError
 from vault_service.domain import seal_context
 from vault_service.domain.grant import Subject
+from vault_service.domain.grant_terms import terms_of
 from vault_service.domain.keys import refusal_to_retire
 from vault_service.domain.seal_context import SealContext
 
@@ -41,10 +42,16 @@ class RewrapProgress:
 
 
 _CONTEXTS: dict[str, Callable[[Row], SealContext]] = {
-    "grants": lambda row: seal_context.grant_token(row[0], Subject(row[2], row[3]), row[4]),
-    "consent_requests": lambda row: seal_context.consent_secrets(bytes(row[0]), Subject(row[2], row[3])),
-    "revocations": lambda row: seal_context.revocation_token(row[0], Subject(row[2], row[3])),
+    "grants": lambda row: seal_context.grant_token(row[0], Subject(row[2], row[3]), row[4], _terms(row)),
+    "consent_requests": lambda row: seal_context.consent_secrets(
+        bytes(row[0]), Subject(row[2], row[3]), row[4], None if row[5] is None else bytes(row[5])
+    ),
+    "revocations": lambda row: seal_context.revocation_token(row[0], Subject(row[2], row[3]), row[4], row[5]),
 }
+
+
+def _terms(row: Row) -> bytes:
+    return terms_of(Subject(row[2], row[3]), row[5:]).digest()
 
 
 class Rewrapper:

@@ -1,8 +1,9 @@
 -- name: grants_to_seal
-select id, refresh_token, issuer, subject, generation
+select id, refresh_token, issuer, subject, generation, provider, token_type, services, not_after, max_uses, idle_seconds,
+       max_seconds, scopes, account_issuer, account_subject, token_identity
 from grants
 where refresh_token is not null
-  and sealed_by(refresh_token) <> %(active)s
+  and (sealed_by(refresh_token) <> %(active)s or get_byte(refresh_token, 0) = 1)
   and (%(after)s::uuid is null or id > %(after)s)
 order by id
 limit %(limit)s;
@@ -23,7 +24,8 @@ where g.id = current.id
 returning g.id;
 
 -- name: consent_requests_to_seal
-select c.state_hash, c.secrets, g.issuer, g.subject
+select c.state_hash, c.secrets, g.issuer, g.subject, c.grant_id,
+       case when c.kept_until is null then c.browser_hash else c.confirmation_hash end
 from consent_requests c
 join grants g on g.id = c.grant_id
 where sealed_by(c.secrets) <> %(active)s
@@ -41,10 +43,10 @@ where c.state_hash = change.id
 returning c.state_hash;
 
 -- name: revocations_to_seal
-select id, refresh_token, issuer, subject
+select id, refresh_token, issuer, subject, grant_id, provider
 from revocations
 where refresh_token is not null
-  and sealed_by(refresh_token) <> %(active)s
+  and (sealed_by(refresh_token) <> %(active)s or get_byte(refresh_token, 0) = 1)
   and (%(after)s::uuid is null or id > %(after)s)
 order by id
 limit %(limit)s;

@@ -1,8 +1,11 @@
 """Sealing at rest: AES-256-GCM (NIST SP 800-38D) under data keys.
 
 A sealed value is `version | key id | nonce | ciphertext and tag`. Its associated data is the `SealContext`
-(table, column, row, owner, generation), each part behind its length: a value that was moved, swapped or changed does
-not open. Nonces are random: rotate a data key long before it has sealed 2^32 values.
+(table, column, row, owner, generation, what else is bound), each part behind its length: a value that was moved,
+swapped or changed does not open, nor does one whose row was changed in what decides. Version 1 binds nothing else: it
+is written where there is nothing else, and read from rows of older versions.
+
+Nonces are random: rotate a data key long before it has sealed 2^32 values.
 """
 
 import hashlib
@@ -19,7 +22,7 @@ from vault_service.application.errors import SealBrokenError
 from vault_service.domain.framing import joined
 from vault_service.domain.seal_context import SealContext
 
-_VERSION = 1
+_PLAIN, _BOUND = 1, 2
 _HEADER = struct.Struct(">BH12s")
 
 
@@ -34,16 +37,18 @@ class Sealer:
         """The sealed value, under the active data key."""
         key_id, _ = self._keyring.active("data")
         nonce = secrets.token_bytes(12)
-        header = _HEADER.pack(_VERSION, key_id, nonce)
-        return header + self._cipher(key_id).encrypt(nonce, plaintext, _associated_data(context, key_id))
+        version = _BOUND if context.bound else _PLAIN
+        header = _HEADER.pack(version, key_id, nonce)
+        return header + self._cipher(key_id).encrypt(nonce, plaintext, _associated_data(context, key_id, version))
 
     def open(self, sealed: bytes, context: SealContext) -> bytes:
         """The plaintext. Raises SealBrokenError."""
-        if len(sealed) < _HEADER.size or sealed[0] != _VERSION:
+        if len(sealed) < _HEADER.size or sealed[0] not in {_PLAIN, _BOUND}:
             raise SealBrokenError
-        _, key_id, nonce = _HEADER.unpack_from(sealed)
+        version, key_id, nonce = _HEADER.unpack_from(sealed)
+        associated = _associated_data(context, key_id, version)
         try:
-            return self._cipher(key_id).decrypt(nonce, bytes(sealed[_HEADER.size :]), _associated_data(context, key_id))
+            return self._cipher(key_id).decrypt(nonce, bytes(sealed[_HEADER.size :]), associated)
         except InvalidTag:
             raise SealBrokenError(f"{context.table}.{context.column} of {context.row}") from None
 
@@ -62,7 +67,7 @@ class Sealer:
         return cipher
 
 
-def _associated_data(context: SealContext, key_id: int) -> bytes:
+def _associated_data(context: SealContext, key_id: int, version: int) -> bytes:
     return joined(
         context.table,
         context.column,
@@ -71,4 +76,5 @@ def _associated_data(context: SealContext, key_id: int) -> bytes:
         context.owner.sub,
         str(key_id),
         str(context.generation),
+        *((str(version), context.bound.hex()) if version == _BOUND else ()),
     )

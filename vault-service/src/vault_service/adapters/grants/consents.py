@@ -1,5 +1,6 @@
 """Pending grants and their consent requests: `application.ports.consent.Consents`."""
 
+import hmac
 from typing import Any
 from uuid import UUID
 
@@ -18,13 +19,17 @@ from vault_service.application.errors import (
     ConsentError,
     ConsentNotOpenError,
     GrantNotFoundError,
+    SealBrokenError,
+    TooManyPendingConsentsError,
 )
 from vault_service.application.ports.consent import ClaimedConsent, NewGrant, OpenQuestion, StoredConsentRequest
 from vault_service.application.ports.provider import TokenAnswer
 from vault_service.domain import seal_context
 from vault_service.domain.audit import Entry
 from vault_service.domain.grant import Failure, FailureDetail, ObtainedToken, Subject, TokenType
+from vault_service.domain.grant_terms import Asked, GrantTerms, RequestedTerms, requested_of
 from vault_service.domain.return_address import ReturnTo
+from vault_service.domain.seal_context import SealContext
 
 _QUERIES = queries.load(__package__, "consents.sql")
 _FIRST_GENERATION = 1
@@ -33,7 +38,11 @@ _FIRST_GENERATION = 1
 class PostgresConsents:
     """Stores consent requests with their secrets sealed, and the grants that come of them."""
 
-    def __init__(self, database: Database, sealer: Sealer, audit: AuditLog, outbox: Outbox) -> None:
+    def __init__(
+        self, database: Database, sealer: Sealer, audit: AuditLog, outbox: Outbox, most_pending: int = 100
+    ) -> None:
+        """most_pending: how many requests of one person may wait for an answer."""
+        self._most_pending = most_pending
         self._database = database
         self._sealer = sealer
         self._tokens = GrantTokens(sealer)
@@ -43,13 +52,17 @@ class PostgresConsents:
     def add(self, grant: NewGrant, request: StoredConsentRequest, entry: Entry) -> None:
         """Store a pending grant, and the request whose answer activates it."""
         with self._database.transaction() as connection:
-            connection.execute(_QUERIES["add_grant"], new_grant_row(grant))
+            connection.execute(_QUERIES["lock_owner"], owned(grant.owner))
+            pending, expires_in = connection.execute(_QUERIES["pending"], owned(grant.owner)).fetchone() or (0, 1.0)
+            if pending >= self._most_pending:
+                raise TooManyPendingConsentsError(expires_in)
+            connection.execute(_QUERIES["add_grant"], new_grant_row(grant, *self._audit.key()))
             connection.execute(_QUERIES["add_request"], self._request_row(request, grant.owner))
             self._audit.append_within(connection, entry)
 
     def add_question(self, grant: NewGrant, most: int, entry: Entry) -> bool:
         """Store a pending grant, unless `most` questions of this service wait for this person."""
-        row = new_grant_row(grant)
+        row = new_grant_row(grant, *self._audit.key())
         with self._database.transaction() as connection:
             waiting = connection.execute(_QUERIES["count_questions"], row).fetchone()
             if waiting is not None and waiting[0] >= most:
@@ -66,6 +79,7 @@ class PostgresConsents:
         provider, scopes, asked_by, return_to, is_open = row
         if not is_open:
             raise ConsentNotOpenError
+        self._requested(grant_id, owner)  # who asks, and where the browser goes
         return OpenQuestion(provider, frozenset(scopes), _back(grant_id, asked_by, return_to))
 
     def add_request(self, request: StoredConsentRequest, owner: Subject) -> None:
@@ -88,14 +102,15 @@ class PostgresConsents:
             if unclaimed is None or not unclaimed[0]:
                 raise ConsentError(CONSENT_INVALID)
             raise ConsentError(Failure.CONSENT_EXPIRED.value, unclaimed[1], _back(*unclaimed[2:]))
-        claimed, _ = self._claimed(row, is_confirmed=False)
+        claimed, _ = self._claimed(row, row[7])
         return claimed
 
     def keep(self, claimed: ClaimedConsent, code: str, confirmation_hash: bytes, seconds: float) -> bool:
         """Keep the code, sealed together with the other secrets."""
+        context = seal_context.consent_secrets(claimed.state_hash, claimed.owner, claimed.grant_id, confirmation_hash)
         row = {
             "state_hash": claimed.state_hash,
-            "secrets": self._sealed(claimed.state_hash, claimed.owner, claimed.code_verifier, claimed.nonce, code),
+            "secrets": self._sealed(context, claimed.code_verifier, claimed.nonce, code),
             "confirmation_hash": confirmation_hash,
             "seconds": seconds,
         }
@@ -106,17 +121,21 @@ class PostgresConsents:
         parameters = owned(owner, id=grant_id, confirmation_hash=confirmation_hash)
         row = self._database.one(_QUERIES["take_kept"], parameters)
         if row is not None:
-            return self._claimed(row, is_confirmed=True)
+            return self._claimed(row, confirmation_hash, is_confirmed=True)
         if self._database.one(_QUERIES["is_owned"], parameters) is None:
             raise GrantNotFoundError
         raise ConfirmationRefusedError
 
-    def _claimed(self, row: Row, *, is_confirmed: bool) -> tuple[ClaimedConsent, str]:
-        """The request, and its code: empty when none is kept."""
-        grant_id, issuer, subject, provider, token_type, task_id, scopes, browser_bound = row[:8]
+    def _claimed(
+        self, row: Row, secret_hash: bytes | None, *, is_confirmed: bool = False
+    ) -> tuple[ClaimedConsent, str]:
+        """The request, and its code: empty when none is kept. secret_hash: of what the browser had to bring."""
+        grant_id, issuer, subject, provider, token_type, task_id, scopes, browser_hash = row[:8]
         asked_by, return_to, state_hash, sealed = row[8:]
         owner = Subject(issuer, subject)
-        secrets = self._sealer.open(sealed, seal_context.consent_secrets(bytes(state_hash), owner))
+        self._requested(grant_id, owner)  # the code goes to the provider that was asked for
+        context = seal_context.consent_secrets(bytes(state_hash), owner, grant_id, secret_hash)
+        secrets = self._sealer.open(sealed, context)
         code_verifier, nonce, *code = msgspec.json.decode(secrets, type=tuple[str, ...])
         claimed = ClaimedConsent(
             state_hash=bytes(state_hash),
@@ -126,7 +145,7 @@ class PostgresConsents:
             token_type=TokenType(token_type),
             task_id=task_id,
             scopes=frozenset(scopes),
-            browser_bound=browser_bound,
+            browser_bound=browser_hash is not None,
             is_confirmed=is_confirmed,
             back=_back(grant_id, asked_by, return_to),
             code_verifier=code_verifier,
@@ -135,23 +154,27 @@ class PostgresConsents:
         return claimed, "".join(code)
 
     def _request_row(self, request: StoredConsentRequest, owner: Subject) -> dict[str, Any]:
+        context = seal_context.consent_secrets(request.state_hash, owner, request.grant_id, request.browser_hash)
         return {
             "state_hash": request.state_hash,
             "grant_id": request.grant_id,
-            "secrets": self._sealed(request.state_hash, owner, request.code_verifier, request.nonce),
+            "secrets": self._sealed(context, request.code_verifier, request.nonce),
             "browser_hash": request.browser_hash,
             "expires_at": request.expires_at,
         }
 
-    def _sealed(self, state_hash: bytes, owner: Subject, *secrets: str) -> bytes:
-        return self._sealer.seal(msgspec.json.encode(secrets), seal_context.consent_secrets(state_hash, owner))
+    def _sealed(self, context: SealContext, *secrets: str) -> bytes:
+        return self._sealer.seal(msgspec.json.encode(secrets), context)
 
     def activate(
         self, grant_id: UUID, account: Subject, answer: TokenAnswer, scopes: frozenset[str], entry: Entry
-    ) -> bool:
+    ) -> RequestedTerms | None:
         """Make a pending grant active with its first token. answer: must have a refresh token."""
         if answer.refresh_token is None:
             raise ValueError("an answer without a refresh token activates no grant")
+        identity = answer.identity.readable() if answer.identity else None
+        requested = self._requested(grant_id, entry.owner)
+        terms = GrantTerms(requested, scopes, account, identity).digest()
         parameters = {
             "id": grant_id,
             "generation": _FIRST_GENERATION,
@@ -159,12 +182,27 @@ class PostgresConsents:
             "provider_session": answer.session,
             "account_issuer": account.issuer,
             "account_subject": account.sub,
-            "token_identity": list(answer.identity.readable()) if answer.identity else None,
-            "refresh_token": self._tokens.seal(answer.refresh_token, grant_id, entry.owner, _FIRST_GENERATION),
+            "token_identity": None if identity is None else list(identity),
+            "refresh_token": self._tokens.seal(answer.refresh_token, grant_id, entry.owner, _FIRST_GENERATION, terms),
             "access_lifetime": answer.expires_in,
             "refresh_expires_in": answer.refresh_expires_in,
         }
-        return self._audit.append_if(_QUERIES["activate"], parameters, entry)
+        return requested if self._audit.append_if(_QUERIES["activate"], parameters, entry) else None
+
+    def _requested(self, grant_id: UUID, owner: Subject) -> RequestedTerms:
+        """What the owner was asked for. Raises SealBrokenError when the row was changed since."""
+        row = self._database.one(_QUERIES["requested"], {"id": grant_id})
+        if row is None:
+            raise SealBrokenError(f"there is no grant {grant_id}")
+        is_of_older_version, key_id, mac, scopes, asked_by, return_to, *columns = row
+        requested, asked = requested_of(columns), Asked(frozenset(scopes), asked_by, return_to)
+        key = self._audit.key_of(key_id) if key_id is not None else None
+        is_authentic = key is not None and hmac.compare_digest(
+            requested.mac(key, grant_id, owner, asked), bytes(mac or b"")
+        )
+        if not is_authentic and not is_of_older_version:
+            raise SealBrokenError(f"the terms of grant {grant_id} were changed")
+        return requested
 
     def fail(self, claimed: ClaimedConsent, failure: Failure, entry: Entry, detail: FailureDetail) -> None:
         """Make a pending grant failed."""

@@ -1,9 +1,31 @@
+-- name: lock_owner
+-- Requests of one person are added one after the other, so that together they do not exceed the limit.
+select pg_advisory_xact_lock(-4230013, hashtext(%(issuer)s || ' ' || %(subject)s));
+
+-- name: pending
+-- How many requests of a person wait for an answer, and in how many seconds the oldest expires.
+select count(*), coalesce(extract(epoch from min(consent_expires_at) - now()), 1)::float8
+from grants
+where issuer = %(issuer)s
+  and subject = %(subject)s
+  and status = 'pending'
+  and consent_expires_at > now();
+
 -- name: add_grant
 insert into grants (id, issuer, subject, provider, token_type, status, task_id, other_task_ids, name, asked_by, return_to,
-                    scopes, services, not_after, max_uses, idle_seconds, max_seconds, consent_expires_at)
+                    scopes, services, not_after, max_uses, idle_seconds, max_seconds, consent_expires_at, terms_key, terms_mac)
 values (%(id)s, %(issuer)s, %(subject)s, %(provider)s, %(token_type)s, 'pending', %(task_id)s, %(other_task_ids)s, %(name)s,
         %(asked_by)s, %(return_to)s, %(scopes)s, %(services)s, %(not_after)s, %(max_uses)s, %(idle_seconds)s, %(max_seconds)s,
-        %(consent_expires_at)s);
+        %(consent_expires_at)s, %(terms_key)s, %(terms_mac)s);
+
+-- name: requested
+-- Whether an older version may have written the row, which has no MAC then; and what was requested.
+select terms_mac is null
+           and created_at < coalesce((select applied_at from schema_migrations where name like '0028_%%'), 'infinity'),
+       terms_key, terms_mac, scopes, asked_by, return_to,
+       provider, token_type, services, not_after, max_uses, idle_seconds, max_seconds
+from grants
+where id = %(id)s;
 
 -- name: count_questions
 -- The questions of a service that wait for a person. Two that are asked at the same moment may both be let in.
@@ -45,7 +67,7 @@ where c.state_hash = %(state_hash)s
   and c.claimed_at is null
   and c.expires_at > now()
   and (c.browser_hash is null or c.browser_hash = %(browser_hash)s)
-returning c.grant_id, g.issuer, g.subject, g.provider, g.token_type, g.task_id, g.scopes, c.browser_hash is not null,
+returning c.grant_id, g.issuer, g.subject, g.provider, g.token_type, g.task_id, g.scopes, c.browser_hash,
           g.asked_by, g.return_to, c.state_hash, c.secrets;
 
 -- name: unclaimed
@@ -95,7 +117,7 @@ set confirmation_hash = null, kept_until = null
 from kept, grants g
 where c.state_hash = kept.state_hash
   and g.id = c.grant_id
-returning c.grant_id, g.issuer, g.subject, g.provider, g.token_type, g.task_id, g.scopes, c.browser_hash is not null,
+returning c.grant_id, g.issuer, g.subject, g.provider, g.token_type, g.task_id, g.scopes, c.browser_hash,
           g.asked_by, g.return_to, c.state_hash, c.secrets;
 
 -- name: is_owned

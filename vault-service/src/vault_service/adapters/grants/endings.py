@@ -8,7 +8,7 @@ from uuid import UUID
 import psycopg
 
 from service_kit.postgres import queries
-from service_kit.postgres.database import Database
+from service_kit.postgres.database import Database, Row
 from vault_service.adapters.audit.log import AuditLog
 from vault_service.adapters.encryption.sealing import Sealer
 from vault_service.adapters.grants.grant_tokens import GrantTokens
@@ -16,19 +16,32 @@ from vault_service.adapters.grants.outbox import Discarded, Outbox
 from vault_service.application.ports.ending import EntryOf
 from vault_service.domain.audit import Entry
 from vault_service.domain.grant import Status, Subject
+from vault_service.domain.grant_terms import terms_of
 
 _QUERIES = queries.load(__package__, "endings.sql")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockedGrant:
-    """A grant whose row is locked by the transaction. sealed: its refresh token, or None when it has none."""
+    """A grant whose row is locked by the transaction.
+
+    sealed: its refresh token, or None when it has none; terms: their digest.
+    """
 
     id: UUID
     owner: Subject
     provider: str
     generation: int
     sealed: bytes | None
+    terms: bytes
+
+    @classmethod
+    def of_row(cls, row: Row) -> "LockedGrant":
+        """From a row of `next_ended`, `next_forgotten` or `for_update`, which end with the grant's terms."""
+        grant_id, issuer, subject, generation, sealed, *columns = row
+        owner, provider = Subject(issuer, subject), columns[0]
+        terms = terms_of(owner, columns).digest()
+        return cls(id=grant_id, owner=owner, provider=provider, generation=generation, sealed=sealed, terms=terms)
 
 
 class Endings:
@@ -53,7 +66,7 @@ class Endings:
         """Put the token into the outbox; why it is not there, or None."""
         if grant.sealed is None:
             return None
-        token = self._tokens.open_if_readable(grant.sealed, grant.id, grant.owner, grant.generation)
+        token = self._tokens.open_if_readable(grant.sealed, grant.id, grant.owner, grant.generation, grant.terms)
         if token is None:
             return "unreadable"
         is_added = self._outbox.add(connection, Discarded(grant.id, grant.owner, grant.provider, token))
@@ -80,8 +93,6 @@ class PostgresExpiringGrants:
             row = connection.execute(_QUERIES[query], parameters).fetchone()
             if row is None:
                 return False
-            grant_id, issuer, subject, provider, generation, sealed = row
-            owner = Subject(issuer, subject)
-            grant = LockedGrant(id=grant_id, owner=owner, provider=provider, generation=generation, sealed=sealed)
-            self._endings.end(connection, grant, Status.EXPIRED, entry_of(grant_id, owner))
+            grant = LockedGrant.of_row(row)
+            self._endings.end(connection, grant, Status.EXPIRED, entry_of(grant.id, grant.owner))
             return True

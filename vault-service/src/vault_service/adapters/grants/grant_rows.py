@@ -11,6 +11,7 @@ from service_kit.process import logs
 from vault_service.application.ports.consent import NewGrant
 from vault_service.application.ports.refresh import StoredGrant
 from vault_service.domain.grant import Failure, FailureDetail, Grant, Limits, Status, Subject, TokenType
+from vault_service.domain.grant_terms import Asked, RequestedTerms, account_of
 
 log = logs.get(__name__)
 
@@ -25,8 +26,12 @@ def fence(grant: StoredGrant) -> dict[str, Any]:
     return {"id": grant.id, "generation": grant.generation}
 
 
-def new_grant_row(grant: NewGrant) -> dict[str, Any]:
-    """A pending grant as parameters of `add_grant`."""
+def new_grant_row(grant: NewGrant, key_id: int, key: bytes) -> dict[str, Any]:
+    """A pending grant as parameters of `add_grant`. key: an audit key, for the MAC."""
+    requested = RequestedTerms(
+        provider=grant.provider, token_type=grant.token_type, limits=grant.limits, expiry=grant.expiry
+    )
+    asked = Asked(grant.scopes, grant.asked_by, grant.return_to)
     return {
         "id": grant.id,
         **owned(grant.owner),
@@ -44,12 +49,9 @@ def new_grant_row(grant: NewGrant) -> dict[str, Any]:
         "idle_seconds": grant.expiry.idle,
         "max_seconds": grant.expiry.maximum,
         "consent_expires_at": grant.consent_expires_at,
+        "terms_key": key_id,
+        "terms_mac": requested.mac(key, grant.id, grant.owner, asked),
     }
-
-
-def account_of(owner: Subject, issuer: str | None, subject: str | None) -> Subject:
-    """The person at the authorization server: the owner, unless the row names another one."""
-    return owner if issuer is None or subject is None else Subject(issuer, subject)
 
 
 def detail_row(detail: FailureDetail | None) -> str | None:

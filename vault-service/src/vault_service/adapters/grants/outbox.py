@@ -18,6 +18,7 @@ from vault_service.domain import seal_context
 from vault_service.domain.audit import Entry
 from vault_service.domain.grant import RefreshToken, Subject
 from vault_service.domain.revocation import Outcome
+from vault_service.domain.seal_context import SealContext
 
 _QUERIES = queries.load(__package__, "revocations.sql")
 
@@ -44,7 +45,7 @@ class Outbox:
     def add(self, connection: psycopg.Connection, discarded: Discarded) -> bool:
         """Add a token within the caller's transaction; False when another grant lives on the token's session."""
         revocation_id = uuid4()
-        context = seal_context.revocation_token(revocation_id, discarded.owner)
+        context = seal_context.revocation_token(revocation_id, discarded.owner, discarded.grant_id, discarded.provider)
         row = {
             "id": revocation_id,
             "grant_id": discarded.grant_id,
@@ -68,7 +69,7 @@ class Outbox:
             grant_id=grant_id,
             owner=owner,
             provider=provider,
-            token=self._opened(sealed, revocation_id, owner),
+            token=self._opened(sealed, seal_context.revocation_token(revocation_id, owner, grant_id, provider)),
             attempts=attempts,
         )
 
@@ -98,8 +99,8 @@ class Outbox:
         row = self._database.one(_QUERIES["backlog"], {})
         return (0, 0.0) if row is None else (row[0], row[1])
 
-    def _opened(self, sealed: bytes, revocation_id: UUID, owner: Subject) -> RefreshToken | None:
+    def _opened(self, sealed: bytes, context: SealContext) -> RefreshToken | None:
         try:
-            return RefreshToken(self._sealer.open(sealed, seal_context.revocation_token(revocation_id, owner)).decode())
+            return RefreshToken(self._sealer.open(sealed, context).decode())
         except SealBrokenError:
             return None

@@ -13,6 +13,7 @@ from vault_service.application.errors import GrantNotFoundError
 from vault_service.application.ports.manage import GrantFilter
 from vault_service.domain.audit import Entry
 from vault_service.domain.grant import Grant, Status, Subject
+from vault_service.domain.grant_page import Position
 
 _QUERIES = queries.load(__package__, "owned_grants.sql")
 
@@ -25,17 +26,23 @@ class PostgresOwnedGrants:
         self._audit = audit
         self._endings = endings
 
-    def of_owner(self, owner: Subject, wanted: GrantFilter) -> Sequence[Grant]:
-        """The owner's grants, newest first."""
-        return [grant_of(row) for row in self._database.all(_QUERIES["of_owner"], _parameters(owner, wanted))]
+    def of_owner(self, owner: Subject, wanted: GrantFilter, after: Position | None, limit: int) -> Sequence[Grant]:
+        """A page of the owner's grants."""
+        rows = self._database.all(_QUERIES["of_owner"], _parameters(owner, wanted, after, limit))
+        return [grant_of(row) for row in rows]
 
     def find(self, grant_id: UUID, owner: Subject, service: str | None = None) -> Grant:
         """One grant of that owner."""
         wanted = GrantFilter(ids=[grant_id], service=service)
-        row = self._database.one(_QUERIES["of_owner"], _parameters(owner, wanted))
+        row = self._database.one(_QUERIES["of_owner"], _parameters(owner, wanted, None, 1))
         if row is None:
             raise GrantNotFoundError
         return grant_of(row)
+
+    def owner_of(self, grant_id: UUID) -> Subject | None:
+        """Whose the grant is, or None when there is none."""
+        row = self._database.one(_QUERIES["owner_of"], {"id": grant_id})
+        return None if row is None else Subject(*row)
 
     def rename(self, grant_id: UUID, owner: Subject, name: str, entry: Entry) -> bool:
         """Give the grant another name."""
@@ -45,18 +52,27 @@ class PostgresOwnedGrants:
         """Revoke the grant and put its token into the outbox."""
         with self._database.transaction() as connection:
             rows = connection.execute(_QUERIES["for_update"], owned(owner, id=grant_id)).fetchall()
-            own = next((row[1:] for row in rows if row[0]), None)
+            own = next((row for row in rows if row[1] == grant_id), None)
             if own is None:
                 raise GrantNotFoundError
-            status, generation, sealed, provider, issuer, subject = own
-            if (issuer, subject) != (owner.issuer, owner.sub):
+            status, grant = own[0], LockedGrant.of_row(own[1:])
+            if grant.owner != owner:
                 raise GrantNotFoundError
             if status == Status.REVOKED:
                 return
-            grant = LockedGrant(id=grant_id, owner=owner, provider=provider, generation=generation, sealed=sealed)
             self._endings.end(connection, grant, Status.REVOKED, entry)
 
 
-def _parameters(owner: Subject, wanted: GrantFilter) -> dict[str, Any]:
+def _parameters(owner: Subject, wanted: GrantFilter, after: Position | None, limit: int) -> dict[str, Any]:
     ids = None if wanted.ids is None else list(wanted.ids)
-    return owned(owner, task_id=wanted.task_id, ids=ids, service=wanted.service, name=wanted.name)
+    return owned(
+        owner,
+        task_id=wanted.task_id,
+        ids=ids,
+        service=wanted.service,
+        name=wanted.name,
+        after_rank=after and after.rank,
+        after_time=after and after.created_at,
+        after_id=after and after.id,
+        limit=limit,
+    )

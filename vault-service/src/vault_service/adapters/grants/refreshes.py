@@ -16,7 +16,7 @@ from service_kit.postgres import queries
 from service_kit.postgres.database import Database
 from vault_service.adapters.audit.log import AuditLog
 from vault_service.adapters.encryption.sealing import Sealer
-from vault_service.adapters.grants.grant_rows import account_of, detail_row, fence, log_refusal, owned
+from vault_service.adapters.grants.grant_rows import detail_row, fence, log_refusal, owned
 from vault_service.adapters.grants.grant_tokens import GrantTokens
 from vault_service.adapters.grants.outbox import Discarded, Outbox
 from vault_service.adapters.grants.spool import Spool, Spooled
@@ -38,30 +38,24 @@ from vault_service.domain.grant import (
     RefreshToken,
     Status,
     Subject,
-    TokenIdentity,
 )
+from vault_service.domain.grant_terms import GrantTerms, terms_of
 from vault_service.domain.usability import GrantState, Requester, refusal_of_check, refusal_of_use
 
 _QUERIES = queries.load(__package__, "refreshes.sql")
 _STATE_COLUMNS = (
     "status",
     "failure",
-    "provider",
-    "services",
-    "scopes",
     "generation",
     "refresh_token",
     "access_lifetime",
     "intent_age",
-    "account_issuer",
-    "account_subject",
-    "token_identity",
     "is_consent_late",
     "refusals",
     "pause",
     "ended",
 )
-"""The columns of `state`, in their order."""
+"""The columns of `state` before the grant's terms, in their order."""
 
 
 class PostgresRefreshes:
@@ -148,7 +142,7 @@ class PostgresRefreshes:
         outcome = Spooled(
             grant_id=grant.id,
             generation=grant.generation,
-            refresh_token=self._tokens.seal(obtained.token, grant.id, grant.owner, grant.generation + 1),
+            refresh_token=self._tokens.seal(obtained.token, grant.id, grant.owner, grant.generation + 1, grant.terms),
             access_lifetime=access_lifetime,
             refresh_expires_in=obtained.expires_in,
             issuer=grant.owner.issuer,
@@ -160,6 +154,7 @@ class PostgresRefreshes:
             failure=verdict.failure.value if verdict.failure else None,
             detail=detail_row(verdict.detail),
             pause=verdict.pause,
+            terms=grant.terms,
         )
         if verdict.detail is not None:
             log_refusal("grant.answer_refused", grant.id, grant.provider, verdict.failure, verdict.detail)
@@ -205,11 +200,12 @@ class PostgresRefreshes:
         found = self._database.one(_QUERIES["state"], owned(owner, id=grant_id))
         if found is None:
             raise GrantNotFoundError
-        row = dict(zip(_STATE_COLUMNS, found, strict=True))
+        row = dict(zip(_STATE_COLUMNS, found[: len(_STATE_COLUMNS)], strict=True))
+        terms = row["terms"] = terms_of(owner, found[len(_STATE_COLUMNS) :])
         state = GrantState(
             status=Status(row["status"]),
             failure=Failure(row["failure"]) if row["failure"] else None,
-            services=frozenset(row["services"]),
+            services=terms.requested.limits.services,
             consent_expired=row["is_consent_late"],
             ended=row["ended"],
             has_token=row["refresh_token"] is not None,
@@ -217,18 +213,22 @@ class PostgresRefreshes:
         return state, row
 
     def _stored(self, grant_id: UUID, owner: Subject, state: GrantState, row: Mapping[str, Any]) -> StoredGrant:
+        terms: GrantTerms = row["terms"]
+        digest = terms.digest()
         return StoredGrant(
             id=grant_id,
             owner=owner,
-            account=account_of(owner, row["account_issuer"], row["account_subject"]),
-            identity=TokenIdentity(*row["token_identity"]) if row["token_identity"] else None,
-            provider=row["provider"],
+            account=terms.account,
+            identity=terms.identity,
+            provider=terms.requested.provider,
+            requested=terms.requested,
+            terms=digest,
             status=state.status,
-            scopes=frozenset(row["scopes"]),
+            scopes=terms.scopes,
             generation=row["generation"],
             intent_age=row["intent_age"],
             lifetime=row["access_lifetime"],
-            refresh_token=self._tokens.open(row["refresh_token"], grant_id, owner, row["generation"]),
+            refresh_token=self._tokens.open(row["refresh_token"], grant_id, owner, row["generation"], digest),
             refusals=tuple(row["refusals"]),
             pause=row["pause"] or 0.0,
         )
@@ -244,9 +244,8 @@ class PostgresRefreshes:
             "failure": outcome.failure,
             "detail": outcome.detail,
             "pause": outcome.pause,
-            **self._audit.row(entry),
         }
-        if self._database.one(_QUERIES["finish"], write) is not None:
+        if self._audit.record(_QUERIES["finish"], write, entry):
             return True
         # A connection can break after its commit: then the outcome was stored although nobody was told.
         stored = {"id": outcome.grant_id, "refresh_token": outcome.refresh_token}
@@ -258,7 +257,8 @@ class PostgresRefreshes:
         entry = Entry(Event.GRANT_REFRESHED, grant_id, owner, actor, request_id, outcome.at, "spooled")
         if self._store(outcome, entry):
             return
-        token = self._tokens.open_if_readable(outcome.refresh_token, grant_id, owner, outcome.generation + 1)
+        generation = outcome.generation + 1
+        token = self._tokens.open_if_readable(outcome.refresh_token, grant_id, owner, generation, outcome.terms)
         if token is not None:
             self._discard_if_ended(grant_id, owner, token)
         self._audit.append(replace(entry, outcome="spooled_too_late"))

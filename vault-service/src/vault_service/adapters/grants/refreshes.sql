@@ -1,10 +1,11 @@
 -- name: state
-select status, failure, provider, services, scopes, generation, refresh_token, access_lifetime,
+select status, failure, generation, refresh_token, access_lifetime,
        extract(epoch from clock_timestamp() - refresh_started_at)::float8,
-       account_issuer, account_subject, token_identity,
        consent_expires_at <= now(),
        refusals, greatest(extract(epoch from retry_at - clock_timestamp()), 0)::float8,
-       coalesce(not_after <= now(), false) or coalesce(expires_at <= now(), false) or coalesce(uses >= max_uses, false)
+       coalesce(not_after <= now(), false) or coalesce(expires_at <= now(), false) or coalesce(uses >= max_uses, false),
+       provider, token_type, services, not_after, max_uses, idle_seconds, max_seconds, scopes, account_issuer,
+       account_subject, token_identity
 from grants
 where id = %(id)s
   and issuer = %(issuer)s
@@ -76,8 +77,10 @@ with stored as (
       and status in ('active', 'failed')
     returning id
 )
-insert into audit (at, event, grant_id, issuer, subject, actor, request_id, outcome, key_id, mac)
-select %(at)s, %(event)s, id, %(issuer)s, %(subject)s, %(actor)s, %(request_id)s, %(outcome)s, %(key_id)s, %(mac)s
+insert into audit (at, event, grant_id, issuer, subject, actor, request_id, outcome, writer_id, writer_seq, writer_mark,
+                   key_id, mac)
+select %(at)s, %(event)s, id, %(issuer)s, %(subject)s, %(actor)s, %(request_id)s, %(outcome)s, %(writer_id)s,
+       %(writer_seq)s, %(writer_mark)s, %(key_id)s, %(mac)s
 from stored
 returning true;
 

@@ -41,6 +41,7 @@ class Spooled(msgspec.Struct, frozen=True):
     failure: str | None = None
     detail: str | None = None
     pause: float = 0.0
+    terms: bytes = b""
 
 
 class Spool:

@@ -14,16 +14,19 @@ where grant_id = %(grant_id)s
   and (max_uses is null or uses < max_uses);
 
 -- name: add
-insert into tickets (id, grant_id, secret_hash, name, scopes, maker, made_by_owner, max_uses, task_id, attempt, created_at,
-                     expires_at)
+insert into tickets (id, grant_id, secret_hash, name, scopes, maker, made_by_owner, max_uses, task_id, attempt,
+                     expires_at, mac_key, mac)
 values (%(id)s, %(grant_id)s, %(secret_hash)s, %(name)s, %(scopes)s, %(maker)s, %(made_by_owner)s, %(max_uses)s,
-        %(task_id)s, %(attempt)s, %(created_at)s, %(expires_at)s);
+        %(task_id)s, %(attempt)s, %(expires_at)s, %(mac_key)s, %(mac)s);
 
 -- name: find
+-- The last column is true for tickets that an older version may have made, which have no MAC.
 -- Without its secret or with it. Uses are those that count against the limit; without a limit those of the audit.
 select t.id, t.grant_id, g.issuer, g.subject, t.name, t.scopes, t.maker, t.made_by_owner, t.created_at, t.expires_at,
        t.max_uses, case when t.max_uses is null then t.recorded_uses else t.uses end, t.last_used_at, t.ended_at,
-       t.task_id, t.attempt
+       t.task_id, t.attempt, t.secret_hash, t.mac_key, t.mac,
+       t.mac is null
+           and t.created_at < coalesce((select applied_at from schema_migrations where name like '0028_%%'), 'infinity')
 from tickets t
 join grants g on g.id = t.grant_id
 where t.id = %(id)s
@@ -33,7 +36,10 @@ where t.id = %(id)s
 -- Uses are those that checkpoints of the audit have counted, and the lines since.
 select t.id, t.grant_id, g.issuer, g.subject, t.name, t.scopes, t.maker, t.made_by_owner, t.created_at, t.expires_at,
        t.max_uses, case when t.max_uses is null then t.recorded_uses + coalesce(recent.uses, 0) else t.uses end,
-       greatest(t.last_used_at, recent.last_used_at), t.ended_at, t.task_id, t.attempt
+       greatest(t.last_used_at, recent.last_used_at), t.ended_at,
+       t.task_id, t.attempt, t.secret_hash, t.mac_key, t.mac,
+       t.mac is null
+           and t.created_at < coalesce((select applied_at from schema_migrations where name like '0028_%%'), 'infinity')
 from tickets t
 join grants g on g.id = t.grant_id
 left join (
@@ -56,7 +62,7 @@ order by t.created_at desc, t.id;
 
 -- name: extend
 update tickets
-set expires_at = %(expires_at)s
+set expires_at = %(expires_at)s, mac_key = %(mac_key)s, mac = %(mac)s
 where id = %(id)s
   and ended_at is null
   and expires_at > clock_timestamp()

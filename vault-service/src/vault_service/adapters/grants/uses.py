@@ -5,9 +5,9 @@ run without psycopg's cursor, which would cost more than the rest of a request. 
 another statement, so that parallel callers cannot exceed the limit.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
-from typing import Any
+from typing import NamedTuple
 
 import msgspec
 import psycopg
@@ -18,7 +18,7 @@ from service_kit.postgres.database import BY_INDEX, Database, session
 from service_kit.process.grouped import Grouped
 from vault_service.adapters.audit.log import AuditLog
 from vault_service.application.errors import StorageUnavailableError
-from vault_service.domain.audit import Entry
+from vault_service.domain.audit import Entry, Place
 from vault_service.domain.usability import Requester
 
 _QUERIES = queries.load(__package__, "uses.sql")
@@ -38,28 +38,22 @@ class Use(msgspec.Struct, frozen=True, omit_defaults=True):
     key_id: int
     mac: str
     is_owner: bool
+    writer_id: str
+    writer_seq: int
+    writer_mark: int
     via_id: str | None = None
     via_name: str | None = None
     task_id: str | None = None
     attempt: int | None = None
 
 
-def _use(requester: Requester, entry: Entry, row: Mapping[str, Any]) -> Use:
-    return Use(
-        at=entry.at.isoformat(),
-        grant_id=str(entry.grant_id),
-        issuer=entry.owner.issuer,
-        subject=entry.owner.sub,
-        actor=entry.actor,
-        request_id=entry.request_id,
-        key_id=row["key_id"],
-        mac=row["mac"].hex(),
-        is_owner=requester.is_owner,
-        via_id=str(entry.via.ticket_id) if entry.via else None,
-        via_name=entry.via.name if entry.via else None,
-        task_id=row["task_id"],
-        attempt=row["attempt"],
-    )
+class Intended(NamedTuple):
+    """A use that is to be recorded, and the place of its line."""
+
+    use: Use
+    place: Place
+    requester: Requester
+    entry: Entry
 
 
 class Uses:
@@ -70,7 +64,7 @@ class Uses:
         self._url = url
         self._database = database
         self._audit = audit
-        self._group: Grouped[Use, bool] = Grouped(self._write, "group-commit")
+        self._group: Grouped[Intended, bool] = Grouped(self._write, "group-commit")
         self._connection: psycopg.Connection | None = None
         self._closed = False
 
@@ -80,44 +74,81 @@ class Uses:
         entry: its actor is the requester's client, its `via` the requester's. Raises StorageUnavailableError: no token
         may leave then.
         """
-        row = self._audit.row(entry)
-        (is_recorded,) = self._group.submit([_use(requester, entry, row)]).result()
+        (is_recorded,) = self._group.submit([self._intended(requester, entry)]).result()
         if is_recorded:
             return True
         query = _QUERIES["issue" if entry.via is None else "issue_by_ticket"]
-        return self._database.one(query, {**row, "is_owner": requester.is_owner}) is not None
+        return self._audit.record(query, {"is_owner": requester.is_owner}, entry)
 
     def record_soon(self, uses: Sequence[tuple[Requester, Entry]]) -> Future[Sequence[bool]]:
         """The same for several uses, without waiting; uses of limited grants are False and not recorded.
 
         The future raises StorageUnavailableError.
         """
-        return self._group.submit([_use(requester, entry, self._audit.row(entry)) for requester, entry in uses])
+        return self._group.submit([self._intended(requester, entry) for requester, entry in uses])
 
     def close(self) -> None:
         """Close the connection permanently."""
         self._closed = True
         self._drop()
 
-    def _write(self, uses: Sequence[Use]) -> list[bool]:
+    def _intended(self, requester: Requester, entry: Entry) -> Intended:
+        place = self._audit.writer.take()
+        row = self._audit.row(entry, place)
+        use = Use(
+            at=entry.at.isoformat(),
+            grant_id=str(entry.grant_id),
+            issuer=entry.owner.issuer,
+            subject=entry.owner.sub,
+            actor=entry.actor,
+            request_id=entry.request_id,
+            key_id=row["key_id"],
+            mac=row["mac"].hex(),
+            is_owner=requester.is_owner,
+            writer_id=place.writer.hex,
+            writer_seq=place.number,
+            writer_mark=place.mark,
+            via_id=str(entry.via.ticket_id) if entry.via else None,
+            via_name=entry.via.name if entry.via else None,
+            task_id=row["task_id"],
+            attempt=row["attempt"],
+        )
+        return Intended(use, place, requester, entry)
+
+    def _write(self, uses: Sequence[Intended]) -> list[bool]:
         """For each use, True if it was recorded; uses of limited grants never are."""
-        batch = msgspec.json.encode(uses)
         try:
-            written = self._written(batch)
+            return self._written(uses)
         except psycopg.OperationalError as error:
             raise StorageUnavailableError from error
-        except psycopg.Error:  # a fault in one use must not affect the others
-            return [False] * len(uses)
-        return [use.mac in written for use in uses]
 
-    def _written(self, batch: bytes) -> set[str]:
-        """The MACs of the recorded uses; a dead connection is replaced once."""
-        if self._connection is None:
-            return self._execute(batch, self._connect())
+    def _written(self, uses: Sequence[Intended]) -> list[bool]:
+        """A dead connection is replaced once; the lines are those of another writer then."""
+        was_connected = self._connection is not None
         try:
-            return self._execute(batch, self._connection)
+            return self._settled(uses)
         except psycopg.OperationalError:
-            return self._execute(batch, self._connect())
+            self._drop()
+            if not was_connected:
+                raise
+            return self._settled([self._intended(intended.requester, intended.entry) for intended in uses])
+
+    def _settled(self, uses: Sequence[Intended]) -> list[bool]:
+        """Write the uses, and settle the places of their lines."""
+        settle = self._audit.writer.settle
+        recorded: list[bool] | None = None
+        try:
+            batch = msgspec.json.encode([intended.use for intended in uses])
+            macs = self._execute(batch, self._connection or self._connect())
+            recorded = [intended.use.mac in macs for intended in uses]
+        except psycopg.OperationalError:
+            raise
+        except psycopg.Error:  # a fault in one use must not affect the others
+            recorded = [False] * len(uses)
+        finally:
+            for number, intended in enumerate(uses):
+                settle(intended.place, is_recorded=recorded[number] if recorded else None)
+        return recorded
 
     def _execute(self, batch: bytes, connection: psycopg.Connection) -> set[str]:
         result = connection.pgconn.exec_prepared(_STATEMENT, [batch], None, _BINARY)

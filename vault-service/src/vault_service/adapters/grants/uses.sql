@@ -25,8 +25,10 @@ with counted as (
       and (expires_at is null or expires_at > now())
       and (%(is_owner)s or %(actor)s = any (services))
 )
-insert into audit (at, event, grant_id, issuer, subject, actor, request_id, outcome, key_id, mac)
-select %(at)s, %(event)s, id, %(issuer)s, %(subject)s, %(actor)s, %(request_id)s, %(outcome)s, %(key_id)s, %(mac)s
+insert into audit (at, event, grant_id, issuer, subject, actor, request_id, outcome, writer_id, writer_seq, writer_mark,
+                   key_id, mac)
+select %(at)s, %(event)s, id, %(issuer)s, %(subject)s, %(actor)s, %(request_id)s, %(outcome)s, %(writer_id)s,
+       %(writer_seq)s, %(writer_mark)s, %(key_id)s, %(mac)s
 from (select id from counted union all select id from unlimited) usable
 returning true;
 
@@ -79,9 +81,9 @@ with ticket as (
     returning usable.id
 )
 insert into audit (at, event, grant_id, issuer, subject, actor, request_id, outcome, via_id, via_name, task_id, attempt,
-                   key_id, mac)
+                   writer_id, writer_seq, writer_mark, key_id, mac)
 select %(at)s, %(event)s, id, %(issuer)s, %(subject)s, %(actor)s, %(request_id)s, %(outcome)s, %(via_id)s, %(via_name)s,
-       %(task_id)s, %(attempt)s, %(key_id)s, %(mac)s
+       %(task_id)s, %(attempt)s, %(writer_id)s, %(writer_seq)s, %(writer_mark)s, %(key_id)s, %(mac)s
 from used
 returning true;
 
@@ -89,12 +91,13 @@ returning true;
 -- The same for several uses of grants and tickets whose uses are not limited. $1: a JSON array of uses. The lateral join makes the planner
 -- look each grant up by its id, whatever it expects of the length of the array. A MAC identifies one use.
 insert into audit (at, event, grant_id, issuer, subject, actor, request_id, outcome, via_id, via_name, task_id, attempt,
-                   key_id, mac)
+                   writer_id, writer_seq, writer_mark, key_id, mac)
 select use.at, 'token.issued', g.id, use.issuer, use.subject, use.actor, use.request_id, 'ok', use.via_id, use.via_name,
-       use.task_id, use.attempt, use.key_id, decode(use.mac, 'hex')
+       use.task_id, use.attempt, use.writer_id, use.writer_seq, use.writer_mark, use.key_id, decode(use.mac, 'hex')
 from json_to_recordset($1)
          as use (at timestamptz, grant_id uuid, issuer text, subject text, actor text, request_id text, key_id smallint,
-                 mac text, is_owner boolean, via_id uuid, via_name text, task_id text, attempt bigint)
+                 mac text, is_owner boolean, via_id uuid, via_name text, task_id text, attempt bigint, writer_id uuid, writer_seq bigint,
+                 writer_mark bigint)
 cross join lateral (
     select id
     from grants

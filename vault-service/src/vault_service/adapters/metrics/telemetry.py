@@ -20,6 +20,9 @@ _ISSUED = Counter(
     "Access tokens requested, by outcome: `memory` (cached), `obtained`, or the name of the error.",
     ("outcome",),
 )
+_REFUSED = Counter(
+    "vault_refused_requests", "Access tokens that were refused to services, by the name of the error.", ("outcome",)
+)
 _TICKETS = Counter(
     "vault_ticket_events",
     "What happened to tickets: `created`, `extended`, `ended`, `used`, or the code with which one was refused.",
@@ -67,7 +70,7 @@ _SPOOLED = Gauge(
 _UNCOVERED = Gauge(
     "vault_audit_unsealed_seconds",  # its first name, which alerts use
     "Age of the oldest line of the audit that no checkpoint covers.",
-    multiprocess_mode="livemostrecent",
+    multiprocess_mode="livemax",
 )
 
 
@@ -99,12 +102,17 @@ class PrometheusTelemetry:
             _REPLAYED.labels(provider, outcome)
         for outcome in ("memory", "obtained", *(kind.__name__ for kind in _kinds(VaultError))):
             _issued(outcome)
+            _REFUSED.labels(outcome)
         for event in ("created", "extended", "ended", "used", *TicketFault):
             _ticket(event)
 
     def issued(self, outcome: str) -> None:
         """An access token was requested."""
         _issued(outcome).inc()
+
+    def refused(self, outcome: str) -> None:
+        """A service was refused an access token."""
+        _REFUSED.labels(outcome).inc()
 
     def ticket(self, event: str) -> None:
         """A ticket was made, changed, used or refused."""

@@ -8,6 +8,7 @@ from uuid import UUID
 from vault_service.application.ports.provider import TokenAnswer
 from vault_service.domain.audit import Entry
 from vault_service.domain.grant import Failure, FailureDetail, Limits, ObtainedToken, Subject, TokenType
+from vault_service.domain.grant_terms import RequestedTerms
 from vault_service.domain.return_address import ReturnTo
 from vault_service.domain.terms import Expiry
 
@@ -105,7 +106,7 @@ class Consents(Protocol):
     """Pending grants and their consent requests. A change and its audit line are one transaction."""
 
     def add(self, grant: NewGrant, request: StoredConsentRequest, entry: Entry) -> None:
-        """Store a pending grant, and the request whose answer activates it."""
+        """Store a pending grant, and the request whose answer activates it. Raises TooManyPendingConsentsError."""
         ...
 
     def claim(self, state_hash: bytes, browser_hash: bytes | None, provider: str) -> ClaimedConsent:
@@ -129,8 +130,8 @@ class Consents(Protocol):
 
     def activate(
         self, grant_id: UUID, account: Subject, answer: TokenAnswer, scopes: frozenset[str], entry: Entry
-    ) -> bool:
-        """Make a pending grant active with its first token; False when it is no longer pending.
+    ) -> RequestedTerms | None:
+        """Make a pending grant active with its first token; its terms, or None when it is no longer pending.
 
         account: the person who has consented, at the authorization server; scopes: granted.
         """

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from vault_service.application.errors import VaultError
 from vault_service.domain.audit import Entry
+from vault_service.domain.grant import Subject
 from vault_service.domain.usability import Requester
 
 
@@ -15,6 +16,14 @@ class TicketRefusals(Protocol):
 
     def refusal(self, ticket_id: UUID) -> VaultError | None:
         """TicketRefusedError, or None when the ticket may be used now. Raises StorageUnavailableError."""
+        ...
+
+
+class GrantOwners(Protocol):
+    """Whose a grant is."""
+
+    def owner_of(self, grant_id: UUID) -> Subject | None:
+        """The owner, or None when there is no such grant. Raises StorageUnavailableError."""
         ...
 
 

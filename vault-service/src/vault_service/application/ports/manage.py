@@ -9,6 +9,7 @@ from vault_service.application.ports.refresh import StoredGrant
 from vault_service.application.ports.runtime import AuditWriter
 from vault_service.domain.audit import Entry, Line
 from vault_service.domain.grant import Grant, Subject
+from vault_service.domain.grant_page import Position
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +25,8 @@ class GrantFilter:
 class OwnedGrants(Protocol):
     """The grants of one owner."""
 
-    def of_owner(self, owner: Subject, wanted: GrantFilter) -> Sequence[Grant]:
-        """The owner's grants, newest first."""
+    def of_owner(self, owner: Subject, wanted: GrantFilter, after: Position | None, limit: int) -> Sequence[Grant]:
+        """A page of the owner's grants: live ones first, in each rank the newest. after: None for the first page."""
         ...
 
     def find(self, grant_id: UUID, owner: Subject, service: str | None = None) -> Grant:

@@ -17,6 +17,7 @@ from vault_service.domain.grant import (
     Subject,
     TokenIdentity,
 )
+from vault_service.domain.grant_terms import RequestedTerms
 from vault_service.domain.usability import Requester
 
 
@@ -27,8 +28,9 @@ class StoredGrant:
     account, identity: whose token it is at the authorization server, which no refresh may change (identity: None when
     the first access token did not tell); generation: counts refreshes, and fences writes; intent_age: seconds since a
     refresh began whose outcome was never written, or None; lifetime: seconds that the last access token had, or None
-    before the first; refusals: error words of the server since the last success; pause: seconds for which no refresh of
-    this grant is sent.
+    before the first; requested: who may use the grant, and until when; terms: the digest of all terms, to which the
+    refresh token is bound (that it opened shows that they are as the owner granted them); refusals: error words of the
+    server since the last success; pause: seconds for which no refresh of this grant is sent.
     """
 
     id: UUID
@@ -36,6 +38,8 @@ class StoredGrant:
     account: Subject
     identity: TokenIdentity | None
     provider: str
+    requested: RequestedTerms
+    terms: bytes
     status: Status
     scopes: frozenset[str]
     generation: int

@@ -1,0 +1,14 @@
+import type { Draft } from "../drafts";
+import type { FieldErrors } from "./form";
+import { RetryFields } from "./RetryFields";
+import { ScheduleFields } from "./ScheduleFields";
+
+/** What most tasks leave out. A chunk of its own: it is fetched when somebody opens it. */
+export function MoreFields({ draft, errors }: { draft: Draft; errors: FieldErrors }) {
+  return (
+    <>
+      <ScheduleFields draft={draft} errors={errors} />
+      <RetryFields draft={draft} errors={errors} />
+    </>
+  );
+}

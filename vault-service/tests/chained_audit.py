@@ -1,0 +1,65 @@
+"""An audit with checkpoints, and somebody who tampers with it."""
+
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import psycopg
+from replica import ALICE, Replica
+
+from vault_service.adapters.audit import checkpoints
+from vault_service.adapters.audit.checkpoints import CheckpointWriter
+from vault_service.adapters.audit.log import AuditLog
+from vault_service.adapters.audit.trail import PostgresAuditTrail
+from vault_service.adapters.postgres.clock import DatabaseClock
+from vault_service.application.verify_audit import AuditFinding, Kept, Verified, VerifyAudit
+from vault_service.domain.audit import Entry, Event
+from vault_service.domain.checkpoints import Checkpoint
+
+LINES = 20
+
+
+class Chain:
+    """An audit with checkpoints, and a superuser who can tamper with it."""
+
+    def __init__(self, vault: Replica, superuser: psycopg.Connection) -> None:
+        self.database, _ = vault.databases
+        self.keyring = vault.keyring
+        self.audit = AuditLog(self.database, self.keyring)
+        self.writer = CheckpointWriter(self.database, self.keyring, DatabaseClock(self.database))
+        self.superuser = superuser
+        self.grant_id = uuid4()
+
+    def write(self, lines: int = LINES) -> None:
+        """Add lines."""
+        for number in range(lines):
+            self.audit.append(self.entry(f"request-{number}"))
+
+    def entry(self, request_id: str) -> Entry:
+        """A line."""
+        return Entry(Event.TOKEN_ISSUED, self.grant_id, ALICE, "task-service", request_id, datetime.now(UTC))
+
+    def cover(self) -> list[Checkpoint]:
+        """Write checkpoints until all lines are covered."""
+        return list(iter(self.writer.write_next, None))
+
+    def verify(
+        self, reference: str | None = None, marks: dict[str, int] | None = None
+    ) -> tuple[list[AuditFinding], Verified]:
+        """Verify the whole audit. reference, marks: what was kept elsewhere."""
+        with self.database.connection() as connection:
+            verification = VerifyAudit(PostgresAuditTrail(connection), self.keyring.audit_key)
+            kept = Kept(frozenset({reference} if reference else ()), marks or {})
+            return list(verification.verify(kept)), verification.seen
+
+    def found(self) -> list[str]:
+        """What the verification finds, as text."""
+        return [str(finding) for finding in self.verify()[0]]
+
+    def end(self) -> str:
+        """The reference of the last checkpoint."""
+        with self.database.connection() as connection:
+            return checkpoints.last_checkpoint(connection, self.keyring)[0].reference
+
+    def tamper(self, statement: str) -> None:
+        """Do something that no role of the vault may do."""
+        self.superuser.execute(statement.encode())

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from stand_in_server import StandIn, stand_in
 from test_provider_servers import jwt
 
-from service_kit.outbound.session import Session
 from service_kit.tokens.issuer import Issuer
 from vault_service.adapters.provider.accounts import EndpointAccounts, IdTokenAccounts
 from vault_service.adapters.provider.answers import members_of, read_tokens
@@ -23,6 +22,7 @@ from vault_service.adapters.provider.client_authentication import BasicSecret, P
 from vault_service.adapters.provider.dialect import Dialect
 from vault_service.adapters.provider.discovery import Discovery
 from vault_service.adapters.provider.endpoints import Addresses, ConfiguredEndpoints, DiscoveredEndpoints
+from vault_service.adapters.provider.limited_session import LimitedSession
 from vault_service.adapters.provider.token_endpoint import TokenEndpoint
 from vault_service.application.ports.provider import TokenAnswer
 from vault_service.application.provider_errors import (
@@ -60,7 +60,7 @@ def server() -> Iterator[StandIn]:
 
 def provider(server: StandIn, dialect: Dialect | None = None, **client: Any) -> AuthorizationServer:
     """The vault's client at that server."""
-    session = Session()
+    session = LimitedSession()
     endpoint = TokenEndpoint(session, BasicSecret("token-vault", "s3cret-value"), dialect)
     usual = {"name": "test", "issuer": server.url, "client_id": "token-vault", "redirect_uri": "https://v.example/cb"}
     issuer = Issuer(server.url)
@@ -420,7 +420,7 @@ def test_the_client_is_probed_with_a_token_that_cannot_exist(
 
 def plain(server: StandIn, pointer: str) -> AuthorizationServer:
     """The vault's client at a server without OpenID Connect, where it posts its secret."""
-    endpoint = TokenEndpoint(Session(), PostedSecret("app", "s3cret-value"))
+    endpoint = TokenEndpoint(LimitedSession(), PostedSecret("app", "s3cret-value"))
     addresses = Addresses(authorization=f"{server.url}/auth", token=f"{server.url}/token", revocation=None)
     client = ClientRegistration(
         name="plain", issuer=server.url, client_id="app", redirect_uri="https://v.example/cb", has_id_tokens=False

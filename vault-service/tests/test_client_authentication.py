@@ -13,7 +13,6 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from stand_in_server import StandIn, stand_in
 from test_answer_shapes import GOOD, OLD
 
-from service_kit.outbound.session import Session
 from service_kit.tokens import signatures
 from service_kit.tokens.issuer import Issuer
 from service_kit.tokens.signatures import SigningKey
@@ -26,6 +25,7 @@ from vault_service.adapters.provider.client_authentication import (
     PublicClient,
 )
 from vault_service.adapters.provider.endpoints import Addresses, ConfiguredEndpoints
+from vault_service.adapters.provider.limited_session import LimitedSession
 from vault_service.adapters.provider.token_endpoint import TokenEndpoint
 
 PRIVATE = {
@@ -54,7 +54,7 @@ def client_of(server: StandIn, authentication: ClientAuthentication) -> Authoriz
     return AuthorizationServer(
         ClientRegistration(name="test", issuer=server.url, client_id="vault", redirect_uri="https://v.example/cb"),
         ConfiguredEndpoints(addresses),
-        TokenEndpoint(Session(), authentication),
+        TokenEndpoint(LimitedSession(), authentication),
         IdTokenAccounts(Issuer(server.url), "vault", None, 60),
     )
 

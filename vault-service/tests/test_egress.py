@@ -19,8 +19,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from service_kit.outbound.session import Egress, Session
+from service_kit.outbound.session import Egress
 from vault_service.adapters.provider.client_authentication import BasicSecret
+from vault_service.adapters.provider.limited_session import LimitedSession
 from vault_service.adapters.provider.token_endpoint import TokenEndpoint
 from vault_service.application.provider_errors import NotSentError
 
@@ -166,7 +167,7 @@ def _copied(source: socket.socket, target: socket.socket) -> None:
 
 def tokens(url: str, egress: Egress) -> str:
     """The access token that the server grants."""
-    with Session(egress=egress) as session:
+    with LimitedSession(egress) as session:
         return TokenEndpoint(session, BasicSecret("vault", "s")).tokens(url, FORM)[0].access_token
 
 

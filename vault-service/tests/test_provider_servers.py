@@ -16,7 +16,6 @@ import pytest
 from replica import ROOT_KEY
 from werkzeug.test import TestResponse
 
-from service_kit.outbound.session import Session
 from service_kit.tokens.bearer import Claims, Verifier
 from service_kit.tokens.issuer import Issuer, IssuerMismatchError, IssuerUnavailableError, demand_no_mismatch
 from vault_service import bootstrap, config
@@ -25,6 +24,7 @@ from vault_service.adapters.provider.authorization_server import AuthorizationSe
 from vault_service.adapters.provider.client_authentication import BasicSecret
 from vault_service.adapters.provider.discovery import Discovery
 from vault_service.adapters.provider.endpoints import DiscoveredEndpoints
+from vault_service.adapters.provider.limited_session import LimitedSession
 from vault_service.adapters.provider.token_endpoint import TokenEndpoint
 from vault_service.application.errors import ProviderUnavailableError
 from vault_service.application.provider_errors import NotSentError, RevocationNotOfferedError
@@ -92,15 +92,17 @@ class Clock:
 
 
 @pytest.fixture
-def session() -> Iterator[Session]:
+def session() -> Iterator[LimitedSession]:
     """A session that is closed after the test."""
-    with Session() as open_session:
+    with LimitedSession() as open_session:
         yield open_session
 
 
-def provider(server: Server, session: Session, *, revokes: bool = True, **parameters: str) -> AuthorizationServer:
+def provider(
+    server: Server, session: LimitedSession, *, revokes: bool = True, **parameters: str
+) -> AuthorizationServer:
     """The adapter for a client at that server."""
-    issuer = Issuer(server.url, session=session)
+    issuer = Issuer(server.url)
     endpoint = TokenEndpoint(session, BasicSecret("token-vault", "s"))
     client = ClientRegistration(
         name="test",
@@ -124,11 +126,11 @@ def jwt(**claims: object) -> str:
 # discovery
 
 
-def test_a_failure_holds_for_two_seconds(server: Server, session: Session) -> None:
+def test_a_failure_holds_for_two_seconds(server: Server, session: LimitedSession) -> None:
     """Many callers of an unreachable server cause one request in two seconds."""
     clock = Clock()
     right, server.document = server.document, {}
-    discovery = Discovery("test", Issuer(server.url, session=session), clock)
+    discovery = Discovery("test", Issuer(server.url), clock)
     for _ in range(3):
         with pytest.raises(IssuerUnavailableError):
             discovery.metadata()
@@ -139,7 +141,7 @@ def test_a_failure_holds_for_two_seconds(server: Server, session: Session) -> No
     assert len(server.asked) == 2
 
 
-def test_a_server_that_names_another_issuer_is_refused(server: Server, session: Session) -> None:
+def test_a_server_that_names_another_issuer_is_refused(server: Server, session: LimitedSession) -> None:
     """Nothing is sent to the addresses that it names (RFC 8414 section 3.3)."""
     server.document["issuer"] = "https://other.example"
     refused = provider(server, session)
@@ -152,18 +154,18 @@ def test_a_server_that_names_another_issuer_is_refused(server: Server, session: 
     assert server.asked == ["/.well-known/openid-configuration"]
 
 
-def test_an_unreachable_server_is_no_mismatch(server: Server, session: Session) -> None:
+def test_an_unreachable_server_is_no_mismatch(server: Server, session: LimitedSession) -> None:
     """An unreachable server does not make the vault unready."""
     server.document["issuer"] = "https://other.example"
     with pytest.raises(IssuerMismatchError):
-        demand_no_mismatch(Discovery("test", Issuer(server.url, session=session)).metadata)
-    demand_no_mismatch(Discovery("test", Issuer("http://127.0.0.1:9", session=session)).metadata)
+        demand_no_mismatch(Discovery("test", Issuer(server.url)).metadata)
+    demand_no_mismatch(Discovery("test", Issuer("http://127.0.0.1:9")).metadata)
 
 
 # the consent's address
 
 
-def test_parameters_of_the_configuration_are_added(server: Server, session: Session) -> None:
+def test_parameters_of_the_configuration_are_added(server: Server, session: LimitedSession) -> None:
     """They join those of the protocol and those in the endpoint's URL."""
     asked = provider(server, session, access_type="offline", prompt="select_account consent").authorization_url(
         state="s", nonce="n", code_challenge="c", scopes=frozenset({"openid", "calendar"})
@@ -184,7 +186,7 @@ def test_parameters_of_the_configuration_are_added(server: Server, session: Sess
 
 
 @pytest.mark.parametrize("promised", [True, False, None])
-def test_whose_answer_a_callback_brings(server: Server, session: Session, promised: bool | None) -> None:
+def test_whose_answer_a_callback_brings(server: Server, session: LimitedSession, promised: bool | None) -> None:
     """RFC 9207 section 2.4: to the letter the issuer's, and absent only where the metadata do not promise it."""
     if promised is not None:
         server.document["authorization_response_iss_parameter_supported"] = promised
@@ -210,7 +212,7 @@ def test_whose_answer_a_callback_brings(server: Server, session: Session, promis
 )
 def test_a_refresh_tells_whose_token_it_is(
     server: Server,
-    session: Session,
+    session: LimitedSession,
     access_token: str,
     id_token: str | None,
     identity: TokenIdentity | None,
@@ -223,13 +225,13 @@ def test_a_refresh_tells_whose_token_it_is(
 
 
 @pytest.mark.parametrize("seconds", [0, None])
-def test_a_token_without_an_end(server: Server, session: Session, seconds: int | None) -> None:
+def test_a_token_without_an_end(server: Server, session: LimitedSession, seconds: int | None) -> None:
     """Keycloak answers 0 for offline tokens, other servers nothing."""
     server.answer = {"access_token": "a", "token_type": "Bearer", "refresh_expires_in": seconds}
     assert provider(server, session).refresh(RefreshToken("r"), None, monotonic()).refresh_expires_in is None
 
 
-def test_revocation_where_it_is_not_offered(server: Server, session: Session) -> None:
+def test_revocation_where_it_is_not_offered(server: Server, session: LimitedSession) -> None:
     """Switched off by configuration, or without an endpoint: nothing is sent."""
     with pytest.raises(RevocationNotOfferedError):
         provider(server, session, revokes=False).revoke(RefreshToken("r"))

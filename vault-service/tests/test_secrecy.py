@@ -22,12 +22,12 @@ from scripted_provider import ScriptedProvider
 from trouble import INTENT, RECORD, ROTATION, STORE, Trouble
 
 import vault_service
-from service_kit.outbound.session import Session
 from service_kit.process import logs
 from service_kit.process.secret import Secret
 from vault_service.adapters.encryption.keyring import Keyring
 from vault_service.adapters.encryption.root_key import LocalRootKey
 from vault_service.adapters.provider.client_authentication import BasicSecret
+from vault_service.adapters.provider.limited_session import LimitedSession
 from vault_service.adapters.provider.token_endpoint import TokenEndpoint
 from vault_service.application.errors import StorageUnavailableError
 from vault_service.application.ports.provider import TokenAnswer
@@ -226,7 +226,7 @@ def test_an_answer_of_an_authorization_server_does_not_show(status: int, body: s
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        endpoint = TokenEndpoint(Session(), BasicSecret("token-vault", MARK))
+        endpoint = TokenEndpoint(LimitedSession(), BasicSecret("token-vault", MARK))
         with pytest.raises(Exception) as caught:
             endpoint.tokens(
                 f"http://127.0.0.1:{server.server_port}/", {"grant_type": "refresh_token", "refresh_token": MARK}

@@ -15,9 +15,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from service_kit.outbound.session import Session
+from service_kit.outbound.session import Egress
 from vault_service.adapters.provider import token_endpoint
 from vault_service.adapters.provider.client_authentication import BasicSecret
+from vault_service.adapters.provider.limited_session import LimitedSession
 from vault_service.adapters.provider.token_endpoint import TokenEndpoint
 from vault_service.application.provider_errors import NotSentError, UncertainError
 
@@ -67,7 +68,7 @@ def _secured(connection: socket.socket, tls: ssl.SSLContext | None) -> socket.so
 def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[TokenEndpoint]:
     """A client whose requests end after one second."""
     monkeypatch.setattr(token_endpoint, "TOTAL_TIMEOUT", 1.0)
-    with Session() as session:
+    with LimitedSession() as session:
         yield TokenEndpoint(session, BasicSecret("token-vault", "secret"))
 
 
@@ -174,7 +175,7 @@ def test_over_tls(
     with pytest.raises(NotSentError):
         endpoint.tokens(url, {})
     assert asked == []
-    endpoint._session.verify = str(certificate)
+    endpoint._session = LimitedSession(Egress(str(certificate)))
     with pytest.raises(UncertainError):
         endpoint.tokens(url, {})
     assert asked == [1]
@@ -184,6 +185,6 @@ def test_a_server_that_drips_over_tls(serving: Callable[..., int], endpoint: Tok
     """The deadline holds over TLS, too."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
-    endpoint._session.verify = str(certificate)
+    endpoint._session = LimitedSession(Egress(str(certificate)))
     with pytest.raises(UncertainError):
         endpoint.tokens(f"https://localhost:{serving(dripping(HEAD % 10_000), context)}/token", {})

@@ -9,9 +9,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from service_kit.outbound.session import Session
 from vault_service.adapters.provider.answers import LONGEST_LIFE
 from vault_service.adapters.provider.client_authentication import BasicSecret
+from vault_service.adapters.provider.limited_session import LimitedSession
 from vault_service.adapters.provider.token_endpoint import TokenEndpoint
 from vault_service.application.provider_errors import (
     GrantRefusedError,
@@ -78,7 +78,7 @@ def server() -> Iterator[Server]:
 @pytest.fixture
 def endpoint() -> Iterator[TokenEndpoint]:
     """The client."""
-    with Session() as session:
+    with LimitedSession() as session:
         yield TokenEndpoint(session, BasicSecret("token vault", "s:ecret/"))
 
 

@@ -6,8 +6,6 @@ and certificate authorities are those that the caller passes in, never those of 
 
 import math
 import ssl
-import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
@@ -17,6 +15,7 @@ from urllib.parse import urlsplit
 import requests
 import urllib3
 
+from service_kit.outbound.bounded import BodyTooLargeError, read_body
 from service_kit.outbound.time_limits import LimitedAdapter, Watch
 from service_kit.process import logs
 
@@ -26,7 +25,6 @@ TOTAL_SECONDS = 15.0
 
 A caller that streams sets limits of its own.
 """
-_CHUNK_BYTES = 65536
 
 
 class AnswerTooLargeError(requests.RequestException):
@@ -124,38 +122,20 @@ def bounded_body(answer: requests.Response, limit: int = MAX_ANSWER_BYTES) -> by
 
     Raises AnswerTooLargeError above `limit` bytes, compressed or not, and other `requests.RequestException`s.
     """
-    encoding = answer.headers.get("Content-Encoding", "").strip().lower()
-    if encoding not in {"", "identity", "gzip", "x-gzip", "deflate"}:
-        answer.close()
-        raise requests.exceptions.ContentDecodingError(f"{encoding} was not asked for")
-    decoder = zlib.decompressobj(zlib.MAX_WBITS | 32) if encoding not in {"", "identity"} else None
-    body, received = b"", 0
     try:
-        for chunk in _raw_chunks(answer):
-            received += len(chunk)
-            body += chunk if decoder is None else decoder.decompress(chunk, limit + 1 - len(body))
-            if max(len(body), received) > limit:
-                raise AnswerTooLargeError(f"more than {limit} bytes")
-    except zlib.error as error:
+        return read_body(answer.raw, limit)
+    except Exception as error:
         answer.close()
-        raise requests.exceptions.ContentDecodingError(str(error)) from error
-    except requests.RequestException:
-        answer.close()
-        raise
-    if decoder is not None and received and not decoder.eof:
-        raise requests.exceptions.ContentDecodingError("the compressed body ends early")
-    return body
-
-
-def _raw_chunks(answer: requests.Response) -> Iterator[bytes]:
-    """The body as it was sent, with the errors that `requests` raises."""
-    try:
-        yield from answer.raw.stream(_CHUNK_BYTES, decode_content=False)
-    except urllib3.exceptions.ProtocolError as error:
-        raise requests.exceptions.ChunkedEncodingError(error) from error
-    except urllib3.exceptions.ReadTimeoutError as error:
-        raise requests.exceptions.ConnectionError(error) from error
-    except urllib3.exceptions.SSLError as error:
-        raise requests.exceptions.SSLError(error) from error
-    except (OSError, ValueError) as error:  # the watch has cut the connection under the reader
-        raise requests.exceptions.ConnectionError(error) from error
+        match error:
+            case BodyTooLargeError():
+                raise AnswerTooLargeError(str(error)) from error
+            case urllib3.exceptions.DecodeError():
+                raise requests.exceptions.ContentDecodingError(error) from error
+            case urllib3.exceptions.ProtocolError():
+                raise requests.exceptions.ChunkedEncodingError(error) from error
+            case urllib3.exceptions.SSLError():
+                raise requests.exceptions.SSLError(error) from error
+            case urllib3.exceptions.HTTPError() | OSError() | ValueError():  # the watch may have cut the connection
+                raise requests.exceptions.ConnectionError(error) from error
+            case _:
+                raise

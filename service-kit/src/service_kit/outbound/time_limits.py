@@ -1,6 +1,6 @@
 """Deadlines of a request that hold whatever the other side does.
 
-`requests` limits each wait, but not their sum: a server that sends a byte now and then could be waited for without end.
+urllib3 limits each wait, but not their sum: a server that sends a byte now and then could be waited for without end.
 A process can also be frozen after it has decided to send. Therefore a request that cannot leave in time does not leave,
 and one that has not ended in time loses its connection.
 """
@@ -100,7 +100,9 @@ class Watch:
             sleep(TICK_SECONDS)
 
 
-class _Limited(HTTPConnection):
+class LimitedConnection(HTTPConnection):
+    """A connection that keeps to the deadlines of the block in which it is used."""
+
     def _new_conn(self) -> socket.socket:
         """Overrides urllib3: open the connection, of which TLS then takes the handle."""
         connection = super()._new_conn()
@@ -126,19 +128,20 @@ class _Limited(HTTPConnection):
         super().request(*arguments, **options)
 
 
-class _LimitedTls(_Limited, HTTPSConnection):
+class _LimitedTls(LimitedConnection, HTTPSConnection):
     pass
 
 
 class _Pool(HTTPConnectionPool):
-    ConnectionCls = _Limited
+    ConnectionCls = LimitedConnection
 
 
 class _TlsPool(HTTPSConnectionPool):
     ConnectionCls = _LimitedTls
 
 
-_POOLS = {"http": _Pool, "https": _TlsPool}
+POOLS = {"http": _Pool, "https": _TlsPool}
+"""Of urllib3's pool managers, by scheme."""
 
 
 class LimitedAdapter(HTTPAdapter):
@@ -147,10 +150,10 @@ class LimitedAdapter(HTTPAdapter):
     def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
         """Overrides requests: make the pools."""
         super().init_poolmanager(*arguments, **options)
-        self.poolmanager.pool_classes_by_scheme = _POOLS
+        self.poolmanager.pool_classes_by_scheme = POOLS
 
     def proxy_manager_for(self, *arguments: Any, **options: Any) -> Any:
         """Overrides requests: make the pools behind a proxy."""
         manager = super().proxy_manager_for(*arguments, **options)
-        manager.pool_classes_by_scheme = _POOLS
+        manager.pool_classes_by_scheme = POOLS
         return manager

@@ -20,6 +20,7 @@ from vault_service.adapters.provider.client_authentication import (
 )
 from vault_service.adapters.provider.discovery import Discovery
 from vault_service.adapters.provider.endpoints import ConfiguredEndpoints, DiscoveredEndpoints
+from vault_service.adapters.provider.limited_session import LimitedSession
 from vault_service.adapters.provider.logout_tokens import IssuerLogoutTokens
 from vault_service.adapters.provider.token_endpoint import TokenEndpoint
 from vault_service.application.breaker import Breaker
@@ -116,7 +117,7 @@ def _server(
     settings: VaultSettings, name: str, issuer: Issuer, discovery: Discovery, redirect_uri: str
 ) -> AuthorizationServer:
     provider = settings.providers.by_name[name]
-    session = Session(egress=provider.egress or settings.egress)
+    session = LimitedSession(provider.egress or settings.egress)
     endpoint = TokenEndpoint(session, _authentication(provider.client), provider.dialect)
     client = ClientRegistration(
         name=name,

@@ -1,8 +1,9 @@
 """The list at scale: pages, filters, search, order, counts, and what they cost."""
 
+import itertools
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
@@ -328,6 +329,49 @@ def change(connection: psycopg.Connection, action: str, task_id: UUID, state: Ta
         )
 
 
+def test_what_changes_together_changes_the_list_once(
+    add: Callable[..., list[UUID]], listing: ListTasks, look: Look, alice: Person
+) -> None:
+    """However many tasks of one owner a statement touches: their counters have one new version, not one for each."""
+
+    def versions() -> int:
+        ((version,),) = look("select coalesce(sum(version), 0)::integer from list_versions")
+        return int(str(version))
+
+    ids = add(50, TaskStatus.QUEUED)
+    seen, states = [versions()], []
+    for statement in (
+        (
+            "update tasks set persistent_token_id = gen_random_uuid(), token_status = 'active'"
+            " where id = any (%s) returning 1"
+        ),
+        (
+            "insert into schedules (task_id, issuer, subject, cron, timezone, overlap, status, next_run_at)"
+            " select id, issuer, subject, '0 0 * * *', 'UTC', 'skip', 'active', now() from tasks"
+            " where id = any (%s) returning 1"
+        ),
+        "update runs set status = 'running' where task_id = any (%s) returning 1",
+        "update runs set progress = 50 where task_id = any (%s) returning 1",
+        "update runs set status = 'completed' where task_id = any (%s) returning 1",
+        (
+            "insert into runs (task_id, number, issuer, subject, cause, status, fence)"
+            " select id, 2, issuer, subject, 'user', 'queued', 2 from tasks where id = any (%s) returning 1"
+        ),
+        "update tasks set token_status = 'failed' where id = any (%s) returning 1",
+        "update tasks set last_run = 2 where id = any (%s) returning 1",
+        "delete from tasks where id = any (%s) and name = 'none' returning 1",
+    ):
+        look(statement, ids)
+        seen.append(versions())
+        states.append({state.value: number for state, number in listing.counts(alice).items() if number})
+    assert [after - before for before, after in itertools.pairwise(seen)] == [1, 1, 0, 0, 1, 2, 2, 0, 0]
+    assert states == [
+        {"queued": 50}, {"queued": 50}, {"running": 50}, {"running": 50}, {"completed": 50},
+        *[{"queued": 50}] * 4,
+    ]  # fmt: skip
+    assert look("select distinct status, stop_reason from schedules") == [("stopped", "token_failed")]
+
+
 def test_a_task_that_is_executed_again_counts_by_its_new_run(
     manage: ManageTasks,
     listing: ListTasks,
@@ -368,16 +412,18 @@ def test_a_task_that_is_executed_again_counts_by_its_new_run(
 
 
 @pytest.fixture(scope="module")
-def ten_thousand(migrated_tasks: None, new_database: Callable[[str, str], str]) -> str:
+def ten_thousand(
+    migrated_tasks: None, new_database: Callable[[str, str], AbstractContextManager[str]]
+) -> Iterator[str]:
     """A database of completed tasks, and three that failed in their midst."""
-    url = new_database("tasks", "tasks")
-    with psycopg.connect(url.replace("tasks:test@", "tasks_owner:test@"), autocommit=True) as connection:
-        add = adder(lambda query, *values: connection.execute(query.encode(), values).fetchall(), ALICE)
-        add(5000, TaskStatus.COMPLETED)
-        add(3, TaskStatus.FAILED, name="needle")
-        add(5000, TaskStatus.COMPLETED)
-        connection.execute("vacuum analyze")
-    return url
+    with new_database("tasks", "tasks") as url:
+        with psycopg.connect(url.replace("tasks:test@", "tasks_owner:test@"), autocommit=True) as connection:
+            add = adder(lambda query, *values: connection.execute(query.encode(), values).fetchall(), ALICE)
+            add(5000, TaskStatus.COMPLETED)
+            add(3, TaskStatus.FAILED, name="needle")
+            add(5000, TaskStatus.COMPLETED)
+            connection.execute("vacuum analyze")
+        yield url
 
 
 QUERIES = {

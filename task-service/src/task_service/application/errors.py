@@ -3,10 +3,14 @@
     TaskError
     ├── TaskNotFoundError                no such task, or another person's: both look the same
     ├── RunNotFoundError                 the task has no such run, or it was cleaned away
+    ├── ResultNotFoundError              the run has no file as its result
+    ├── ResultStoreUnavailableError      the store of results that are files does not answer
     ├── TaskNotExecutableError           the task has a run under way, or its latest run has completed
     ├── TaskNotCancellableError          the task has no run under way
     ├── TaskNotRepeatableError           the task has no run yet, or one under way
     ├── TaskNotLinkableError             the task has a run under way with another token
+    ├── TooManyTasksError                the owner has as many tasks as one owner may have
+    ├── TooManyOpenTasksError            the owner has as many waiting, queued and running tasks as one may have
     ├── ScheduleNotFoundError            the task has no schedule
     ├── KindNotFoundError                a task was to be created of a kind that is not offered here
     ├── ParametersError                  the parameters are not those of the kind
@@ -15,6 +19,7 @@
     ├── KeyReusedError                   the idempotency key stands for another request
     ├── AlreadyDoneError                 the idempotency key stands for this request, which was answered before
     ├── TokenNotFoundError               the vault knows no such token of this person
+    ├── BoundTokenError                  the person's access token cannot be passed on to the vault
     ├── TokenRefusedError                the vault no longer gives access tokens for it
     ├── TicketExpiredError               the attempt's ticket was not extended in time; another can be made
     ├── VaultUnavailableError            the vault does not answer
@@ -44,6 +49,14 @@ class RunNotFoundError(TaskError):
     """This task has no such run."""
 
 
+class ResultNotFoundError(TaskError):
+    """This run has no file as its result."""
+
+
+class ResultStoreUnavailableError(TaskError):
+    """The result store cannot be reached now."""
+
+
 class TaskNotExecutableError(TaskError):
     """This task is waiting, queued, running or completed; it cannot be executed now."""
 
@@ -58,6 +71,14 @@ class TaskNotRepeatableError(TaskError):
 
 class TaskNotLinkableError(TaskError):
     """This task is waiting, queued or running; another token can be linked when it has ended."""
+
+
+class TooManyTasksError(TaskError):
+    """You have as many tasks as one person may have here. Delete some first."""
+
+
+class TooManyOpenTasksError(TaskError):
+    """As many of your tasks are waiting, queued or running as is allowed here. Try again when some have ended."""
 
 
 class ScheduleNotFoundError(TaskError):
@@ -110,6 +131,10 @@ class TokenNotFoundError(TaskError):
 
 class TokenRefusedError(TaskError):
     """Token request failed. Please try again."""
+
+
+class BoundTokenError(TaskError):
+    """Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token."""
 
 
 class VaultUnavailableError(TaskError):

@@ -14,6 +14,7 @@ from service_kit.http import inputs
 from service_kit.http.app import authenticate, bearer_token, respond
 from service_kit.http.openapi import Api, Link
 from task_service.application.errors import (
+    BoundTokenError,
     CursorError,
     KeyReusedError,
     KindNotFoundError,
@@ -24,6 +25,8 @@ from task_service.application.errors import (
     TaskNotLinkableError,
     TaskStorageUnavailableError,
     TokenNotFoundError,
+    TooManyOpenTasksError,
+    TooManyTasksError,
     VaultUnavailableError,
 )
 from task_service.application.manage import Person
@@ -63,6 +66,7 @@ LINKS = {
                 "run_again",
                 "list_runs",
                 "get_run",
+                "get_result",
                 "put_schedule",
                 "get_schedule",
                 "pause_schedule",
@@ -94,7 +98,7 @@ def create_api(service: TaskService) -> Api:
         task_service.__version__,
         "/api/tasks",
         table=TABLE,
-        raises=(TaskStorageUnavailableError,),
+        raises=(TaskStorageUnavailableError, BoundTokenError),
         tags=TAGS,
         links=LINKS,
     )
@@ -147,6 +151,7 @@ def _collection(api: Api, service: TaskService, caller: Callable[[], Person]) ->
             ParametersTooLargeError,
             KeyReusedError,
             TokenNotFoundError,
+            TooManyTasksError,
             VaultUnavailableError,
         ),
         headers=idempotency.HEADERS,
@@ -228,6 +233,7 @@ def _execution(api: Api, service: TaskService, caller: Callable[[], Person]) -> 
         raises=(
             TaskNotFoundError,
             TaskNotExecutableError,
+            TooManyOpenTasksError,
             TaskNotLinkableError,
             VaultUnavailableError,
             KeyReusedError,

@@ -191,6 +191,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/tasks/{task_id}/runs/{number}/result": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the result of a run as a file
+         * @description Runs whose result is a file have `resultFile`, which says what it is.
+         */
+        get: operations["get_result"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/tasks/batch": {
         parameters: {
             query?: never;
@@ -798,6 +818,7 @@ export interface components {
             attempts: components["schemas"]["AttemptView"][];
             log: components["schemas"]["LogLineView"][];
             logNext?: number;
+            resultFile?: components["schemas"]["ResultFileView"];
         };
         /**
          * AttemptView
@@ -854,6 +875,15 @@ export interface components {
          * @enum {unknown}
          */
         Level: "debug" | "error" | "info" | "warning";
+        /**
+         * ResultFileView
+         * @description A result that is a file; `GET …/runs/{number}/result` gives it. size: bytes.
+         */
+        ResultFileView: {
+            name: string;
+            mediaType: string;
+            size: number;
+        };
         /**
          * RunsQuery
          * @description before: the `next` of the previous page; limit: runs on a page.
@@ -2630,6 +2660,129 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
                         code: "service_unavailable" | "provider_unavailable" | "storage_unavailable";
+                    };
+                };
+            };
+        };
+    };
+    get_result: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                task_id: string;
+                number: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
+                };
+            };
+            /**
+             * @description - `unauthorized`: The bearer access token is missing or not accepted.
+             *     - `dpop_required`: The access token is bound to a key, or has to be. Send it as `Authorization: DPoP` with a proof in `DPoP`.
+             *     - `invalid_dpop_proof`: The DPoP proof is not accepted.
+             *     - `token_not_bound`: The credential is not bound to a key. Send it as `Authorization: Bearer`, without a DPoP proof.
+             *     - `confirmation_unsupported`: The access token is bound by another method than DPoP (`cnf.jkt`), which this service cannot check.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "unauthorized" | "dpop_required" | "invalid_dpop_proof" | "token_not_bound" | "confirmation_unsupported";
+                    };
+                };
+            };
+            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "token_bound";
+                    };
+                };
+            };
+            /**
+             * @description - `not_found`: There is nothing at this address.
+             *     - `task_not_found`: There is no such task.
+             *     - `run_not_found`: This task has no such run.
+             *     - `result_not_found`: This run has no file as its result.
+             */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "not_found" | "task_not_found" | "run_not_found" | "result_not_found";
+                    };
+                };
+            };
+            /** @description - `body_too_large`: The body is larger than this service accepts. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "body_too_large";
+                    };
+                };
+            };
+            /** @description - `uri_too_long`: The address is longer than 8 KiB. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "uri_too_long";
+                    };
+                };
+            };
+            /** @description - `rate_limited`: There are too many requests. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "rate_limited";
+                    };
+                };
+            };
+            /**
+             * @description - `service_unavailable`: The service does not answer now.
+             *     - `provider_unavailable`: The authorization server cannot be reached now.
+             *     - `storage_unavailable`: The task database cannot be reached now.
+             *     - `results_unavailable`: The result store cannot be reached now.
+             */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "service_unavailable" | "provider_unavailable" | "storage_unavailable" | "results_unavailable";
                     };
                 };
             };

@@ -3,6 +3,8 @@
     TaskError
     ├── TaskNotFoundError                no such task, or another person's: both look the same
     ├── RunNotFoundError                 the task has no such run, or it was cleaned away
+    ├── ResultNotFoundError              the run has no file as its result
+    ├── ResultStoreUnavailableError      the store of results that are files does not answer
     ├── TaskNotExecutableError           the task has a run under way, or its latest run has completed
     ├── TaskNotCancellableError          the task has no run under way
     ├── TaskNotRepeatableError           the task has no run yet, or one under way
@@ -45,6 +47,14 @@ class TaskNotFoundError(TaskError):
 
 class RunNotFoundError(TaskError):
     """This task has no such run."""
+
+
+class ResultNotFoundError(TaskError):
+    """This run has no file as its result."""
+
+
+class ResultStoreUnavailableError(TaskError):
+    """The result store cannot be reached now."""
 
 
 class TaskNotExecutableError(TaskError):

@@ -66,6 +66,7 @@ LINKS = {
                 "run_again",
                 "list_runs",
                 "get_run",
+                "get_result",
                 "put_schedule",
                 "get_schedule",
                 "pause_schedule",

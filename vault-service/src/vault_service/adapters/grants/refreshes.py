@@ -71,14 +71,19 @@ class PostgresRefreshes:
         outbox: Outbox,
         spool: Spool,
         refused_budget: int,
+        assumed_idle: int | None,
     ) -> None:
-        """refused_budget: how many refreshes of a grant callers may force in an hour."""
+        """refused_budget: how many refreshes of a grant callers may force in an hour.
+
+        assumed_idle: seconds after which an unused grant ends where nothing else is known, None: never.
+        """
         self._database = database
         self._tokens = GrantTokens(sealer)
         self._audit = audit
         self._outbox = outbox
         self._spool = spool
         self._refused_budget = refused_budget
+        self._assumed_idle = assumed_idle
 
     def authorize(self, grant_id: UUID, requester: Requester) -> StoredGrant:
         """The grant, for a requester that may use it now."""
@@ -250,6 +255,7 @@ class PostgresRefreshes:
             "refresh_token": outcome.refresh_token,
             "access_lifetime": outcome.access_lifetime,
             "refresh_expires_in": outcome.refresh_expires_in,
+            "assumed_idle": self._assumed_idle,
             "is_usable": outcome.is_usable,
             "failure": outcome.failure,
             "detail": outcome.detail,

@@ -72,6 +72,11 @@ with stored as (
         expires_at = least(
             now() + make_interval(secs => coalesce(%(refresh_expires_in)s, idle_seconds)),
             activated_at + make_interval(secs => max_seconds)
+        ),
+        keep_alive_at = next_keep_alive(
+            token_type,
+            coalesce(%(refresh_expires_in)s::float8, idle_seconds, %(assumed_idle)s),
+            least(not_after, activated_at + make_interval(secs => max_seconds))
         )
     where id = %(id)s
       and generation = %(generation)s

@@ -121,7 +121,7 @@ test-keycloak: .venv/dev .venv/integrations frontend/dist/index.html artifacts/d
 faults: .venv/dev frontend/dist/index.html ## The vault under faults, figures P5 to P10 at full size; FAULTS=short is what `make test` runs
 	@echo "== faults"
 	@FAULTS=$(or $(FAULTS),long) $(BIN)/pytest -q tests-integration/faults tests-integration/test_schemathesis.py \
-	  vault-service/tests/test_state_machine.py vault-service/tests/test_keys.py
+	  vault-service/tests/test_state_machine.py vault-service/tests/test_keys.py task-service/tests/test_state_machine.py
 
 .PHONY: simulation
 simulation: .venv/dev ## A day of refreshes with the vault's rule: docs/figures/scaling.json

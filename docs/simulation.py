@@ -65,7 +65,7 @@ def simulated(grants: int = SIMULATED, seconds: float = DAY) -> dict[str, object
     weight = GRANTS / grants
     rules = {}
     for name, jitter in RULES.items():
-        times = refreshes(jitter, grants, seconds, random.Random(15))
+        times = refreshes(jitter, grants, seconds, random.Random(15))  # noqa: S311 - a simulation, not a secret
         rules[name] = {
             "mean": round(len(times) * weight / seconds, 1),
             "peaks": peaks(times, seconds, weight),

@@ -43,7 +43,7 @@ export class Consents {
     const [first] = taskIds;
     if (first === undefined) return;
     await this.work.attempt(this.row(first, taskIds), async () => {
-      const consent = await this.api.requestConsent(first);
+      const consent = await this.api.requestConsent(taskIds);
       const page = consentPage(consent.consentUrl);
       const { persistentTokenId } = consent;
       for (const id of taskIds) {
@@ -151,8 +151,8 @@ export class Consents {
 /** The active grants that a new one replaces: those of the plan, and those asked for the same tasks. */
 export function replacedBy(plan: Plan, grants: readonly Grant[]): readonly Grant[] {
   const mine = new Set(plan.taskIds);
-  return grants.filter(({ persistentTokenId: id, status, taskId }) => {
-    const replaced = plan.replaces.includes(id) || (taskId !== undefined && mine.has(taskId));
+  return grants.filter(({ persistentTokenId: id, status, taskId, taskIds }) => {
+    const replaced = plan.replaces.includes(id) || [taskId, ...(taskIds ?? [])].some((asked) => asked !== undefined && mine.has(asked));
     return replaced && id !== plan.persistentTokenId && status === "active";
   });
 }

@@ -60,6 +60,11 @@ describe("the words of a grant", () => {
     expect(endOf(grant({ notAfter: iso(HOUR), expiresAt: iso(2 * HOUR) }))).toBe(NOW + HOUR);
     expect(endOf(grant())).toBeUndefined();
   });
+
+  it("do not count an idle end that the vault moves", () => {
+    expect(endOf(grant({ expiresAt: iso(HOUR), keptAlive: true }))).toBeUndefined();
+    expect(endOf(grant({ expiresAt: iso(HOUR), keptAlive: true, notAfter: iso(2 * HOUR) }))).toBe(NOW + 2 * HOUR);
+  });
 });
 
 describe("a lane", () => {

@@ -119,7 +119,7 @@ describe("every call", () => {
     await all.deleteTask("task-1");
     await all.linkToken("task-1", "p1");
     await all.executeTask("task-1");
-    await all.requestConsent("task-1");
+    await all.requestConsent(["task-1"]);
     await all.listGrants(new AbortController().signal);
     await all.audit("p1", 20);
     await all.audit("p1", 20, 7);

@@ -20,6 +20,7 @@ const EVENTS: Record<components["schemas"]["Event"], true> = {
   "grant.checked": true,
   "grant.expired": true,
   "grant.failed": true,
+  "grant.keep_alive": true,
   "grant.refreshed": true,
   "grant.renamed": true,
   "grant.revoked": true,

@@ -225,7 +225,7 @@ def test_an_answer_says_where_one_can_go_from_it(api: Api) -> None:
 def test_who_must_log_in_is_described(api: Api) -> None:
     """A public route asks for nothing."""
     item = api.document()["paths"]["/api/things/{kind}/{place}"]
-    assert (item["post"]["security"], item["get"]["security"]) == ([{"bearer": []}], [])
+    assert (item["post"]["security"], item["get"]["security"]) == ([{"bearer": []}, {"dpop": []}], [])
 
 
 def test_the_view_s_docstring_is_the_description(api: Api) -> None:

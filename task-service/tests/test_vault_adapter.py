@@ -17,6 +17,7 @@ from service_kit.tokens.issuer import Issuer
 from task_service.adapters.vault.client import TicketsOverHttp, VaultOverHttp
 from task_service.adapters.vault.credentials import own_credentials
 from task_service.application.errors import (
+    BoundTokenError,
     TaskError,
     TicketExpiredError,
     TokenNotFoundError,
@@ -303,3 +304,19 @@ def test_an_unreachable_authorization_server_looks_like_an_unavailable_vault() -
         with pytest.raises(VaultUnavailableError):
             TicketsOverHttp(vault, lambda _: vault).open(ATTEMPT, 60)
     assert server.asked == []
+
+
+def test_a_person_s_bound_token_cannot_be_passed_on_and_that_is_said() -> None:
+    """The vault wants a proof that only the person's client can make: asking again would not help."""
+    refusal = Reply(
+        401, {"code": "dpop_required", "title": "Unauthorized", "status": 401, "detail": "a proof is needed"}
+    )
+    with vault_that(lambda _: refusal) as (vault, _server):
+        for call in (
+            lambda: vault.persons.grant(TOKEN_ID, "bound"),
+            lambda: vault.persons.grants("bound", TASK_ID),
+            lambda: vault.persons.linked("bound", [TOKEN_ID]),
+            lambda: vault.persons.revoke(TOKEN_ID, "bound"),
+        ):
+            with pytest.raises(BoundTokenError):
+                call()

@@ -159,6 +159,42 @@ def test_a_retry_policy_is_given_at_creation_and_shown(open_tab: Tabs, owner: Ap
     assert owner.task(id_of(tab))["retry"]["maxAttempts"] == 5
 
 
+def test_a_kind_brings_its_fields_and_a_task_may_use_granted_access_from_the_beginning(
+    open_tab: Tabs, owner: Api
+) -> None:
+    """The kind's schema makes the form; parameters are sent with their types, and an objection stands at its place."""
+    tab = open_tab()
+    parameters = {
+        "type": "object",
+        "properties": {"url": {"type": "string"}, "method": {"enum": ["GET", "POST"], "default": "GET"}},
+        "required": ["url"],
+    }
+    kinds = [
+        {"kind": name, "description": f"Does {name}.", "executor": "worker", "parameters": schema}
+        for name, schema in {"demo": {"type": "object"}, "invented": parameters}.items()
+    ]
+    answer_with(tab, "**/api/tasks/kinds", {"kinds": kinds})
+    tab.sign_in("bob")
+    tab.create_ready("Has access")
+    tab.page.get_by_role("textbox", name="Name").fill("Borrows it")
+    tab.page.get_by_text("More options").click()
+    tab.page.get_by_role("combobox", name="Access to use").select_option(label="Has access")
+    tab.page.get_by_role("combobox", name="Kind").select_option("invented")
+    tab.page.get_by_role("textbox", name="url").fill("https://example.org/")
+    tab.page.get_by_role("combobox", name="method").select_option("POST")
+    tab.pictures("create-kind")
+    with tab.page.expect_request(
+        lambda request: request.method == "POST" and request.url.endswith("/api/tasks")
+    ) as sent:
+        tab.page.get_by_role("button", name="Create Task").click()
+    body = sent.value.post_data_json or {}
+    assert (body["kind"], body["parameters"]) == ("invented", {"url": "https://example.org/", "method": "POST"})
+    expect(tab.page.locator("#kind-error, .create [data-trouble]").first).to_be_visible(timeout=STEP)
+    tab.page.get_by_role("combobox", name="Kind").select_option("demo")
+    tab.page.get_by_role("button", name="Create Task").click()
+    expect(tab.card("Borrows it").get_by_text("Token active")).to_be_visible(timeout=STEP)
+
+
 def test_each_state_has_its_look_and_says_why(open_tab: Tabs) -> None:
     """Open and closed, at each width, in both schemes."""
     tab = open_tab()

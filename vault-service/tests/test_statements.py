@@ -16,12 +16,16 @@ PACKAGES = (
     "vault_service.adapters.encryption",
     "vault_service.adapters.grants",
     "vault_service.adapters.jobs",
+    "vault_service.adapters.webhooks",
     "vault_service.cli",
 )
-OWNED_TABLES = re.compile(r"\b(grants|tickets|consent_requests|revocations|audit|grant_uses)\b")
+OWNED_TABLES = re.compile(r"\b(grants|tickets|consent_requests|revocations|audit|grant_uses|webhook_messages)\b")
 SWEEPS = {
     "take_due": "the outbox sends one revocation after another",
     "take_sibling": "grants to be checked, one after another",
+    "take_unused": "grants that nobody uses, one after another",
+    "announce": "grants that end soon",
+    "forget_messages": "to services that have no webhook any more",
     "backlog": "a measurement",
     "lag": "a measurement",
     "uncovered": "the checkpoints are one chain for each shard",
@@ -40,6 +44,7 @@ SWEEPS = {
     "revocations": "cleaning",
     "grants": "cleaning",
     "uses": "cleaning",
+    "webhook_messages": "cleaning",
     "remove_lines": "pruning, by the owner of the schema",
     "lines_of": "verification of a shard's audit",
     "lines_after": "verification of a shard's audit",

@@ -30,7 +30,7 @@ export function LanePicture({ access, range }: { access: Access; range: Range })
       {lane.wall !== undefined && <span class={`lane-wall ${ends ? "" : "lane-wall--over"}`} aria-hidden="true" />}
       <span class="lane-now" aria-hidden="true" />
       {ends && lane.wall === undefined && <span class="lane-end" aria-hidden="true">{t("lane.until", { when: format(language.value, { dateStyle: "medium" }).format(end) })}</span>}
-      {lane.open && grant.status === "active" && <span class="lane-end" aria-hidden="true">{t("lane.openEnd")}</span>}
+      {lane.open && grant.status === "active" && run.length === 0 && <span class="lane-end" aria-hidden="true">{t("lane.openEnd")}</span>}
     </div>
   );
 }

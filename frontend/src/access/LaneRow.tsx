@@ -45,7 +45,7 @@ export function LaneRow({ access, range, onRevoke, heading: Heading = "h3" }: La
       </div>
       <div class="lane-actions">
         {renewable && tasks.length > 0 && (
-          <Button small look="purple" busy={busy} describedBy={`grant-${id}`} onClick={() => void consents.request(tasks.map((task) => task.id), grant.status === "active" ? id : undefined)}>
+          <Button small look={access.group === "attention" ? "purple" : "quiet"} busy={busy} describedBy={`grant-${id}`} onClick={() => void consents.request(tasks.map((task) => task.id), grant.status === "active" ? id : undefined)}>
             {t("access.renew", { count: tasks.length })}
           </Button>
         )}

@@ -35,9 +35,9 @@ export function accessOf(grants: readonly Grant[], tasks: readonly Task[], now: 
   });
 }
 
-/** When it ends by what is known: its own limit, or what the authorization server has said. */
-export function endOf({ notAfter, expiresAt }: Grant): number | undefined {
-  const known = [notAfter, expiresAt].filter((at) => at !== undefined).map((at) => Date.parse(at));
+/** When it ends by what is known: its own limit, or what the authorization server has said, unless the vault moves that end. */
+export function endOf({ notAfter, expiresAt, keptAlive }: Grant): number | undefined {
+  const known = [notAfter, keptAlive ? undefined : expiresAt].filter((at) => at !== undefined).map((at) => Date.parse(at));
   return known.length === 0 ? undefined : Math.min(...known);
 }
 

@@ -2,7 +2,7 @@
 import createClient from "openapi-fetch";
 
 import { problemOf } from "./http";
-import type { AuditPage, Batch, BatchAnswer, Confirmed, Consent, Declined, Execution, Grant, GrantList, NewTask, Outlook, Paths, RunList, RunRecord, Task, TaskGraph, TaskList, TaskListQuery } from "./types";
+import type { AuditPage, Batch, BatchAnswer, Confirmed, Consent, Declined, Execution, Grant, GrantList, KindList, NewTask, Outlook, Paths, RunList, RunRecord, Task, TaskGraph, TaskList, TaskListQuery } from "./types";
 
 export interface Reply<T> {
   /** Undefined when the server says that `etag` is still current. */
@@ -39,6 +39,10 @@ export class Api {
   /** One action on many tasks: at most 100 for each request. */
   batch(body: Batch): Promise<BatchAnswer> {
     return answer(this.client.POST("/api/tasks/batch", { body }));
+  }
+
+  listKinds(): Promise<KindList> {
+    return answer(this.client.GET("/api/tasks/kinds"));
   }
 
   createTask(task: NewTask): Promise<Task> {
@@ -102,8 +106,11 @@ export class Api {
     return answer(this.client.GET("/api/tasks/{task_id}/graph", ofTask(taskId)));
   }
 
-  requestConsent(taskId: string): Promise<Consent> {
-    return answer(this.client.POST("/api/auth/manager/offline-consent", { body: { taskId } }));
+  /** taskIds: what it is for, one task or several. */
+  requestConsent(taskIds: readonly string[]): Promise<Consent> {
+    const [taskId] = taskIds;
+    const body = taskIds.length === 1 && taskId !== undefined ? { taskId } : { taskIds: [...taskIds] };
+    return answer(this.client.POST("/api/auth/manager/offline-consent", { body }));
   }
 
   beginConsent(persistentTokenId: string): Promise<Consent> {

@@ -20,7 +20,7 @@ export function CreateTask({ nameField }: { nameField: RefObject<HTMLInputElemen
   const keep = () => form.current && drafts.keep(subject, valuesOf(form.current));
   const { errors, trouble, busy, round, submit } = useSubmit(form, keep);
   const [more, setMore] = useState(() => MORE.some((field) => draft[field]));
-  const wrongBelow = MORE.some((field) => errors[field] !== undefined);
+  const wrongBelow = Object.keys(errors).some((field) => field !== "name" && field !== "description");
   const below = useChunk(more || wrongBelow, () => import("./MoreFields"));
   return (
     <section class="sheet create" aria-labelledby="create-title">

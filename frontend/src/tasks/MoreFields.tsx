@@ -1,5 +1,7 @@
 import type { Draft } from "../drafts";
+import { AccessField } from "./AccessField";
 import type { FieldErrors } from "./form";
+import { KindFields } from "./KindFields";
 import { RetryFields } from "./RetryFields";
 import { ScheduleFields } from "./ScheduleFields";
 
@@ -7,6 +9,8 @@ import { ScheduleFields } from "./ScheduleFields";
 export function MoreFields({ draft, errors }: { draft: Draft; errors: FieldErrors }) {
   return (
     <>
+      <AccessField draft={draft} errors={errors} />
+      <KindFields draft={draft} errors={errors} />
       <ScheduleFields draft={draft} errors={errors} />
       <RetryFields draft={draft} errors={errors} />
     </>

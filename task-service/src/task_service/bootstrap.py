@@ -10,6 +10,7 @@ from service_kit.outbound.session import Session
 from service_kit.process import logs
 from service_kit.process.settings import SettingsError
 from service_kit.tokens.bearer import Verifier
+from service_kit.tokens.dpop import ProofChecker, ProofsInMemory
 from service_kit.tokens.issuer import Issuer, IssuerUnavailableError, demand_no_mismatch
 from task_service.adapters.engine.watch import ProcrastinateWatch
 from task_service.adapters.identity.userinfo import UserinfoEndpoint
@@ -114,7 +115,7 @@ def build_service(settings: TaskSettings) -> TaskService:
         settings.database_url.reveal(), name="tasks", size=settings.threads + 2, lock_timeout=REQUEST_LOCK_SECONDS
     )
     issuer = Issuer(settings.issuer, settings.issuer_internal_url)
-    credentials = own_credentials(issuer, settings.client_id, settings.client_secret)
+    credentials = _own_credentials(issuer, settings)
     vault = VaultOverHttp(_vault_client(settings, credentials, Session(), STATUS_ANSWER_SECONDS))
     limits = OwnerLimits(settings.owner_tasks, settings.owner_open_tasks)
     tasks, runs, listed = PostgresTasks(database, limits), PostgresRuns(database, limits), PostgresTaskList(database)
@@ -123,7 +124,7 @@ def build_service(settings: TaskSettings) -> TaskService:
     catalogue = Kinds(kinds, placed(settings, kinds))
     manage, cursors = ManageTasks(tasks, token_statuses, vault, catalogue), Cursors(settings.client_secret.reveal())
     return TaskService(
-        verifier=Verifier(issuer, settings.audience),
+        verifier=_verifier(settings, issuer),
         tasks=manage,
         listing=ListTasks(listed, token_statuses, cursors),
         execution=ExecuteTasks(tasks, runs, vault),
@@ -152,7 +153,7 @@ def build_work(settings: TaskSettings) -> Work:
     past = PostgresHistory(database)
     journal = GroupedJournal(past)
     session = Session()
-    vault = _vault_client(settings, own_credentials(issuer, settings.client_id, settings.client_secret), session)
+    vault = _vault_client(settings, _own_credentials(issuer, settings), session)
     access = AttemptAccess(TicketsOverHttp(vault, lambda text: _vault_client(settings, Ticket(text), session)))
     handlers = handlers_of(settings, _kinds(settings, issuer, session))
     recover = Recover(ProcrastinateWatch(database), attempts, SilentWorkers(), _log_takeover, access.end_soon)
@@ -238,6 +239,16 @@ def executors_of(settings: TaskSettings, places: Mapping[str, str]) -> Mapping[s
 
 def _kinds(settings: TaskSettings, issuer: Issuer, session: Session) -> Mapping[str, Kind[Any]]:
     return registry.installed(Tools(userinfo=UserinfoEndpoint(issuer, session), settings=kind_settings(settings)))
+
+
+def _own_credentials(issuer: Issuer, settings: TaskSettings) -> Credentials:
+    return own_credentials(issuer, settings.client_id, settings.client_secret, dpop=settings.dpop)
+
+
+def _verifier(settings: TaskSettings, issuer: Issuer) -> Verifier:
+    """Each process remembers the proofs that it has seen: one that somebody has read can be used once at each other."""
+    proofs = ProofChecker([settings.public_url], ProofsInMemory()) if settings.public_url else None
+    return Verifier(issuer, settings.audience, proofs=proofs)
 
 
 def _log_takeover(reason: str, key: AttemptKey, replaced: bool) -> None:

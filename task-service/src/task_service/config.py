@@ -9,6 +9,7 @@ from pathlib import Path
 from service_kit.process.logs import LEVELS
 from service_kit.process.secret import Secret
 from service_kit.process.settings import (
+    flag,
     issuer,
     load,
     number,
@@ -103,10 +104,22 @@ class TaskSettings:
     issuer_internal_url: str | None = setting(
         "ISSUER_INTERNAL_URL", optional_url, "URL at which the service reaches the issuer, if it differs.", default=""
     )
+    public_url: str | None = setting(
+        "PUBLIC_URL",
+        optional_url,
+        "URL at which callers reach the gateway, which DPoP proofs must name; empty: bound access tokens are refused.",
+        default="",
+    )
     audience: str = setting("TASK_AUDIENCE", text, "The `aud` of tokens that callers send.", default="task-service")
     vault_url: str = setting("VAULT_URL", url, "URL at which the service reaches the token vault.")
     client_id: str = setting("TASK_SERVICE_CLIENT_ID", text, "The service's own client.", default="task-service")
     client_secret: Secret = setting("TASK_SERVICE_CLIENT_SECRET", secret, "That client's secret.")
+    dpop: bool = setting(
+        "TASK_SERVICE_DPOP",
+        flag,
+        "`true`: the service's own access tokens are bound to a key of each process (DPoP).",
+        default="false",
+    )
     demo_step_seconds: float = setting(
         "TASK_DEMO_STEP_SECONDS",
         number(0, 3600),

@@ -144,7 +144,7 @@ def _issuer(issuer: Issuer) -> Diagnosis:
 
 def _vault(settings: TaskSettings, issuer: Issuer) -> Diagnosis:
     """Asked for a token that nobody has: a vault that knows the service says so, with the service's credentials."""
-    credentials = own_credentials(issuer, settings.client_id, settings.client_secret)
+    credentials = own_credentials(issuer, settings.client_id, settings.client_secret, dpop=settings.dpop)
     vault = TokenVaultClient(settings.vault_url, credentials, session=Session(), patience=0.0, cache=None)
     try:
         vault.access_token(NOBODY, "nobody")

@@ -42,6 +42,7 @@ class Asked:
     authorization: str
     request_id: str
     body: bytes
+    dpop: str = ""
 
     @property
     def json(self) -> Any:
@@ -120,6 +121,7 @@ def _handler(answers: Answers) -> type[BaseHTTPRequestHandler]:
                     headers.get("Authorization", ""),
                     headers.get("X-Request-ID", ""),
                     self._body(),
+                    headers.get("DPoP", ""),
                 )
             )
             payload = body if isinstance(body, bytes) else json.dumps(body).encode()

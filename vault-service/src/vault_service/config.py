@@ -10,6 +10,7 @@ from service_kit.process.logs import LEVELS
 from service_kit.process.secret import Secret
 from service_kit.process.settings import (
     SettingsError,
+    flag,
     issuer,
     load,
     one_of,
@@ -19,6 +20,7 @@ from service_kit.process.settings import (
     setting,
     text,
     url,
+    urls,
     whole,
     words,
 )
@@ -104,6 +106,18 @@ class VaultSettings:
         default="10000",
     )
     public_url: str = setting("PUBLIC_URL", url, "URL at which browsers reach the gateway.")
+    internal_urls: tuple[str, ...] = setting(
+        "VAULT_INTERNAL_URLS",
+        urls,
+        "Further URLs at which services reach the vault: a DPoP proof must name the one that its request was sent to.",
+        default="",
+    )
+    require_dpop: bool = setting(
+        "VAULT_REQUIRE_DPOP",
+        flag,
+        "`true`: services are served only with access tokens that are bound to a key (DPoP). Tickets are not affected.",
+        default="false",
+    )
     issuer: str = setting("ISSUER", issuer, "The authorization server's issuer, as its tokens name it.")
     issuer_internal_url: str | None = setting(
         "ISSUER_INTERNAL_URL", optional_url, "URL at which the vault reaches the issuer, if it differs.", default=""
@@ -165,7 +179,7 @@ class VaultSettings:
     services: Services = setting(
         "VAULT_SERVICES_FILE",
         optional_services,
-        "TOML file with the services that ask for consent: their names, and where browsers may return to. Optional.",
+        "TOML file with services: their names, where browsers may return to, and their webhooks. Optional.",
         default="",
     )
     question_life: int = setting(
@@ -215,6 +229,19 @@ class VaultSettings:
         whole(0, 3600),
         "How many refreshes of one grant callers may force in an hour by reporting a refused access token.",
         default="12",
+    )
+    expiring_notice: int = setting(
+        "VAULT_EXPIRING_NOTICE",
+        whole(60, 31_536_000),
+        "Seconds before the end of a grant at which its services are told that it ends, by their webhooks.",
+        default="259200",
+    )
+    assumed_idle: int = setting(
+        "VAULT_ASSUMED_IDLE",
+        whole(0, 315_360_000),
+        "Seconds after which an authorization server is assumed to end an unused offline grant, when neither its"
+        " answers nor the provider's `idle` say; the vault refreshes it before. 0: such grants are not refreshed.",
+        default="2592000",
     )
     grant_days: int = setting(
         "VAULT_GRANT_DAYS", whole(1, 36500), "Days for which you can still read a grant that has ended.", default="90"

@@ -10,6 +10,7 @@ OAuth2Error (Authlib)
 ├── ClientNotAllowedError     403 invalid_request
 ├── CredentialsRefusedError   400 invalid_grant
 ├── ScopesRefusedError        400 invalid_scope
+├── ProofRefusedError         400 invalid_dpop_proof
 ├── RevocationRefusedError    200 invalid_token: an invalid or ended token, at the revocation endpoint
 └── InvalidGrantError         400 invalid_grant, with one of the texts below
 """
@@ -23,6 +24,7 @@ VERIFIER_WRONG = "PKCE verification failed: Code mismatch"
 VERIFIER_INVALID = "PKCE verification failed: Invalid code verifier"
 REFRESH_INVALID = "Invalid refresh token"
 REFRESH_FOREIGN = "Invalid refresh token. Token client and authorized client don't match"
+REFRESH_BOUND = "The refresh token is bound to another key"
 REFRESH_EXPIRED = "Token is not active"
 REFRESH_OVERUSED = "Maximum allowed refresh token reuse exceeded"
 REFRESH_STALE = "Stale token"
@@ -107,6 +109,15 @@ class ScopesRefusedError(OAuth2Error):  # type: ignore[misc] # Authlib has no ty
     def __init__(self, scope: str) -> None:
         printable = "".join(c for c in scope if " " <= c <= "~" and c not in '"\\')  # RFC 6749 section 5.2
         super().__init__(description=f"Invalid scopes: {printable}")
+
+
+class ProofRefusedError(OAuth2Error):  # type: ignore[misc] # Authlib has no types
+    """A DPoP proof that is missing or not valid: RFC 9449 section 5"""
+
+    error = "invalid_dpop_proof"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(description=f"DPoP proof: {reason}")
 
 
 class RevocationNotAllowedError(OAuth2Error):  # type: ignore[misc] # Authlib has no types

@@ -85,7 +85,7 @@ class AuthorizationCode(grants.AuthorizationCodeGrant):  # type: ignore[misc]  #
         code: Code = self.request.authorization_code
         login = LoginSession(code.login_sid, code.user_id, code.auth_time, code.auth_time)
         grant = self.server.state.grants.begin(code.client_id, login, code.scope, code.sid)
-        refresh_token = self.server.state.grants.first_refresh_token(grant)
+        refresh_token = self.server.state.grants.first_refresh_token(grant, self.server.key(self.request.client))
         return dict(self.server.answer(self.request.client, user, grant, refresh_token, nonce=code.nonce))
 
 
@@ -96,7 +96,10 @@ class RefreshTokenFlow(grants.RefreshTokenGrant):  # type: ignore[misc] # Authli
 
     def authenticate_refresh_token(self, refresh_token: str) -> "_Credential":
         """Raises InvalidGrantError."""
-        return _Credential(self.server.state.grants.present(refresh_token, self.request.client.client_id))
+        presented = self.server.state.grants.present(refresh_token, self.request.client.client_id)
+        if presented.key not in {"", self.server.key(self.request.client)}:
+            raise InvalidGrantError(errors.REFRESH_BOUND)
+        return _Credential(presented)
 
     def _validate_token_scope(self, token: "_Credential") -> None:  # noqa: ARG002 - Authlib's signature
         """Unlike Authlib, Keycloak refuses only unknown scopes and ignores scopes that were not granted."""
@@ -147,7 +150,11 @@ class Password(grants.ResourceOwnerPasswordCredentialsGrant):  # type: ignore[mi
         login = state.logins.begin_without_browser(user)
         scope = client.get_allowed_scope(self.request.payload.scope)
         grant = state.grants.begin(client.client_id, login, scope, new_sid(login.sid, scope))
-        return dict(self.server.answer(client, user, grant, state.grants.first_refresh_token(grant)))
+        return dict(
+            self.server.answer(
+                client, user, grant, state.grants.first_refresh_token(grant, self.server.key(self.request.client))
+            )
+        )
 
 
 class ClientCredentialsFlow(grants.ClientCredentialsGrant):  # type: ignore[misc] # Authlib has no types
@@ -215,7 +222,7 @@ class DeviceCode(DeviceCodeGrant):  # type: ignore[misc] # Authlib has no types
         if login is None:
             raise InvalidGrantError(errors.SESSION_GONE)
         grant = state.grants.begin(client.client_id, login, device.scope, new_sid(login.sid, device.scope))
-        refresh_token = state.grants.first_refresh_token(grant)
+        refresh_token = state.grants.first_refresh_token(grant, self.server.key(self.request.client))
         return dict(self.server.answer(client, user, grant, refresh_token, nonce=device.nonce))
 
     def _check_verifier(self, challenge: str) -> None:

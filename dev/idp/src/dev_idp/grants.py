@@ -24,10 +24,11 @@ _DETACHED = "detached"  # Keycloak's term for a client that lost its part in a s
 
 @dataclass(frozen=True, slots=True)
 class Presented:
-    """A usable refresh token, and its grant."""
+    """A usable refresh token, and its grant. key: thumbprint of the key that it is bound to, or empty."""
 
     grant: IssuedGrant
     jti: str
+    key: str
 
 
 class Grants:
@@ -59,9 +60,13 @@ class Grants:
         assert row is not None  # noqa: S101 - the statement returns one
         return IssuedGrant(row["id"], sid, client_id, login.user_id, scope, offline, login.auth_time)
 
-    def first_refresh_token(self, grant: IssuedGrant) -> str:
-        """The first refresh token of a new grant."""
-        return self._add_refresh_token(grant, 0)
+    def first_refresh_token(self, grant: IssuedGrant, key: str = "") -> str:
+        """The first refresh token of a new grant. key: thumbprint of the key that it and its successors are bound to.
+
+        Only those of public clients are bound (RFC 9449 section 5).
+        """
+        client = self._realm.clients[grant.client_id]
+        return self._add_refresh_token(grant, 0, key if client.secret is None else "")
 
     def refresh_lifetime(self, grant: IssuedGrant) -> int:
         """Lifetime of a refresh token in seconds; 0 for an offline token, as in Keycloak."""
@@ -80,7 +85,7 @@ class Grants:
         reason = self._refusal(row, claims)
         if row is None or reason:
             raise InvalidGrantError(reason)
-        return Presented(_grant(row), claims["jti"])
+        return Presented(_grant(row), claims["jti"], claims.get("cnf", {}).get("jkt", ""))
 
     def spend(self, presented: Presented) -> str:
         """Use a refresh token and return the next one. Raises InvalidGrantError if it was used too often."""
@@ -89,7 +94,7 @@ class Grants:
             row = self._store.one("grant_of_token", jti=presented.jti)
             refusal = self._spending_refusal(row)
             if row is not None and refusal is None:
-                successor = self._rotate(grant, presented.jti, row)
+                successor = self._rotate(presented, row)
             elif refusal != errors.SESSION_DETACHED:
                 self.detach(grant.sid, grant.client_id)
         if refusal:
@@ -151,17 +156,18 @@ class Grants:
         use = rotation.TokenUse(uses=row["uses"], generation=row["token_generation"], newest_used=row["generation"])
         return rotation.refusal(self._realm.lifetimes, use)
 
-    def _rotate(self, grant: IssuedGrant, jti: str, row: sqlite3.Row) -> str:
+    def _rotate(self, presented: Presented, row: sqlite3.Row) -> str:
+        grant, jti = presented.grant, presented.jti
         generation = row["token_generation"]
         self._store.run("use_grant", id=grant.id, generation=generation, reuse=row["uses"] > 0, now=self._now())
         if not self._realm.lifetimes.rotate:
-            return self._add_refresh_token(grant, generation)
+            return self._add_refresh_token(grant, generation, presented.key)
         self._store.run("spend_refresh_token", jti=jti)
         self._store.run("forget_older_refresh_tokens", grant_id=grant.id, generation=generation)
-        return self._add_refresh_token(grant, generation + 1)
+        return self._add_refresh_token(grant, generation + 1, presented.key)
 
-    def _add_refresh_token(self, grant: IssuedGrant, generation: int) -> str:
-        token, jti = self._tokens.refresh_token(grant, self.refresh_lifetime(grant))
+    def _add_refresh_token(self, grant: IssuedGrant, generation: int, key: str) -> str:
+        token, jti = self._tokens.refresh_token(grant, self.refresh_lifetime(grant), key)
         self._store.run("add_refresh_token", jti=jti, grant_id=grant.id, generation=generation)
         return token
 

@@ -73,6 +73,7 @@ class ClientRecord:
     optional_scopes: tuple[str, ...]
     consent_required: bool
     pkce_required: bool
+    dpop_required: bool
 
     def unknown_scopes(self, asked: str | None) -> bool:
         """True if the client may not request one of the scopes."""

@@ -77,6 +77,7 @@ def _client(entry: Mapping[str, Any]) -> ClientRecord:
         optional_scopes=_known(entry.get("optionalClientScopes", _OPTIONAL_SCOPES)),
         consent_required=entry.get("consentRequired", False),
         pkce_required=attributes.get("pkce.code.challenge.method") == "S256",
+        dpop_required=attributes.get("dpop.bound.access.tokens") == "true",
     )
 
 

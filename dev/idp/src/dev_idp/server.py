@@ -9,14 +9,16 @@ from authlib.oauth2.rfc6749 import InvalidClientError, InvalidRequestError
 from authlib.oauth2.rfc6749.util import extract_basic_authorization
 from authlib.oauth2.rfc7009 import RevocationEndpoint
 from authlib.oauth2.rfc7662 import IntrospectionEndpoint
-from flask import Flask
+from flask import Flask, g
 
 from dev_idp.clients import Client
+from dev_idp.dpop import Proofs
 from dev_idp.errors import (
     IN_KEYCLOAKS_WORDS,
     AskerRefusedError,
     ClientNotAllowedError,
     ClientRefusedError,
+    ProofRefusedError,
     RevocationNotAllowedError,
     UnknownClientError,
 )
@@ -32,6 +34,7 @@ class OAuthServer(AuthorizationServer):  # type: ignore[misc]  # Authlib has no 
     def __init__(self, app: Flask, state: State) -> None:
         super().__init__(app)
         self.state = state
+        self.proofs = Proofs(state.now)
         self.register_grant(AuthorizationCode, [Pkce(required=True)])
         for flow in (RefreshTokenFlow, Password, ClientCredentialsFlow, DeviceCode):
             self.register_grant(flow)
@@ -79,7 +82,7 @@ class OAuthServer(AuthorizationServer):  # type: ignore[misc]  # Authlib has no 
         """
         state = self.state
         scope = client.record.narrowed_scopes(grant.scope, asked)
-        access_token = state.tokens.access_token(client.record, user, scope, grant)
+        access_token = state.tokens.access_token(client.record, user, scope, grant, self.key(client))
         answer = {
             **self._common(access_token),
             "refresh_expires_in": state.grants.refresh_lifetime(grant),
@@ -97,13 +100,20 @@ class OAuthServer(AuthorizationServer):  # type: ignore[misc]  # Authlib has no 
         if account is None:
             raise ClientRefusedError
         scope = client.get_allowed_scope(asked)
-        access_token = self.state.tokens.access_token(client.record, account, scope, None)
+        access_token = self.state.tokens.access_token(client.record, account, scope, None, self.key(client))
         return {**self._common(access_token), "refresh_expires_in": 0, "scope": scope}
+
+    def key(self, client: Client) -> str:
+        """The thumbprint of the key that this request's tokens are bound to, or empty. Raises ProofRefusedError."""
+        key: str = g.get("dpop_key", "")
+        if client.record.dpop_required and not key:
+            raise ProofRefusedError("it is missing")
+        return key
 
     def _common(self, access_token: str) -> dict[str, Any]:
         return {
             "access_token": access_token,
-            "token_type": "Bearer",
+            "token_type": "DPoP" if g.get("dpop_key") else "Bearer",
             "expires_in": self.state.realm.lifetimes.access_token,
             "not-before-policy": self.state.logins.not_before(),
         }

@@ -36,8 +36,13 @@ class TokenMint:
         self._now = now
         self.issuer = issuer
 
-    def access_token(self, client: ClientRecord, user: User, scope: str, grant: IssuedGrant | None) -> str:
-        """An access token for a person's grant, or without a grant for the client itself. Only mappers add `aud`."""
+    def access_token(
+        self, client: ClientRecord, user: User, scope: str, grant: IssuedGrant | None, key: str = ""
+    ) -> str:
+        """An access token for a person's grant, or without a grant for the client itself. Only mappers add `aud`.
+
+        key: thumbprint of the key that it is bound to.
+        """
         claims = {
             **self._about("Bearer", client, user, scope),
             "realm_access": {"roles": list(user.realm_roles)} if user.realm_roles else None,
@@ -47,6 +52,7 @@ class TokenMint:
             "scope": scope,
             "sid": grant.sid if grant else None,
             "auth_time": grant.auth_time if grant else None,
+            "cnf": {"jkt": key} if key else None,
         }
         return self._keys.sign({name: value for name, value in claims.items() if value not in (None, [], {})})
 
@@ -62,12 +68,16 @@ class TokenMint:
         }
         return self._keys.sign(claims)
 
-    def refresh_token(self, grant: IssuedGrant, lifetime: int) -> tuple[str, str]:
-        """A refresh token and its `jti`. lifetime: seconds; 0 for an offline token, which has no `exp`."""
+    def refresh_token(self, grant: IssuedGrant, lifetime: int, key: str) -> tuple[str, str]:
+        """A refresh token and its `jti`. lifetime: seconds; 0 for an offline token, which has no `exp`.
+
+        key: thumbprint of the key that it is bound to, empty for none.
+        """
         jti = str(uuid.uuid4())
         now = self._now()
         claims = {
             **({"exp": now + lifetime} if lifetime else {}),
+            **({"cnf": {"jkt": key}} if key else {}),
             "iat": now,
             "jti": jti,
             "iss": self.issuer,

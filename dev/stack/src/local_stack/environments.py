@@ -19,9 +19,13 @@ _READS = {
             "VAULT_OWNER_CLIENTS",
             "VAULT_PROVIDERS_FILE",
             "VAULT_SERVICES_FILE",
+            "VAULT_INTERNAL_URLS",
         ),
     ),
-    "tasks": ("ISSUER", "VAULT_URL", "TASK_DATABASE_URL", "TASK_SERVICE_CLIENT_ID", "TASK_SERVICE_CLIENT_SECRET"),
+    "tasks": (
+        *("PUBLIC_URL", "ISSUER", "VAULT_URL", "TASK_DATABASE_URL"),
+        *("TASK_SERVICE_CLIENT_ID", "TASK_SERVICE_CLIENT_SECRET"),
+    ),
 }
 _READS |= {
     "worker": _READS["tasks"],

@@ -8,6 +8,7 @@ import re
 import time
 from functools import cache
 from http import HTTPStatus
+from urllib.parse import quote
 
 import msgspec
 from flask import Flask, Response
@@ -18,7 +19,8 @@ from service_kit.http import problems
 from service_kit.http.inputs import MAX_BODY_BYTES, body_too_large
 from service_kit.http.problems import Problem, ProblemTable
 from service_kit.process import logs, metrics
-from service_kit.tokens.bearer import Claims, Verifier
+from service_kit.tokens.bearer import Claims, UnsupportedConfirmationError, Verifier
+from service_kit.tokens.dpop import InvalidProofError, Presented, TooManyProofsError
 from service_kit.tokens.issuer import IssuerMismatchError, IssuerUnavailableError
 from service_kit.tokens.jwt import InvalidTokenError
 
@@ -35,6 +37,9 @@ _STARTED, _CLIENT = "service_kit.started", "service_kit.client"
 """Where a request's environment keeps when it began, and which client its token was issued to."""
 LOGGED_PATH = "service_kit.logged_path"
 """Where an application puts what is logged instead of a path that has a secret in it."""
+RAW_PATH = "service_kit.raw_path"
+"""Where a server puts a request's path as it was sent, without the query."""
+_DPOP = "dpop"
 
 
 def create_app(name: str, table: ProblemTable) -> Flask:
@@ -61,14 +66,17 @@ def respond(answer: msgspec.Struct, status: int = HTTPStatus.OK, headers: dict[s
 
 
 def authenticate(verifier: Verifier) -> Claims:
-    """The claims of the request's bearer token (RFC 6750 section 2.1).
+    """The claims of the request's access token (RFC 6750 section 2.1, RFC 9449 section 7.1).
 
-    Problems: 401 `unauthorized` when it is missing, broken or not accepted; 503 `provider_unavailable` when the
-    issuer's keys are not known yet.
+    Problems: 401 `unauthorized` when it is missing, broken or not accepted; 401 `dpop_required`, `invalid_dpop_proof`,
+    `token_not_bound` or `confirmation_unsupported` when it is not shown to be the caller's; 429 `rate_limited` when
+    there are too many proofs; 503 `provider_unavailable` when the issuer's keys are not known yet.
     """
-    token = bearer_token()
+    scheme, token = _credentials()
     try:
         claims = verifier.verify(token)
+    except UnsupportedConfirmationError:
+        raise problems.CONFIRMATION_UNSUPPORTED.problem() from None
     except InvalidTokenError:
         raise unauthorized("The bearer access token is not accepted.", ', error="invalid_token"') from None
     except (IssuerUnavailableError, IssuerMismatchError) as error:
@@ -76,7 +84,22 @@ def authenticate(verifier: Verifier) -> Claims:
         detail = "The authorization server's keys cannot be fetched now."
         raise problems.PROVIDER_UNAVAILABLE.problem(detail) from None
     note_client(claims.client)
+    if claims.key:
+        _demand_proof(verifier, Presented(*_address(), token, claims.key, _proof()), scheme)
+    elif verifier.must_be_bound(claims):
+        raise problems.DPOP_REQUIRED.problem("This service takes only access tokens of this caller that are bound.")
+    else:
+        demand_no_proof()
     return claims
+
+
+def demand_no_proof() -> None:
+    """Return if the request presents its credential as one that is not bound. Problem: 401 `token_not_bound`.
+
+    A caller that sends a proof expects that its credential is worth nothing without it.
+    """
+    if _credentials()[0] == _DPOP or "HTTP_DPOP" in request_ctx.request.environ:
+        raise problems.TOKEN_NOT_BOUND.problem()
 
 
 def note_client(client: str) -> None:
@@ -91,22 +114,55 @@ def is_public() -> bool:
 
 def unauthorized(detail: str, challenge: str) -> Problem:
     """A 401 with the challenge that RFC 6750 section 3 asks for."""
-    headers = {"WWW-Authenticate": f"{problems.REALM}{challenge}"}
+    headers = {"WWW-Authenticate": f"Bearer {problems.REALM}{challenge}"}
     return problems.UNAUTHORIZED.problem(detail, headers)
 
 
 def bearer_token() -> str:
-    """The raw bearer token of the request, not verified. Problem: 401 `unauthorized` when there is none."""
-    return bearer_token_in(request_ctx.request.environ.get("HTTP_AUTHORIZATION", ""))
+    """The raw access token of the request, bound or not, not verified. Problem: 401 `unauthorized` without one."""
+    return _credentials()[1]
 
 
 def bearer_token_in(authorization: str) -> str:
     """The raw bearer token in that header's value. Problem: 401 `unauthorized` when there is none."""
-    scheme, _, rest = authorization.partition(" ")
-    token = rest.lstrip(" ")
-    if scheme.lower() != "bearer" or not token or " " in token or "," in token or not token.isascii():
+    return _token_in(authorization, ("bearer",))[1]
+
+
+def _credentials() -> tuple[str, str]:
+    """The scheme in lower case, and the token."""
+    return _token_in(request_ctx.request.environ.get("HTTP_AUTHORIZATION", ""), ("bearer", _DPOP))
+
+
+def _token_in(authorization: str, schemes: tuple[str, ...]) -> tuple[str, str]:
+    name, _, rest = authorization.partition(" ")
+    scheme, token = name.lower(), rest.lstrip(" ")
+    if scheme not in schemes or not token or " " in token or "," in token or not token.isascii():
         raise unauthorized("A bearer access token is needed.", "")
-    return token
+    return scheme, token
+
+
+def _demand_proof(verifier: Verifier, presented: Presented, scheme: str) -> None:
+    if scheme != _DPOP or not presented.proof or verifier.proofs is None:
+        raise problems.DPOP_REQUIRED.problem()
+    try:
+        verifier.proofs.check(presented)
+    except InvalidProofError as error:
+        raise problems.INVALID_DPOP_PROOF.problem(f"The DPoP proof is not accepted: {error}.") from None
+    except TooManyProofsError:
+        raise problems.RATE_LIMITED.problem("There are too many DPoP proofs to remember.") from None
+
+
+def _proof() -> str:
+    """The request's proof, or an empty text. Problem: 401 `invalid_dpop_proof` for several (RFC 9449 section 4.3)."""
+    proof: str = request_ctx.request.environ.get("HTTP_DPOP", "")
+    if "," in proof:
+        raise problems.INVALID_DPOP_PROOF.problem("There is more than one DPoP header.")
+    return proof
+
+
+def _address() -> tuple[str, str]:
+    environ = request_ctx.request.environ
+    return environ["REQUEST_METHOD"], environ.get(RAW_PATH) or quote(environ["PATH_INFO"].encode("latin-1"))
 
 
 def request_id_from(given: str) -> str:

@@ -163,7 +163,10 @@ class Api:
             "paths": paths,
             "components": {
                 "schemas": components,
-                "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
+                "securitySchemes": {
+                    "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+                    "dpop": {"type": "http", "scheme": "dpop", "description": "RFC 9449, with a proof in `DPoP`."},
+                },
             },
         }
 
@@ -177,7 +180,7 @@ def _implied(path: str, *, has_body: bool, has_query: bool, public: bool) -> Rai
         *((problems.NOT_FOUND,) if _PARAMETER.search(path) else ()),  # an id with a slash in it is another address
         *(of_body if has_body else ()),
         *((problems.INVALID_INPUT,) if has_body or has_query else ()),
-        *(() if public else (problems.UNAUTHORIZED, problems.PROVIDER_UNAVAILABLE)),
+        *(() if public else (*problems.UNACCEPTED, problems.PROVIDER_UNAVAILABLE)),
     )
 
 
@@ -202,7 +205,7 @@ def _describe(
         "description": description.strip(),
         "parameters": _parameters(operation, components),
         "responses": _responses(operation, refer),
-        "security": [] if operation.public else [{"bearer": []}],
+        "security": [] if operation.public else [{"bearer": []}, {"dpop": []}],
     }
     if operation.body is not None:
         content = {"application/json": {"schema": refer[operation.body]}}

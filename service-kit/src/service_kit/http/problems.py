@@ -15,11 +15,13 @@ from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
 
 from service_kit.process import logs
+from service_kit.tokens import dpop
 
 log = logs.get(__name__)
 
 CONTENT_TYPE = "application/problem+json"
-REALM = 'Bearer realm="offline-token-vault"'
+REALM = 'realm="offline-token-vault"'
+_ALGORITHMS = " ".join(dpop.ALGORITHMS)
 
 
 class Fault(msgspec.Struct, frozen=True, rename="camel"):
@@ -47,7 +49,7 @@ class ProblemType:
 
     status: HTTP status; code: stable word; detail: the sentence for people when the error has none of its own;
     retry_after: seconds for `Retry-After` when the error does not say; challenge: the parameters of `WWW-Authenticate`
-    (RFC 6750 section 3) beside the realm, for a 401.
+    (RFC 6750 section 3) beside the realm, for a 401; scheme: of that header.
     """
 
     status: int
@@ -55,6 +57,7 @@ class ProblemType:
     detail: str = ""
     retry_after: float | None = None
     challenge: str = ""
+    scheme: str = "Bearer"
 
     def problem(
         self,
@@ -66,7 +69,7 @@ class ProblemType:
         """A problem of this type. retry_after: seconds; rounded up, at least one."""
         seconds = self.retry_after if retry_after is None else retry_after
         wait = {} if seconds is None else {"Retry-After": str(max(ceil(seconds), 1))}
-        asks = {"WWW-Authenticate": f"{REALM}, {self.challenge}"} if self.challenge else {}
+        asks = {"WWW-Authenticate": f"{self.scheme} {REALM}, {self.challenge}"} if self.challenge else {}
         return Problem(self, detail or self.detail, {**wait, **asks, **(headers or {})}, errors)
 
 
@@ -110,6 +113,34 @@ class Problem(Exception):  # noqa: N818 - the RFC's word
 BAD_REQUEST = ProblemType(400, "bad_request", "The request could not be understood.")
 MALFORMED_JSON = ProblemType(400, "malformed_json", "The body is not well-formed JSON in UTF-8.")
 UNAUTHORIZED = ProblemType(401, "unauthorized", "The bearer access token is missing or not accepted.")
+DPOP_REQUIRED = ProblemType(
+    401,
+    "dpop_required",
+    "The access token is bound to a key, or has to be. Send it as `Authorization: DPoP` with a proof in `DPoP`.",
+    challenge=f'algs="{_ALGORITHMS}", error="invalid_token"',
+    scheme="DPoP",
+)
+INVALID_DPOP_PROOF = ProblemType(
+    401,
+    "invalid_dpop_proof",
+    "The DPoP proof is not accepted.",
+    challenge=f'algs="{_ALGORITHMS}", error="invalid_dpop_proof"',
+    scheme="DPoP",
+)
+TOKEN_NOT_BOUND = ProblemType(
+    401,
+    "token_not_bound",
+    "The credential is not bound to a key. Send it as `Authorization: Bearer`, without a DPoP proof.",
+    challenge='error="invalid_token"',
+)
+CONFIRMATION_UNSUPPORTED = ProblemType(
+    401,
+    "confirmation_unsupported",
+    "The access token is bound by another method than DPoP (`cnf.jkt`), which this service cannot check.",
+    challenge='error="invalid_token"',
+)
+UNACCEPTED = (UNAUTHORIZED, DPOP_REQUIRED, INVALID_DPOP_PROOF, TOKEN_NOT_BOUND, CONFIRMATION_UNSUPPORTED)
+"""What every operation can end with that needs an access token."""
 FORBIDDEN = ProblemType(403, "forbidden", "The caller may not do this.")
 NOT_FOUND = ProblemType(404, "not_found", "There is nothing at this address.")
 METHOD_NOT_ALLOWED = ProblemType(405, "method_not_allowed", "This address does not answer that method.")

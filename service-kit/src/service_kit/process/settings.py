@@ -14,6 +14,8 @@ from urllib.parse import urlsplit
 
 from service_kit.process.secret import Secret, demand_private
 
+_FLAGS = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
+
 
 class SettingsError(Exception):
     """The configuration is unusable; the message names every faulty setting and says what it should be."""
@@ -136,9 +138,22 @@ def optional_url(value: str) -> str | None:
     return url(value) if value else None
 
 
+def urls(value: str) -> tuple[str, ...]:
+    """Absolute http(s) URLs, separated by spaces or commas; may be empty."""
+    return tuple(url(each) for each in value.replace(",", " ").split())
+
+
 def words(value: str) -> frozenset[str]:
     """A set of words separated by spaces or commas; may be empty."""
     return frozenset(value.replace(",", " ").split())
+
+
+def flag(value: str) -> bool:
+    """`true` or `false`, also `1`, `yes`, `on` and `0`, `no`, `off`."""
+    word = value.strip().lower()
+    if word not in _FLAGS:
+        raise ValueError("is neither `true` nor `false`")
+    return _FLAGS[word]
 
 
 def one_of(*choices: str) -> Callable[[str], str]:

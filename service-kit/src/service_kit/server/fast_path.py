@@ -17,7 +17,7 @@ EXTENSION = "service_kit.server.fast_path"
 
 
 class Head(NamedTuple):
-    """What a fast path sees of a GET without a body and without repeated header fields.
+    """What a fast path sees of a GET without a body, without repeated header fields and without a DPoP proof.
 
     query: as it was sent; authorization, request_id: values of `Authorization` and `X-Request-ID`, empty without them;
     is_public: True when it came through the public gateway.

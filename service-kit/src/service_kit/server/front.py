@@ -27,6 +27,7 @@ MAX_DISCARDED_BYTES = 1024 * 1024
 """Of a body that is too large, so much is read before it is refused: a client that is sending does not read."""
 
 _FRAMING = {b"content-length", b"transfer-encoding"}
+_NOT_FAST = {*_FRAMING, b"dpop"}
 _NOT_A_VALUE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 """Bytes that no header field's value may have (RFC 9110, section 5.5)."""
 
@@ -91,7 +92,7 @@ class Front:
 
 async def _fast(fast: FastPath, scope: Scope) -> Answer | None:
     fields = dict(scope["headers"])
-    if len(fields) != len(scope["headers"]) or not _FRAMING.isdisjoint(fields):
+    if len(fields) != len(scope["headers"]) or not _NOT_FAST.isdisjoint(fields):
         return None
     head = Head(
         scope["query_string"],

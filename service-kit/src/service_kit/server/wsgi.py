@@ -11,6 +11,7 @@ from contextvars import copy_context
 from io import BytesIO
 from typing import Any
 
+from service_kit.http.app import RAW_PATH
 from service_kit.server.asgi import Message, Scope, Send
 
 STREAMED_BYTES = 64 * 1024
@@ -83,6 +84,7 @@ def _environ(scope: Scope, body: bytes) -> Environ:
         "REQUEST_METHOD": scope["method"],
         "SCRIPT_NAME": "",
         "PATH_INFO": scope["path"].encode().decode("latin-1"),
+        RAW_PATH: scope["raw_path"].decode("latin-1"),
         "QUERY_STRING": scope["query_string"].decode("ascii"),
         "SERVER_NAME": server[0],
         "SERVER_PORT": str(server[1]),

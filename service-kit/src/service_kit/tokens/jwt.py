@@ -13,6 +13,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 from jose import jws
+from msgspec import UNSET, UnsetType
 
 from service_kit.tokens.issuer import Issuer
 
@@ -57,6 +58,7 @@ class Payload(msgspec.Struct, frozen=True):
     scope: str = ""
     nonce: str = ""
     resource_access: dict[str, Roles] = {}
+    cnf: dict[str, Any] | UnsetType = UNSET
 
 
 def verify(token: str, issuer: Issuer, audience: str, now: float) -> tuple[Header, Payload]:

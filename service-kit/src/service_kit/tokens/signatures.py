@@ -81,8 +81,8 @@ class SigningKey:
     def jwt(self, claims: Mapping[str, Any]) -> str:
         """A signed JWT of these claims."""
         header = {"alg": self.algorithm, "typ": "JWT", **({"kid": self.key_id} if self.key_id else {})}
-        signed = f"{_encoded(json.dumps(header).encode())}.{_encoded(json.dumps(claims).encode())}"
-        return f"{signed}.{_encoded(self._signature(signed.encode()))}"
+        signed = f"{encoded(json.dumps(header).encode())}.{encoded(json.dumps(claims).encode())}"
+        return f"{signed}.{encoded(self._signature(signed.encode()))}"
 
     def _signature(self, signed: bytes) -> bytes:
         match self.private:
@@ -160,5 +160,6 @@ def _decoded(value: Any) -> bytes:
     return urlsafe_b64decode(value + "=" * (-len(value) % 4))
 
 
-def _encoded(data: bytes) -> str:
+def encoded(data: bytes) -> str:
+    """Base64url without padding (RFC 7515 section 2)."""
     return urlsafe_b64encode(data).rstrip(b"=").decode()

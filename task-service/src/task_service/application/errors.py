@@ -19,6 +19,7 @@
     ├── KeyReusedError                   the idempotency key stands for another request
     ├── AlreadyDoneError                 the idempotency key stands for this request, which was answered before
     ├── TokenNotFoundError               the vault knows no such token of this person
+    ├── BoundTokenError                  the person's access token cannot be passed on to the vault
     ├── TokenRefusedError                the vault no longer gives access tokens for it
     ├── TicketExpiredError               the attempt's ticket was not extended in time; another can be made
     ├── VaultUnavailableError            the vault does not answer
@@ -130,6 +131,10 @@ class TokenNotFoundError(TaskError):
 
 class TokenRefusedError(TaskError):
     """Token request failed. Please try again."""
+
+
+class BoundTokenError(TaskError):
+    """Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token."""
 
 
 class VaultUnavailableError(TaskError):

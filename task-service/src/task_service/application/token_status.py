@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from uuid import UUID
 
-from task_service.application.errors import TokenNotFoundError, VaultUnavailableError
+from task_service.application.errors import BoundTokenError, TokenNotFoundError, VaultUnavailableError
 from task_service.application.ports import LinkedGrant, OwnersVault, TokenStatusStore
 from task_service.domain.owner import Owner
 from task_service.domain.task import TokenStatus
@@ -36,7 +36,7 @@ class RefreshTokenStatuses:
             found = {grant.persistent_token_id: grant.status for grant in self._vault.linked(bearer, asked)}
             missing = [token_id for token_id in asked if token_id not in found]
             found |= {grant.persistent_token_id: grant.status for grant in self._confirmed(bearer, missing)}
-        except VaultUnavailableError:
+        except (BoundTokenError, VaultUnavailableError):
             return
         self._statuses.update(owner, found)
 

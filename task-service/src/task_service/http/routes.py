@@ -14,6 +14,7 @@ from service_kit.http import inputs
 from service_kit.http.app import authenticate, bearer_token, respond
 from service_kit.http.openapi import Api, Link
 from task_service.application.errors import (
+    BoundTokenError,
     CursorError,
     KeyReusedError,
     KindNotFoundError,
@@ -97,7 +98,7 @@ def create_api(service: TaskService) -> Api:
         task_service.__version__,
         "/api/tasks",
         table=TABLE,
-        raises=(TaskStorageUnavailableError,),
+        raises=(TaskStorageUnavailableError, BoundTokenError),
         tags=TAGS,
         links=LINKS,
     )

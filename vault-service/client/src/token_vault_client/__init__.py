@@ -13,6 +13,7 @@ from token_vault_client.auth import VaultAuth
 from token_vault_client.cache import PROCESS_CACHE, TokenCache
 from token_vault_client.client import TokenVaultClient
 from token_vault_client.credentials import Bearer, ClientCredentials, Credentials, PrivateKeyJwt, Ticket, TokenFile
+from token_vault_client.dpop import DPoPKey
 from token_vault_client.errors import (
     ConsentPending,
     GrantUnusable,
@@ -43,6 +44,7 @@ __all__ = [
     "ConsentPending",
     "ConsentRequest",
     "Credentials",
+    "DPoPKey",
     "Grant",
     "GrantUnusable",
     "NewTicket",

@@ -12,6 +12,7 @@ from urllib.parse import quote
 from token_vault_client import wire
 from token_vault_client.cache import PROCESS_CACHE, Demand, Fetched, TokenCache
 from token_vault_client.credentials import Bearer, Credentials
+from token_vault_client.dpop import DPoPKey, exchange
 from token_vault_client.errors import (
     ConsentPending,
     GrantUnusable,
@@ -20,7 +21,7 @@ from token_vault_client.errors import (
     VaultError,
     VaultUnavailable,
 )
-from token_vault_client.flow import ANSWER_SECONDS, Flow, HttpAnswer, Outcome, Pause, Request, Send, clock
+from token_vault_client.flow import ANSWER_SECONDS, Flow, HttpAnswer, Pause, Request, clock
 from token_vault_client.model import AccessToken, AuditPage, ConsentRequest, Grant, NewTicket, TicketInfo, sha256
 
 DEFAULT_PATIENCE_SECONDS = 20.0
@@ -367,20 +368,21 @@ class Calls:
 
     def _authenticated(self, build: Callable[[str], Request], credentials: Credentials) -> Flow[Mapping[str, Any]]:
         """Send with the caller's token; once more with another one when that was not accepted."""
+        key: DPoPKey | None = getattr(credentials, "dpop", None)
         token = yield from credentials.bearer(self._own_tokens)
-        answer = yield from _send(build(token))
+        answer = yield from _send(build, token, key)
         if answer.status == 401:
             credentials.forget(self._own_tokens)  # its key may have been rotated since
             another = yield from credentials.bearer(self._own_tokens)
             if another != token:
-                answer = yield from _send(build(another))
+                answer = yield from _send(build, another, key)
         if not 200 <= answer.status < 300:
             raise wire.error(answer)
         return wire.members(answer)
 
 
-def _send(request: Request) -> Flow[HttpAnswer]:
-    outcome: Outcome = yield Send(request)
+def _send(build: Callable[[str], Request], token: str, key: DPoPKey | None) -> Flow[HttpAnswer]:
+    outcome = yield from exchange(lambda: build(token), key, token)
     if not isinstance(outcome, HttpAnswer):
         reason = outcome.reason if outcome else ""
         raise VaultUnavailable("vault_unavailable", f"the vault does not answer ({reason})")

@@ -21,18 +21,25 @@ from uuid import uuid4
 
 from token_vault_client import wire
 from token_vault_client.cache import Fetched, TokenCache
+from token_vault_client.dpop import DPoPKey, exchange
 from token_vault_client.errors import NotAuthenticated, UnexpectedAnswer, VaultError, VaultUnavailable
-from token_vault_client.flow import Flow, HttpAnswer, Outcome, Request, Send, clock
+from token_vault_client.flow import Flow, HttpAnswer, Request, clock
 from token_vault_client.model import AccessToken
 
 TICKET_PREFIX = "tvt_"
 ASSERTION_SECONDS = 60
 MAX_TOKEN_FILE_BYTES = 64 * 1024
-_REFUSALS = {"invalid_client", "unauthorized_client", "invalid_grant", "invalid_scope", "invalid_request"}
+_REFUSALS = {
+    *("invalid_client", "unauthorized_client", "invalid_grant", "invalid_scope", "invalid_request"),
+    "invalid_dpop_proof",
+}
 
 
 class Credentials(Protocol):
-    """Gives the bearer token of a call."""
+    """Gives the bearer token of a call.
+
+    Credentials whose token is bound to a key have it in the attribute `dpop`; others need none.
+    """
 
     @property
     def identity(self) -> Hashable:
@@ -58,17 +65,21 @@ class ClientCredentials:
         client_secret: str,
         *,
         parameters: Mapping[str, str] | None = None,
+        dpop: DPoPKey | None = None,
     ) -> None:
         """token_endpoint: its URL, or a function that gives it when it is first needed and may raise VaultUnavailable.
 
-        parameters: further fields of the request, such as `scope`, or `resource` (RFC 8707).
+        parameters: further fields of the request, such as `scope`, or `resource` (RFC 8707); dpop: have the token bound
+        to this key.
         """
         self._token_endpoint = token_endpoint
         self._client_id = client_id
         self._parameters = dict(parameters or {})
         self._secret = client_secret
+        self.dpop = dpop
         self.identity: Hashable = (
             "client_secret",
+            dpop.thumbprint if dpop else None,
             token_endpoint,
             client_id,
             _digest(client_secret),
@@ -91,9 +102,12 @@ class ClientCredentials:
 
     def _fetch(self, _urgent: bool) -> Flow[Fetched]:
         endpoint = self._token_endpoint if isinstance(self._token_endpoint, str) else self._token_endpoint()
-        fields, headers = self._proof(endpoint)
-        request = wire.form(endpoint, {"grant_type": "client_credentials", **self._parameters, **fields}, headers)
-        return (yield from _own_token(request))
+
+        def build() -> Request:
+            fields, headers = self._proof(endpoint)
+            return wire.form(endpoint, {"grant_type": "client_credentials", **self._parameters, **fields}, headers)
+
+        return (yield from _own_token(build, self.dpop))
 
 
 class PrivateKeyJwt(ClientCredentials):
@@ -109,6 +123,7 @@ class PrivateKeyJwt(ClientCredentials):
         key_id: str | None = None,
         audience: str | None = None,
         parameters: Mapping[str, str] | None = None,
+        dpop: DPoPKey | None = None,
     ) -> None:
         """private_key: PEM, or the path of a file that holds it; audience: by default the token endpoint.
 
@@ -117,7 +132,7 @@ class PrivateKeyJwt(ClientCredentials):
         from joserfc import jwk  # noqa: PLC0415 - an extra
 
         pem = _content(private_key) if isinstance(private_key, Path) else private_key
-        super().__init__(token_endpoint, client_id, pem, parameters=parameters)
+        super().__init__(token_endpoint, client_id, pem, parameters=parameters, dpop=dpop)
         kind: Any = jwk.ECKey if algorithm.startswith("ES") else jwk.RSAKey
         try:
             self._key = kind.import_key(pem)
@@ -146,10 +161,14 @@ class PrivateKeyJwt(ClientCredentials):
 
 
 class Bearer:
-    """A token at hand. token: the text, or a function that gives the current one and may raise NotAuthenticated."""
+    """A token at hand. token: the text, or a function that gives the current one and may raise NotAuthenticated.
 
-    def __init__(self, token: str | Callable[[], str]) -> None:
+    dpop: the key that the token is bound to, if it is.
+    """
+
+    def __init__(self, token: str | Callable[[], str], *, dpop: DPoPKey | None = None) -> None:
         self._token = token
+        self.dpop = dpop
 
     @property
     def identity(self) -> Hashable:
@@ -220,10 +239,10 @@ def _unreadable(path: Path, why: str) -> NotAuthenticated:
     return NotAuthenticated("credentials_unreadable", f"{path} gives no credentials: {why}")
 
 
-def _own_token(request: Request) -> Flow[Fetched]:
-    """The token that a token endpoint answers with (RFC 6749 section 5)."""
+def _own_token(build: Callable[[], Request], key: DPoPKey | None) -> Flow[Fetched]:
+    """The token that a token endpoint answers with (RFC 6749 section 5). key: that it must be bound to."""
     started = clock()
-    answer: Outcome = yield Send(request)
+    answer = yield from exchange(build, key)
     if not isinstance(answer, HttpAnswer):
         detail = f"the authorization server does not answer ({answer.reason if answer else ''})"
         raise VaultUnavailable("provider_unavailable", detail)
@@ -234,6 +253,10 @@ def _own_token(request: Request) -> Flow[Fetched]:
         raise _no_token(answer) from None
     if answer.status != 200 or not isinstance(value, str):
         raise _no_token(answer)
+    if key is not None and str(body.get("token_type")).lower() != "dpop":  # RFC 9449 section 5
+        raise NotAuthenticated(
+            "token_not_bound", "the authorization server does not bind this client's tokens to a key"
+        )
     expires_at = wire.moment_after(life)
     return Fetched(AccessToken(value, expires_at, frozenset()), started, started + life)
 

@@ -6,8 +6,9 @@ from functools import partial
 
 from service_kit.postgres.database import BY_INDEX, Database
 from service_kit.process import logs
-from service_kit.tokens.bearer import Verifier
-from service_kit.tokens.issuer import IssuerUnavailableError
+from service_kit.tokens.bearer import Claims, Verifier
+from service_kit.tokens.dpop import ProofChecker, ProofsInMemory
+from service_kit.tokens.issuer import Issuer, IssuerUnavailableError
 from vault_service.adapters.audit.log import AuditLog
 from vault_service.adapters.cache.access_tokens import (
     MemoryAccessTokens,
@@ -15,6 +16,7 @@ from vault_service.adapters.cache.access_tokens import (
     RedisAccessTokens,
     connect_redis,
 )
+from vault_service.adapters.cache.proofs import ProofsInRedis
 from vault_service.adapters.encryption.keyring import Keyring
 from vault_service.adapters.encryption.sealing import Sealer
 from vault_service.adapters.jobs.background import Background, every
@@ -24,7 +26,7 @@ from vault_service.adapters.postgres.database import MIGRATIONS, vault_database
 from vault_service.adapters.postgres.locks import LOCK_TIMEOUT_SECONDS, AdvisoryLocks
 from vault_service.application.ask import AskConsent
 from vault_service.application.authorization_request import AuthorizationRequests
-from vault_service.application.check_siblings import CheckSiblings
+from vault_service.application.check_due import CheckDue
 from vault_service.application.consent import OfflineConsent
 from vault_service.application.errors import StorageUnavailableError
 from vault_service.application.issue import BATCH_THREADS, IssueAccessToken, IssueMany
@@ -37,6 +39,7 @@ from vault_service.bootstrap.background import BackgroundWork
 from vault_service.bootstrap.grants import GrantStores
 from vault_service.bootstrap.providers import ProviderSet, login_issuer
 from vault_service.config import VaultSettings
+from vault_service.domain.audit import Event
 from vault_service.http.callback import callback_path
 from vault_service.http.callers import Policy
 from vault_service.http.vault import Vault
@@ -114,20 +117,25 @@ def build(settings: VaultSettings) -> VaultProcess:
     issue = IssueAccessToken(
         stores.refreshes, stores.uses, presented, (memory, shared), refresher, clock, telemetry, _report_renewal
     )
-    siblings = CheckSiblings(stores.outbox, refresher, audit, clock)
+    checks = (
+        CheckDue(Event.GRANT_CHECKED, stores.siblings, refresher, audit, clock),
+        CheckDue(Event.GRANT_KEEP_ALIVE, stores.unused, refresher, audit, clock, telemetry.kept_alive),
+    )
     measure = every(MEASURE_SECONDS, partial(_measure_caches, memory, shared, telemetry))
-    more = (siblings.check_one, measure)
-    work = BackgroundWork.of(settings, database, keyring, clock, stores, providers.guarded, telemetry, audit, more)
+    work = BackgroundWork.of(
+        settings, database, keyring, clock, stores, providers.guarded, telemetry, audit, checks, [measure]
+    )
     requests = AuthorizationRequests(providers.guarded, providers.terms)
+    policy = Policy(
+        settings.browser_clients,
+        settings.owner_clients,
+        settings.mint_role,
+        settings.consent_role,
+        settings.public_mints == "yes",
+    )
     vault = Vault(
-        verifier=Verifier(issuer, settings.audience, clock=lambda: clock.now().timestamp()),
-        policy=Policy(
-            settings.browser_clients,
-            settings.owner_clients,
-            settings.mint_role,
-            settings.consent_role,
-            settings.public_mints == "yes",
-        ),
+        verifier=_verifier(settings, issuer, clock, policy),
+        policy=policy,
         asking=AskConsent(stores.consents, requests, providers.terms, clock, timedelta(seconds=settings.question_life)),
         consent=OfflineConsent(
             stores.consents,
@@ -163,7 +171,23 @@ def build(settings: VaultSettings) -> VaultProcess:
         },
         useful={"redis": shared.ping, **providers.useful_pings()},
     )
-    return VaultProcess(vault, (work.housekeeping, work.checkpoints), (database, lock_database))
+    return VaultProcess(vault, work.threads, (database, lock_database))
+
+
+def _verifier(settings: VaultSettings, issuer: Issuer, clock: DatabaseClock, policy: Policy) -> Verifier:
+    """Believes access tokens, and proofs for the URLs at which the vault is reached."""
+
+    def now() -> float:
+        return clock.now().timestamp()
+
+    def must_be_bound(claims: Claims) -> bool:
+        return settings.require_dpop and policy.is_service(claims)
+
+    own = ProofsInMemory()
+    redis_url = settings.redis_url
+    seen = own if redis_url is None else ProofsInRedis(connect_redis(redis_url.reveal()), own, _report_redis)
+    proofs = ProofChecker((settings.public_url, *settings.internal_urls), seen, now)
+    return Verifier(issuer, settings.audience, clock=now, proofs=proofs, must_be_bound=must_be_bound)
 
 
 def _callback(settings: VaultSettings, provider: str) -> str:

@@ -4,7 +4,7 @@ from flask import Response, request
 
 import vault_service
 from service_kit.http import inputs, problems
-from service_kit.http.app import authenticate, bearer_token, is_public, note_client, respond
+from service_kit.http.app import authenticate, bearer_token, demand_no_proof, is_public, note_client, respond
 from service_kit.http.openapi import Api, Link
 from service_kit.process import logs
 from vault_service.application.errors import (
@@ -302,6 +302,7 @@ def _position(text: str | None) -> Position | None:
 def _token_request(vault: Vault) -> TokenRequest:
     presented, request_id = bearer_token(), logs.request_id.get() or ""
     if is_ticket(presented):
+        demand_no_proof()
         ticket = vault.presented.open(presented)
         note_client(ticket.maker)
         return callers.ticket_request(inputs.query(request, TokenQuery), ticket, request_id)

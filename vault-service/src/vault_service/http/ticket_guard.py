@@ -24,7 +24,7 @@ def refuse_misplaced() -> None:
     if has_ticket(unquote_to_bytes(request.query_string).decode("latin-1")):
         raise TicketMisplacedError
     scheme, _, credentials = request.headers.get("Authorization", "").partition(" ")
-    is_bearer = scheme.lower() == "bearer" and is_ticket(credentials.lstrip(" "))
+    is_bearer = scheme.lower() in {"bearer", "dpop"} and is_ticket(credentials.lstrip(" "))
     blueprint, _, view = (request.endpoint or "").partition(".")
     if is_bearer and blueprint == _API and view not in _OTHER_VIEWS:
         raise TicketNotAllowedError

@@ -5,11 +5,13 @@ from typing import Any
 
 from authlib.oauth2 import OAuth2Error
 from authlib.oauth2.rfc6749 import InvalidRequestError
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response, g, request
 
+from dev_idp import dpop
+from dev_idp.dpop import ProvenRequest
 from dev_idp.endpoints import OIDC
 from dev_idp.endpoints.answers import as_json, refusal
-from dev_idp.errors import UnknownFlowError
+from dev_idp.errors import ProofRefusedError, UnknownFlowError
 from dev_idp.flows import AuthorizationCode, ClientCredentialsFlow, DeviceCode, Password, RefreshTokenFlow
 from dev_idp.realm import SCOPE_TITLES
 from dev_idp.server import OAuthServer
@@ -27,6 +29,10 @@ def blueprint(server: OAuthServer) -> Blueprint:
 
     routes.register_error_handler(OAuth2Error, refusal)
 
+    def proven(endpoint: str, token: str = "") -> ProvenRequest:
+        urls = (f"{state.tokens.issuer}{OIDC}/{endpoint}", request.base_url)
+        return ProvenRequest(request.method, urls, token)
+
     @routes.post(f"{OIDC}/token")
     def token() -> Any:
         if any(len(values) > 1 for values in request.form.listvalues()):
@@ -35,6 +41,7 @@ def blueprint(server: OAuthServer) -> Blueprint:
             raise InvalidRequestError("Missing form parameter: grant_type")
         if request.form["grant_type"] not in GRANT_TYPES:
             raise UnknownFlowError
+        g.dpop_key = server.proofs.thumbprint(request.headers.getlist("DPoP"), proven("token"))
         return server.create_token_response()
 
     @routes.post(f"{OIDC}/revoke")
@@ -48,9 +55,14 @@ def blueprint(server: OAuthServer) -> Blueprint:
     @routes.route(f"{OIDC}/userinfo", methods=["GET", "POST"])
     def userinfo() -> Response:
         scheme, _, bearer = request.headers.get("Authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not bearer:
+        if scheme.lower() not in {"bearer", "dpop"} or not bearer:
             return _challenge(state.realm.name, 401)
         claims = state.verify(bearer)
+        key = (claims or {}).get("cnf", {}).get("jkt", "")
+        if key:
+            proven_key = server.proofs.thumbprint(request.headers.getlist("DPoP"), proven("userinfo", bearer))
+            if scheme.lower() != "dpop" or proven_key != key:
+                raise ProofRefusedError("it does not prove the key of the token")
         user = state.realm.user(claims["sub"]) if claims else None
         if claims is None or user is None:
             return _challenge(state.realm.name, 401, "invalid_token", "Token verification failed")
@@ -97,6 +109,7 @@ def _discovery(issuer: str) -> dict[str, Any]:
         "scopes_supported": ["openid", *SCOPE_TITLES],
         "prompt_values_supported": ["none", "login", "consent"],
         "code_challenge_methods_supported": ["S256"],
+        "dpop_signing_alg_values_supported": dpop.ALGORITHMS,
         "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
         "authorization_response_iss_parameter_supported": True,
     }

@@ -5,6 +5,7 @@ from uuid import UUID
 
 import token_vault_client as client
 from task_service.application.errors import (
+    BoundTokenError,
     TicketExpiredError,
     TokenNotFoundError,
     TokenRefusedError,
@@ -19,6 +20,7 @@ _STATUSES = {"pending": TokenStatus.PENDING, "active": TokenStatus.ACTIVE}
 
 _REFUSALS = (client.TokenNotFound, client.ConsentPending, client.GrantUnusable, client.NotAllowed)
 TOO_MANY = "too_many_tickets"
+BOUND = "dpop_required"
 EXPIRED = frozenset({"ticket_expired", "ticket_unknown"})
 """Codes of tickets that were not extended in time, or that a restored vault does not know."""
 
@@ -36,14 +38,14 @@ class VaultOverHttp:
         except client.TokenNotFound:
             raise TokenNotFoundError from None
         except client.VaultError as error:
-            raise _unavailable(error) from error
+            raise _of_person(error) from error
 
     def grants(self, bearer: str, task_id: UUID | None = None) -> Sequence[LinkedGrant]:
         """The person's tokens, newest first."""
         try:
             grants = self._vault.grants(bearer, task_id=public_id(task_id) if task_id else None)
         except client.VaultError as error:
-            raise _unavailable(error) from error
+            raise _of_person(error) from error
         return [_linked(grant) for grant in grants]
 
     def revoke(self, persistent_token_id: UUID, bearer: str) -> None:
@@ -53,14 +55,14 @@ class VaultOverHttp:
         except client.TokenNotFound:
             raise TokenNotFoundError from None
         except client.VaultError as error:
-            raise _unavailable(error) from error
+            raise _of_person(error) from error
 
     def linked(self, bearer: str, ids: Sequence[UUID]) -> Sequence[LinkedGrant]:
         """Those of these tokens that are the person's."""
         try:
             grants = self._vault.grants(bearer, ids=[str(each) for each in ids])
         except client.VaultError as error:
-            raise _unavailable(error) from error
+            raise _of_person(error) from error
         return [_linked(grant) for grant in grants]
 
 
@@ -139,6 +141,12 @@ def _linked(grant: client.Grant) -> LinkedGrant:
         ends_at=min(ends, default=None),
         task_ids=frozenset(filter(None, map(parse_id, grant.task_ids))),
     )
+
+
+def _of_person(error: client.VaultError) -> BoundTokenError | VaultUnavailableError:
+    """Why the vault refused a person's token. A proof for it can be made by nobody but the person's client."""
+    is_bound = isinstance(error, client.NotAuthenticated) and error.code == BOUND
+    return BoundTokenError() if is_bound else _unavailable(error)
 
 
 def _unavailable(error: client.VaultError) -> VaultUnavailableError:

@@ -2,11 +2,11 @@
 
 from service_kit.process.secret import Secret
 from service_kit.tokens.issuer import Issuer, IssuerMismatchError, IssuerUnavailableError
-from token_vault_client import ClientCredentials, VaultUnavailable
+from token_vault_client import ClientCredentials, DPoPKey, VaultUnavailable
 
 
-def own_credentials(issuer: Issuer, client_id: str, client_secret: Secret) -> ClientCredentials:
-    """Credentials that look the token endpoint up when they are first needed."""
+def own_credentials(issuer: Issuer, client_id: str, client_secret: Secret, *, dpop: bool = False) -> ClientCredentials:
+    """Credentials that look the token endpoint up when they are first needed. dpop: bound to a key of this process."""
 
     def token_endpoint() -> str:
         try:
@@ -14,4 +14,4 @@ def own_credentials(issuer: Issuer, client_id: str, client_secret: Secret) -> Cl
         except (IssuerUnavailableError, IssuerMismatchError) as error:
             raise VaultUnavailable("provider_unavailable", str(error)) from error
 
-    return ClientCredentials(token_endpoint, client_id, client_secret.reveal())
+    return ClientCredentials(token_endpoint, client_id, client_secret.reveal(), dpop=DPoPKey() if dpop else None)

@@ -39,15 +39,25 @@ class PostgresConsents:
     """Stores consent requests with their secrets sealed, and the grants that come of them."""
 
     def __init__(
-        self, database: Database, sealer: Sealer, audit: AuditLog, outbox: Outbox, most_pending: int = 100
+        self,
+        database: Database,
+        sealer: Sealer,
+        audit: AuditLog,
+        outbox: Outbox,
+        assumed_idle: int | None,
+        most_pending: int = 100,
     ) -> None:
-        """most_pending: how many requests of one person may wait for an answer."""
+        """assumed_idle: seconds after which an unused grant ends where nothing else is known, None: never.
+
+        most_pending: how many requests of one person may wait for an answer.
+        """
         self._most_pending = most_pending
         self._database = database
         self._sealer = sealer
         self._tokens = GrantTokens(sealer)
         self._audit = audit
         self._outbox = outbox
+        self._assumed_idle = assumed_idle
 
     def add(self, grant: NewGrant, request: StoredConsentRequest, entry: Entry) -> None:
         """Store a pending grant, and the request whose answer activates it."""
@@ -186,6 +196,7 @@ class PostgresConsents:
             "refresh_token": self._tokens.seal(answer.refresh_token, grant_id, entry.owner, _FIRST_GENERATION, terms),
             "access_lifetime": answer.expires_in,
             "refresh_expires_in": answer.refresh_expires_in,
+            "assumed_idle": self._assumed_idle,
         }
         return requested if self._audit.append_if(_QUERIES["activate"], parameters, entry) else None
 

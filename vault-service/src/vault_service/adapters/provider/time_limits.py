@@ -94,7 +94,9 @@ class Watch:
             sleep(TICK_SECONDS)
 
 
-class _Limited(HTTPConnection):
+class LimitedConnection(HTTPConnection):
+    """A connection that keeps to the deadlines of the block in which it is used."""
+
     def request(self, *arguments: Any, **options: Any) -> None:
         """Overrides urllib3: connect if need be, then send."""
         deadlines = _current.get()
@@ -105,12 +107,12 @@ class _Limited(HTTPConnection):
         super().request(*arguments, **options)
 
 
-class _LimitedTls(_Limited, HTTPSConnection):
+class _LimitedTls(LimitedConnection, HTTPSConnection):
     pass
 
 
 class _Pool(HTTPConnectionPool):
-    ConnectionCls = _Limited
+    ConnectionCls = LimitedConnection
 
 
 class _TlsPool(HTTPSConnectionPool):

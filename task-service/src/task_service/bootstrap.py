@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from math import ceil
 from typing import Any
 
 from service_kit.outbound.session import Session
@@ -228,7 +229,12 @@ def placed(settings: TaskSettings, kinds: Mapping[str, Kind[Any]]) -> Mapping[st
 def executors_of(settings: TaskSettings, places: Mapping[str, str]) -> Mapping[str, Executor]:
     """The executors that some kind uses. Raises SettingsError."""
     used = sorted(set(places.values()) - {LOCAL})
-    wanted = ExecutorSettings(sandboxed=settings.sandbox == "landlock", dask_address=settings.dask_address)
+    wanted = ExecutorSettings(
+        sandboxed=settings.sandbox == "landlock",
+        dask_address=settings.dask_address,
+        slurm_folder=settings.slurm_folder,
+        slurm_options={"timeout_min": ceil(settings.elsewhere_seconds / 60), **settings.slurm_options},
+    )
     try:
         return {name: executor_of(name, wanted) for name in used}
     except ValueError as fault:

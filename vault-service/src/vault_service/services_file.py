@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 import msgspec
 
+from service_kit.http.text import LINE, visible
 from vault_service.domain.return_address import fault_of
 from vault_service.domain.service import Service
 
@@ -19,8 +20,12 @@ from vault_service.domain.service import Service
 class _Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One `[services.CLIENT-ID]`."""
 
-    name: Annotated[str, msgspec.Meta(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$(?!\n)")]
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=100, pattern=LINE)]
     return_to: list[str] = []
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for a name of which nothing can be seen."""
+        visible(self.name)
 
 
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -121,14 +121,21 @@ test-keycloak: .venv/dev .venv/integrations frontend/dist/index.html artifacts/d
 faults: .venv/dev frontend/dist/index.html ## The vault under faults, figures P5 to P10 at full size; FAULTS=short is what `make test` runs
 	@echo "== faults"
 	@FAULTS=$(or $(FAULTS),long) $(BIN)/pytest -q tests-integration/faults tests-integration/test_schemathesis.py \
-	  vault-service/tests/test_state_machine.py vault-service/tests/test_keys.py
+	  vault-service/tests/test_state_machine.py vault-service/tests/test_keys.py task-service/tests/test_state_machine.py
 
-.PHONY: bench bench-vault bench-tasks
-bench: bench-vault bench-tasks ## All benchmarks
+.PHONY: simulation
+simulation: .venv/dev ## A day of refreshes with the vault's rule: docs/figures/scaling.json
+	@$(BIN)/python docs/simulation.py
+
+.PHONY: bench bench-vault bench-page bench-tasks
+bench: bench-vault bench-tasks bench-page ## All benchmarks
 
 BENCH ?= # --rounds 9 --seconds 10, say
 bench-vault: .venv/dev frontend/dist/index.html ## Speed of the vault: figures P1 to P4; options in BENCH="--rounds 9"
 	@PYTHONPATH=tests-integration $(BIN)/python -m bench vault $(BENCH)
+
+bench-page: .venv/dev frontend/dist/index.html ## What 10,000 tasks cost the browser; BEFORE=COMMIT: beside that commit's page
+	@PYTHONPATH=tests-integration $(BIN)/python -m bench.page $(if $(BEFORE),--before $(BEFORE))
 
 bench-tasks: .venv/dev ## Speed of the task service: figures T3 to T6; options in BENCH="--rounds 9 --jobs 1000"
 	@PYTHONPATH=tests-integration $(BIN)/python -m bench tasks $(BENCH)

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from itertools import count
 from pathlib import Path
 
@@ -77,17 +78,19 @@ def redis_url(server_folder: Path) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def new_database(postgres_url: str) -> Callable[[str, str], str]:
-    """Makes a fresh database: `new_database(template, role)` gives the URL of a copy of `template` for that role."""
+def new_database(postgres_url: str) -> Callable[[str, str], AbstractContextManager[str]]:
+    """`with new_database(template, role) as url`: a copy of `template` for that role; it is dropped at the end."""
     numbers = count(1)
 
-    def make(template: str, role: str) -> str:
+    @contextmanager
+    def make(template: str, role: str) -> Iterator[str]:
         name = f"{template}_{next(numbers)}"
         with psycopg.connect(postgres_url, autocommit=True) as connection:
             statement = sql.SQL("create database {} template {} owner {} strategy file_copy")
-            owner = f"{template}_owner"
-            connection.execute(statement.format(*map(sql.Identifier, (name, template, owner))))
-        return database_url(postgres_url, name, role)
+            connection.execute(statement.format(*map(sql.Identifier, (name, template, f"{template}_owner"))))
+        yield database_url(postgres_url, name, role)
+        with psycopg.connect(postgres_url, autocommit=True) as connection:
+            connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
 
     return make
 

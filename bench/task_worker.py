@@ -1,7 +1,8 @@
 """Workers for the benchmark of tasks: `python -m bench.task_worker KIND URL` runs jobs until SIGTERM.
 
-`service` is the task service's worker with a handler that does nothing and a vault that answers at once. `plain` is the
-same engine with the same settings, whose jobs write what the service's attempts write, with nothing around it.
+`service` is the task service's worker with a handler that reports ten steps at once, and a vault that answers at once;
+`steps` is the same with slow steps. `plain` is the same engine with the same settings, whose jobs write what the
+service's attempts write, with nothing around it.
 """
 
 import asyncio
@@ -20,7 +21,7 @@ from task_service.adapters.postgres.attempts import PostgresAttempts
 from task_service.adapters.postgres.database import tasks_database
 from task_service.adapters.postgres.history import PostgresHistory
 from task_service.application.access import AttemptAccess
-from task_service.application.handler import HandlerContext
+from task_service.application.handler import Handler, HandlerContext
 from task_service.application.journal import GroupedJournal
 from task_service.application.ports import AttemptTicket, OwnerToken
 from task_service.application.progress import GROUP_SECONDS, GroupedProgress
@@ -48,7 +49,19 @@ class Nothing:
 
     def run(self, context: HandlerContext) -> str:
         """The result."""
-        context.progress(50)
+        for percent in range(10, 101, 10):
+            context.progress(percent)
+        return "done"
+
+
+class TenSteps:
+    """`application.handler.Handler`: ten steps of progress, each of which is written, since they are slow enough."""
+
+    def run(self, context: HandlerContext) -> str:
+        """The result."""
+        for percent in range(10, 101, 10):
+            context.wait(0.6)
+            context.progress(percent)
         return "done"
 
 
@@ -75,17 +88,17 @@ def main() -> None:
     kind, url = sys.argv[1:]
     logs.configure("worker", "error")
     database = tasks_database(url, name="bench-worker", size=PLACES + 2)
-    if kind == "service":
-        _service(url, database)
-    else:
+    if kind == "plain":
         asyncio.run(_until_told(_plain(url, database)))
+    else:
+        _service(url, database, Nothing() if kind == "service" else TenSteps())
     database.close()
 
 
-def _service(url: str, database: Database) -> None:
+def _service(url: str, database: Database, handler: Handler) -> None:
     attempts, past = PostgresAttempts(database), PostgresHistory(database)
     progress, journal = GroupedProgress(attempts), GroupedJournal(past)
-    run = RunAttempt(attempts, progress, journal, AttemptAccess(VaultAtOnce()), {"demo": Nothing()})
+    run = RunAttempt(attempts, progress, journal, AttemptAccess(VaultAtOnce()), {"demo": handler})
     with Repeated("progress", GROUP_SECONDS, progress.flush), Repeated("journal", GROUP_SECONDS, journal.flush):
         asyncio.run(_until_told(engine.create_app(_settings(url), run)))
 

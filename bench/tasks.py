@@ -1,4 +1,4 @@
-"""Speed of the task service: T3 to T6 and what a task costs, on a database of its own.
+"""Speed of the task service: T2 to T6 and what a task costs, on a database of its own.
 
 Ratios are taken within one run, in turns: workers of the service against the plain engine that writes the same rows
 (`task_worker`); short queues and lists against long ones. PostgreSQL confirms a commit when it is on the disk.
@@ -41,7 +41,11 @@ from task_service.domain.task import TokenStatus
 OWNER = Owner("https://issuer.example", "bench")
 WAIT_SECONDS = 300.0
 WORKERS = (1, 2, 3)
-FETCH = "select id from procrastinate_fetch_job_v2(array['attempts'], %s)"
+FILL_COMMITS = 3
+"""Commits of making a task, linking it and queueing its run."""
+STEPS_AT_ONCE = 16
+"""Tasks with ten steps of progress that one worker runs at the same time."""
+FETCH = "select id from procrastinate_fetch_job_v2(array['attempts'], %s::bigint)"
 PLAIN = """
 create table plain_runs (id uuid primary key, number integer, issuer text, subject text, cause text, status text,
     fence bigint, job_id bigint, progress smallint, result text, created_at timestamptz default now(),
@@ -74,7 +78,7 @@ def measure(plan: Plan, folder: Path, say: Callable[[str], None]) -> dict[str, f
     """All figures, by name."""
     with _bench(folder) as bench:
         figures = _throughput(bench, plan, say)
-        for part in (_queue_length, _list_length, _schedules):
+        for part in (_latency, _steps, _together, _queue_length, _list_length, _schedules):
             _empty(bench)
             figures |= part(bench, plan)
             say(f"measured: {part.__name__.lstrip('_')}")
@@ -129,15 +133,19 @@ def _throughput(bench: Bench, plan: Plan, say: Callable[[str], None]) -> dict[st
     return {**figures, "commits a task, from queued to completed": statistics.median(commits)}
 
 
-def _fill(bench: Bench, kind: str, number: int) -> None:
+def _fill(bench: Bench, kind: str, number: int) -> list[UUID]:
+    """Queue so many runs; the ids of their tasks, where there are tasks."""
     tasks, runs = PostgresTasks(bench.database), PostgresRuns(bench.database)
+    made = []
     for _ in range(number):
         if kind == "service":
             task = tasks.add(OWNER, "n", "")
             tasks.link(task.id, OWNER, LinkedGrant(uuid4(), TokenStatus.ACTIVE))
             runs.enqueue(task.id, OWNER, Cause.USER)
+            made.append(task.id)
         else:
             _add_plain(bench)
+    return made
 
 
 def _add_plain(bench: Bench) -> None:
@@ -158,11 +166,7 @@ def _run(bench: Bench, kind: str, workers: int, number: int) -> float:
     with ExitStack() as scope:
         for _ in range(workers):
             scope.enter_context(_worker(kind, bench.url))
-        deadline = monotonic() + WAIT_SECONDS
-        while _one(bench, f"select count(*) from {runs} where status = 'completed'") < number:
-            if monotonic() > deadline:
-                raise BenchError(f"{workers} worker(s) of kind {kind} did not end {number} jobs")
-            sleep(0.1)
+        _until(bench, f"select count(*) from {runs} where status = 'completed'", number)
     return number / _one(bench, f"select extract(epoch from max(completed_at) - min(started_at)) from {runs}")
 
 
@@ -176,6 +180,61 @@ def _worker(kind: str, url: str) -> Iterator[None]:
         process.wait(30)
 
 
+def _latency(bench: Bench, _: Plan) -> dict[str, float]:
+    """T2: with an idle worker, from `execute` to running, and from `cancel` until the worker has stopped."""
+    begun, stopped = [], []
+    runs = PostgresRuns(bench.database)
+    with _worker("steps", bench.url):
+        for number in range(41):
+            (task_id,) = _fill(bench, "service", 1)
+            _until(bench, "select count(*) from runs where status = 'running'", 1)
+            if number == 0:  # the worker has only started
+                runs.cancel(task_id, OWNER, "")
+                _until(bench, "select count(*) from procrastinate_jobs", 0)
+                continue
+            begun.append(1000 * _one(bench, "select extract(epoch from max(started_at - created_at)) from runs"))
+            started = perf_counter()
+            runs.cancel(task_id, OWNER, "")
+            _until(bench, "select count(*) from procrastinate_jobs", 0)
+            stopped.append(1000 * (perf_counter() - started))
+    return {
+        "T2 from execute to running, ms": statistics.median(begun),
+        "T2 from cancel to stopped, ms": statistics.median(stopped),
+        "T2 the longest of 40 from cancel to stopped, ms": max(stopped),
+    }
+
+
+def _steps(bench: Bench, _: Plan) -> dict[str, float]:
+    """Commits of a task with ten steps of progress, each of which is written: alone, and beside fifteen others."""
+    figures = {}
+    with _worker("steps", bench.url):
+        _fill(bench, "service", 1)
+        _until(bench, "select count(*) from runs where status = 'completed'", 1)
+        before = _commits(bench)
+        sleep(10)
+        idle = (_commits(bench) - before) / 11.1
+        for name, number in (("alone", 1), (f"beside {STEPS_AT_ONCE - 1} others", STEPS_AT_ONCE)):
+            bench.owner.execute("truncate tasks cascade")
+            before, started = _commits(bench), monotonic()
+            _fill(bench, "service", number)
+            own = FILL_COMMITS * number + _until(bench, "select count(*) from runs where status = 'completed'", number)
+            took, after = monotonic() - started, _commits(bench)
+            figures[f"commits of a task with ten steps, {name}"] = (after - before - own - idle * took) / number
+    return figures
+
+
+def _together(bench: Bench, _: Plan) -> dict[str, float]:
+    """One statement that changes many tasks of one owner, as when a token of theirs ends; the list is told of each."""
+    bench.owner.execute(
+        "insert into tasks (id, issuer, subject, name, description, persistent_token_id, token_status)"
+        " select gen_random_uuid(), %s, %s, 'n', '', gen_random_uuid(), 'active' from generate_series(1, 10000)",
+        [OWNER.issuer, OWNER.sub],
+    )
+    status = iter(["failed", "active"] * 3)
+    took = _median_ms(lambda: bench.owner.execute("update tasks set token_status = %s", [next(status)]), 4)
+    return {"token status of 10,000 tasks in one statement, ms": took}
+
+
 def _queue_length(bench: Bench, _: Plan) -> dict[str, float]:
     """T6 and the sweep: with 100 and with 100,000 waiting."""
     fetched, swept = [], []
@@ -185,11 +244,13 @@ def _queue_length(bench: Bench, _: Plan) -> dict[str, float]:
         lambda _: None,
     ).sweep  # fmt: skip
     for waiting in (100, 99_900):
+        bench.owner.execute("set session_replication_role = replica")  # no notice for each, to be quick
         bench.owner.execute(
             "insert into procrastinate_jobs (queue_name, task_name, args)"
             " select 'attempts', 'x', '{}' from generate_series(1, %s)",
             [waiting],
         )
+        bench.owner.execute("set session_replication_role = origin")
         bench.owner.execute("vacuum analyze procrastinate_jobs")
         fetched.append(_median_ms(lambda: bench.owner.execute(FETCH, [worker]), 80))
         swept.append(_median_ms(sweep, 30))
@@ -261,6 +322,17 @@ def _median_ms(work: Callable[[], object], times: int) -> float:
         work()
         taken.append((perf_counter() - started) * 1000)
     return statistics.median(taken)
+
+
+def _until(bench: Bench, query: str, wanted: int) -> int:
+    """Wait until a query counts so many; how often it was asked. Raises BenchError."""
+    deadline, asked = monotonic() + WAIT_SECONDS, 1
+    while _one(bench, query) != wanted:
+        if monotonic() > deadline:
+            raise BenchError(f"{wanted} was not reached: {query}")
+        sleep(0.01 if wanted <= 1 else 0.1)
+        asked += 1
+    return asked
 
 
 def _moment(bench: Bench) -> object:

@@ -4,6 +4,16 @@ import { texts } from "./scripts/texts.js";
 
 // The page runs under a content security policy without inline code or data: scripts, so nothing is inlined and
 // nothing is polyfilled. The browsers named here all know light-dark() and <dialog>.
+/** Parts that are fetched later, each as one file: a file compresses better than its pieces. */
+const LATER = [
+  { name: "later", test: /src\/texts\/(later|en\.later)/ },
+  { name: "access", test: /src\/(lanes\/|consent\/[A-Z]|access\/([A-Z]|words))/ },
+  { name: "acts", test: /src\/(tasks\/(bulk|BulkDialog|CancelDialog|DeleteDialog|SelectionBar)|shell\/KeysDialog|ui\/useLoaded)/ },
+  { name: "task", test: /src\/tasks\/(AccessField|Dependencies|KindFields|parameters|MoreFields|RetryFields|RunDetail|RunLog|Runs|Schedule|ScheduleFields|TaskPage|runs)\./ },
+];
+/** What the first view shares with them. */
+const BASE = { name: "base", priority: 1, minShareCount: 2, test: (id: string) => !LATER.some(({ test }) => test.test(id)) };
+
 export default defineConfig({
   plugins: [texts()],
   resolve: {
@@ -19,6 +29,7 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     reportCompressedSize: true,
+    rolldownOptions: { output: { advancedChunks: { includeDependenciesRecursively: false, groups: [...LATER, BASE] } } },
   },
   test: {
     environment: "happy-dom",

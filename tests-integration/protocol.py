@@ -76,6 +76,26 @@ class Server:
         }
         return Flow({name: value for name, value in usual.items() if value is not None}, verifier)
 
+    def of_the_page(self) -> dict[str, str | None]:
+        """What a flow of the page has otherwise than one of the vault."""
+        return {"client_id": self.page, "redirect_uri": f"{self.stack['PUBLIC_URL']}/tasks", "prompt": None}
+
+    def logged_in(self, person: Person) -> dict[str, Any]:
+        """The tokens of a login at the page."""
+        flow = self.flow(scope="openid", **self.of_the_page())
+        form = {"grant_type": "authorization_code", "code": self.code(flow, person), "redirect_uri": flow.redirect_uri}
+        form |= {"code_verifier": flow.verifier, "client_id": self.page}
+        return dict(self.post("token_endpoint", form, None).json())
+
+    def page_refresh(self, page: dict[str, Any]) -> requests.Response:
+        """The page refreshes the tokens of its login."""
+        form = {"grant_type": "refresh_token", "refresh_token": page["refresh_token"], "client_id": self.page}
+        return self.post("token_endpoint", form, None)
+
+    def logout_url(self, **parameters: str) -> str:
+        """Where a browser is sent to log out (OpenID Connect RP-Initiated Logout 1.0)."""
+        return str(requests.Request("GET", self.endpoints["end_session_endpoint"], params=parameters).prepare().url)
+
     def address(self, flow: Flow) -> str:
         """Where the browser is sent to begin."""
         return f"{self.endpoints['authorization_endpoint']}?{urlencode(flow.parameters)}"

@@ -13,7 +13,7 @@ import pytest
 import requests
 from keycloak_admin import rotation
 from person import Person, query
-from protocol import Flow, Server, Told, basic, sent_back, told
+from protocol import Server, Told, basic, sent_back, told
 from stack import TIMEOUT, Stack
 
 GOOD = (200, "", "")
@@ -114,7 +114,7 @@ def test_who_says_no_is_sent_back_with_that(server: Server) -> None:
 def test_without_a_page_only_for_those_who_have_consented(server: Server) -> None:
     """`prompt=none` (OpenID Connect Core 1.0 section 3.1.2.1) in a browser that is logged in at the page."""
     person = Person("bob")
-    server.code(server.flow(scope="openid", **_page(server)), person)
+    server.code(server.flow(scope="openid", **server.of_the_page()), person)
     strange = sent_back(server.begun(server.flow(scope="openid offline_access phone address", prompt="none"), person))
     assert (strange.get("error"), strange.get("error_description")) == ("interaction_required", None)
     server.code(server.flow(), person)
@@ -374,16 +374,16 @@ def test_what_stands_in_the_tokens(server: Server, tokens: dict[str, Any]) -> No
 def test_logging_out(server: Server, named: str) -> None:
     """OpenID Connect RP-Initiated Logout 1.0: the page's login ends, an offline grant of the same browser does not."""
     person = Person("alice")
-    page = _logged_in(server, person)
+    page = server.logged_in(person)
     offline = server.tokens(person)["refresh_token"]
     back = f"{server.stack['PUBLIC_URL']}/tasks"
     hint = {"id_token_hint": page["id_token"]} if named == "id_token_hint" else {"client_id": server.page}
-    answer = person.get(_logout(server, post_logout_redirect_uri=back, state="x", **hint))
+    answer = person.get(server.logout_url(post_logout_redirect_uri=back, state="x", **hint))
     if named == "id_token_hint":
         assert answer.headers["Location"] == f"{back}?state=x"
-        assert told(_page_refresh(server, page))[:2] == (400, "invalid_grant")
+        assert told(server.page_refresh(page))[:2] == (400, "invalid_grant")
     else:
-        assert (answer.status_code, told(_page_refresh(server, page))) == (200, GOOD), "the person is asked first"
+        assert (answer.status_code, told(server.page_refresh(page))) == (200, GOOD), "the person is asked first"
     assert told(server.refreshed(offline)) == GOOD
 
 
@@ -398,12 +398,12 @@ def test_logging_out(server: Server, named: str) -> None:
 def test_a_logout_goes_nowhere_else(server: Server, parameters: dict[str, str]) -> None:
     """And ends nothing when it is refused."""
     person = Person("alice")
-    page = _logged_in(server, person)
+    page = server.logged_in(person)
     own = {"id_token_hint": page["id_token"], "post_logout_redirect_uri": f"{server.stack['PUBLIC_URL']}/tasks"}
     asked = {name: own[name] if value == "the page's" else value for name, value in parameters.items()}
-    answer = person.get(_logout(server, **asked))
+    answer = person.get(server.logout_url(**asked))
     assert (answer.status_code, "Location" in answer.headers) == (400, False)
-    assert told(_page_refresh(server, page)) == GOOD
+    assert told(server.page_refresh(page)) == GOOD
 
 
 def claims(token: str) -> dict[str, Any]:
@@ -418,24 +418,3 @@ def _header(token: str) -> dict[str, Any]:
 def _part(token: str, number: int) -> dict[str, Any]:
     part = token.split(".")[number]
     return dict(json.loads(urlsafe_b64decode(part + "=" * (-len(part) % 4))))
-
-
-def _page(server: Server) -> dict[str, str | None]:
-    return {"client_id": server.page, "redirect_uri": f"{server.stack['PUBLIC_URL']}/tasks", "prompt": None}
-
-
-def _logged_in(server: Server, person: Person) -> dict[str, Any]:
-    """The tokens of a login at the page."""
-    flow: Flow = server.flow(scope="openid", **_page(server))
-    form = {"grant_type": "authorization_code", "code": server.code(flow, person), "redirect_uri": flow.redirect_uri}
-    form |= {"code_verifier": flow.verifier, "client_id": server.page}
-    return dict(server.post("token_endpoint", form, None).json())
-
-
-def _page_refresh(server: Server, page: dict[str, Any]) -> requests.Response:
-    form = {"grant_type": "refresh_token", "refresh_token": page["refresh_token"], "client_id": server.page}
-    return server.post("token_endpoint", form, None)
-
-
-def _logout(server: Server, **parameters: str) -> str:
-    return str(requests.Request("GET", server.endpoints["end_session_endpoint"], params=parameters).prepare().url)

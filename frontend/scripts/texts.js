@@ -9,7 +9,7 @@ export function texts() {
     name: "texts",
     enforce: "pre",
     transform(source, id) {
-      if (!/\/src\/texts\/\w+\.json$/.test(id)) return null;
+      if (!/\/src\/texts\/[\w.]+\.json$/.test(id)) return null;
       const compiled = Object.entries(JSON.parse(source)).map(([key, text]) => [key, compileMessage(text)]);
       return { code: JSON.stringify(Object.fromEntries(compiled)), map: null };
     },

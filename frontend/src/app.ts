@@ -21,6 +21,7 @@ import { Rows } from "./rows";
 import { Status } from "./status";
 import { TaskActions } from "./tasks/actions";
 import { RunHistory } from "./tasks/history";
+import { Schedules } from "./tasks/schedules";
 import { TaskStore } from "./tasks/store";
 import { minute } from "./tick";
 import { Toasts } from "./toasts";
@@ -28,6 +29,7 @@ import { Troubles } from "./troubles";
 import { Work } from "./work";
 
 export interface App {
+  api: Api;
   auth: Auth;
   browser: Browser;
   clock: ServerClock;
@@ -37,6 +39,7 @@ export interface App {
   granted: ReadonlySignal<readonly Access[]>;
   trails: AuditTrails;
   history: RunHistory;
+  schedules: Schedules;
   consents: Consents;
   decisions: Decisions;
   actions: TaskActions;
@@ -66,17 +69,18 @@ export function createApp(config: Config, browser: Browser, clock: ServerClock):
   const work = new Work(troubles, browser);
   const store = new TaskStore(api, status);
   const grants = new GrantStore(api);
-  const granted = computed(() => accessOf(grants.rows.value ?? [], store.rows.value ?? [], minute.value));
+  const granted = computed(() => accessOf(grants.rows.value ?? [], store.linked.rows.value ?? [], minute.value));
   const trails = new AuditTrails(api);
   const history = new RunHistory(api);
   const consents = new Consents(api, auth, store, grants, rows, work, troubles, toasts, status, browser);
   const decisions = new Decisions(api, work, browser);
   const actions = new TaskActions(api, store, consents, rows, work, troubles, toasts, status);
+  const schedules = new Schedules(api, store, consents, work, toasts, status);
   const access = new GrantActions(api, grants, store, trails, work, toasts, status, browser);
   const preferences = new Preferences(browser.sharedStorage);
   const drafts = new Drafts(browser.tabStorage);
   return {
-    auth, browser, clock, store, grants, granted, trails, history, consents, decisions, actions, access, rows, work, troubles, toasts, status, preferences,
+    api, auth, browser, clock, store, grants, granted, trails, history, schedules, consents, decisions, actions, access, rows, work, troubles, toasts, status, preferences,
     drafts,
   };
 }

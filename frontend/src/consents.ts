@@ -43,7 +43,7 @@ export class Consents {
     const [first] = taskIds;
     if (first === undefined) return;
     await this.work.attempt(this.row(first, taskIds), async () => {
-      const consent = await this.api.requestConsent(first);
+      const consent = await this.api.requestConsent(taskIds);
       const page = consentPage(consent.consentUrl);
       const { persistentTokenId } = consent;
       for (const id of taskIds) {
@@ -78,7 +78,6 @@ export class Consents {
     if (back.kind === "refused") return this.explainRefusal(back.code, plan?.taskIds ?? (back.taskId === undefined ? [] : [back.taskId]));
     if (plan === undefined) return this.offer(back.persistentTokenId, back.taskId);
     this.rows.unfold(...plan.taskIds);
-    await this.tasks.loaded();
     const linked: Task[] = [];
     for (const id of plan.taskIds) {
       await this.work.attempt(this.row(id), async () => {
@@ -98,30 +97,29 @@ export class Consents {
     this.grants.refresh();
   }
 
-  /** Revokes what the new grant replaces. What fails stays in sight on the page of grants. */
+  /** Revokes what the new grant replaces and no task uses. What fails stays in sight on the page of grants. */
   private async retire(plan: Plan): Promise<void> {
-    if (!this.tasks.complete) return; // a task that the list does not have may live on one of them
     const { data } = await this.api.listGrants(AbortSignal.timeout(15_000)).catch(() => ({ data: undefined }));
-    const old = replacedBy(plan, data?.tokens ?? [], await this.tasks.loaded());
-    for (const grant of old) {
-      await this.work.attempt({ id: grant.persistentTokenId, state: () => grant.status }, () => this.api.revokeToken(grant.persistentTokenId));
+    for (const { persistentTokenId: id, status } of replacedBy(plan, data?.tokens ?? [])) {
+      await this.work.attempt({ id, state: () => status }, async () => {
+        const { tasks } = await this.api.tasksOf(id);
+        if (tasks.length === 0) await this.api.revokeToken(id);
+      });
     }
   }
 
   private async explainRefusal(code: string, taskIds: readonly string[]): Promise<void> {
     const why = explainReturn(code);
     this.rows.unfold(...taskIds);
-    await this.tasks.loaded();
     const [first] = taskIds;
-    if (first !== undefined && this.tasks.find(first) !== undefined) this.work.report(this.row(first, taskIds), why);
+    if (first !== undefined && (await this.tasks.reach(first)) !== undefined) this.work.report(this.row(first, taskIds), why);
     else this.troubles.tell({ title: why.title, ...(why.text !== undefined && { text: why.text }) });
   }
 
   /** A grant that was asked for elsewhere: linked when the person says so. */
   private async offer(persistentTokenId: string, taskId: string | undefined): Promise<void> {
-    await this.tasks.loaded();
     this.grants.refresh();
-    const task = taskId === undefined ? undefined : this.tasks.find(taskId);
+    const task = taskId === undefined ? undefined : await this.tasks.reach(taskId);
     if (task === undefined || task.persistentTokenId === persistentTokenId) {
       this.toasts.show(t("done.granted"));
       this.status.say(t("done.granted"));
@@ -150,12 +148,11 @@ export class Consents {
   }
 }
 
-/** The active grants that a new one replaces: those of the plan, and those asked for the same tasks; none in use. */
-export function replacedBy(plan: Plan, grants: readonly Grant[], tasks: readonly Task[]): readonly Grant[] {
-  const inUse = new Set(tasks.map((task) => task.persistentTokenId));
+/** The active grants that a new one replaces: those of the plan, and those asked for the same tasks. */
+export function replacedBy(plan: Plan, grants: readonly Grant[]): readonly Grant[] {
   const mine = new Set(plan.taskIds);
-  return grants.filter(({ persistentTokenId: id, status, taskId }) => {
-    const replaced = plan.replaces.includes(id) || (taskId !== undefined && mine.has(taskId));
-    return replaced && id !== plan.persistentTokenId && status === "active" && !inUse.has(id);
+  return grants.filter(({ persistentTokenId: id, status, taskId, taskIds }) => {
+    const replaced = plan.replaces.includes(id) || [taskId, ...(taskIds ?? [])].some((asked) => asked !== undefined && mine.has(asked));
+    return replaced && id !== plan.persistentTokenId && status === "active";
   });
 }

@@ -1,9 +1,21 @@
-/** Which rows of the list are open, and which are selected. */
-import { signal } from "@preact/signals";
+/** Which rows of the list are open, which are selected, and how far an action on many tasks is. */
+import { batch, signal } from "@preact/signals";
+
+export interface Bulk {
+  action: "execute" | "cancel" | "delete";
+  done: number;
+  /** Tasks in all, at most; undefined until the server has said so. */
+  most: number | undefined;
+  /** True when the person wants no further step. */
+  stop: boolean;
+}
 
 export class Rows {
   readonly open = signal<ReadonlySet<string>>(new Set());
   readonly selected = signal<ReadonlySet<string>>(new Set());
+  /** True when all tasks that match are meant, those on other pages too. */
+  readonly whole = signal(false);
+  readonly bulk = signal<Bulk | undefined>(undefined);
 
   toggle(id: string): void {
     this.open.value = toggled(this.open.value, id);
@@ -14,7 +26,15 @@ export class Rows {
   }
 
   select(id: string): void {
-    this.selected.value = toggled(this.selected.value, id);
+    this.choose(toggled(this.selected.value, id));
+  }
+
+  /** Selects these and no others. */
+  choose(ids: Iterable<string>): void {
+    batch(() => {
+      this.selected.value = new Set(ids);
+      this.whole.value = false;
+    });
   }
 
   /** For a row that is gone. */
@@ -25,7 +45,7 @@ export class Rows {
 
   forget(): void {
     this.open.value = new Set();
-    this.selected.value = new Set();
+    this.choose([]);
   }
 }
 

@@ -1,10 +1,13 @@
 import { describe, expect, it } from "vitest";
 
 import { AuditTrails } from "../src/access/audit";
-import { accessOf, endOf, mandateOf, nameOf, reasonOf } from "../src/access/view";
+import { accessOf, endOf, nameOf } from "../src/access/view";
+import { mandateOf, reasonOf } from "../src/access/words";
 import type { AuditLine, AuditPage, Grant, Task } from "../src/api/types";
 import { replacedBy } from "../src/consents";
-import { axisOf, laneOf, marksOf, rangeFor, roundMoments, unitAt, WIDTH } from "../src/lanes/geometry";
+import { comingRuns, nextOf } from "../src/lanes/coming";
+import { axisOf, forecastOf, laneOf, marksOf, rangeFor, roundMoments, unitAt, WIDTH } from "../src/lanes/geometry";
+import { nextRuns } from "../src/tasks/nextRuns";
 import { grant, task } from "./stand-ins";
 
 const NOW = Date.parse("2025-01-20T12:00:00Z");
@@ -56,6 +59,11 @@ describe("the words of a grant", () => {
   it("take the earlier of two ends, and none for none", () => {
     expect(endOf(grant({ notAfter: iso(HOUR), expiresAt: iso(2 * HOUR) }))).toBe(NOW + HOUR);
     expect(endOf(grant())).toBeUndefined();
+  });
+
+  it("do not count an idle end that the vault moves", () => {
+    expect(endOf(grant({ expiresAt: iso(HOUR), keptAlive: true }))).toBeUndefined();
+    expect(endOf(grant({ expiresAt: iso(HOUR), keptAlive: true, notAfter: iso(2 * HOUR) }))).toBe(NOW + 2 * HOUR);
   });
 });
 
@@ -158,7 +166,7 @@ describe("audit trails", () => {
 describe("the grants that a new one replaces", () => {
   const plan = { persistentTokenId: "p9", subject: "alice", taskIds: ["task-1"], replaces: ["p2"], returnTo: "/access" };
 
-  it("are the plan's and those of its tasks, if active and used by none", () => {
+  it("are the plan's and those of its tasks, if active", () => {
     const grants = [
       grant({ persistentTokenId: "p9", taskId: "task-1" }),
       grant({ persistentTokenId: "p1", taskId: "task-1" }),
@@ -167,7 +175,43 @@ describe("the grants that a new one replaces", () => {
       grant({ persistentTokenId: "p4", taskId: "task-7" }),
       grant({ persistentTokenId: "p5", taskId: "task-1" }),
     ];
-    const tasks = [task({ persistentTokenId: "p9" }), task({ id: "task-2", persistentTokenId: "p5" })];
-    expect(replacedBy(plan, grants, tasks).map((old) => old.persistentTokenId)).toEqual(["p1", "p2"]);
+    expect(replacedBy(plan, grants).map((old) => old.persistentTokenId)).toEqual(["p1", "p2", "p5"]);
+  });
+});
+
+describe("the consent forecast", () => {
+  const scheduled = (changes: Partial<NonNullable<Task["schedule"]>>) => task({ persistentTokenId: "p1", schedule: { status: "active", timezone: "UTC", overlap: "skip", ...changes } });
+  const hourly = scheduled({ cron: "0 * * * *", nextRunAt: iso(HOUR) });
+
+  it("has every run of a cron expression that is in the picture, and the one of a time", () => {
+    const once = scheduled({ runAt: iso(2 * HOUR), nextRunAt: iso(2 * HOUR) });
+    expect(comingRuns([hourly, once, task()], NOW, NOW + 3 * HOUR, nextRuns)).toEqual([1, 2, 3, 2].map((hours) => NOW + hours * HOUR));
+    expect(comingRuns([hourly, once], NOW, NOW + 3 * HOUR, undefined)).toEqual([NOW + HOUR, NOW + 2 * HOUR]);
+  });
+
+  it("has no run of a schedule that does not stand, nor of one that the browser cannot read", () => {
+    expect(comingRuns([scheduled({ status: "paused", cron: "0 * * * *" }), scheduled({ cron: "0 * * * L-x", nextRunAt: iso(HOUR) })], NOW, NOW + 3 * HOUR, nextRuns)).toEqual([]);
+  });
+
+  it("shows runs after the end of the access, or of an access that has ended, as broken", () => {
+    const runs = [NOW + HOUR, NOW + 2 * HOUR];
+    const kinds = (status: Grant["status"], end?: number) => forecastOf(runs, status, end).map(({ kind }) => kind);
+    expect(kinds("active")).toEqual(["run", "run"]);
+    expect(kinds("active", NOW + HOUR)).toEqual(["run", "broken"]);
+    expect(kinds("revoked")).toEqual(["broken", "broken"]);
+  });
+
+  it("makes a grant that ends before the next run need attention, and says why", () => {
+    const access = one({ notAfter: iso(100 * HOUR) }, [scheduled({ nextRunAt: iso(101 * HOUR), cron: "0 0 1 * *" })]);
+    expect(access.group).toBe("attention");
+    expect(reasonOf(access, NOW)).toContain("before the next scheduled run");
+    expect(one({ notAfter: iso(100 * HOUR) }, [hourly]).group).toBe("inUse");
+  });
+
+  it("has the next run in the picture", () => {
+    const young = grant({ activatedAt: iso(-60_000) });
+    expect(rangeFor([young], NOW)).toBe("hour");
+    expect(rangeFor([young], NOW, nextOf([hourly]))).toBe("day");
+    expect(rangeFor([young], NOW, [NOW + 24 * HOUR])).toBe("week");
   });
 });

@@ -45,13 +45,6 @@ describe("executing", () => {
     expect(inRow()).toBeUndefined();
   });
 
-  it("of a selection executes what is ready and nothing else", async () => {
-    answers[EXECUTE] = { status: "executing", message: "ok", taskId: "task-1" };
-    page.rows.selected.value = new Set(["task-1", "task-2"]);
-    await page.actions.executeAll([task({ offlineTokenStatus: "active" }), task({ id: "task-2" })]);
-    expect(page.calls).toEqual([EXECUTE]);
-    expect(page.rows.selected.value.size).toBe(0);
-  });
 });
 
 describe("running again", () => {

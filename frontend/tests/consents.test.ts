@@ -5,9 +5,11 @@ import { refused, wired } from "./wired";
 
 const CONSENT_URL = "https://login.example/auth";
 const CONSENT = 'POST /api/auth/manager/offline-consent {"taskId":"task-1"}';
+const MANY = 'POST /api/auth/manager/offline-consent {"taskIds":["task-1","task-2"]}';
 const LINK = "POST /api/tasks/task-1/link-persistent-id";
 const LINK_2 = "POST /api/tasks/task-2/link-persistent-id";
 const GRANTS = "GET /api/auth/manager/tokens";
+const USERS = "GET /api/tasks?persistentTokenId=p1&limit=100";
 const NEW = '{"persistentTokenId":"p9"}';
 
 let answers: Record<string, unknown>;
@@ -20,6 +22,7 @@ beforeEach(() => {
     [LINK_2]: task({ id: "task-2", persistentTokenId: "p9", offlineTokenStatus: "pending" }),
     "DELETE /api/auth/manager/tokens/p1": {},
     [GRANTS]: { tokens: [] },
+    [USERS]: { tasks: [] },
   };
   page = wired(answers);
 });
@@ -44,7 +47,7 @@ describe("requesting a token", () => {
   it("for several tasks asks once and links all", async () => {
     page.store.rows.value = [task(), task({ id: "task-2" })];
     await page.consents.request(["task-1", "task-2"]);
-    expect(page.calls).toEqual([CONSENT, `${LINK} ${NEW}`, `${LINK_2} ${NEW}`]);
+    expect(page.calls).toEqual([MANY, `${LINK} ${NEW}`, `${LINK_2} ${NEW}`]);
   });
 
   it("leaves a working access in place until the new one is granted", async () => {
@@ -100,10 +103,18 @@ describe("coming back from consent", () => {
   });
 
   it("leaves the replaced access to another task that lives on it", async () => {
-    page.store.rows.value = [task(), task({ id: "task-2", persistentTokenId: "p1", offlineTokenStatus: "active" })];
+    answers[USERS] = { tasks: [task({ id: "task-2", persistentTokenId: "p1", offlineTokenStatus: "active" })] };
     answers[GRANTS] = { tokens: [grant({ taskId: "task-1" })] };
     await comeBack("persistent_token_id=p9&task_id=task-1");
+    expect(page.calls).toContain(USERS);
     expect(page.calls.filter((call) => call.startsWith("DELETE"))).toEqual([]);
+  });
+
+  it("finds its task on whatever page of the list it is", async () => {
+    page.store.rows.value = [];
+    page.store.linked.rows.value = [];
+    await comeBack("persistent_token_id=p9&task_id=task-1");
+    expect(page.store.find("task-1")?.offlineTokenStatus).toBe("active");
   });
 
   it("is good for one return", async () => {

@@ -30,7 +30,7 @@ beforeEach(() => {
   api = new Api(http.fetch);
 });
 
-const list = (etag?: string, signal = new AbortController().signal) => api.listTasks(etag, signal);
+const list = (etag?: string, signal = new AbortController().signal) => api.listTasks({}, etag, signal);
 
 describe("a request", () => {
   it("carries the bearer token and JSON", async () => {
@@ -114,12 +114,12 @@ describe("every call", () => {
     const file = new Response("at,event\r\n", { headers: { "Content-Type": "text/csv" } });
     const answers = { "GET /api/auth/manager/tokens": json(200, { tokens: [] }), "GET /api/auth/manager/tokens/p%2F1/audit/export?format=csv": file };
     const all = new Api(scripted(answers, calls));
-    await all.listTasks(undefined, new AbortController().signal);
+    await all.listTasks({ status: "failed", limit: 100 }, undefined, new AbortController().signal);
     await all.createTask({ name: "n", description: "d" });
     await all.deleteTask("task-1");
     await all.linkToken("task-1", "p1");
     await all.executeTask("task-1");
-    await all.requestConsent("task-1");
+    await all.requestConsent(["task-1"]);
     await all.listGrants(new AbortController().signal);
     await all.audit("p1", 20);
     await all.audit("p1", 20, 7);
@@ -127,7 +127,7 @@ describe("every call", () => {
     await all.checkGrant("p1");
     await all.revokeToken("p1");
     expect(calls).toEqual([
-      "GET /api/tasks",
+      "GET /api/tasks?status=failed&limit=100",
       'POST /api/tasks {"name":"n","description":"d"}',
       "DELETE /api/tasks/task-1",
       'POST /api/tasks/task-1/link-persistent-id {"persistentTokenId":"p1"}',

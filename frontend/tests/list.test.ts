@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 
 import { equal, reuse } from "../src/data/reuse";
 import { Drafts } from "../src/drafts";
-import { addressOf, readQuery, select, type TaskQuery } from "../src/tasks/query";
+import { addressOf, countsOf, filterOf, readQuery, requestOf, type TaskQuery } from "../src/tasks/query";
 import { FakeStorage, task } from "./stand-ins";
 
 const id = (row: { id: string }) => row.id;
@@ -30,38 +30,33 @@ describe("rows that are equal", () => {
 });
 
 describe("the list of tasks", () => {
-  const all = [
-    task({ id: "task-1", name: "Report 10", status: "completed", createdAt: "2025-01-03T00:00:00Z" }),
-    task({ id: "task-2", name: "Report 9", status: "running", offlineTokenStatus: "active", createdAt: "2025-01-02T00:00:00Z" }),
-    task({ id: "task-3", name: "Export", description: "the report", createdAt: "2025-01-01T00:00:00Z" }),
-  ];
   const plain: TaskQuery = { filter: "all", text: "", sort: "newest" };
-  const ids = (query: Partial<TaskQuery>) => select(all, { ...plain, ...query }).tasks.map(id);
 
-  it("is the server's own, untouched, by default", () => expect(select(all, plain).tasks).toBe(all));
-
-  it("is filtered by what matters, and counts it", () => {
-    expect(ids({ filter: "needsYou" })).toEqual(["task-3"]);
-    expect(ids({ filter: "done" })).toEqual(["task-1"]);
-    expect(select(all, plain).counts).toEqual({ all: 3, needsYou: 1, running: 1, failed: 0, done: 1 });
+  it("asks the server for a page, its filter, its order and the counts", () => {
+    expect(requestOf(plain)).toEqual({ sort: "-createdAt", limit: 100, counts: true });
+    expect(requestOf({ ...plain, filter: "running", text: " report ", sort: "nameDown", after: "c1" })).toEqual({
+      status: "running,queued,waiting", search: "report", cursor: "c1", sort: "-name", limit: 100, counts: true,
+    });
+    expect(requestOf({ ...plain, filter: "needsYou" })).toMatchObject({ needsConsent: true });
+    expect(requestOf({ ...plain, filter: "scheduled" })).toMatchObject({ schedule: "standing" });
   });
 
-  it("is searched in names and descriptions, and the counts follow", () => {
-    expect(ids({ text: " REPORT " })).toEqual(["task-1", "task-2", "task-3"]);
-    expect(select(all, { ...plain, text: "report 9" }).counts.all).toBe(1);
+  it("gives a batch the same filter", () => {
+    expect(filterOf({ ...plain, filter: "failed", text: "report" })).toEqual({ status: ["failed"], search: "report" });
+    expect(filterOf(plain)).toEqual({});
   });
 
-  it("is sorted by age, by name as people count, and by status", () => {
-    expect(ids({ sort: "oldest" })).toEqual(["task-3", "task-2", "task-1"]);
-    expect(ids({ sort: "name" })).toEqual(["task-3", "task-2", "task-1"]);
-    expect(ids({ sort: "status" })).toEqual(["task-2", "task-3", "task-1"]);
+  it("is counted by the server", () => {
+    const counts = { total: 10, pending: 1, waiting: 1, queued: 1, running: 2, completed: 3, failed: 1, cancelled: 1, needsConsent: 2, scheduled: 4 };
+    expect(countsOf(counts)).toEqual({ all: 10, needsYou: 2, running: 4, failed: 1, done: 3, scheduled: 4 });
   });
 
   it("has an address that says the same, and ignores what it does not know", () => {
-    for (const query of [plain, { filter: "failed", text: "a & b", sort: "name" } as const]) {
+    for (const query of [plain, { filter: "failed", text: "a & b", sort: "name", after: "c_1-x" } as const]) {
       expect(readQuery(new URL(addressOf(query), "https://tasks.example").searchParams)).toEqual(query);
     }
-    expect(readQuery(new URLSearchParams("status=<b>&sort=x"))).toEqual(plain);
+    expect(readQuery(new URLSearchParams("status=<b>&sort=x&after="))).toEqual(plain);
+    expect(readQuery(new URLSearchParams("q=a%00b%0Ac")).text).toBe("a b c");
   });
 });
 

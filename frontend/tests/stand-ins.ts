@@ -29,6 +29,7 @@ export function grant(changes: Partial<Grant> = {}): Grant {
     createdAt: "2025-01-18T12:00:00Z",
     activatedAt: "2025-01-18T12:00:10Z",
     uses: 0,
+    keptAlive: false,
     ...changes,
   };
 }

@@ -1,7 +1,9 @@
 """Tasks on a real, fresh database, with a vault that the test holds in its hands."""
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from functools import partial
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -16,10 +18,12 @@ from task_service.adapters.postgres.dependencies import PostgresDependencies
 from task_service.adapters.postgres.history import PostgresHistory
 from task_service.adapters.postgres.listing import PostgresTaskList
 from task_service.adapters.postgres.receipts import PostgresReceipts
+from task_service.adapters.postgres.results import PostgresResultFiles
 from task_service.adapters.postgres.runs import PostgresRuns
 from task_service.adapters.postgres.schedules import PostgresSchedules
 from task_service.adapters.postgres.tasks import PostgresTasks
 from task_service.adapters.postgres.token_statuses import PostgresTokenStatuses
+from task_service.adapters.results.stores import FolderStore
 from task_service.application.access import AttemptAccess
 from task_service.application.batch import BatchTasks
 from task_service.application.cursors import Cursors
@@ -39,7 +43,7 @@ from task_service.kinds.registry import HereHandler, Kinds
 
 TABLES = (
     *("tasks", "runs", "attempts", "run_log", "dependency_news", "idempotency_keys", "owners", "list_versions"),
-    *("procrastinate_jobs", "procrastinate_workers"),
+    *("result_files", "procrastinate_jobs", "procrastinate_workers"),
 )
 """What tests write. What hangs on a task goes with it."""
 ISSUER = "https://issuer.example/realms/demo"
@@ -57,9 +61,10 @@ def migrated_tasks(postgres_url: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def shared_url(migrated_tasks: None, new_database: Callable[[str, str], str]) -> str:
+def shared_url(migrated_tasks: None, new_database: Callable[[str, str], AbstractContextManager[str]]) -> Iterator[str]:
     """A database of the task service's for all tests, as the runtime role."""
-    return new_database("tasks", "tasks")
+    with new_database("tasks", "tasks") as url:
+        yield url
 
 
 @pytest.fixture
@@ -164,6 +169,18 @@ def batch(manage: ManageTasks, tasks: PostgresTasks, database: Database, vault: 
     """One action on many tasks."""
     execution = partial(ExecuteTasks, tasks, PostgresRuns(database))
     return BatchTasks(manage, execution, vault, PostgresTaskList(database), Cursors("a secret"))
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> FolderStore:
+    """Where results that are files are kept."""
+    return FolderStore(tmp_path)
+
+
+@pytest.fixture
+def files(database: Database) -> PostgresResultFiles:
+    """Which results are files."""
+    return PostgresResultFiles(database)
 
 
 @pytest.fixture

@@ -18,8 +18,11 @@ from task_service.application.access import AttemptAccess
 from task_service.application.handler import Stop
 from task_service.application.ports import AttemptTicket, OwnerToken
 from task_service.application.progress import GroupedProgress
+from task_service.application.results import StoreResults
 from task_service.application.run_attempt import RunAttempt
 from task_service.domain.attempt import Attempt, AttemptKey
+from task_service.domain.owner import Owner
+from task_service.domain.result import Document, ResultFile
 from task_service.domain.retry import NO_RETRY, RetryPolicy
 from task_service.executors.base import ElsewhereHandler, Executor
 from task_service.executors.order import Sandbox, Servers
@@ -38,17 +41,21 @@ FUNCTIONS = ("steps", "writes", "looks", "dies", "sleeps", "fetches", "prints", 
 
 @dataclass
 class HttpVault:
-    """`TicketVault` for the worker; over HTTP it gives tokens by ticket. lifetime: of a token; given: tokens so far."""
+    """`TicketVault` for the worker; over HTTP it gives tokens by ticket. lifetime: of a token; given: tokens so far;
+    asking: with which tickets; owners: of tickets."""
 
     url: str = ""
     lifetime: timedelta = timedelta(minutes=5)
     tickets: dict[UUID, str] = field(default_factory=dict)
     given: int = 0
+    owners: dict[str, str] = field(default_factory=dict)
+    asking: list[str] = field(default_factory=list)
 
     def open(self, attempt: Attempt, seconds: int) -> AttemptTicket:
         """A ticket."""
         ticket = AttemptTicket(uuid4(), f"tvt_{uuid4().hex}")
         self.tickets[ticket.id] = ticket.value
+        self.owners[ticket.value] = attempt.owner.sub
         return ticket
 
     def extend(self, ticket_id: UUID, seconds: int) -> None:
@@ -58,14 +65,20 @@ class HttpVault:
         """It is usable no longer."""
         self.tickets.pop(ticket_id, None)
 
+    def revoke(self, owner: str) -> None:
+        """End the grant of an owner, with its tickets."""
+        self.tickets = {key: value for key, value in self.tickets.items() if self.owners[value] != owner}
+
     def access_token(self, ticket: AttemptTicket) -> OwnerToken:
         """Only the other side asks."""
         raise NotImplementedError
 
     def answer(self, asked: Asked) -> Reply:
         """A token for a ticket that is usable."""
-        if asked.headers["Authorization"].removeprefix("Bearer ") not in self.tickets.values():
+        ticket = asked.headers["Authorization"].removeprefix("Bearer ")
+        if ticket not in self.tickets.values():
             return problem(401, "ticket_ended")
+        self.asking.append(ticket)
         self.given += 1
         ends = datetime.now(UTC) + self.lifetime
         return Reply(
@@ -87,6 +100,21 @@ def http_vault() -> Iterator[HttpVault]:
         yield vault
 
 
+DEFAULTS = KindSettings(functions=FUNCTIONS)
+
+
+class KeptIn(StoreResults):
+    """Keeps documents in memory."""
+
+    def __init__(self, memory: Memory) -> None:
+        super().__init__(memory, None, None)
+        self._memory = memory
+
+    def _stored(self, document: Document) -> ResultFile:
+        self._memory.documents.append(document)
+        return ResultFile(uuid4(), document.media_type, document.name, len(document.content))
+
+
 @dataclass
 class Elsewhere:
     """Runs functions by an executor. journal, memory: what the last one has left."""
@@ -95,6 +123,8 @@ class Elsewhere:
     vault: HttpVault
     sandbox: Sandbox | None = None
     seconds: float = 60.0
+    settings: KindSettings = DEFAULTS
+    owner: str = ALICE.sub
     journal: MemoryJournal = field(default_factory=MemoryJournal)
     memory: Memory = field(init=False)
 
@@ -111,7 +141,7 @@ class Elsewhere:
         attempt = Attempt(
             key=AttemptKey(uuid4(), 1),
             run=3,
-            owner=ALICE,
+            owner=Owner(ALICE.issuer, self.owner),
             task_name="a",
             kind=kind,
             parameters=parameters,
@@ -120,15 +150,16 @@ class Elsewhere:
         )
         self.memory = Memory(attempt)
         access = AttemptAccess(self.vault)
-        settings = KindSettings(functions=FUNCTIONS)
         handler = ElsewhereHandler(
             self.executor,
             Servers(vault_url=self.vault.url, issuer=ALICE.issuer),
-            settings,
+            self.settings,
             self.seconds,
             self.sandbox,
         )
-        run = RunAttempt(self.memory, GroupedProgress(self.memory), self.journal, access, {kind: handler})
+        run = RunAttempt(
+            self.memory, GroupedProgress(self.memory), self.journal, access, {kind: handler}, KeptIn(self.memory)
+        )
         try:
             return run.run(attempt.key, should_stop)
         finally:

@@ -6,6 +6,7 @@ from uuid import uuid4
 from task_service.application.errors import TaskStorageUnavailableError
 from task_service.domain.attempt import Attempt, AttemptKey
 from task_service.domain.owner import Owner
+from task_service.domain.result import Document, ResultFile
 
 ALICE = Owner("https://issuer.example/realms/demo", "alice-sub")
 
@@ -32,12 +33,13 @@ class Memory:
         self.unavailable = False
         self.written: list[tuple[AttemptKey, int]] = []
         self.ended: list[tuple[str, str]] = []
+        self.documents: list[Document] = []
 
     def begin(self, key: AttemptKey) -> Attempt | None:
         """This attempt and no other."""
         return self.attempt if key == self.attempt.key else None
 
-    def complete(self, attempt: Attempt, result: str) -> bool:
+    def complete(self, attempt: Attempt, result: str, file: ResultFile | None = None) -> bool:
         """Note it."""
         self.ended.append(("completed", result))
         return not self.taken_over

@@ -5,12 +5,14 @@ from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 
 import pytest
+from dask_parts import dask_cluster
 from elsewhere_parts import PROGRAM, Elsewhere, HttpVault, http_vault
 
 from task_service.application.handler import Stop
 from task_service.domain.journal import Level
 from task_service.domain.retry import RetryPolicy
 from task_service.executors.base import Executor
+from task_service.executors.dask import DaskExecutor
 from task_service.executors.process import ProcessExecutor
 
 pytestmark = pytest.mark.process
@@ -21,7 +23,16 @@ def process() -> Iterator[Executor]:
     yield ProcessExecutor(PROGRAM)
 
 
-EXECUTORS: dict[str, Callable[[], Iterator[Executor]]] = {"process": process}
+def dask() -> Iterator[Executor]:
+    """A scheduler and two workers, each a process."""
+    pytest.importorskip("distributed", reason="the extra `dask` is not installed")
+    with dask_cluster() as cluster:
+        executor = DaskExecutor(cluster.address, PROGRAM)
+        yield executor
+        executor.close()
+
+
+EXECUTORS: dict[str, Callable[[], Iterator[Executor]]] = {"process": process, "dask": dask}
 
 
 @pytest.fixture(scope="module", params=sorted(EXECUTORS))

@@ -21,6 +21,8 @@ from service_kit.tokens.issuer import Issuer
 from task_service.adapters.postgres.attempts import PostgresAttempts
 from task_service.adapters.postgres.history import PostgresHistory
 from task_service.adapters.postgres.receipts import PostgresReceipts
+from task_service.adapters.postgres.results import PostgresResultFiles
+from task_service.adapters.results.stores import FolderStore
 from task_service.application.batch import BatchTasks
 from task_service.application.dependencies import ManageDependencies
 from task_service.application.errors import TaskStorageUnavailableError
@@ -29,9 +31,11 @@ from task_service.application.history import ReadHistory
 from task_service.application.journal import GroupedJournal
 from task_service.application.listing import ListTasks
 from task_service.application.manage import ManageTasks
+from task_service.application.results import ReadResults, StoreResults
 from task_service.application.run_attempt import RunAttempt
 from task_service.application.schedules import ManageSchedules
 from task_service.domain.attempt import AttemptKey
+from task_service.domain.result import Document
 from task_service.domain.status import TaskStatus
 from task_service.domain.task import TokenStatus, parse_id
 from task_service.http.app import create_app
@@ -87,6 +91,8 @@ def client(
     past: PostgresHistory,
     batch: BatchTasks,
     receipts: PostgresReceipts,
+    files: PostgresResultFiles,
+    results: FolderStore,
     pings: dict[str, Callable[[], None]],
 ) -> FlaskClient:
     """The application."""
@@ -102,6 +108,7 @@ def client(
         history=past_runs,
         batch=batch,
         receipts=receipts,
+        results=ReadResults(files, results),
         pings=pings,
         close=lambda: None,
     )
@@ -262,7 +269,7 @@ def test_a_list_can_be_filtered_searched_and_counted(ann: Caller, vault: Scripte
         assert [each["id"] for each in ann.ask("GET", f"?{query}").get_json()["tasks"]] == found, query
     counts = ann.ask("GET", "?limit=1&counts=true&status=failed").get_json()["counts"]
     nothing = dict.fromkeys(TaskStatus, 0)
-    assert counts == {**nothing, "total": 2, "pending": 1, "queued": 1}
+    assert counts == {**nothing, "total": 2, "pending": 1, "queued": 1, "needsConsent": 1, "scheduled": 0}
 
 
 @pytest.mark.parametrize(
@@ -605,6 +612,7 @@ def test_the_description_has_every_route_and_the_states_of_the_domain(client: Fl
         ("/api/tasks/{task_id}/cancel", "post"),
         ("/api/tasks/{task_id}/runs", "get"),
         ("/api/tasks/{task_id}/runs/{number}", "get"),
+        ("/api/tasks/{task_id}/runs/{number}/result", "get"),
         ("/api/tasks/{task_id}/retry", "post"),
     }
     assert set(document["components"]["schemas"]["TaskStatus"]["enum"]) == set(TaskStatus)
@@ -940,3 +948,38 @@ def test_a_task_shows_its_kind_and_parameters_and_the_demonstration_shows_neithe
     shown = ann.ask("GET", f"/{task['id']}").get_json()
     assert (shown["kind"], shown["parameters"]) == ("http", {"url": "https://a.example"})
     assert len(ann.ask("GET", "?kind=http").get_json()["tasks"]) == 2
+
+
+def test_a_result_that_is_a_file_is_fetched_by_its_owner_only(
+    *,
+    ann: Caller,
+    ben: Caller,
+    look: Look,
+    files: PostgresResultFiles,
+    results: FolderStore,
+    attempts: PostgresAttempts,
+    vault: ScriptedVault,
+) -> None:
+    """As an attachment of which a browser shows nothing."""
+    task = ann.task(persistentTokenId=str(vault.knows(ann.bearer, TokenStatus.ACTIVE)))
+    ann.ask("POST", f"/{task['id']}/execute")
+    task_id = parse_id(task["id"])
+    assert task_id is not None
+    attempt = attempts.begin(AttemptKey(task_id, 1))
+    assert attempt is not None
+    StoreResults(attempts, files, results).complete(attempt, Document(b"<script>", "text/html", 'ö"\r\n.html'))
+    path = f"/{task['id']}/runs/1"
+    assert ann.ask("GET", path).get_json()["resultFile"] == {
+        "name": 'ö"\r\n.html',
+        "mediaType": "text/html",
+        "size": 8,
+    }
+    answer = ann.ask("GET", f"{path}/result")
+    assert (answer.status_code, answer.data, answer.content_type) == (200, b"<script>", "application/octet-stream")
+    disposition = answer.headers["Content-Disposition"]
+    assert disposition == "attachment; filename=\"____.html\"; filename*=UTF-8''%C3%B6%22%0D%0A.html"
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert code(ben.ask("GET", f"{path}/result")) == (404, "task_not_found")
+    assert code(ann.ask("GET", f"/{task['id']}/runs/2/result")) == (404, "run_not_found")
+    look("delete from result_files returning key")
+    assert code(ann.ask("GET", f"{path}/result")) == (404, "result_not_found")

@@ -219,7 +219,7 @@ def test_faulty_settings_of_kinds_are_refused_at_start(name: str, value: str) ->
 
 
 def test_settings_of_kinds_travel_without_secrets() -> None:
-    """What goes elsewhere is made of five settings."""
+    """What goes elsewhere is made of six settings."""
     settings = config.read({**NEEDED, "TASK_HTTP_ORIGINS": "https://API.example:443 http://b.example:80/"})
     sent = msgspec.json.encode(bootstrap.kind_settings(settings)).decode()
     assert msgspec.json.decode(sent)["http_origins"] == ["http://b.example", "https://api.example"]
@@ -229,6 +229,7 @@ def test_settings_of_kinds_travel_without_secrets() -> None:
         "http_networks",
         "http_seconds",
         "functions",
+        "notebooks",
     }
 
 

@@ -1,8 +1,9 @@
 """The list at scale: pages, filters, search, order, counts, and what they cost."""
 
+import itertools
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
@@ -23,7 +24,7 @@ from task_service.application.execute import ExecuteTasks
 from task_service.application.listing import ListTasks
 from task_service.application.manage import ManageTasks, Person
 from task_service.domain.attempt import AttemptKey
-from task_service.domain.listing import Position, Sort, TaskQuery
+from task_service.domain.listing import MOST_COUNTED, Position, ScheduleFilter, Sort, Standing, TaskQuery
 from task_service.domain.owner import Owner
 from task_service.domain.status import STARTS, UNDER_WAY, TaskStatus, can_follow
 from task_service.domain.task import TokenStatus
@@ -133,6 +134,51 @@ def test_kind_and_grant_are_filters(
     assert listing.page(alice, TaskQuery(persistent_token_id=uuid4()), 10).tasks == []
 
 
+def test_tasks_that_need_consent_are_those_that_nothing_but_an_active_token_keeps_from_running(
+    manage: ManageTasks,
+    listing: ListTasks,
+    execution: ExecuteTasks,
+    vault: ScriptedVault,
+    add: Callable[..., list[UUID]],
+    alice: Person,
+    bob: Person,
+) -> None:
+    """Pending, failed and cancelled ones without an active token; their number is told with the counts."""
+    wanted = {state: set(add(2, state)) for state in TaskStatus if state is not TaskStatus.PENDING}
+    without = manage.create(alice, "never asked", "")
+    ready = manage.create(alice, "ready", "")
+    execution.link(alice, ready.id, vault.knows(alice.bearer, TokenStatus.ACTIVE))
+    asked = manage.create(alice, "asked", "")
+    execution.link(alice, asked.id, vault.knows(alice.bearer, TokenStatus.PENDING))
+    manage.create(bob, "another person's", "")
+    need = wanted[TaskStatus.FAILED] | wanted[TaskStatus.CANCELLED] | {without.id, asked.id}
+    query = TaskQuery(needs_consent=True)
+    assert set().union(*pages(listing, alice, query, 2)) == need
+    named = TaskQuery(needs_consent=True, search="asked", sort=Sort.NAME, statuses=frozenset({TaskStatus.PENDING}))
+    assert [task.id for task in listing.page(alice, named, 10).tasks] == [asked.id, without.id]
+    assert listing.standing(alice) == Standing(needs_consent=len(need), scheduled=0)
+
+
+def test_a_schedule_stands_until_it_has_ended(
+    listing: ListTasks, add: Callable[..., list[UUID]], look: Look, alice: Person
+) -> None:
+    """Active, paused or stopped; these are counted, up to a limit."""
+    ids = dict(zip(("active", "paused", "stopped", "ended", "none"), add(5), strict=True))
+    for status in ("active", "paused", "stopped", "ended"):
+        look(
+            "insert into schedules"
+            " (task_id, issuer, subject, cron, timezone, overlap, status, stop_reason, next_run_at) values"
+            " (%s, %s, %s, '0 0 * * *', 'UTC', 'skip', %s, %s, case when %s then now() end) returning 1",
+            *(ids[status], alice.owner.issuer, alice.owner.sub, status),
+            *("token_failed" if status == "stopped" else None, status == "active"),
+        )
+    found = listing.page(alice, TaskQuery(schedule=ScheduleFilter.STANDING), 10).tasks
+    assert {task.id for task in found} == {ids["active"], ids["paused"], ids["stopped"]}
+    assert listing.standing(alice).scheduled == len(found)
+    add(MOST_COUNTED)
+    assert listing.standing(alice).needs_consent == MOST_COUNTED
+
+
 @pytest.mark.parametrize(
     ("search", "found"),
     [
@@ -185,6 +231,8 @@ def test_a_cursor_holds_for_its_owner_and_its_query_only(
         TaskQuery(search="n"),
         TaskQuery(statuses=frozenset({TaskStatus.PENDING})),
         TaskQuery(persistent_token_id=uuid4()),
+        TaskQuery(needs_consent=True),
+        TaskQuery(schedule=ScheduleFilter.STANDING),
     ]
     for query in others:
         with pytest.raises(CursorError):
@@ -281,6 +329,49 @@ def change(connection: psycopg.Connection, action: str, task_id: UUID, state: Ta
         )
 
 
+def test_what_changes_together_changes_the_list_once(
+    add: Callable[..., list[UUID]], listing: ListTasks, look: Look, alice: Person
+) -> None:
+    """However many tasks of one owner a statement touches: their counters have one new version, not one for each."""
+
+    def versions() -> int:
+        ((version,),) = look("select coalesce(sum(version), 0)::integer from list_versions")
+        return int(str(version))
+
+    ids = add(50, TaskStatus.QUEUED)
+    seen, states = [versions()], []
+    for statement in (
+        (
+            "update tasks set persistent_token_id = gen_random_uuid(), token_status = 'active'"
+            " where id = any (%s) returning 1"
+        ),
+        (
+            "insert into schedules (task_id, issuer, subject, cron, timezone, overlap, status, next_run_at)"
+            " select id, issuer, subject, '0 0 * * *', 'UTC', 'skip', 'active', now() from tasks"
+            " where id = any (%s) returning 1"
+        ),
+        "update runs set status = 'running' where task_id = any (%s) returning 1",
+        "update runs set progress = 50 where task_id = any (%s) returning 1",
+        "update runs set status = 'completed' where task_id = any (%s) returning 1",
+        (
+            "insert into runs (task_id, number, issuer, subject, cause, status, fence)"
+            " select id, 2, issuer, subject, 'user', 'queued', 2 from tasks where id = any (%s) returning 1"
+        ),
+        "update tasks set token_status = 'failed' where id = any (%s) returning 1",
+        "update tasks set last_run = 2 where id = any (%s) returning 1",
+        "delete from tasks where id = any (%s) and name = 'none' returning 1",
+    ):
+        look(statement, ids)
+        seen.append(versions())
+        states.append({state.value: number for state, number in listing.counts(alice).items() if number})
+    assert [after - before for before, after in itertools.pairwise(seen)] == [1, 1, 0, 0, 1, 2, 2, 0, 0]
+    assert states == [
+        {"queued": 50}, {"queued": 50}, {"running": 50}, {"running": 50}, {"completed": 50},
+        *[{"queued": 50}] * 4,
+    ]  # fmt: skip
+    assert look("select distinct status, stop_reason from schedules") == [("stopped", "token_failed")]
+
+
 def test_a_task_that_is_executed_again_counts_by_its_new_run(
     manage: ManageTasks,
     listing: ListTasks,
@@ -321,16 +412,18 @@ def test_a_task_that_is_executed_again_counts_by_its_new_run(
 
 
 @pytest.fixture(scope="module")
-def ten_thousand(migrated_tasks: None, new_database: Callable[[str, str], str]) -> str:
+def ten_thousand(
+    migrated_tasks: None, new_database: Callable[[str, str], AbstractContextManager[str]]
+) -> Iterator[str]:
     """A database of completed tasks, and three that failed in their midst."""
-    url = new_database("tasks", "tasks")
-    with psycopg.connect(url.replace("tasks:test@", "tasks_owner:test@"), autocommit=True) as connection:
-        add = adder(lambda query, *values: connection.execute(query.encode(), values).fetchall(), ALICE)
-        add(5000, TaskStatus.COMPLETED)
-        add(3, TaskStatus.FAILED, name="needle")
-        add(5000, TaskStatus.COMPLETED)
-        connection.execute("vacuum analyze")
-    return url
+    with new_database("tasks", "tasks") as url:
+        with psycopg.connect(url.replace("tasks:test@", "tasks_owner:test@"), autocommit=True) as connection:
+            add = adder(lambda query, *values: connection.execute(query.encode(), values).fetchall(), ALICE)
+            add(5000, TaskStatus.COMPLETED)
+            add(3, TaskStatus.FAILED, name="needle")
+            add(5000, TaskStatus.COMPLETED)
+            connection.execute("vacuum analyze")
+        yield url
 
 
 QUERIES = {
@@ -341,6 +434,7 @@ QUERIES = {
     "search": TaskQuery(search="need"),
     "kind": TaskQuery(kind="none"),
     "grant": TaskQuery(persistent_token_id=UUID(int=7)),
+    "needs consent": TaskQuery(needs_consent=True),
 }
 
 
@@ -354,6 +448,7 @@ def test_a_page_reads_no_more_of_a_long_list_than_of_a_short_one(ten_thousand: s
             before = rows_read(database, ten_thousand)
             _, following = listing.page(ALICE.owner, QUERIES[name], 50, after)
             listing.counts(ALICE.owner)
+            listing.standing(ALICE.owner)
             listing.list_version(ALICE.owner)
             assert rows_read(database, ten_thousand) - before <= 400
             middle = "n" if QUERIES[name].sort.by_name else str(datetime.now(UTC))

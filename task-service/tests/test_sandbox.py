@@ -13,6 +13,7 @@ from elsewhere_parts import PROGRAM, Elsewhere, HttpVault, http_vault
 from task_service.executors import registry, sandbox
 from task_service.executors.order import Sandbox
 from task_service.executors.process import ProcessExecutor
+from task_service.executors.registry import ExecutorSettings
 
 pytestmark = [
     pytest.mark.process,
@@ -128,5 +129,5 @@ def test_a_kernel_without_landlock_is_refused_unless_the_sandbox_is_off(monkeypa
     """With one line that says what to set."""
     monkeypatch.setattr(sandbox, "version", lambda: 0)
     with pytest.raises(ValueError, match="TASK_SANDBOX=off"):
-        registry.executor_of("process", sandboxed=True)
-    assert isinstance(registry.executor_of("process", sandboxed=False), ProcessExecutor)
+        registry.executor_of("process", ExecutorSettings(sandboxed=True))
+    assert isinstance(registry.executor_of("process", ExecutorSettings(sandboxed=False)), ProcessExecutor)

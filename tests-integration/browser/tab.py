@@ -100,20 +100,20 @@ class Tab:
         problem = f'{{"title": "Trouble", "status": {status}, "code": "{code}", "detail": "Trouble."}}'
         self.answer(pattern, status, problem, "application/problem+json")
 
-    def picture(self, name: str) -> None:
-        """Keep a screenshot."""
+    def picture(self, name: str, *, whole: bool = True) -> None:
+        """Keep a screenshot. whole: of what is beyond the window, too."""
         folder = ARTIFACTS / "screenshots"
         folder.mkdir(parents=True, exist_ok=True)
-        self.page.screenshot(path=folder / f"{name}.png", full_page=True)
+        self.page.screenshot(path=folder / f"{name}.png", full_page=whole)
 
-    def pictures(self, name: str) -> None:
+    def pictures(self, name: str, *, whole: bool = True) -> None:
         """Keep a screenshot at each width and in both schemes; nothing sticks out, and axe finds nothing."""
         for width, height in WIDTHS.items():
             self.page.set_viewport_size({"width": width, "height": height})
             assert self.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), width
             for scheme in SCHEMES:
                 self.page.emulate_media(color_scheme=scheme)
-                self.picture(f"{name}-{width}-{scheme}")
+                self.picture(f"{name}-{width}-{scheme}", whole=whole)
                 if width in {360, 1280}:
                     self.is_accessible()
         self.page.emulate_media(color_scheme="light")

@@ -65,6 +65,33 @@ def test_a_granted_access_is_used_instead_of_a_new_consent(open_tab: Tabs, owner
     assert len(active(owner)) == 1
 
 
+def test_runs_to_come_are_in_the_picture_and_in_what_a_revocation_breaks(open_tab: Tabs, owner: Api) -> None:
+    """Hollow ticks right of now; the dialog names each task with its next run; the ledger names the task."""
+    tab = open_tab()
+    tab.sign_in("bob")
+    card = tab.create_ready("Every five minutes")
+    card.get_by_role("button", name=EXECUTE).click()
+    expect(card).to_have_attribute("data-status", "completed", timeout=RUN)
+    [task] = owner.get("/api/tasks").json()["tasks"]
+    answer = owner.call("PUT", f"/api/tasks/{task['id']}/schedule", json={"cron": "*/5 * * * *", "timezone": "UTC"})
+    assert answer.status_code == 200, answer.text
+    tab.open("/access")
+    lane = tab.card("Every five minutes")
+    expect(lane.locator(".lane-run")).to_have_count(1, timeout=STEP)
+    expect(lane.get_by_role("img", name="scheduled runs to come")).to_be_visible()
+    expect(lane).to_contain_text("by Every five minutes", timeout=STEP)
+    tab.pictures("forecast")
+    lane.get_by_role("button", name="Revoke").click()
+    expect(tab.dialog()).to_contain_text("Next run", timeout=STEP)
+    tab.pictures("blast")
+    tab.page.keyboard.press("Escape")
+    lane.get_by_role("link", name="Every five minutes").first.click()
+    expect(tab.page.get_by_role("table").get_by_role("link", name="Every five minutes").first).to_be_visible(
+        timeout=STEP
+    )
+    tab.pictures("access-detail-forecast")
+
+
 def test_a_second_consent_replaces_the_first(open_tab: Tabs, owner: Api) -> None:
     """Renewed for the task that uses it; what it replaces is revoked, and the person is back where they were."""
     tab = open_tab()

@@ -1,8 +1,5 @@
 """The list of tasks in a real browser: many, hostile, by keyboard alone, and in another language."""
 
-import json
-from typing import Any
-
 import pytest
 from api import MANAGER, Api
 from browser_login import page_token
@@ -10,17 +7,12 @@ from person import Person
 from playwright.sync_api import Request, expect
 from stack import Stack
 
+from browser.many import ManyTasks
 from browser.tab import DESKTOP, RUN, STEP, WIDTHS, Tabs
 
 pytestmark = pytest.mark.browser
 MANY = 10_000
 MOST_ELEMENTS = 1_500
-
-
-def invented(count: int) -> str:
-    """A list of tasks as the server would answer with it."""
-    words: dict[str, Any] = {"description": "", "status": "pending", "createdAt": "2025-01-18T12:00:00Z", "userId": "u"}
-    return json.dumps({"tasks": [{"id": f"task-{n}", "name": f"Task {n}", **words} for n in range(count)]})
 
 
 @pytest.fixture
@@ -33,16 +25,25 @@ def owner(stack: Stack, bob_person: Person) -> Api:
 
 
 def test_ten_thousand_tasks_are_a_few_elements_and_all_within_reach(open_tab: Tabs) -> None:
-    """Only what is near the window is in the document; search finds the rest."""
+    """The server's pages, of which only what is near the window is in the document; the server searches the rest."""
     tab = open_tab()
-    tab.page.route("**/api/tasks", lambda route: route.fulfill(body=invented(MANY), content_type="application/json"))
+    many = ManyTasks.of(MANY)
+    many.serve(tab.page)
     tab.sign_in()
-    expect(tab.page.get_by_text("10,000 of 10,000 tasks")).to_be_attached(timeout=RUN)
+    expect(tab.page.get_by_text("100 of 10,000 tasks")).to_be_attached(timeout=RUN)
     assert tab.page.evaluate("document.querySelectorAll('*').length") <= MOST_ELEMENTS
     tab.is_accessible()
     tab.page.evaluate("scrollTo(0, document.body.scrollHeight)")
-    expect(tab.card("Task 9999")).to_be_visible(timeout=STEP)
+    expect(tab.card("Task 99")).to_be_visible(timeout=STEP)
     assert tab.page.evaluate("document.querySelectorAll('*').length") <= MOST_ELEMENTS
+    tab.page.get_by_role("link", name="Next page").click()
+    expect(tab.card("Task 100")).to_be_visible(timeout=STEP)
+    assert tab.page.evaluate("scrollY") == 0
+    tab.pictures("many", whole=False)
+    tab.page.reload()
+    expect(tab.card("Task 100")).to_be_visible(timeout=STEP)
+    tab.page.get_by_role("link", name="First page").click()
+    expect(tab.card("Task 0")).to_be_visible(timeout=STEP)
     tab.page.keyboard.press("/")
     tab.page.keyboard.type("Task 5123")
     expect(tab.page.get_by_text("1 of 10,000 tasks")).to_be_visible(timeout=STEP)
@@ -50,12 +51,39 @@ def test_ten_thousand_tasks_are_a_few_elements_and_all_within_reach(open_tab: Ta
     expect(tab.page.get_by_text("1 of 10,000 tasks")).to_be_visible(timeout=RUN)
 
 
-def test_a_list_that_the_server_has_cut_says_so(open_tab: Tabs) -> None:
-    """Never a silent end."""
+def test_only_what_is_shown_is_asked_for_again(open_tab: Tabs) -> None:
+    """The page of the list, with its validator; a change in it shows within three seconds."""
     tab = open_tab()
-    tab.page.route("**/api/tasks", lambda route: route.fulfill(body=invented(1000), content_type="application/json"))
+    many = ManyTasks.of(MANY)
+    many.serve(tab.page)
     tab.sign_in()
-    expect(tab.page.get_by_text("The server lists the newest 1,000 tasks.")).to_be_attached(timeout=RUN)
+    expect(tab.card("Task 3")).to_be_visible(timeout=STEP)
+    many.requests.clear()
+    many.change(3, status="running", progress=40)
+    expect(tab.card("Task 3")).to_have_attribute("data-status", "running", timeout=3000)
+    assert {request["limit"][0] for request in many.requests} == {"100"}
+
+
+def test_what_matches_is_found_counted_and_changed_by_the_server(open_tab: Tabs, owner: Api) -> None:
+    """Filters, search and counts are the service's; an action on all that match reaches the other pages."""
+    for number in range(103):
+        owner.post("/api/tasks", {"name": f"Export {number}"})
+    owner.create_task("Something else")
+    tab = open_tab()
+    tab.sign_in("bob")
+    expect(tab.page.get_by_role("button", name="Needs you 104")).to_be_visible(timeout=STEP)
+    tab.page.get_by_role("searchbox").fill("expo")
+    expect(tab.page.get_by_text("100 of 104 tasks")).to_be_visible(timeout=STEP)
+    tab.card("Export 102").get_by_role("checkbox").check()
+    selection = tab.page.get_by_role("region", name="Selected tasks")
+    selection.get_by_role("checkbox").check()
+    selection.get_by_role("button", name="Select all that match").click()
+    tab.pictures("selection", whole=False)
+    selection.get_by_role("button", name="Delete all").click()
+    tab.picture("delete-all", whole=False)
+    tab.dialog().get_by_role("button", name="Delete all").click()
+    expect(tab.page.get_by_text("103 tasks were deleted.").first).to_be_visible(timeout=RUN)
+    assert [task["name"] for task in owner.get("/api/tasks").json()["tasks"]] == ["Something else"]
 
 
 def test_hostile_names_stay_text_and_stick_nowhere_out(open_tab: Tabs, owner: Api) -> None:

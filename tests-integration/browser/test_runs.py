@@ -10,6 +10,7 @@ from person import Person
 from playwright.sync_api import expect
 from stack import Stack
 
+from browser.many import ManyTasks
 from browser.tab import EXECUTE, RUN, STEP, Tab, Tabs
 
 pytestmark = pytest.mark.browser
@@ -93,6 +94,8 @@ def test_a_task_shows_how_its_runs_went_and_is_run_again(open_tab: Tabs, owner: 
     tab.shows("With history")
     first = tab.card("Run 1")
     expect(first).to_have_attribute("data-run-status", "completed", timeout=RUN)
+    expect(tab.page.locator("[data-outcome=success]")).to_have_count(1, timeout=STEP)
+    expect(first.locator(".box")).to_have_count(0)
     attempt = first.locator("[data-attempt]")
     expect(attempt).to_contain_text("profile", timeout=STEP)
     expect(attempt).to_contain_text("Ticket")
@@ -104,6 +107,12 @@ def test_a_task_shows_how_its_runs_went_and_is_run_again(open_tab: Tabs, owner: 
     log.get_by_label("Lines shown").select_option("Errors")
     expect(log).to_contain_text("No line that is loaded matters that much.")
     expect(log).to_contain_text("the whole log")
+    ledger = tab.page.get_by_role("table")
+    expect(ledger.get_by_role("row").nth(1)).to_be_visible(timeout=STEP)
+    tab.page.set_viewport_size({"width": 360, "height": 800})
+    assert ledger.evaluate("e => e.parentElement.scrollWidth <= e.parentElement.clientWidth")
+    expect(ledger.get_by_role("cell").first).to_be_visible()
+    tab.pictures("task")
     tab.page.get_by_role("button", name="Run again").click()
     expect(tab.card("Run 2")).to_be_visible(timeout=STEP)
     assert [run["cause"] for run in owner.get(f"/api/tasks/{id_of(tab)}/runs").json()["runs"]] == ["user", "user"]
@@ -150,11 +159,47 @@ def test_a_retry_policy_is_given_at_creation_and_shown(open_tab: Tabs, owner: Ap
     assert owner.task(id_of(tab))["retry"]["maxAttempts"] == 5
 
 
+def test_a_kind_brings_its_fields_and_a_task_may_use_granted_access_from_the_beginning(
+    open_tab: Tabs, owner: Api
+) -> None:
+    """The kind's schema makes the form; parameters are sent with their types, and an objection stands at its place."""
+    tab = open_tab()
+    parameters = {
+        "type": "object",
+        "properties": {"url": {"type": "string"}, "method": {"enum": ["GET", "POST"], "default": "GET"}},
+        "required": ["url"],
+    }
+    kinds = [
+        {"kind": name, "description": f"Does {name}.", "executor": "worker", "parameters": schema}
+        for name, schema in {"demo": {"type": "object"}, "invented": parameters}.items()
+    ]
+    answer_with(tab, "**/api/tasks/kinds", {"kinds": kinds})
+    tab.sign_in("bob")
+    tab.create_ready("Has access")
+    tab.page.get_by_role("textbox", name="Name").fill("Borrows it")
+    tab.page.get_by_text("More options").click()
+    tab.page.get_by_role("combobox", name="Access to use").select_option(label="Has access")
+    tab.page.get_by_role("combobox", name="Kind").select_option("invented")
+    tab.page.get_by_role("textbox", name="url").fill("https://example.org/")
+    tab.page.get_by_role("combobox", name="method").select_option("POST")
+    tab.pictures("create-kind")
+    with tab.page.expect_request(
+        lambda request: request.method == "POST" and request.url.endswith("/api/tasks")
+    ) as sent:
+        tab.page.get_by_role("button", name="Create Task").click()
+    body = sent.value.post_data_json or {}
+    assert (body["kind"], body["parameters"]) == ("invented", {"url": "https://example.org/", "method": "POST"})
+    expect(tab.page.locator("#kind-error, .create [data-trouble]").first).to_be_visible(timeout=STEP)
+    tab.page.get_by_role("combobox", name="Kind").select_option("demo")
+    tab.page.get_by_role("button", name="Create Task").click()
+    expect(tab.card("Borrows it").get_by_text("Token active")).to_be_visible(timeout=STEP)
+
+
 def test_each_state_has_its_look_and_says_why(open_tab: Tabs) -> None:
     """Open and closed, at each width, in both schemes."""
     tab = open_tab()
     tasks = [{**TASK, **state, "id": f"task-{n}", "name": name} for n, (name, state) in enumerate(STATES.items())]
-    answer_with(tab, "**/api/tasks", {"tasks": tasks})
+    ManyTasks(tasks).serve(tab.page)
     tab.sign_in()
     expect(tab.card("Tried again")).to_contain_text("Retrying", timeout=STEP)
     expect(tab.card("Tried again")).to_contain_text("The vault did not answer.")
@@ -171,7 +216,7 @@ def test_each_state_has_its_look_and_says_why(open_tab: Tabs) -> None:
 def test_attempts_and_a_capped_log_are_shown_and_say_that_there_is_more(open_tab: Tabs) -> None:
     """The next page of the log is added; the filter is over all that is loaded."""
     tab = open_tab()
-    answer_with(tab, "**/api/tasks", {"tasks": [{**TASK, **STATES["Done"], "id": "task-1", "name": "Long log"}]})
+    ManyTasks([{**TASK, **STATES["Done"], "id": "task-1", "name": "Long log"}]).serve(tab.page)
     run = invented_run(200, more=True)
     summary = {name: value for name, value in run.items() if name not in {"attempts", "log", "logNext"}}
     older = {

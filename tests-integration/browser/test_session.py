@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 from browser.tab import STEP, Tab, Tabs
 
 pytestmark = pytest.mark.browser
-TASKS, GRANTS, TOKEN = "**/api/tasks", "**/api/auth/manager/tokens", "**/protocol/openid-connect/token"
+TASKS, GRANTS, TOKEN = "**/api/tasks**", "**/api/auth/manager/tokens", "**/protocol/openid-connect/token"
 NO_GRANT = '{"error": "invalid_grant"}'
 
 

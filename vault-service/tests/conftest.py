@@ -1,6 +1,7 @@
 """Fixtures: a vault on a real, fresh database, with an authorization server that the test controls."""
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 
 import psycopg
 import pytest
@@ -25,9 +26,10 @@ def migrated(postgres_url: str) -> None:
 
 
 @pytest.fixture
-def database_url(migrated: None, new_database: Callable[[str, str], str]) -> str:
+def database_url(migrated: None, new_database: Callable[[str, str], AbstractContextManager[str]]) -> Iterator[str]:
     """URL of a fresh, migrated database for the runtime role."""
-    return new_database("vault", "vault")
+    with new_database("vault", "vault") as url:
+        yield url
 
 
 @pytest.fixture
@@ -123,9 +125,12 @@ def issuer() -> Iterator[ConsentingIssuer]:
 
 
 @pytest.fixture(scope="module")
-def served_database_url(migrated: None, new_database: Callable[[str, str], str]) -> str:
+def served_database_url(
+    migrated: None, new_database: Callable[[str, str], AbstractContextManager[str]]
+) -> Iterator[str]:
     """A fresh database for the tests of a module, as the runtime role."""
-    return new_database("vault", "vault")
+    with new_database("vault", "vault") as url:
+        yield url
 
 
 @pytest.fixture(scope="module")

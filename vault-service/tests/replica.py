@@ -16,6 +16,7 @@ from vault_service.adapters.encryption.keyring import Keyring
 from vault_service.adapters.encryption.root_key import LocalRootKey
 from vault_service.adapters.encryption.sealing import Sealer
 from vault_service.adapters.grants.consents import PostgresConsents
+from vault_service.adapters.grants.due_checks import PostgresDueChecks
 from vault_service.adapters.grants.endings import Endings, PostgresExpiringGrants
 from vault_service.adapters.grants.outbox import Outbox
 from vault_service.adapters.grants.owned_grants import PostgresOwnedGrants
@@ -29,7 +30,7 @@ from vault_service.adapters.postgres.database import vault_database
 from vault_service.adapters.postgres.locks import AdvisoryLocks
 from vault_service.application.ask import AskConsent
 from vault_service.application.authorization_request import AuthorizationRequests
-from vault_service.application.check_siblings import CheckSiblings
+from vault_service.application.check_due import CheckDue
 from vault_service.application.consent import Callback, Confirmation, ConsentKept, ConsentOptions, OfflineConsent
 from vault_service.application.deliver import DeliverRevocations
 from vault_service.application.expire import ExpireGrants
@@ -40,6 +41,7 @@ from vault_service.application.redemption import Redemption
 from vault_service.application.refresh import Refresher
 from vault_service.application.tickets import ManageTickets, PresentedTickets
 from vault_service.application.token_request import TokenRequest
+from vault_service.domain.audit import Event
 from vault_service.domain.grant import AccessToken, Limits, Subject, TokenType
 from vault_service.domain.terms import Terms
 from vault_service.domain.usability import Requester
@@ -52,6 +54,7 @@ ROOT_KEY = bytes(range(32))
 THREADS = 16
 REFUSED_BUDGET = 3
 TICKETS_PER_GRANT = 5
+ASSUMED_IDLE = 90 * 86_400
 
 
 @dataclass
@@ -70,7 +73,8 @@ class Replica:
     presented: PresentedTickets
     expire: ExpireGrants
     deliver: DeliverRevocations
-    siblings: CheckSiblings
+    siblings: CheckDue
+    unused: CheckDue
     provider: ScriptedProvider
     uses: Uses
 
@@ -152,8 +156,9 @@ def create(
     outbox = Outbox(database, sealer, audit)
     endings = Endings(sealer, audit, outbox)
     uses = Uses(database_url, database, audit)
-    refreshes = PostgresRefreshes(database, sealer, audit, outbox, Spool(Path(tempfile.mkdtemp())), REFUSED_BUDGET)
-    consents = PostgresConsents(database, sealer, audit, outbox)
+    spool = Spool(Path(tempfile.mkdtemp()))
+    refreshes = PostgresRefreshes(database, sealer, audit, outbox, spool, REFUSED_BUDGET, ASSUMED_IDLE)
+    consents = PostgresConsents(database, sealer, audit, outbox, ASSUMED_IDLE)
     cache = shared or NoSharedAccessTokens()
     telemetry = PrometheusTelemetry()
     memory = MemoryAccessTokens(sealer, remembered, clock.now, telemetry)
@@ -180,7 +185,8 @@ def create(
         manage=ManageGrants(owned, refreshes, audit, refresher, clock, lambda: None),
         expire=ExpireGrants(PostgresExpiringGrants(database, endings), clock, days=90),
         deliver=DeliverRevocations(outbox, providers, clock),
-        siblings=CheckSiblings(outbox, refresher, audit, clock),
+        siblings=CheckDue(Event.GRANT_CHECKED, PostgresDueChecks.siblings(database), refresher, audit, clock),
+        unused=CheckDue(Event.GRANT_KEEP_ALIVE, PostgresDueChecks.unused(database), refresher, audit, clock),
         provider=provider,
         uses=uses,
     )

@@ -43,6 +43,7 @@ def test_grants_that_ended_long_ago_are_deleted(
     assert removed == {
         "consent_requests": 3,
         "tickets": 0,
+        "webhook_messages": 0,
         "revocations": 1,
         "grants": 0,
         "uses": 0,
@@ -50,6 +51,7 @@ def test_grants_that_ended_long_ago_are_deleted(
     assert Cleaning(database, days=90).clean() == {
         "consent_requests": 0,
         "tickets": 0,
+        "webhook_messages": 0,
         "revocations": 0,
         "grants": 0,
         "uses": 0,

@@ -102,7 +102,7 @@ def provider(
     server: Server, session: LimitedSession, *, revokes: bool = True, **parameters: str
 ) -> AuthorizationServer:
     """The adapter for a client at that server."""
-    issuer = Issuer(server.url, session=session)
+    issuer = Issuer(server.url)
     endpoint = TokenEndpoint(session, BasicSecret("token-vault", "s"))
     client = ClientRegistration(
         name="test",
@@ -130,7 +130,7 @@ def test_a_failure_holds_for_two_seconds(server: Server, session: LimitedSession
     """Many callers of an unreachable server cause one request in two seconds."""
     clock = Clock()
     right, server.document = server.document, {}
-    discovery = Discovery("test", Issuer(server.url, session=session), clock)
+    discovery = Discovery("test", Issuer(server.url), clock)
     for _ in range(3):
         with pytest.raises(IssuerUnavailableError):
             discovery.metadata()
@@ -158,8 +158,8 @@ def test_an_unreachable_server_is_no_mismatch(server: Server, session: LimitedSe
     """An unreachable server does not make the vault unready."""
     server.document["issuer"] = "https://other.example"
     with pytest.raises(IssuerMismatchError):
-        demand_no_mismatch(Discovery("test", Issuer(server.url, session=session)).metadata)
-    demand_no_mismatch(Discovery("test", Issuer("http://127.0.0.1:9", session=session)).metadata)
+        demand_no_mismatch(Discovery("test", Issuer(server.url)).metadata)
+    demand_no_mismatch(Discovery("test", Issuer("http://127.0.0.1:9")).metadata)
 
 
 # the consent's address

@@ -2,13 +2,15 @@
 
 import json
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from unittest.mock import Mock
 from uuid import UUID
 
+import msgspec
 import psycopg
 import pytest
 from prometheus_client import REGISTRY
@@ -16,6 +18,7 @@ from replica import ALICE, SERVICE, Replica
 from scripted_provider import ScriptedProvider
 from stack import eventually
 
+from vault_service.adapters.grants import refreshes
 from vault_service.application import refresh
 from vault_service.application.errors import (
     GrantUnusableError,
@@ -197,7 +200,7 @@ def test_a_lost_race_is_not_a_revocation(vault: Replica, rows: Rows) -> None:
     def somebody_else_wins() -> None:
         stored = vault.refreshes.authorize(grant_id, SERVICE)
         entry = Entry(Event.GRANT_REFRESHED, grant_id, ALICE, "vault", "request-9", datetime.now(UTC))
-        assert vault.refreshes.finish(stored, vault.provider._answer(), entry)
+        assert vault.refreshes.finish(stored, vault.provider._answer(), entry).is_stored
         raise GrantRefusedError(Failure.TOKEN_REVOKED)
 
     vault.provider.script.append(somebody_else_wins)
@@ -417,3 +420,57 @@ def test_the_scripted_server_ends_a_session_by_reuse(provider: ScriptedProvider)
     provider.refresh(answer.refresh_token, None)
     with pytest.raises(GrantRefusedError):
         provider.refresh(answer.refresh_token, None)
+
+
+def test_the_use_of_the_caller_that_waits_is_recorded_with_the_outcome(
+    vault: Replica, rows: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In one statement and one commit; the line of the refresh comes first."""
+    grant_id = vault.grant()
+
+    def fail(_: object) -> list[bool]:
+        raise AssertionError("the use is recorded already")
+
+    monkeypatch.setattr(vault.uses._group, "_work", fail)
+    vault.issue(grant_id)
+    lines = rows("select event, request_id, outcome from audit order by id desc limit 2")
+    assert lines == [("token.issued", "request-1", "ok"), ("grant.refreshed", "request-1", "ok")]
+
+
+def test_callers_that_share_a_refresh_are_recorded_one_by_one(vault: Replica, rows: Rows) -> None:
+    """The one that began it with the outcome, the others by themselves."""
+    grant_id = vault.grant()
+    vault.provider.script.append(lambda: time.sleep(0.3))
+    with ThreadPoolExecutor(6) as pool:
+        assert len({token.value for token in pool.map(lambda _: vault.issue(grant_id), range(6))}) == 1
+    assert rows("select event, count(*) from audit where event like '%%e%%ed' group by event order by event") == [
+        ("consent.granted", 1),
+        ("consent.requested", 1),
+        ("grant.refreshed", 1),
+        ("token.issued", 6),
+    ]
+
+
+def test_a_use_that_cannot_be_recorded_does_not_affect_the_outcome(
+    vault: Replica, rows: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The outcome is stored alone then, and the use by itself."""
+    grant_id = vault.grant()
+    use_of = refreshes.use_of
+    monkeypatch.setattr(refreshes, "use_of", lambda *given: msgspec.structs.replace(use_of(*given), at="never"))
+    vault.issue(grant_id)
+    assert rows("select generation from grants") == [(2,)]
+    assert rows("select count(*) from audit where event = 'token.issued'") == [(1,)]
+
+
+def test_a_use_that_is_not_allowed_is_not_recorded_with_the_outcome(vault: Replica, rows: Rows) -> None:
+    """A grant with limited uses is counted by the statement for them; one whose time is up meanwhile gives nothing."""
+    limited = vault.grant(max_uses=1)
+    vault.issue(limited)
+    assert rows("select uses from grants") == [(1,)]
+    assert rows("select count(*) from audit where event = 'token.issued'") == [(1,)]
+    ending = vault.grant(not_after=datetime.now(UTC) + timedelta(seconds=1))
+    vault.provider.script.append(lambda: time.sleep(1.1))
+    with pytest.raises(GrantUnusableError):
+        vault.issue(ending)
+    assert rows("select count(*) from audit where grant_id = %s and event = 'token.issued'", ending) == [(0,)]

@@ -10,10 +10,9 @@ import replica
 from replica import REFUSED_BUDGET, SERVICE, Replica
 
 from vault_service.application.errors import ProviderUnavailableError, RefusedTooOftenError
-from vault_service.application.ports.runtime import TokenKey
+from vault_service.application.ports.runtime import SharedToken, TokenKey
 from vault_service.application.provider_errors import NotSentError
 from vault_service.application.token_request import TokenRequest
-from vault_service.domain.grant import AccessToken
 
 Rows = Callable[..., list[tuple[object, ...]]]
 
@@ -22,21 +21,21 @@ class SharedMemory:
     """A cache that several replicas have in common."""
 
     def __init__(self) -> None:
-        self.tokens: dict[tuple[UUID, frozenset[str]], AccessToken] = {}
+        self.tokens: dict[tuple[UUID, frozenset[str]], SharedToken] = {}
 
-    def get(self, grant_id: UUID, scopes: frozenset[str]) -> AccessToken | None:
+    def get(self, grant_id: UUID, scopes: frozenset[str]) -> SharedToken | None:
         """The token."""
         return self.tokens.get((grant_id, scopes))
 
-    def get_soon(self, keys: Sequence[TokenKey]) -> Future[Sequence[AccessToken | None]]:
+    def get_soon(self, keys: Sequence[TokenKey]) -> Future[Sequence[SharedToken | None]]:
         """The tokens."""
-        found: Future[Sequence[AccessToken | None]] = Future()
+        found: Future[Sequence[SharedToken | None]] = Future()
         found.set_result([self.get(*key) for key in keys])
         return found
 
-    def put(self, grant_id: UUID, scopes: frozenset[str], token: AccessToken) -> None:
+    def put(self, grant_id: UUID, scopes: frozenset[str], shared: SharedToken) -> None:
         """Keep the token."""
-        self.tokens[grant_id, scopes] = token
+        self.tokens[grant_id, scopes] = shared
 
 
 def hash_of(value: str) -> bytes:

@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import msgspec
+import psycopg
 import pytest
 import redis
 import replica
@@ -27,7 +28,7 @@ from vault_service.adapters.encryption.root_key import LocalRootKey
 from vault_service.adapters.encryption.sealing import Sealer
 from vault_service.adapters.metrics.telemetry import PrometheusTelemetry
 from vault_service.adapters.postgres.database import vault_database
-from vault_service.application.errors import GrantUnusableError, ServiceNotAllowedError
+from vault_service.application.errors import GrantUnusableError, SealBrokenError, ServiceNotAllowedError
 from vault_service.application.issue import IssueMany
 from vault_service.application.token_request import TokenRequest
 from vault_service.domain.grant import AccessToken
@@ -127,7 +128,7 @@ def test_the_route_serves_a_shared_token_and_records_its_use(http: Vault, pair: 
 
 
 @pytest.mark.usefixtures("no_refresh")
-def test_a_batch_looks_all_its_tokens_up_in_onerequest_for(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_batch_looks_all_its_tokens_up_in_one_request(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     """And records them together."""
     granted = dict(pair.grant() for _ in range(5))
     looked: list[int] = []
@@ -141,7 +142,7 @@ def test_a_batch_looks_all_its_tokens_up_in_onerequest_for(pair: Pair, monkeypat
     assert looked == [5]
 
 
-def test_callers_that_come_together_look_in_onerequest_for(
+def test_callers_that_come_together_look_in_one_request(
     http: Vault, pair: Pair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The token of each grant once, however many want it."""
@@ -183,7 +184,10 @@ def test_a_limited_grant_is_counted_by_the_route(http: Vault, pair: Pair, rows: 
 def test_a_token_that_does_not_fit_is_refreshed(http: Vault, pair: Pair, more: str) -> None:
     """One that no longer lives as long as requested, and one for other scopes."""
     grant_id, token = pair.grant()
-    pair.shared.put(UUID(grant_id), frozenset(), replace(token, expires_at=token.expires_at - 5))
+    shared = pair.shared.get(UUID(grant_id), frozenset())
+    assert shared is not None
+    older = replace(token, expires_at=token.expires_at - 5)
+    pair.shared.put(UUID(grant_id), frozenset(), shared._replace(token=older))
     before = pair.first.provider.refreshes
     assert fast(http, head(grant_id, more=more)) is None
     assert by_the_route(http, head(grant_id, more=more))[0] == 200
@@ -198,6 +202,18 @@ def test_other_owners_and_services_get_no_shared_token(http: Vault, pair: Pair, 
     with pytest.raises(ServiceNotAllowedError):
         pair.second.issuing.issue(request_for(grant_id, requester=replace(SERVICE, client="other-service")))
     assert rows("select count(*) from audit where event = 'token.issued'") == [(1,)]
+
+
+def test_a_row_that_was_changed_gives_nobody_a_shared_token(http: Vault, pair: Pair, owner_url: str) -> None:
+    """The terms come sealed with the token: a service that was added to the row is not among them."""
+    grant_id, token = pair.grant()
+    with psycopg.connect(owner_url) as connection:
+        connection.execute("update grants set services = '{task-service,other-service}' where id = %s", [grant_id])
+    stranger = request_for(grant_id, requester=replace(SERVICE, client="other-service"))
+    assert pair.second.issuing.found(stranger, pair.shared.get(*stranger.key)) is None
+    with pytest.raises(SealBrokenError):
+        pair.second.issuing.issue(stranger)
+    assert body(fast(http, head(grant_id)))["accessToken"] == token.value
 
 
 def test_a_refused_token_is_not_taken_from_redis_again(http: Vault, pair: Pair) -> None:

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from service_kit.outbound.session import Egress
 from vault_service.adapters.provider import token_endpoint
 from vault_service.adapters.provider.client_authentication import BasicSecret
 from vault_service.adapters.provider.time_limits import LimitedSession
@@ -174,7 +175,7 @@ def test_over_tls(
     with pytest.raises(NotSentError):
         endpoint.tokens(url, {})
     assert asked == []
-    endpoint._session.verify = str(certificate)
+    endpoint._session = LimitedSession(Egress(str(certificate)))
     with pytest.raises(UncertainError):
         endpoint.tokens(url, {})
     assert asked == [1]
@@ -184,6 +185,6 @@ def test_a_server_that_drips_over_tls(serving: Callable[..., int], endpoint: Tok
     """The deadline holds over TLS, too."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
-    endpoint._session.verify = str(certificate)
+    endpoint._session = LimitedSession(Egress(str(certificate)))
     with pytest.raises(UncertainError):
         endpoint.tokens(f"https://localhost:{serving(dripping(HEAD % 10_000), context)}/token", {})

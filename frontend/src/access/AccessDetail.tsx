@@ -2,9 +2,10 @@ import { useEffect, useState } from "preact/hooks";
 
 import { useApp } from "../app";
 import { moment } from "../dates";
+import { nextOf } from "../lanes/coming";
 import { rangeFor } from "../lanes/geometry";
 import { viewOf } from "../tasks/view";
-import { language, t } from "../texts";
+import { language, t } from "../texts/later";
 import { now } from "../tick";
 import { Badge } from "../ui/Badge";
 import { Button } from "../ui/Button";
@@ -40,7 +41,7 @@ function KnownAccess({ access }: { access: Access }) {
   const { trails } = useApp();
   const { grant } = access;
   const [revoking, setRevoking] = useState(false);
-  const range = rangeFor([grant], now.value);
+  const range = rangeFor([grant], now.value, nextOf(access.tasks));
   useEffect(() => trails.ensure(grant), [grant]);
   return (
     <main class="page access-detail" id="main">
@@ -94,7 +95,7 @@ function Tasks({ access: { tasks } }: { access: Access }) {
   return (
     <section class="sheet panel" aria-labelledby="users">
       <h2 id="users">{t("access.tasks")} <span class="chip-count">{tasks.length}</span></h2>
-      {tasks.length === 0 && <p class="soft">{t(store.complete ? "access.tasks.none" : "revoke.unsure")}</p>}
+      {tasks.length === 0 && <p class="soft">{t(store.linked.complete ? "access.tasks.none" : "revoke.unsure")}</p>}
       <ul class="users">
         {tasks.map((task) => (
           <li key={task.id}><Badge {...viewOf(task).status} /> <a href={`/tasks/${task.id}`} dir="auto">{task.name}</a></li>

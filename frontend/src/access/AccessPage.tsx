@@ -2,8 +2,9 @@ import { useState } from "preact/hooks";
 
 import type { Grant } from "../api/types";
 import { useApp } from "../app";
+import { nextOf } from "../lanes/coming";
 import { rangeFor, RANGES, type Range } from "../lanes/geometry";
-import { t } from "../texts";
+import { t } from "../texts/later";
 import { now } from "../tick";
 import { Button } from "../ui/Button";
 import { Shield } from "../ui/icons";
@@ -23,7 +24,7 @@ export function AccessPage() {
   const { grants } = useApp();
   const all = useAccess();
   const [chosen, setRange] = useState<Range>();
-  const range = chosen ?? rangeFor(grants.rows.value ?? [], now.value);
+  const range = chosen ?? rangeFor(grants.rows.value ?? [], now.value, nextOf(all.flatMap(({ tasks }) => tasks)));
   const [revoking, setRevoking] = useState<readonly Grant[]>();
   useGrantWatch();
   const loaded = grants.rows.value !== undefined;
@@ -82,8 +83,8 @@ function GroupOfLanes({ group, all, range, onRevoke }: GroupProps) {
             ? <button type="button" class="group-toggle" aria-expanded={open} onClick={() => setOpen(!open)}>{t(`group.${group}`)} <span class="chip-count">{all.length}</span></button>
             : <>{t(`group.${group}`)} <span class="chip-count">{all.length}</span></>}
         </h2>
-        {group === "unused" && <p>{t(store.complete ? "group.unused.text" : "group.unused.unsure")}</p>}
-        {group === "unused" && store.complete && <Button small look="quiet" onClick={() => onRevoke(all.map(({ grant }) => grant))}>{t("group.revokeAll", { count: all.length })}</Button>}
+        {group === "unused" && <p>{t(store.linked.complete ? "group.unused.text" : "group.unused.unsure")}</p>}
+        {group === "unused" && store.linked.complete && <Button small look="quiet" onClick={() => onRevoke(all.map(({ grant }) => grant))}>{t("group.revokeAll", { count: all.length })}</Button>}
       </header>
       {open && shown.map((access) => <LaneRow key={access.grant.persistentTokenId} access={access} range={range} onRevoke={onRevoke} />)}
       {open && shown.length < all.length && <Button small look="quiet" onClick={() => setEvery(true)}>{t("group.showAll", { count: all.length })}</Button>}

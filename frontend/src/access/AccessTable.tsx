@@ -1,5 +1,5 @@
 import { moment } from "../dates";
-import { language, t } from "../texts";
+import { language, t } from "../texts/later";
 import { Time } from "../ui/Time";
 import { nameOf, type Access } from "./view";
 

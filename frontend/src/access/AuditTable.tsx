@@ -1,10 +1,12 @@
 import type { Grant } from "../api/types";
 import { useApp } from "../app";
-import { maybe, t } from "../texts";
+import { maybe, t } from "../texts/later";
 import { Button } from "../ui/Button";
 import { Time } from "../ui/Time";
 
-/** What has happened to a grant, newest first, as far as it is loaded; never a silent end. */
+const COLUMNS = ["when", "event", "who", "outcome", "request"] as const;
+
+/** What has happened to a grant, newest first, as far as it is loaded; never a silent end. A phone shows each line as a card: the roles keep it a table. */
 export function AuditTable({ grant }: { grant: Grant }) {
   const { trails, access, work } = useApp();
   const trail = trails.of(grant.persistentTokenId);
@@ -12,18 +14,18 @@ export function AuditTable({ grant }: { grant: Grant }) {
   return (
     <>
       <div class="scroll" tabIndex={0} role="region" aria-label={t("audit.label")}>
-        <table>
-          <thead>
-            <tr>{(["when", "event", "who", "outcome", "request"] as const).map((column) => <th key={column} scope="col">{t(`audit.${column}`)}</th>)}</tr>
+        <table class="ledger" role="table">
+          <thead role="rowgroup">
+            <tr role="row">{COLUMNS.map((column) => <th key={column} scope="col" role="columnheader">{t(`audit.${column}`)}</th>)}</tr>
           </thead>
-          <tbody>
+          <tbody role="rowgroup">
             {trail.lines.map((line, index) => (
-              <tr key={`${line.requestId} ${line.event} ${trail.lines.length - index}`}>
-                <td><Time at={line.at} /></td>
-                <td>{maybe(`event.${line.event}`) ?? line.event}</td>
-                <td>{line.actor}</td>
-                <td class={line.outcome === "ok" ? "" : "bad"}>{line.outcome === "ok" ? t("audit.ok") : (maybe(`failure.${line.outcome}`) ?? line.outcome)}</td>
-                <td><code>{line.requestId}</code></td>
+              <tr role="row" key={`${line.requestId} ${line.event} ${trail.lines.length - index}`}>
+                <td role="cell"><Time at={line.at} /></td>
+                <td role="cell">{maybe(`event.${line.event}`) ?? line.event}</td>
+                <td role="cell">{line.actor}{line.taskId && <> · <TaskLink id={line.taskId} /></>}</td>
+                <td role="cell" class={line.outcome === "ok" ? "" : "bad"}>{line.outcome === "ok" ? t("audit.ok") : (maybe(`failure.${line.outcome}`) ?? line.outcome)}</td>
+                <td role="cell"><code>{line.requestId}</code></td>
               </tr>
             ))}
           </tbody>
@@ -34,4 +36,9 @@ export function AuditTable({ grant }: { grant: Grant }) {
         : <Button small look="quiet" busy={work.busy.value.has(grant.persistentTokenId)} onClick={() => void access.older(grant)}>{t("audit.older")}</Button>}
     </>
   );
+}
+
+function TaskLink({ id }: { id: string }) {
+  const { store } = useApp();
+  return <a href={`/tasks/${encodeURIComponent(id)}`} dir="auto">{store.find(id)?.name ?? t("audit.task")}</a>;
 }

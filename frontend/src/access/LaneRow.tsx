@@ -4,14 +4,15 @@ import type { Grant } from "../api/types";
 import { useApp } from "../app";
 import { moment, timestamp } from "../dates";
 import type { Range } from "../lanes/geometry";
-import { language, t } from "../texts";
+import { language, t } from "../texts/later";
 import { now } from "../tick";
 import { Badge } from "../ui/Badge";
 import { Button } from "../ui/Button";
 import { Time } from "../ui/Time";
 import { TroubleBox } from "../ui/TroubleBox";
 import { LanePicture } from "./LanePicture";
-import { grantBadge, mandateOf, nameOf, reasonOf, type Access } from "./view";
+import { nameOf, type Access } from "./view";
+import { grantBadge, mandateOf, reasonOf } from "./words";
 
 export interface LaneRowProps {
   access: Access;
@@ -39,12 +40,12 @@ export function LaneRow({ access, range, onRevoke, heading: Heading = "h3" }: La
       </div>
       <LanePicture access={access} range={range} />
       <div class="lane-words">
-        <p>{mandateOf(grant)} <Uses grant={grant} /> {grant.status === "active" && <Until end={access.end} />}</p>
+        <p>{mandateOf(grant)} <Uses access={access} /> {grant.status === "active" && <Until end={access.end} />}</p>
         {reason !== undefined && <p class="lane-reason">{reason}</p>}
       </div>
       <div class="lane-actions">
         {renewable && tasks.length > 0 && (
-          <Button small look="purple" busy={busy} describedBy={`grant-${id}`} onClick={() => void consents.request(tasks.map((task) => task.id), grant.status === "active" ? id : undefined)}>
+          <Button small look={access.group === "attention" ? "purple" : "quiet"} busy={busy} describedBy={`grant-${id}`} onClick={() => void consents.request(tasks.map((task) => task.id), grant.status === "active" ? id : undefined)}>
             {t("access.renew", { count: tasks.length })}
           </Button>
         )}
@@ -64,13 +65,16 @@ function Until({ end }: { end: number | undefined }) {
   return <>{end === undefined ? t("access.noEnd") : t("access.goodUntil", { when: timestamp(new Date(end).toISOString(), now.value, language.value) })}</>;
 }
 
-/** "Used 14 times, last 2 minutes ago." */
-export function Uses({ grant }: { grant: Grant }) {
+/** "Used 14 times, last 2 minutes ago by Nightly export." */
+function Uses({ access: { grant, tasks } }: { access: Access }) {
+  const { trails } = useApp();
+  const { taskId } = trails.of(grant.persistentTokenId)?.lines.find(({ event, outcome }) => event === "token.issued" && outcome === "ok") ?? {};
+  const by = tasks.find(({ id }) => id === taskId);
   if (grant.uses === 0) return <>{t("access.unused")}</>;
   return (
     <>
       {grant.maxUses === undefined ? t("access.uses", { count: grant.uses }) : t("access.usesOf", { count: grant.uses, most: grant.maxUses })}
-      {grant.lastUsedAt !== undefined && <> {t("access.last")} <Time at={grant.lastUsedAt} ago />.</>}
+      {grant.lastUsedAt !== undefined && <> {t("access.last")} <Time at={grant.lastUsedAt} ago />{by && <> {t("access.lastBy")} <a href={`/tasks/${by.id}`} dir="auto">{by.name}</a></>}.</>}
     </>
   );
 }

@@ -2,26 +2,16 @@
 import type { Api } from "../api/client";
 import type { Grant } from "../api/types";
 import { Collection } from "../data/collection";
-import { OFTEN } from "../data/poller";
 
 /** Milliseconds between two requests while no page shows grants: enough for the number in the bar. */
 const SELDOM = 15_000;
 
 export class GrantStore extends Collection<Grant> {
-  private viewers = 0;
-
   constructor(api: Pick<Api, "listGrants">, page: Document = document) {
     const load = async (_: string | undefined, aborted: AbortSignal) => {
       const { data, etag } = await api.listGrants(aborted);
       return { data: data?.tokens, etag };
     };
-    super({ load, key: (grant) => grant.persistentTokenId, pace: () => (this.viewers > 0 ? OFTEN : SELDOM) }, page);
-  }
-
-  /** Asks often until the returned function is called. */
-  look(): () => void {
-    this.viewers += 1;
-    this.refresh();
-    return () => (this.viewers -= 1);
+    super({ load, key: (grant) => grant.persistentTokenId, seldom: SELDOM }, page);
   }
 }

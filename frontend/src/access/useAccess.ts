@@ -8,8 +8,11 @@ export function useAccess(): readonly Access[] {
   return useApp().granted.value;
 }
 
-/** Keeps the grants fresh for as long as the component is shown. */
+/** Keeps the grants, and what is known of the tasks that use them, fresh for as long as the component is shown. */
 export function useGrantWatch(): void {
-  const { grants } = useApp();
-  useEffect(() => grants.look(), []);
+  const { grants, store } = useApp();
+  useEffect(() => {
+    const parts = [grants.look(), store.linked.look()];
+    return () => parts.forEach((leave) => leave());
+  }, []);
 }

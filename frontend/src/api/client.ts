@@ -2,7 +2,7 @@
 import createClient from "openapi-fetch";
 
 import { problemOf } from "./http";
-import type { AuditPage, Confirmed, Consent, Declined, Execution, Grant, GrantList, NewTask, Paths, RunList, RunRecord, Task, TaskList } from "./types";
+import type { AuditPage, Batch, BatchAnswer, Confirmed, Consent, Declined, Execution, Grant, GrantList, KindList, NewTask, Outlook, Paths, RunList, RunRecord, Task, TaskGraph, TaskList, TaskListQuery } from "./types";
 
 export interface Reply<T> {
   /** Undefined when the server says that `etag` is still current. */
@@ -23,8 +23,26 @@ export class Api {
     this.client = createClient<Paths>({ fetch, headers: { Accept: "application/json" } });
   }
 
-  listTasks(etag: string | undefined, signal: AbortSignal): Promise<Reply<TaskList>> {
-    return reply(this.client.GET("/api/tasks", { headers: { "If-None-Match": etag }, signal }));
+  listTasks(query: TaskListQuery, etag: string | undefined, signal: AbortSignal): Promise<Reply<TaskList>> {
+    return reply(this.client.GET("/api/tasks", { params: { query }, headers: { "If-None-Match": etag }, signal }));
+  }
+
+  /** The tasks that use a grant: the newest hundred. */
+  tasksOf(persistentTokenId: string): Promise<TaskList> {
+    return answer(this.client.GET("/api/tasks", { params: { query: { persistentTokenId, limit: 100 } } }));
+  }
+
+  getTask(id: string, signal?: AbortSignal): Promise<Task> {
+    return answer(this.client.GET("/api/tasks/{task_id}", { ...ofTask(id), ...(signal && { signal }) }));
+  }
+
+  /** One action on many tasks: at most 100 for each request. */
+  batch(body: Batch): Promise<BatchAnswer> {
+    return answer(this.client.POST("/api/tasks/batch", { body }));
+  }
+
+  listKinds(): Promise<KindList> {
+    return answer(this.client.GET("/api/tasks/kinds"));
   }
 
   createTask(task: NewTask): Promise<Task> {
@@ -66,8 +84,33 @@ export class Api {
     return answer(this.client.GET("/api/tasks/{task_id}/runs/{number}", { params }));
   }
 
-  requestConsent(taskId: string): Promise<Consent> {
-    return answer(this.client.POST("/api/auth/manager/offline-consent", { body: { taskId } }));
+  getSchedule(taskId: string): Promise<Outlook> {
+    return answer(this.client.GET("/api/tasks/{task_id}/schedule", ofTask(taskId)));
+  }
+
+  changeSchedule(taskId: string, change: "pause" | "resume"): Promise<unknown> {
+    if (change === "pause") return answer(this.client.POST("/api/tasks/{task_id}/schedule/pause", ofTask(taskId)));
+    return answer(this.client.POST("/api/tasks/{task_id}/schedule/resume", ofTask(taskId)));
+  }
+
+  removeSchedule(taskId: string): Promise<unknown> {
+    return answer(this.client.DELETE("/api/tasks/{task_id}/schedule", ofTask(taskId)));
+  }
+
+  runScheduledNow(taskId: string): Promise<Execution> {
+    return answer(this.client.POST("/api/tasks/{task_id}/schedule/run-now", ofTask(taskId)));
+  }
+
+  /** A task with all that it depends on and all that depends on it. */
+  getGraph(taskId: string): Promise<TaskGraph> {
+    return answer(this.client.GET("/api/tasks/{task_id}/graph", ofTask(taskId)));
+  }
+
+  /** taskIds: what it is for, one task or several. */
+  requestConsent(taskIds: readonly string[]): Promise<Consent> {
+    const [taskId] = taskIds;
+    const body = taskIds.length === 1 && taskId !== undefined ? { taskId } : { taskIds: [...taskIds] };
+    return answer(this.client.POST("/api/auth/manager/offline-consent", { body }));
   }
 
   beginConsent(persistentTokenId: string): Promise<Consent> {

@@ -1,7 +1,7 @@
 import { useEffect } from "preact/hooks";
 
 import { useApp } from "../app";
-import { t } from "../texts";
+import { t } from "../texts/later";
 import { Button } from "../ui/Button";
 import { DecisionSheet, DecisionWait, NoDecision } from "./DecisionSheet";
 import { keptConfirmation } from "./kept";

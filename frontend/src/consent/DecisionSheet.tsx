@@ -2,8 +2,8 @@ import type { ComponentChildren } from "preact";
 
 import type { Grant } from "../api/types";
 import { useApp } from "../app";
-import { scopesOf } from "../access/view";
-import { t } from "../texts";
+import { scopesOf } from "../access/words";
+import { t } from "../texts/later";
 import { Key } from "../ui/icons";
 import { Time } from "../ui/Time";
 import { TroubleBox } from "../ui/TroubleBox";

@@ -2,7 +2,7 @@ import { useEffect } from "preact/hooks";
 
 import type { Grant } from "../api/types";
 import { useApp } from "../app";
-import { t } from "../texts";
+import { t } from "../texts/later";
 import { Button } from "../ui/Button";
 import { DecisionSheet, DecisionWait, NoDecision } from "./DecisionSheet";
 

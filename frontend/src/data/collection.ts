@@ -9,8 +9,8 @@ import { OFTEN, Poller, type Answer, type Failure, type Health } from "./poller"
 export interface Wiring<T> {
   load(etag: string | undefined, signal: AbortSignal): Promise<Answer<readonly T[]>>;
   key(row: T): string;
-  /** Milliseconds between two requests. */
-  pace?: () => number;
+  /** Milliseconds between two requests while nobody looks; as often as possible if not given. */
+  seldom?: number;
   /** Called with what the rows were and are, when they differ and there were some before. */
   changed?: (before: readonly T[], after: readonly T[]) => void;
 }
@@ -19,6 +19,7 @@ export class Collection<T extends object> {
   /** Undefined until the first answer. Equal rows keep their objects. */
   readonly rows = signal<readonly T[] | undefined>(undefined);
   readonly health = signal<Health>({ state: "live" });
+  protected viewers = 0;
   private readonly poller: Poller<readonly T[]>;
 
   constructor(
@@ -28,11 +29,18 @@ export class Collection<T extends object> {
     const source = {
       load: (etag: string | undefined, aborted: AbortSignal) => wiring.load(etag, aborted),
       apply: (rows: readonly T[]) => this.replace(rows),
-      pace: () => wiring.pace?.() ?? OFTEN,
+      pace: () => (this.viewers > 0 ? OFTEN : (wiring.seldom ?? OFTEN)),
       judge,
       report: (health: Health) => this.report(health),
     };
     this.poller = new Poller(source, page);
+  }
+
+  /** Asks often until the returned function is called. */
+  look(): () => void {
+    this.viewers += 1;
+    this.refresh();
+    return () => (this.viewers -= 1);
   }
 
   watch(): void {
@@ -55,6 +63,11 @@ export class Collection<T extends object> {
 
   refresh(): void {
     this.poller.refresh();
+  }
+
+  /** Asks anew, for something else than before. */
+  protected restart(): void {
+    this.poller.restart();
   }
 
   find(key: string): T | undefined {
@@ -88,7 +101,7 @@ export class Collection<T extends object> {
     this.refresh();
   }
 
-  private replace(rows: readonly T[]): void {
+  protected replace(rows: readonly T[]): void {
     const before = this.rows.value;
     const after = reuse(before, rows, (row) => this.wiring.key(row));
     if (after === before) return;

@@ -70,6 +70,13 @@ export class Poller<T> {
     this.notBefore = 0;
   }
 
+  /** For another resource: what was known of the one before is forgotten. */
+  restart(): void {
+    const { running } = this;
+    this.stop();
+    if (running) this.start();
+  }
+
   /** Asks now, giving up an answer that is under way: it may be older than what the caller has just done. */
   refresh(): void {
     if (!this.running) return;

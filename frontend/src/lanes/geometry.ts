@@ -1,6 +1,7 @@
 /**
  * The picture of a grant over time, as numbers: a lane is WIDTH units wide, `now` stands at three quarters of it, uses are
- * ticks to the left, and its end is a wall. Whatever else happens at a moment is one more kind of mark.
+ * ticks to the left, its end is a wall, and scheduled runs are ticks to the right. Whatever else happens at a moment is one
+ * more kind of mark.
  */
 import type { AuditLine, Grant } from "../api/types";
 import { endOf } from "../access/view";
@@ -14,6 +15,8 @@ const DAY = 24 * HOUR;
 /** How much of the past a lane shows, in milliseconds. */
 export const RANGES = { hour: HOUR, day: DAY, week: 7 * DAY, month: 30 * DAY } as const;
 export type Range = keyof typeof RANGES;
+/** A lane shows so much more of the past than of the future. */
+const AHEAD = 3;
 
 export interface Axis {
   from: number;
@@ -21,10 +24,10 @@ export interface Axis {
   now: number;
 }
 
-/** use: a token was given; failure: it was refused, or the grant failed. */
+/** use: a token was given; failure: it was refused, or the grant failed; run, broken: a run to come, with and without access. */
 export interface Mark {
   at: number;
-  kind: "use" | "failure";
+  kind: "use" | "failure" | "run" | "broken";
 }
 
 export interface Lane {
@@ -38,17 +41,19 @@ export interface Lane {
   marks: Readonly<Record<Mark["kind"], readonly number[]>>;
 }
 
-/** The shortest range in which every live grant has its beginning, up to a week. */
-export function rangeFor(grants: readonly Grant[], now: number): Range {
+/** The shortest range in which every live grant has its beginning, and the next run its place, up to a week. next: moments. */
+export function rangeFor(grants: readonly Grant[], now: number, next: readonly number[] = []): Range {
   const begins = grants.filter(({ status }) => status === "active").map((grant) => Date.parse(grant.activatedAt ?? grant.createdAt));
-  const age = now - Math.min(now, ...begins);
+  const soonest = Math.min(...next.filter((at) => at > now));
+  const ahead = Number.isFinite(soonest) ? (soonest - now) * AHEAD : 0;
+  const age = Math.max(now - Math.min(now, ...begins), ahead);
   if (age < RANGES.hour) return "hour";
   return age < RANGES.day ? "day" : "week";
 }
 
 export function axisOf(range: Range, now: number): Axis {
   const past = RANGES[range];
-  return { from: now - past, to: now + past / 3, now };
+  return { from: now - past, to: now + past / AHEAD, now };
 }
 
 /** Where a moment stands, in units; not limited to the picture. */
@@ -65,7 +70,7 @@ export function laneOf(grant: Grant, marks: readonly Mark[], axis: Axis): Lane {
     line: end !== undefined && end < axis.from ? undefined : { from: clamp(unitAt(axis, begin)), to: clamp(end === undefined ? WIDTH : unitAt(axis, end)) },
     open: end === undefined,
     wall: end !== undefined && end >= axis.from && end <= axis.to ? clamp(unitAt(axis, end)) : undefined,
-    marks: { use: of("use"), failure: of("failure") },
+    marks: { use: of("use"), failure: of("failure"), run: of("run"), broken: of("broken") },
   };
 }
 
@@ -78,6 +83,12 @@ export function marksOf(lines: readonly AuditLine[]): readonly Mark[] {
     if (event === "token.issued") return [{ at: moment, kind: outcome === "ok" ? "use" : "failure" }];
     return FAILURES.has(event) ? [{ at: moment, kind: "failure" }] : [];
   });
+}
+
+/** The consent forecast: each run to come, with the access that lasts until then, or without it. end: that of the access. */
+export function forecastOf(runs: readonly number[], status: Grant["status"], end: number | undefined): readonly Mark[] {
+  const lasts = (at: number) => status === "active" && (end === undefined || at <= end);
+  return runs.map((at) => ({ at, kind: lasts(at) ? "run" : "broken" }));
 }
 
 /** Moments with a label under the axis: round ones in the person's zone, some five of them. */
@@ -93,7 +104,7 @@ export function roundMoments(axis: Axis): readonly number[] {
 /** When a grant that is over was: its last sign of life. */
 function lastOf({ lastUsedAt, lastRefreshedAt, activatedAt, createdAt }: Grant, marks: readonly Mark[], axis: Axis): number {
   const known = [lastUsedAt, lastRefreshedAt, activatedAt, createdAt].filter((at) => at !== undefined).map((at) => Date.parse(at));
-  return Math.min(axis.now, Math.max(...known, ...marks.map(({ at }) => at)));
+  return Math.min(axis.now, Math.max(...known, ...marks.map(({ at }) => at).filter((at) => at <= axis.now)));
 }
 
 /** Marks closer than a unit are one. */

@@ -2,11 +2,6 @@ import { useLayoutEffect } from "preact/hooks";
 import { tinykeys } from "tinykeys";
 
 import { navigate } from "../navigation";
-import { t } from "../texts";
-import { Button } from "../ui/Button";
-import { Dialog } from "../ui/Dialog";
-
-const KEYS = [["/", "search"], ["n", "new"], ["j", "next"], ["k", "previous"], ["Enter", "open"], ["Esc", "close"], ["?", "help"]] as const;
 
 /** The keys that work on every page, unless somebody types or a dialog is open. */
 export function useKeys(onHelp: () => void): void {
@@ -46,20 +41,4 @@ function step(by: 1 | -1): void {
 
 function isTyping(target: EventTarget | null): boolean {
   return target instanceof HTMLElement && target.matches("input:not([type=checkbox], [type=radio]), textarea, select");
-}
-
-export function KeysDialog({ onClose }: { onClose: () => void }) {
-  return (
-    <Dialog title="keys-title" onClose={onClose}>
-      {(close) => (
-        <>
-          <h2 id="keys-title">{t("person.keys")}</h2>
-          <dl class="keys">
-            {KEYS.map(([key, what]) => <div key={key}><dt><kbd>{key}</kbd></dt><dd>{t(`keys.${what}`)}</dd></div>)}
-          </dl>
-          <div class="dialog-actions"><Button look="quiet" onClick={close}>{t("action.close")}</Button></div>
-        </>
-      )}
-    </Dialog>
-  );
 }

@@ -7,9 +7,10 @@ import { connectRouter } from "../navigation";
 import { t } from "../texts";
 import { TasksPage } from "../tasks/TasksPage";
 import { Button } from "../ui/Button";
+import { useChunk } from "../ui/useChunk";
 import { Bar } from "./Bar";
 import { HealthStrip } from "./HealthStrip";
-import { KeysDialog, useKeys } from "./Keys";
+import { useKeys } from "./Keys";
 import { SessionDialog } from "./SessionDialog";
 
 // Fetched when somebody goes there: the list of tasks is what most people see first.
@@ -39,6 +40,7 @@ export function Shell({ session }: { session: PersonSession }) {
 function Pages({ session }: { session: PersonSession }) {
   const { route, path } = useLocation();
   const [help, setHelp] = useState(false);
+  const keys = useChunk(help, () => import("./KeysDialog"));
   connectRouter(route);
   useKeys(() => setHelp(true));
   useLayoutEffect(() => {
@@ -58,7 +60,7 @@ function Pages({ session }: { session: PersonSession }) {
         <Route path="/consent/:id" component={RequestPage} />
         <Route default component={UnknownPage} />
       </Router>
-      {help && <KeysDialog onClose={() => setHelp(false)} />}
+      {help && keys && <keys.KeysDialog onClose={() => setHelp(false)} />}
       {session.kind === "ended" && <SessionDialog notice={session.notice} />}
     </>
   );

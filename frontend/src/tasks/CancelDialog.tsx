@@ -2,7 +2,7 @@ import { useRef } from "preact/hooks";
 
 import type { Task } from "../api/types";
 import { useApp } from "../app";
-import { t } from "../texts";
+import { t } from "../texts/later";
 import { Button } from "../ui/Button";
 import { Dialog } from "../ui/Dialog";
 import { Stop } from "../ui/icons";

@@ -8,8 +8,8 @@ import type { Explanation } from "../recovery";
 import { Button } from "../ui/Button";
 import { Field } from "../ui/Field";
 import { TroubleBox } from "../ui/TroubleBox";
+import { useChunk } from "../ui/useChunk";
 import { fieldErrors, MORE, readTask, valuesOf, type FieldErrors } from "./form";
-import { RetryFields } from "./RetryFields";
 
 export function CreateTask({ nameField }: { nameField: RefObject<HTMLInputElement | null> }) {
   const { auth, drafts } = useApp();
@@ -18,9 +18,10 @@ export function CreateTask({ nameField }: { nameField: RefObject<HTMLInputElemen
   const subject = "subject" in session ? session.subject : "";
   const [draft] = useState(() => drafts.of(subject) ?? {});
   const keep = () => form.current && drafts.keep(subject, valuesOf(form.current));
-  const { errors, trouble, busy, submit } = useSubmit(form, keep);
+  const { errors, trouble, busy, round, submit } = useSubmit(form, keep);
   const [more, setMore] = useState(() => MORE.some((field) => draft[field]));
-  const wrongBelow = MORE.some((field) => errors[field] !== undefined);
+  const wrongBelow = Object.keys(errors).some((field) => field !== "name" && field !== "description");
+  const below = useChunk(more || wrongBelow, () => import("./MoreFields"));
   return (
     <section class="sheet create" aria-labelledby="create-title">
       <h2 id="create-title">{t("create.title")}</h2>
@@ -41,7 +42,7 @@ export function CreateTask({ nameField }: { nameField: RefObject<HTMLInputElemen
         </Field>
         <details class="more" open={more || wrongBelow} onToggle={(event) => setMore(event.currentTarget.open)}>
           <summary>{t("create.more")}</summary>
-          <RetryFields draft={draft} errors={errors} />
+          {below && <below.MoreFields key={round} draft={round === 0 ? draft : {}} errors={errors} />}
         </details>
         {trouble && <TroubleBox trouble={trouble} />}
         <Button look="primary" type="submit" busy={busy}>{t("create.submit")}</Button>
@@ -56,6 +57,7 @@ function useSubmit(form: RefObject<HTMLFormElement | null>, keep: () => void) {
   const [errors, setErrors] = useState<FieldErrors>({});
   const [trouble, setTrouble] = useState<Explanation>();
   const [busy, setBusy] = useState(false);
+  const [round, setRound] = useState(0);
   const refuse = (found: FieldErrors) => {
     setErrors(found);
     requestAnimationFrame(() => form.current?.querySelector<HTMLElement>("[aria-invalid=true]")?.focus());
@@ -74,7 +76,8 @@ function useSubmit(form: RefObject<HTMLFormElement | null>, keep: () => void) {
     try {
       await actions.create(read.task);
       for (const field of fields.querySelectorAll<HTMLInputElement | HTMLTextAreaElement>("input, textarea")) field.value = "";
-      keep();
+      setRound((before) => before + 1); // the fields below begin anew
+      requestAnimationFrame(keep);
       fields.querySelector("input")?.focus();
     } catch (error) {
       if (error instanceof SessionEnded) return;
@@ -85,5 +88,5 @@ function useSubmit(form: RefObject<HTMLFormElement | null>, keep: () => void) {
       setBusy(false);
     }
   };
-  return { errors, trouble, busy, submit };
+  return { errors, trouble, busy, round, submit };
 }

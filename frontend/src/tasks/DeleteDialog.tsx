@@ -2,12 +2,13 @@ import { useState } from "preact/hooks";
 
 import type { Task } from "../api/types";
 import { useApp } from "../app";
-import { t } from "../texts";
+import { t } from "../texts/later";
 import { Button } from "../ui/Button";
 import { Dialog } from "../ui/Dialog";
 import { Trash } from "../ui/icons";
+import { useLoaded } from "../ui/useLoaded";
 import { focusNext } from "./focus";
-import { grantsOnlyUsedBy } from "./view";
+import { grantsOf, grantsOnlyUsedBy } from "./view";
 
 export interface DeleteDialogProps {
   tasks: readonly Task[];
@@ -19,7 +20,8 @@ export interface DeleteDialogProps {
 export function DeleteDialog({ tasks, onClose, onDone }: DeleteDialogProps) {
   const { actions, store } = useApp();
   const [revoke, setRevoke] = useState(true);
-  const grants = store.complete ? grantsOnlyUsedBy(tasks, store.rows.value ?? []) : [];
+  const { data: users } = useLoaded(() => store.usersOf(grantsOf(tasks)), []);
+  const grants = users === undefined ? [] : grantsOnlyUsedBy(tasks, users);
   const [only] = tasks;
   if (only === undefined) return null;
   const running = tasks.filter(({ status }) => status === "running").length;

@@ -1,5 +1,5 @@
 import type { Draft } from "../drafts";
-import { t } from "../texts";
+import { t } from "../texts/later";
 import { Field } from "../ui/Field";
 import type { FieldErrors } from "./form";
 

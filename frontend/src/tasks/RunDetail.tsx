@@ -2,7 +2,7 @@ import { useState } from "preact/hooks";
 
 import type { Attempt, Task } from "../api/types";
 import { duration } from "../dates";
-import { t } from "../texts";
+import { t } from "../texts/later";
 import { Badge } from "../ui/Badge";
 import { Button } from "../ui/Button";
 import { Check, Cross } from "../ui/icons";
@@ -14,15 +14,15 @@ import { attemptBadge } from "./runs";
 /** So many attempts are shown at first. */
 const FEW = 5;
 
-/** How a run went: its result or error, the ledger of its attempts, and its log. */
-export function RunDetail({ task, open }: { task: Task; open: OpenRun }) {
+/** How a run went: its result or error, the ledger of its attempts, and its log. told: how it ended stands above already, as the task's state. */
+export function RunDetail({ task, open, told }: { task: Task; open: OpenRun; told: boolean }) {
   const { record } = open;
   const { result, error, statusReason, status } = record;
   return (
     <>
-      {result && <div class="box tone-green"><Check class="icon" /><p class="box-body box-text" dir="auto">{result}</p></div>}
-      {error && <div class="box tone-red"><Cross class="icon" /><p class="box-body box-text" dir="auto">{error}</p></div>}
-      {statusReason && (status === "cancelled" || status === "waiting") && <p class="wrap" dir="auto"><span class="soft">{t("runs.reason")}</span> {statusReason}</p>}
+      {!told && result && <div class="box tone-green"><Check class="icon" /><p class="box-body box-text" dir="auto">{result}</p></div>}
+      {!told && error && <div class="box tone-red"><Cross class="icon" /><p class="box-body box-text" dir="auto">{error}</p></div>}
+      {!told && statusReason && (status === "cancelled" || status === "waiting") && <p class="wrap" dir="auto"><span class="soft">{t("runs.reason")}</span> {statusReason}</p>}
       <Attempts record={record} />
       <RunLog task={task} open={open} />
     </>

@@ -3,7 +3,7 @@ import { useState } from "preact/hooks";
 import type { LogLevel, Task } from "../api/types";
 import { useApp } from "../app";
 import { exact, format } from "../dates";
-import { language, t } from "../texts";
+import { language, t } from "../texts/later";
 import { Button } from "../ui/Button";
 import { linesOf, type OpenRun } from "./history";
 import { LEVELS, linesFrom } from "./runs";

@@ -3,7 +3,7 @@ import { useEffect, useState } from "preact/hooks";
 import type { Run, RunRecord, Task } from "../api/types";
 import { useApp } from "../app";
 import { length } from "../dates";
-import { t } from "../texts";
+import { t } from "../texts/later";
 import { now } from "../tick";
 import { Badge } from "../ui/Badge";
 import { Button } from "../ui/Button";
@@ -53,7 +53,7 @@ function RunList({ task, runs, tick }: { task: Task; runs: readonly Run[]; tick:
       {runs.map((run) => {
         const open = toggled.get(run.number) ?? run.number === latest;
         const toggle = () => setToggled(new Map(toggled).set(run.number, !open));
-        return <RunRow key={run.number} task={task} run={run} open={open} longest={longest} tick={run.number === latest ? tick : 0} onToggle={toggle} />;
+        return <RunRow key={run.number} task={task} run={run} latest={run.number === latest} open={open} longest={longest} tick={run.number === latest ? tick : 0} onToggle={toggle} />;
       })}
     </>
   );
@@ -62,13 +62,14 @@ function RunList({ task, runs, tick }: { task: Task; runs: readonly Run[]; tick:
 interface RunRowProps {
   task: Task;
   run: Run;
+  latest: boolean;
   open: boolean;
   longest: number;
   tick: number;
   onToggle: () => void;
 }
 
-function RunRow({ task, run, open, longest, tick, onToggle }: RunRowProps) {
+function RunRow({ task, run, latest, open, longest, tick, onToggle }: RunRowProps) {
   const { history, clock } = useApp();
   useEffect(() => {
     if (open) void history.refreshRun(task.id, run.number);
@@ -88,7 +89,7 @@ function RunRow({ task, run, open, longest, tick, onToggle }: RunRowProps) {
       <p class="run-took">{length((endOfRun(run, serverNow) - Date.parse(run.createdAt)) / 1000)}</p>
       <div id={`run-body-${run.number}`} class="run-body">
         {open && opened === undefined && <p class="soft" aria-busy="true">{t(history.hasFailed(task.id, run.number) ? "runs.failed" : "runs.loading")}</p>}
-        {opened && <RunDetail task={task} open={opened} />}
+        {opened && <RunDetail task={task} open={opened} told={latest && run.status === task.status} />}
       </div>
     </article>
   );

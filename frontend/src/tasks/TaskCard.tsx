@@ -8,7 +8,7 @@ import { Button } from "../ui/Button";
 import { Again, Check, Cross, Hourglass, Key, Stop } from "../ui/icons";
 import { Progress } from "../ui/Progress";
 import { Time } from "../ui/Time";
-import { CancelDialog } from "./CancelDialog";
+import { useChunk } from "../ui/useChunk";
 import { UseAccess } from "./UseAccess";
 import type { TaskView } from "./view";
 
@@ -79,12 +79,13 @@ function Note({ note }: { note: NonNullable<TaskView["note"]> }) {
 export function RunButtons({ task, view }: { task: Task; view: TaskView }) {
   const { actions, work } = useApp();
   const [cancelling, setCancelling] = useState(false);
+  const dialogs = useChunk(cancelling, () => import("./CancelDialog"));
   const busy = work.busy.value.has(task.id);
   return (
     <>
       {view.canRunAgain && <Button small look="quiet" busy={busy} onClick={() => void actions.runAgain(task.id)}><Again class="icon" /> {t("action.runAgain")}</Button>}
       {view.canCancel && <Button small look="quiet" busy={busy} onClick={() => setCancelling(true)}><Stop class="icon" /> {t("action.cancelRun")}</Button>}
-      {cancelling && <CancelDialog tasks={[task]} onClose={() => setCancelling(false)} />}
+      {cancelling && dialogs && <dialogs.CancelDialog tasks={[task]} onClose={() => setCancelling(false)} />}
     </>
   );
 }
@@ -116,6 +117,7 @@ function Times({ task, page }: { task: Task; page: boolean }) {
           <dd>{t("retry.policy", { most: task.retry.maxAttempts, first: length(task.retry.backoff), longest: length(task.retry.maxBackoff) })}</dd>
         </div>
       )}
+      {task.schedule?.nextRunAt && <div><dt>{t("schedule.nextRun")}</dt><dd><Time at={task.schedule.nextRunAt} /></dd></div>}
     </dl>
   );
 }

@@ -1,14 +1,15 @@
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useState } from "preact/hooks";
 
 import { AuditTable } from "../access/AuditTable";
 import { LanePicture } from "../access/LanePicture";
 import { useAccess, useGrantWatch } from "../access/useAccess";
-import { mandateOf } from "../access/view";
+import { mandateOf } from "../access/words";
 import type { Task } from "../api/types";
 import { useApp } from "../app";
+import { nextOf } from "../lanes/coming";
 import { rangeFor } from "../lanes/geometry";
 import { navigate } from "../navigation";
-import { t } from "../texts";
+import { t } from "../texts/later";
 import { now } from "../tick";
 import { Badge } from "../ui/Badge";
 import { Button } from "../ui/Button";
@@ -16,7 +17,9 @@ import { Copy, Trash } from "../ui/icons";
 import { TroubleBox } from "../ui/TroubleBox";
 import { DeleteDialog } from "./DeleteDialog";
 import { MainButton } from "./MainButton";
+import { Dependencies } from "./Dependencies";
 import { Runs } from "./Runs";
+import { Schedule } from "./Schedule";
 import { RunButtons, TaskCard } from "./TaskCard";
 import { stateOf, viewOf } from "./view";
 
@@ -24,9 +27,10 @@ import { stateOf, viewOf } from "./view";
 export function TaskPage({ params }: { params?: Record<string, string> }) {
   const { store } = useApp();
   const id = params?.id ?? "";
+  useLayoutEffect(() => store.show({ taskId: id }), [id]);
   const known = store.rows.value;
   const task = known?.find((row) => row.id === id);
-  if (known === undefined) return <main class="page" id="main" aria-busy="true"><p class="page-wait">{t("tasks.loading")}</p></main>;
+  if (task === undefined && (known === undefined || store.late.value)) return <main class="page" id="main" aria-busy="true"><p class="page-wait">{t("tasks.loading")}</p></main>;
   if (task === undefined) return <GonePage />;
   return <KnownTask key={task.id} task={task} />;
 }
@@ -67,6 +71,8 @@ function KnownTask({ task }: { task: Task }) {
         {trouble && <TroubleBox trouble={trouble} onDismiss={() => troubles.clear(task.id)} />}
         <TaskCard task={task} view={view} page />
       </section>
+      {task.schedule !== undefined && <Schedule task={task} />}
+      <Dependencies task={task} />
       <Runs task={task} />
       <AccessItUses task={task} />
       {deleting && <DeleteDialog tasks={[task]} onClose={() => setDeleting(false)} onDone={() => navigate("/tasks")} />}
@@ -105,7 +111,7 @@ function AccessItUses({ task }: { task: Task }) {
           <a class="link" href={`/access/${grant.persistentTokenId}`}>{t("access.detail")}</a>
         </div>
         <p class="soft">{mandateOf(grant)}</p>
-        <LanePicture access={access} range={rangeFor([grant], now.value)} />
+        <LanePicture access={access} range={rangeFor([grant], now.value, nextOf([task]))} />
       </section>
       <section class="sheet panel" aria-labelledby="ledger">
         <h2 id="ledger">{t("task.ledger")}</h2>

@@ -4,7 +4,7 @@ import type { Task } from "../api/types";
 import { useApp } from "../app";
 import { t } from "../texts";
 import { Badge } from "../ui/Badge";
-import { Trash, Unfold } from "../ui/icons";
+import { Clock, Trash, Unfold } from "../ui/icons";
 import { Progress } from "../ui/Progress";
 import { Time } from "../ui/Time";
 import { TroubleBox } from "../ui/TroubleBox";
@@ -43,7 +43,7 @@ export const TaskRow = memo(({ task, onDelete }: TaskRowProps) => {
           <div class="row-status"><Badge {...view.status} /></div>
           <div class="row-token">{view.token && <Badge {...view.token} />}</div>
         </div>
-        <div class="row-when"><Time at={task.completedAt ?? task.createdAt} /></div>
+        <div class="row-when">{task.schedule?.nextRunAt ? <span class="row-next" title={t("schedule.nextRun")}><Clock class="icon" /><span class="unseen">{t("schedule.nextRun")} </span><Time at={task.schedule.nextRunAt} /></span> : <Time at={task.completedAt ?? task.createdAt} />}</div>
         <div class="row-action">
           {view.progress !== undefined && !open && <Progress name={task.name} percent={view.progress} />}
           <MainButton task={task} view={view} describedBy={`name-${task.id}`} />

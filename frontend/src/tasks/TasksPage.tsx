@@ -8,21 +8,26 @@ import { t } from "../texts";
 import { Button } from "../ui/Button";
 import { Inbox, Plus } from "../ui/icons";
 import { OtherTroubles } from "../ui/OtherTroubles";
+import { useChunk } from "../ui/useChunk";
 import { CreateTask } from "./CreateTask";
-import { DeleteDialog } from "./DeleteDialog";
-import { addressOf, readQuery, select, type TaskQuery } from "./query";
-import { SelectionBar } from "./SelectionBar";
-import { LONGEST_LIST } from "./store";
+import { addressOf, countsOf, fromStart, readQuery, type TaskQuery } from "./query";
 import { TaskList } from "./TaskList";
 import { Toolbar } from "./Toolbar";
 
 export function TasksPage() {
-  const { store, preferences } = useApp();
+  const { store, rows, preferences } = useApp();
   const [deleting, setDeleting] = useState<readonly Task[]>();
   const [creating, setCreating] = useState(false);
+  const dialogs = useChunk(deleting ?? "soon", () => import("./DeleteDialog"));
   const nameField = useRef<HTMLInputElement>(null);
   const tasks = store.rows.value;
   const { query, show } = useQuery();
+  const address = addressOf(query);
+  useLayoutEffect(() => {
+    rows.choose([]);
+    store.show({ list: query });
+  }, [address]);
+  useTop(query.after);
 
   const openForm = () => {
     setCreating(true);
@@ -39,17 +44,17 @@ export function TasksPage() {
           <Plus class="icon" /> {t("tasks.new")}
         </Button>
       </div>
-      <section class="sheet list" aria-labelledby="page-title" aria-busy={tasks === undefined}>
+      <section class="sheet list" aria-labelledby="page-title" aria-busy={tasks === undefined || store.late.value}>
         {tasks === undefined && <Skeletons />}
         <OtherTroubles />
-        {tasks?.length === 0 && <Empty onCreate={openForm} />}
-        {tasks !== undefined && tasks.length > 0 && <Selected tasks={tasks} query={query} show={show} onDelete={setDeleting} />}
+        {tasks?.length === 0 && address === "/tasks" && <Empty onCreate={openForm} />}
+        {tasks !== undefined && (tasks.length > 0 || address !== "/tasks") && <Selected tasks={tasks} query={query} show={show} onDelete={setDeleting} />}
       </section>
       <aside class="side">
         <CreateTask nameField={nameField} />
         {!preferences.introduced.value && <HowItWorks class="sheet" />}
       </aside>
-      {deleting && <DeleteDialog tasks={deleting} onClose={() => setDeleting(undefined)} />}
+      {deleting && dialogs && <dialogs.DeleteDialog tasks={deleting} onClose={() => setDeleting(undefined)} />}
     </main>
   );
 }
@@ -62,23 +67,55 @@ interface SelectedProps {
 }
 
 function Selected({ tasks, query, show, onDelete }: SelectedProps) {
-  const selection = select(tasks, query);
+  const { store, rows } = useApp();
+  const counts = store.counts.value;
+  const bar = useChunk(rows.selected.value.size > 0 || rows.bulk.value !== undefined, () => import("./SelectionBar"));
+  const shown = counts !== undefined && query.text.trim() === "" ? countsOf(counts) : undefined;
   return (
     <>
-      <Toolbar query={query} counts={selection.counts} onChange={show} />
-      <SelectionBar shown={selection.tasks} onDelete={onDelete} />
-      {selection.tasks.length === 0
-        ? <NothingFound onClear={() => show({ ...query, filter: "all", text: "" })} />
-        : <TaskList tasks={selection.tasks} onDelete={onDelete} />}
-      <p class="list-end">{tasks.length === LONGEST_LIST ? t("tasks.cut", { count: tasks.length }) : t("tasks.end", { shown: selection.tasks.length, count: tasks.length })}</p>
+      <Toolbar query={query} counts={shown} onChange={show} />
+      {bar && <bar.SelectionBar shown={tasks} query={query} onDelete={onDelete} />}
+      {tasks.length === 0
+        ? !store.late.value && <NothingFound onClear={() => show({ ...query, filter: "all", text: "" })} />
+        : <TaskList tasks={tasks} onDelete={onDelete} />}
+      <Pager query={query} />
+      <p class="list-end">{t("tasks.end", { shown: tasks.length, count: Math.max(tasks.length, counts?.total ?? 0) })}</p>
     </>
   );
+}
+
+/** The server's pages: each begins where the one before has ended. */
+function Pager({ query }: { query: TaskQuery }) {
+  const { store } = useApp();
+  const { after } = query;
+  const first = fromStart(query);
+  const next = store.next.value;
+  if (after === undefined && next === undefined) return null;
+  const before = after === undefined ? undefined : store.pageBefore(after);
+  return (
+    <nav class="pager" aria-label={t("pager.label")}>
+      {after !== undefined && <a class="button button--small button--quiet" rel="prev" href={addressOf(before ? { ...first, after: before } : first)}>{t(before === undefined ? "pager.first" : "pager.previous")}</a>}
+      {next !== undefined && <a class="button button--small button--quiet" rel="next" href={addressOf({ ...first, after: next })}>{t("pager.next")}</a>}
+    </nav>
+  );
+}
+
+/** Another page of the list begins at its top. */
+function useTop(after: string | undefined): void {
+  const first = useRef(true);
+  useLayoutEffect(() => {
+    if (!first.current) {
+      scrollTo(0, 0);
+      document.getElementById("page-title")?.focus({ preventScroll: true });
+    }
+    first.current = false;
+  }, [after]);
 }
 
 /** The query stands in the address, so that it survives a reload and can be sent to somebody. */
 function useQuery(): { query: TaskQuery; show: (query: TaskQuery) => void } {
   const { url, route } = useLocation();
-  return { query: readQuery(new URL(url, location.origin).searchParams), show: (query) => route(addressOf(query), true) };
+  return { query: readQuery(new URL(url, location.origin).searchParams), show: (query) => route(addressOf(fromStart(query)), true) };
 }
 
 /** Runs `act` when a key asks for that field. */
@@ -92,8 +129,8 @@ function useField(field: string, act: () => void): void {
 
 /** Whoever has had a task completed knows how it works. */
 function useIntroduced(tasks: readonly Task[] | undefined): void {
-  const { preferences } = useApp();
-  const done = tasks?.some(({ status }) => status === "completed") ?? false;
+  const { preferences, store } = useApp();
+  const done = (store.counts.value?.completed ?? 0) > 0 || (tasks?.some(({ status }) => status === "completed") ?? false);
   useEffect(() => {
     if (done && !preferences.introduced.value) preferences.setIntroduced();
   }, [done]);

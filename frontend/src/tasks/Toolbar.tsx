@@ -1,17 +1,24 @@
-import { useLayoutEffect, useRef } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 
-import { t } from "../texts";
+import { language, t } from "../texts";
 import { Search } from "../ui/icons";
 import { FILTERS, SORTS, type Filter, type Sort, type TaskQuery } from "./query";
 
 export interface ToolbarProps {
   query: TaskQuery;
-  counts: Readonly<Record<Filter, number>>;
+  /** Undefined where nobody has counted. */
+  counts: Readonly<Record<Filter, number>> | undefined;
   onChange: (query: TaskQuery) => void;
 }
 
+/** Milliseconds without a key after which the server is asked. */
+const PAUSE = 250;
+/** Where the server stops counting what needs the person, and what has a schedule. */
+const COUNTED = 1000;
+
 export function Toolbar({ query, counts, onChange }: ToolbarProps) {
   const field = useRef<HTMLInputElement>(null);
+  const { text, type } = useText(query, onChange);
   useLayoutEffect(() => {
     const listen = (event: Event) => (event as CustomEvent<string>).detail === "search" && field.current?.focus();
     addEventListener("visit-field", listen);
@@ -26,9 +33,9 @@ export function Toolbar({ query, counts, onChange }: ToolbarProps) {
             type="button"
             class="chip"
             aria-pressed={query.filter === filter}
-            onClick={() => onChange({ ...query, filter })}
+            onClick={() => onChange({ ...query, text, filter })}
           >
-            {t(`filter.${filter}`)} <span class="chip-count">{counts[filter]}</span>
+            {t(`filter.${filter}`)}{counts && <> <span class="chip-count">{countOf(filter, counts[filter])}</span></>}
           </button>
         ))}
       </div>
@@ -40,18 +47,39 @@ export function Toolbar({ query, counts, onChange }: ToolbarProps) {
             ref={field}
             type="search"
             maxLength={200}
-            value={query.text}
+            value={text}
             placeholder={t("tasks.search")}
-            onInput={(event) => onChange({ ...query, text: event.currentTarget.value })}
+            onInput={(event) => type(event.currentTarget.value)}
           />
         </label>
         <label class="sort">
           <span class="unseen">{t("tasks.sort")}</span>
-          <select value={query.sort} onChange={(event) => onChange({ ...query, sort: event.currentTarget.value as Sort })}>
+          <select value={query.sort} onChange={(event) => onChange({ ...query, text, sort: event.currentTarget.value as Sort })}>
             {SORTS.map((sort) => <option key={sort} value={sort}>{t(`sort.${sort}`)}</option>)}
           </select>
         </label>
       </div>
     </div>
   );
+}
+
+function countOf(filter: Filter, count: number): string {
+  const number = count.toLocaleString(language.value);
+  return count === COUNTED && (filter === "needsYou" || filter === "scheduled") ? `${number}+` : number;
+}
+
+/** What stands in the field; the query follows when the person pauses. */
+function useText(query: TaskQuery, onChange: (query: TaskQuery) => void) {
+  const [text, setText] = useState(query.text);
+  const change = useRef<(text: string) => void>(() => undefined);
+  const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
+  change.current = (typed) => typed !== query.text && onChange({ ...query, text: typed });
+  useEffect(() => setText(query.text), [query.text]);
+  useEffect(() => () => clearTimeout(timer.current), []);
+  const type = (typed: string) => {
+    setText(typed);
+    clearTimeout(timer.current);
+    timer.current = setTimeout(() => change.current(typed), PAUSE);
+  };
+  return { text, type };
 }

@@ -2,6 +2,7 @@
 import type { Api } from "../api/client";
 import type { Execution, NewTask, Task } from "../api/types";
 import type { Consents } from "../consents";
+import { navigate } from "../navigation";
 import { explainExecution } from "../recovery";
 import type { Rows } from "../rows";
 import type { Status } from "../status";
@@ -10,7 +11,6 @@ import type { Toasts } from "../toasts";
 import type { Troubles } from "../troubles";
 import type { Work } from "../work";
 import type { TaskStore } from "./store";
-import { canExecute } from "./view";
 
 export class TaskActions {
   constructor(
@@ -24,11 +24,12 @@ export class TaskActions {
     private readonly status: Status,
   ) {}
 
-  /** A new task is shown open. */
+  /** A new task is shown open, at the top of the list. */
   async create(task: NewTask): Promise<void> {
     const created = await this.api.createTask(task);
     this.rows.unfold(created.id);
     this.store.put(created);
+    if (!this.store.isOnTop) navigate("/tasks");
   }
 
   async execute(taskId: string): Promise<void> {
@@ -51,11 +52,6 @@ export class TaskActions {
     const [only] = tasks;
     if (only === undefined || cancelled === 0) return;
     this.succeed(tasks.length === 1 ? t("done.cancelled", { name: only.name }) : t("done.cancelledMany", { count: cancelled }));
-  }
-
-  async executeAll(tasks: readonly Task[]): Promise<void> {
-    this.rows.selected.value = new Set();
-    for (const task of tasks.filter(canExecute)) await this.execute(task.id);
   }
 
   /** Deletes tasks and then, if asked to, the grants they used. */

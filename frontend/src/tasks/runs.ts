@@ -1,6 +1,6 @@
 /** What the page shows of runs, attempts and log lines. */
 import type { AttemptOutcome, LogLevel, LogLine, Run, RunRecord } from "../api/types";
-import { t } from "../texts";
+import { t } from "../texts/later";
 import { statusBadge, type Badge, type BadgeIcon, type Tone } from "./view";
 
 /** What a bar stands for: waiting for a worker or the next attempt, an attempt under way, or one that has ended. */

@@ -111,13 +111,17 @@ function hintOf(token: "pending" | "failed" | undefined): NonNullable<TaskView["
   return { tone: HINTS[kind], text: t(`hint.${kind}`), advice: t(`hint.${kind}.advice`) };
 }
 
-/** The grants that only these tasks use: what to offer for revocation when they go. */
-export function grantsOnlyUsedBy(tasks: readonly Task[], all: readonly Task[]): readonly string[] {
-  const going = new Set(tasks.map(({ id }) => id));
-  const staying = new Set(all.filter(({ id }) => !going.has(id)).map((task) => task.persistentTokenId));
+/** The grants that these tasks use and that may be alive. */
+export function grantsOf(tasks: readonly Task[]): readonly string[] {
   const usable = tasks.filter((task) => task.offlineTokenStatus !== "failed");
-  const ids = new Set(usable.map((task) => task.persistentTokenId).filter((id) => id !== undefined));
-  return [...ids].filter((id) => !staying.has(id));
+  return [...new Set(usable.map((task) => task.persistentTokenId).filter((id) => id !== undefined))];
+}
+
+/** The grants that no other of their users uses: what to offer for revocation when these tasks go. */
+export function grantsOnlyUsedBy(tasks: readonly Task[], users: readonly Task[]): readonly string[] {
+  const going = new Set(tasks.map(({ id }) => id));
+  const staying = new Set(users.filter(({ id }) => !going.has(id)).map((task) => task.persistentTokenId));
+  return grantsOf(tasks).filter((id) => !staying.has(id));
 }
 
 function outcomeOf(task: Task, usable: boolean): TaskView["outcome"] {

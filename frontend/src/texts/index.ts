@@ -1,5 +1,5 @@
 /**
- * The one catalogue of texts. `en.json` is the source; every other language has the same keys. Messages are ICU
+ * The one catalogue of texts. `en.json` and `en.later.json` are the source; every other language has the same keys. ICU
  * MessageFormat, compiled when the page is built. The customer's strings stand in `en.json` verbatim.
  */
 import { setupI18n, type Messages } from "@lingui/core";
@@ -18,9 +18,19 @@ export const language = signal<Language>("en");
 
 /** The text of a key, in the language that is shown now. values: what its placeholders stand for. */
 export function t(key: TextKey, values?: Record<string, string | number>): string {
+  return say(key, values);
+}
+
+/** `t` of every key: those of `later.ts` too. */
+export function say(key: string, values?: Record<string, string | number>): string {
   const wanted = language.value; // reading the signal is what makes a component follow the language
   if (i18n.locale !== wanted) i18n.activate(wanted);
   return i18n._(key, values);
+}
+
+/** More English texts. */
+export function add(messages: object): void {
+  i18n.load("en", messages as Messages);
 }
 
 /** The text of a key that was put together at run time, or undefined when there is none. */

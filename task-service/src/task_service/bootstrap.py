@@ -19,10 +19,12 @@ from task_service.adapters.postgres.dependencies import PostgresDependencies
 from task_service.adapters.postgres.history import PostgresHistory
 from task_service.adapters.postgres.listing import PostgresTaskList
 from task_service.adapters.postgres.receipts import PostgresReceipts
+from task_service.adapters.postgres.results import PostgresResultFiles
 from task_service.adapters.postgres.runs import PostgresRuns
 from task_service.adapters.postgres.schedules import PostgresSchedules
 from task_service.adapters.postgres.tasks import PostgresTasks
 from task_service.adapters.postgres.token_statuses import PostgresTokenStatuses
+from task_service.adapters.results.stores import store_at
 from task_service.adapters.vault.client import TicketsOverHttp, VaultOverHttp
 from task_service.adapters.vault.credentials import own_credentials
 from task_service.application.access import AttemptAccess
@@ -36,17 +38,19 @@ from task_service.application.history import CleanHistory, ReadHistory
 from task_service.application.journal import GroupedJournal
 from task_service.application.listing import ListTasks
 from task_service.application.manage import ManageTasks
-from task_service.application.ports import RetryStore
+from task_service.application.ports import ResultStore, RetryStore
 from task_service.application.progress import GroupedProgress
 from task_service.application.recover import Recover, SilentWorkers
+from task_service.application.results import CleanResults, ReadResults, StoreResults
 from task_service.application.run_attempt import RunAttempt
 from task_service.application.schedules import ManageSchedules, Tick
 from task_service.application.token_status import RefreshTokenStatuses
 from task_service.config import TaskSettings
 from task_service.domain.attempt import AttemptKey
+from task_service.domain.fairness import OwnerLimits
 from task_service.executors.base import ElsewhereHandler, Executor
 from task_service.executors.order import Sandbox, Servers
-from task_service.executors.registry import LOCAL, executor_of, executors_by_kind
+from task_service.executors.registry import LOCAL, ExecutorSettings, executor_of, executors_by_kind
 from task_service.http.service import TaskService
 from task_service.kinds import registry
 from task_service.kinds.base import Kind, KindSettings, Tools
@@ -73,6 +77,7 @@ class Work:
     journal: GroupedJournal
     access: AttemptAccess
     history: CleanHistory
+    clean_results: Callable[[], None] | None
     recover: Recover
     schedules: Tick
     dependencies: CarryOn
@@ -89,6 +94,7 @@ def check(settings: TaskSettings) -> None:
     issuer = Issuer(settings.issuer, settings.issuer_internal_url)
     kinds = _kinds(settings, issuer, Session())
     executors_of(settings, placed(settings, kinds))
+    result_store(settings)
     database = tasks_database(settings.database_url.reveal(), name="tasks-preflight", size=1)
     try:
         MIGRATIONS.check(database)
@@ -110,7 +116,8 @@ def build_service(settings: TaskSettings) -> TaskService:
     issuer = Issuer(settings.issuer, settings.issuer_internal_url)
     credentials = _own_credentials(issuer, settings)
     vault = VaultOverHttp(_vault_client(settings, credentials, Session(), STATUS_ANSWER_SECONDS))
-    tasks, runs, listed = PostgresTasks(database), PostgresRuns(database), PostgresTaskList(database)
+    limits = OwnerLimits(settings.owner_tasks, settings.owner_open_tasks)
+    tasks, runs, listed = PostgresTasks(database, limits), PostgresRuns(database, limits), PostgresTaskList(database)
     token_statuses = RefreshTokenStatuses(PostgresTokenStatuses(database), vault)
     kinds = _kinds(settings, issuer, Session())
     catalogue = Kinds(kinds, placed(settings, kinds))
@@ -125,6 +132,7 @@ def build_service(settings: TaskSettings) -> TaskService:
         history=ReadHistory(PostgresHistory(database)),
         batch=BatchTasks(manage, partial(ExecuteTasks, tasks, runs), vault, listed, cursors),
         receipts=PostgresReceipts(database),
+        results=ReadResults(PostgresResultFiles(database), result_store(settings)),
         pings={
             "database": database.ping,
             "schema": partial(MIGRATIONS.check, database),
@@ -148,11 +156,13 @@ def build_work(settings: TaskSettings) -> Work:
     access = AttemptAccess(TicketsOverHttp(vault, lambda text: _vault_client(settings, Ticket(text), session)))
     handlers = handlers_of(settings, _kinds(settings, issuer, session))
     recover = Recover(ProcrastinateWatch(database), attempts, SilentWorkers(), _log_takeover, access.end_soon)
+    files, store = PostgresResultFiles(database), result_store(settings)
     return Work(
-        run=RunAttempt(attempts, progress, journal, access, handlers),
+        run=RunAttempt(attempts, progress, journal, access, handlers, StoreResults(attempts, files, store)),
         progress=progress,
         journal=journal,
         access=access,
+        clean_results=CleanResults(files, store).clean if store else None,
         history=CleanHistory(past, PostgresReceipts(database), settings.history_days),
         recover=recover,
         schedules=Tick(PostgresSchedules(database)),
@@ -160,6 +170,14 @@ def build_work(settings: TaskSettings) -> Work:
         retries=attempts,
         close=database.close,
     )
+
+
+def result_store(settings: TaskSettings) -> ResultStore | None:
+    """Where results that are files are kept; None for nowhere. Raises SettingsError."""
+    try:
+        return store_at(settings.results) if settings.results else None
+    except ValueError as fault:
+        raise SettingsError(f"TASK_RESULTS: {fault}") from None
 
 
 def kind_settings(settings: TaskSettings) -> KindSettings:
@@ -170,6 +188,7 @@ def kind_settings(settings: TaskSettings) -> KindSettings:
         http_networks=settings.http_networks,
         http_seconds=settings.http_seconds,
         functions=settings.functions,
+        notebooks=settings.notebooks,
     )
 
 
@@ -182,7 +201,7 @@ def handlers_of(settings: TaskSettings, kinds: Mapping[str, Kind[Any]]) -> Mappi
         issuer=settings.issuer,
         issuer_internal_url=settings.issuer_internal_url,
     )
-    closed = Sandbox(readable=settings.sandbox_readable, writable=settings.sandbox_writable)
+    closed = Sandbox(readable=(*settings.sandbox_readable, *settings.notebooks), writable=settings.sandbox_writable)
 
     def handler(name: str) -> Handler:
         place = places[name]
@@ -205,8 +224,9 @@ def placed(settings: TaskSettings, kinds: Mapping[str, Kind[Any]]) -> Mapping[st
 def executors_of(settings: TaskSettings, places: Mapping[str, str]) -> Mapping[str, Executor]:
     """The executors that some kind uses. Raises SettingsError."""
     used = sorted(set(places.values()) - {LOCAL})
+    wanted = ExecutorSettings(sandboxed=settings.sandbox == "landlock", dask_address=settings.dask_address)
     try:
-        return {name: executor_of(name, sandboxed=settings.sandbox == "landlock") for name in used}
+        return {name: executor_of(name, wanted) for name in used}
     except ValueError as fault:
         raise SettingsError(f"TASK_EXECUTORS: {fault}") from None
 

@@ -14,6 +14,7 @@ from service_kit.process.settings import (
     load,
     number,
     one_of,
+    optional_text,
     optional_url,
     secret,
     setting,
@@ -56,6 +57,13 @@ def paths(value: str) -> tuple[str, ...]:
         if not Path(each).is_absolute():
             raise ValueError(f"has {each!r}, which is not an absolute path")
     return found
+
+
+def place(value: str) -> str | None:
+    """The absolute path of a folder, or a URL; empty means absent."""
+    if value and "://" not in value and not Path(value).is_absolute():
+        raise ValueError("is neither an absolute path nor a URL")
+    return value or None
 
 
 def pairs(value: str) -> Mapping[str, str]:
@@ -109,6 +117,27 @@ class TaskSettings:
     concurrency: int = setting(
         "TASK_CONCURRENCY", whole(1, 256), "Number of attempts that a worker runs at the same time.", default="16"
     )
+    queue_concurrency: int = setting(
+        "TASK_QUEUE_CONCURRENCY",
+        whole(0, 100_000),
+        "Number of attempts that all workers together run at the same time. 0: no limit but that of each worker.",
+        default="0",
+    )
+    owner_concurrency: int = setting(
+        "TASK_OWNER_CONCURRENCY",
+        whole(0, 100_000),
+        "Number of attempts of one owner that all workers together run at the same time. 0: no limit.",
+        default="0",
+    )
+    owner_tasks: int = setting(
+        "TASK_OWNER_TASKS", whole(1, 100_000_000), "Number of tasks that one owner may have.", default="1000000"
+    )
+    owner_open_tasks: int = setting(
+        "TASK_OWNER_OPEN_TASKS",
+        whole(1, 100_000_000),
+        "Number of one owner's tasks that may be waiting, queued or running when a person executes another.",
+        default="100000",
+    )
     executors: Mapping[str, str] = setting(
         "TASK_EXECUTORS",
         pairs,
@@ -126,6 +155,12 @@ class TaskSettings:
         number(1, 2592000),
         "How long an attempt outside of the worker may take; then it fails.",
         default="86400",
+    )
+    dask_address: str | None = setting(
+        "TASK_DASK_ADDRESS",
+        optional_text,
+        "Address of the Dask scheduler for the executor `dask`, such as tls://scheduler.example:8786.",
+        default="",
     )
     sandbox: str = setting(
         "TASK_SANDBOX",
@@ -158,6 +193,18 @@ class TaskSettings:
         "TASK_FUNCTIONS",
         names,
         "Functions that tasks of kind `function` may call. Empty: there is no such kind.",
+        default="",
+    )
+    notebooks: tuple[str, ...] = setting(
+        "TASK_NOTEBOOKS",
+        paths,
+        "Folders of what tasks of kind `notebook` may run, separated by colons. Empty: there is no such kind.",
+        default="",
+    )
+    results: str | None = setting(
+        "TASK_RESULTS",
+        place,
+        "Folder, or URL for fsspec such as s3://bucket/tasks, for results that are files. Empty: they fail.",
         default="",
     )
     threads: int = setting(

@@ -35,6 +35,7 @@ from task_service.domain.attempt import Attempt
 from task_service.domain.journal import Level, shortened, storable
 from task_service.domain.result import Document
 from task_service.executors import sandbox
+from task_service.executors.child import kill_below
 from task_service.executors.order import (
     Completed,
     Event,
@@ -127,9 +128,8 @@ def main() -> int:
 def outcome(order: Order, events: Events) -> Completed | Failed:
     """Run an attempt; how it has ended. The parts of its result are written before."""
     context = HandlerContext(order.attempt(), events, events, GivenTicket(order), lambda: None)
-    userinfo = UserinfoEndpoint(Issuer(order.servers.issuer, order.servers.issuer_internal_url), Session())
     try:
-        kind = registry.one(order.kind, Tools(userinfo=userinfo, settings=order.settings))
+        kind = registry.one(order.kind, _tools(order))
         return _completed(registry.HereHandler(kind).run(context), events)
     except Stopped:
         return Failed("stopped", "")
@@ -142,6 +142,13 @@ def outcome(order: Order, events: Events) -> Completed | Failed:
     except Exception as error:  # noqa: BLE001 - the worker raises it
         words = storable(traceback.format_exc())[-MAX_WORDS:]
         return Failed("unexpected", words, isinstance(error, ConnectionError | TimeoutError))
+
+
+def _tools(order: Order) -> Tools:
+    issuer = Issuer(order.servers.issuer, order.servers.issuer_internal_url)
+    return Tools(
+        userinfo=UserinfoEndpoint(issuer, Session()), settings=order.settings, vault_url=order.servers.vault_url
+    )
 
 
 def _completed(result: str | Document, events: Events) -> Completed:
@@ -178,6 +185,7 @@ def _end_with_the_input() -> None:
     """Nobody holds the other end any more: end this program and what it has started."""
     while os.read(INPUT, 4096):
         pass
+    kill_below(os.getpid())
     os.killpg(0, signal.SIGKILL)
 
 

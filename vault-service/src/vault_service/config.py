@@ -179,7 +179,7 @@ class VaultSettings:
     services: Services = setting(
         "VAULT_SERVICES_FILE",
         optional_services,
-        "TOML file with the services that ask for consent: their names, and where browsers may return to. Optional.",
+        "TOML file with services: their names, where browsers may return to, and their webhooks. Optional.",
         default="",
     )
     question_life: int = setting(
@@ -229,6 +229,19 @@ class VaultSettings:
         whole(0, 3600),
         "How many refreshes of one grant callers may force in an hour by reporting a refused access token.",
         default="12",
+    )
+    expiring_notice: int = setting(
+        "VAULT_EXPIRING_NOTICE",
+        whole(60, 31_536_000),
+        "Seconds before the end of a grant at which its services are told that it ends, by their webhooks.",
+        default="259200",
+    )
+    assumed_idle: int = setting(
+        "VAULT_ASSUMED_IDLE",
+        whole(0, 315_360_000),
+        "Seconds after which an authorization server is assumed to end an unused offline grant, when neither its"
+        " answers nor the provider's `idle` say; the vault refreshes it before. 0: such grants are not refreshed.",
+        default="2592000",
     )
     grant_days: int = setting(
         "VAULT_GRANT_DAYS", whole(1, 36500), "Days for which you can still read a grant that has ended.", default="90"

@@ -1,4 +1,4 @@
-"""The services file: what the vault knows of the services that ask for consent.
+"""The services file: what the vault knows of the services that ask for consent, or are told of their grants.
 
 `deploy/services.example.toml` explains each field. Each error is one line that names the file, the service and the
 field.
@@ -9,12 +9,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 import msgspec
 
 from service_kit.http.text import LINE, visible
+from service_kit.process.secret import demand_private
+from service_kit.process.settings import exact_url
 from vault_service.domain.return_address import fault_of
 from vault_service.domain.service import Service
+from vault_service.domain.webhook import Webhook, key_of
 
 
 class _Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -22,6 +26,9 @@ class _Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     name: Annotated[str, msgspec.Meta(min_length=1, max_length=100, pattern=LINE)]
     return_to: list[str] = []
+    webhook: str = ""
+    webhook_secret_file: str = ""
+    webhook_private: bool = False
 
     def __post_init__(self) -> None:
         """Raises ValueError for a name of which nothing can be seen."""
@@ -55,10 +62,12 @@ def read(path: Path) -> Mapping[str, Service]:
         raise ValueError(f"{path}: is not TOML ({error})") from None
     except msgspec.ValidationError as error:
         raise ValueError(f"{path}: {error}") from None
-    return {client: _service(f"{path}: service {client}", table) for client, table in file.services.items()}
+    return {
+        client: _service(path.parent, f"{path}: service {client}", table) for client, table in file.services.items()
+    }
 
 
-def _service(where: str, content: Any) -> Service:
+def _service(folder: Path, where: str, content: Any) -> Service:
     try:
         table = msgspec.convert(content, _Table)
     except msgspec.ValidationError as error:
@@ -67,4 +76,32 @@ def _service(where: str, content: Any) -> Service:
         fault = fault_of(address) or ("has a query" if "?" in address else None)
         if fault is not None:
             raise ValueError(f"{where}: return_to: {fault}")
-    return Service(name=table.name, return_to=tuple(table.return_to))
+    return Service(name=table.name, return_to=tuple(table.return_to), webhook=_webhook(folder, where, table))
+
+
+def _webhook(folder: Path, where: str, table: _Table) -> Webhook | None:
+    if not table.webhook:
+        if table.webhook_secret_file or table.webhook_private:
+            raise ValueError(f"{where}: webhook: is not set")
+        return None
+    try:
+        url = exact_url(table.webhook)
+    except ValueError as error:
+        raise ValueError(f"{where}: webhook: {error}") from None
+    if not url.startswith("https://") and not table.webhook_private:
+        raise ValueError(f"{where}: webhook: is not https, which only webhook_private = true need not be")
+    if "@" in urlsplit(url).netloc:
+        raise ValueError(f"{where}: webhook: has user information")
+    if not table.webhook_secret_file:
+        raise ValueError(f"{where}: webhook_secret_file: is not set")
+    path = folder / table.webhook_secret_file
+    try:
+        demand_private(path)
+        key = key_of(path.read_text(encoding="ascii").strip())
+    except OSError as error:
+        raise ValueError(f"{where}: webhook_secret_file: cannot read {path} ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise ValueError(f"{where}: webhook_secret_file: is not ASCII") from None
+    except ValueError as error:
+        raise ValueError(f"{where}: webhook_secret_file: {error}") from None
+    return Webhook(url=url, secret=key, allow_private=table.webhook_private)

@@ -265,7 +265,8 @@ class Stack:
         if self._options.second_idp:
             file = providers.write(self._options.state_dir, self._options.issuer, self._options.second_issuer)
             environ["VAULT_PROVIDERS_FILE"] = str(file)
-        environ["VAULT_SERVICES_FILE"] = str(services.write(self._options.state_dir, environ["PUBLIC_URL"]))
+        own = services.write(self._options.state_dir, environ["PUBLIC_URL"])
+        environ["VAULT_SERVICES_FILE"] = self._environ.get("VAULT_SERVICES_FILE") or str(own)
         if self._options.idp_kind == "keycloak":
             environ |= {"KEYCLOAK_ADMIN_USER": "admin", "KEYCLOAK_ADMIN_PASSWORD": self._secret("keycloak_admin")}
         return environ

@@ -191,6 +191,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/tasks/{task_id}/runs/{number}/result": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the result of a run as a file
+         * @description Runs whose result is a file have `resultFile`, which says what it is.
+         */
+        get: operations["get_result"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/tasks/batch": {
         parameters: {
             query?: never;
@@ -370,7 +390,7 @@ export interface components {
         BatchAction: "cancel" | "delete" | "execute" | "link" | "retry";
         /**
          * BatchFilter
-         * @description Which tasks; a member that is absent does not filter. search: words, or beginnings of words.
+         * @description Which tasks, as in the list; a member that is absent does not filter.
          */
         BatchFilter: {
             status?: components["schemas"]["TaskStatus"][];
@@ -380,6 +400,10 @@ export interface components {
             persistentTokenId?: string | null;
             /** @default null */
             search?: string | null;
+            /** @default null */
+            schedule?: components["schemas"]["ScheduleFilter"] | null;
+            /** @default false */
+            needsConsent?: boolean;
         };
         /**
          * TaskStatus
@@ -387,6 +411,12 @@ export interface components {
          * @enum {unknown}
          */
         TaskStatus: "cancelled" | "completed" | "failed" | "pending" | "queued" | "running" | "waiting";
+        /**
+         * ScheduleFilter
+         * @description Tasks by the state of their schedule, with any schedule, with one that has not ended, or without one.
+         * @enum {unknown}
+         */
+        ScheduleFilter: "active" | "any" | "ended" | "none" | "paused" | "standing" | "stopped";
         /**
          * BatchAnswer
          * @description A result for each task, in order. nextCursor: present when more tasks may match; remaining: how many at most.
@@ -526,7 +556,8 @@ export interface components {
          * ListQuery
          * @description limit: tasks on a page; cursor: `nextCursor` of the page before, with the same filter and sort; status: one or
          *         several states, separated by commas; search: words, or beginnings of words, of name and description; schedule: its
-         *         state, `any` or `none`; sort: `-` means descending; counts: whether to count all tasks by state.
+         *         state, `any`, `none` or `standing` (not ended); needsConsent: list only tasks that cannot run until their person
+         *         grants access; sort: `-` means descending; counts: whether to count all tasks.
          */
         ListQuery: {
             /** @default 1000 */
@@ -543,17 +574,13 @@ export interface components {
             search?: string | null;
             /** @default null */
             schedule?: components["schemas"]["ScheduleFilter"] | null;
+            /** @default false */
+            needsConsent?: boolean;
             /** @default -createdAt */
             sort?: components["schemas"]["Sort"];
             /** @default false */
             counts?: boolean;
         };
-        /**
-         * ScheduleFilter
-         * @description Tasks by the state of their schedule, with any schedule, or without one.
-         * @enum {unknown}
-         */
-        ScheduleFilter: "active" | "any" | "ended" | "none" | "paused" | "stopped";
         /**
          * Sort
          * @description The orders of a list. A minus sign means descending; names are compared without regard to case.
@@ -791,6 +818,7 @@ export interface components {
             attempts: components["schemas"]["AttemptView"][];
             log: components["schemas"]["LogLineView"][];
             logNext?: number;
+            resultFile?: components["schemas"]["ResultFileView"];
         };
         /**
          * AttemptView
@@ -847,6 +875,15 @@ export interface components {
          * @enum {unknown}
          */
         Level: "debug" | "error" | "info" | "warning";
+        /**
+         * ResultFileView
+         * @description A result that is a file; `GET …/runs/{number}/result` gives it. size: bytes.
+         */
+        ResultFileView: {
+            name: string;
+            mediaType: string;
+            size: number;
+        };
         /**
          * RunsQuery
          * @description before: the `next` of the previous page; limit: runs on a page.
@@ -936,6 +973,9 @@ export interface components {
         /**
          * TaskCounts
          * @description How many tasks the caller has: in all, and in each state.
+         *
+         *         needsConsent: tasks that cannot run until their person grants access; scheduled: tasks with a schedule that has not
+         *         ended. These two are counted up to 1,000.
          */
         TaskCounts: {
             total: number;
@@ -946,6 +986,8 @@ export interface components {
             completed: number;
             failed: number;
             cancelled: number;
+            needsConsent: number;
+            scheduled: number;
         };
         /**
          * TokenLink
@@ -974,6 +1016,7 @@ export interface operations {
                 persistentTokenId?: string | null;
                 search?: string | null;
                 schedule?: components["schemas"]["ScheduleFilter"] | null;
+                needsConsent?: boolean;
                 sort?: components["schemas"]["Sort"];
                 counts?: boolean;
             };
@@ -1177,6 +1220,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
                         code: "token_not_found";
+                    };
+                };
+            };
+            /** @description - `too_many_tasks`: You have as many tasks as one person may have here. Delete some first. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "too_many_tasks";
                     };
                 };
             };
@@ -1885,6 +1940,7 @@ export interface operations {
             };
             /**
              * @description - `task_not_executable`: This task is waiting, queued, running or completed; it cannot be executed now.
+             *     - `too_many_open_tasks`: As many of your tasks are waiting, queued or running as is allowed here. Try again when some have ended.
              *     - `task_not_linkable`: This task is waiting, queued or running; another token can be linked when it has ended.
              */
             409: {
@@ -1894,7 +1950,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "task_not_executable" | "task_not_linkable";
+                        code: "task_not_executable" | "too_many_open_tasks" | "task_not_linkable";
                     };
                 };
             };
@@ -2244,6 +2300,7 @@ export interface operations {
             /**
              * @description - `task_not_repeatable`: This task has not ended; it can be run again when it is completed, failed or cancelled.
              *     - `task_not_linkable`: This task is waiting, queued or running; another token can be linked when it has ended.
+             *     - `too_many_open_tasks`: As many of your tasks are waiting, queued or running as is allowed here. Try again when some have ended.
              */
             409: {
                 headers: {
@@ -2252,7 +2309,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "task_not_repeatable" | "task_not_linkable";
+                        code: "task_not_repeatable" | "task_not_linkable" | "too_many_open_tasks";
                     };
                 };
             };
@@ -2603,6 +2660,129 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
                         code: "service_unavailable" | "provider_unavailable" | "storage_unavailable";
+                    };
+                };
+            };
+        };
+    };
+    get_result: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                task_id: string;
+                number: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
+                };
+            };
+            /**
+             * @description - `unauthorized`: The bearer access token is missing or not accepted.
+             *     - `dpop_required`: The access token is bound to a key, or has to be. Send it as `Authorization: DPoP` with a proof in `DPoP`.
+             *     - `invalid_dpop_proof`: The DPoP proof is not accepted.
+             *     - `token_not_bound`: The credential is not bound to a key. Send it as `Authorization: Bearer`, without a DPoP proof.
+             *     - `confirmation_unsupported`: The access token is bound by another method than DPoP (`cnf.jkt`), which this service cannot check.
+             */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "unauthorized" | "dpop_required" | "invalid_dpop_proof" | "token_not_bound" | "confirmation_unsupported";
+                    };
+                };
+            };
+            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "token_bound";
+                    };
+                };
+            };
+            /**
+             * @description - `not_found`: There is nothing at this address.
+             *     - `task_not_found`: There is no such task.
+             *     - `run_not_found`: This task has no such run.
+             *     - `result_not_found`: This run has no file as its result.
+             */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "not_found" | "task_not_found" | "run_not_found" | "result_not_found";
+                    };
+                };
+            };
+            /** @description - `body_too_large`: The body is larger than this service accepts. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "body_too_large";
+                    };
+                };
+            };
+            /** @description - `uri_too_long`: The address is longer than 8 KiB. */
+            414: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "uri_too_long";
+                    };
+                };
+            };
+            /** @description - `rate_limited`: There are too many requests. */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "rate_limited";
+                    };
+                };
+            };
+            /**
+             * @description - `service_unavailable`: The service does not answer now.
+             *     - `provider_unavailable`: The authorization server cannot be reached now.
+             *     - `storage_unavailable`: The task database cannot be reached now.
+             *     - `results_unavailable`: The result store cannot be reached now.
+             */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "service_unavailable" | "provider_unavailable" | "storage_unavailable" | "results_unavailable";
                     };
                 };
             };
@@ -3591,6 +3771,7 @@ export interface operations {
             /**
              * @description - `task_not_executable`: This task is waiting, queued, running or completed; it cannot be executed now.
              *     - `task_not_linkable`: This task is waiting, queued or running; another token can be linked when it has ended.
+             *     - `too_many_open_tasks`: As many of your tasks are waiting, queued or running as is allowed here. Try again when some have ended.
              */
             409: {
                 headers: {
@@ -3599,7 +3780,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "task_not_executable" | "task_not_linkable";
+                        code: "task_not_executable" | "task_not_linkable" | "too_many_open_tasks";
                     };
                 };
             };

@@ -466,7 +466,7 @@ export interface components {
          * @description Everything that can happen to a grant.
          * @enum {unknown}
          */
-        Event: "consent.denied" | "consent.failed" | "consent.granted" | "consent.requested" | "grant.checked" | "grant.expired" | "grant.failed" | "grant.refreshed" | "grant.renamed" | "grant.revoked" | "revocation.sent" | "ticket.created" | "ticket.ended" | "ticket.extended" | "token.issued" | "token.refused";
+        Event: "consent.denied" | "consent.failed" | "consent.granted" | "consent.requested" | "grant.checked" | "grant.expired" | "grant.failed" | "grant.keep_alive" | "grant.refreshed" | "grant.renamed" | "grant.revoked" | "revocation.sent" | "ticket.created" | "ticket.ended" | "ticket.extended" | "token.issued" | "token.refused";
         /**
          * AuditQuery
          * @description before: the `next` of the previous page; limit: lines on a page.
@@ -532,7 +532,8 @@ export interface components {
          *         authorization server's account of theirs); uses: access tokens given; expiresAt: when the authorization server ends
          *         the token; notAfter, maxUses: limits that the owner set; taskId, taskIds: the
          *         first, and all that it was requested for; name: what it is for, for people; askedBy: the service that asked for
-         *         it, if the owner did not; answerBy: when a `pending` token's consent expires.
+         *         it, if the owner did not; answerBy: when a `pending` token's consent expires; keptAlive: true when the vault
+         *         refreshes the token in time although nobody uses it, so that it does not end at `expiresAt`.
          */
         GrantView: {
             /** Format: uuid */
@@ -545,6 +546,7 @@ export interface components {
             /** Format: date-time */
             createdAt: string;
             uses: number;
+            keptAlive: boolean;
             failure?: components["schemas"]["Failure"];
             failureDetail?: components["schemas"]["FailureDetails"];
             taskId?: string;

@@ -48,5 +48,6 @@ class Cursors:
             query.schedule,
             query.sort,
             said.decode(errors="replace"),
+            *(["needs consent"] if query.needs_consent else []),
         ]
         return hmac.digest(self._key, json.dumps(asked).encode(), hashlib.sha256)[:_MAC_BYTES]

@@ -3,10 +3,14 @@
     TaskError
     ├── TaskNotFoundError                no such task, or another person's: both look the same
     ├── RunNotFoundError                 the task has no such run, or it was cleaned away
+    ├── ResultNotFoundError              the run has no file as its result
+    ├── ResultStoreUnavailableError      the store of results that are files does not answer
     ├── TaskNotExecutableError           the task has a run under way, or its latest run has completed
     ├── TaskNotCancellableError          the task has no run under way
     ├── TaskNotRepeatableError           the task has no run yet, or one under way
     ├── TaskNotLinkableError             the task has a run under way with another token
+    ├── TooManyTasksError                the owner has as many tasks as one owner may have
+    ├── TooManyOpenTasksError            the owner has as many waiting, queued and running tasks as one may have
     ├── ScheduleNotFoundError            the task has no schedule
     ├── KindNotFoundError                a task was to be created of a kind that is not offered here
     ├── ParametersError                  the parameters are not those of the kind
@@ -45,6 +49,14 @@ class RunNotFoundError(TaskError):
     """This task has no such run."""
 
 
+class ResultNotFoundError(TaskError):
+    """This run has no file as its result."""
+
+
+class ResultStoreUnavailableError(TaskError):
+    """The result store cannot be reached now."""
+
+
 class TaskNotExecutableError(TaskError):
     """This task is waiting, queued, running or completed; it cannot be executed now."""
 
@@ -59,6 +71,14 @@ class TaskNotRepeatableError(TaskError):
 
 class TaskNotLinkableError(TaskError):
     """This task is waiting, queued or running; another token can be linked when it has ended."""
+
+
+class TooManyTasksError(TaskError):
+    """You have as many tasks as one person may have here. Delete some first."""
+
+
+class TooManyOpenTasksError(TaskError):
+    """As many of your tasks are waiting, queued or running as is allowed here. Try again when some have ended."""
 
 
 class ScheduleNotFoundError(TaskError):

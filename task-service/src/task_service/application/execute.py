@@ -71,8 +71,8 @@ class ExecuteTasks:
     def execute(self, person: Person, task_id: UUID, receipt: Receipt | None = None) -> Execution:
         """Queue a run if the task's token is active; else say what is missing.
 
-        Raises TaskNotFoundError, TaskNotExecutableError, TaskNotLinkableError, VaultUnavailableError, AlreadyDoneError,
-        KeyReusedError.
+        Raises TaskNotFoundError, TaskNotExecutableError, TaskNotLinkableError, TooManyOpenTasksError,
+        VaultUnavailableError, AlreadyDoneError, KeyReusedError.
         """
         return self._run(person, task_id, EXECUTABLE, receipt)
 
@@ -89,8 +89,8 @@ class ExecuteTasks:
     def run_again(self, person: Person, task_id: UUID, receipt: Receipt | None = None) -> Execution:
         """The same for a task that has ended, completed ones included: a new run.
 
-        Raises TaskNotFoundError, TaskNotRepeatableError, TaskNotLinkableError, VaultUnavailableError, AlreadyDoneError,
-        KeyReusedError.
+        Raises TaskNotFoundError, TaskNotRepeatableError, TaskNotLinkableError, TooManyOpenTasksError,
+        VaultUnavailableError, AlreadyDoneError, KeyReusedError.
         """
         try:
             return self._run(person, task_id, REPEATABLE, receipt)

@@ -7,7 +7,7 @@ from task_service.application.cursors import Cursors
 from task_service.application.manage import Person
 from task_service.application.ports import TaskListStore
 from task_service.application.token_status import RefreshTokenStatuses
-from task_service.domain.listing import TaskQuery
+from task_service.domain.listing import Standing, TaskQuery
 from task_service.domain.status import TaskStatus
 from task_service.domain.task import Task
 
@@ -42,3 +42,7 @@ class ListTasks:
     def counts(self, person: Person) -> Mapping[TaskStatus, int]:
         """How many of the person's tasks are in each state."""
         return self._store.counts(person.owner)
+
+    def standing(self, person: Person) -> Standing:
+        """How many of the person's tasks need their consent, and how many have a schedule that has not ended."""
+        return self._store.standing(person.owner)

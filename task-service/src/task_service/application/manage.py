@@ -47,8 +47,8 @@ class ManageTasks:
         policy: checked; persistent_token_id: a token to link, once the vault has said that it is the person's; work:
         what the task does.
 
-        Raises KindNotFoundError, ParametersError, ParametersTooLargeError, TokenNotFoundError, VaultUnavailableError,
-        AlreadyDoneError, KeyReusedError.
+        Raises KindNotFoundError, ParametersError, ParametersTooLargeError, TokenNotFoundError, TooManyTasksError,
+        VaultUnavailableError, AlreadyDoneError, KeyReusedError.
         """
         self.kinds.check(work)
         grant = self._vault.grant(persistent_token_id, person.bearer) if persistent_token_id else None

@@ -10,9 +10,10 @@ from task_service.domain.attempt import Attempt, AttemptKey
 from task_service.domain.dependencies import Dependency, Graph
 from task_service.domain.history import PastRun, RunRecord
 from task_service.domain.journal import AccessNote, LogLine
-from task_service.domain.listing import Position, Sort, TaskQuery
+from task_service.domain.listing import Position, Sort, Standing, TaskQuery
 from task_service.domain.owner import Owner
 from task_service.domain.receipt import Receipt
+from task_service.domain.result import Document, ResultFile
 from task_service.domain.run import Cause
 from task_service.domain.schedule import Rule, Schedule
 from task_service.domain.status import EXECUTABLE, TaskStatus
@@ -58,7 +59,7 @@ class TaskStore(Protocol):
     ) -> Task:
         """Store a new task, linked to a token if one is given. work: checked.
 
-        Raises AlreadyDoneError, KeyReusedError.
+        Raises TooManyTasksError, AlreadyDoneError, KeyReusedError.
         """
         ...
 
@@ -109,6 +110,10 @@ class TaskListStore(Protocol):
         """How many of the owner's tasks are in each state. Its cost does not grow with their number."""
         ...
 
+    def standing(self, owner: Owner) -> Standing:
+        """How many of the owner's tasks need consent, and have a schedule that has not ended, each up to a limit."""
+        ...
+
     def list_version(self, owner: Owner) -> str:
         """A word that differs whenever something in the list differs. Its cost does not grow with the list."""
         ...
@@ -129,7 +134,7 @@ class RunQueue(Protocol):
         """Make a queued run with its first attempt and its job, in one transaction.
 
         allowed: the states of the task in which it is made. Raises TaskNotFoundError, TaskNotExecutableError,
-        AlreadyDoneError, KeyReusedError.
+        TooManyOpenTasksError, AlreadyDoneError, KeyReusedError.
         """
         ...
 
@@ -266,8 +271,8 @@ class AttemptStore(Protocol):
         """Make the run `running`; None when this attempt is not to be made any more."""
         ...
 
-    def complete(self, attempt: Attempt, result: str) -> bool:
-        """End attempt and run with a result."""
+    def complete(self, attempt: Attempt, result: str, file: ResultFile | None = None) -> bool:
+        """End attempt and run with a result. file: an announced one, which belongs to the run from then on."""
         ...
 
     def fail(self, attempt: Attempt, error: str, *, token_failed: bool = False) -> bool:
@@ -284,6 +289,42 @@ class AttemptStore(Protocol):
 
     def replace_crashed(self, key: AttemptKey, job_id: int | None = None) -> bool:
         """End the attempt and queue another one; the run fails after MAX_CRASHES."""
+        ...
+
+
+class ResultFileStore(Protocol):
+    """Which results are files. Raises TaskStorageUnavailableError throughout."""
+
+    def announce(self, document: Document) -> ResultFile:
+        """Note a file that is about to be stored; it belongs to no run yet."""
+        ...
+
+    def find(self, task_id: UUID, owner: Owner, number: int) -> ResultFile | None:
+        """The file of a run of that owner."""
+        ...
+
+    def without_run(self, seconds: float, at_most: int) -> Sequence[UUID]:
+        """Keys of files that belong to no run, announced so many seconds ago, up to a limit."""
+        ...
+
+    def forget(self, key: UUID) -> None:
+        """The file is removed."""
+        ...
+
+
+class ResultStore(Protocol):
+    """Keeps the content of files. Raises ResultStoreUnavailableError throughout."""
+
+    def put(self, key: UUID, content: bytes) -> None:
+        """Keep a content under a new key."""
+        ...
+
+    def get(self, key: UUID) -> bytes:
+        """The content."""
+        ...
+
+    def remove(self, key: UUID) -> None:
+        """Forget it; twice is once."""
         ...
 
 

@@ -16,9 +16,10 @@ from task_service.application.handler import Handler, HandlerContext, Stop, Stop
 from task_service.application.journal import GroupedJournal
 from task_service.application.ports import AttemptStore
 from task_service.application.progress import GroupedProgress
+from task_service.application.results import StoreResults
 from task_service.domain.attempt import Attempt, AttemptKey
 from task_service.domain.journal import Level, storable
-from task_service.domain.result import MAX_TEXT_BYTES, Document
+from task_service.domain.result import Document
 
 UNEXPECTED = "The task failed unexpectedly."
 
@@ -33,14 +34,19 @@ class RunAttempt:
         journal: GroupedJournal,
         access: AttemptAccess,
         handlers: Mapping[str, Handler],
+        results: StoreResults | None = None,
         spread: Callable[[], float] = random.random,
     ) -> None:
-        """handlers: by kind; spread: a random number from 0 to 1 for the delay of a retry."""
+        """handlers: by kind; spread: a random number from 0 to 1 for the delay of a retry.
+
+        results: without it, only texts that fit into a row are kept.
+        """
         self._attempts = attempts
         self._progress = progress
         self._journal = journal
         self._access = access
         self._handlers = handlers
+        self._results = results or StoreResults(attempts, None, None)
         self._spread = spread
 
     def run(self, key: AttemptKey, should_stop: Callable[[], Stop | None]) -> str:
@@ -80,11 +86,10 @@ class RunAttempt:
         return self._complete(attempt, result)
 
     def _complete(self, attempt: Attempt, result: str | Document) -> str:
-        text = "" if isinstance(result, Document) else storable(result)
-        if isinstance(result, Document) or len(text.encode()) > MAX_TEXT_BYTES:
-            self._attempts.fail(attempt, f"The result does not fit: {MAX_TEXT_BYTES} bytes of text can be stored.")
-            return "failed"
-        self._attempts.complete(attempt, text)
+        try:
+            self._results.complete(attempt, result)
+        except HandlerError as error:
+            return self._fail(attempt, error)
         return "completed"
 
     def _forget(self, key: AttemptKey) -> None:

@@ -8,9 +8,25 @@ before it. The tags begin again when the queue is empty.
 
 import enum
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 GREATEST_TAG = 2**31 - 1
 """What the engine can store; runs beyond it share the last place."""
+
+
+@dataclass(frozen=True, slots=True)
+class OwnerLimits:
+    """What one owner may have: tasks, and open ones among them, which are waiting, queued or running.
+
+    Runs of schedules and dependencies are not refused: a task has one at a time, so that `tasks` limits them too.
+    Requests at the same moment may each pass.
+    """
+
+    tasks: int
+    open: int
+
+
+DEFAULT_LIMITS = OwnerLimits(tasks=1_000_000, open=100_000)
 
 
 class Priority(enum.StrEnum):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from task_service.domain.schedule import ScheduleStatus
-from task_service.domain.status import TaskStatus
+from task_service.domain.status import EXECUTABLE, TaskStatus
 
 
 class Sort(enum.StrEnum):
@@ -23,10 +23,11 @@ class Sort(enum.StrEnum):
 
 
 class ScheduleFilter(enum.StrEnum):
-    """Tasks by the state of their schedule, with any schedule, or without one."""
+    """Tasks by the state of their schedule, with any schedule, with one that has not ended, or without one."""
 
     ANY = "any"
     NONE = "none"
+    STANDING = "standing"
     ACTIVE = ScheduleStatus.ACTIVE.value
     PAUSED = ScheduleStatus.PAUSED.value
     ENDED = ScheduleStatus.ENDED.value
@@ -38,7 +39,8 @@ class TaskQuery:
     """A filter and an order. A member without a value does not filter.
 
     statuses: the task's state is one of these; search: each of its words begins a word of the task's name or
-    description.
+    description; needs_consent: the task cannot run until its person grants access, since nothing of it is under way or
+    completed and its token is not active.
     """
 
     statuses: frozenset[TaskStatus] = frozenset()
@@ -46,13 +48,21 @@ class TaskQuery:
     persistent_token_id: UUID | None = None
     search: str | None = None
     schedule: ScheduleFilter | None = None
+    needs_consent: bool = False
     sort: Sort = Sort.NEWEST
 
     @property
+    def states(self) -> frozenset[TaskStatus]:
+        """The states that a task can be in; empty: any."""
+        if not self.needs_consent:
+            return self.statuses
+        return (self.statuses & EXECUTABLE) if self.statuses else EXECUTABLE
+
+    @property
     def of_states_only(self) -> bool:
-        """True when states are the only filter and the order is by time, for which there is an index."""
+        """True when the filter is by states (and tokens) and the order is by time, for which there is an index."""
         others = (self.kind, self.persistent_token_id, self.search, self.schedule)
-        return bool(self.statuses) and not self.sort.by_name and all(each is None for each in others)
+        return bool(self.states) and not self.sort.by_name and all(each is None for each in others)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,3 +71,17 @@ class Position:
 
     key: str
     task_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How many tasks need their person's consent, and how many have a schedule that has not ended; each at most
+    `MOST_COUNTED`.
+    """
+
+    needs_consent: int
+    scheduled: int
+
+
+MOST_COUNTED = 1000
+"""Where the counts of `Standing` end."""

@@ -1,6 +1,7 @@
 """What a run leaves as its result: a text in its row, or a document in the result store."""
 
 from dataclasses import dataclass, field
+from uuid import UUID
 
 MAX_TEXT_BYTES = 64 * 1024
 """Bytes of a text in UTF-8 that a run's row holds; a longer one is a document."""
@@ -14,3 +15,13 @@ class Document:
     media_type: str
     name: str
     summary: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ResultFile:
+    """A document that is stored. key: its name in the result store; size: bytes."""
+
+    key: UUID
+    media_type: str
+    name: str
+    size: int

@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import IO, cast
 
 import msgspec
@@ -97,9 +98,19 @@ class Child:
     def _ended_with(self) -> int:
         """Kill what is left of its group; its status."""
         if self._process.returncode is None:
+            kill_below(self.pid)
             with suppress(ProcessLookupError, PermissionError):  # macOS refuses for a group of zombies
                 os.killpg(self.pid, signal.SIGKILL)
         return self._process.wait()
+
+
+def kill_below(process_id: int) -> None:
+    """Kill what a process has started, and what that has started, also in sessions of their own. Linux only."""
+    for thread in Path(f"/proc/{process_id}/task").glob("*"):
+        with suppress(OSError):  # it has ended meanwhile
+            for child in (thread / "children").read_text().split():
+                kill_below(int(child))
+                os.kill(int(child), signal.SIGKILL)
 
 
 class Lines:

@@ -1,10 +1,12 @@
 """Which executors there are, and which one runs a kind."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from task_service.executors import sandbox
 from task_service.executors.base import Executor
+from task_service.executors.dask import DaskExecutor
 from task_service.executors.process import ProcessExecutor
 from task_service.kinds.base import Kind
 
@@ -12,7 +14,28 @@ LOCAL = "local"
 """Runs attempts in the worker."""
 PROCESS = "process"
 
-_EXECUTORS: Mapping[str, Callable[[], Executor]] = {PROCESS: ProcessExecutor}
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutorSettings:
+    """What executors need of the configuration. sandboxed: programs on this machine are to be closed in."""
+
+    sandboxed: bool = True
+    dask_address: str | None = None
+
+
+def _process(settings: ExecutorSettings) -> Executor:
+    if settings.sandboxed and sandbox.version() == 0:
+        raise ValueError("this kernel has no Landlock; TASK_SANDBOX=off runs code that can read the worker's files")
+    return ProcessExecutor()
+
+
+def _dask(settings: ExecutorSettings) -> Executor:
+    if settings.dask_address is None:
+        raise ValueError("`dask` needs TASK_DASK_ADDRESS, the address of a scheduler")
+    return DaskExecutor(settings.dask_address)
+
+
+_EXECUTORS: Mapping[str, Callable[[ExecutorSettings], Executor]] = {PROCESS: _process, "dask": _dask}
 
 
 def executors_by_kind(kinds: Mapping[str, Kind[Any]], wanted: Mapping[str, str]) -> Mapping[str, str]:
@@ -28,10 +51,6 @@ def executors_by_kind(kinds: Mapping[str, Kind[Any]], wanted: Mapping[str, str])
     return {name: wanted.get(name, LOCAL if kind.trusted else PROCESS) for name, kind in kinds.items()}
 
 
-def executor_of(name: str, *, sandboxed: bool) -> Executor:
+def executor_of(name: str, settings: ExecutorSettings) -> Executor:
     """An executor. Raises ValueError when it cannot be used here."""
-    if name == PROCESS and sandboxed and sandbox.version() == 0:
-        raise ValueError(
-            "this kernel has no Landlock; set TASK_SANDBOX=off to run code that can read the worker's files"
-        )
-    return _EXECUTORS[name]()
+    return _EXECUTORS[name](settings)

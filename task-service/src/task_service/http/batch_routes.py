@@ -15,7 +15,7 @@ from service_kit.http.text import VISIBLE
 from task_service.application.batch import MOST, BatchAction, BatchOptions, Outcome
 from task_service.application.errors import CursorError, KeyReusedError, VaultUnavailableError
 from task_service.application.manage import Person
-from task_service.domain.listing import TaskQuery
+from task_service.domain.listing import ScheduleFilter, TaskQuery
 from task_service.domain.receipt import Receipt
 from task_service.domain.status import TaskStatus
 from task_service.domain.task import parse_id, public_id
@@ -25,7 +25,7 @@ from task_service.http.service import TaskService
 
 
 class BatchFilter(Input, frozen=True, kw_only=True):
-    """Which tasks; a member that is absent does not filter. search: words, or beginnings of words."""
+    """Which tasks, as in the list; a member that is absent does not filter."""
 
     status: Annotated[list[TaskStatus], msgspec.Meta(min_length=1, max_length=7)] | msgspec.UnsetType = msgspec.UNSET
     kind: Annotated[str, msgspec.Meta(min_length=1, max_length=63, pattern=LINE)] | None = None
@@ -33,6 +33,8 @@ class BatchFilter(Input, frozen=True, kw_only=True):
     search: (
         Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=LINE, extra_json_schema=VISIBLE)] | None
     ) = None
+    schedule: ScheduleFilter | None = None
+    needs_consent: bool = False
 
     def query(self) -> TaskQuery:
         """The domain's form; the newest tasks come first, so that none is added behind the cursor."""
@@ -41,6 +43,8 @@ class BatchFilter(Input, frozen=True, kw_only=True):
             kind=self.kind,
             persistent_token_id=self.persistent_token_id,
             search=self.search,
+            schedule=self.schedule,
+            needs_consent=self.needs_consent,
         )
 
 

@@ -10,6 +10,7 @@ from service_kit.http.inputs import Input, Output
 from task_service.domain.attempt import AttemptOutcome
 from task_service.domain.history import PastAttempt, PastRun, RunRecord
 from task_service.domain.journal import Level
+from task_service.domain.result import ResultFile
 from task_service.domain.run import Cause
 from task_service.domain.status import TaskStatus, WaitReason
 from task_service.http.schemas import Moment
@@ -92,6 +93,14 @@ class LogLineView(Output, frozen=True, kw_only=True):
     message: str
 
 
+class ResultFileView(Output, frozen=True, kw_only=True):
+    """A result that is a file; `GET …/runs/{number}/result` gives it. size: bytes."""
+
+    name: str
+    media_type: str
+    size: int
+
+
 class RunRecordView(RunView, frozen=True, kw_only=True):
     """A run with its attempts, the latest first and 100 at most, and a page of its log.
 
@@ -101,6 +110,7 @@ class RunRecordView(RunView, frozen=True, kw_only=True):
     attempts: list[AttemptView]
     log: list[LogLineView]
     log_next: int | None = None
+    result_file: ResultFileView | None = None
 
 
 def run_list(runs: Sequence[PastRun], limit: int) -> RunList:
@@ -109,8 +119,8 @@ def run_list(runs: Sequence[PastRun], limit: int) -> RunList:
     return RunList(runs=[RunView(**_members(run)) for run in runs], next=following)
 
 
-def run_record(record: RunRecord) -> RunRecordView:
-    """The wire form of all that is known of a run."""
+def run_record(record: RunRecord, file: ResultFile | None) -> RunRecordView:
+    """The wire form of all that is known of a run. file: its result, if that is one."""
     return RunRecordView(
         **_members(record.run),
         attempts=[_attempt(attempt) for attempt in record.attempts],
@@ -118,6 +128,7 @@ def run_record(record: RunRecord) -> RunRecordView:
             LogLineView(attempt=line.attempt, at=line.at, level=line.level, message=line.message) for line in record.log
         ],
         log_next=record.log_next,
+        result_file=ResultFileView(name=file.name, media_type=file.media_type, size=file.size) if file else None,
     )
 
 

@@ -25,6 +25,8 @@ from task_service.application.errors import (
     TaskNotLinkableError,
     TaskStorageUnavailableError,
     TokenNotFoundError,
+    TooManyOpenTasksError,
+    TooManyTasksError,
     VaultUnavailableError,
 )
 from task_service.application.manage import Person
@@ -64,6 +66,7 @@ LINKS = {
                 "run_again",
                 "list_runs",
                 "get_run",
+                "get_result",
                 "put_schedule",
                 "get_schedule",
                 "pause_schedule",
@@ -132,7 +135,7 @@ def _collection(api: Api, service: TaskService, caller: Callable[[], Person]) ->
         listed = TaskList(
             tasks=[task_view(task) for task in page.tasks],
             next_cursor=page.next_cursor,
-            counts=counts_view(service.listing.counts(who)) if query.counts else None,
+            counts=counts_view(service.listing.counts(who), service.listing.standing(who)) if query.counts else None,
         )
         return respond(listed, headers={"ETag": etag})
 
@@ -148,6 +151,7 @@ def _collection(api: Api, service: TaskService, caller: Callable[[], Person]) ->
             ParametersTooLargeError,
             KeyReusedError,
             TokenNotFoundError,
+            TooManyTasksError,
             VaultUnavailableError,
         ),
         headers=idempotency.HEADERS,
@@ -229,6 +233,7 @@ def _execution(api: Api, service: TaskService, caller: Callable[[], Person]) -> 
         raises=(
             TaskNotFoundError,
             TaskNotExecutableError,
+            TooManyOpenTasksError,
             TaskNotLinkableError,
             VaultUnavailableError,
             KeyReusedError,

@@ -1,6 +1,8 @@
 """What a person does with a task's runs: cancel (R33), have the task done once more, look back (R32)."""
 
+import re
 from collections.abc import Callable
+from urllib.parse import quote
 
 from flask import Response, request
 
@@ -9,19 +11,25 @@ from service_kit.http.app import respond
 from service_kit.http.openapi import Api
 from task_service.application.errors import (
     KeyReusedError,
+    ResultNotFoundError,
+    ResultStoreUnavailableError,
     RunNotFoundError,
     TaskNotCancellableError,
     TaskNotFoundError,
     TaskNotLinkableError,
     TaskNotRepeatableError,
+    TooManyOpenTasksError,
     VaultUnavailableError,
 )
 from task_service.application.manage import Person
+from task_service.domain.result import ResultFile
 from task_service.http import idempotency
 from task_service.http.history_schemas import RunList, RunQuery, RunRecordView, RunsQuery, run_list, run_record
 from task_service.http.schemas import Cancellation, ExecutionView, NoBody, TaskView, execution_view, task_view
 from task_service.http.service import TaskService
 from task_service.http.task_ids import run_number_in, task_id_in
+
+OCTETS = "application/octet-stream"
 
 
 def declare(api: Api, service: TaskService, caller: Callable[[], Person], tag: str) -> None:
@@ -58,6 +66,7 @@ def _actions(api: Api, service: TaskService, caller: Callable[[], Person], tag: 
             TaskNotFoundError,
             TaskNotRepeatableError,
             TaskNotLinkableError,
+            TooManyOpenTasksError,
             VaultUnavailableError,
             KeyReusedError,
         ),
@@ -112,5 +121,34 @@ def _history(api: Api, service: TaskService, caller: Callable[[], Person], tag: 
         """
         who = caller()
         page = inputs.query(request, RunQuery)
-        record = service.history.run(who, task_id_in(task_id), run_number_in(number), page.log_after, page.log_limit)
-        return respond(run_record(record))
+        task, run = task_id_in(task_id), run_number_in(number)
+        record = service.history.run(who, task, run, page.log_after, page.log_limit)
+        return respond(run_record(record, service.results.find(who, task, run)))
+
+    @api.route(
+        "GET",
+        "/<task_id>/runs/<number>/result",
+        tag=tag,
+        answers={200: (OCTETS,)},
+        raises=(TaskNotFoundError, RunNotFoundError, ResultNotFoundError, ResultStoreUnavailableError),
+    )
+    def get_result(task_id: str, number: str) -> Response:
+        """Get the result of a run as a file.
+
+        Runs whose result is a file have `resultFile`, which says what it is.
+        """
+        who = caller()
+        task, run = task_id_in(task_id), run_number_in(number)
+        service.history.run(who, task, run, 0, 1)
+        file, content = service.results.read(who, task, run)
+        return Response(content, 200, _headers(file), content_type=OCTETS)
+
+
+def _headers(file: ResultFile) -> dict[str, str]:
+    """A browser stores it and shows nothing of it (RFC 6266, RFC 8187)."""
+    plain = re.sub(r"[^A-Za-z0-9._-]", "_", file.name) or "result"
+    return {
+        "Content-Disposition": f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(file.name, safe='')}",
+        "Cache-Control": "no-store",
+        "X-Content-Type-Options": "nosniff",
+    }

@@ -15,6 +15,7 @@ from task_service.application.errors import (
     TaskNotExecutableError,
     TaskNotFoundError,
     TaskNotLinkableError,
+    TooManyOpenTasksError,
     VaultUnavailableError,
 )
 from task_service.application.manage import Person
@@ -122,7 +123,7 @@ def _actions(api: Api, service: TaskService, caller: Callable[[], Person], tag: 
         tag=tag,
         body=NoBody,
         answers={200: ExecutionView},
-        raises=(*FOUND, TaskNotExecutableError, TaskNotLinkableError, VaultUnavailableError),
+        raises=(*FOUND, TaskNotExecutableError, TaskNotLinkableError, TooManyOpenTasksError, VaultUnavailableError),
     )
     def run_scheduled_now(task_id: str) -> Response:
         """Run a scheduled task now, beside its schedule.

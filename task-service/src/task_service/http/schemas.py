@@ -12,7 +12,7 @@ from service_kit.http.inputs import Input, Output, invalid
 from service_kit.http.text import LINE, TEXT, VISIBLE
 from task_service.application.execute import MESSAGES, ExecuteAnswer, Execution
 from task_service.domain.fairness import Priority
-from task_service.domain.listing import ScheduleFilter, Sort, TaskQuery
+from task_service.domain.listing import ScheduleFilter, Sort, Standing, TaskQuery
 from task_service.domain.retry import (
     DEFAULT_BACKOFF_SECONDS,
     DEFAULT_MAX_BACKOFF_SECONDS,
@@ -89,7 +89,8 @@ class Cancellation(Input, frozen=True, kw_only=True):
 class ListQuery(Input, frozen=True, kw_only=True):
     """limit: tasks on a page; cursor: `nextCursor` of the page before, with the same filter and sort; status: one or
     several states, separated by commas; search: words, or beginnings of words, of name and description; schedule: its
-    state, `any` or `none`; sort: `-` means descending; counts: whether to count all tasks by state.
+    state, `any`, `none` or `standing` (not ended); needsConsent: list only tasks that cannot run until their person
+    grants access; sort: `-` means descending; counts: whether to count all tasks.
     """
 
     limit: Annotated[int, msgspec.Meta(ge=1, le=MAX_LIMIT)] = MAX_LIMIT
@@ -101,6 +102,7 @@ class ListQuery(Input, frozen=True, kw_only=True):
         Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=LINE, extra_json_schema=VISIBLE)] | None
     ) = None
     schedule: ScheduleFilter | None = None
+    needs_consent: bool = False
     sort: Sort = Sort.NEWEST
     counts: bool = False
 
@@ -112,6 +114,7 @@ class ListQuery(Input, frozen=True, kw_only=True):
             persistent_token_id=self.persistent_token_id,
             search=self.search,
             schedule=self.schedule,
+            needs_consent=self.needs_consent,
             sort=self.sort,
         )
 
@@ -165,7 +168,11 @@ class TaskView(Output, frozen=True, kw_only=True):
 
 
 class TaskCounts(Output, frozen=True, kw_only=True):
-    """How many tasks the caller has: in all, and in each state."""
+    """How many tasks the caller has: in all, and in each state.
+
+    needsConsent: tasks that cannot run until their person grants access; scheduled: tasks with a schedule that has not
+    ended. These two are counted up to 1,000.
+    """
 
     total: int
     pending: int
@@ -175,6 +182,8 @@ class TaskCounts(Output, frozen=True, kw_only=True):
     completed: int
     failed: int
     cancelled: int
+    needs_consent: int
+    scheduled: int
 
 
 class TaskList(Output, frozen=True, kw_only=True):
@@ -230,9 +239,10 @@ def task_view(task: Task) -> TaskView:
     )
 
 
-def counts_view(counts: Mapping[TaskStatus, int]) -> TaskCounts:
+def counts_view(counts: Mapping[TaskStatus, int], standing: Standing) -> TaskCounts:
     """The wire form of the numbers of tasks."""
-    return TaskCounts(total=sum(counts.values()), **{status.value: number for status, number in counts.items()})
+    states = {status.value: number for status, number in counts.items()}
+    return TaskCounts(total=sum(counts.values()), **states, **asdict(standing))
 
 
 def execution_view(execution: Execution) -> ExecutionView:

@@ -11,6 +11,7 @@ from task_service.application.history import ReadHistory
 from task_service.application.listing import ListTasks
 from task_service.application.manage import ManageTasks
 from task_service.application.ports import ReceiptStore
+from task_service.application.results import ReadResults
 from task_service.application.schedules import ManageSchedules
 
 
@@ -31,6 +32,7 @@ class TaskService:
     history: ReadHistory
     batch: BatchTasks
     receipts: ReceiptStore
+    results: ReadResults
     pings: Mapping[str, Callable[[], None]]
     close: Callable[[], None]
     useful: Mapping[str, Callable[[], None]] = field(default_factory=dict)

@@ -41,7 +41,7 @@ class KindSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     demo_step_seconds: how long each tenth of the demonstration takes; http_origins: what `http` may call;
     http_networks: private networks in which that may be; http_seconds: for one call in all; functions: the entry points
-    that `function` may call.
+    that `function` may call; notebooks: folders of those that `notebook` may run.
     """
 
     demo_step_seconds: float = 1.0
@@ -49,13 +49,15 @@ class KindSettings(msgspec.Struct, frozen=True, kw_only=True):
     http_networks: tuple[str, ...] = ()
     http_seconds: float = 60.0
     functions: tuple[str, ...] = ()
+    notebooks: tuple[str, ...] = ()
 
 
 class Tools(msgspec.Struct, frozen=True, kw_only=True):
-    """What kinds are made with."""
+    """What kinds are made with. vault_url: where tickets are used."""
 
     userinfo: UserinfoSource
     settings: KindSettings = KindSettings()
+    vault_url: str = ""
 
 
 P = TypeVar("P", bound=Parameters)

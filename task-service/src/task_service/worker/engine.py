@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from time import perf_counter
 from typing import Any
 from uuid import UUID
@@ -10,6 +11,7 @@ from uuid import UUID
 import procrastinate
 from procrastinate.connector import BaseConnector
 from procrastinate.job_context import AbortReason
+from procrastinate.jobs import Job
 from procrastinate.manager import JobManager, NotificationCallback
 from prometheus_client import Gauge, Histogram
 from psycopg import AsyncConnection
@@ -61,6 +63,21 @@ def create_app(settings: TaskSettings, run: RunAttempt) -> procrastinate.App:
     return app
 
 
+@dataclass(frozen=True, slots=True)
+class RunningLimits:
+    """How many attempts run at the same time over all workers: in all, and of one owner. 0: no limit."""
+
+    at_once: int = 0
+    of_one_owner: int = 0
+
+
+NO_LIMITS = RunningLimits()
+FETCH_WITHIN_LIMITS = (
+    "select id, status, task_name, priority, lock, queueing_lock, args, scheduled_at, queue_name, attempts, worker_id"
+    " from fetch_attempt(%(queue)s, %(worker)s, %(at_once)s, %(of_one_owner)s)"
+)
+
+
 class WatchedJobs(JobManager):
     """The engine's jobs. `failed` ends with the error of the heartbeat or of the listener.
 
@@ -68,9 +85,19 @@ class WatchedJobs(JobManager):
     tasks, of which there are none. A worker without its heartbeat would run on, and lose each attempt to the sweep.
     """
 
-    def __init__(self, connector: BaseConnector) -> None:
+    def __init__(self, connector: BaseConnector, limits: RunningLimits = NO_LIMITS) -> None:
         super().__init__(connector)
+        self._limits = limits
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async def fetch_job(self, queues: Iterable[str] | None, worker_id: int) -> Job | None:
+        """As the engine's, within the limits: those of a queue and of an owner hold over all workers."""
+        if self._limits == NO_LIMITS:
+            return await super().fetch_job(queues, worker_id)
+        row = await self.connector.execute_query_one_async(
+            FETCH_WITHIN_LIMITS, queue=QUEUE, worker=worker_id, **asdict(self._limits)
+        )
+        return Job.from_row(row) if row["id"] is not None else None
 
     async def update_heartbeat(self, worker_id: int) -> None:
         """As the engine's. Fails when the database has not answered within HEARTBEAT_TIMEOUT_SECONDS."""
@@ -95,12 +122,14 @@ class WatchedJobs(JobManager):
             raise
 
 
-async def work(app: procrastinate.App, concurrency: int) -> None:
+async def work(app: procrastinate.App, concurrency: int, limits: RunningLimits = NO_LIMITS) -> None:
     """Fetch and run jobs until cancelled, which gives running attempts a reason to stop.
+
+    concurrency: of this worker; limits: over all workers.
 
     Raises the error of a heartbeat or a listener that has failed, when the attempts have stopped.
     """
-    app.job_manager = jobs = WatchedJobs(app.job_manager.connector)
+    app.job_manager = jobs = WatchedJobs(app.job_manager.connector, limits)
     working = asyncio.create_task(_run_worker(app, concurrency))
     try:
         await asyncio.wait({working, jobs.failed}, return_when=asyncio.FIRST_COMPLETED)

@@ -20,7 +20,11 @@ from prometheus_client import Gauge
 from service_kit.process import logs, metrics
 from task_service import bootstrap
 from task_service.application.access import END_SECONDS, EXTEND_SECONDS
-from task_service.application.errors import TaskStorageUnavailableError, VaultUnavailableError
+from task_service.application.errors import (
+    ResultStoreUnavailableError,
+    TaskStorageUnavailableError,
+    VaultUnavailableError,
+)
 from task_service.application.progress import GROUP_SECONDS
 from task_service.config import TaskSettings
 from task_service.worker import engine
@@ -67,6 +71,8 @@ def run(settings: TaskSettings) -> None:
         beside.enter_context(Repeated("tickets-extend", EXTEND_SECONDS, work.access.extend))
         beside.enter_context(Repeated("journal", GROUP_SECONDS, work.journal.flush))
         beside.enter_context(Repeated("history", CLEAN_SECONDS, work.history.clean))
+        if work.clean_results is not None:
+            beside.enter_context(Repeated("results", CLEAN_SECONDS, work.clean_results))
         beside.enter_context(Repeated("retries", RETRY_SECONDS, queue_retries))
         asyncio.run(_run(settings, work))
 
@@ -75,9 +81,10 @@ async def _run(settings: TaskSettings, work: bootstrap.Work) -> None:
     threads = ThreadPoolExecutor(settings.concurrency + 4, thread_name_prefix="attempt")
     asyncio.get_running_loop().set_default_executor(threads)
     app = engine.create_app(settings, work.run)
+    limits = engine.RunningLimits(settings.queue_concurrency, settings.owner_concurrency)
     async with app.open_async():
         log.info("worker.ready", concurrency=settings.concurrency)
-        working = asyncio.create_task(engine.work(app, settings.concurrency))
+        working = asyncio.create_task(engine.work(app, settings.concurrency, limits))
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, _cancel_once, working)
         await asyncio.wait([working])
@@ -134,7 +141,7 @@ class Repeated(AbstractContextManager["Repeated"]):
         while not self._ending.wait(self._seconds):
             try:
                 self._action()
-            except (TaskStorageUnavailableError, VaultUnavailableError) as error:
+            except (TaskStorageUnavailableError, VaultUnavailableError, ResultStoreUnavailableError) as error:
                 log.warning("worker.unavailable", action=self._name, reason=str(error))
             except Exception:
                 log.exception("worker.unexpected_error", action=self._name)

@@ -5,7 +5,6 @@ revocation holds at once on every replica, and no token leaves unrecorded. A tok
 taken into memory first, before the grant is read or locked. All other requests go through `refresh`.
 """
 
-import random
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
@@ -24,11 +23,10 @@ from vault_service.application.errors import (
 )
 from vault_service.application.ports.issue import TicketRefusals, UseRecorder
 from vault_service.application.ports.refresh import StoredGrant, UsableGrants
-from vault_service.application.ports.runtime import AccessTokens, Clock, SharedAccessTokens, Telemetry
+from vault_service.application.ports.runtime import AccessTokens, Clock, SharedAccessTokens, SharedToken, Telemetry
 from vault_service.application.refresh import Refresher
-from vault_service.application.token_request import TokenRequest
-from vault_service.domain.audit import Entry, Event
-from vault_service.domain.freshness import Freshness, attainable, judge
+from vault_service.application.token_request import Obtained, TokenRequest
+from vault_service.domain.freshness import Freshness, attainable, jitter_of, judge
 from vault_service.domain.grant import AccessToken
 from vault_service.domain.grant_terms import RequestedTerms
 
@@ -86,25 +84,28 @@ class IssueAccessToken:
         """A token in the memory of this process that needs no renewal yet. Its use is not recorded here."""
         return self._served(request, self._memory.get(*request.key))
 
-    def find_soon(self, requests: Sequence[TokenRequest]) -> Future[Sequence[AccessToken | None]]:
+    def find_soon(self, requests: Sequence[TokenRequest]) -> Future[Sequence[SharedToken | None]]:
         """What the replicas share for these requests, without waiting. It is to be passed to `found`; never raises."""
         return self._shared.get_soon([request.key for request in requests])
 
-    def found(self, request: TokenRequest, token: AccessToken | None) -> AccessToken | None:
+    def found(self, request: TokenRequest, shared: SharedToken | None) -> AccessToken | None:
         """Take a shared token into memory; the token if it needs no renewal yet. Its use is not recorded here."""
-        return self._served(request, self._later(request, self._memory.get(*request.key), token))
+        return self._served(request, self._later(request, self._memory.get(*request.key), shared))
 
     def _served(self, request: TokenRequest, token: AccessToken | None) -> AccessToken | None:
         if token is None or request.excess_of(token) or not self._is_allowed(request):
             return None
         return token if self._judge(token, request) is Freshness.SERVE else None
 
-    def _later(self, request: TokenRequest, own: AccessToken | None, shared: AccessToken | None) -> AccessToken | None:
-        """The one that expires later; a shared one is remembered then."""
-        if shared is None or (own is not None and own.expires_at >= shared.expires_at):
+    def _later(self, request: TokenRequest, own: AccessToken | None, shared: SharedToken | None) -> AccessToken | None:
+        """The one that expires later; a shared one is remembered then, and the terms that came with it."""
+        if shared is None:
             return own
-        self._memory.put(*request.key, shared)
-        return shared
+        self._remember(request.grant_id, shared.terms)
+        if own is not None and own.expires_at >= shared.token.expires_at:
+            return own
+        self._memory.put(*request.key, shared.token)
+        return shared.token
 
     def record_soon(self, requests: Sequence[TokenRequest]) -> Future[Sequence[bool]]:
         """Record that remembered tokens are issued, without waiting.
@@ -112,7 +113,7 @@ class IssueAccessToken:
         The future has the outcome of each request; a token may leave only when its outcome is True. After False,
         `issue` finds out more. The future raises StorageUnavailableError: no token may leave then.
         """
-        recorded = self._uses.record_soon([(request.requester, self._entry(request)) for request in requests])
+        recorded = self._uses.record_soon([request.use(self._clock.now()) for request in requests])
         recorded.add_done_callback(partial(self._count, requests))
         return recorded
 
@@ -135,25 +136,37 @@ class IssueAccessToken:
         if self._judge(token, request) is not Freshness.SERVE:
             token = self._later(request, token, self._shared.get(*request.key))
         freshness = self._judge(token, request)
-        grant, outcome = None, "memory"
         if token is None or freshness is Freshness.WAIT:
-            token, outcome = self._obtain(request, token), "obtained"
-        elif freshness is Freshness.SERVE_AND_RENEW and not self._refresher.is_refreshing(request):
+            return self._obtained(request, token), "obtained"
+        grant = None
+        if freshness is Freshness.SERVE_AND_RENEW and not self._refresher.is_refreshing(request):
             grant = self._authorized(request)
         elif not self._is_allowed(request):
             self._authorized(request)
+        self._use(request, token)
+        if grant is not None:
+            self._refresher.renew(request, grant, self._report)  # never raises: the use is already counted
+        return token, "memory"
+
+    def _obtained(self, request: TokenRequest, old: AccessToken | None) -> AccessToken:
+        obtained = self._obtain(request, old)
+        if obtained.used_by is request:
+            self._count_ticket(request)
+        else:
+            self._use(request, obtained.token)
+        return obtained.token
+
+    def _use(self, request: TokenRequest, token: AccessToken) -> None:
+        """Record the use. Raises ScopeNotNarrowedError for a token that the request does not allow."""
         if excess := request.excess_of(token):
             raise ScopeNotNarrowedError(excess)
         self._record(request)
-        if grant is not None:
-            self._refresher.renew(request, grant, self._report)  # never raises: the use is already counted
-        return token, outcome
 
     def _judge(self, token: AccessToken | None, request: TokenRequest) -> Freshness:
         if token is None or request.refuses(token):
             return Freshness.WAIT
         left = token.expires_at - self._clock.now().timestamp()
-        return judge(left, token.lifetime, request.min_valid, random.random())  # noqa: S311 - jitter, not a secret
+        return judge(left, token.lifetime, request.min_valid, jitter_of(token.expires_at))
 
     def _is_allowed(self, request: TokenRequest) -> bool:
         """True when terms that were verified a moment ago allow the use, whatever the row says now.
@@ -166,27 +179,30 @@ class IssueAccessToken:
     def _authorized(self, request: TokenRequest) -> StoredGrant:
         """The grant, whose terms are verified and remembered."""
         grant = self._grants.authorize(request.grant_id, request.requester)
-        while len(self._terms) >= REMEMBERED:
-            self._terms.pop(next(iter(self._terms)), None)
-        self._terms[request.grant_id] = grant.requested
+        self._remember(request.grant_id, grant.requested)
         return grant
 
-    def _obtain(self, request: TokenRequest, old: AccessToken | None) -> AccessToken:
+    def _remember(self, grant_id: UUID, terms: RequestedTerms) -> None:
+        while len(self._terms) >= REMEMBERED:
+            self._terms.pop(next(iter(self._terms)), None)
+        self._terms[grant_id] = terms
+
+    def _obtain(self, request: TokenRequest, old: AccessToken | None) -> Obtained:
         grant = self._authorized(request)
         if error := _unattainable(request, grant):
             raise error
         try:
-            token = self._refresher.obtain(request, grant)
+            obtained = self._refresher.obtain(request, grant)
         except ProviderUnavailableError:
             if old is not None and not request.refuses(old) and self._left(old) >= max(request.min_valid, LAST_SECONDS):
-                return old
+                return Obtained(old)
             raise
-        if self._left(token) < request.min_valid:
+        if self._left(obtained.token) < request.min_valid:
             raise MinValidUnattainableError
-        return token
+        return obtained
 
     def _record(self, request: TokenRequest) -> None:
-        if not self._uses.record(request.requester, self._entry(request)):
+        if not self._uses.record(*request.use(self._clock.now())):
             refusal = self._grants.refusal(request.grant_id, request.requester) or self._refusal_of_ticket(request)
             raise refusal or StorageUnavailableError
         self._count_ticket(request)
@@ -194,11 +210,6 @@ class IssueAccessToken:
     def _refusal_of_ticket(self, request: TokenRequest) -> VaultError | None:
         via = request.requester.via
         return None if via is None else self._tickets.refusal(via.ticket_id)
-
-    def _entry(self, request: TokenRequest) -> Entry:
-        by = request.requester
-        now = self._clock.now()
-        return Entry(Event.TOKEN_ISSUED, request.grant_id, by.owner, by.client, request.request_id, now, via=by.via)
 
     def _left(self, token: AccessToken) -> float:
         return token.expires_at - self._clock.now().timestamp()

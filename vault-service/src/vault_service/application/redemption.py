@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from vault_service.application.errors import CONSENT_INVALID, PROVIDER_UNAVAILABLE, ConsentError, VaultError
 from vault_service.application.ports.consent import ClaimedConsent, Consents
 from vault_service.application.ports.provider import Provider, TokenAnswer
-from vault_service.application.ports.runtime import AccessTokens, Clock
+from vault_service.application.ports.runtime import Clock, SharedAccessTokens, SharedToken
 from vault_service.application.provider_errors import (
     GrantRefusedError,
     NotSentError,
@@ -48,7 +48,7 @@ class Redemption:
     def __init__(
         self,
         consents: Consents,
-        access_tokens: AccessTokens,
+        access_tokens: SharedAccessTokens,
         providers: Mapping[str, Provider],
         terms: Mapping[str, Terms],
         clock: Clock,
@@ -110,17 +110,17 @@ class Redemption:
         entry = self._entry(Event.CONSENT_GRANTED, claimed, author)
         scopes = self._terms[claimed.provider].granted(claimed.token_type, answer.scopes, claimed.scopes)
         try:
-            is_active = self._consents.activate(claimed.grant_id, account, answer, scopes, entry)
+            terms = self._consents.activate(claimed.grant_id, account, answer, scopes, entry)
         except Exception:
             with suppress(VaultError):  # the token is lost here; without a database it cannot be revoked either
                 self._consents.discard(claimed, answer.obtained)
             raise
-        if not is_active:  # its owner revoked the grant meanwhile
+        if terms is None:  # its owner revoked the grant meanwhile
             self._consents.discard(claimed, answer.obtained)
             raise ConsentError(CONSENT_INVALID, claimed.task_id, claimed.back)
         expires_at = entry.at.timestamp() + answer.expires_in
         token = AccessToken(answer.access_token, expires_at, answer.expires_in, scopes)
-        self._access_tokens.put(claimed.grant_id, frozenset(), token)
+        self._access_tokens.put(claimed.grant_id, frozenset(), SharedToken(token, terms))
 
     def _fail(self, claimed: ClaimedConsent, author: Author, failure: Failure, detail: FailureDetail) -> None:
         event = Event.CONSENT_DENIED if failure is Failure.CONSENT_DENIED else Event.CONSENT_FAILED

@@ -7,8 +7,8 @@ ends the session. The steps, in order:
    processes. A token that another process has fetched meanwhile is taken.
 2. The intent is committed before the request is sent, for a grant that has not changed since it was read. No
    transaction stays open during the request.
-3. The outcome is stored first, by compare-and-set on the generation. Then the callers get their token. Then it is
-   shared with other replicas, and the lock is released.
+3. The outcome is stored first, by compare-and-set on the generation; the same statement records the use of the caller
+   that waits. Then the callers get their token. Then it is shared with other replicas, and the lock is released.
 4. An intent that is found while the lock is free was left by a crash, or its answer never came: it is unknown whether
    the token was used. Unless the spool has the outcome, the old token is sent again, `REPLAY_AFTER` seconds after the
    intent at the earliest, when the first request has certainly ended. It succeeds if the server allows one reuse.
@@ -17,7 +17,7 @@ A lock that is lost during the request does no harm: the compare-and-set lets on
 answered `invalid_grant` reads the grant again before it believes that the grant has ended.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from contextvars import copy_context
 from dataclasses import replace
@@ -32,7 +32,14 @@ from vault_service.application.errors import (
 )
 from vault_service.application.ports.provider import GuardedProvider, TokenAnswer
 from vault_service.application.ports.refresh import Refreshes, StoredGrant
-from vault_service.application.ports.runtime import AccessTokens, Clock, Locks, Telemetry
+from vault_service.application.ports.runtime import (
+    AccessTokens,
+    Clock,
+    Locks,
+    SharedAccessTokens,
+    SharedToken,
+    Telemetry,
+)
 from vault_service.application.provider_errors import (
     BusyError,
     GrantRefusedError,
@@ -47,7 +54,7 @@ from vault_service.application.provider_errors import (
 from vault_service.application.refresh_outcomes import REPLAY_AFTER, RefreshOutcomes, is_same_identity
 from vault_service.application.renewals import Renewals
 from vault_service.application.single_flight import SingleFlight, Tell
-from vault_service.application.token_request import TokenRequest
+from vault_service.application.token_request import Obtained, TokenRequest
 from vault_service.domain.grant import AccessToken
 from vault_service.domain.terms import Terms
 
@@ -67,7 +74,7 @@ class Refresher:
         self,
         grants: Refreshes,
         locks: Locks,
-        caches: Sequence[AccessTokens],
+        caches: tuple[AccessTokens, SharedAccessTokens],
         providers: Mapping[str, GuardedProvider],
         terms: Mapping[str, Terms],
         clock: Clock,
@@ -82,25 +89,27 @@ class Refresher:
         """
         self._grants = grants
         self._locks = locks
-        self._caches = caches
+        self._memory, self._shared = caches
         self._providers = providers
         self._outcomes = RefreshOutcomes(grants, terms, clock)
         self._clock = clock
         self._telemetry = telemetry
         self._bulkheads = {name: Bulkhead(name, threads) for name in providers}
-        self._flights: SingleFlight[AccessToken] = SingleFlight()
+        self._flights: SingleFlight[Obtained] = SingleFlight()
         self._renewals = Renewals(max(threads // 2, 1))
 
-    def obtain(self, request: TokenRequest, grant: StoredGrant) -> AccessToken:
+    def obtain(self, request: TokenRequest, grant: StoredGrant) -> Obtained:
         """A token, after waiting if need be. It lives shorter than requested only when the server gives no more.
+
+        The request's use may be recorded with it already.
 
         grant: as `authorize` has just returned it for this request, for which no cache had a token.
 
         A flight that this caller joins may bring a token that does not live long enough for it; then it starts another
         flight. Raises the errors of `authorize`, ProviderUnavailableError, InvalidScopeError, StorageUnavailableError.
         """
-        token = self._fly(request, grant)
-        return token if self._left(token) >= request.min_valid else self._fly(request, grant)
+        obtained = self._fly(request, grant)
+        return obtained if self._left(obtained.token) >= request.min_valid else self._fly(request, grant)
 
     def renew(self, request: TokenRequest, grant: StoredGrant, report: Callable[[Exception], None]) -> None:
         """Refresh in the background, for a token that can still be served.
@@ -113,7 +122,9 @@ class Refresher:
             return
         if self._renewals.begin(request.key):
             try:
-                self._bulkheads[provider].executor.submit(copy_context().run, self._renew, request, grant, report)
+                self._bulkheads[provider].executor.submit(
+                    copy_context().run, self._renew, replace(request, is_waiting=False), grant, report
+                )
             except RuntimeError:  # the process is shutting down
                 self._renewals.end(request.key)
 
@@ -121,14 +132,14 @@ class Refresher:
         """Refresh now, even if the grant has failed: it may work again. Raises what a refresh raises."""
         bulkhead = self._bulkhead(provider)
         bulkhead.admit()
-        check = partial(self._check_alone, request)
+        check = partial(self._check_alone, replace(request, is_waiting=False))
         bulkhead.wait(self._flights.join(("check", request.grant_id), check, bulkhead.executor))
 
     def is_refreshing(self, request: TokenRequest) -> bool:
         """True while this process is refreshing for the request's key, or is about to."""
         return self._flights.is_running(request.flight_key) or request.key in self._renewals
 
-    def _fly(self, request: TokenRequest, grant: StoredGrant) -> AccessToken:
+    def _fly(self, request: TokenRequest, grant: StoredGrant) -> Obtained:
         bulkhead = self._bulkhead(grant.provider)
         bulkhead.admit()
         obtain = partial(self._obtain_alone, request, grant)
@@ -152,21 +163,21 @@ class Refresher:
         finally:
             self._renewals.end(request.key)
 
-    def _obtain_alone(self, request: TokenRequest, seen: StoredGrant, tell: Tell[AccessToken]) -> AccessToken:
+    def _obtain_alone(self, request: TokenRequest, seen: StoredGrant, tell: Tell[Obtained]) -> Obtained:
         started = perf_counter()
         with self._locks.hold(request.grant_id):
             self._telemetry.lock_waited(perf_counter() - started)
             return self._obtain_locked(request, seen, tell)
 
-    def _check_alone(self, request: TokenRequest, tell: Tell[AccessToken]) -> AccessToken:
+    def _check_alone(self, request: TokenRequest, tell: Tell[Obtained]) -> Obtained:
         with self._locks.hold(request.grant_id):
             return self._refresh(request, self._grants.checkable(request.grant_id, request.requester.owner), tell)
 
-    def _obtain_locked(self, request: TokenRequest, seen: StoredGrant, tell: Tell[AccessToken]) -> AccessToken:
+    def _obtain_locked(self, request: TokenRequest, seen: StoredGrant, tell: Tell[Obtained]) -> Obtained:
         """seen: the grant as it was before the lock was held. It is read again only if it has changed since."""
         found = self._fitting(request)
         if found is not None:
-            return found
+            return Obtained(found)
         if self._is_current_refused(request):
             self._grants.claim_forced(request.grant_id)
         if seen.intent_age is None:
@@ -176,35 +187,36 @@ class Refresher:
 
     def _fitting(self, request: TokenRequest) -> AccessToken | None:
         """A cached token that lives long enough and has at least half of its life left, or None."""
-        own, *_ = self._caches
-        for cache in self._caches:
-            token = cache.get(request.grant_id, request.scopes)
-            if token is None or request.refuses(token):
-                continue
-            if self._left(token) >= max(request.min_valid, token.lifetime / 2):
-                if cache is not own:
-                    own.put(request.grant_id, request.scopes, token)
-                return token
-        return None
+        own = self._memory.get(*request.key)
+        if own is not None and self._fits(own, request):
+            return own
+        shared = self._shared.get(*request.key)
+        if shared is None or not self._fits(shared.token, request):
+            return None
+        self._memory.put(*request.key, shared.token)
+        return shared.token
+
+    def _fits(self, token: AccessToken, request: TokenRequest) -> bool:
+        return not request.refuses(token) and self._left(token) >= max(request.min_valid, token.lifetime / 2)
 
     def _is_current_refused(self, request: TokenRequest) -> bool:
         """True when a cached token would do if an API had not refused it."""
         if request.refused is None:
             return False
-        cached = [cache.get(*request.key) for cache in self._caches]
-        return any(token is not None and request.refuses(token) for token in cached)
+        own, shared = self._memory.get(*request.key), self._shared.get(*request.key)
+        return any(token is not None and request.refuses(token) for token in (own, shared and shared.token))
 
     def _left(self, token: AccessToken) -> float:
         return token.expires_at - self._clock.now().timestamp()
 
-    def _refresh(self, request: TokenRequest, grant: StoredGrant, tell: Tell[AccessToken]) -> AccessToken:
+    def _refresh(self, request: TokenRequest, grant: StoredGrant, tell: Tell[Obtained]) -> Obtained:
         """Refresh a grant that was read under the lock. The caller has to retry when it has changed nevertheless."""
         try:
             return self._refresh_as_read(request, grant, tell)
         except _ChangedError as changed:
             raise ProviderUnavailableError(1.0) from changed
 
-    def _refresh_as_read(self, request: TokenRequest, grant: StoredGrant, tell: Tell[AccessToken]) -> AccessToken:
+    def _refresh_as_read(self, request: TokenRequest, grant: StoredGrant, tell: Tell[Obtained]) -> Obtained:
         """Raises _ChangedError, beside the errors for callers."""
         if grant.intent_age is not None and self._grants.replay_spool():
             raise ProviderUnavailableError(1.0)  # the outcome is stored now
@@ -234,9 +246,9 @@ class Refresher:
         except UncertainError as failed:
             raise ProviderUnavailableError(REPLAY_AFTER) from failed
         self._count_replay(grant, is_refused=False)
-        token = self._outcomes.stored(request, grant, answer)
-        self._share(request, token, tell)
-        return token
+        obtained = self._outcomes.stored(request, grant, answer)
+        self._share(request, grant, obtained, tell)
+        return obtained
 
     def _begin(self, grant: StoredGrant) -> tuple[float, datetime]:
         """Write the intent. Returns the monotonic time just before, and the intent.
@@ -266,13 +278,11 @@ class Refresher:
             self._telemetry.refreshed(grant.provider, outcome, perf_counter() - started)
         return answer
 
-    def _share(self, request: TokenRequest, token: AccessToken, tell: Tell[AccessToken]) -> None:
+    def _share(self, request: TokenRequest, grant: StoredGrant, obtained: Obtained, tell: Tell[Obtained]) -> None:
         """Hand a token to the callers, then to other replicas, whose callers look there once the lock is released."""
-        own, *shared = self._caches
-        own.put(*request.key, token)
-        tell(token)
-        for cache in shared:
-            cache.put(*request.key, token)
+        self._memory.put(*request.key, obtained.token)
+        tell(obtained)
+        self._shared.put(*request.key, SharedToken(obtained.token, grant.requested))
 
     def _count_replay(self, grant: StoredGrant, *, is_refused: bool) -> None:
         """Measure whether the authorization server allows the one reuse; only a replay shows it."""

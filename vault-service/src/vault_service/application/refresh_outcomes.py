@@ -16,7 +16,7 @@ from vault_service.application.ports.provider import TokenAnswer
 from vault_service.application.ports.refresh import Refreshes, StoredGrant, Verdict
 from vault_service.application.ports.runtime import Clock
 from vault_service.application.provider_errors import RefusedForNowError, UnusableAnswerError
-from vault_service.application.token_request import TokenRequest
+from vault_service.application.token_request import Obtained, TokenRequest
 from vault_service.domain.audit import Entry, Event
 from vault_service.domain.grant import AccessToken, Failure, FailureDetail, TokenIdentity
 from vault_service.domain.refusal import pause_after
@@ -35,22 +35,27 @@ class RefreshOutcomes:
         self._terms = terms
         self._clock = clock
 
-    def stored(self, request: TokenRequest, grant: StoredGrant, answer: TokenAnswer) -> AccessToken:
+    def stored(self, request: TokenRequest, grant: StoredGrant, answer: TokenAnswer) -> Obtained:
         """Store an answer before anything of it is judged aloud. Returns its token, if it may be handed out.
 
-        Raises GrantUnusableError for another person's answer, ScopeNotNarrowedError for a wider token than requested.
+        The use of a request that waits for the token is recorded in the same statement, if the token fits. Raises
+        GrantUnusableError for another person's answer, ScopeNotNarrowedError for a wider token than requested.
         """
         if not is_same_identity(grant, answer):
             raise self._kept_for_wrong_user(request, grant, answer)
         entry = self._entry(Event.GRANT_REFRESHED, request, grant)
-        if not self._grants.finish(grant, answer, entry):
-            raise self._error_of_lost_race(request)
         expires_at = entry.at.timestamp() + answer.expires_in
         scopes = (request.scopes or grant.scopes) if answer.scopes is None else answer.scopes
         token = AccessToken(answer.access_token, expires_at, answer.expires_in, scopes)
-        if excess := self._terms[grant.provider].excess(request.scopes, scopes):
+        excess = self._terms[grant.provider].excess(request.scopes, scopes)
+        fits = not excess and not request.excess_of(token) and answer.expires_in > request.min_valid
+        use = request.use(entry.at) if request.is_waiting and fits else None
+        finished = self._grants.finish(grant, answer, entry, use=use)
+        if not finished.is_stored:
+            raise self._error_of_lost_race(request)
+        if excess:
             raise ScopeNotNarrowedError(excess)
-        return token
+        return Obtained(token, request if finished.is_used else None)
 
     def failed(self, request: TokenRequest, grant: StoredGrant, failure: Failure, detail: FailureDetail) -> VaultError:
         """Make the grant failed, unless it has moved on: a lost race is no revocation. The error to raise."""
@@ -81,7 +86,7 @@ class RefreshOutcomes:
         failure = Failure.WRONG_USER
         verdict = Verdict(is_usable=False, failure=failure, detail=FailureDetail(check="identity"))
         entry = self._entry(Event.GRANT_FAILED, request, grant, failure.value)
-        is_stored = self._grants.finish(grant, answer, entry, verdict)
+        is_stored = self._grants.finish(grant, answer, entry, verdict).is_stored
         return GrantUnusableError(failure) if is_stored else self._error_of_lost_race(request)
 
     def _error_of_lost_race(self, request: TokenRequest) -> VaultError:

@@ -2,8 +2,12 @@
 
 import hashlib
 from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
+from vault_service.application.ports.refresh import Use
+from vault_service.domain.audit import Entry, Event
 from vault_service.domain.grant import AccessToken
 from vault_service.domain.usability import Requester
 
@@ -13,7 +17,7 @@ class TokenRequest:
     """A request for an access token.
 
     scopes: empty for all; min_valid: seconds that it must still live; refused: SHA-256 of a token that an API has
-    refused, which is not given again.
+    refused, which is not given again; is_waiting: False for a renewal or a check, whose token nobody gets.
     """
 
     grant_id: UUID
@@ -22,11 +26,18 @@ class TokenRequest:
     min_valid: float
     request_id: str
     refused: bytes | None = None
+    is_waiting: bool = True
 
     @property
     def key(self) -> tuple[UUID, frozenset[str]]:
         """Requests with the same key can share a token."""
         return self.grant_id, self.scopes
+
+    def use(self, now: datetime) -> Use:
+        """Its use, for the audit."""
+        by = self.requester
+        entry = Entry(Event.TOKEN_ISSUED, self.grant_id, by.owner, by.client, self.request_id, now, via=by.via)
+        return Use(by, entry)
 
     @property
     def flight_key(self) -> tuple[UUID, frozenset[str], bytes | None]:
@@ -41,3 +52,10 @@ class TokenRequest:
         """Scopes of a token that its request does not allow. Only a ticket's scopes limit what a server gives."""
         is_limited = self.requester.via is not None and self.scopes
         return token.scopes - self.scopes if is_limited else frozenset()
+
+
+class Obtained(NamedTuple):
+    """A token that a refresh has brought. used_by: the request whose use was recorded with the outcome, if any was."""
+
+    token: AccessToken
+    used_by: TokenRequest | None = None

@@ -26,7 +26,7 @@ from vault_service.adapters.postgres.database import MIGRATIONS, vault_database
 from vault_service.adapters.postgres.locks import LOCK_TIMEOUT_SECONDS, AdvisoryLocks
 from vault_service.application.ask import AskConsent
 from vault_service.application.authorization_request import AuthorizationRequests
-from vault_service.application.check_siblings import CheckSiblings
+from vault_service.application.check_due import CheckDue
 from vault_service.application.consent import OfflineConsent
 from vault_service.application.errors import StorageUnavailableError
 from vault_service.application.issue import BATCH_THREADS, IssueAccessToken, IssueMany
@@ -39,6 +39,7 @@ from vault_service.bootstrap.background import BackgroundWork
 from vault_service.bootstrap.grants import GrantStores
 from vault_service.bootstrap.providers import ProviderSet, login_issuer
 from vault_service.config import VaultSettings
+from vault_service.domain.audit import Event
 from vault_service.http.callback import callback_path
 from vault_service.http.callers import Policy
 from vault_service.http.vault import Vault
@@ -116,10 +117,14 @@ def build(settings: VaultSettings) -> VaultProcess:
     issue = IssueAccessToken(
         stores.refreshes, stores.uses, presented, (memory, shared), refresher, clock, telemetry, _report_renewal
     )
-    siblings = CheckSiblings(stores.outbox, refresher, audit, clock)
+    checks = (
+        CheckDue(Event.GRANT_CHECKED, stores.siblings, refresher, audit, clock),
+        CheckDue(Event.GRANT_KEEP_ALIVE, stores.unused, refresher, audit, clock, telemetry.kept_alive),
+    )
     measure = every(MEASURE_SECONDS, partial(_measure_caches, memory, shared, telemetry))
-    more = (siblings.check_one, measure)
-    work = BackgroundWork.of(settings, database, keyring, clock, stores, providers.guarded, telemetry, audit, more)
+    work = BackgroundWork.of(
+        settings, database, keyring, clock, stores, providers.guarded, telemetry, audit, checks, [measure]
+    )
     requests = AuthorizationRequests(providers.guarded, providers.terms)
     policy = Policy(
         settings.browser_clients,
@@ -166,7 +171,7 @@ def build(settings: VaultSettings) -> VaultProcess:
         },
         useful={"redis": shared.ping, **providers.useful_pings()},
     )
-    return VaultProcess(vault, (work.housekeeping, work.checkpoints), (database, lock_database))
+    return VaultProcess(vault, work.threads, (database, lock_database))
 
 
 def _verifier(settings: VaultSettings, issuer: Issuer, clock: DatabaseClock, policy: Policy) -> Verifier:

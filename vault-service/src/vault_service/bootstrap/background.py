@@ -1,4 +1,4 @@
-"""Wires the background work: housekeeping, and the checkpoints of the audit."""
+"""Wires the background work: housekeeping, checkpoints of the audit, unasked refreshes, webhooks."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,13 +12,18 @@ from vault_service.adapters.audit.kept import Keeper, KeptFile
 from vault_service.adapters.audit.log import AuditLog
 from vault_service.adapters.audit.own_lines import OwnLines
 from vault_service.adapters.encryption.keyring import Keyring
-from vault_service.adapters.jobs.background import Background, Job, every
+from vault_service.adapters.jobs.background import Background, Job, every, once
 from vault_service.adapters.jobs.cleaning import Cleaning
+from vault_service.adapters.jobs.expiring import AnnounceEnds
 from vault_service.adapters.metrics.telemetry import PrometheusTelemetry
 from vault_service.adapters.postgres.clock import DatabaseClock
+from vault_service.adapters.webhooks.messages import PostgresMessages
+from vault_service.adapters.webhooks.sender import WebhookSender
+from vault_service.application.check_due import CheckDue
 from vault_service.application.deliver import DeliverRevocations
 from vault_service.application.expire import ExpireGrants
 from vault_service.application.ports.provider import Provider
+from vault_service.application.webhooks import DeliverWebhooks
 from vault_service.bootstrap.grants import GrantStores
 from vault_service.config import VaultSettings
 
@@ -30,16 +35,24 @@ EXPIRY_SECONDS = 60.0
 CLEANING_SECONDS = 3600.0
 KEEPING_SECONDS = 10.0
 WEBHOOK_TIMEOUT = (2.0, 3.0)
+REFRESHES_SECONDS = 2.0
+WEBHOOK_SECONDS = 1.0
+BACKLOG_SECONDS = 15.0
 
 log = logs.get(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class BackgroundWork:
-    """The background threads of one process."""
+    """The background threads of one process.
+
+    refreshes: those that nobody waits for; webhooks: wait for receivers.
+    """
 
     housekeeping: Background
     checkpoints: Background
+    refreshes: Background
+    webhooks: Background
 
     @classmethod
     def of(  # noqa: PLR0913, PLR0917 - what the jobs work with
@@ -52,6 +65,7 @@ class BackgroundWork:
         providers: Mapping[str, Provider],
         telemetry: PrometheusTelemetry,
         audit: AuditLog,
+        checks: Sequence[CheckDue],
         more: Sequence[Job],
     ) -> "BackgroundWork":
         """Wire the jobs; nothing starts here. more: jobs for the housekeeping."""
@@ -64,6 +78,7 @@ class BackgroundWork:
             every(KEYS_SECONDS, keyring.load),
             every(CLOCK_SECONDS, clock.read),
             every(EXPIRY_SECONDS, expire.expire_ended),
+            every(EXPIRY_SECONDS, AnnounceEnds(database, settings.expiring_notice).announce),
             every(CLEANING_SECONDS, expire.expire_forgotten),
             every(CLEANING_SECONDS, partial(_clean, Cleaning(database, settings.grant_days))),
         ]
@@ -78,7 +93,29 @@ class BackgroundWork:
         return cls(
             housekeeping=Background("housekeeping", jobs, _report, HOUSEKEEPING_SECONDS),
             checkpoints=Background("checkpoints", checkpoint_jobs, _report, CHECKPOINT_SECONDS),
+            refreshes=Background("refreshes", [check.check_one for check in checks], _report, REFRESHES_SECONDS),
+            webhooks=Background(
+                "webhooks", _webhook_jobs(settings, database, clock, telemetry), _report, WEBHOOK_SECONDS
+            ),
         )
+
+    @property
+    def threads(self) -> tuple[Background, ...]:
+        """All of them."""
+        return self.housekeeping, self.checkpoints, self.refreshes, self.webhooks
+
+
+def _webhook_jobs(
+    settings: VaultSettings, database: Database, clock: DatabaseClock, telemetry: PrometheusTelemetry
+) -> list[Job]:
+    told = {client: service.webhook for client, service in settings.services.by_client.items() if service.webhook}
+    messages = PostgresMessages(database)
+    webhooks = DeliverWebhooks(messages, told, WebhookSender(settings.egress.ca_bundle), clock)
+    return [
+        once(webhooks.configure),
+        partial(_tell, webhooks, telemetry),
+        every(BACKLOG_SECONDS, lambda: telemetry.webhook_backlog(*messages.backlog())),
+    ]
 
 
 # Each job returns True when there is more to do at once.
@@ -98,6 +135,23 @@ def _deliver(deliver: DeliverRevocations) -> bool:
         grant=str(delivery.grant_id),
         outcome=delivery.outcome.value,
         attempts=delivery.attempts,
+    )
+    return True
+
+
+def _tell(webhooks: DeliverWebhooks, telemetry: PrometheusTelemetry) -> bool:
+    attempt = webhooks.deliver_one()
+    if attempt is None:
+        return False
+    telemetry.told(attempt.outcome.value)
+    log.info(
+        "webhook.sent",
+        message=str(attempt.message_id),
+        to=attempt.service,
+        type=attempt.event,
+        outcome=attempt.outcome.value,
+        said=attempt.said,
+        attempts=attempt.attempts,
     )
     return True
 

@@ -6,6 +6,7 @@ from service_kit.postgres.database import Database
 from vault_service.adapters.audit.log import AuditLog
 from vault_service.adapters.encryption.sealing import Sealer
 from vault_service.adapters.grants.consents import PostgresConsents
+from vault_service.adapters.grants.due_checks import PostgresDueChecks
 from vault_service.adapters.grants.endings import Endings, PostgresExpiringGrants
 from vault_service.adapters.grants.outbox import Outbox
 from vault_service.adapters.grants.owned_grants import PostgresOwnedGrants
@@ -27,6 +28,8 @@ class GrantStores:
     tickets: PostgresTickets
     expiring: PostgresExpiringGrants
     outbox: Outbox
+    siblings: PostgresDueChecks
+    unused: PostgresDueChecks
     spool: Spool
 
     @classmethod
@@ -35,13 +38,16 @@ class GrantStores:
         outbox = Outbox(database, sealer, audit)
         spool = Spool(settings.spool_dir)
         endings = Endings(sealer, audit, outbox)
+        idle = settings.assumed_idle or None
         return cls(
-            consents=PostgresConsents(database, sealer, audit, outbox, settings.pending_consents),
-            refreshes=PostgresRefreshes(database, sealer, audit, outbox, spool, settings.refused_budget),
+            consents=PostgresConsents(database, sealer, audit, outbox, idle, settings.pending_consents),
+            refreshes=PostgresRefreshes(database, sealer, audit, outbox, spool, settings.refused_budget, idle),
             uses=Uses(settings.database_url.reveal(), database, audit),
             owned=PostgresOwnedGrants(database, endings, audit),
             tickets=PostgresTickets(database, audit),
             expiring=PostgresExpiringGrants(database, endings),
             outbox=outbox,
+            siblings=PostgresDueChecks.siblings(database),
+            unused=PostgresDueChecks.unused(database),
             spool=spool,
         )

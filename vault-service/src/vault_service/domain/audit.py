@@ -26,6 +26,7 @@ class Event(enum.StrEnum):
     GRANT_EXPIRED = "grant.expired"
     GRANT_REVOKED = "grant.revoked"
     GRANT_CHECKED = "grant.checked"
+    GRANT_KEEP_ALIVE = "grant.keep_alive"
     GRANT_RENAMED = "grant.renamed"
     REVOCATION_SENT = "revocation.sent"
     TICKET_CREATED = "ticket.created"

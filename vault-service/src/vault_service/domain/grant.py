@@ -107,7 +107,8 @@ class Grant:
     account: the person at the authorization server who has consented; equal to the owner when the owner logs in there.
     failure_detail: of the last refusal, None since the last success; task_ids: opaque, what it was requested for; name:
     what it is for, for people; asked_by: the client id of the service that asked, None for the owner; return_to: where
-    the browser goes after the answer.
+    the browser goes after the answer; kept_alive: True when the vault refreshes the grant in time, so that it does
+    not end at `expires_at`.
     """
 
     id: UUID
@@ -131,6 +132,7 @@ class Grant:
     asked_by: str | None
     return_to: str | None
     consent_expires_at: datetime
+    kept_alive: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,15 @@
 
 from dataclasses import dataclass
 
+from vault_service.domain.webhook import Webhook
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """One service. name: for people; return_to: where browsers may go after a consent that it asked for."""
+    """One service. name: for people; return_to: where browsers may go after a consent that it asked for; webhook: where
+    it is told what happens to its grants.
+    """
 
     name: str
     return_to: tuple[str, ...] = ()
+    webhook: Webhook | None = None

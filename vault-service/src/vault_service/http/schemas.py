@@ -216,7 +216,8 @@ class GrantView(Output, frozen=True, kw_only=True):
     authorization server's account of theirs); uses: access tokens given; expiresAt: when the authorization server ends
     the token; notAfter, maxUses: limits that the owner set; taskId, taskIds: the
     first, and all that it was requested for; name: what it is for, for people; askedBy: the service that asked for
-    it, if the owner did not; answerBy: when a `pending` token's consent expires.
+    it, if the owner did not; answerBy: when a `pending` token's consent expires; keptAlive: true when the vault
+    refreshes the token in time although nobody uses it, so that it does not end at `expiresAt`.
     """
 
     persistent_token_id: UUID
@@ -227,6 +228,7 @@ class GrantView(Output, frozen=True, kw_only=True):
     services: list[str]
     created_at: Moment
     uses: int
+    kept_alive: bool
     failure: Failure | None = None
     failure_detail: FailureDetails | None = None
     task_id: str | None = None
@@ -326,6 +328,7 @@ def grant_view(grant: Grant, names: Mapping[str, str]) -> GrantView:
         not_after=grant.limits.not_after,
         max_uses=grant.limits.max_uses,
         uses=grant.uses,
+        kept_alive=grant.kept_alive,
     )
 
 

@@ -15,9 +15,11 @@ from task_service.adapters.engine import watch
 from task_service.adapters.postgres.runs import add_attempt, replace_job
 from task_service.domain.attempt import MAX_CRASHES, Attempt, AttemptKey, AttemptOutcome
 from task_service.domain.owner import Owner
+from task_service.domain.result import ResultFile
 from task_service.domain.retry import RetryPolicy
 
 _SQL = queries.load(__package__, "attempts.sql")
+_RESULTS = queries.load(__package__, "results.sql")
 
 
 class PostgresAttempts:
@@ -54,10 +56,16 @@ class PostgresAttempts:
         }
         return {AttemptKey(*row) for row in self._database.all(_SQL["progress"], values)}
 
-    def complete(self, attempt: Attempt, result: str) -> bool:
+    def complete(self, attempt: Attempt, result: str, file: ResultFile | None = None) -> bool:
         """End with a result."""
         values = {**_named(attempt.key), "number": attempt.run, "result": result}
-        return self._database.one(_SQL["complete"], values) is not None
+        if file is None:
+            return self._database.one(_SQL["complete"], values) is not None
+        with self._database.transaction() as connection:
+            if connection.execute(_SQL["complete"], values).fetchone() is None:
+                return False
+            connection.execute(_RESULTS["attach"], {**values, "key": file.key})
+            return True
 
     def fail(self, attempt: Attempt, error: str, *, token_failed: bool = False) -> bool:
         """End with an error."""

@@ -6,7 +6,7 @@ from service_kit.postgres import queries
 from service_kit.postgres.database import Database
 from task_service.adapters.postgres.locks import owned
 from task_service.adapters.postgres.tasks import tasks_by_id
-from task_service.domain.listing import Position, Sort, TaskQuery
+from task_service.domain.listing import MOST_COUNTED, Position, Sort, Standing, TaskQuery
 from task_service.domain.owner import Owner
 from task_service.domain.status import TaskStatus
 from task_service.domain.task import Task
@@ -51,7 +51,8 @@ class PostgresTaskList:
             "persistent_token_id": query.persistent_token_id,
             "search": query.search,
             "schedule": query.schedule,
-            "statuses": sorted(query.statuses) or None,
+            "needs_consent": query.needs_consent,
+            "statuses": sorted(query.states) or None,
             "after": after.key if after else None,
             "after_id": after.task_id if after else None,
             "limit": limit + 1,
@@ -82,6 +83,11 @@ class PostgresTaskList:
             TaskStatus.FAILED: failed,
             TaskStatus.CANCELLED: cancelled,
         }
+
+    def standing(self, owner: Owner) -> Standing:
+        """How many of the owner's tasks need consent, and how many have a schedule that has not ended."""
+        row = self._database.one(_SQL["standing"], {**owned(owner), "most": MOST_COUNTED})
+        return Standing(*map(int, row or (0, 0)))
 
     def list_version(self, owner: Owner) -> str:
         """The owner's version, and a digest of the progress of what runs."""

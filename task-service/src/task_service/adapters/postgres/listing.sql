@@ -17,15 +17,18 @@ where t.issuer = %(issuer)s
        or case %(schedule)s::text
               when 'any' then s.status is not null
               when 'none' then s.status is null
+              when 'standing' then s.status <> 'ended'
               else s.status = %(schedule)s
           end)
   and (%(statuses)s::text[] is null or coalesce(r.status, 'pending') = any (%(statuses)s))
+  and (not %(needs_consent)s or t.token_status is distinct from 'active')
   and (%(after)s::text is null or ({key}, t.id) {beyond} (%(after)s::{type}, %(after_id)s::uuid))
 order by {key} {direction}, t.id {direction}
 limit %(limit)s;
 
 -- name: page_of_states
--- One state after the other through its index, then the first of all.
+-- One state after the other through its index, then the first of all. Tokens are looked up one by one: as a join, all
+-- tasks would be read.
 select found.id, found.created_at
 from (
     select run.task_id as id, run.task_created_at as created_at
@@ -37,6 +40,8 @@ from (
           and r.subject = %(subject)s
           and r.status = wanted.status
           and r.latest
+          and (not %(needs_consent)s
+               or (select t.token_status from tasks t where t.id = r.task_id) is distinct from 'active')
           and (%(after)s::text is null
                or (r.task_created_at, r.task_id) {beyond} (%(after)s::timestamptz, %(after_id)s::uuid))
         order by r.task_created_at {direction}, r.task_id {direction}
@@ -49,6 +54,8 @@ from (
         where u.issuer = %(issuer)s
           and u.subject = %(subject)s
           and 'pending' = any (%(statuses)s::text[])
+          and (not %(needs_consent)s
+               or (select t.token_status from tasks t where t.id = u.task_id) is distinct from 'active')
           and (%(after)s::text is null
                or (u.created_at, u.task_id) {beyond} (%(after)s::timestamptz, %(after_id)s::uuid))
         order by u.created_at {direction}, u.task_id {direction}
@@ -83,6 +90,41 @@ select coalesce(sum(tasks), 0), coalesce(sum(waiting), 0), coalesce(sum(at_work)
 from list_versions
 where issuer = %(issuer)s
   and subject = %(subject)s;
+
+-- name: standing
+-- The tasks that need their person's consent, and those with a schedule that has not ended; so many of each at most.
+select (
+           select count(*)
+           from (
+               select
+               from (
+                   select task_id
+                   from runs
+                   where issuer = %(issuer)s
+                     and subject = %(subject)s
+                     and status in ('failed', 'cancelled')
+                     and latest
+                   union all
+                   select task_id
+                   from unstarted_tasks
+                   where issuer = %(issuer)s
+                     and subject = %(subject)s
+               ) as still
+               where (select t.token_status from tasks t where t.id = still.task_id) is distinct from 'active'
+               limit %(most)s
+           ) as counted
+       ),
+       (
+           select count(*)
+           from (
+               select
+               from schedules
+               where issuer = %(issuer)s
+                 and subject = %(subject)s
+                 and status in ('active', 'paused', 'stopped')
+               limit %(most)s
+           ) as counted
+       );
 
 -- name: list_version
 -- The sum grows with each change but two: progress, and a run that begins. What runs now is read for these.

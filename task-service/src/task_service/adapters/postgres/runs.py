@@ -9,11 +9,12 @@ from service_kit.postgres import queries
 from service_kit.postgres.database import Database
 from task_service.adapters.engine import jobs
 from task_service.adapters.postgres import receipts
+from task_service.adapters.postgres.limits import demand_room_for_run
 from task_service.adapters.postgres.locks import latest_run, lock, owned
 from task_service.application.errors import TaskNotCancellableError, TaskNotExecutableError
 from task_service.domain.attempt import AttemptKey
 from task_service.domain.dependencies import WAITS, must_wait
-from task_service.domain.fairness import tag
+from task_service.domain.fairness import DEFAULT_LIMITS, OwnerLimits, tag
 from task_service.domain.owner import Owner
 from task_service.domain.receipt import Receipt
 from task_service.domain.run import Cause
@@ -25,8 +26,10 @@ _SQL = queries.load(__package__, "runs.sql")
 class PostgresRuns:
     """Queues runs."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, limits: OwnerLimits = DEFAULT_LIMITS) -> None:
+        """limits: of each owner."""
         self._database = database
+        self._limits = limits
 
     def enqueue(
         self,
@@ -44,6 +47,7 @@ class PostgresRuns:
             status, fence = latest_run(connection, task_id, last_run)
             if status not in allowed or persistent_token_id is None:
                 raise TaskNotExecutableError
+            demand_room_for_run(connection, owner, self._limits)
             start_run(connection, task_id, owner, cause, persistent_token_id, last_run, fence)
             receipts.settle(connection, owner, receipt, None)
 

@@ -12,11 +12,12 @@ from service_kit.postgres import queries
 from service_kit.postgres.database import Database
 from task_service.adapters.engine import jobs
 from task_service.adapters.postgres import dependencies, receipts
+from task_service.adapters.postgres.limits import demand_room
 from task_service.adapters.postgres.locks import latest_run, lock, owned
 from task_service.adapters.postgres.schedules import put, schedule_of
 from task_service.application.errors import TaskNotFoundError, TaskNotLinkableError
 from task_service.application.ports import LinkedGrant
-from task_service.domain.fairness import Priority
+from task_service.domain.fairness import DEFAULT_LIMITS, OwnerLimits, Priority
 from task_service.domain.owner import Owner
 from task_service.domain.receipt import Receipt
 from task_service.domain.retry import RetryPolicy
@@ -31,8 +32,10 @@ _SQL = queries.load(__package__, "tasks.sql")
 class PostgresTasks:
     """One task at a time."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, limits: OwnerLimits = DEFAULT_LIMITS) -> None:
+        """limits: of each owner."""
         self._database = database
+        self._limits = limits
 
     def add(
         self,
@@ -59,6 +62,7 @@ class PostgresTasks:
         }
         with self._database.transaction() as connection:
             receipts.claim(connection, owner, receipt)
+            demand_room(connection, owner, self._limits)
             connection.execute(_SQL["add"], values)
             if policy.depends_on:
                 dependencies.put(connection, values["id"], owner, policy.depends_on)

@@ -3,8 +3,8 @@
 Each line has a place among those of its process (`domain.writer`), which is settled when its fate is known.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 from uuid import UUID
 
 import psycopg
@@ -19,6 +19,7 @@ from vault_service.domain.writer import Writer
 
 _QUERIES = queries.load(__package__, "audit.sql")
 PAGE_LINES = 1000
+T = TypeVar("T")
 
 
 class AuditLog:
@@ -54,24 +55,42 @@ class AuditLog:
         It is run once more when its connection has died: the line of the first time, if it was recorded after all, is
         that of another writer. Raises StorageUnavailableError.
         """
+        return self._retried(lambda: self._record(statement, parameters, entry, None)) is not None
+
+    def record_with_use(
+        self, statement: bytes, parameters: Mapping[str, Any], entry: Entry, use: Callable[[Place], str]
+    ) -> bool | None:
+        """The same for a statement that may add the line of a use, too: it returns whether it did; None without a row.
+
+        use: the use in the place of its line, as the statement's parameter `uses`.
+        """
+        return self._retried(lambda: self._record(statement, parameters, entry, use))
+
+    def _record(
+        self, statement: bytes, parameters: Mapping[str, Any], entry: Entry, use: Callable[[Place], str] | None
+    ) -> bool | None:
+        place, place_of_use = self.writer.take(), self.writer.take() if use else None
+        are_recorded: tuple[bool | None, bool | None] = (None, None)
         try:
-            return self._record(statement, parameters, entry)
+            uses = {"uses": use(place_of_use)} if use and place_of_use else {}
+            row = self._database.once(statement, {**parameters, **uses, **self.row(entry, place)})
+            are_recorded = row is not None, row is not None and bool(row[0])
+        except psycopg.Error:  # an answer of the server; a dead connection is another error
+            are_recorded = False, False
+            raise
+        finally:
+            self.writer.settle(place, is_recorded=are_recorded[0])
+            if place_of_use is not None:
+                self.writer.settle(place_of_use, is_recorded=are_recorded[1])
+        return None if row is None else bool(row[0])
+
+    def _retried(self, work: Callable[[], T]) -> T:
+        try:
+            return work()
         except StorageUnavailableError as error:
             if not is_connection_lost(error.__cause__):
                 raise
-            return self._record(statement, parameters, entry)
-
-    def _record(self, statement: bytes, parameters: Mapping[str, Any], entry: Entry) -> bool:
-        place, is_recorded = self.writer.take(), None
-        try:
-            row = {**parameters, **self.row(entry, place)}
-            is_recorded = self._database.once(statement, row) is not None
-        except psycopg.Error:  # an answer of the server; a dead connection is another error
-            is_recorded = False
-            raise
-        finally:
-            self.writer.settle(place, is_recorded=is_recorded)
-        return is_recorded
+            return work()
 
     def key(self) -> tuple[int, bytes]:
         """Id and bytes of the key with which rows of other tables are authenticated, too."""

@@ -19,7 +19,7 @@ from service_kit.process.grouped import Grouped
 from vault_service.adapters.encryption.sealing import Sealer
 from vault_service.adapters.metrics.telemetry import PrometheusTelemetry
 from vault_service.application.errors import SealBrokenError
-from vault_service.application.ports.runtime import TokenKey
+from vault_service.application.ports.runtime import SharedToken, TokenKey
 from vault_service.domain import seal_context
 from vault_service.domain.grant import AccessToken
 from vault_service.domain.seal_context import SealContext
@@ -98,28 +98,28 @@ class RedisAccessTokens:
         self._now = now
         self._telemetry = telemetry
         self._report = report
-        self._reads: Grouped[TokenKey, AccessToken | None] = Grouped(self._read, "shared-tokens")
+        self._reads: Grouped[TokenKey, SharedToken | None] = Grouped(self._read, "shared-tokens")
         self._paused_until = float("-inf")
 
-    def get(self, grant_id: UUID, scopes: frozenset[str]) -> AccessToken | None:
+    def get(self, grant_id: UUID, scopes: frozenset[str]) -> SharedToken | None:
         """The token, or None."""
         (token,) = self._read([(grant_id, scopes)])
         return token
 
-    def get_soon(self, keys: Sequence[TokenKey]) -> Future[Sequence[AccessToken | None]]:
+    def get_soon(self, keys: Sequence[TokenKey]) -> Future[Sequence[SharedToken | None]]:
         """The tokens, or None, without waiting: one request to Redis for all that are wanted at the same time."""
         if not self._is_paused():
             return self._reads.submit(keys)
         return _nothing(keys)
 
-    def put(self, grant_id: UUID, scopes: frozenset[str], token: AccessToken) -> None:
+    def put(self, grant_id: UUID, scopes: frozenset[str], shared: SharedToken) -> None:
         """Share the token until just before it expires."""
         context = seal_context.cached_token("redis", grant_id, scopes)
-        left = int(token.expires_at - self._now().timestamp()) - 1
+        left = int(shared.token.expires_at - self._now().timestamp()) - 1
         if left <= 0 or self._is_paused():
             return
         try:
-            self._client.set(self._name(context), self._sealer.seal(_pack(token), context), ex=left)
+            self._client.set(self._name(context), self._sealer.seal(msgspec.json.encode(shared), context), ex=left)
         except (redis.RedisError, OSError) as error:
             self._pause(error)
 
@@ -135,10 +135,10 @@ class RedisAccessTokens:
             return
         self._telemetry.shared_cache(told.get("used_memory", 0), told.get("maxmemory", 0), told.get("evicted_keys", 0))
 
-    def _read(self, keys: Sequence[TokenKey]) -> list[AccessToken | None]:
+    def _read(self, keys: Sequence[TokenKey]) -> list[SharedToken | None]:
         """The tokens, or None for those that are not there, cannot be opened or cannot be read now."""
         contexts = {key: seal_context.cached_token("redis", *key) for key in keys}
-        found: dict[TokenKey, AccessToken | None] = {}
+        found: dict[TokenKey, SharedToken | None] = {}
         outcome = "unavailable"
         try:
             if not self._is_paused():
@@ -151,17 +151,17 @@ class RedisAccessTokens:
             self._telemetry.read_shared("hit" if found.get(key) else outcome)
         return [found.get(key) for key in keys]
 
-    def _opened(self, sealed: object, context: SealContext) -> AccessToken | None:
+    def _opened(self, sealed: object, context: SealContext) -> SharedToken | None:
         if not isinstance(sealed, bytes):
             return None
         try:
-            return _unpack(self._sealer.open(sealed, context))
+            return msgspec.json.decode(self._sealer.open(sealed, context), type=SharedToken)
         except (SealBrokenError, msgspec.MsgspecError, ValueError) as error:
             self._report(error)
             return None
 
     def _name(self, context: SealContext) -> str:
-        return f"vault:{self._sealer.pseudonym(hashlib.sha256(context.row.encode()).hexdigest())}"
+        return f"vault:2:{self._sealer.pseudonym(hashlib.sha256(context.row.encode()).hexdigest())}"
 
     def _is_paused(self) -> bool:
         return monotonic() < self._paused_until
@@ -177,23 +177,23 @@ class NoSharedAccessTokens:
     def ping(self) -> None:
         """Return: there is nothing that could be unreachable."""
 
-    def get(self, grant_id: UUID, scopes: frozenset[str]) -> AccessToken | None:  # noqa: ARG002 - the port's shape
+    def get(self, grant_id: UUID, scopes: frozenset[str]) -> SharedToken | None:  # noqa: ARG002 - the port's shape
         """Nothing is shared."""
         return None
 
-    def get_soon(self, keys: Sequence[TokenKey]) -> Future[Sequence[AccessToken | None]]:
+    def get_soon(self, keys: Sequence[TokenKey]) -> Future[Sequence[SharedToken | None]]:
         """Nothing is shared."""
         return _nothing(keys)
 
-    def put(self, grant_id: UUID, scopes: frozenset[str], token: AccessToken) -> None:
+    def put(self, grant_id: UUID, scopes: frozenset[str], shared: SharedToken) -> None:
         """Nothing is shared."""
 
     def measure(self) -> None:
         """There is nothing to measure."""
 
 
-def _nothing(keys: Sequence[TokenKey]) -> Future[Sequence[AccessToken | None]]:
-    nothing: Future[Sequence[AccessToken | None]] = Future()
+def _nothing(keys: Sequence[TokenKey]) -> Future[Sequence[SharedToken | None]]:
+    nothing: Future[Sequence[SharedToken | None]] = Future()
     nothing.set_result([None] * len(keys))
     return nothing
 

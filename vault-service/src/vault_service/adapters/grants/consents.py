@@ -39,15 +39,25 @@ class PostgresConsents:
     """Stores consent requests with their secrets sealed, and the grants that come of them."""
 
     def __init__(
-        self, database: Database, sealer: Sealer, audit: AuditLog, outbox: Outbox, most_pending: int = 100
+        self,
+        database: Database,
+        sealer: Sealer,
+        audit: AuditLog,
+        outbox: Outbox,
+        assumed_idle: int | None,
+        most_pending: int = 100,
     ) -> None:
-        """most_pending: how many requests of one person may wait for an answer."""
+        """assumed_idle: seconds after which an unused grant ends where nothing else is known, None: never.
+
+        most_pending: how many requests of one person may wait for an answer.
+        """
         self._most_pending = most_pending
         self._database = database
         self._sealer = sealer
         self._tokens = GrantTokens(sealer)
         self._audit = audit
         self._outbox = outbox
+        self._assumed_idle = assumed_idle
 
     def add(self, grant: NewGrant, request: StoredConsentRequest, entry: Entry) -> None:
         """Store a pending grant, and the request whose answer activates it."""
@@ -168,12 +178,13 @@ class PostgresConsents:
 
     def activate(
         self, grant_id: UUID, account: Subject, answer: TokenAnswer, scopes: frozenset[str], entry: Entry
-    ) -> bool:
+    ) -> RequestedTerms | None:
         """Make a pending grant active with its first token. answer: must have a refresh token."""
         if answer.refresh_token is None:
             raise ValueError("an answer without a refresh token activates no grant")
         identity = answer.identity.readable() if answer.identity else None
-        terms = GrantTerms(self._requested(grant_id, entry.owner), scopes, account, identity).digest()
+        requested = self._requested(grant_id, entry.owner)
+        terms = GrantTerms(requested, scopes, account, identity).digest()
         parameters = {
             "id": grant_id,
             "generation": _FIRST_GENERATION,
@@ -185,8 +196,9 @@ class PostgresConsents:
             "refresh_token": self._tokens.seal(answer.refresh_token, grant_id, entry.owner, _FIRST_GENERATION, terms),
             "access_lifetime": answer.expires_in,
             "refresh_expires_in": answer.refresh_expires_in,
+            "assumed_idle": self._assumed_idle,
         }
-        return self._audit.append_if(_QUERIES["activate"], parameters, entry)
+        return requested if self._audit.append_if(_QUERIES["activate"], parameters, entry) else None
 
     def _requested(self, grant_id: UUID, owner: Subject) -> RequestedTerms:
         """What the owner was asked for. Raises SealBrokenError when the row was changed since."""

@@ -145,6 +145,11 @@ set status = 'active',
     expires_at = least(
         now() + make_interval(secs => coalesce(%(refresh_expires_in)s, idle_seconds)),
         now() + make_interval(secs => max_seconds)
+    ),
+    keep_alive_at = next_keep_alive(
+        token_type,
+        coalesce(%(refresh_expires_in)s::float8, idle_seconds, %(assumed_idle)s),
+        least(not_after, now() + make_interval(secs => max_seconds))
     )
 where id = %(id)s
   and status = 'pending'

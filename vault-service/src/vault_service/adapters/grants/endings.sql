@@ -1,7 +1,8 @@
 -- name: end
 update grants
 set status = %(status)s, failure = null, refresh_token = null, refresh_started_at = null,
-    refusals = '{}', retry_at = null, recheck_at = null, failure_detail = null
+    refusals = '{}', retry_at = null, recheck_at = null, keep_alive_at = null,
+    failure_detail = null
 where id = %(id)s;
 
 -- name: next_ended

@@ -106,4 +106,5 @@ def grant_of(row: Row) -> Grant:
         asked_by=row[22],
         return_to=row[23],
         consent_expires_at=row[24],
+        kept_alive=row[26],
     )

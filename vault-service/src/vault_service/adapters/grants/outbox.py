@@ -13,7 +13,7 @@ from service_kit.postgres.database import Database
 from vault_service.adapters.audit.log import AuditLog
 from vault_service.adapters.encryption.sealing import Sealer
 from vault_service.application.errors import SealBrokenError
-from vault_service.application.ports.ending import DueRevocation, DueSibling
+from vault_service.application.ports.ending import DueRevocation
 from vault_service.domain import seal_context
 from vault_service.domain.audit import Entry
 from vault_service.domain.grant import RefreshToken, Subject
@@ -84,15 +84,6 @@ class Outbox:
             if outcome is Outcome.REVOKED:
                 connection.execute(_QUERIES["mark_siblings"], {"grant_id": due.grant_id})
             self._audit.append_within(connection, entry)
-
-    def take_sibling(self) -> DueSibling | None:
-        """Lease one that is due."""
-        row = self._database.one(_QUERIES["take_sibling"], {})
-        return None if row is None else DueSibling(row[0], Subject(row[1], row[2]), row[3])
-
-    def forget_sibling(self, grant_id: UUID) -> None:
-        """It was checked."""
-        self._database.one(_QUERIES["forget_sibling"], {"id": grant_id})
 
     def backlog(self) -> tuple[int, float]:
         """The number of tokens that wait to be revoked, and for how many seconds the oldest has waited."""

@@ -1,7 +1,7 @@
 -- name: of_owner
 -- One page: active grants first, then pending, failed and ended ones, in each rank the newest first. The status shows an expired
 -- consent and an end that has passed, whatever the row says. Uses are those that checkpoints of the audit have counted, and the
--- lines since; they are counted for the page only.
+-- lines since; they are counted for the page only. A grant is kept alive while its idle end is not announced.
 with page as (
     select g.*, seen.status as seen_status, placed.rank
     from grants g
@@ -41,7 +41,10 @@ select g.id, g.issuer, g.subject, g.seen_status,
        coalesce(counted.uses, 0) + recent.uses,
        g.created_at, g.activated_at, greatest(counted.last_used_at, recent.last_used_at), g.last_refreshed_at,
        g.expires_at, g.account_issuer, g.account_subject, g.failure_detail, g.name, g.asked_by, g.return_to,
-       g.consent_expires_at, g.other_task_ids
+       g.consent_expires_at, g.other_task_ids,
+       g.seen_status = 'active'
+       and g.keep_alive_at is not null
+       and coalesce(now() <= g.last_refreshed_at + (g.expires_at - g.last_refreshed_at) * 0.8, true)
 from page g
 left join grant_uses counted on counted.grant_id = g.id
 cross join lateral (

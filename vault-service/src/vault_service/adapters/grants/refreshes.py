@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import psycopg
 
 from service_kit.postgres import queries
@@ -20,6 +21,7 @@ from vault_service.adapters.grants.grant_rows import detail_row, fence, log_refu
 from vault_service.adapters.grants.grant_tokens import GrantTokens
 from vault_service.adapters.grants.outbox import Discarded, Outbox
 from vault_service.adapters.grants.spool import Spool, Spooled
+from vault_service.adapters.grants.uses import use_of
 from vault_service.application.errors import (
     CheckedTooOftenError,
     GrantNotFoundError,
@@ -29,8 +31,8 @@ from vault_service.application.errors import (
     error_of,
 )
 from vault_service.application.ports.provider import TokenAnswer
-from vault_service.application.ports.refresh import USABLE, StoredGrant, Verdict
-from vault_service.domain.audit import Entry, Event
+from vault_service.application.ports.refresh import USABLE, Finished, StoredGrant, Use, Verdict
+from vault_service.domain.audit import Entry, Event, Place
 from vault_service.domain.grant import (
     Failure,
     FailureDetail,
@@ -69,14 +71,19 @@ class PostgresRefreshes:
         outbox: Outbox,
         spool: Spool,
         refused_budget: int,
+        assumed_idle: int | None,
     ) -> None:
-        """refused_budget: how many refreshes of a grant callers may force in an hour."""
+        """refused_budget: how many refreshes of a grant callers may force in an hour.
+
+        assumed_idle: seconds after which an unused grant ends where nothing else is known, None: never.
+        """
         self._database = database
         self._tokens = GrantTokens(sealer)
         self._audit = audit
         self._outbox = outbox
         self._spool = spool
         self._refused_budget = refused_budget
+        self._assumed_idle = assumed_idle
 
     def authorize(self, grant_id: UUID, requester: Requester) -> StoredGrant:
         """The grant, for a requester that may use it now."""
@@ -122,24 +129,30 @@ class PostgresRefreshes:
         row = self._database.one(_QUERIES["begin"], {**fence(grant), **seen})
         return None if row is None else row[0]
 
-    def finish(self, grant: StoredGrant, answer: TokenAnswer, entry: Entry, verdict: Verdict = USABLE) -> bool:
-        """Store the outcome first and by itself, so that nothing else can roll it back."""
+    def finish(
+        self, grant: StoredGrant, answer: TokenAnswer, entry: Entry, verdict: Verdict = USABLE, use: Use | None = None
+    ) -> Finished:
+        """Store the outcome first, so that nothing else can roll it back."""
         obtained = answer.obtained or ObtainedToken(grant.refresh_token, answer.refresh_expires_in)
-        return self._finish(grant, obtained, answer.expires_in, entry, verdict)
+        outcome = self._outcome(grant, obtained, entry, verdict, answer.expires_in)
+        return self._finish(grant, obtained, outcome, entry, use)
 
     def keep(self, grant: StoredGrant, obtained: ObtainedToken, entry: Entry, verdict: Verdict) -> bool:
         """The same for an answer of which only the refresh token can be used."""
-        return self._finish(grant, obtained, None, entry, verdict)
+        outcome = self._outcome(grant, obtained, entry, verdict, None)
+        return self._finish(grant, obtained, outcome, entry, None).is_stored
 
-    def _finish(
+    def _outcome(
         self,
         grant: StoredGrant,
         obtained: ObtainedToken,
-        access_lifetime: float | None,
         entry: Entry,
         verdict: Verdict,
-    ) -> bool:
-        outcome = Spooled(
+        access_lifetime: float | None,
+    ) -> Spooled:
+        if verdict.detail is not None:
+            log_refusal("grant.answer_refused", grant.id, grant.provider, verdict.failure, verdict.detail)
+        return Spooled(
             grant_id=grant.id,
             generation=grant.generation,
             refresh_token=self._tokens.seal(obtained.token, grant.id, grant.owner, grant.generation + 1, grant.terms),
@@ -156,17 +169,19 @@ class PostgresRefreshes:
             pause=verdict.pause,
             terms=grant.terms,
         )
-        if verdict.detail is not None:
-            log_refusal("grant.answer_refused", grant.id, grant.provider, verdict.failure, verdict.detail)
+
+    def _finish(
+        self, grant: StoredGrant, obtained: ObtainedToken, outcome: Spooled, entry: Entry, use: Use | None
+    ) -> Finished:
         try:
-            is_stored = self._store(outcome, entry)
+            finished = self._store(outcome, entry, use)
         except (StorageUnavailableError, psycopg.Error) as error:
             with suppress(OSError):  # without a disk either, only the replay of the old token is left
                 self._spool.keep(outcome)
             raise StorageUnavailableError from error
-        if not is_stored and obtained.token != grant.refresh_token:
+        if not finished.is_stored and obtained.token != grant.refresh_token:
             self._discard_if_ended(grant.id, grant.owner, obtained.token)
-        return is_stored
+        return finished
 
     def abandon(self, grant: StoredGrant, intent: datetime) -> None:
         """Remove the intent."""
@@ -233,29 +248,43 @@ class PostgresRefreshes:
             pause=row["pause"] or 0.0,
         )
 
-    def _store(self, outcome: Spooled, entry: Entry) -> bool:
+    def _store(self, outcome: Spooled, entry: Entry, use: Use | None = None) -> Finished:
         write = {
             "id": outcome.grant_id,
             "generation": outcome.generation,
             "refresh_token": outcome.refresh_token,
             "access_lifetime": outcome.access_lifetime,
             "refresh_expires_in": outcome.refresh_expires_in,
+            "assumed_idle": self._assumed_idle,
             "is_usable": outcome.is_usable,
             "failure": outcome.failure,
             "detail": outcome.detail,
             "pause": outcome.pause,
         }
-        if self._audit.record(_QUERIES["finish"], write, entry):
-            return True
+        is_used = self._stored_with(write, entry, use)
+        if is_used is not None:
+            return Finished(is_stored=True, is_used=is_used)
         # A connection can break after its commit: then the outcome was stored although nobody was told.
         stored = {"id": outcome.grant_id, "refresh_token": outcome.refresh_token}
-        return self._database.one(_QUERIES["is_stored"], stored) is not None
+        return Finished(self._database.one(_QUERIES["is_stored"], stored) is not None)
+
+    def _stored_with(self, write: Mapping[str, Any], entry: Entry, use: Use | None) -> bool | None:
+        """True when the use was recorded with the outcome; None when the outcome was not stored."""
+        if use is not None:
+            with suppress(psycopg.Error):  # a fault in the use must not affect the outcome
+
+                def as_written(place: Place) -> str:
+                    return msgspec.json.encode([use_of(self._audit, *use, place)]).decode()
+
+                return self._audit.record_with_use(_QUERIES["finish"], write, entry, as_written)
+        is_stored = self._audit.record(_QUERIES["finish"], {**write, "uses": "[]"}, entry)
+        return False if is_stored else None
 
     def _store_spooled(self, outcome: Spooled) -> None:
         grant_id, owner = outcome.grant_id, Subject(outcome.issuer, outcome.subject)
         actor, request_id = outcome.actor, outcome.request_id
         entry = Entry(Event.GRANT_REFRESHED, grant_id, owner, actor, request_id, outcome.at, "spooled")
-        if self._store(outcome, entry):
+        if self._store(outcome, entry).is_stored:
             return
         generation = outcome.generation + 1
         token = self._tokens.open_if_readable(outcome.refresh_token, grant_id, owner, generation, outcome.terms)

@@ -51,7 +51,8 @@ returning refresh_started_at;
 -- name: finish
 -- A failed grant is active again: that the authorization server has just given a token proves it. An answer that is of no
 -- other use than its refresh token leaves the status as it is, or fails the grant; the token is stored in any case. The line
--- of the audit is part of the statement, so neither is stored without the other.
+-- of the audit is part of the statement, so neither is stored without the other. The use of the caller that waits is recorded
+-- with it, if its conditions hold as in `issue_many`: true is returned then. uses: a JSON array of none or one.
 with stored as (
     update grants
     set status = case
@@ -71,18 +72,57 @@ with stored as (
         expires_at = least(
             now() + make_interval(secs => coalesce(%(refresh_expires_in)s, idle_seconds)),
             activated_at + make_interval(secs => max_seconds)
+        ),
+        keep_alive_at = next_keep_alive(
+            token_type,
+            coalesce(%(refresh_expires_in)s::float8, idle_seconds, %(assumed_idle)s),
+            least(not_after, activated_at + make_interval(secs => max_seconds))
         )
     where id = %(id)s
       and generation = %(generation)s
       and status in ('active', 'failed')
-    returning id
+    returning id, issuer, subject, status, services, max_uses, not_after, expires_at
+), line as (
+    insert into audit (at, event, grant_id, issuer, subject, actor, request_id, outcome, writer_id, writer_seq, writer_mark,
+                       key_id, mac)
+    select %(at)s, %(event)s, id, %(issuer)s, %(subject)s, %(actor)s, %(request_id)s, %(outcome)s, %(writer_id)s,
+           %(writer_seq)s, %(writer_mark)s, %(key_id)s, %(mac)s
+    from stored
+    returning true
+), used as (
+    insert into audit (at, event, grant_id, issuer, subject, actor, request_id, outcome, via_id, via_name, task_id, attempt,
+                       writer_id, writer_seq, writer_mark, key_id, mac)
+    select use.at, 'token.issued', g.id, use.issuer, use.subject, use.actor, use.request_id, 'ok', use.via_id, use.via_name,
+           use.task_id, use.attempt, use.writer_id, use.writer_seq, use.writer_mark, use.key_id, decode(use.mac, 'hex')
+    from line
+    cross join stored g
+    join json_to_recordset(%(uses)s::json)
+             as use (at timestamptz, grant_id uuid, issuer text, subject text, actor text, request_id text, key_id smallint,
+                     mac text, is_owner boolean, via_id uuid, via_name text, task_id text, attempt bigint, writer_id uuid,
+                     writer_seq bigint, writer_mark bigint) on use.grant_id = g.id
+    where g.issuer = use.issuer
+      and g.subject = use.subject
+      and g.status = 'active'
+      and g.max_uses is null
+      and (g.not_after is null or g.not_after > now())
+      and (g.expires_at is null or g.expires_at > now())
+      and (use.is_owner or use.actor = any (g.services))
+      and (
+          use.via_id is null
+          or exists (
+              select
+              from tickets t
+              where t.id = use.via_id
+                and t.grant_id = use.grant_id
+                and t.max_uses is null
+                and t.ended_at is null
+                and t.expires_at > now()
+          )
+      )
+    returning true
 )
-insert into audit (at, event, grant_id, issuer, subject, actor, request_id, outcome, writer_id, writer_seq, writer_mark,
-                   key_id, mac)
-select %(at)s, %(event)s, id, %(issuer)s, %(subject)s, %(actor)s, %(request_id)s, %(outcome)s, %(writer_id)s,
-       %(writer_seq)s, %(writer_mark)s, %(key_id)s, %(mac)s
-from stored
-returning true;
+select exists (select from used)
+from line;
 
 -- name: is_stored
 -- Whether this very outcome is stored: no two sealed values are equal.

@@ -57,25 +57,6 @@ where own.id = %(grant_id)s
   and other.id <> own.id
   and other.status = 'active';
 
--- name: take_sibling
-update grants
-set recheck_at = now() + interval '1 minute'
-where id = (
-    select id
-    from grants
-    where recheck_at <= now()
-    order by recheck_at
-    limit 1
-    for update skip locked
-)
-returning id, issuer, subject, provider;
-
--- name: forget_sibling
-update grants
-set recheck_at = null
-where id = %(id)s
-returning true;
-
 -- name: postpone
 update revocations
 set next_attempt_at = now() + make_interval(secs => %(seconds)s)

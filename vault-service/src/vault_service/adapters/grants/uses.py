@@ -56,6 +56,29 @@ class Intended(NamedTuple):
     entry: Entry
 
 
+def use_of(audit: AuditLog, requester: Requester, entry: Entry, place: Place) -> Use:
+    """The use of a grant as the statements read it. place: of its line."""
+    row = audit.row(entry, place)
+    return Use(
+        at=entry.at.isoformat(),
+        grant_id=str(entry.grant_id),
+        issuer=entry.owner.issuer,
+        subject=entry.owner.sub,
+        actor=entry.actor,
+        request_id=entry.request_id,
+        key_id=row["key_id"],
+        mac=row["mac"].hex(),
+        is_owner=requester.is_owner,
+        writer_id=place.writer.hex,
+        writer_seq=place.number,
+        writer_mark=place.mark,
+        via_id=str(entry.via.ticket_id) if entry.via else None,
+        via_name=entry.via.name if entry.via else None,
+        task_id=row["task_id"],
+        attempt=row["attempt"],
+    )
+
+
 class Uses:
     """Records uses of grants, durably, before a token leaves."""
 
@@ -94,26 +117,7 @@ class Uses:
 
     def _intended(self, requester: Requester, entry: Entry) -> Intended:
         place = self._audit.writer.take()
-        row = self._audit.row(entry, place)
-        use = Use(
-            at=entry.at.isoformat(),
-            grant_id=str(entry.grant_id),
-            issuer=entry.owner.issuer,
-            subject=entry.owner.sub,
-            actor=entry.actor,
-            request_id=entry.request_id,
-            key_id=row["key_id"],
-            mac=row["mac"].hex(),
-            is_owner=requester.is_owner,
-            writer_id=place.writer.hex,
-            writer_seq=place.number,
-            writer_mark=place.mark,
-            via_id=str(entry.via.ticket_id) if entry.via else None,
-            via_name=entry.via.name if entry.via else None,
-            task_id=row["task_id"],
-            attempt=row["attempt"],
-        )
-        return Intended(use, place, requester, entry)
+        return Intended(use_of(self._audit, requester, entry, place), place, requester, entry)
 
     def _write(self, uses: Sequence[Intended]) -> list[bool]:
         """For each use, True if it was recorded; uses of limited grants never are."""

@@ -22,6 +22,20 @@ def every(seconds: float, work: Callable[[], object]) -> Job:
     return job
 
 
+def once(work: Callable[[], object]) -> Job:
+    """A job that works until it has succeeded once."""
+    is_done = False
+
+    def job() -> bool:
+        nonlocal is_done
+        if not is_done:
+            work()
+            is_done = True
+        return False
+
+    return job
+
+
 class Background:
     """One thread and its jobs. A failed job is reported; the other jobs run, and it runs again the next time."""
 

@@ -9,6 +9,11 @@ delete from tickets
 where expires_at < now() - interval '7 days'
    or ended_at < now() - interval '7 days';
 
+-- name: webhook_messages
+-- What was delivered, or given up, a week ago.
+delete from webhook_messages
+where done_at < now() - interval '7 days';
+
 -- name: revocations
 delete from revocations
 where done_at < now() - make_interval(days => %(days)s);

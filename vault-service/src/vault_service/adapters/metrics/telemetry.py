@@ -11,7 +11,9 @@ from prometheus_client import Counter, Gauge, Histogram
 from service_kit.process.metrics import SECONDS
 from vault_service.application.errors import VaultError
 from vault_service.application.provider_errors import ProviderError
+from vault_service.domain.grant import Failure
 from vault_service.domain.ticket import TicketFault
+from vault_service.domain.webhook import Delivery
 
 K = TypeVar("K")
 
@@ -64,6 +66,22 @@ _PENDING = Gauge("vault_outbox_pending", "Tokens that still have to be revoked."
 _OLDEST = Gauge(
     "vault_outbox_oldest_seconds", "For how long the oldest of them has waited.", multiprocess_mode="livemostrecent"
 )
+_WEBHOOKS = Counter(
+    "vault_webhooks",
+    "Attempts to tell a service of a change, by outcome: `delivered`, `postponed`, `given_up`, or `gone`.",
+    ("outcome",),
+)
+_WEBHOOKS_PENDING = Gauge(
+    "vault_webhooks_pending", "Messages to services that wait.", multiprocess_mode="livemostrecent"
+)
+_WEBHOOKS_OLDEST = Gauge(
+    "vault_webhooks_oldest_seconds", "For how long the oldest of them has waited.", multiprocess_mode="livemostrecent"
+)
+_KEPT_ALIVE = Counter(
+    "vault_kept_alive",
+    "Refreshes of grants that nobody uses, by outcome: `ok`, `unavailable`, or the code with which the grant ended.",
+    ("outcome",),
+)
 _SPOOLED = Gauge(
     "vault_spool_pending", "Outcomes of refreshes that the database has not taken.", multiprocess_mode="livemostrecent"
 )
@@ -103,6 +121,10 @@ class PrometheusTelemetry:
         for outcome in ("memory", "obtained", *(kind.__name__ for kind in _kinds(VaultError))):
             _issued(outcome)
             _REFUSED.labels(outcome)
+        for outcome in Delivery:
+            _WEBHOOKS.labels(outcome.value)
+        for outcome in ("ok", "unavailable", *(failure.value for failure in Failure)):
+            _KEPT_ALIVE.labels(outcome)
         for event in ("created", "extended", "ended", "used", *TicketFault):
             _ticket(event)
 
@@ -156,6 +178,19 @@ class PrometheusTelemetry:
         """The number of revocations that wait to be sent, and for how many seconds the oldest has waited."""
         _PENDING.set(outbox)
         _OLDEST.set(oldest)
+
+    def told(self, outcome: str) -> None:
+        """A message was sent to a service."""
+        _WEBHOOKS.labels(outcome).inc()
+
+    def webhook_backlog(self, messages: int, oldest: float) -> None:
+        """The number of messages that wait to be delivered, and for how many seconds the oldest has waited."""
+        _WEBHOOKS_PENDING.set(messages)
+        _WEBHOOKS_OLDEST.set(oldest)
+
+    def kept_alive(self, outcome: str) -> None:
+        """A grant that nobody uses was refreshed."""
+        _KEPT_ALIVE.labels(outcome).inc()
 
     def spooled(self, outcomes: int) -> None:
         """The number of outcomes that the database has not taken."""

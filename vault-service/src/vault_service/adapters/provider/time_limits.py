@@ -1,6 +1,6 @@
 """Deadlines of a request that hold whatever the other side does.
 
-`requests` limits each wait, but not their sum: a server that sends a byte now and then could be waited for without end.
+urllib3 limits each wait, but not their sum: a server that sends a byte now and then could be waited for without end.
 A process can also be frozen after it has decided to send. Either would break what the refresh protocol relies on: that
 a request has ended so many seconds after its intent was written. Therefore a request that cannot leave in time does not
 leave, and one that has not ended in time loses its connection.
@@ -8,18 +8,21 @@ leave, and one that has not ended in time loses its connection.
 
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from time import monotonic, sleep
-from typing import Any
+from typing import Any, Self
+from urllib.parse import unquote
 
-from requests.adapters import HTTPAdapter
-from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
+from urllib3 import BaseHTTPResponse, HTTPConnectionPool, HTTPSConnectionPool, PoolManager, ProxyManager, Timeout
 from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.util import make_headers, parse_url
 
-from service_kit.outbound.session import DIRECT, Egress, Session
+from service_kit.outbound.session import DIRECT, Egress
+from service_kit.process import logs
 
 TICK_SECONDS = 0.1
 
@@ -91,7 +94,9 @@ class Watch:
             sleep(TICK_SECONDS)
 
 
-class _Limited(HTTPConnection):
+class LimitedConnection(HTTPConnection):
+    """A connection that keeps to the deadlines of the block in which it is used."""
+
     def request(self, *arguments: Any, **options: Any) -> None:
         """Overrides urllib3: connect if need be, then send."""
         deadlines = _current.get()
@@ -102,12 +107,12 @@ class _Limited(HTTPConnection):
         super().request(*arguments, **options)
 
 
-class _LimitedTls(_Limited, HTTPSConnection):
+class _LimitedTls(LimitedConnection, HTTPSConnection):
     pass
 
 
 class _Pool(HTTPConnectionPool):
-    ConnectionCls = _Limited
+    ConnectionCls = LimitedConnection
 
 
 class _TlsPool(HTTPSConnectionPool):
@@ -117,25 +122,57 @@ class _TlsPool(HTTPSConnectionPool):
 _POOLS = {"http": _Pool, "https": _TlsPool}
 
 
-class _LimitedAdapter(HTTPAdapter):
-    """Connections for `requests` that keep to the deadlines of the block in which they are used."""
+class LimitedSession:
+    """Requests over pooled connections, which keep to the deadlines of `Watch.limited`. Threads share it.
 
-    def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
-        """Overrides requests: make the pools."""
-        super().init_poolmanager(*arguments, **options)
-        self.poolmanager.pool_classes_by_scheme = _POOLS
-
-    def proxy_manager_for(self, *arguments: Any, **options: Any) -> Any:
-        """Overrides requests: make the pools behind a proxy."""
-        manager = super().proxy_manager_for(*arguments, **options)
-        manager.pool_classes_by_scheme = _POOLS
-        return manager
-
-
-class LimitedSession(Session):
-    """A session whose requests keep to the deadlines of `Watch.limited`."""
+    Each request is sent once: redirects are returned, cookies are not stored, nothing comes from the environment.
+    """
 
     def __init__(self, egress: Egress = DIRECT) -> None:
-        super().__init__(egress=egress)
-        for scheme in ("http://", "https://"):
-            self.mount(scheme, _LimitedAdapter(pool_connections=8, pool_maxsize=32))
+        self._egress = egress
+        options: dict[str, Any] = {
+            "num_pools": 8,
+            "maxsize": 32,
+            "cert_reqs": "CERT_REQUIRED",
+            "ca_certs": egress.ca_bundle or DEFAULT_CA_BUNDLE_PATH,
+        }
+        self._direct = PoolManager(**options)
+        self._proxied = None if egress.proxy is None else _proxy_manager(egress.proxy, options)
+        for manager in (self._direct, self._proxied):
+            if manager is not None:
+                manager.pool_classes_by_scheme = _POOLS
+
+    def send(
+        self, method: str, url: str, headers: Mapping[str, str], timeout: Timeout, body: str | None = None
+    ) -> BaseHTTPResponse:
+        """The answer's status and headers; its body is still to be read. Raises urllib3's HTTPError, OSError.
+
+        headers: in addition to the current request id.
+        """
+        is_proxied = self._proxied is not None and self._egress.proxies(url)
+        manager = self._proxied if is_proxied else self._direct
+        assert manager is not None  # noqa: S101 - it is proxied only with a proxy
+        current = logs.request_id.get()
+        sent = dict(headers) if current is None else {**headers, "X-Request-ID": current}
+        return manager.urlopen(
+            method, url, body=body, headers=sent, timeout=timeout, retries=False, redirect=False, preload_content=False
+        )
+
+    def close(self) -> None:
+        """Close the connections."""
+        for manager in (self._direct, self._proxied):
+            if manager is not None:
+                manager.clear()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _proxy_manager(url: str, options: Mapping[str, Any]) -> ProxyManager:
+    """The pools behind a proxy, whose URL may hold a user and a password."""
+    auth = parse_url(url).auth
+    headers = make_headers(proxy_basic_auth=unquote(auth)) if auth else None
+    return ProxyManager(url, proxy_headers=headers, **options)

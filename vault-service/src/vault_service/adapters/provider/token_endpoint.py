@@ -10,12 +10,19 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from time import monotonic
 from typing import Final
+from urllib.parse import urlencode
 
-import requests
-import urllib3
-from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, ProxyError
+from urllib3 import BaseHTTPResponse, Timeout
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    HTTPError,
+    LocationValueError,
+    NewConnectionError,
+    ProxyError,
+    SSLError,
+)
+from urllib3.util import make_headers
 
-from service_kit.outbound.session import bounded_body
 from vault_service.adapters.provider.answers import TokenResponse, members_of, read_tokens
 from vault_service.adapters.provider.client_authentication import ClientAuthentication
 from vault_service.adapters.provider.dialect import Dialect
@@ -40,7 +47,12 @@ READ_TIMEOUT: Final = 12.5
 TOTAL_TIMEOUT: Final = 14.5
 """A request that leaves at the last moment gives the server 12 seconds to answer, which Keycloak can need."""
 MAX_ANSWER_BYTES: Final = 256 * 1024
+_TIMEOUT: Final = Timeout(connect=CONNECT_TIMEOUT, read=READ_TIMEOUT)
 _COMES_LATER: Final = frozenset({408, 425, 429})
+
+
+class AnswerTooLargeError(HTTPError):
+    """The answer is larger than any valid answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,65 +126,61 @@ class TokenEndpoint:
 
     def fetch(self, url: str, access_token: str) -> bytes:
         """The body of a resource that the access token opens (RFC 6750 section 2.1). Raises ProviderError."""
-        started = monotonic()
+        headers = {"Authorization": f"Bearer {access_token}", "Accept": "application/json"}
         try:
-            with (
-                self._watch.limited(leave_by=started + LEAVE_WITHIN, end_by=started + TOTAL_TIMEOUT),
-                self._session.get(
-                    url,
-                    headers={"Authorization": f"Bearer {access_token}", "Accept": "application/json"},
-                    timeout=(CONNECT_TIMEOUT, READ_TIMEOUT),
-                    stream=True,
-                ) as answer,
-            ):
-                body = bounded_body(answer, MAX_ANSWER_BYTES)
-                status = answer.status_code
-        except (requests.RequestException, TooLateError) as error:
+            reply = self._send("GET", url, headers, monotonic())
+        except (HTTPError, OSError, TooLateError) as error:
             raise UncertainError(f"no whole answer: {type(error).__name__}") from None
-        if status != HTTPStatus.OK:
-            raise UncertainError(f"the server answered {status}", FailureDetail(status, check="account"))
-        return body
+        if reply.status != HTTPStatus.OK:
+            raise UncertainError(f"the server answered {reply.status}", FailureDetail(reply.status, check="account"))
+        return reply.body
 
     def _post(self, url: str, form: Mapping[str, str], begun: float | None) -> Reply:
+        proof = self._authentication.proof(url)
+        headers = {"Accept": "application/json", "Content-Type": "application/x-www-form-urlencoded"}
+        if proof.basic is not None:
+            headers |= make_headers(basic_auth=":".join(proof.basic))
+        body = urlencode({**form, **proof.form})
         try:
-            return self._send(url, form, monotonic() if begun is None else begun)
+            return self._send("POST", url, headers, monotonic() if begun is None else begun, body)
         except TooLateError:
             raise LateError("it would have left too late", 1.0) from None
-        except requests.RequestException as error:
+        except (HTTPError, OSError) as error:
             raise _unanswered(error) from None
 
-    def _send(self, url: str, form: Mapping[str, str], begun: float) -> Reply:
-        proof = self._authentication.proof(url)
-        with (
-            self._watch.limited(leave_by=begun + LEAVE_WITHIN, end_by=begun + TOTAL_TIMEOUT),
-            self._session.post(
-                url,
-                data={**form, **proof.form},
-                auth=proof.basic,
-                headers={"Accept": "application/json"},
-                timeout=(CONNECT_TIMEOUT, READ_TIMEOUT),
-                stream=True,
-            ) as answer,
-        ):
-            return Reply(answer.status_code, answer.headers, bounded_body(answer, MAX_ANSWER_BYTES))
+    def _send(self, method: str, url: str, headers: Mapping[str, str], begun: float, body: str | None = None) -> Reply:
+        with self._watch.limited(leave_by=begun + LEAVE_WITHIN, end_by=begun + TOTAL_TIMEOUT):
+            answer = self._session.send(method, url, headers, _TIMEOUT, body)
+            try:
+                return Reply(answer.status, answer.headers, _bounded(answer))
+            except BaseException:
+                answer.close()  # the connection with it: the rest of the answer is not for the next request
+                raise
 
 
-def _unanswered(error: requests.RequestException) -> ProviderError:
+def _bounded(answer: BaseHTTPResponse) -> bytes:
+    """The decoded body. Raises HTTPError above `MAX_ANSWER_BYTES`."""
+    body = b""
+    for chunk in answer.stream(65536, decode_content=True):
+        body += chunk
+        if len(body) > MAX_ANSWER_BYTES:
+            raise AnswerTooLargeError(f"more than {MAX_ANSWER_BYTES} bytes")
+    return body
+
+
+def _unanswered(error: HTTPError | OSError) -> ProviderError:
     name = type(error).__name__
     if _nothing_left(error):
         return NotSentError(f"no connection: {name}", detail=FailureDetail(check=f"no_connection:{name}"))
     return UncertainError(f"no whole answer: {name}", FailureDetail(check=f"no_whole_answer:{name}"))
 
 
-def _nothing_left(error: requests.RequestException) -> bool:
+def _nothing_left(error: HTTPError | OSError) -> bool:
     """True when certainly no byte of the request has left this machine.
 
     Of the TLS errors only a refused certificate proves it: others can also come after the request was sent. A proxy
     that cannot be used was sent none of it either.
     """
-    if isinstance(error, (requests.ConnectTimeout, requests.exceptions.InvalidURL)):
-        return True
-    cause = getattr(error.args[0], "reason", None) if error.args else None
-    if isinstance(cause, urllib3.exceptions.SSLError):
-        return bool(cause.args) and isinstance(cause.args[0], ssl.SSLCertVerificationError)
-    return isinstance(cause, (NewConnectionError, ConnectTimeoutError, ProxyError))
+    if isinstance(error, SSLError):
+        return bool(error.args) and isinstance(error.args[0], ssl.SSLCertVerificationError)
+    return isinstance(error, (NewConnectionError, ConnectTimeoutError, ProxyError, LocationValueError))

@@ -8,6 +8,7 @@ from uuid import UUID
 from vault_service.application.ports.provider import TokenAnswer
 from vault_service.domain.audit import Entry
 from vault_service.domain.grant import Failure, FailureDetail, Limits, ObtainedToken, Subject, TokenType
+from vault_service.domain.grant_terms import RequestedTerms
 from vault_service.domain.return_address import ReturnTo
 from vault_service.domain.terms import Expiry
 
@@ -129,8 +130,8 @@ class Consents(Protocol):
 
     def activate(
         self, grant_id: UUID, account: Subject, answer: TokenAnswer, scopes: frozenset[str], entry: Entry
-    ) -> bool:
-        """Make a pending grant active with its first token; False when it is no longer pending.
+    ) -> RequestedTerms | None:
+        """Make a pending grant active with its first token; its terms, or None when it is no longer pending.
 
         account: the person who has consented, at the authorization server; scopes: granted.
         """

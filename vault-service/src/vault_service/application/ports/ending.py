@@ -40,27 +40,6 @@ class DueRevocation:
     attempts: int
 
 
-@dataclass(frozen=True, slots=True)
-class DueSibling:
-    """A grant to be checked at its authorization server, because another grant of the account was revoked there."""
-
-    grant_id: UUID
-    owner: Subject
-    provider: str
-
-
-class Siblings(Protocol):
-    """Grants whose session may have ended with that of another grant."""
-
-    def take_sibling(self) -> DueSibling | None:
-        """Lease one that is due for a minute; None when there is none. Raises StorageUnavailableError."""
-        ...
-
-    def forget_sibling(self, grant_id: UUID) -> None:
-        """It was checked."""
-        ...
-
-
 class Revocations(Protocol):
     """The outbox: tokens that still have to be revoked at their authorization server."""
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 from uuid import UUID
 
 from vault_service.application.errors import VaultError
@@ -66,6 +66,20 @@ class Verdict:
 USABLE = Verdict()
 
 
+class Use(NamedTuple):
+    """A use of the grant that is to be recorded with the outcome of its refresh."""
+
+    requester: Requester
+    entry: Entry
+
+
+class Finished(NamedTuple):
+    """is_stored: False when the grant has ended or moved on; is_used: True when the use was recorded with it."""
+
+    is_stored: bool
+    is_used: bool = False
+
+
 class UsableGrants(Protocol):
     """Grants that may be used now."""
 
@@ -102,8 +116,10 @@ class Refreshes(UsableGrants, Protocol):
         """Write the intent to refresh; None when the grant has changed since it was read."""
         ...
 
-    def finish(self, grant: StoredGrant, answer: TokenAnswer, entry: Entry, verdict: Verdict = USABLE) -> bool:
-        """Store the outcome, fenced by the generation; False when the grant has ended or moved on.
+    def finish(
+        self, grant: StoredGrant, answer: TokenAnswer, entry: Entry, verdict: Verdict = USABLE, use: Use | None = None
+    ) -> Finished:
+        """Store the outcome, fenced by the generation. use: recorded with it if the grant may be used and is unlimited.
 
         The answer's refresh token is stored whatever the verdict: the old one can no longer be used. Raises
         StorageUnavailableError: the outcome is in the spool then.

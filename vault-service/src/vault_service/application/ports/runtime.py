@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from datetime import datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 from uuid import UUID
 
 from vault_service.domain.audit import Entry
 from vault_service.domain.grant import AccessToken
+from vault_service.domain.grant_terms import RequestedTerms
 
 TokenKey = tuple[UUID, frozenset[str]]
 """By which access tokens are cached: the grant, and the scopes of the request."""
@@ -49,11 +50,26 @@ class AccessTokens(Protocol):
         ...
 
 
-class SharedAccessTokens(AccessTokens, Protocol):
-    """A cache of access tokens that replicas share. Reading it costs a round trip."""
+class SharedToken(NamedTuple):
+    """A token that replicas share. terms: those of its grant, which the sharing replica has verified."""
 
-    def get_soon(self, keys: Sequence[TokenKey]) -> Future[Sequence[AccessToken | None]]:
+    token: AccessToken
+    terms: RequestedTerms
+
+
+class SharedAccessTokens(Protocol):
+    """A cache of access tokens that replicas share. Reading it costs a round trip. It never raises."""
+
+    def get(self, grant_id: UUID, scopes: frozenset[str]) -> SharedToken | None:
+        """The token, or None."""
+        ...
+
+    def get_soon(self, keys: Sequence[TokenKey]) -> Future[Sequence[SharedToken | None]]:
         """The tokens, or None, in the order of the keys, without waiting. The future never raises."""
+        ...
+
+    def put(self, grant_id: UUID, scopes: frozenset[str], shared: SharedToken) -> None:
+        """Share the token until shortly before it expires."""
         ...
 
 

@@ -1,0 +1,185 @@
+"""`python -m bench.page`: what 10,000 tasks cost the browser, by Chromium's counters (CDP `Performance.getMetrics`).
+
+The page is the built one, on a stack of its own; requests for the list are answered in the server's place. `--before`
+builds the page of another commit and measures it in turns with this one.
+"""
+
+import argparse
+import json
+import mimetypes
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from browser.many import ManyTasks
+from browser.tab import RUN, Tab, Tabs, chromium
+from playwright.sync_api import Browser, CDPSession, Route, expect
+from stack import ARTIFACTS, ROOT, Stack
+
+from bench import report
+
+TASKS = 10_000
+POLLS = 10
+SETTLE = 700
+"""Milliseconds in which the browser finishes what an answer has begun."""
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """A figure: its name, its unit, and the most that it may be."""
+
+    name: str
+    unit: str
+    most: float
+
+
+ELEMENTS = Goal("elements in the document", "", 1500)
+POLL = Goal("script of a poll that changed one row", "ms", 5)
+FIRST = Goal("main thread until the first list", "ms", 1000)
+GOALS = (ELEMENTS, POLL, FIRST)
+Figures = Mapping[Goal, float]
+
+
+def main() -> int:
+    """Measure, print, keep; the exit status is 1 when a goal is missed."""
+    parser = argparse.ArgumentParser(prog="bench.page", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3, help="medians are taken over so many (default: %(default)s)")
+    parser.add_argument("--before", help="a commit whose page is measured in turns with this one")
+    options = parser.parse_args()
+    with pages(options.before) as built, running() as stack, chromium() as browser:
+        rounds: dict[str, list[Figures]] = {name: [] for name in built}
+        for _ in range(options.rounds):
+            for name, dist in built.items():
+                rounds[name].append(measure(browser, stack, dist))
+    medians = {
+        name: {goal: statistics.median(one[goal] for one in all_) for goal in GOALS} for name, all_ in rounds.items()
+    }
+    print(table(medians))
+    kept = ARTIFACTS / "bench-page.json"
+    figures = {name: {goal.name: value for goal, value in found.items()} for name, found in medians.items()}
+    kept.write_text(json.dumps({"commit": report.commit(ROOT), "rounds": options.rounds, "figures": figures}, indent=2))
+    print(f"\nkept in {kept.relative_to(ROOT)}")
+    return int(any(medians["this page"][goal] > goal.most for goal in GOALS))
+
+
+@contextmanager
+def running() -> Iterator[Stack]:
+    """A stack of its own with the development authorization server."""
+    with tempfile.TemporaryDirectory(prefix="bench-page-") as folder:
+        Path(folder).chmod(0o755)  # PostgreSQL runs as somebody else when we are root
+        stack = Stack.create(Path(folder), "dev")
+        try:
+            stack.start()
+            yield stack
+        finally:
+            stack.clean()
+
+
+@contextmanager
+def pages(before: str | None) -> Iterator[dict[str, Path]]:
+    """The folders of the built pages by their names."""
+    built = {"this page": ROOT / "frontend" / "dist"}
+    if before is None:
+        yield built
+        return
+    with tempfile.TemporaryDirectory(prefix="page-before-") as folder:
+        tree = Path(folder) / "tree"
+        run("git", "worktree", "add", "--detach", str(tree), before)
+        try:
+            for step in (["ci", "--include=dev", "--no-audit", "--no-fund"], ["run", "build"]):
+                run("dev/stack/npm", "--prefix", str(tree / "frontend"), *step)
+            yield {**built, f"page of {before[:12]}": tree / "frontend" / "dist"}
+        finally:
+            run("git", "worktree", "remove", "--force", str(tree))
+
+
+def run(*words: str) -> None:
+    """Run a command in the checkout; its output is shown when it fails."""
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
+    if done.returncode != 0:
+        raise SystemExit(f"{' '.join(words)} failed:\n{done.stdout}{done.stderr}")
+
+
+def measure(browser: Browser, stack: Stack, dist: Path) -> Figures:
+    """One visit: the first list, its elements, and polls that each change one row."""
+    tabs = Tabs(browser, stack)
+    tab = tabs()
+    many = ManyTasks.of(TASKS, unpaged=TASKS)
+    many.serve(tab.page)
+    tab.page.route(lambda url: is_page(stack, url), lambda route: serve(route, dist))
+    tab.sign_in()
+    expect(tab.card("Task 0")).to_be_visible(timeout=RUN)
+    counters = tab.page.context.new_cdp_session(tab.page)
+    counters.send("Performance.enable")
+    first = spent(counters, "TaskDuration", lambda: reload(tab))
+    elements = tab.page.evaluate("document.querySelectorAll('*').length")
+    polls = [spent(counters, "ScriptDuration", poll_of(tab, many, number)) for number in range(POLLS)]
+    tabs.close()
+    return {FIRST: first, ELEMENTS: elements, POLL: statistics.median(polls)}
+
+
+def reload(tab: Tab) -> None:
+    """The page from the beginning to its list."""
+    tab.page.reload()
+    expect(tab.card("Task 0")).to_be_visible(timeout=RUN)
+    tab.page.wait_for_timeout(SETTLE)
+
+
+def poll_of(tab: Tab, many: ManyTasks, number: int) -> Callable[[], None]:
+    """A change of one row in sight, until the next request has brought it."""
+
+    def wait() -> None:
+        many.change(3, status="running", progress=number + 1)
+        asked = len(many.requests)
+        while len(many.requests) == asked:  # the browser asks within two seconds; nothing is evaluated in the page
+            tab.page.wait_for_timeout(50)
+        tab.page.wait_for_timeout(SETTLE)
+
+    return wait
+
+
+def spent(counters: CDPSession, name: str, act: Callable[[], None]) -> float:
+    """Milliseconds by which a counter of the page has grown."""
+    before = counter(counters, name)
+    act()
+    return (counter(counters, name) - before) * 1000
+
+
+def counter(counters: CDPSession, name: str) -> float:
+    """Seconds so far."""
+    metrics = counters.send("Performance.getMetrics")["metrics"]
+    return next(float(metric["value"]) for metric in metrics if metric["name"] == name)
+
+
+def is_page(stack: Stack, url: str) -> bool:
+    """True for the files of the page."""
+    path = urlsplit(url).path
+    return url.startswith(stack.gateway) and (path in {"/", "/tasks"} or path.startswith("/assets/"))
+
+
+def serve(route: Route, dist: Path) -> None:
+    """Answer with a file of the built page."""
+    path = urlsplit(route.request.url).path
+    file = dist / path.lstrip("/") if path.startswith("/assets/") else dist / "index.html"
+    kind = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
+    route.fulfill(body=file.read_bytes(), content_type=kind)
+
+
+def table(medians: Mapping[str, Figures]) -> str:
+    """The figures as a table of Markdown."""
+    names: Sequence[str] = list(medians)
+    lines = [f"| {TASKS:,} tasks | {' | '.join(names)} | goal |", f"|---|{'--:|' * len(names)}--:|"]
+    for goal in GOALS:
+        values = " | ".join(f"{medians[name][goal]:,.1f} {goal.unit}".strip() for name in names)
+        lines.append(f"| {goal.name} | {values} | ≤ {goal.most:,.0f} {goal.unit} |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

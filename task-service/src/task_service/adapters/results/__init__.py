@@ -1,0 +1,1 @@
+"""Where results that are files are kept."""

@@ -1,0 +1,1 @@
+"""Webhooks: the outbox of messages, and the sender."""

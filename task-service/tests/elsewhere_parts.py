@@ -21,6 +21,7 @@ from task_service.application.progress import GroupedProgress
 from task_service.application.results import StoreResults
 from task_service.application.run_attempt import RunAttempt
 from task_service.domain.attempt import Attempt, AttemptKey
+from task_service.domain.journal import LogLine
 from task_service.domain.owner import Owner
 from task_service.domain.result import Document, ResultFile
 from task_service.domain.retry import NO_RETRY, RetryPolicy
@@ -36,7 +37,19 @@ PROGRAM = (
     f"import sys; sys.path.insert(0, {str(PLUGINS)!r}); from task_service.elsewhere import main; sys.exit(main())",
 )
 """The program with the functions of `plugins` installed."""
-FUNCTIONS = ("steps", "writes", "looks", "dies", "sleeps", "fetches", "prints", "gives", "raises", "missing")
+FUNCTIONS = (
+    "ancestors",
+    "steps",
+    "writes",
+    "looks",
+    "dies",
+    "sleeps",
+    "fetches",
+    "prints",
+    "gives",
+    "raises",
+    "missing",
+)
 
 
 @dataclass
@@ -178,5 +191,10 @@ class Elsewhere:
 
     @property
     def log(self) -> list[str]:
-        """The messages of the log."""
-        return [line.message for _, line in self.journal.lines]
+        """The messages of the log, but for what the executor itself says."""
+        return [line.message for line in self.lines]
+
+    @property
+    def lines(self) -> list[LogLine]:
+        """The lines of the log, but for the executor's own."""
+        return [line for _, line in self.journal.lines if not line.message.startswith("Slurm job ")]

@@ -1,8 +1,10 @@
 """The contract of executors: whatever runs an attempt, it reports, ends, stops and is lost in the same way."""
 
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
+from pathlib import Path
 
 import pytest
 from dask_parts import dask_cluster
@@ -14,6 +16,7 @@ from task_service.domain.retry import RetryPolicy
 from task_service.executors.base import Executor
 from task_service.executors.dask import DaskExecutor
 from task_service.executors.process import ProcessExecutor
+from task_service.executors.slurm import SlurmExecutor
 
 pytestmark = pytest.mark.process
 
@@ -32,7 +35,15 @@ def dask() -> Iterator[Executor]:
         executor.close()
 
 
-EXECUTORS: dict[str, Callable[[], Iterator[Executor]]] = {"process": process, "dask": dask}
+def slurm() -> Iterator[Executor]:
+    """submitit with its local cluster, whose jobs are processes."""
+    pytest.importorskip("submitit", reason="the extra `slurm` is not installed")
+    with tempfile.TemporaryDirectory() as folder:
+        yield SlurmExecutor(Path(folder), {"timeout_min": 5}, "local", PROGRAM)
+        assert list(Path(folder).iterdir()) == [], "an attempt leaves nothing, and no file with its ticket"
+
+
+EXECUTORS: dict[str, Callable[[], Iterator[Executor]]] = {"process": process, "dask": dask, "slurm": slurm}
 
 
 @pytest.fixture(scope="module", params=sorted(EXECUTORS))
@@ -72,7 +83,7 @@ def logged(elsewhere: Elsewhere) -> Callable[[], bool]:
 
     def holds() -> bool:
         elsewhere.journal.flush()
-        return bool(elsewhere.journal.lines)
+        return bool(elsewhere.log)
 
     return holds
 
@@ -82,7 +93,7 @@ def test_result_progress_log_and_token_come_back(elsewhere: Elsewhere, vault: Ht
     assert elsewhere.run("steps", count=4) == "completed"
     task = elsewhere.memory.attempt.key.task_id
     assert elsewhere.result == f"access-1 for alice-sub, {task}:3"
-    lines = [(line.level, line.message) for _, line in elsewhere.journal.lines]
+    lines = [(line.level, line.message) for line in elsewhere.lines]
     assert lines == [(Level.WARNING, f"step {number}") for number in (1, 2, 3, 4)]
     (note,) = elsewhere.journal.notes.values()
     assert note.token is not None

@@ -59,6 +59,24 @@ def paths(value: str) -> tuple[str, ...]:
     return found
 
 
+def optional_path(value: str) -> Path | None:
+    """An absolute path; empty means absent."""
+    if value and not Path(value).is_absolute():
+        raise ValueError("is not an absolute path")
+    return Path(value) if value else None
+
+
+def options(value: str) -> Mapping[str, str | int]:
+    """`name=value` several times, separated by spaces; digits are whole numbers."""
+    found: dict[str, str | int] = {}
+    for word in value.split():
+        name, equals, text_of = word.partition("=")
+        if not (name.isidentifier() and equals and text_of) or name in found:
+            raise ValueError(f"has {word!r}; it lists name=value, each name once")
+        found[name] = int(text_of) if text_of.isdigit() else text_of
+    return found
+
+
 def place(value: str) -> str | None:
     """The absolute path of a folder, or a URL; empty means absent."""
     if value and "://" not in value and not Path(value).is_absolute():
@@ -160,6 +178,15 @@ class TaskSettings:
         "TASK_DASK_ADDRESS",
         optional_text,
         "Address of the Dask scheduler for the executor `dask`, such as tls://scheduler.example:8786.",
+        default="",
+    )
+    slurm_folder: Path | None = setting(
+        "TASK_SLURM_FOLDER", optional_path, "Folder of the executor `slurm` that all nodes share.", default=""
+    )
+    slurm_options: Mapping[str, str | int] = setting(
+        "TASK_SLURM_OPTIONS",
+        options,
+        "name=value for submitit's parameters, such as slurm_partition=batch mem_gb=4.",
         default="",
     )
     sandbox: str = setting(

@@ -97,3 +97,12 @@ def writes(context: HandlerContext) -> str:
     Path("deep/er/file").write_text("x")
     tempfile.mkstemp()
     return str(Path.cwd())
+
+
+def ancestors(context: HandlerContext, count: int) -> list[str]:
+    """The environments of itself and of the processes above it."""
+    found, process = [], os.getpid()
+    for _ in range(count):
+        found.append(Path(f"/proc/{process}/environ").read_text())
+        process = int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
+    return found

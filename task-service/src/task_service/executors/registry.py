@@ -1,13 +1,15 @@
 """Which executors there are, and which one runs a kind."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from task_service.executors import sandbox
 from task_service.executors.base import Executor
 from task_service.executors.dask import DaskExecutor
 from task_service.executors.process import ProcessExecutor
+from task_service.executors.slurm import SlurmExecutor
 from task_service.kinds.base import Kind
 
 LOCAL = "local"
@@ -21,6 +23,8 @@ class ExecutorSettings:
 
     sandboxed: bool = True
     dask_address: str | None = None
+    slurm_folder: Path | None = None
+    slurm_options: Mapping[str, str | int] = field(default_factory=dict)
 
 
 def _process(settings: ExecutorSettings) -> Executor:
@@ -35,7 +39,13 @@ def _dask(settings: ExecutorSettings) -> Executor:
     return DaskExecutor(settings.dask_address)
 
 
-_EXECUTORS: Mapping[str, Callable[[ExecutorSettings], Executor]] = {PROCESS: _process, "dask": _dask}
+def _slurm(settings: ExecutorSettings) -> Executor:
+    if settings.slurm_folder is None:
+        raise ValueError("`slurm` needs TASK_SLURM_FOLDER, a folder that all nodes share")
+    return SlurmExecutor(settings.slurm_folder, settings.slurm_options)
+
+
+_EXECUTORS: Mapping[str, Callable[[ExecutorSettings], Executor]] = {PROCESS: _process, "dask": _dask, "slurm": _slurm}
 
 
 def executors_by_kind(kinds: Mapping[str, Kind[Any]], wanted: Mapping[str, str]) -> Mapping[str, str]:

@@ -16,6 +16,7 @@ WORDS_OF_PROGRAMS = {
     "returnTo": "a listed address",
     "secret": "compared with a hash",
     "token": "a ticket",
+    "logout_token": "a JWT",
     "refresh_token": "a ticket",
     "grant_type": "a word of RFC 6749",
     "after": "an answer's own text",

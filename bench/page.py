@@ -110,6 +110,7 @@ def measure(browser: Browser, stack: Stack, dist: Path) -> Figures:
     """One visit: the first list, its elements, and polls that each change one row."""
     tabs = Tabs(browser, stack)
     tab = tabs()
+    tab.page.context.grant_permissions(["local-network-access"])  # else what is served here may not ask the stack
     many = ManyTasks.of(TASKS, unpaged=TASKS)
     many.serve(tab.page)
     tab.page.route(lambda url: is_page(stack, url), lambda route: serve(route, dist))

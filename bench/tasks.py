@@ -78,10 +78,12 @@ def measure(plan: Plan, folder: Path, say: Callable[[str], None]) -> dict[str, f
     """All figures, by name."""
     with _bench(folder) as bench:
         figures = _throughput(bench, plan, say)
+        say(table(figures))
         for part in (_latency, _steps, _together, _queue_length, _list_length, _schedules):
             _empty(bench)
-            figures |= part(bench, plan)
-            say(f"measured: {part.__name__.lstrip('_')}")
+            measured = part(bench, plan)
+            say(table(measured))
+            figures |= measured
     return figures
 
 

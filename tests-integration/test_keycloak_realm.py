@@ -111,6 +111,32 @@ def test_a_session_that_was_ended_at_the_server(keycloak: KeycloakAdmin, alice: 
     assert failure(alice, over) == ("failed", "token_revoked")
 
 
+@pytest.fixture
+def told_of_logouts(keycloak: KeycloakAdmin) -> Iterator[None]:
+    """The vault's client, with a back-channel logout URL and Keycloak's event for offline sessions."""
+    client = keycloak.client(keycloak.stack["VAULT_CLIENT_ID"])
+    logout = {
+        "backchannel.logout.url": f"{keycloak.stack.gateway}{MANAGER}/backchannel-logout",
+        "backchannel.logout.session.required": "true",
+        "backchannel.logout.revoke.offline.tokens": "true",
+    }
+    keycloak.call("PUT", f"/clients/{client['id']}", {**client, "attributes": {**client["attributes"], **logout}})
+    yield
+    keycloak.call("PUT", f"/clients/{client['id']}", {**client, "attributes": dict.fromkeys(logout, "")})
+
+
+@pytest.mark.usefixtures("told_of_logouts")
+def test_a_person_who_is_signed_out(keycloak: KeycloakAdmin, alice: Api, person: Person) -> None:
+    """By an administrator: Keycloak tells the vault, and no access token is given from then on."""
+    token_id = alice.grant(person, tokenType="refresh")
+    assert alice.access_token(token_id).status_code == 200
+    keycloak.call("POST", f"/users/{keycloak.user('alice')['id']}/logout")
+    eventually(lambda: failure(alice, token_id) == ("revoked", None), "the logout has reached the vault")
+    assert problem(alice.access_token(token_id)) == (410, "token_revoked")
+    lines = alice.get(f"{MANAGER}/tokens/{token_id}/audit").json()["lines"]
+    assert "provider:default" in [line["actor"] for line in lines if line["event"] == "grant.revoked"]
+
+
 def test_an_offline_session_that_expired(keycloak: KeycloakAdmin, alice: Api, person: Person) -> None:
     """Whether the vault has been told when, or learns it from a refusal."""
     with keycloak.realm(offlineSessionMaxLifespanEnabled=True, offlineSessionMaxLifespan=3):

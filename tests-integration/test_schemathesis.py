@@ -74,6 +74,8 @@ LEADING_NOWHERE = (
     "begin_offline_consent",
     "decline_offline_consent",
     "confirm_offline_consent",
+    "receive_logout",
+    "receive_logout_of_provider",
 )
 
 

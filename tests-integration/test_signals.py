@@ -131,7 +131,7 @@ def test_grants_that_nobody_uses_outlive_the_idle_limit_of_their_server(short: S
         assert (line["actor"], line["outcome"]) == ("vault", "ok")
         eventually(lambda grant_id=grant_id: receiver.of(grant_id), "the service was told")  # type: ignore[misc]
         assert receiver.of(grant_id) == ["grant.activated"]
-    service = Api(short, service_token(short))
+    service = Api(short, service_token(short), short["VAULT_URL"])
     answer = service.access_token(granted[0], subject=subject_of(alice), scope="openid")
     assert answer.status_code == 200, answer.text
 

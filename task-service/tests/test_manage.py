@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from uuid import UUID, uuid4
 
 import pytest
@@ -155,6 +156,37 @@ def test_of_twenty_that_race_one_executes(
         assert sum(pool.map(execute, range(20))) == 1
     assert look("select count(*) from procrastinate_jobs") == [(1,)]
     assert look("select fence from attempts") == [(1,)]
+
+
+def test_a_deletion_against_a_run_or_an_execution_leaves_nothing_behind(
+    manage: ManageTasks,
+    execution: ExecuteTasks,
+    vault: ScriptedVault,
+    attempts: PostgresAttempts,
+    alice: Person,
+    look: Look,
+) -> None:
+    """Whoever comes first: no run without a task, no job without a run, and the worker learns of it."""
+
+    def execute(task_id: UUID) -> None:
+        with suppress(TaskNotFoundError):
+            execution.execute(alice, task_id)
+
+    def work(task_id: UUID) -> bool:
+        attempt = attempts.begin(AttemptKey(task_id, 1))
+        return attempt is not None and attempts.give_back(attempt)
+
+    with ThreadPoolExecutor(2) as pool:
+        for number in range(30):
+            task_id = linked(manage, execution, vault, alice)
+            if number % 2:
+                execution.execute(alice, task_id)
+            other = pool.submit(work if number % 2 else execute, task_id)
+            manage.delete(alice, task_id)
+            other.result()
+            assert attempts.begin(AttemptKey(task_id, 2)) is None
+    for table in ("tasks", "runs", "attempts", "procrastinate_jobs", "unstarted_tasks"):
+        assert look(f"select count(*) from {table}") == [(0,)], table
 
 
 def test_a_failed_task_can_be_executed_again_and_forgets_its_failure(

@@ -73,12 +73,13 @@ class ManyTasks:
         if start + limit < len(found):
             listed["nextCursor"] = str(start + limit)
         if "counts" in wanted:
+            scheduled = sum("schedule" in task for task in self.tasks)
             each = {state: sum(task["status"] == state for task in self.tasks) for state in STATES}
             listed["counts"] = {
                 "total": len(self.tasks),
                 **each,
                 "needsConsent": min(1000, each["pending"]),
-                "scheduled": 0,
+                "scheduled": scheduled,
             }
         return listed
 

@@ -14,7 +14,8 @@ from browser.tab import STEP, Tabs
 
 pytestmark = pytest.mark.browser
 AUDIT = re.compile(r"/api/auth/manager/tokens/([\w-]+)/audit\?")
-GRANTS = ("export", "reports", "mail", "calendar", "old")
+GRANTS = {"export": 9, "reports": 5, "mail": 6, "calendar": 4, "old": 8}
+"""Days since each was granted, by name."""
 
 
 def at(**away: float) -> str:
@@ -24,7 +25,7 @@ def at(**away: float) -> str:
 
 def grant_id(name: str) -> str:
     """The id of an invented grant."""
-    return f"{GRANTS.index(name) + 1}f3b0c44-98fc-4c14-9af5-b92427ae41e4"
+    return f"{list(GRANTS).index(name) + 1}f3b0c44-98fc-4c14-9af5-b92427ae41e4"
 
 
 def grants() -> list[dict[str, Any]]:
@@ -32,16 +33,17 @@ def grants() -> list[dict[str, Any]]:
     words = {"tokenType": "offline", "provider": "default", "scopes": ["email", "openid", "profile"]}
     base = {**words, "services": ["task-service"], "status": "active"}
 
-    def one(grant: str, days: float, **more: Any) -> dict[str, Any]:
+    def one(grant: str, **more: Any) -> dict[str, Any]:
+        days = GRANTS[grant]
         asked = {"createdAt": at(days=-days), "activatedAt": at(days=-days), "lastUsedAt": at(hours=-2)}
         return {**base, "persistentTokenId": grant_id(grant), **asked, **more}
 
     return [
-        one("export", 9, uses=31, name="Nightly jobs"),
-        one("reports", 5, uses=12, notAfter=at(hours=30)),
-        one("mail", 6, uses=44),
-        one("calendar", 4, uses=3, status="revoked"),
-        one("old", 8, uses=5, lastUsedAt=at(days=-3)),
+        one("export", uses=31, name="Nightly jobs"),
+        one("reports", uses=12, notAfter=at(hours=30)),
+        one("mail", uses=44),
+        one("calendar", uses=3, status="revoked"),
+        one("old", uses=5, lastUsedAt=at(days=-3)),
     ]
 
 
@@ -60,7 +62,7 @@ def tasks() -> list[dict[str, Any]]:
         return {**made, "status": status, **used, **more}
 
     def nightly(cron: str, hours: float) -> dict[str, Any]:
-        rule = {"cron": cron, "timezone": "Europe/Berlin", "overlap": "skip", "status": "active"}
+        rule = {"cron": cron, "timezone": "UTC", "overlap": "skip", "status": "active"}
         return {"schedule": {**rule, "nextRunAt": at(hours=hours)}}
 
     soon = datetime.now(UTC) + timedelta(hours=36)
@@ -75,7 +77,7 @@ def tasks() -> list[dict[str, Any]]:
             result="42 files.",
             **nightly("30 2 * * *", 7),
         ),
-        one(3, "Quarterly report", "pending", "reports", **nightly(f"{soon.minute} {soon.hour} * * *", 36)),
+        one(3, "Quarterly report", "pending", "reports", **nightly(f"{soon.minute} {soon.hour} {soon.day} * *", 36)),
         one(
             4,
             "Invoice reminders",
@@ -95,7 +97,9 @@ def audit_of(name: str) -> list[Mapping[str, Any]]:
     line = {"event": "token.issued", "actor": "task-service", "outcome": "ok"}
     every = {"export": 24, "reports": 17, "mail": 11, "calendar": 20, "old": 15}[name]
     first = 75 if name == "old" else 2
-    return [{**line, "at": at(hours=-hours), "requestId": f"r-{hours}"} for hours in range(first, 190, every)]
+    return [
+        {**line, "at": at(hours=-hours), "requestId": f"r-{hours}"} for hours in range(first, 24 * GRANTS[name], every)
+    ]
 
 
 def test_the_pictures_of_the_readme(open_tab: Tabs) -> None:
@@ -106,7 +110,7 @@ def test_the_pictures_of_the_readme(open_tab: Tabs) -> None:
 
     def audit(route: Route) -> None:
         number = int(route.request.url.split("/tokens/")[1][0])
-        lines = audit_of(GRANTS[number - 1])
+        lines = audit_of(list(GRANTS)[number - 1])
         route.fulfill(body=json.dumps({"lines": lines}), content_type="application/json")
 
     tab.page.route(AUDIT, audit)

@@ -27,7 +27,8 @@ class ConsentingIssuer(StubIssuer):
     """The server, for the vault's one client.
 
     known: each secret, and what it is; forms: what its token endpoint was sent; id_claims: instead of the usual ones in
-    the next ID tokens (None leaves one out); scripted: what the token endpoint answers next; revoked: tokens.
+    the next ID tokens (None leaves one out); session: its name for the next logins; scripted: what
+    the token endpoint answers next; revoked: tokens.
     """
 
     def __init__(self, key: SigningKey, redirect_uri: str) -> None:
@@ -35,6 +36,7 @@ class ConsentingIssuer(StubIssuer):
         self.known: dict[str, str] = {}
         self.forms: list[dict[str, str]] = []
         self.id_claims: dict[str, object] = {}
+        self.session: str | None = None
         self.scripted: deque[Answer] = deque()
         self.revoked: list[str] = []
         self.client_secret = self.secret("client secret")
@@ -85,6 +87,7 @@ class ConsentingIssuer(StubIssuer):
             "refresh_token": refresh_token,
             "id_token": self.remember(id_token, "ID token"),
             "scope": session["scope"],
+            **({} if self.session is None else {"session_state": self.session}),
         }
 
     def _token(self, form: dict[str, str]) -> Answer:

@@ -22,7 +22,7 @@ from vault_service.adapters.provider.client_authentication import BasicSecret, P
 from vault_service.adapters.provider.dialect import Dialect
 from vault_service.adapters.provider.discovery import Discovery
 from vault_service.adapters.provider.endpoints import Addresses, ConfiguredEndpoints, DiscoveredEndpoints
-from vault_service.adapters.provider.time_limits import LimitedSession
+from vault_service.adapters.provider.limited_session import LimitedSession
 from vault_service.adapters.provider.token_endpoint import TokenEndpoint
 from vault_service.application.ports.provider import TokenAnswer
 from vault_service.application.provider_errors import (

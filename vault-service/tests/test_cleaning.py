@@ -42,6 +42,7 @@ def test_grants_that_ended_long_ago_are_deleted(
     removed = Cleaning(database, days=90).clean()
     assert removed == {
         "consent_requests": 3,
+        "logout_tokens": 0,
         "tickets": 0,
         "webhook_messages": 0,
         "revocations": 1,
@@ -50,6 +51,7 @@ def test_grants_that_ended_long_ago_are_deleted(
     }  # the audit is too young
     assert Cleaning(database, days=90).clean() == {
         "consent_requests": 0,
+        "logout_tokens": 0,
         "tickets": 0,
         "webhook_messages": 0,
         "revocations": 0,
@@ -86,3 +88,14 @@ def test_a_job_works_once_in_its_interval() -> None:
         job()
     assert not job()
     assert done == [1]
+
+
+def test_logout_tokens_are_forgotten_when_they_are_too_old(vault: Replica, rows: Rows) -> None:
+    """Those that could still be sent again are kept."""
+    for number, age in enumerate(("2 hours", "1 minute")):
+        rows(
+            "insert into logout_tokens (provider, id_hash, expires_at)"
+            f" values ('default', '\\x0{number}', now() - interval '{age}') returning 1"
+        )
+    assert Cleaning(vault.databases[0], days=90).clean()["logout_tokens"] == 1
+    assert rows("select id_hash from logout_tokens") == [(b"\x01",)]

@@ -25,7 +25,7 @@ from vault_service.adapters.provider.client_authentication import (
     PublicClient,
 )
 from vault_service.adapters.provider.endpoints import Addresses, ConfiguredEndpoints
-from vault_service.adapters.provider.time_limits import LimitedSession
+from vault_service.adapters.provider.limited_session import LimitedSession
 from vault_service.adapters.provider.token_endpoint import TokenEndpoint
 
 PRIVATE = {

@@ -21,7 +21,7 @@ from cryptography.x509.oid import NameOID
 
 from service_kit.outbound.session import Egress
 from vault_service.adapters.provider.client_authentication import BasicSecret
-from vault_service.adapters.provider.time_limits import LimitedSession
+from vault_service.adapters.provider.limited_session import LimitedSession
 from vault_service.adapters.provider.token_endpoint import TokenEndpoint
 from vault_service.application.provider_errors import NotSentError
 

@@ -24,7 +24,7 @@ from vault_service.adapters.provider.authorization_server import AuthorizationSe
 from vault_service.adapters.provider.client_authentication import BasicSecret
 from vault_service.adapters.provider.discovery import Discovery
 from vault_service.adapters.provider.endpoints import DiscoveredEndpoints
-from vault_service.adapters.provider.time_limits import LimitedSession
+from vault_service.adapters.provider.limited_session import LimitedSession
 from vault_service.adapters.provider.token_endpoint import TokenEndpoint
 from vault_service.application.errors import ProviderUnavailableError
 from vault_service.application.provider_errors import NotSentError, RevocationNotOfferedError

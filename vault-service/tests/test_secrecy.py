@@ -27,7 +27,7 @@ from service_kit.process.secret import Secret
 from vault_service.adapters.encryption.keyring import Keyring
 from vault_service.adapters.encryption.root_key import LocalRootKey
 from vault_service.adapters.provider.client_authentication import BasicSecret
-from vault_service.adapters.provider.time_limits import LimitedSession
+from vault_service.adapters.provider.limited_session import LimitedSession
 from vault_service.adapters.provider.token_endpoint import TokenEndpoint
 from vault_service.application.errors import StorageUnavailableError
 from vault_service.application.ports.provider import TokenAnswer

@@ -11,7 +11,7 @@ import pytest
 
 from vault_service.adapters.provider.answers import LONGEST_LIFE
 from vault_service.adapters.provider.client_authentication import BasicSecret
-from vault_service.adapters.provider.time_limits import LimitedSession
+from vault_service.adapters.provider.limited_session import LimitedSession
 from vault_service.adapters.provider.token_endpoint import TokenEndpoint
 from vault_service.application.provider_errors import (
     GrantRefusedError,

@@ -16,6 +16,7 @@ import { Rename } from "./Rename";
 import { AxisLabels } from "./LanePicture";
 import { LaneRow } from "./LaneRow";
 import { RevokeDialog } from "./RevokeDialog";
+import { Tickets } from "./Tickets";
 import { useAccess, useGrantWatch } from "./useAccess";
 import { nameOf, type Access } from "./view";
 
@@ -60,6 +61,7 @@ function KnownAccess({ access }: { access: Access }) {
         <Facts access={access} />
         <Tasks access={access} />
       </div>
+      {grant.status === "active" && <Tickets grant={grant} />}
       <Trail access={access} />
       {revoking && <RevokeDialog grants={[grant]} onClose={() => setRevoking(false)} />}
     </main>

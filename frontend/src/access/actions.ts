@@ -49,6 +49,12 @@ export class GrantActions {
     });
   }
 
+  /** Ends one ticket; the grant stays. */
+  async endTicket(grant: Grant, ticketId: string): Promise<void> {
+    const done = await this.attempt(grant.persistentTokenId, () => this.api.endTicket(ticketId));
+    if (done) this.succeed(t("done.ticketEnded"));
+  }
+
   async exportAudit(grant: Grant, format: "csv" | "ndjson"): Promise<void> {
     await this.attempt(grant.persistentTokenId, async () => {
       const file = await this.api.exportAudit(grant.persistentTokenId, format);

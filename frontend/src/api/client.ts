@@ -1,8 +1,7 @@
 /** The calls that the page makes, one method each. Paths, bodies and answers are checked against the API documents. */
-import createClient from "openapi-fetch";
-
 import { problemOf } from "./http";
-import type { AuditPage, Batch, BatchAnswer, Confirmed, Consent, Declined, Execution, Grant, GrantList, KindList, NewTask, Outlook, Paths, RunList, RunRecord, Task, TaskGraph, TaskList, TaskListQuery } from "./types";
+import { clientOf } from "./requests";
+import type { AuditPage, Batch, BatchAnswer, Confirmed, Consent, Declined, Execution, Grant, GrantList, KindList, NewTask, Outlook, Paths, RunList, RunRecord, Task, TaskGraph, TaskList, TaskListQuery, TicketList } from "./types";
 
 export interface Reply<T> {
   /** Undefined when the server says that `etag` is still current. */
@@ -20,7 +19,7 @@ export class Api {
   private readonly client;
 
   constructor(fetch: (request: Request) => Promise<Response>) {
-    this.client = createClient<Paths>({ fetch, headers: { Accept: "application/json" } });
+    this.client = clientOf<Paths>(fetch);
   }
 
   listTasks(query: TaskListQuery, etag: string | undefined, signal: AbortSignal): Promise<Reply<TaskList>> {
@@ -160,6 +159,14 @@ export class Api {
   exportAudit(persistentTokenId: string, format: "csv" | "ndjson"): Promise<Blob> {
     const params = { ...ofToken(persistentTokenId).params, query: { format } };
     return answer(this.client.GET("/api/auth/manager/tokens/{token_id}/audit/export", { params, parseAs: "blob" }));
+  }
+
+  listTickets(persistentTokenId: string): Promise<TicketList> {
+    return answer(this.client.GET("/api/auth/manager/tokens/{token_id}/tickets", ofToken(persistentTokenId)));
+  }
+
+  endTicket(ticketId: string): Promise<unknown> {
+    return answer(this.client.DELETE("/api/auth/manager/tickets/{ticket_id}", { params: { path: { ticket_id: ticketId } } }));
   }
 
   checkGrant(persistentTokenId: string): Promise<Grant> {

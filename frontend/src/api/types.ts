@@ -41,6 +41,8 @@ export type Declined = VaultSchemas["DeclinedConsent"];
 export type Grant = VaultSchemas["GrantView"];
 export type GrantStatus = Grant["status"];
 export type GrantList = VaultSchemas["GrantList"];
+export type Ticket = VaultSchemas["TicketView"];
+export type TicketList = VaultSchemas["TicketList"];
 export type AuditLine = VaultSchemas["AuditLine"];
 export type AuditPage = VaultSchemas["AuditPage"];
 

@@ -74,17 +74,6 @@ export class Collection<T extends object> {
     return this.rows.value?.find((row) => this.wiring.key(row) === key);
   }
 
-  /** The rows, waited for if the first answer has not come. */
-  loaded(): Promise<readonly T[]> {
-    return new Promise((resolve) => {
-      const stop = this.rows.subscribe((rows) => {
-        if (rows === undefined) return;
-        resolve(rows);
-        queueMicrotask(() => stop());
-      });
-    });
-  }
-
   /** Shows a row that the server has just answered with, ahead of the next poll. */
   put(row: T): void {
     const known = this.rows.value;

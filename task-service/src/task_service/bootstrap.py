@@ -65,6 +65,8 @@ WORKER_ANSWER_SECONDS = 20.0
 REQUEST_LOCK_SECONDS = 1.5
 """How long a request waits for a locked row: less than others wait for a connection, so that one owner's rows that a
 forgotten transaction has locked refuse that owner only."""
+VAULT_ANSWER_BYTES = 4 << 20
+"""A page of many tokens is larger than other answers."""
 STATUS_ANSWER_SECONDS = 5.0
 """How long a request of a person's waits for the vault."""
 
@@ -116,7 +118,9 @@ def build_service(settings: TaskSettings) -> TaskService:
     )
     issuer = Issuer(settings.issuer, settings.issuer_internal_url)
     credentials = _own_credentials(issuer, settings)
-    vault = VaultOverHttp(_vault_client(settings, credentials, Session(), STATUS_ANSWER_SECONDS))
+    vault = VaultOverHttp(
+        _vault_client(settings, credentials, Session(max_answer_bytes=VAULT_ANSWER_BYTES), STATUS_ANSWER_SECONDS)
+    )
     limits = OwnerLimits(settings.owner_tasks, settings.owner_open_tasks)
     tasks, runs, listed = PostgresTasks(database, limits), PostgresRuns(database, limits), PostgresTaskList(database)
     token_statuses = RefreshTokenStatuses(PostgresTokenStatuses(database), vault)
@@ -152,7 +156,7 @@ def build_work(settings: TaskSettings) -> Work:
     progress = GroupedProgress(attempts)
     past = PostgresHistory(database)
     journal = GroupedJournal(past)
-    session = Session()
+    session = Session(max_answer_bytes=VAULT_ANSWER_BYTES)
     vault = _vault_client(settings, _own_credentials(issuer, settings), session)
     access = AttemptAccess(TicketsOverHttp(vault, lambda text: _vault_client(settings, Ticket(text), session)))
     handlers = handlers_of(settings, _kinds(settings, issuer, session))

@@ -1,20 +1,30 @@
-"""Calls to other servers: pooled connections and the request id; no redirects, no cookies, answers of limited size.
+"""Calls to other servers: pooled connections and the request id; no redirects, no cookies.
 
-Proxies and certificate authorities are those that the caller passes in, never those of the environment.
+Every answer is bounded: in size, also after it was decompressed, and in time, also when it comes byte by byte. Proxies
+and certificate authorities are those that the caller passes in, never those of the environment.
 """
 
+import math
 import ssl
 from dataclasses import dataclass, field
 from pathlib import Path
+from time import monotonic
 from typing import Any
 from urllib.parse import urlsplit
 
 import requests
-from requests.adapters import HTTPAdapter
+import urllib3
 
+from service_kit.outbound.bounded import BodyTooLargeError, read_body
+from service_kit.outbound.time_limits import LimitedAdapter, Watch
 from service_kit.process import logs
 
 MAX_ANSWER_BYTES = 1 << 20
+TOTAL_SECONDS = 15.0
+"""How long a request and its whole answer take at most; or the sum of the caller's time-outs, if that is more.
+
+A caller that streams sets limits of its own.
+"""
 
 
 class AnswerTooLargeError(requests.RequestException):
@@ -57,12 +67,15 @@ def readable_ca_bundle(path: Path) -> str:
 class Session(requests.Session):
     """A `requests.Session` shared by threads; every call must name its timeout (connect, read) in seconds."""
 
-    def __init__(self, pool_size: int = 32, egress: Egress = DIRECT) -> None:
+    def __init__(self, pool_size: int = 32, egress: Egress = DIRECT, max_answer_bytes: int = MAX_ANSWER_BYTES) -> None:
+        """max_answer_bytes: of an answer's body, compressed or not."""
         super().__init__()
+        self._max_answer_bytes = max_answer_bytes
         self.trust_env = False
         self._egress = egress
+        self._watch = Watch()
         for scheme in ("http://", "https://"):
-            self.mount(scheme, HTTPAdapter(pool_connections=8, pool_maxsize=pool_size))
+            self.mount(scheme, LimitedAdapter(pool_connections=8, pool_maxsize=pool_size))
 
     def request(self, method: str | bytes, url: str | bytes, *args: Any, **kwargs: Any) -> requests.Response:
         """Send, with the current request id as `X-Request-ID`."""
@@ -84,18 +97,45 @@ class Session(requests.Session):
         kwargs["proxies"] = self._egress.proxies(str(request.url))
         if self._egress.ca_bundle is not None:
             kwargs["verify"] = self._egress.ca_bundle
-        answer = self.get_adapter(str(request.url)).send(request, **kwargs)
-        if not kwargs["stream"]:
-            _ = answer.content  # read to the end, to release the connection
+        adapter = self.get_adapter(str(request.url))
+        if kwargs["stream"]:
+            return adapter.send(request, **kwargs)
+        kwargs["stream"] = True
+        seconds = max(TOTAL_SECONDS, _longest(kwargs["timeout"]))
+        end_by = monotonic() + seconds
+        with self._watch.limited(leave_by=math.inf, end_by=end_by):
+            answer = adapter.send(request, **kwargs)
+            body = bounded_body(answer, self._max_answer_bytes)
+            answer._content = body  # noqa: SLF001 - `requests` sets it, but without a limit
+        if monotonic() > end_by:  # a body whose end is that of the connection is not whole then
+            raise requests.ReadTimeout(f"no whole answer within {seconds:g} s")
         return answer
 
 
+def _longest(timeout: float | tuple[float, float]) -> float:
+    """How long a call may wait by its time-outs, in seconds; one number is for the connection and for the answer."""
+    return sum(timeout) if isinstance(timeout, tuple) else 2 * timeout
+
+
 def bounded_body(answer: requests.Response, limit: int = MAX_ANSWER_BYTES) -> bytes:
-    """The body of an answer to a request with `stream=True`. Raises AnswerTooLargeError above `limit` bytes."""
-    body = b""
-    for chunk in answer.iter_content(65536):
-        body += chunk
-        if len(body) > limit:
-            answer.close()
-            raise AnswerTooLargeError(f"more than {limit} bytes")
-    return body
+    """The decompressed body of an answer to a request with `stream=True`; its connection is released.
+
+    Raises AnswerTooLargeError above `limit` bytes, compressed or not, and other `requests.RequestException`s.
+    """
+    try:
+        return read_body(answer.raw, limit)
+    except Exception as error:
+        answer.close()
+        match error:
+            case BodyTooLargeError():
+                raise AnswerTooLargeError(str(error)) from error
+            case urllib3.exceptions.DecodeError():
+                raise requests.exceptions.ContentDecodingError(error) from error
+            case urllib3.exceptions.ProtocolError():
+                raise requests.exceptions.ChunkedEncodingError(error) from error
+            case urllib3.exceptions.SSLError():
+                raise requests.exceptions.SSLError(error) from error
+            case urllib3.exceptions.HTTPError() | OSError() | ValueError():  # the watch may have cut the connection
+                raise requests.exceptions.ConnectionError(error) from error
+            case _:
+                raise

@@ -9,7 +9,7 @@ import hmac
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -18,6 +18,7 @@ from service_kit.tokens.issuer import Issuer
 from service_kit.tokens.jwt import InvalidTokenError, UnknownKeyError
 from service_kit.tokens.signatures import PublicKey
 
+T = TypeVar("T")
 MAX_BYTES: Final = 256 * 1024
 USUAL_SKEW_SECONDS: Final = 60.0
 _DEFAULT_ALGORITHM: Final = "RS256"
@@ -34,7 +35,7 @@ class Expected:
     clock_skew: float = USUAL_SKEW_SECONDS
 
 
-class _Header(msgspec.Struct, frozen=True):
+class Header(msgspec.Struct, frozen=True):
     alg: str
     kid: str | None = None
     typ: str = "JWT"
@@ -60,7 +61,7 @@ def verify(id_token: str, issuer: Issuer, expected: Expected) -> str:
     Raises InvalidTokenError, whose text names the check that failed, or IssuerUnavailableError if the issuer's keys
     were never fetched.
     """
-    header, payload = _verified(id_token, issuer, expected.algorithms)
+    header, payload = signed(id_token, issuer, expected.algorithms, _Payload, is_direct=True)
     if header.typ.upper() != "JWT" or payload.typ not in {"", "ID"} or payload.azp not in {"", expected.client_id}:
         raise InvalidTokenError("not an ID token of this client")
     _check(payload, issuer.url, expected, time.time())
@@ -69,15 +70,23 @@ def verify(id_token: str, issuer: Issuer, expected: Expected) -> str:
     return payload.sub
 
 
-def _verified(token: str, issuer: Issuer, algorithms: frozenset[str] | None) -> tuple[_Header, _Payload]:
+def signed(
+    token: str, issuer: Issuer, algorithms: frozenset[str] | None, shape: type[T], *, is_direct: bool
+) -> tuple[Header, T]:
+    """Header and payload of a token that the issuer has signed for its clients by one of these algorithms.
+
+    algorithms: None for those of the server's metadata; is_direct: True when the token came from the issuer itself, in
+    answer to our request. Raises InvalidTokenError, IssuerUnavailableError.
+    """
     unverified_header, document, signature = jwt.segments(token, MAX_BYTES)
-    header = _converted(jwt.header_members(unverified_header), _Header, "header")
+    header = _converted(jwt.header_members(unverified_header), Header, "header")
     if header.alg not in _allowed(issuer, algorithms):
         raise InvalidTokenError("algorithm")
-    signed = token.rpartition(".")[0].encode()
-    if not any(signatures.is_valid(header.alg, key, signed, signature) for key in _keys(issuer, header)):
+    content = token.rpartition(".")[0].encode()
+    keys = _keys(issuer, header, is_direct=is_direct)
+    if not any(signatures.is_valid(header.alg, key, content, signature) for key in keys):
         raise InvalidTokenError("signature")
-    return header, jwt.parsed(document, _Payload)
+    return header, jwt.parsed(document, shape)
 
 
 def _allowed(issuer: Issuer, algorithms: frozenset[str] | None) -> frozenset[str]:
@@ -86,14 +95,14 @@ def _allowed(issuer: Issuer, algorithms: frozenset[str] | None) -> frozenset[str
     return signatures.ALGORITHMS & named
 
 
-def _keys(issuer: Issuer, header: _Header) -> Sequence[PublicKey]:
+def _keys(issuer: Issuer, header: Header, *, is_direct: bool) -> Sequence[PublicKey]:
     """The keys that may have signed the token. Without `kid` there must be exactly one that fits.
 
-    Several keys can have one id. The token came directly from the issuer: when no key fits, the issuer has a new one.
+    Several keys can have one id. When no key fits a token that came directly from the issuer, the issuer has a new one.
     """
     found = issuer.signing_keys(header.alg, header.kid)
     if not found:
-        issuer.look_again()
+        issuer.look_again(at_once=is_direct)
         found = issuer.signing_keys(header.alg, header.kid)
     if not found:
         raise UnknownKeyError("unknown key")
@@ -116,7 +125,7 @@ def _check(payload: _Payload, issuer: str, expected: Expected, now: float) -> No
             raise InvalidTokenError(name)
 
 
-def _converted(members: dict[str, Any], shape: type[_Header], fault: str) -> _Header:
+def _converted(members: dict[str, Any], shape: type[Header], fault: str) -> Header:
     try:
         return msgspec.convert(members, shape)
     except msgspec.ValidationError as error:

@@ -19,7 +19,7 @@ from jose import jwk
 from jose.backends.base import Key
 from jose.exceptions import JOSEError
 
-from service_kit.outbound.session import Session, bounded_body
+from service_kit.outbound.session import Session
 from service_kit.process import logs
 from service_kit.process.settings import is_loopback
 from service_kit.tokens import signatures
@@ -134,12 +134,13 @@ class Issuer:
         named = [entry for entry in self._entries if _may_have_id(entry, key_id) and _may_verify(entry, algorithm)]
         return [key for entry in named if (key := signatures.public_key(entry, algorithm))]
 
-    def look_again(self) -> None:
-        """Fetch the keys now. Only for tokens that came directly from the issuer: callers must not trigger it.
+    def look_again(self, *, at_once: bool) -> None:
+        """Fetch the keys again, because a key is unknown. Raises IssuerUnavailableError only if there never were any.
 
-        Raises IssuerUnavailableError only if the keys were never fetched.
+        at_once: only for tokens that came directly from the issuer; others cause it at most once in 30 s.
         """
-        self._keys_tried_at = float("-inf")
+        if at_once:
+            self._keys_tried_at = float("-inf")
         try:
             self._refetch(wait=True)
         except IssuerUnavailableError:
@@ -207,12 +208,12 @@ class Issuer:
 
     def _get(self, url: str) -> bytes:
         try:
-            with self._session.get(url, timeout=TIMEOUT, stream=True) as answer:
-                if answer.status_code != requests.codes.ok:
-                    raise IssuerUnavailableError(f"{url}: {answer.status_code}")
-                return bounded_body(answer)
+            answer = self._session.get(url, timeout=TIMEOUT)
         except requests.RequestException as error:
             raise IssuerUnavailableError(f"{url}: {type(error).__name__}") from error
+        if answer.status_code != requests.codes.ok:
+            raise IssuerUnavailableError(f"{url}: {answer.status_code}")
+        return answer.content
 
 
 def demand_no_mismatch(metadata: Callable[[], Metadata]) -> None:

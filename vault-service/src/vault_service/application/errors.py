@@ -12,6 +12,7 @@
     ├── ServiceNotAllowedError      this client may not use this grant
     ├── PublicMintRefusedError      a service asks through the public gateway
     ├── InvalidScopeError           the caller requests a scope that was not granted
+    ├── LogoutRefusedError          a logout token is not acceptable; the message names the check that failed
     ├── ScopeNotNarrowedError       the server gives a wider token than the caller requests
     ├── MinValidUnattainableError   the caller requests a longer life than the server's tokens have
     ├── ProviderUnavailableError    the authorization server does not answer, or the outcome is uncertain
@@ -108,6 +109,14 @@ class InvalidScopeError(VaultError):
 
 class MinValidUnattainableError(VaultError):
     """The authorization server's access tokens never live as long as requested."""
+
+
+class LogoutRefusedError(VaultError):
+    """The logout token is not acceptable."""
+
+    def __init__(self, check: str) -> None:
+        """check: the one that failed."""
+        super().__init__(f"The logout token is not acceptable: {check}.")
 
 
 class ProviderUnavailableError(VaultError):

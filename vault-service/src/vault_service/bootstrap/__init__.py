@@ -30,6 +30,7 @@ from vault_service.application.check_due import CheckDue
 from vault_service.application.consent import OfflineConsent
 from vault_service.application.errors import StorageUnavailableError
 from vault_service.application.issue import BATCH_THREADS, IssueAccessToken, IssueMany
+from vault_service.application.logout import ReceiveLogouts
 from vault_service.application.manage import ManageGrants
 from vault_service.application.redemption import Redemption
 from vault_service.application.refresh import Refresher
@@ -149,6 +150,7 @@ def build(settings: VaultSettings) -> VaultProcess:
         issue_many=IssueMany(issue),
         refusals=RecordRefusals(stores.owned, audit, clock, telemetry),
         manage=ManageGrants(stores.owned, stores.refreshes, audit, refresher, clock, work.housekeeping.wake),
+        logouts=ReceiveLogouts(providers.logout_tokens, stores.logins, clock, work.housekeeping.wake),
         presented=presented,
         tickets=ManageTickets(
             stores.tickets, stores.refreshes, stores.owned, clock, telemetry, settings.tickets_per_grant

@@ -8,6 +8,7 @@ from vault_service.adapters.encryption.sealing import Sealer
 from vault_service.adapters.grants.consents import PostgresConsents
 from vault_service.adapters.grants.due_checks import PostgresDueChecks
 from vault_service.adapters.grants.endings import Endings, PostgresExpiringGrants
+from vault_service.adapters.grants.logouts import PostgresLogins
 from vault_service.adapters.grants.outbox import Outbox
 from vault_service.adapters.grants.owned_grants import PostgresOwnedGrants
 from vault_service.adapters.grants.refreshes import PostgresRefreshes
@@ -27,6 +28,7 @@ class GrantStores:
     owned: PostgresOwnedGrants
     tickets: PostgresTickets
     expiring: PostgresExpiringGrants
+    logins: PostgresLogins
     outbox: Outbox
     siblings: PostgresDueChecks
     unused: PostgresDueChecks
@@ -46,6 +48,7 @@ class GrantStores:
             owned=PostgresOwnedGrants(database, endings, audit),
             tickets=PostgresTickets(database, audit),
             expiring=PostgresExpiringGrants(database, endings),
+            logins=PostgresLogins(database, endings),
             outbox=outbox,
             siblings=PostgresDueChecks.siblings(database),
             unused=PostgresDueChecks.unused(database),

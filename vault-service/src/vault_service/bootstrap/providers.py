@@ -6,6 +6,7 @@ from functools import partial
 
 from service_kit.outbound.session import Session
 from service_kit.tokens.issuer import Issuer, demand_no_mismatch
+from service_kit.tokens.logout_token import Expected
 from vault_service.adapters.metrics.telemetry import PrometheusTelemetry
 from vault_service.adapters.provider.accounts import EndpointAccounts, IdTokenAccounts
 from vault_service.adapters.provider.authorization_server import AuthorizationServer, ClientRegistration
@@ -19,7 +20,8 @@ from vault_service.adapters.provider.client_authentication import (
 )
 from vault_service.adapters.provider.discovery import Discovery
 from vault_service.adapters.provider.endpoints import ConfiguredEndpoints, DiscoveredEndpoints
-from vault_service.adapters.provider.time_limits import LimitedSession
+from vault_service.adapters.provider.limited_session import LimitedSession
+from vault_service.adapters.provider.logout_tokens import IssuerLogoutTokens
 from vault_service.adapters.provider.token_endpoint import TokenEndpoint
 from vault_service.application.breaker import Breaker
 from vault_service.application.errors import ProviderUnavailableError
@@ -39,6 +41,7 @@ class ProviderSet:
     discoveries: Mapping[str, Discovery]
     servers: Mapping[str, AuthorizationServer]
     guarded: Mapping[str, Breaker]
+    logout_tokens: Mapping[str, IssuerLogoutTokens]
 
     @classmethod
     def of(
@@ -58,6 +61,11 @@ class ProviderSet:
             discoveries=discoveries,
             servers=servers,
             guarded={name: Breaker(server, partial(telemetry.paused, name)) for name, server in servers.items()},
+            logout_tokens={
+                name: _logout_tokens(name, provider, issuers[name])
+                for name, provider in configured.items()
+                if provider.terms.has_id_tokens
+            },
         )
 
     def needed_pings(self, default: str) -> dict[str, Ping]:
@@ -78,6 +86,16 @@ def _issuer(provider: ProviderSettings, login: Issuer, settings: VaultSettings) 
         return login
     session = Session(egress=provider.egress or settings.egress)
     return Issuer(provider.terms.issuer, provider.internal_url, session=session)
+
+
+def _logout_tokens(name: str, provider: ProviderSettings, issuer: Issuer) -> IssuerLogoutTokens:
+    expected = Expected(provider.client.client_id, _algorithms(provider), provider.clock_skew)
+    return IssuerLogoutTokens(name, issuer, expected)
+
+
+def _algorithms(provider: ProviderSettings) -> frozenset[str] | None:
+    """The algorithm of the server's ID tokens and logout tokens, None: by its metadata."""
+    return frozenset({provider.algorithm}) if provider.algorithm else None
 
 
 def authorization_servers(settings: VaultSettings) -> dict[str, AuthorizationServer]:
@@ -114,8 +132,7 @@ def _server(
         plain = provider.plain
         account = EndpointAccounts(issuer.url, endpoint, plain.account_endpoint, plain.account_pointer)
         return AuthorizationServer(client, ConfiguredEndpoints(plain.addresses), endpoint, account, provider.dialect)
-    algorithms = frozenset({provider.algorithm}) if provider.algorithm else None
-    accounts = IdTokenAccounts(issuer, provider.client.client_id, algorithms, provider.clock_skew)
+    accounts = IdTokenAccounts(issuer, provider.client.client_id, _algorithms(provider), provider.clock_skew)
     return AuthorizationServer(client, DiscoveredEndpoints(issuer, discovery), endpoint, accounts, provider.dialect)
 
 

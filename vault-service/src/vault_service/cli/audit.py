@@ -9,10 +9,11 @@ from typing import Any
 
 import psycopg
 
-from service_kit.postgres.database import Database
+from service_kit.postgres.database import Database, session
 from vault_service import config
 from vault_service.adapters.audit.checkpoints import CheckpointWriter, last_checkpoint
 from vault_service.adapters.audit.kept import KeptFile, read_lines
+from vault_service.adapters.audit.partitions import extend
 from vault_service.adapters.audit.pruning import prune
 from vault_service.adapters.audit.trail import PostgresAuditTrail
 from vault_service.adapters.encryption.keyring import Keyring
@@ -120,7 +121,12 @@ def _prune(options: argparse.Namespace) -> int:
         return 0
     now = datetime.now(UTC)
     owner_url = config.migration_database_url().reveal()
-    with _opened(settings) as (_, keyring), psycopg.connect(owner_url, autocommit=True) as connection:
+    with _opened(settings) as (_, keyring), psycopg.connect(owner_url, **session("vault-prune")) as connection:
         pruned = prune(connection, keyring, now - timedelta(days=days), now)
-    print(f"removed: {pruned.lines} lines of {pruned.checkpoints} checkpoints older than {days} days")
+        with connection.transaction():
+            made = extend(connection)
+    print(
+        f"removed: {pruned.lines} lines of {pruned.checkpoints} checkpoints older than {days} days;"
+        f" partitions: {pruned.partitions} dropped, {made} made"
+    )
     return 0

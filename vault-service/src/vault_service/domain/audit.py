@@ -64,8 +64,8 @@ class Place(NamedTuple):
 class Entry:
     """A line to be written.
 
-    actor: client id of the caller, of who made the ticket that was used, `vault` for the vault itself, or `operator:`
-    and a name; outcome: `ok` or a code; reason: an operator's.
+    actor: client id of the caller, of who made the ticket that was used, `vault` for the vault itself,
+    `operator:` or `provider:` and a name; outcome: `ok` or a code; reason: an operator's or a provider's.
     """
 
     event: Event

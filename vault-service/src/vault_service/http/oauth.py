@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
 from http import HTTPStatus
-from typing import Annotated, TypeVar
+from typing import Annotated, ParamSpec, TypeVar
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -22,6 +22,7 @@ from service_kit.http.problems import problem_for
 from service_kit.process import logs
 from vault_service.application.errors import (
     InvalidScopeError,
+    LogoutRefusedError,
     MinValidUnattainableError,
     ScopeNotNarrowedError,
     TicketMisplacedError,
@@ -38,6 +39,7 @@ _MOST_FIELDS = 50
 
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=8192)]
 F = TypeVar("F", bound=Input)
+P = ParamSpec("P")
 
 
 class TokenForm(Input, frozen=True, kw_only=True, rename=None, forbid_unknown_fields=False):
@@ -83,6 +85,19 @@ class OAuthError(Output, frozen=True, kw_only=True, rename=None):
         return "***"
 
 
+class LogoutForm(Input, frozen=True, kw_only=True, rename=None, forbid_unknown_fields=False):
+    """OpenID Connect Back-Channel Logout 1.0 section 2.5. Other parameters than the token are ignored."""
+
+    logout_token: Text
+
+    def __repr__(self) -> str:
+        return "***"
+
+
+class LogoutReceived(Output, frozen=True):
+    """The logout was accepted, whether or not there was anything to end (section 2.8)."""
+
+
 class Revocation(Output, frozen=True):
     """The ticket has ended, or the token is none: RFC 7009 section 2.2 tells no difference."""
 
@@ -120,13 +135,13 @@ def add_routes(api: Api, vault: Vault, tag: str) -> None:
         raises=(TicketMisplacedError,),
         public=True,
     )
-    @_answering_errors
+    @answering_errors
     def refresh_by_ticket() -> Response:
         """Get an access token with a ticket, as an OAuth client.
 
         The ticket is the refresh token of a public client; it stays the same. Errors are those of OAuth.
         """
-        form = _form(TokenForm)
+        form = form_of(TokenForm)
         if form.grant_type != "refresh_token":
             raise _Refusal("unsupported_grant_type", "The only grant type is refresh_token.")
         if form.refresh_token is None:
@@ -152,13 +167,13 @@ def add_routes(api: Api, vault: Vault, tag: str) -> None:
         raises=(TicketMisplacedError,),
         public=True,
     )
-    @_answering_errors
+    @answering_errors
     def revoke_ticket() -> Response:
         """End a ticket that the caller holds (RFC 7009).
 
         The answer is the same when the token is not a ticket, or has ended before.
         """
-        vault.tickets.end_presented(_form(RevocationForm).token, logs.request_id.get() or "")
+        vault.tickets.end_presented(form_of(RevocationForm).token, logs.request_id.get() or "")
         return http.respond(Revocation())
 
 
@@ -175,13 +190,13 @@ def metadata(issuer: str) -> Blueprint:
     return routes
 
 
-def _answering_errors(view: Callable[[], Response]) -> Callable[[], Response]:
+def answering_errors(view: Callable[P, Response]) -> Callable[P, Response]:
     """Answer with the errors of RFC 6749 section 5.2."""
 
     @wraps(view)
-    def answering() -> Response:
+    def answering(*arguments: P.args, **named: P.kwargs) -> Response:
         try:
-            return view()
+            return view(*arguments, **named)
         except _Refusal as refusal:
             return _error(HTTPStatus.BAD_REQUEST, refusal.error, refusal.description)
         except VaultError as error:
@@ -200,7 +215,7 @@ def _word(error: VaultError) -> str:
     match error:
         case InvalidScopeError() | ScopeNotNarrowedError():
             return INVALID_SCOPE.code
-        case MinValidUnattainableError():
+        case MinValidUnattainableError() | LogoutRefusedError():
             return "invalid_request"
         case _:
             return "invalid_grant"
@@ -213,7 +228,7 @@ def _error(
     return http.respond(answer, status, {"Pragma": "no-cache", **(headers or {})})
 
 
-def _form(shape: type[F]) -> F:
+def form_of(shape: type[F]) -> F:
     """The request's form. Empty parameters count as absent, repeated ones are refused (RFC 6749 section 3.2)."""
     if request.mimetype != "application/x-www-form-urlencoded":
         raise _Refusal("invalid_request", "The body must be application/x-www-form-urlencoded.")

@@ -48,6 +48,7 @@ TABLE: ProblemTable = {
     errors.ServiceNotAllowedError: ProblemType(403, "service_not_allowed"),
     errors.PublicMintRefusedError: ProblemType(403, "public_mint_refused"),
     errors.InvalidScopeError: INVALID_SCOPE,
+    errors.LogoutRefusedError: ProblemType(400, "logout_token_invalid", "The logout token is not acceptable."),
     errors.ScopeNotNarrowedError: ProblemType(409, "scope_not_narrowed"),
     errors.MinValidUnattainableError: ProblemType(422, "min_valid_unattainable"),
     errors.ProviderUnavailableError: problems.PROVIDER_UNAVAILABLE,

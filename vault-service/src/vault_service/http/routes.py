@@ -30,7 +30,7 @@ from vault_service.application.token_request import TokenRequest
 from vault_service.domain.grant import Status
 from vault_service.domain.grant_page import Position
 from vault_service.domain.ticket import is_ticket
-from vault_service.http import callers, consent_routes, oauth, ticket_routes
+from vault_service.http import callers, consent_routes, logout_routes, oauth, ticket_routes
 from vault_service.http.batch import batched
 from vault_service.http.export import MEDIA_TYPES, export
 from vault_service.http.names import visible_name
@@ -95,6 +95,7 @@ def create_api(vault: Vault) -> Api:
     _owner_routes(api, vault)
     ticket_routes.add_routes(api, vault, TICKETS)
     oauth.add_routes(api, vault, TICKETS)
+    logout_routes.add_routes(api, vault, OFFLINE_TOKENS)
     return api
 
 

@@ -12,6 +12,7 @@ _API = "vault"
 _OTHER_VIEWS = {
     *("issue_access_token", "refresh_by_ticket", "revoke_ticket"),
     *("receive_offline_callback", "receive_offline_callback_of_provider", "openapi"),
+    *("receive_logout", "receive_logout_of_provider"),
 }
 """Where a ticket is a bearer token, or where none is needed."""
 

@@ -9,6 +9,7 @@ from service_kit.tokens.bearer import Verifier
 from vault_service.application.ask import AskConsent
 from vault_service.application.consent import OfflineConsent
 from vault_service.application.issue import IssueAccessToken, IssueMany
+from vault_service.application.logout import ReceiveLogouts
 from vault_service.application.manage import ManageGrants
 from vault_service.application.refusals import RecordRefusals
 from vault_service.application.tickets import ManageTickets, PresentedTickets
@@ -36,6 +37,7 @@ class Vault:
     issue_many: IssueMany
     refusals: RecordRefusals
     manage: ManageGrants
+    logouts: ReceiveLogouts
     presented: PresentedTickets
     tickets: ManageTickets
     ticket_max_life: int

@@ -1,4 +1,7 @@
-"""Removes old lines of the audit lawfully: the lines of whole checkpoints, with a signed note of it."""
+"""Removes old lines of the audit lawfully: the lines of whole checkpoints, with a signed note of it.
+
+Partitions that hold no other lines are dropped. Lines of other partitions are deleted.
+"""
 
 from datetime import datetime
 from typing import NamedTuple
@@ -7,6 +10,7 @@ import psycopg
 
 from service_kit.postgres import queries
 from vault_service.adapters.audit.checkpoints import last_checkpoint
+from vault_service.adapters.audit.partitions import drop_before
 from vault_service.adapters.encryption.keyring import Keyring
 from vault_service.domain.checkpoints import Pruning
 
@@ -14,10 +18,11 @@ _QUERIES = queries.load(__package__, "pruning.sql")
 
 
 class Pruned(NamedTuple):
-    """How many lines were removed, and how many checkpoints covered them."""
+    """How many lines were removed, how many checkpoints covered them, and how many partitions were dropped."""
 
     checkpoints: int
     lines: int
+    partitions: int = 0
 
 
 def prune(connection: psycopg.Connection, keyring: Keyring, before: datetime, now: datetime) -> Pruned:
@@ -31,10 +36,13 @@ def prune(connection: psycopg.Connection, keyring: Keyring, before: datetime, no
         last, _ = last_checkpoint(connection, keyring)
         where = {"before": before, "after": done[0] if done else 0, "last": last.number}
         prunable = connection.execute(_QUERIES["prunable"], where).fetchall()
-        lines = sum(connection.execute(_QUERIES["remove_lines"], {"ids": ids}).rowcount for _, ids in prunable)
-        if prunable:
-            key_id, key = keyring.active("audit")
-            note = Pruning(prunable[-1][0], now, key_id).signed(key)
-            row = {"through": note.through, "pruned_at": now, "key_id": key_id, "mac": note.mac}
-            connection.execute(_QUERIES["add_pruning"], row)
-        return Pruned(len(prunable), lines)
+        if not prunable:
+            return Pruned(0, 0)
+        dropped = drop_before(connection, prunable[-1][0])
+        for _, ids, _ in prunable:
+            connection.execute(_QUERIES["remove_lines"], {"ids": ids})
+        key_id, key = keyring.active("audit")
+        note = Pruning(prunable[-1][0], now, key_id).signed(key)
+        row = {"through": note.through, "pruned_at": now, "key_id": key_id, "mac": note.mac}
+        connection.execute(_QUERIES["add_pruning"], row)
+        return Pruned(len(prunable), sum(lines for *_, lines in prunable), dropped)

@@ -6,7 +6,7 @@ limit 1;
 
 -- name: prunable
 -- Never the last checkpoint: the chain continues from its lines.
-select number, ids
+select number, ids, lines
 from audit_seals
 where sealed_at < %(before)s
   and number > %(after)s

@@ -3,6 +3,11 @@
 delete from consent_requests
 where expires_at < now() - interval '1 day';
 
+-- name: logout_tokens
+-- They are too old to be accepted again.
+delete from logout_tokens
+where expires_at < now() - interval '1 hour';
+
 -- name: tickets
 -- For a week their use still tells why they give nothing.
 delete from tickets

@@ -12,7 +12,7 @@ from time import monotonic
 from typing import Final
 from urllib.parse import urlencode
 
-from urllib3 import BaseHTTPResponse, Timeout
+from urllib3 import Timeout
 from urllib3.exceptions import (
     ConnectTimeoutError,
     HTTPError,
@@ -23,11 +23,13 @@ from urllib3.exceptions import (
 )
 from urllib3.util import make_headers
 
+from service_kit.outbound.bounded import read_body
+from service_kit.outbound.time_limits import TooLateError, Watch
 from vault_service.adapters.provider.answers import TokenResponse, members_of, read_tokens
 from vault_service.adapters.provider.client_authentication import ClientAuthentication
 from vault_service.adapters.provider.dialect import Dialect
+from vault_service.adapters.provider.limited_session import LimitedSession
 from vault_service.adapters.provider.refusals import REVOKED_ALREADY, error_word, refusal, retry_after
-from vault_service.adapters.provider.time_limits import LimitedSession, TooLateError, Watch
 from vault_service.application.provider_errors import (
     BusyError,
     GrantRefusedError,
@@ -49,10 +51,6 @@ TOTAL_TIMEOUT: Final = 14.5
 MAX_ANSWER_BYTES: Final = 256 * 1024
 _TIMEOUT: Final = Timeout(connect=CONNECT_TIMEOUT, read=READ_TIMEOUT)
 _COMES_LATER: Final = frozenset({408, 425, 429})
-
-
-class AnswerTooLargeError(HTTPError):
-    """The answer is larger than any valid answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,20 +150,10 @@ class TokenEndpoint:
         with self._watch.limited(leave_by=begun + LEAVE_WITHIN, end_by=begun + TOTAL_TIMEOUT):
             answer = self._session.send(method, url, headers, _TIMEOUT, body)
             try:
-                return Reply(answer.status, answer.headers, _bounded(answer))
+                return Reply(answer.status, answer.headers, read_body(answer, MAX_ANSWER_BYTES))
             except BaseException:
                 answer.close()  # the connection with it: the rest of the answer is not for the next request
                 raise
-
-
-def _bounded(answer: BaseHTTPResponse) -> bytes:
-    """The decoded body. Raises HTTPError above `MAX_ANSWER_BYTES`."""
-    body = b""
-    for chunk in answer.stream(65536, decode_content=True):
-        body += chunk
-        if len(body) > MAX_ANSWER_BYTES:
-            raise AnswerTooLargeError(f"more than {MAX_ANSWER_BYTES} bytes")
-    return body
 
 
 def _unanswered(error: HTTPError | OSError) -> ProviderError:

@@ -16,7 +16,7 @@ from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from service_kit.outbound.session import Egress, Session
-from vault_service.adapters.provider.time_limits import LimitedConnection, TooLateError, Watch
+from service_kit.outbound.time_limits import LimitedConnection, TooLateError, Watch
 from vault_service.application.ports.webhooks import NotDeliveredError
 from vault_service.domain.webhook import Webhook
 

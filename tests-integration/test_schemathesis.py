@@ -63,6 +63,7 @@ def described(caller: Api, address: str, things: Things, report: Path, *options:
 
 LEADING_NOWHERE = (
     "batch",
+    "list_kinds",
     "issue_access_tokens",
     "refresh_by_ticket",
     "revoke_ticket",

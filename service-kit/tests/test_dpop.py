@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ed448, ed25519
 from proof_key import LEFT_OUT, ProofKey
 from stub_issuer import NOW, Clock, SigningKey, b64, hs256, jws
 
-from service_kit.tokens import dpop
+from service_kit.tokens import dpop, signatures
 from service_kit.tokens.dpop import (
     InvalidProofError,
     Presented,
@@ -430,7 +430,7 @@ def test_a_key_is_looked_at_only_if_the_token_names_it(
     checker: ProofChecker, key: ProofKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A stranger's key costs no signature check."""
-    monkeypatch.setattr(dpop.signatures, "public_key", lambda *_: pytest.fail("a key was made"))
+    monkeypatch.setattr(signatures, "public_key", lambda *_: pytest.fail("a key was made"))
     with pytest.raises(InvalidProofError, match="bound"):
         checker.check(presented(key, ProofKey().proof("GET", URL, TOKEN, NOW)))
 

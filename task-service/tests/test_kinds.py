@@ -138,6 +138,16 @@ def test_parameters_of_more_than_16_kib_are_refused_before_they_are_looked_at() 
         KINDS.check(Work("sample", {"text": [1e300] * 100}))
 
 
+@pytest.mark.parametrize(("levels", "fits"), [(31, True), (32, False), (400, False)])
+def test_parameters_that_are_nested_too_deeply_are_refused(levels: int, fits: bool) -> None:
+    """Before anything is called for each level."""
+    value: Any = 1
+    for _ in range(levels):
+        value = [value]
+    with pytest.raises(ParametersError, match="Object contains unknown field" if fits else "nested more than 32"):
+        KINDS.check(Work("demo", {"a": value}))
+
+
 JSON = st.recursive(
     st.none()
     | st.booleans()

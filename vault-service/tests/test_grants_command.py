@@ -112,6 +112,8 @@ def test_what_is_revoked_is_listed_first_and_audited_with_operator_and_reason(
         (["--subject", "s", "--reason", "", "--yes"], "one line of text"),
         (["--subject", "s", "--reason", "two\nlines", "--yes"], "one line of text"),
         (["--subject", "s", "--reason", "x" * 201], "one line of text"),
+        (["--subject", "s", "--reason", "\u200b\u00a0"], "no visible characters"),
+        (["--subject", "s", "--reason", "left\u202eright"], "not allowed"),
     ],
 )
 def test_a_revocation_without_a_target_or_a_reason_is_refused(

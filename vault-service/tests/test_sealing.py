@@ -58,6 +58,15 @@ def test_a_sealed_value_opens_in_no_similar_context(elsewhere: SealContext) -> N
         sealer.open(sealer.seal(b"secret", PLACE), elsewhere)
 
 
+def test_a_value_that_does_not_open_is_an_error_that_says_where_and_what_to_do() -> None:
+    """The log of the 500 that it becomes shows this text; its caller sees nothing of it."""
+    sealer = Sealer(OneKey())
+    with pytest.raises(SealBrokenError) as broken:
+        sealer.open(sealer.seal(b"secret", PLACE), replace(PLACE, row="another"))
+    for words in ("grants.refresh_token of another", "Restore the row from a backup", "grants revoke --id"):
+        assert words in str(broken.value)
+
+
 places = st.builds(
     SealContext,
     table=st.sampled_from(["grants", "revocations", "consent_requests", "memory"]),

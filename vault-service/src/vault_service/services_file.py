@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from service_kit.http.text import LINE, visible
 from service_kit.process.secret import demand_private
 from service_kit.process.settings import exact_url
 from vault_service.domain.return_address import fault_of
@@ -23,11 +24,15 @@ from vault_service.domain.webhook import Webhook, key_of
 class _Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One `[services.CLIENT-ID]`."""
 
-    name: Annotated[str, msgspec.Meta(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$(?!\n)")]
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=100, pattern=LINE)]
     return_to: list[str] = []
     webhook: str = ""
     webhook_secret_file: str = ""
     webhook_private: bool = False
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for a name of which nothing can be seen."""
+        visible(self.name)
 
 
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -1,34 +1,46 @@
 """Parsing at the edge: a request's body or query becomes a typed value, or a problem; no dict travels further.
 
-Unknown members, wrong types, repeated parameters and control characters are refused. Types are `msgspec.Struct`s.
+Unknown members, wrong types, repeated parameters and control characters are refused. Types are `msgspec.Struct`s. Text
+that people write follows the rule of `service_kit.http.text`.
 """
 
 import math
 import re
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
 import msgspec
 from flask import Request
+from msgspec.inspect import Metadata, StructType, UnionType
 
 from service_kit.http import problems
 from service_kit.http.problems import Fault, Problem
+from service_kit.http.text import LINE as LINE  # noqa: PLC0414 - where shapes look for it
+from service_kit.http.text import TEXT as TEXT  # noqa: PLC0414 - where shapes look for it
+from service_kit.http.text import VISIBLE, visible
 
 T = TypeVar("T", bound="Input")
 
 MAX_BODY_BYTES = 64 * 1024
 
-LINE = r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*$(?!\n)"
-"""Pattern for one line of text: no control characters. (In Python `$` also matches before a last line feed.)"""
-TEXT = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*$"
-"""Pattern for several lines of text: tab, line feed and carriage return are the only control characters."""
-
+_TEXT_FAULT = re.compile(r"`(?P<member>\w+)` (?P<detail>has .*)", re.DOTALL)
+"""What `Input` says of a person's text."""
 _POSITION = re.compile(r"^(?P<detail>.*?)(?: - at `(?P<path>[^`]*)`)?$", re.DOTALL)
 
 
 class Input(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """Base of every body and query that a service accepts."""
+    """Base of every body and query that a service accepts. Members that are marked with `VISIBLE` are trimmed."""
+
+    def __post_init__(self) -> None:
+        """Raises ValueError, which becomes 422 `invalid_input`, for a marked member of which nothing can be seen."""
+        for name, wire_name in _texts(type(self)):
+            value = getattr(self, name)
+            if isinstance(value, str):
+                try:
+                    msgspec.structs.force_setattr(self, name, visible(value))
+                except ValueError as error:
+                    raise ValueError(f"`{wire_name}` {error}") from None
 
 
 class Output(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -114,6 +126,20 @@ def _query(raw: bytes, shape: type[T]) -> T:
     return parsed
 
 
+@cache
+def _texts(shape: type[Input]) -> tuple[tuple[str, str], ...]:
+    """The members of a shape that are marked with `VISIBLE`: each name, and the name on the wire."""
+    info = msgspec.inspect.type_info(shape)
+    fields = info.fields if isinstance(info, StructType) else ()
+    return tuple((field.name, field.encode_name) for field in fields if _is_marked(field.type))
+
+
+def _is_marked(kind: msgspec.inspect.Type) -> bool:
+    if isinstance(kind, UnionType):
+        return any(_is_marked(each) for each in kind.types)
+    return isinstance(kind, Metadata) and VISIBLE.items() <= (kind.extra_json_schema or {}).items()
+
+
 def body_too_large() -> Problem:
     """The problem for a body beyond MAX_BODY_BYTES."""
     return problems.BODY_TOO_LARGE.problem(f"The body is larger than {MAX_BODY_BYTES} bytes.")
@@ -128,6 +154,8 @@ def _invalid(error: msgspec.ValidationError) -> Problem:
     match = _POSITION.match(str(error))
     detail, path = (match["detail"], match["path"] or "$") if match else (str(error), "$")
     pointer = re.sub(r"[.\[]", "/", path.removeprefix("$")).replace("]", "")
+    if fault := _TEXT_FAULT.fullmatch(detail):
+        pointer, detail = f"{pointer}/{fault['member']}", fault["detail"]
     if "matching regex" in detail:
         detail = "Text has characters that are not allowed"
     return problems.INVALID_INPUT.problem(detail, errors=(Fault(pointer, detail),))

@@ -100,7 +100,9 @@ class Verifier:
         header, payload = jwt.verify(token, self._issuer, self._audience, now)
         kind = header.typ.lower().removeprefix("application/")
         # Keycloak gives the type in a claim, RFC 9068 section 2.1 in the header. ID and refresh tokens have neither.
-        if (kind, payload.typ) not in {("jwt", "Bearer"), ("at+jwt", "Bearer"), ("at+jwt", "")}:
+        key = self._key(payload.cnf)
+        typ = "Bearer" if key and payload.typ == "DPoP" else payload.typ  # Keycloak, of a bound token
+        if (kind, typ) not in {("jwt", "Bearer"), ("at+jwt", "Bearer"), ("at+jwt", "")}:
             raise InvalidTokenError("not an access token")
         return Claims(
             issuer=payload.iss,
@@ -109,7 +111,7 @@ class Verifier:
             scopes=frozenset(payload.scope.split()),
             roles=payload.resource_access.get(self._audience, jwt.Roles()).roles,
             expires_at=payload.exp,
-            key=self._key(payload.cnf),
+            key=key,
         )
 
     def _key(self, confirmation: dict[str, Any] | UnsetType) -> str:

@@ -11,6 +11,7 @@ from service_kit.http import inputs
 from service_kit.http.inputs import LINE, Input, Output
 from service_kit.http.openapi import Api
 from service_kit.http.problems import ProblemDocument, answer_for
+from service_kit.http.text import VISIBLE
 from task_service.application.batch import MOST, BatchAction, BatchOptions, Outcome
 from task_service.application.errors import CursorError, KeyReusedError, VaultUnavailableError
 from task_service.application.manage import Person
@@ -29,7 +30,9 @@ class BatchFilter(Input, frozen=True, kw_only=True):
     status: Annotated[list[TaskStatus], msgspec.Meta(min_length=1, max_length=7)] | msgspec.UnsetType = msgspec.UNSET
     kind: Annotated[str, msgspec.Meta(min_length=1, max_length=63, pattern=LINE)] | None = None
     persistent_token_id: UUID | None = None
-    search: Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=LINE)] | None = None
+    search: (
+        Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=LINE, extra_json_schema=VISIBLE)] | None
+    ) = None
     schedule: ScheduleFilter | None = None
     needs_consent: bool = False
 
@@ -59,7 +62,7 @@ class Batch(Input, frozen=True, kw_only=True):
     filter: BatchFilter | msgspec.UnsetType = msgspec.UNSET
     cursor: Annotated[str, msgspec.Meta(max_length=2000)] | None = None
     limit: Annotated[int, msgspec.Meta(ge=1, le=MOST)] = MOST
-    reason: Annotated[str, msgspec.Meta(max_length=500, pattern=LINE)] = ""
+    reason: Annotated[str, msgspec.Meta(max_length=500, pattern=LINE, extra_json_schema=VISIBLE)] = ""
     persistent_token_id: UUID | None = None
 
     def check(self) -> None:

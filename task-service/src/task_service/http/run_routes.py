@@ -36,6 +36,7 @@ def declare(api: Api, service: TaskService, caller: Callable[[], Person], tag: s
     """Add the routes. caller: who sends the request."""
     _actions(api, service, caller, tag)
     _history(api, service, caller, tag)
+    _result(api, service, caller, tag)
 
 
 def _actions(api: Api, service: TaskService, caller: Callable[[], Person], tag: str) -> None:
@@ -125,6 +126,8 @@ def _history(api: Api, service: TaskService, caller: Callable[[], Person], tag: 
         record = service.history.run(who, task, run, page.log_after, page.log_limit)
         return respond(run_record(record, service.results.find(who, task, run)))
 
+
+def _result(api: Api, service: TaskService, caller: Callable[[], Person], tag: str) -> None:
     @api.route(
         "GET",
         "/<task_id>/runs/<number>/result",

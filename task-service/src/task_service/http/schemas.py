@@ -8,7 +8,8 @@ from uuid import UUID
 
 import msgspec
 
-from service_kit.http.inputs import LINE, TEXT, Input, Output, invalid
+from service_kit.http.inputs import Input, Output, invalid
+from service_kit.http.text import LINE, TEXT, VISIBLE
 from task_service.application.execute import MESSAGES, ExecuteAnswer, Execution
 from task_service.domain.fairness import Priority
 from task_service.domain.listing import ScheduleFilter, Sort, Standing, TaskQuery
@@ -62,8 +63,8 @@ class NewTask(Input, frozen=True, kw_only=True):
     caller's own; kind: what it does, one of `GET /api/tasks/kinds`; parameters: those of the kind, at most 16 KiB.
     """
 
-    name: Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=LINE)]
-    description: Annotated[str, msgspec.Meta(max_length=2000, pattern=TEXT)] = ""
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=LINE, extra_json_schema=VISIBLE)]
+    description: Annotated[str, msgspec.Meta(max_length=2000, pattern=TEXT, extra_json_schema=VISIBLE)] = ""
     retry: NewRetry | msgspec.UnsetType = msgspec.UNSET
     persistent_token_id: UUID | msgspec.UnsetType = msgspec.UNSET
     schedule: NewSchedule | msgspec.UnsetType = msgspec.UNSET
@@ -82,7 +83,7 @@ class Deletion(Input, frozen=True, kw_only=True):
 class Cancellation(Input, frozen=True, kw_only=True):
     """Why the run is cancelled: one line for people."""
 
-    reason: Annotated[str, msgspec.Meta(max_length=500, pattern=LINE)] = ""
+    reason: Annotated[str, msgspec.Meta(max_length=500, pattern=LINE, extra_json_schema=VISIBLE)] = ""
 
 
 class ListQuery(Input, frozen=True, kw_only=True):
@@ -97,7 +98,9 @@ class ListQuery(Input, frozen=True, kw_only=True):
     status: Annotated[str, msgspec.Meta(pattern=STATES)] | None = None
     kind: Annotated[str, msgspec.Meta(min_length=1, max_length=63, pattern=LINE)] | None = None
     persistent_token_id: UUID | None = None
-    search: Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=LINE)] | None = None
+    search: (
+        Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=LINE, extra_json_schema=VISIBLE)] | None
+    ) = None
     schedule: ScheduleFilter | None = None
     needs_consent: bool = False
     sort: Sort = Sort.NEWEST

@@ -100,6 +100,8 @@ class Http(Kind[HttpParameters]):
                     answer.status_code in {301, 302} and method == "POST"
                 ):
                     method, body = "GET", None
+        except Aborted as aborted:
+            raise HandlerError(str(aborted), can_pass=True) from None
         finally:
             calls.close()
         raise HandlerError(f"The server has redirected more than {MAX_REDIRECTS} times.")
@@ -159,8 +161,6 @@ def _sent(calls: GuardedCalls, request: requests.Request) -> tuple[requests.Resp
         raise HandlerError(f"The answer has more than {MAX_ANSWER_BYTES} bytes.") from None
     except ForbiddenAddressError as error:
         raise HandlerError(str(error)) from None
-    except Aborted as aborted:
-        raise HandlerError(str(aborted), can_pass=True) from None
     except requests.RequestException as error:
         raise HandlerError(f"The call has failed ({_reason(error)}).", can_pass=True) from None
 

@@ -22,6 +22,8 @@ from task_service.kinds.base import HandlerError, Kind, Tools
 GROUP = "task_service.kinds"
 MAX_PARAMETERS_BYTES = 16 * 1024
 """Bytes of a task's parameters as JSON without white space, and with numbers written out."""
+MAX_LEVELS = 32
+"""How deep a task's parameters may be nested."""
 
 _PLACE = re.compile(r"^(?P<detail>.*?)(?: - at (?:`key` in )?`(?P<path>[^`]*)`)?$", re.DOTALL)
 
@@ -94,15 +96,17 @@ def parsed(kind: Kind[Any], parameters: Mapping[str, Any]) -> Any:
     return typed
 
 
-def stored_bytes(value: Any) -> int:
-    """How long a value is as JSON in PostgreSQL, which writes numbers out. Raises ParametersError.
+def stored_bytes(value: Any, levels: int = MAX_LEVELS) -> int:
+    """How long a value is as JSON in PostgreSQL, which writes numbers out. levels: how deep it may be nested.
 
-    It cannot store U+0000.
+    Raises ParametersError; also for U+0000, which PostgreSQL cannot store.
     """
+    if levels < 0:
+        raise ParametersError("", f"is nested more than {MAX_LEVELS} levels deep")
     if isinstance(value, Mapping):
-        return 2 + sum(stored_bytes(name) + stored_bytes(member) + 2 for name, member in value.items())
+        return 2 + sum(stored_bytes(name) + stored_bytes(member, levels - 1) + 2 for name, member in value.items())
     if isinstance(value, list):
-        return 2 + sum(stored_bytes(member) + 1 for member in value)
+        return 2 + sum(stored_bytes(member, levels - 1) + 1 for member in value)
     if isinstance(value, str) and "\x00" in value:
         raise ParametersError("", "has the character U+0000, which cannot be stored")
     if isinstance(value, float):

@@ -190,6 +190,15 @@ class StorageUnavailableError(VaultError):
 class SealBrokenError(VaultError):
     """A sealed value cannot be opened."""
 
+    def __str__(self) -> str:
+        """For the operator who finds it in the log, with what to do."""
+        place = f" ({self.args[0]})" if self.args else ""
+        cause = "it was changed, moved or put back in the database, or another root key has sealed it"
+        advice = (
+            "Restore the row from a backup, or revoke the grant (`vault-service grants revoke --id`); see docs/keys.md"
+        )
+        return f"A sealed value cannot be opened{place}: {cause}. {advice}"
+
 
 def error_of(refusal: Refusal) -> VaultError:
     """The error that tells a caller of a refusal."""

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
+from service_kit.http import text
 from service_kit.postgres.database import Database
 from vault_service import config
 from vault_service.adapters.audit.log import AuditLog
@@ -101,9 +102,12 @@ def _revoke(options: argparse.Namespace) -> int:
             "vault-service: name the grants to revoke by --id, --subject, --service, --provider or --state\n"
         )
         return EX_USAGE
-    operator, reason = options.operator or getpass.getuser(), options.reason.strip()
-    if not (reason.isprintable() and operator.isprintable() and 0 < len(reason) <= 200 and 0 < len(operator) <= 100):
-        sys.stderr.write("vault-service: reason and operator are one line of text, up to 200 and 100 characters\n")
+    try:
+        operator = text.line(options.operator or getpass.getuser(), 100)
+        reason = text.line(options.reason, 200)
+    except ValueError as error:
+        limits = "reason and operator are one line of text, up to 200 and 100 characters"
+        sys.stderr.write(f"vault-service: {limits}; one of them {error}\n")
         return EX_USAGE
     settings = config.read()
     with _opened(settings) as database:

@@ -11,7 +11,6 @@ from service_kit.tokens.bearer import Claims
 from vault_service.application.consent import ConsentOptions
 from vault_service.domain.grant import Limits, Subject
 from vault_service.domain.return_address import fault_of, is_listed
-from vault_service.http.names import visible_name
 from vault_service.http.schemas import NewConsent
 from vault_service.http.vault import Vault
 
@@ -75,7 +74,7 @@ def _options(
         provider=provider,
         token_type=wanted.token_type,
         task_ids=_task_ids(wanted),
-        name=None if wanted.name is UNSET else visible_name(wanted.name, "/name"),
+        name=None if wanted.name is UNSET else wanted.name,
         asked_by=None if return_to is None else claims.client,
         return_to=return_to,
         scopes=frozenset(wanted.scopes),

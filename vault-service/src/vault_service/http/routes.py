@@ -33,7 +33,6 @@ from vault_service.domain.ticket import is_ticket
 from vault_service.http import callers, consent_routes, logout_routes, oauth, ticket_routes
 from vault_service.http.batch import batched
 from vault_service.http.export import MEDIA_TYPES, export
-from vault_service.http.names import visible_name
 from vault_service.http.problems import TABLE
 from vault_service.http.schemas import (
     AuditPage,
@@ -256,7 +255,7 @@ def _owner_routes(api: Api, vault: Vault) -> None:
         """
         claims = authenticate(vault.verifier)
         owner, grant_id = vault.policy.person(claims), callers.grant_id(token_id)
-        name = visible_name(inputs.body(request, NewName).name, "/name")
+        name = inputs.body(request, NewName).name
         return respond(
             vault.view(vault.manage.rename(grant_id, owner, name, claims.client, logs.request_id.get() or ""))
         )

@@ -7,8 +7,9 @@ from uuid import UUID
 
 import msgspec
 
-from service_kit.http.inputs import LINE, Input, Output
+from service_kit.http.inputs import Input, Output
 from service_kit.http.problems import ProblemDocument
+from service_kit.http.text import LINE, VISIBLE
 from vault_service.domain.audit import Event
 from vault_service.domain.audit import Line as AuditedLine
 from vault_service.domain.grant import AccessToken, Failure, FailureDetail, Grant, Status, TokenType
@@ -18,7 +19,7 @@ _ID = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 TaskIds = Annotated[tuple[Line, ...], msgspec.Meta(min_length=1, max_length=100)]
 IDS = rf"^{_ID}(,{_ID}){{0,99}}$(?!\n)"
 """Pattern for up to 100 persistent token ids, separated by commas."""
-Name = Annotated[str, msgspec.Meta(min_length=1, max_length=100, pattern=LINE)]
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=100, pattern=LINE, extra_json_schema=VISIBLE)]
 ScopeName = Annotated[str, msgspec.Meta(min_length=1, max_length=100, pattern=r"^[\x21\x23-\x5b\x5d-\x7e]+$(?!\n)")]
 Scope = Annotated[str, msgspec.Meta(max_length=1000, pattern=r"^[\x20\x21\x23-\x5b\x5d-\x7e]*$(?!\n)")]
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]

@@ -11,6 +11,7 @@ from service_kit.http import inputs, problems
 from service_kit.http.app import authenticate, is_public, respond
 from service_kit.http.inputs import Input, Output
 from service_kit.http.openapi import Api
+from service_kit.http.text import LINE, VISIBLE
 from service_kit.process import logs
 from service_kit.tokens.bearer import Claims
 from vault_service.application.errors import (
@@ -47,8 +48,8 @@ class NewTicket(Input, frozen=True, kw_only=True):
     """
 
     id: str
-    name: Line
-    subject: Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=inputs.LINE)] | None = None
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=LINE, extra_json_schema=VISIBLE)]
+    subject: Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=LINE)] | None = None
     scopes: Annotated[tuple[ScopeName, ...], msgspec.Meta(max_length=20)] = ()
     max_uses: Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000)] | None = None
     expires_in: Seconds | None = None

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from uuid import UUID
 
 import token_vault_client as client
+from service_kit.http.problems import DPOP_REQUIRED
 from task_service.application.errors import (
     BoundTokenError,
     TicketExpiredError,
@@ -20,7 +21,6 @@ _STATUSES = {"pending": TokenStatus.PENDING, "active": TokenStatus.ACTIVE}
 
 _REFUSALS = (client.TokenNotFound, client.ConsentPending, client.GrantUnusable, client.NotAllowed)
 TOO_MANY = "too_many_tickets"
-BOUND = "dpop_required"
 EXPIRED = frozenset({"ticket_expired", "ticket_unknown"})
 """Codes of tickets that were not extended in time, or that a restored vault does not know."""
 
@@ -145,7 +145,7 @@ def _linked(grant: client.Grant) -> LinkedGrant:
 
 def _of_person(error: client.VaultError) -> BoundTokenError | VaultUnavailableError:
     """Why the vault refused a person's token. A proof for it can be made by nobody but the person's client."""
-    is_bound = isinstance(error, client.NotAuthenticated) and error.code == BOUND
+    is_bound = isinstance(error, client.NotAuthenticated) and error.code == DPOP_REQUIRED.code
     return BoundTokenError() if is_bound else _unavailable(error)
 
 

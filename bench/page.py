@@ -82,9 +82,9 @@ def running() -> Iterator[Stack]:
 
 
 @contextmanager
-def pages(before: str | None) -> Iterator[dict[str, Path]]:
-    """The folders of the built pages by their names."""
-    built = {"this page": ROOT / "frontend" / "dist"}
+def pages(before: str | None) -> Iterator[dict[str, Path | None]]:
+    """The folders of the built pages by their names; this one is what the stack serves."""
+    built: dict[str, Path | None] = {"this page": None}
     if before is None:
         yield built
         return
@@ -106,14 +106,15 @@ def run(*words: str) -> None:
         raise SystemExit(f"{' '.join(words)} failed:\n{done.stdout}{done.stderr}")
 
 
-def measure(browser: Browser, stack: Stack, dist: Path) -> Figures:
+def measure(browser: Browser, stack: Stack, dist: Path | None) -> Figures:
     """One visit: the first list, its elements, and polls that each change one row."""
     tabs = Tabs(browser, stack)
     tab = tabs()
-    tab.page.context.grant_permissions(["local-network-access"])  # else what is served here may not ask the stack
     many = ManyTasks.of(TASKS, unpaged=TASKS)
     many.serve(tab.page)
-    tab.page.route(lambda url: is_page(stack, url), lambda route: serve(route, dist))
+    if dist is not None:
+        tab.page.context.grant_permissions(["local-network-access"])  # else what is served here may not ask the stack
+        tab.page.route(lambda url: is_page(stack, url), lambda route: serve(route, dist))
     tab.sign_in()
     expect(tab.card("Task 0")).to_be_visible(timeout=RUN)
     counters = tab.page.context.new_cdp_session(tab.page)

@@ -91,7 +91,7 @@ def test_keycloaks_word_for_a_bound_token_is_understood_with_a_key_only(
     client: FlaskClient, server: StubIssuer, key: ProofKey
 ) -> None:
     """Its claim `typ` is `DPoP` then; without `cnf` that is no access token."""
-    token = server.token(payload=server.claims(typ="DPoP", cnf={"jkt": key.thumbprint}))
+    token = server.token(payload=server.claims(typ="DPoP", cnf={"jkt": key.thumbprint, "x5t#S256": None}))
     assert ask(client, "DPoP", token, key.proof("GET", URL, token, NOW)).status_code == 200
     assert refusal(ask(client, "Bearer", token)) == REQUIRED
     bare = server.token(payload=server.claims(typ="DPoP"))

@@ -118,8 +118,9 @@ class Verifier:
         """RFC 9449 section 6.1. A second method beside `jkt` could not be checked, so there must be none."""
         if isinstance(confirmation, UnsetType):
             return ""
+        named = {method for method, value in confirmation.items() if value is not None}  # Keycloak writes null members
         key = confirmation.get("jkt")
-        if self.proofs is None or len(confirmation) != 1 or not isinstance(key, str):
+        if self.proofs is None or named != {"jkt"} or not isinstance(key, str):
             raise UnsupportedConfirmationError("cnf")
         if not dpop.THUMBPRINT.fullmatch(key):
             raise InvalidTokenError("cnf.jkt")

@@ -18,8 +18,8 @@ from jupyterhub.services.auth import HubAuth
 from tornado.httpserver import HTTPServer
 from tornado.web import Application, RequestHandler
 
-from jupyterhub_token_vault.consents import Consents
-from jupyterhub_token_vault.upstream import MANAGER, Hub, Issuer, ProblemError, Query, Settings, Vault
+from jupyterhub_token_vault.consents import PendingConsents
+from jupyterhub_token_vault.upstream import MANAGER, Hub, LoginIssuer, ProblemError, Query, Settings, UpstreamVault
 from token_vault_client import VaultError
 
 ROUTES = {"GET": re.compile(r"access-token")}
@@ -29,14 +29,14 @@ HUB_MEMORY_SECONDS = 30
 PASSED_BACK = ("Content-Type", "Retry-After", "X-Request-ID")
 
 
-class Handler(RequestHandler):
+class HubHandler(RequestHandler):
     """Answers refusals as problem documents (RFC 9457)."""
 
     hub: Hub
-    vault: Vault
-    consents: Consents
+    vault: UpstreamVault
+    consents: PendingConsents
 
-    def initialize(self, hub: Hub, vault: Vault, consents: Consents) -> None:
+    def initialize(self, hub: Hub, vault: UpstreamVault, consents: PendingConsents) -> None:
         """The parts of this service."""
         self.hub, self.vault, self.consents = hub, vault, consents
 
@@ -79,7 +79,7 @@ class Handler(RequestHandler):
             super().log_exception(*error)
 
 
-class VaultHandler(Handler):
+class VaultHandler(HubHandler):
     """A call of the vault."""
 
     async def get(self, path: str) -> None:
@@ -106,7 +106,7 @@ class VaultHandler(Handler):
         return [*given, ("subject", subject)]
 
 
-class NewConsentHandler(Handler):
+class NewConsentHandler(HubHandler):
     """A kernel asks for a consent."""
 
     async def post(self) -> None:
@@ -120,7 +120,7 @@ class NewConsentHandler(Handler):
         self.answer_json(201, {"consent": self.consents.ask(subject, name, scopes)})
 
 
-class ConsentStateHandler(Handler):
+class ConsentStateHandler(HubHandler):
     """A kernel asks whether the person has begun."""
 
     async def get(self, consent: str) -> None:
@@ -129,7 +129,7 @@ class ConsentStateHandler(Handler):
         self.answer_json(200, {"persistentTokenId": found} if found else {})
 
 
-class OpenConsentHandler(Handler):
+class OpenConsentHandler(HubHandler):
     """The person opens the address: to the authorization server, to learn who they are."""
 
     async def get(self, consent: str) -> None:
@@ -137,7 +137,7 @@ class OpenConsentHandler(Handler):
         self.redirect(await self.consents.sign_in_url(consent), status=303)
 
 
-class CallbackHandler(Handler):
+class CallbackHandler(HubHandler):
     """The person comes back, and goes on to the consent."""
 
     async def get(self) -> None:
@@ -156,11 +156,11 @@ class HealthHandler(RequestHandler):
 
 def application(settings: Settings, http: httpx.AsyncClient) -> Application:
     """The service as a Tornado application."""
-    issuer = Issuer(settings, http)
+    issuer = LoginIssuer(settings, http)
     parts = {
         "hub": Hub(HubAuth(cache_max_age=HUB_MEMORY_SECONDS), http),
-        "vault": Vault(settings, http, issuer),
-        "consents": Consents(settings, http, issuer),
+        "vault": UpstreamVault(settings, http, issuer),
+        "consents": PendingConsents(settings, http, issuer),
     }
     prefix = re.escape(settings.prefix)
     return Application(

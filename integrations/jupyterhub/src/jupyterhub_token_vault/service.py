@@ -79,7 +79,7 @@ class Handler(RequestHandler):
             super().log_exception(*error)
 
 
-class PassOn(Handler):
+class VaultHandler(Handler):
     """A call of the vault."""
 
     async def get(self, path: str) -> None:
@@ -106,7 +106,7 @@ class PassOn(Handler):
         return [*given, ("subject", subject)]
 
 
-class NewConsent(Handler):
+class NewConsentHandler(Handler):
     """A kernel asks for a consent."""
 
     async def post(self) -> None:
@@ -120,7 +120,7 @@ class NewConsent(Handler):
         self.answer_json(201, {"consent": self.consents.ask(subject, name, scopes)})
 
 
-class ConsentState(Handler):
+class ConsentStateHandler(Handler):
     """A kernel asks whether the person has begun."""
 
     async def get(self, consent: str) -> None:
@@ -129,7 +129,7 @@ class ConsentState(Handler):
         self.answer_json(200, {"persistentTokenId": found} if found else {})
 
 
-class OpenConsent(Handler):
+class OpenConsentHandler(Handler):
     """The person opens the address: to the authorization server, to learn who they are."""
 
     async def get(self, consent: str) -> None:
@@ -137,7 +137,7 @@ class OpenConsent(Handler):
         self.redirect(await self.consents.sign_in_url(consent), status=303)
 
 
-class Callback(Handler):
+class CallbackHandler(Handler):
     """The person comes back, and goes on to the consent."""
 
     async def get(self) -> None:
@@ -146,7 +146,7 @@ class Callback(Handler):
         self.redirect(await self.consents.consent_url(state, code), status=303)
 
 
-class Health(RequestHandler):
+class HealthHandler(RequestHandler):
     """Answers 200 when the service runs; the hub asks it."""
 
     def get(self) -> None:
@@ -165,12 +165,12 @@ def application(settings: Settings, http: httpx.AsyncClient) -> Application:
     prefix = re.escape(settings.prefix)
     return Application(
         [
-            (prefix + re.escape(MANAGER) + "/(.+)", PassOn, parts),
-            (prefix + "/api/consents", NewConsent, parts),
-            (prefix + "/api/consents/([^/]+)", ConsentState, parts),
-            (prefix + "/consent/([^/]+)", OpenConsent, parts),
-            (prefix + "/callback", Callback, parts),
-            (prefix + "/?", Health),
+            (prefix + re.escape(MANAGER) + "/(.+)", VaultHandler, parts),
+            (prefix + "/api/consents", NewConsentHandler, parts),
+            (prefix + "/api/consents/([^/]+)", ConsentStateHandler, parts),
+            (prefix + "/consent/([^/]+)", OpenConsentHandler, parts),
+            (prefix + "/callback", CallbackHandler, parts),
+            (prefix + "/?", HealthHandler),
         ],
         log_function=lambda _handler: None,  # addresses hold codes and states
     )

@@ -43,10 +43,6 @@ class Known:
         """As `Verifier.verify`."""
         return self._tokens[token]
 
-    def must_be_bound(self, claims: Claims) -> bool:  # noqa: ARG002 - as `Verifier.must_be_bound`
-        """Nobody must show a key."""
-        return False
-
 
 @contextmanager
 def routes_of(vault: Replica, folder: Path, database_url: str) -> Iterator[Vault]:

@@ -1,25 +1,21 @@
 """`python -m bench.page`: what 10,000 tasks cost the browser, by Chromium's counters (CDP `Performance.getMetrics`).
 
-The page is the built one, on a stack of its own; requests for the list are answered in the server's place. `--before`
-builds the page of another commit and measures it in turns with this one.
+The page is the built one, on a stack of its own; requests for the list are answered in the server's place.
 """
 
 import argparse
 import json
-import mimetypes
 import statistics
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from browser.many import ManyTasks
 from browser.tab import RUN, Tab, Tabs, chromium
-from playwright.sync_api import Browser, CDPSession, Route, expect
+from playwright.sync_api import Browser, CDPSession, expect
 from stack import ARTIFACTS, ROOT, Stack
 
 from bench import report
@@ -50,16 +46,10 @@ def main() -> int:
     """Measure, print, keep; the exit status is 1 when a goal is missed."""
     parser = argparse.ArgumentParser(prog="bench.page", description=__doc__)
     parser.add_argument("--rounds", type=int, default=3, help="medians are taken over so many (default: %(default)s)")
-    parser.add_argument("--before", help="a commit whose page is measured in turns with this one")
     options = parser.parse_args()
-    with pages(options.before) as built, running() as stack, chromium() as browser:
-        rounds: dict[str, list[Figures]] = {name: [] for name in built}
-        for _ in range(options.rounds):
-            for name, dist in built.items():
-                rounds[name].append(measure(browser, stack, dist))
-    medians = {
-        name: {goal: statistics.median(one[goal] for one in all_) for goal in GOALS} for name, all_ in rounds.items()
-    }
+    with running() as stack, chromium() as browser:
+        rounds = [measure(browser, stack) for _ in range(options.rounds)]
+    medians = {"this page": {goal: statistics.median(one[goal] for one in rounds) for goal in GOALS}}
     print(table(medians))
     kept = ARTIFACTS / "bench-page.json"
     figures = {name: {goal.name: value for goal, value in found.items()} for name, found in medians.items()}
@@ -81,40 +71,12 @@ def running() -> Iterator[Stack]:
             stack.clean()
 
 
-@contextmanager
-def pages(before: str | None) -> Iterator[dict[str, Path | None]]:
-    """The folders of the built pages by their names; this one is what the stack serves."""
-    built: dict[str, Path | None] = {"this page": None}
-    if before is None:
-        yield built
-        return
-    with tempfile.TemporaryDirectory(prefix="page-before-") as folder:
-        tree = Path(folder) / "tree"
-        run("git", "worktree", "add", "--detach", str(tree), before)
-        try:
-            for step in (["ci", "--include=dev", "--no-audit", "--no-fund"], ["run", "build"]):
-                run("dev/stack/npm", "--prefix", str(tree / "frontend"), *step)
-            yield {**built, f"page of {before[:12]}": tree / "frontend" / "dist"}
-        finally:
-            run("git", "worktree", "remove", "--force", str(tree))
-
-
-def run(*words: str) -> None:
-    """Run a command in the checkout; its output is shown when it fails."""
-    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
-    if done.returncode != 0:
-        raise SystemExit(f"{' '.join(words)} failed:\n{done.stdout}{done.stderr}")
-
-
-def measure(browser: Browser, stack: Stack, dist: Path | None) -> Figures:
+def measure(browser: Browser, stack: Stack) -> Figures:
     """One visit: the first list, its elements, and polls that each change one row."""
     tabs = Tabs(browser, stack)
     tab = tabs()
-    many = ManyTasks.of(TASKS, unpaged=TASKS)
+    many = ManyTasks.of(TASKS)
     many.serve(tab.page)
-    if dist is not None:
-        tab.page.context.grant_permissions(["local-network-access"])  # else what is served here may not ask the stack
-        tab.page.route(lambda url: is_page(stack, url), lambda route: serve(route, dist))
     tab.sign_in()
     expect(tab.card("Task 0")).to_be_visible(timeout=RUN)
     counters = tab.page.context.new_cdp_session(tab.page)
@@ -157,20 +119,6 @@ def counter(counters: CDPSession, name: str) -> float:
     """Seconds so far."""
     metrics = counters.send("Performance.getMetrics")["metrics"]
     return next(float(metric["value"]) for metric in metrics if metric["name"] == name)
-
-
-def is_page(stack: Stack, url: str) -> bool:
-    """True for the files of the page."""
-    path = urlsplit(url).path
-    return url.startswith(stack.gateway) and (path in {"/", "/tasks"} or path.startswith("/assets/"))
-
-
-def serve(route: Route, dist: Path) -> None:
-    """Answer with a file of the built page."""
-    path = urlsplit(route.request.url).path
-    file = dist / path.lstrip("/") if path.startswith("/assets/") else dist / "index.html"
-    kind = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
-    route.fulfill(body=file.read_bytes(), content_type=kind)
 
 
 def table(medians: Mapping[str, Figures]) -> str:

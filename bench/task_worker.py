@@ -23,7 +23,7 @@ from task_service.adapters.postgres.history import PostgresHistory
 from task_service.application.access import AttemptAccess
 from task_service.application.handler import Handler, HandlerContext
 from task_service.application.journal import GroupedJournal
-from task_service.application.ports import AttemptTicket, OwnerToken
+from task_service.application.ports.vault import AttemptTicket, OwnerToken
 from task_service.application.progress import GROUP_SECONDS, GroupedProgress
 from task_service.application.run_attempt import RunAttempt
 from task_service.config import TaskSettings

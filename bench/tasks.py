@@ -29,7 +29,7 @@ from task_service.adapters.postgres.listing import PostgresTaskList
 from task_service.adapters.postgres.runs import PostgresRuns
 from task_service.adapters.postgres.schedules import PostgresSchedules
 from task_service.adapters.postgres.tasks import PostgresTasks
-from task_service.application.ports import LinkedGrant
+from task_service.application.ports.vault import LinkedGrant
 from task_service.application.recover import Recover, SilentWorkers
 from task_service.domain.attempt import AttemptKey
 from task_service.domain.listing import Position, TaskQuery

@@ -13,14 +13,14 @@ from person import Person
 from stack import Stack, eventually
 
 from token_vault_client import (
-    AccessToken,
     Bearer,
     ClientCredentials,
     ConsentPending,
+    FreshAccessToken,
     GrantUnusable,
     NotAllowed,
     NotAuthenticated,
-    Ticket,
+    TicketCredentials,
     TokenCache,
     TokenNotFound,
     TokenVaultClient,
@@ -73,7 +73,7 @@ def service_credentials(stack: Stack, secret: str | None = None) -> ClientCreden
     return ClientCredentials(endpoint, stack["TASK_SERVICE_CLIENT_ID"], secret or stack["TASK_SERVICE_CLIENT_SECRET"])
 
 
-def userinfo(stack: Stack, token: AccessToken) -> str:
+def userinfo(stack: Stack, token: FreshAccessToken) -> str:
     """Whose token it is, says the authorization server."""
     url = f"{stack['ISSUER']}/protocol/openid-connect/userinfo"
     answer = requests.get(url, headers={"Authorization": f"Bearer {token.value}"}, timeout=30)
@@ -116,7 +116,7 @@ def test_a_ticket_is_made_used_listed_extended_and_ended(
     """The API that the client was designed for."""
     token_id = alice.grant(alice_person, scopes=["phone"])
     made = owner("create_ticket", token_id, "nightly", max_uses=2, expires_in=60)
-    holder = calling(Ticket(made.value), cache=None)
+    holder = calling(TicketCredentials(made.value), cache=None)
     token = holder("access_token", prefer_valid=60)
     assert (userinfo(stack, token), token.persistent_token_id) == ("alice", token_id)
     (listed,) = owner("tickets", token_id)
@@ -135,10 +135,10 @@ def test_a_ticket_is_made_used_listed_extended_and_ended(
         holder("access_token")
     assert refused.value.code == "ticket_used_up"
     another = owner("create_ticket", token_id, "again", scopes=["openid", "profile", "email"])
-    assert "phone" not in calling(Ticket(another.value), cache=None)("access_token").scopes
+    assert "phone" not in calling(TicketCredentials(another.value), cache=None)("access_token").scopes
     owner("end_ticket", another.info.ticket_id)
     with pytest.raises(NotAuthenticated) as refused:
-        calling(Ticket(another.value), cache=None)("access_token")
+        calling(TicketCredentials(another.value), cache=None)("access_token")
     assert refused.value.code == "ticket_ended"
     with pytest.raises(NotAllowed) as not_allowed:
         holder("create_ticket", token_id, "another")
@@ -150,7 +150,7 @@ def test_many_tokens_at_once(alice: Api, alice_person: Person, service: Caller) 
     token_id = alice.grant(alice_person)
     subject = alice.task(alice.create_task())["userId"]
     found, missing = service("access_tokens", [(token_id, subject), (NOBODYS, subject)])
-    assert isinstance(found, AccessToken)
+    assert isinstance(found, FreshAccessToken)
     assert isinstance(missing, TokenNotFound)
 
 
@@ -215,7 +215,7 @@ def test_wrong_callers_are_told_what_is_wrong(
         (service, token_id, None, NotAllowed, "invalid_input"),
         (calling(Bearer(command_line_token(stack, "bob"))), token_id, None, TokenNotFound, "token_not_found"),
         (calling(Bearer("no token")), token_id, None, NotAuthenticated, "unauthorized"),
-        (calling(Ticket("tvt_" + "A" * 72)), None, None, NotAuthenticated, "ticket_mistyped"),
+        (calling(TicketCredentials("tvt_" + "A" * 72)), None, None, NotAuthenticated, "ticket_mistyped"),
         (calling(service_credentials(stack, "wrong")), token_id, None, NotAuthenticated, "credentials_refused"),
     ]
     for call, wanted, subject, kind, code in wrong:

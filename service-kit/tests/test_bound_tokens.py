@@ -87,6 +87,17 @@ def test_a_bound_token_is_taken_with_a_proof_and_once(client: FlaskClient, bound
         assert refusal(ask(client, scheme, bound, proof)) == INVALID
 
 
+def test_keycloaks_word_for_a_bound_token_is_understood_with_a_key_only(
+    client: FlaskClient, server: StubIssuer, key: ProofKey
+) -> None:
+    """Its claim `typ` is `DPoP` then; without `cnf` that is no access token."""
+    token = server.token(payload=server.claims(typ="DPoP", cnf={"jkt": key.thumbprint, "x5t#S256": None}))
+    assert ask(client, "DPoP", token, key.proof("GET", URL, token, NOW)).status_code == 200
+    assert refusal(ask(client, "Bearer", token)) == REQUIRED
+    bare = server.token(payload=server.claims(typ="DPoP"))
+    assert refusal(ask(client, "Bearer", bare))[:2] == (401, "unauthorized")
+
+
 def test_a_bound_token_alone_is_worth_nothing(client: FlaskClient, bound: str, key: ProofKey) -> None:
     """Nor as a bearer token beside a proof (RFC 9449 section 7.2): a server that knows no DPoP would have taken it."""
     assert refusal(ask(client, "Bearer", bound)) == REQUIRED

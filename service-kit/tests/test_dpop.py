@@ -12,8 +12,8 @@ from stub_issuer import NOW, Clock, SigningKey, b64, hs256, jws
 
 from service_kit.tokens import dpop, signatures
 from service_kit.tokens.dpop import (
+    BoundRequest,
     InvalidProofError,
-    Presented,
     ProofChecker,
     ProofsInMemory,
     TooManyProofsError,
@@ -57,16 +57,16 @@ def checker(wall_clock: Clock) -> ProofChecker:
     return ProofChecker([PUBLIC, "http://127.0.0.1:8000"], ProofsInMemory(), wall_clock)
 
 
-def presented(key: ProofKey, proof: str, **other: str) -> Presented:
+def presented(key: ProofKey, proof: str, **other: str) -> BoundRequest:
     """A request of the key's owner."""
     usual = {"method": "GET", "path": PATH, "token": TOKEN, "thumbprint": key.thumbprint, "proof": proof}
-    return Presented(**{**usual, **other})
+    return BoundRequest(**{**usual, **other})
 
 
 def test_the_rfcs_request_is_accepted() -> None:
     """RFC 9449 sections 4.1, 6.1 and 7.1."""
     checker = ProofChecker(["https://resource.example.org"], ProofsInMemory(), Clock(1562262618))
-    checker.check(Presented("GET", "/protectedresource", RFC_TOKEN, RFC_THUMBPRINT, RFC_PROOF))
+    checker.check(BoundRequest("GET", "/protectedresource", RFC_TOKEN, RFC_THUMBPRINT, RFC_PROOF))
 
 
 def test_the_rfcs_thumbprint_and_hash_are_ours() -> None:
@@ -85,7 +85,7 @@ def test_the_rfcs_proof_for_a_token_endpoint_opens_no_resource() -> None:
     """It has no `ath`."""
     checker = ProofChecker(["https://server.example.com"], ProofsInMemory(), Clock(1562262616))
     with pytest.raises(InvalidProofError, match="ath"):
-        checker.check(Presented("POST", "/token", RFC_TOKEN, RFC_THUMBPRINT, RFC_TOKEN_PROOF))
+        checker.check(BoundRequest("POST", "/token", RFC_TOKEN, RFC_THUMBPRINT, RFC_TOKEN_PROOF))
 
 
 @pytest.mark.parametrize(
@@ -349,7 +349,7 @@ def test_every_asymmetric_algorithm_is_served(wall_clock: Clock) -> None:
     maker = ProofKey()
     for alg, jwk, sign in keys:
         proof = maker.proof("GET", URL, TOKEN, NOW, header={"alg": alg, "jwk": jwk}, sign=sign)
-        checker.check(Presented("GET", PATH, TOKEN, thumbprint(jwk), proof))
+        checker.check(BoundRequest("GET", PATH, TOKEN, thumbprint(jwk), proof))
 
 
 def test_a_key_for_one_algorithm_verifies_no_other(checker: ProofChecker, key: ProofKey) -> None:

@@ -10,7 +10,7 @@ from stub_issuer import SigningKey, StubIssuer, b64, encode, hs256
 from service_kit.tokens import id_token, logout_token
 from service_kit.tokens.issuer import Issuer, IssuerUnavailableError
 from service_kit.tokens.jwt import InvalidTokenError
-from service_kit.tokens.logout_token import EVENT, Expected, Logout
+from service_kit.tokens.logout_token import EVENT, ExpectedLogout, Logout
 
 CLIENT = "token-vault"
 LOGOUT: dict[str, Any] = {EVENT: {}}
@@ -36,7 +36,7 @@ def made(server: StubIssuer, header: dict[str, Any] | None = None, sign: Any = N
 
 def read(server: StubIssuer, issuer: Issuer, **claims: object) -> Logout:
     """What a token with these claims says."""
-    return logout_token.verify(made(server, **claims), issuer, Expected(CLIENT))
+    return logout_token.verify(made(server, **claims), issuer, ExpectedLogout(CLIENT))
 
 
 def test_it_names_person_and_session(server: StubIssuer, issuer: Issuer) -> None:
@@ -56,7 +56,7 @@ def test_offline_tokens_end_by_keycloak_s_event(server: StubIssuer, issuer: Issu
 @pytest.mark.parametrize("typ", ["logout+jwt", "application/logout+jwt", "JWT", "jwt"])
 def test_the_type_may_be_explicit(server: StubIssuer, issuer: Issuer, typ: str) -> None:
     """Section 2.4; older servers write `JWT`."""
-    assert logout_token.verify(made(server, {"typ": typ}, typ=None), issuer, Expected(CLIENT)).session == "s-1"
+    assert logout_token.verify(made(server, {"typ": typ}, typ=None), issuer, ExpectedLogout(CLIENT)).session == "s-1"
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_a_nonce_that_is_null_is_a_nonce(server: StubIssuer, issuer: Issuer) -> 
     claims = {"iss": server.url, "sub": "alice-id", "aud": CLIENT, "iat": now, "exp": now + 60, "jti": "j"}
     with pytest.raises(InvalidTokenError, match="nonce"):
         logout_token.verify(
-            server.token(server.header(), {**claims, "events": LOGOUT, "nonce": None}), issuer, Expected(CLIENT)
+            server.token(server.header(), {**claims, "events": LOGOUT, "nonce": None}), issuer, ExpectedLogout(CLIENT)
         )
 
 
@@ -113,7 +113,7 @@ def test_a_nonce_that_is_null_is_a_nonce(server: StubIssuer, issuer: Issuer) -> 
 def test_other_types_are_refused(server: StubIssuer, issuer: Issuer, typ: str) -> None:
     """RFC 8725 section 3.11."""
     with pytest.raises(InvalidTokenError):
-        logout_token.verify(made(server, {"typ": typ}), issuer, Expected(CLIENT))
+        logout_token.verify(made(server, {"typ": typ}), issuer, ExpectedLogout(CLIENT))
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_unsigned_and_otherwise_signed_tokens_are_refused(
 ) -> None:
     """Section 2.6: `none` MUST NOT be used; the algorithms are those of ID tokens."""
     with pytest.raises(InvalidTokenError):
-        logout_token.verify(made(server, header, sign), issuer, Expected(CLIENT))
+        logout_token.verify(made(server, header, sign), issuer, ExpectedLogout(CLIENT))
 
 
 def test_an_id_token_is_no_logout_token_and_the_other_way_round(server: StubIssuer, issuer: Issuer) -> None:
@@ -139,7 +139,7 @@ def test_an_id_token_is_no_logout_token_and_the_other_way_round(server: StubIssu
     now = time.time()
     claims = server.claims(iat=now, exp=now + 60, aud=CLIENT, azp=CLIENT, typ="ID", nonce="n-1")
     with pytest.raises(InvalidTokenError):
-        logout_token.verify(server.token(payload=claims), issuer, Expected(CLIENT))
+        logout_token.verify(server.token(payload=claims), issuer, ExpectedLogout(CLIENT))
     with pytest.raises(InvalidTokenError):
         id_token.verify(made(server, {"typ": "JWT"}, typ=None), issuer, id_token.Expected(CLIENT, "n-1"))
 
@@ -150,7 +150,9 @@ def test_strangers_do_not_make_us_fetch_keys(server: StubIssuer, issuer: Issuer,
     fetched = server.key_fetches
     for _ in range(5):
         with pytest.raises(InvalidTokenError, match="unknown key"):
-            logout_token.verify(made(server, {"kid": other_key.key_id}, other_key.rs256), issuer, Expected(CLIENT))
+            logout_token.verify(
+                made(server, {"kid": other_key.key_id}, other_key.rs256), issuer, ExpectedLogout(CLIENT)
+            )
     assert server.key_fetches <= fetched + 1
 
 
@@ -165,11 +167,11 @@ def test_without_keys_nothing_is_decided(server: StubIssuer) -> None:
     token = made(server)
     nowhere = Issuer("http://127.0.0.1:1")
     with pytest.raises(IssuerUnavailableError):
-        logout_token.verify(token, nowhere, Expected(CLIENT))
+        logout_token.verify(token, nowhere, ExpectedLogout(CLIENT))
 
 
 @pytest.mark.parametrize("text", ["", "x", "a.b", "a.b.c.d", b64(encode({})) + "..", "\0.\0.\0"])
 def test_other_texts_are_refused(issuer: Issuer, text: str) -> None:
     """They are no JWS."""
     with pytest.raises(InvalidTokenError):
-        logout_token.verify(text, issuer, Expected(CLIENT))
+        logout_token.verify(text, issuer, ExpectedLogout(CLIENT))

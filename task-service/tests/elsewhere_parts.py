@@ -16,7 +16,7 @@ from memory_journal import MemoryJournal
 
 from task_service.application.access import AttemptAccess
 from task_service.application.handler import Stop
-from task_service.application.ports import AttemptTicket, OwnerToken
+from task_service.application.ports.vault import AttemptTicket, OwnerToken
 from task_service.application.progress import GroupedProgress
 from task_service.application.results import StoreResults
 from task_service.application.run_attempt import RunAttempt

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 from task_service.application.errors import TaskError, TokenNotFoundError, VaultUnavailableError
-from task_service.application.ports import AttemptTicket, LinkedGrant, OwnerToken
+from task_service.application.ports.vault import AttemptTicket, LinkedGrant, OwnerToken
 from task_service.domain.attempt import Attempt, AttemptKey
 from task_service.domain.task import TokenStatus
 

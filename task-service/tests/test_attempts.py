@@ -14,7 +14,7 @@ from task_service.application.errors import TaskStorageUnavailableError, TokenRe
 from task_service.application.execute import ExecuteTasks
 from task_service.application.handler import Handler, HandlerContext, Stop, Stopped, Time
 from task_service.application.manage import ManageTasks, Person
-from task_service.application.ports import OwnerToken
+from task_service.application.ports.vault import OwnerToken
 from task_service.application.progress import GroupedProgress
 from task_service.application.run_attempt import RunAttempt
 from task_service.domain.attempt import MAX_CRASHES, Attempt, AttemptKey

@@ -17,7 +17,7 @@ from task_service.adapters.postgres.schedules import PostgresSchedules
 from task_service.adapters.postgres.tasks import PostgresTasks
 from task_service.application.dependencies import CarryOn, ManageDependencies
 from task_service.application.manage import ManageTasks, Person
-from task_service.application.ports import LinkedGrant
+from task_service.application.ports.vault import LinkedGrant
 from task_service.application.schedules import Tick
 from task_service.domain.attempt import AttemptKey
 from task_service.domain.dependencies import Dependency, DependencyError, Step, judge

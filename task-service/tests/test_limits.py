@@ -13,7 +13,7 @@ from task_service.adapters.postgres.runs import PostgresRuns
 from task_service.adapters.postgres.tasks import PostgresTasks
 from task_service.application.errors import TooManyOpenTasksError, TooManyTasksError
 from task_service.application.manage import Person
-from task_service.application.ports import LinkedGrant
+from task_service.application.ports.vault import LinkedGrant
 from task_service.domain.attempt import AttemptKey
 from task_service.domain.fairness import OwnerLimits, Priority
 from task_service.domain.run import Cause

@@ -59,9 +59,9 @@ def document(elsewhere: Elsewhere) -> Any:
 def test_a_notebook_runs_with_its_parameters_and_tokens_and_is_kept(folder: Path, elsewhere: Elsewhere) -> None:
     """The kernel gets tokens by the ticket, which the kept notebook does not have."""
     token = (
-        "import os; from token_vault_client import Ticket, TokenVaultClient\n"
+        "import os; from token_vault_client import TicketCredentials, TokenVaultClient\n"
         "ticket = os.environ['TOKEN_VAULT_TICKET']; print(ticket)\n"
-        "print(TokenVaultClient(os.environ['TOKEN_VAULT_URL'], Ticket(ticket)).access_token().value)"
+        "print(TokenVaultClient(os.environ['TOKEN_VAULT_URL'], TicketCredentials(ticket)).access_token().value)"
     )
     write(folder, "month = 1", "print(month, flag, words)", token, tag=0)
     given = {"month": 7, "flag": None, "words": ["a'b"]}

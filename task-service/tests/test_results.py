@@ -16,7 +16,7 @@ from task_service.application.errors import ResultNotFoundError, ResultStoreUnav
 from task_service.application.execute import ExecuteTasks
 from task_service.application.handler import HandlerContext
 from task_service.application.manage import ManageTasks, Person
-from task_service.application.ports import ResultStore
+from task_service.application.ports.attempts import ResultStore
 from task_service.application.progress import GroupedProgress
 from task_service.application.results import CleanResults, ReadResults, StoreResults
 from task_service.application.run_attempt import RunAttempt

@@ -16,7 +16,7 @@ from task_service.adapters.postgres.tasks import PostgresTasks
 from task_service.application.errors import ScheduleNotFoundError, TaskNotFoundError
 from task_service.application.execute import ExecuteTasks
 from task_service.application.manage import ManageTasks, Person
-from task_service.application.ports import LinkedGrant
+from task_service.application.ports.vault import LinkedGrant
 from task_service.application.schedules import AT_ONCE, ManageSchedules, Tick
 from task_service.domain.attempt import AttemptKey
 from task_service.domain.schedule import Forecast, Overlap, Rule, Schedule, ScheduleStatus, StopReason

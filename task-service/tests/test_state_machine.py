@@ -31,7 +31,7 @@ from task_service.adapters.postgres.runs import PostgresRuns
 from task_service.adapters.postgres.schedules import PostgresSchedules
 from task_service.adapters.postgres.tasks import PostgresTasks
 from task_service.application.errors import TaskNotCancellableError, TaskNotExecutableError
-from task_service.application.ports import LinkedGrant
+from task_service.application.ports.vault import LinkedGrant
 from task_service.domain.attempt import MAX_CRASHES, Attempt
 from task_service.domain.owner import Owner
 from task_service.domain.retry import RetryPolicy

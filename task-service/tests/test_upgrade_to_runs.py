@@ -23,7 +23,7 @@ from task_service.adapters.postgres.listing import PostgresTaskList
 from task_service.adapters.postgres.runs import PostgresRuns
 from task_service.adapters.postgres.tasks import PostgresTasks
 from task_service.application.errors import TaskNotExecutableError
-from task_service.application.ports import LinkedGrant
+from task_service.application.ports.vault import LinkedGrant
 from task_service.domain.attempt import Attempt, AttemptKey
 from task_service.domain.listing import TaskQuery
 from task_service.domain.owner import Owner

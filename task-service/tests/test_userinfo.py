@@ -11,7 +11,7 @@ from service_kit.outbound.session import Session
 from service_kit.tokens.issuer import Issuer
 from task_service.adapters.identity.userinfo import UserinfoEndpoint
 from task_service.application.errors import HandlerError
-from task_service.application.ports import OwnerToken
+from task_service.application.ports.vault import OwnerToken
 
 TOKEN = OwnerToken("alice-access", datetime(2099, 1, 1, tzinfo=UTC), frozenset({"openid"}))
 

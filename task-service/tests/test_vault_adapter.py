@@ -20,16 +20,16 @@ from task_service.application.errors import (
     BoundTokenError,
     TaskError,
     TicketExpiredError,
+    TicketLimitReachedError,
     TokenNotFoundError,
     TokenRefusedError,
-    TooManyTicketsError,
     VaultUnavailableError,
 )
-from task_service.application.ports import AttemptTicket, LinkedGrant
+from task_service.application.ports.vault import AttemptTicket, LinkedGrant
 from task_service.domain.attempt import Attempt, AttemptKey
 from task_service.domain.owner import Owner
 from task_service.domain.task import TokenStatus
-from token_vault_client import Ticket, TokenVaultClient
+from token_vault_client import TicketCredentials, TokenVaultClient
 
 TOKEN_ID, TASK_ID = uuid4(), uuid4()
 ALICE = Owner("https://issuer.example/realms/demo", "alice-sub")
@@ -76,7 +76,10 @@ def vault_that(answer: Callable[[Asked], Reply]) -> Iterator[tuple[Adapters, Ser
         credentials = own_credentials(Issuer(f"{server.url}/realms/demo"), "task-service", Secret("s3cret"))
         make = partial(TokenVaultClient, server.url, patience=0.0, cache=None, request_id=lambda: "r-1")
         client = make(credentials, timeout=(2.0, 2.0))
-        yield Adapters(VaultOverHttp(client), TicketsOverHttp(client, lambda text: make(Ticket(text)))), server
+        yield (
+            Adapters(VaultOverHttp(client), TicketsOverHttp(client, lambda text: make(TicketCredentials(text)))),
+            server,
+        )
         client.close()
 
 
@@ -216,7 +219,7 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("reply", "error"), [*REFUSED, (problem(409, "too_many_tickets"), TooManyTicketsError)])
+@pytest.mark.parametrize(("reply", "error"), [*REFUSED, (problem(409, "too_many_tickets"), TicketLimitReachedError)])
 def test_what_a_refusal_of_a_ticket_means(reply: Reply, error: type[TaskError]) -> None:
     """The grant is of no use, or the vault cannot say so now, or others use it; nothing else."""
     with vault_that(lambda _: reply) as (vault, _), pytest.raises(error) as raised:

@@ -90,14 +90,7 @@ def test_runs_to_come_are_in_the_picture_and_in_what_a_revocation_breaks(open_ta
         timeout=STEP
     )
     expect(tab.page.get_by_role("region", name="Tickets")).to_contain_text("Nobody holds a ticket", timeout=STEP)
-    made = owner.post(f"{MANAGER}/tickets", {"id": task["persistentTokenId"], "name": "my notebook"})
-    assert made.status_code < 300, made.text
-    tab.page.reload()
-    ticket = tab.page.locator("[data-ticket]", has_text="my notebook")
-    expect(ticket).to_be_visible(timeout=STEP)
     tab.pictures("access-detail-forecast")
-    ticket.get_by_role("button", name="End my notebook").click()
-    expect(ticket).to_have_count(0, timeout=STEP)
 
 
 def test_a_second_consent_replaces_the_first(open_tab: Tabs, owner: Api) -> None:

@@ -7,13 +7,14 @@ import secrets
 import signal
 import socket
 import subprocess
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import requests
 from person import Person
-from stack import ROOT, TIMEOUT, Stack, eventually, free_port
+from stack import ROOT, TIMEOUT, Stack, eventually, free_port, is_running
 
 ENVIRONMENT = ROOT / ".venv" / "integrations" / "bin"
 CONFIG = ROOT / "integrations" / "jupyterhub" / "example" / "jupyterhub_config.py"
@@ -66,6 +67,27 @@ class Hub:
         assert self._process is not None
         self._process.send_signal(signal.SIGTERM)
         self._process.wait(START_SECONDS)
+
+    def end(self) -> None:
+        """End all that runs in the hub's folder: hub, proxy, services, people's servers, kernels.
+
+        A hub that hangs, or was killed, leaves them behind.
+        """
+        for pid in self._processes():
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        if self._process is not None:
+            self._process.wait(START_SECONDS)
+        eventually(lambda: not self._processes(), "nothing of the hub is left", START_SECONDS)
+
+    def _processes(self) -> list[int]:
+        """What has its working directory in the hub's folder."""
+        found = []
+        for process in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                if (process / "cwd").resolve().is_relative_to(self.folder.resolve()) and is_running(int(process.name)):
+                    found.append(int(process.name))
+        return found
 
     def end_servers(self) -> None:
         """End the people's servers, by the hub."""

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -71,6 +72,7 @@ def hub(stack: Stack) -> Iterator[Hub]:
         running.end_servers()
         running.stop()
     finally:
+        running.end()  # also what a hub that does not answer or stop has left
         (ARTIFACTS / "log").mkdir(parents=True, exist_ok=True)
         (ARTIFACTS / "log" / "hub.log").write_text(running.log)
         shutil.rmtree(folder, ignore_errors=True)
@@ -150,6 +152,16 @@ def test_the_example_notebook_runs_in_jupyterlab(stack: Stack, hub: Hub, reader:
         expect(names).to_have_count(1, timeout=LAB_MILLISECONDS)
         (ARTIFACTS / "screenshots").mkdir(parents=True, exist_ok=True)
         page.screenshot(path=ARTIFACTS / "screenshots" / "notebook.png")
+
+
+def test_a_hub_that_hangs_leaves_nothing_behind(stack: Stack, tmp_path: Path) -> None:
+    """Neither itself nor what it has started: the tests of hubs end by the folder in which all of it runs."""
+    hub = Hub(stack, tmp_path)
+    home = tmp_path / "home"
+    home.mkdir()
+    left = [subprocess.Popen(["sh", "-c", "trap '' TERM; sleep 300"], cwd=folder) for folder in (tmp_path, home)]
+    hub.end()
+    assert [process.wait(TIMEOUT) for process in left] == [-signal.SIGKILL] * 2
 
 
 def test_a_notebook_asks_its_owner_for_consent(stack: Stack, hub: Hub, reader: Person, kernel: Kernel) -> None:

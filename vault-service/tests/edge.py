@@ -31,6 +31,10 @@ class Known:
             "page": claims("task-ui"),
         }
 
+    def must_be_bound(self, _: Claims) -> bool:
+        """As `Verifier.must_be_bound`, where nobody's token must."""
+        return False
+
     def remembered(self, token: str) -> Claims | None:
         """As `Verifier.remembered`."""
         return self._tokens.get(token)

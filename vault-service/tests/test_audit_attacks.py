@@ -11,7 +11,7 @@ from chained_audit import Chain
 from replica import Replica
 
 from vault_service.adapters.audit import checkpoints, log
-from vault_service.adapters.audit.kept import Keeper, KeptFile, read_lines
+from vault_service.adapters.audit.kept import CheckpointKeeper, KeptFile, read_lines
 from vault_service.adapters.audit.own_lines import OwnLines
 from vault_service.adapters.audit.pruning import prune
 from vault_service.application.verify_audit import Kept
@@ -216,7 +216,7 @@ def test_numbers_of_lines_stay_verified_after_they_were_pruned(chain: Chain) -> 
 def test_a_cut_end_is_found_by_what_was_kept(chain: Chain, tmp_path: Path) -> None:
     """Without anybody having noted a checkpoint: the file is kept by default."""
     file = KeptFile(tmp_path / "spool" / "checkpoints")
-    keeper = Keeper(file, chain.audit.writer, None)
+    keeper = CheckpointKeeper(file, chain.audit.writer, None)
     keeper.reference = chain.end()
     keeper.keep()
     kept = file.kept()
@@ -245,7 +245,7 @@ def test_a_process_sends_what_is_new(tmp_path: Path) -> None:
     """To the webhook, if there is one, and nothing twice."""
     sent: list[object] = []
     writer = Writer()
-    keeper = Keeper(KeptFile(tmp_path / "checkpoints"), writer, sent.append)
+    keeper = CheckpointKeeper(KeptFile(tmp_path / "checkpoints"), writer, sent.append)
     keeper.keep()
     assert sent == []
     writer.settle(writer.take(), is_recorded=True)

@@ -14,7 +14,7 @@ from replica import ALICE, Replica
 from vault_service.adapters.audit import checkpoints
 from vault_service.adapters.audit.pruning import prune
 from vault_service.application.verify_audit import AuditFinding, Verified
-from vault_service.domain.audit import Entry, Event, Via, Work, mac
+from vault_service.domain.audit import AuditedWork, Entry, Event, Via, mac
 from vault_service.domain.checkpoints import MISSING_KEPT, Pruning
 
 Rows = Callable[..., list[tuple[object, ...]]]
@@ -87,7 +87,7 @@ def test_a_change_to_ticket_or_reason_is_found(chain: Chain, change: str) -> Non
 )
 def test_a_change_to_what_a_ticket_was_made_for_is_found(chain: Chain, change: str) -> None:
     """It is a part of the MAC of lines that have it."""
-    chain.audit.append(replace(chain.entry("request-x"), via=Via(uuid4(), "attempt 7", Work("task-1", 7))))
+    chain.audit.append(replace(chain.entry("request-x"), via=Via(uuid4(), "attempt 7", AuditedWork("task-1", 7))))
     assert chain.verify()[0] == []
     chain.tamper("alter table audit drop constraint audit_check, drop constraint audit_check1")
     chain.tamper(f"update audit set {change} where id = 61")

@@ -21,7 +21,7 @@ from vault_service.adapters.provider.authorization_server import AuthorizationSe
 from vault_service.adapters.provider.client_authentication import (
     ClientAuthentication,
     PostedSecret,
-    PrivateKeyJwt,
+    PrivateKeyJwtAuthentication,
     PublicClient,
 )
 from vault_service.adapters.provider.endpoints import Addresses, ConfiguredEndpoints
@@ -95,7 +95,7 @@ def test_each_request_has_an_assertion_of_its_own(server: StandIn, algorithm: st
     pem = PRIVATE[algorithm].private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     key = SigningKey.of_pem(pem, algorithm, "key-7")
     begun = time.time()
-    forms = sent(server, PrivateKeyJwt("vault", key, None, time.time))
+    forms = sent(server, PrivateKeyJwtAuthentication("vault", key, None, time.time))
     seen = set()
     for form, path in zip(forms, ("token", "revocation"), strict=True):
         header, claims = opened(form.pop("client_assertion"), algorithm)
@@ -115,7 +115,7 @@ def test_the_audience_of_an_assertion_can_be_configured(server: StandIn) -> None
     """Some servers take only their issuer; a key without an id sends no `kid`."""
     pem = PRIVATE["ES256"].private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     key = SigningKey.of_pem(pem, "ES256", None)
-    for form in sent(server, PrivateKeyJwt("vault", key, "https://id.example", time.time)):
+    for form in sent(server, PrivateKeyJwtAuthentication("vault", key, "https://id.example", time.time)):
         header, claims = opened(form["client_assertion"], "ES256")
         assert header == {"alg": "ES256", "typ": "JWT"}
         assert claims["aud"] == "https://id.example"
@@ -134,6 +134,6 @@ def test_no_proof_prints(server: StandIn) -> None:
     pem = PRIVATE["ES256"].private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     proofs = [
         PostedSecret("vault", "s3cret").proof(server.url),
-        PrivateKeyJwt("vault", SigningKey.of_pem(pem, "ES256", None), None, time.time).proof(server.url),
+        PrivateKeyJwtAuthentication("vault", SigningKey.of_pem(pem, "ES256", None), None, time.time).proof(server.url),
     ]
     assert [repr(proof) for proof in proofs] == ["***", "***"]

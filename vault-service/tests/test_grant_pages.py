@@ -12,7 +12,7 @@ from replica import ALICE, Replica, wish
 from vault_service.application.errors import TooManyPendingConsentsError
 from vault_service.application.ports.manage import GrantFilter
 from vault_service.domain.grant import Grant, Status
-from vault_service.domain.grant_page import Position
+from vault_service.domain.grant_page import GrantPosition
 
 Rows = Callable[..., list[tuple[object, ...]]]
 COPIES = """
@@ -71,13 +71,13 @@ def test_pages_are_in_order_and_complete(vault: Replica, rows: Rows) -> None:
 def test_a_position_that_no_answer_has_given_is_refused(text: str) -> None:
     """Also one that decodes."""
     with pytest.raises(ValueError, match=r"position|values|badly|invalid"):
-        Position.parse(text)
+        GrantPosition.parse(text)
 
 
 def test_a_position_is_read_as_it_was_written(vault: Replica) -> None:
     """To the microsecond."""
     grant = vault.manage.find(vault.grant(), ALICE)
-    assert Position.parse(str(Position.of(grant))) == Position(1, grant.created_at, grant.id)
+    assert GrantPosition.parse(str(GrantPosition.of(grant))) == GrantPosition(1, grant.created_at, grant.id)
 
 
 def test_unanswered_requests_of_a_person_are_limited(vault: Replica, rows: Rows) -> None:

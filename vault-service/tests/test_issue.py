@@ -186,7 +186,7 @@ def test_a_line_that_was_changed_is_noticed(vault: Replica, rows: Rows) -> None:
         Event(event), grant_id, Subject(str(issuer), str(subject)), str(actor), str(request_id), at, str(outcome)
     )  # type: ignore[arg-type]
     key = vault.keyring.key("audit", key_id)  # type: ignore[arg-type]
-    where = audit.Place(*place)  # type: ignore[arg-type]
+    where = audit.AuditPlace(*place)  # type: ignore[arg-type]
     assert audit.mac(key, entry, where) == mac
     changes: list[Entry] = [
         replace(entry, actor="somebody"),

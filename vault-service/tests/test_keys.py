@@ -23,7 +23,7 @@ from vault_service.adapters.encryption.keyring import Keyring
 from vault_service.adapters.encryption.rewrap import KeyInUseError, Rewrapper
 from vault_service.adapters.encryption.root_key import LocalRootKey, WrongRootKeyError
 from vault_service.adapters.encryption.sealing import Sealer
-from vault_service.application.errors import VaultError
+from vault_service.application.errors import VaultServiceError
 from vault_service.domain import seal_context
 from vault_service.domain.grant import Subject
 from vault_service.domain.grant_terms import terms_of
@@ -192,7 +192,7 @@ def test_a_tampered_row_gives_no_token(vault: Replica, rows: Rows, change: str) 
     grants = [vault.grant(), vault.grant()]
     rows(f"{change} returning 1")
     for grant_id in grants:
-        with pytest.raises(VaultError):
+        with pytest.raises(VaultServiceError):
             vault.issue(grant_id)
     assert vault.provider.refreshes == 0
 

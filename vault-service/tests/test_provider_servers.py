@@ -256,6 +256,10 @@ class Everybody:
         """The claims."""
         return Claims(self.issuer, "alice-sub", "dev-cli", frozenset(), frozenset(), 2e9)
 
+    def must_be_bound(self, _: Claims) -> bool:
+        """Nobody's token must."""
+        return False
+
 
 @pytest.fixture
 def settings(server: Server, tmp_path: Path, database_url: str) -> Callable[..., config.VaultSettings]:

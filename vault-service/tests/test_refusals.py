@@ -23,7 +23,7 @@ from vault_service.application.provider_errors import (
 )
 from vault_service.domain.grant import Failure, FailureDetail, ObtainedToken, RefreshToken, Status
 from vault_service.domain.refusal import ANY_UNTIL_FINAL, EQUAL_UNTIL_FINAL, pause_after
-from vault_service.domain.revocation import LAST_ATTEMPT, Outcome
+from vault_service.domain.revocation import LAST_ATTEMPT, RevocationOutcome
 
 Rows = Callable[..., list[tuple[object, ...]]]
 INTERACTION = FailureDetail(400, "interaction_required")
@@ -184,7 +184,7 @@ def test_a_revocation_that_is_refused_is_given_up_with_a_line(vault: Replica, ro
     vault.provider.refuses_to_revoke = RevocationRefusedError(FailureDetail(400, "unsupported_token_type"))
     delivery = vault.deliver.deliver_one()
     assert delivery is not None
-    assert delivery.outcome is Outcome.REFUSED
+    assert delivery.outcome is RevocationOutcome.REFUSED
     assert vault.deliver.deliver_one() is None
     assert rows("select outcome from audit where event = 'revocation.sent'") == [("refused",)]
 
@@ -196,7 +196,7 @@ def test_a_revocation_that_nobody_answers_ends(vault: Replica, rows: Rows) -> No
     rows("update revocations set attempts = %s returning 1", LAST_ATTEMPT - 1)
     delivery = vault.deliver.deliver_one()
     assert delivery is not None
-    assert delivery.outcome is Outcome.GIVEN_UP
+    assert delivery.outcome is RevocationOutcome.GIVEN_UP
     assert rows("select outcome, refresh_token from revocations") == [("given_up", None)]
 
 

@@ -17,7 +17,7 @@ from vault_service.application.errors import (
     SealBrokenError,
     ServiceNotAllowedError,
     TicketRefusedError,
-    VaultError,
+    VaultServiceError,
 )
 from vault_service.application.tickets import TicketActor, TicketOptions
 from vault_service.domain.terms import Terms
@@ -65,7 +65,7 @@ def test_a_grant_whose_terms_were_changed_is_not_refreshed(two_providers: Replic
     grant_id = vault.grant(max_uses=3, not_after=datetime.now(UTC) + timedelta(hours=1))
     rows(f"update grants set {change} returning 1")
     for requester in (SERVICE, OTHER):
-        with pytest.raises(VaultError):
+        with pytest.raises(VaultServiceError):
             vault.issue(grant_id, requester)
     assert vault.provider.refreshes == 0
     vault.close()

@@ -59,6 +59,7 @@ SESSIONS = {
     "add": "no revocation while another grant lives on the same session",
     "mark_siblings": "the grants of the same account at the authorization server",
     "for_update": "locks the grants of the same session",
+    "of_login": "the grants of a login that has ended at the authorization server",
 }
 """Statements that look at grants with the same account or session at an authorization server: usually one owner's."""
 

@@ -27,12 +27,12 @@ from vault_service.application.errors import (
 )
 from vault_service.application.tickets import TicketActor, TicketOptions
 from vault_service.application.verify_audit import VerifyAudit
-from vault_service.domain.audit import Work
+from vault_service.domain.audit import AuditedWork
 from vault_service.domain.grant import AccessToken, Subject
 from vault_service.domain.ticket import TicketFault, TicketSecret, has_ticket
 from vault_service.domain.usability import Requester
 from vault_service.http import callers
-from vault_service.http.schemas import TokenQuery
+from vault_service.http.token_schemas import TokenQuery
 
 Rows = Callable[..., list[tuple[object, ...]]]
 NewReplica = Callable[[], Replica]
@@ -49,7 +49,7 @@ def make(
     scopes: frozenset[str] = frozenset(),
     max_uses: int | None = None,
     life: int = 600,
-    work: Work | None = None,
+    work: AuditedWork | None = None,
 ) -> tuple[str, UUID]:
     """A ticket's text and its id."""
     options = TicketOptions(
@@ -91,7 +91,7 @@ def fault_of(vault: Replica, text: str) -> TicketFault:
 @pytest.mark.parametrize("max_uses", [None, 5])
 def test_each_line_about_a_ticket_has_what_it_was_made_for(vault: Replica, rows: Rows, max_uses: int | None) -> None:
     """By the route, by the fast path, with and without a limit of uses; created, extended, ended."""
-    text, ticket_id = make(vault, vault.grant(), max_uses=max_uses, work=Work("task-1", 7))
+    text, ticket_id = make(vault, vault.grant(), max_uses=max_uses, work=AuditedWork("task-1", 7))
     use(vault, text)
     if max_uses is None:
         assert use_fast(vault, text)

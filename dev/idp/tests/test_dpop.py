@@ -52,7 +52,8 @@ def credentials(world, *proofs):
 def test_a_proof_binds_the_token_to_its_key(world, prover, endpoint):
     answer = credentials(world, prover.proof(endpoint))
     assert (answer.status_code, answer.get_json()["token_type"]) == (200, "DPoP")
-    assert world.claims(answer.get_json()["access_token"])["cnf"] == {"jkt": prover.thumbprint}
+    claims = world.claims(answer.get_json()["access_token"])
+    assert (claims["cnf"], claims["typ"]) == ({"jkt": prover.thumbprint}, "DPoP")
 
 
 def test_without_a_proof_it_is_a_bearer_token(world):

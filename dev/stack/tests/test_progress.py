@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from local_stack.options import StackError
-from local_stack.packages import NpmProgress, PipProgress, Step, follow
+from local_stack.packages import InstallStep, NpmProgress, PipProgress, follow
 from local_stack.process import Part
 from local_stack.progress import ProgressLine, duration, remaining
 from local_stack.start_up import StartUp
@@ -120,7 +120,7 @@ def test_npm_is_followed_by_archive_and_packages_for_other_systems_do_not_count(
 @pytest.mark.process
 def test_a_command_that_succeeds_leaves_one_line():
     stream = io.StringIO()
-    assert follow("the page", ["/bin/sh", "-c", "echo built"], Step(), {}, ProgressLine(stream)) == 0
+    assert follow("the page", ["/bin/sh", "-c", "echo built"], InstallStep(), {}, ProgressLine(stream)) == 0
     first, last = stream.getvalue().splitlines()
     assert first == "  … the page"
     assert last.startswith("  ✓ the page")
@@ -130,7 +130,7 @@ def test_a_command_that_succeeds_leaves_one_line():
 def test_a_command_that_fails_shows_its_last_lines_and_its_status():
     stream = io.StringIO()
     script = "i=0; while [ $i -lt 30 ]; do i=$((i + 1)); echo line $i; done; echo no route >&2; exit 3"
-    assert follow("the page", ["/bin/sh", "-c", script], Step(), {}, ProgressLine(stream)) == 3
+    assert follow("the page", ["/bin/sh", "-c", script], InstallStep(), {}, ProgressLine(stream)) == 3
     lines = stream.getvalue().splitlines()
     assert lines[-1] == "no route"
     assert "line 12" in lines

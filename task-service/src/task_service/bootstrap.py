@@ -39,7 +39,8 @@ from task_service.application.history import CleanHistory, ReadHistory
 from task_service.application.journal import GroupedJournal
 from task_service.application.listing import ListTasks
 from task_service.application.manage import ManageTasks
-from task_service.application.ports import ResultStore, RetryStore
+from task_service.application.ports.attempts import ResultStore
+from task_service.application.ports.recovery import RetryStore
 from task_service.application.progress import GroupedProgress
 from task_service.application.recover import Recover, SilentWorkers
 from task_service.application.results import CleanResults, ReadResults, StoreResults
@@ -57,7 +58,7 @@ from task_service.http.service import TaskService
 from task_service.kinds import registry
 from task_service.kinds.base import Kind, KindSettings, Tools
 from task_service.kinds.registry import HereHandler, Kinds
-from token_vault_client import Credentials, Ticket, TokenVaultClient
+from token_vault_client import Credentials, TicketCredentials, TokenVaultClient
 
 log = logs.get(__name__)
 
@@ -73,7 +74,7 @@ STATUS_ANSWER_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
-class Work:
+class WorkerParts:
     """What a worker needs. close: ends its connections."""
 
     run: RunAttempt
@@ -149,7 +150,7 @@ def build_service(settings: TaskSettings) -> TaskService:
     )
 
 
-def build_work(settings: TaskSettings) -> Work:
+def build_work(settings: TaskSettings) -> WorkerParts:
     """Wire the worker's side, with every kind that is installed."""
     database = tasks_database(settings.database_url.reveal(), name="worker", size=settings.concurrency + 2)
     issuer = Issuer(settings.issuer, settings.issuer_internal_url)
@@ -159,11 +160,13 @@ def build_work(settings: TaskSettings) -> Work:
     journal = GroupedJournal(past)
     session = Session(max_answer_bytes=VAULT_ANSWER_BYTES)
     vault = _vault_client(settings, _own_credentials(issuer, settings), session)
-    access = AttemptAccess(TicketsOverHttp(vault, lambda text: _vault_client(settings, Ticket(text), session)))
+    access = AttemptAccess(
+        TicketsOverHttp(vault, lambda text: _vault_client(settings, TicketCredentials(text), session))
+    )
     handlers = handlers_of(settings, _kinds(settings, issuer, session))
     recover = Recover(ProcrastinateWatch(database), attempts, SilentWorkers(), _log_takeover, access.end_soon)
     files, store = PostgresResultFiles(database), result_store(settings)
-    return Work(
+    return WorkerParts(
         run=RunAttempt(attempts, progress, journal, access, handlers, StoreResults(attempts, files, store)),
         progress=progress,
         journal=journal,

@@ -26,7 +26,7 @@ NOBODY = "00000000-0000-0000-0000-000000000000"
 
 
 @dataclass(frozen=True, slots=True)
-class Diagnosis:
+class TaskServiceDiagnosis:
     """The result of one check. state: `ok`, `warn` (the service works, but…) or `fail`; advice: what to do."""
 
     state: str
@@ -67,14 +67,14 @@ def list_workers() -> int:
     return 0 if alive else 1
 
 
-def examine(settings: TaskSettings) -> Iterator[Diagnosis]:
+def examine(settings: TaskSettings) -> Iterator[TaskServiceDiagnosis]:
     """All checks, in the order in which to repair what fails."""
-    yield Diagnosis("ok", "settings", "all can be read")
+    yield TaskServiceDiagnosis("ok", "settings", "all can be read")
     database = tasks_database(settings.database_url.reveal(), name="tasks-doctor", size=1)
     try:
         yield from _database(database)
     except TaskStorageUnavailableError as error:
-        yield Diagnosis(
+        yield TaskServiceDiagnosis(
             "fail", "database", f"it does not answer ({error.__cause__ or error})", "check TASK_DATABASE_URL"
         )
     finally:
@@ -84,75 +84,81 @@ def examine(settings: TaskSettings) -> Iterator[Diagnosis]:
     yield _vault(settings, issuer)
 
 
-def _database(database: Database) -> Iterator[Diagnosis]:
+def _database(database: Database) -> Iterator[TaskServiceDiagnosis]:
     try:
         MIGRATIONS.check(database)
-        yield Diagnosis("ok", "schema", "fits this version")
+        yield TaskServiceDiagnosis("ok", "schema", "fits this version")
     except SchemaMismatchError as error:
-        yield Diagnosis("fail", "schema", str(error), "run `task-service migrate` of the version that is to serve")
+        yield TaskServiceDiagnosis(
+            "fail", "schema", str(error), "run `task-service migrate` of the version that is to serve"
+        )
         return
     yield _session(database)
     yield _clock(database)
     yield from _work(database)
 
 
-def _session(database: Database) -> Diagnosis:
+def _session(database: Database) -> TaskServiceDiagnosis:
     """Behind a pooler in transaction mode, statements of one session meet another's, and notifications get lost."""
     row = database.one(_SQL["session"], {})
     if row and row[0] == "tasks-doctor":
-        return Diagnosis("ok", "connection", "keeps its session")
+        return TaskServiceDiagnosis("ok", "connection", "keeps its session")
     advice = "connect to PostgreSQL directly, or let the pooler pool sessions"
-    return Diagnosis("fail", "connection", "loses its session's settings: a pooler is in between", advice)
+    return TaskServiceDiagnosis("fail", "connection", "loses its session's settings: a pooler is in between", advice)
 
 
-def _clock(database: Database) -> Diagnosis:
+def _clock(database: Database) -> TaskServiceDiagnosis:
     row = database.one(_SQL["clock"], {})
     offset = float(row[0] if row else 0.0) - time.time()
     detail = f"the database's clock is {offset:+.1f} s off this machine's"
     if abs(offset) < CLOCK_SECONDS:
-        return Diagnosis("ok", "clock", detail)
-    return Diagnosis("warn", "clock", detail, "let both follow a time server: schedules follow the database's clock")
+        return TaskServiceDiagnosis("ok", "clock", detail)
+    return TaskServiceDiagnosis(
+        "warn", "clock", detail, "let both follow a time server: schedules follow the database's clock"
+    )
 
 
-def _work(database: Database) -> Iterator[Diagnosis]:
+def _work(database: Database) -> Iterator[TaskServiceDiagnosis]:
     watch = ProcrastinateWatch(database)
     alive = sum(worker.silent < SILENT_SECONDS for worker in watch.workers())
     waiting = watch.waiting(COUNT_AT_MOST)
     queue = f"{waiting}{' or more' if waiting == COUNT_AT_MOST else ''} attempts wait"
     if alive:
-        yield Diagnosis("ok", "workers", f"{alive} alive; {queue}")
+        yield TaskServiceDiagnosis("ok", "workers", f"{alive} alive; {queue}")
     else:
-        yield Diagnosis("fail", "workers", f"none is alive; {queue}", "start `task-service worker` on some host")
+        yield TaskServiceDiagnosis(
+            "fail", "workers", f"none is alive; {queue}", "start `task-service worker` on some host"
+        )
     row = database.one(_SQL["late"], {})
     late = float(row[0]) if row and row[0] is not None else 0.0
     if late < LATE_SECONDS:
-        yield Diagnosis("ok", "schedules", "none is late")
+        yield TaskServiceDiagnosis("ok", "schedules", "none is late")
     else:
         advice = "workers make their runs: see whether one is alive, and what its log says"
-        yield Diagnosis("warn", "schedules", f"a run has been due for {late:.0f} s", advice)
+        yield TaskServiceDiagnosis("warn", "schedules", f"a run has been due for {late:.0f} s", advice)
 
 
-def _issuer(issuer: Issuer) -> Diagnosis:
+def _issuer(issuer: Issuer) -> TaskServiceDiagnosis:
     try:
         issuer.metadata()
     except IssuerMismatchError as error:
-        return Diagnosis("fail", "issuer", str(error), "set ISSUER to the name in its tokens")
+        return TaskServiceDiagnosis("fail", "issuer", str(error), "set ISSUER to the name in its tokens")
     except IssuerUnavailableError as error:
-        return Diagnosis("fail", "issuer", str(error), "check ISSUER and ISSUER_INTERNAL_URL")
-    return Diagnosis("ok", "issuer", "answers")
+        return TaskServiceDiagnosis("fail", "issuer", str(error), "check ISSUER and ISSUER_INTERNAL_URL")
+    return TaskServiceDiagnosis("ok", "issuer", "answers")
 
 
-def _vault(settings: TaskSettings, issuer: Issuer) -> Diagnosis:
+def _vault(settings: TaskSettings, issuer: Issuer) -> TaskServiceDiagnosis:
     """Asked for a token that nobody has: a vault that knows the service says so, with the service's credentials."""
     credentials = own_credentials(issuer, settings.client_id, settings.client_secret, dpop=settings.dpop)
     vault = TokenVaultClient(settings.vault_url, credentials, session=Session(), patience=0.0, cache=None)
     try:
         vault.access_token(NOBODY, "nobody")
     except VaultUnavailable as error:
-        return Diagnosis("fail", "vault", f"it does not answer ({error})", "check VAULT_URL")
+        return TaskServiceDiagnosis("fail", "vault", f"it does not answer ({error})", "check VAULT_URL")
     except VaultError as error:
         if error.code == "token_not_found":
-            return Diagnosis("ok", "vault", "answers, and lets this service get access tokens")
+            return TaskServiceDiagnosis("ok", "vault", "answers, and lets this service get access tokens")
         advice = "give the client of TASK_SERVICE_CLIENT_ID the vault's role, and check its secret"
-        return Diagnosis("fail", "vault", f"refuses this service ({error.code})", advice)
-    return Diagnosis("ok", "vault", "answers")
+        return TaskServiceDiagnosis("fail", "vault", f"refuses this service ({error.code})", advice)
+    return TaskServiceDiagnosis("ok", "vault", "answers")

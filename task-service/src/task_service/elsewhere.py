@@ -31,7 +31,7 @@ from task_service.application.errors import (
     VaultUnavailableError,
 )
 from task_service.application.handler import HandlerContext, Stop, Stopped
-from task_service.application.ports import AttemptTicket, OwnerToken
+from task_service.application.ports.vault import AttemptTicket, OwnerToken
 from task_service.domain.attempt import Attempt
 from task_service.domain.journal import Level, shortened, storable
 from task_service.domain.result import Document
@@ -41,7 +41,7 @@ from task_service.executors.order import (
     Completed,
     Event,
     Failed,
-    Fetched,
+    FetchedToken,
     Logged,
     Order,
     Progressed,
@@ -50,7 +50,7 @@ from task_service.executors.order import (
 )
 from task_service.kinds import registry
 from task_service.kinds.base import Tools
-from token_vault_client import Ticket, TokenVaultClient
+from token_vault_client import TicketCredentials, TokenVaultClient
 
 ANSWER_SECONDS = (2.0, 20.0)
 MAX_WORDS = 1000
@@ -79,7 +79,7 @@ class Events:
     def access(self, attempt: Attempt, ticket_id: UUID, token: OwnerToken | None = None) -> None:  # noqa: ARG002
         """A token was fetched. The worker knows the ticket."""
         if token is not None:
-            self.emit(Fetched(token.expires_at, sorted(token.scopes)))
+            self.emit(FetchedToken(token.expires_at, sorted(token.scopes)))
 
 
 class GivenTicket:
@@ -89,7 +89,7 @@ class GivenTicket:
         self._ticket = AttemptTicket(order.ticket_id, order.ticket)
         self._vault = TokenVaultClient(
             order.servers.vault_url,
-            Ticket(order.ticket),
+            TicketCredentials(order.ticket),
             session=Session(),
             timeout=ANSWER_SECONDS,
             patience=0.0,

@@ -15,9 +15,9 @@ from scripted_answers import ACCESS, OWN, Answers, token
 
 from token_vault_client import (
     PROCESS_CACHE,
-    AccessToken,
     Bearer,
     ClientCredentials,
+    FreshAccessToken,
     GrantUnusable,
     TokenCache,
     TokenVaultClient,
@@ -45,7 +45,7 @@ class World:
         yield from ()
         if self.fails:
             raise self.fails
-        value = AccessToken(f"token {len(self.fetches)}", datetime.now(timezone.utc), frozenset())
+        value = FreshAccessToken(f"token {len(self.fetches)}", datetime.now(timezone.utc), frozenset())
         return Fetched(value, self.time, self.time + self.life)
 
     def ask(self, **demand: float | str) -> str:

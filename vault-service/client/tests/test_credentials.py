@@ -16,7 +16,7 @@ from token_vault_client import (
     ClientCredentials,
     NotAuthenticated,
     PrivateKeyJwt,
-    Ticket,
+    TicketCredentials,
     TokenFile,
     VaultUnavailable,
 )
@@ -135,19 +135,19 @@ def test_a_key_that_is_none_is_refused_at_once(tmp_path: Path):
 
 def test_a_ticket_is_the_bearer_and_names_its_grant(answers, make_caller):
     answers.says(ACCESS, 200, token())
-    assert make_caller(Ticket("tvt_abc"))("access_token").value == "secret"
+    assert make_caller(TicketCredentials("tvt_abc"))("access_token").value == "secret"
     assert (answers.asked[-1].authorization, answers.asked[-1].query) == ("Bearer tvt_abc", {})
 
 
 def test_what_is_no_ticket_is_not_sent(answers):
     with pytest.raises(ValueError, match="begins with tvt_"):
-        Ticket("eyJhbGciOi")
+        TicketCredentials("eyJhbGciOi")
 
 
 def test_a_ticket_that_is_not_accepted_is_not_sent_twice(answers, make_caller):
     answers.says(ACCESS, 401, {"code": "unauthorized", "detail": "The ticket has expired."})
     with pytest.raises(NotAuthenticated, match="The ticket has expired"):
-        make_caller(Ticket("tvt_abc"))("access_token")
+        make_caller(TicketCredentials("tvt_abc"))("access_token")
     assert len(answers.asked) == 1
 
 

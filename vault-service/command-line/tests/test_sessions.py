@@ -9,7 +9,7 @@ import pytest
 import scripted_answers
 
 from token_vault import sessions
-from token_vault.oauth import Challenge, LoginServer, TokenResponse
+from token_vault.oauth import Challenge, LoginServer, LoginTokens
 from token_vault.output import CommandError
 from token_vault.profiles import Profile
 from token_vault.sessions import FILE, KEYRING, SignedInSession
@@ -49,7 +49,7 @@ def keyring(monkeypatch: pytest.MonkeyPatch) -> dict[tuple[str, str], str]:
 @pytest.mark.parametrize("kept_in", ["", FILE, KEYRING])
 def test_the_refresh_token_lies_where_it_was_asked_for(profile, keyring, kept_in):
     session = SignedInSession(profile)
-    session.begin(TokenResponse("access", 300, "refresh-1"), kept_in)
+    session.begin(LoginTokens("access", 300, "refresh-1"), kept_in)
     assert ("refresh-1" in session.path.read_text()) is (kept_in == FILE)
     assert list(keyring.values()) == (["refresh-1"] if kept_in == KEYRING else [])
     assert session.bearer() == "access"
@@ -58,7 +58,7 @@ def test_the_refresh_token_lies_where_it_was_asked_for(profile, keyring, kept_in
 @pytest.mark.parametrize("kept_in", [FILE, KEYRING])
 def test_a_rotated_refresh_token_takes_the_place_of_the_old_one(server, profile, keyring, kept_in):
     session = SignedInSession(profile)
-    session.begin(TokenResponse("access", 10, "refresh-1"), kept_in)
+    session.begin(LoginTokens("access", 10, "refresh-1"), kept_in)
     server.says("/token", 200, {"access_token": "another", "expires_in": 300, "refresh_token": "refresh-2"})
     assert session.bearer() == "another"
     assert server.asked[-1].form == {
@@ -76,14 +76,14 @@ def test_a_rotated_refresh_token_takes_the_place_of_the_old_one(server, profile,
 
 def test_without_a_refresh_token_a_login_ends(server, profile):
     session = SignedInSession(profile)
-    session.begin(TokenResponse("access", 10), "")
+    session.begin(LoginTokens("access", 10), "")
     with pytest.raises(CommandError, match="your login has ended"):
         session.bearer()
 
 
 def test_a_session_that_has_ended_at_the_server_is_status_3(server, profile):
     session = SignedInSession(profile)
-    session.begin(TokenResponse("access", 10, "refresh-1"), FILE)
+    session.begin(LoginTokens("access", 10, "refresh-1"), FILE)
     server.says("/token", 400, {"error": "invalid_grant", "error_description": "Session not active"})
     with pytest.raises(CommandError, match="Session not active") as refused:
         session.bearer()
@@ -92,17 +92,17 @@ def test_a_session_that_has_ended_at_the_server_is_status_3(server, profile):
 
 def test_staying_needs_a_refresh_token(profile):
     with pytest.raises(CommandError, match="gave no refresh token"):
-        SignedInSession(profile).begin(TokenResponse("access", 300), FILE)
+        SignedInSession(profile).begin(LoginTokens("access", 300), FILE)
 
 
 def test_without_the_package_the_keyring_is_not_used(profile, monkeypatch):
     monkeypatch.setitem(sys.modules, "keyring", None)
     with pytest.raises(CommandError, match="not installed"):
-        SignedInSession(profile).begin(TokenResponse("access", 300, "refresh-1"), KEYRING)
+        SignedInSession(profile).begin(LoginTokens("access", 300, "refresh-1"), KEYRING)
 
 
 def test_a_login_of_another_issuer_is_none(profile):
-    SignedInSession(profile).begin(TokenResponse("access", 300), "")
+    SignedInSession(profile).begin(LoginTokens("access", 300), "")
     assert SignedInSession(Profile("test", issuer="https://elsewhere")).read() is None
 
 

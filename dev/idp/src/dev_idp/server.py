@@ -160,7 +160,7 @@ class _Revocation(RevocationEndpoint):  # type: ignore[misc] # Authlib has no ty
     def revoke_token(self, token: _Found, request: Any) -> None:
         """An access token alone; a refresh token with its grant. Raises RevocationRefusedError when that has ended."""
         state = self.server.state
-        if token.claims["typ"] == "Bearer":
+        if token.claims["typ"] in {"Bearer", "DPoP"}:
             state.store.run("revoke_access_token", jti=token.claims["jti"], expires_at=token.claims["exp"])
         elif not state.grants.revoke(token.text, request.client.client_id):
             raise RevocationNotAllowedError

@@ -34,7 +34,7 @@ class State:
     def verify(self, access_token: str) -> dict[str, Any] | None:
         """The claims of an access token that is valid here, or None."""
         claims = self.keys.read(access_token)
-        if claims is None or claims.get("typ") != "Bearer" or claims.get("iss") != self.tokens.issuer:
+        if claims is None or claims.get("typ") not in {"Bearer", "DPoP"} or claims.get("iss") != self.tokens.issuer:
             return None
         expires, issued = claims.get("exp"), claims.get("iat")
         if not isinstance(expires, int) or not isinstance(issued, int):

@@ -44,7 +44,7 @@ class TokenMint:
         key: thumbprint of the key that it is bound to.
         """
         claims = {
-            **self._about("Bearer", client, user, scope),
+            **self._about("DPoP" if key else "Bearer", client, user, scope),
             "realm_access": {"roles": list(user.realm_roles)} if user.realm_roles else None,
             "resource_access": {name: {"roles": list(roles)} for name, roles in user.client_roles.items()},
             "allowed-origins": list(client.web_origins),

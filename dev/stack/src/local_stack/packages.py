@@ -47,7 +47,7 @@ class Progress(Protocol):
         """What is being done: `downloading 12 of 47, flask`."""
 
 
-class Step:
+class InstallStep:
     """A command whose log says nothing about its progress."""
 
     def read(self, line: str) -> None:
@@ -229,7 +229,7 @@ def main(arguments: Sequence[str]) -> int:
     if kind == "npm":
         return follow(what, rest[1:], NpmProgress(Path(rest[0])), environ, line)
     if kind == "step":
-        return follow(what, rest, Step(), environ, line)
+        return follow(what, rest, InstallStep(), environ, line)
     pip = [sys.executable, "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--progress-bar", "off"]
     with tempfile.TemporaryDirectory(prefix="pip-") as downloads:
         progress = PipProgress(rest, Path(sysconfig.get_path("purelib")), Path(downloads))

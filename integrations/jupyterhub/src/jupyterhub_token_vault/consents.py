@@ -18,7 +18,7 @@ from urllib.parse import urlencode
 
 import httpx
 
-from jupyterhub_token_vault.upstream import MANAGER, Issuer, ProblemError, Settings
+from jupyterhub_token_vault.upstream import MANAGER, LoginIssuer, ProblemError, Settings
 
 LIFE_SECONDS = 600.0
 MAX_CONSENTS = 10_000
@@ -36,10 +36,10 @@ class Consent:
     grant: str | None = None
 
 
-class Consents:
+class PendingConsents:
     """The consents that were asked for, by an id that nobody can guess."""
 
-    def __init__(self, settings: Settings, http: httpx.AsyncClient, issuer: Issuer) -> None:
+    def __init__(self, settings: Settings, http: httpx.AsyncClient, issuer: LoginIssuer) -> None:
         self._settings = settings
         self._http = http
         self._issuer = issuer

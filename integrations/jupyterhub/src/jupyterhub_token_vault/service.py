@@ -18,8 +18,8 @@ from jupyterhub.services.auth import HubAuth
 from tornado.httpserver import HTTPServer
 from tornado.web import Application, RequestHandler
 
-from jupyterhub_token_vault.consents import Consents
-from jupyterhub_token_vault.upstream import MANAGER, Hub, Issuer, ProblemError, Query, Settings, Vault
+from jupyterhub_token_vault.consents import PendingConsents
+from jupyterhub_token_vault.upstream import MANAGER, Hub, LoginIssuer, ProblemError, Query, Settings, UpstreamVault
 from token_vault_client import VaultError
 
 ROUTES = {"GET": re.compile(r"access-token")}
@@ -29,14 +29,14 @@ HUB_MEMORY_SECONDS = 30
 PASSED_BACK = ("Content-Type", "Retry-After", "X-Request-ID")
 
 
-class Handler(RequestHandler):
+class HubHandler(RequestHandler):
     """Answers refusals as problem documents (RFC 9457)."""
 
     hub: Hub
-    vault: Vault
-    consents: Consents
+    vault: UpstreamVault
+    consents: PendingConsents
 
-    def initialize(self, hub: Hub, vault: Vault, consents: Consents) -> None:
+    def initialize(self, hub: Hub, vault: UpstreamVault, consents: PendingConsents) -> None:
         """The parts of this service."""
         self.hub, self.vault, self.consents = hub, vault, consents
 
@@ -79,7 +79,7 @@ class Handler(RequestHandler):
             super().log_exception(*error)
 
 
-class PassOn(Handler):
+class VaultHandler(HubHandler):
     """A call of the vault."""
 
     async def get(self, path: str) -> None:
@@ -106,7 +106,7 @@ class PassOn(Handler):
         return [*given, ("subject", subject)]
 
 
-class NewConsent(Handler):
+class NewConsentHandler(HubHandler):
     """A kernel asks for a consent."""
 
     async def post(self) -> None:
@@ -120,7 +120,7 @@ class NewConsent(Handler):
         self.answer_json(201, {"consent": self.consents.ask(subject, name, scopes)})
 
 
-class ConsentState(Handler):
+class ConsentStateHandler(HubHandler):
     """A kernel asks whether the person has begun."""
 
     async def get(self, consent: str) -> None:
@@ -129,7 +129,7 @@ class ConsentState(Handler):
         self.answer_json(200, {"persistentTokenId": found} if found else {})
 
 
-class OpenConsent(Handler):
+class OpenConsentHandler(HubHandler):
     """The person opens the address: to the authorization server, to learn who they are."""
 
     async def get(self, consent: str) -> None:
@@ -137,7 +137,7 @@ class OpenConsent(Handler):
         self.redirect(await self.consents.sign_in_url(consent), status=303)
 
 
-class Callback(Handler):
+class CallbackHandler(HubHandler):
     """The person comes back, and goes on to the consent."""
 
     async def get(self) -> None:
@@ -146,7 +146,7 @@ class Callback(Handler):
         self.redirect(await self.consents.consent_url(state, code), status=303)
 
 
-class Health(RequestHandler):
+class HealthHandler(RequestHandler):
     """Answers 200 when the service runs; the hub asks it."""
 
     def get(self) -> None:
@@ -156,21 +156,21 @@ class Health(RequestHandler):
 
 def application(settings: Settings, http: httpx.AsyncClient) -> Application:
     """The service as a Tornado application."""
-    issuer = Issuer(settings, http)
+    issuer = LoginIssuer(settings, http)
     parts = {
         "hub": Hub(HubAuth(cache_max_age=HUB_MEMORY_SECONDS), http),
-        "vault": Vault(settings, http, issuer),
-        "consents": Consents(settings, http, issuer),
+        "vault": UpstreamVault(settings, http, issuer),
+        "consents": PendingConsents(settings, http, issuer),
     }
     prefix = re.escape(settings.prefix)
     return Application(
         [
-            (prefix + re.escape(MANAGER) + "/(.+)", PassOn, parts),
-            (prefix + "/api/consents", NewConsent, parts),
-            (prefix + "/api/consents/([^/]+)", ConsentState, parts),
-            (prefix + "/consent/([^/]+)", OpenConsent, parts),
-            (prefix + "/callback", Callback, parts),
-            (prefix + "/?", Health),
+            (prefix + re.escape(MANAGER) + "/(.+)", VaultHandler, parts),
+            (prefix + "/api/consents", NewConsentHandler, parts),
+            (prefix + "/api/consents/([^/]+)", ConsentStateHandler, parts),
+            (prefix + "/consent/([^/]+)", OpenConsentHandler, parts),
+            (prefix + "/callback", CallbackHandler, parts),
+            (prefix + "/?", HealthHandler),
         ],
         log_function=lambda _handler: None,  # addresses hold codes and states
     )

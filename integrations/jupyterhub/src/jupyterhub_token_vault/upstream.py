@@ -100,10 +100,10 @@ class Hub:
         return user
 
 
-class Vault:
+class UpstreamVault:
     """The vault, called with the token of the hub's own client."""
 
-    def __init__(self, settings: Settings, http: httpx.AsyncClient, issuer: "Issuer") -> None:
+    def __init__(self, settings: Settings, http: httpx.AsyncClient, issuer: "LoginIssuer") -> None:
         self._settings = settings
         self._http = http
         self._issuer = issuer
@@ -143,7 +143,7 @@ class Vault:
         return self._credentials
 
 
-class Issuer:
+class LoginIssuer:
     """The authorization server's endpoints, by its metadata (OpenID Connect Discovery 1.0), asked for once."""
 
     def __init__(self, settings: Settings, http: httpx.AsyncClient) -> None:

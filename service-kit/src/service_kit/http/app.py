@@ -20,7 +20,7 @@ from service_kit.http.inputs import MAX_BODY_BYTES, body_too_large
 from service_kit.http.problems import Problem, ProblemTable
 from service_kit.process import logs, metrics
 from service_kit.tokens.bearer import Claims, UnsupportedConfirmationError, Verifier
-from service_kit.tokens.dpop import InvalidProofError, Presented, TooManyProofsError
+from service_kit.tokens.dpop import BoundRequest, InvalidProofError, TooManyProofsError
 from service_kit.tokens.issuer import IssuerMismatchError, IssuerUnavailableError
 from service_kit.tokens.jwt import InvalidTokenError
 
@@ -85,7 +85,7 @@ def authenticate(verifier: Verifier) -> Claims:
         raise problems.PROVIDER_UNAVAILABLE.problem(detail) from None
     note_client(claims.client)
     if claims.key:
-        _demand_proof(verifier, Presented(*_address(), token, claims.key, _proof()), scheme)
+        _demand_proof(verifier, BoundRequest(*_address(), token, claims.key, _proof()), scheme)
     elif verifier.must_be_bound(claims):
         raise problems.DPOP_REQUIRED.problem("This service takes only access tokens of this caller that are bound.")
     else:
@@ -141,7 +141,7 @@ def _token_in(authorization: str, schemes: tuple[str, ...]) -> tuple[str, str]:
     return scheme, token
 
 
-def _demand_proof(verifier: Verifier, presented: Presented, scheme: str) -> None:
+def _demand_proof(verifier: Verifier, presented: BoundRequest, scheme: str) -> None:
     if scheme != _DPOP or not presented.proof or verifier.proofs is None:
         raise problems.DPOP_REQUIRED.problem()
     try:

@@ -100,7 +100,9 @@ class Verifier:
         header, payload = jwt.verify(token, self._issuer, self._audience, now)
         kind = header.typ.lower().removeprefix("application/")
         # Keycloak gives the type in a claim, RFC 9068 section 2.1 in the header. ID and refresh tokens have neither.
-        if (kind, payload.typ) not in {("jwt", "Bearer"), ("at+jwt", "Bearer"), ("at+jwt", "")}:
+        key = self._key(payload.cnf)
+        typ = "Bearer" if key and payload.typ == "DPoP" else payload.typ  # Keycloak, of a bound token
+        if (kind, typ) not in {("jwt", "Bearer"), ("at+jwt", "Bearer"), ("at+jwt", "")}:
             raise InvalidTokenError("not an access token")
         return Claims(
             issuer=payload.iss,
@@ -109,15 +111,16 @@ class Verifier:
             scopes=frozenset(payload.scope.split()),
             roles=payload.resource_access.get(self._audience, jwt.Roles()).roles,
             expires_at=payload.exp,
-            key=self._key(payload.cnf),
+            key=key,
         )
 
     def _key(self, confirmation: dict[str, Any] | UnsetType) -> str:
         """RFC 9449 section 6.1. A second method beside `jkt` could not be checked, so there must be none."""
         if isinstance(confirmation, UnsetType):
             return ""
+        named = {method for method, value in confirmation.items() if value is not None}  # Keycloak writes null members
         key = confirmation.get("jkt")
-        if self.proofs is None or len(confirmation) != 1 or not isinstance(key, str):
+        if self.proofs is None or named != {"jkt"} or not isinstance(key, str):
             raise UnsupportedConfirmationError("cnf")
         if not dpop.THUMBPRINT.fullmatch(key):
             raise InvalidTokenError("cnf.jkt")

@@ -63,7 +63,7 @@ class SeenProofs(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Presented:
+class BoundRequest:
     """A request with a bound access token.
 
     method: as in the request line; path: without the query, as in the request line; token: the access token;
@@ -133,7 +133,7 @@ class ProofChecker:
         self._seen = seen
         self._clock = clock
 
-    def check(self, presented: Presented) -> None:
+    def check(self, presented: BoundRequest) -> None:
         """Return if the proof is valid and new. Raises InvalidProofError, TooManyProofsError.
 
         The signature is the last check but one, so that it is made with no key but the token's own.
@@ -154,7 +154,7 @@ class ProofChecker:
         if not self._seen.is_first(hashlib.sha256(f"{presented.thumbprint}\n{claims.jti}".encode()).digest()):
             raise InvalidProofError("jti: this proof was used before")
 
-    def _check_claims(self, claims: _Claims, presented: Presented) -> None:
+    def _check_claims(self, claims: _Claims, presented: BoundRequest) -> None:
         if not 0 < len(claims.jti) <= MAX_ID_LENGTH:
             raise InvalidProofError(f"jti: it must have 1 to {MAX_ID_LENGTH} characters")
         if claims.htm != presented.method:

@@ -35,7 +35,7 @@ class Expected:
     clock_skew: float = USUAL_SKEW_SECONDS
 
 
-class Header(msgspec.Struct, frozen=True):
+class IdTokenHeader(msgspec.Struct, frozen=True):
     alg: str
     kid: str | None = None
     typ: str = "JWT"
@@ -72,14 +72,14 @@ def verify(id_token: str, issuer: Issuer, expected: Expected) -> str:
 
 def signed(
     token: str, issuer: Issuer, algorithms: frozenset[str] | None, shape: type[T], *, is_direct: bool
-) -> tuple[Header, T]:
+) -> tuple[IdTokenHeader, T]:
     """Header and payload of a token that the issuer has signed for its clients by one of these algorithms.
 
     algorithms: None for those of the server's metadata; is_direct: True when the token came from the issuer itself, in
     answer to our request. Raises InvalidTokenError, IssuerUnavailableError.
     """
     unverified_header, document, signature = jwt.segments(token, MAX_BYTES)
-    header = _converted(jwt.header_members(unverified_header), Header, "header")
+    header = _converted(jwt.header_members(unverified_header), IdTokenHeader, "header")
     if header.alg not in _allowed(issuer, algorithms):
         raise InvalidTokenError("algorithm")
     content = token.rpartition(".")[0].encode()
@@ -95,7 +95,7 @@ def _allowed(issuer: Issuer, algorithms: frozenset[str] | None) -> frozenset[str
     return signatures.ALGORITHMS & named
 
 
-def _keys(issuer: Issuer, header: Header, *, is_direct: bool) -> Sequence[PublicKey]:
+def _keys(issuer: Issuer, header: IdTokenHeader, *, is_direct: bool) -> Sequence[PublicKey]:
     """The keys that may have signed the token. Without `kid` there must be exactly one that fits.
 
     Several keys can have one id. When no key fits a token that came directly from the issuer, the issuer has a new one.
@@ -125,7 +125,7 @@ def _check(payload: _Payload, issuer: str, expected: Expected, now: float) -> No
             raise InvalidTokenError(name)
 
 
-def _converted(members: dict[str, Any], shape: type[Header], fault: str) -> Header:
+def _converted(members: dict[str, Any], shape: type[IdTokenHeader], fault: str) -> IdTokenHeader:
     try:
         return msgspec.convert(members, shape)
     except msgspec.ValidationError as error:

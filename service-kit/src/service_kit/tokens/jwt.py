@@ -33,7 +33,7 @@ class UnknownKeyError(InvalidTokenError):
     """None of the issuer's known keys has the token's `kid`."""
 
 
-class Header(msgspec.Struct, frozen=True):
+class JoseHeader(msgspec.Struct, frozen=True):
     alg: str
     kid: str
     typ: str = "JWT"
@@ -61,7 +61,7 @@ class Payload(msgspec.Struct, frozen=True):
     cnf: dict[str, Any] | UnsetType = UNSET
 
 
-def verify(token: str, issuer: Issuer, audience: str, now: float) -> tuple[Header, Payload]:
+def verify(token: str, issuer: Issuer, audience: str, now: float) -> tuple[JoseHeader, Payload]:
     """Header and claims of a token that `issuer` signed for `audience` and that is valid at `now` (epoch seconds).
 
     The caller must check the type of the token. Raises InvalidTokenError, or IssuerUnavailableError if the issuer's
@@ -73,7 +73,7 @@ def verify(token: str, issuer: Issuer, audience: str, now: float) -> tuple[Heade
     return header, payload
 
 
-def verify_signature(token: str, issuer: Issuer) -> tuple[Header, bytes]:
+def verify_signature(token: str, issuer: Issuer) -> tuple[JoseHeader, bytes]:
     """Header and payload of a compact JWS that `issuer` signed, with any payload (RFC 7515 section 5.2).
 
     Raises the same errors as `verify`.
@@ -126,9 +126,9 @@ def header_members(unverified: bytes) -> dict[str, Any]:
     return members
 
 
-def _header(unverified: bytes) -> Header:
+def _header(unverified: bytes) -> JoseHeader:
     try:
-        return msgspec.convert(header_members(unverified), Header)
+        return msgspec.convert(header_members(unverified), JoseHeader)
     except msgspec.ValidationError as error:
         raise InvalidTokenError("header") from error
 

@@ -23,7 +23,7 @@ _TYPES: Final = frozenset({"JWT", "LOGOUT+JWT", "APPLICATION/LOGOUT+JWT"})
 
 
 @dataclass(frozen=True, slots=True)
-class Expected:
+class ExpectedLogout:
     """What a token must be for. algorithms: those allowed, None: by the server's metadata; clock_skew: in seconds."""
 
     client_id: str
@@ -62,7 +62,7 @@ class _Payload(msgspec.Struct, frozen=True):
     nonce: Any = msgspec.UNSET
 
 
-def verify(token: str, issuer: Issuer, expected: Expected) -> Logout:
+def verify(token: str, issuer: Issuer, expected: ExpectedLogout) -> Logout:
     """The logout that a token tells of.
 
     Raises InvalidTokenError, whose text names the check that failed, or IssuerUnavailableError if the issuer's keys
@@ -83,7 +83,7 @@ def verify(token: str, issuer: Issuer, expected: Expected) -> Logout:
     )
 
 
-def _check(payload: _Payload, issuer: str, expected: Expected, now: float) -> None:
+def _check(payload: _Payload, issuer: str, expected: ExpectedLogout, now: float) -> None:
     """Section 2.6, steps 4 to 7."""
     audiences = [payload.aud] if isinstance(payload.aud, str) else payload.aud
     named = [name for name in (payload.sub, payload.sid) if name is not None]

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from uuid import UUID
 
 from task_service.application.errors import TicketExpiredError, TokenRefusedError
-from task_service.application.ports import AttemptTicket, OwnerToken, TicketVault
+from task_service.application.ports.vault import AttemptTicket, OwnerToken, TicketVault
 from task_service.domain.attempt import Attempt, AttemptKey
 
 TICKET_SECONDS = 60

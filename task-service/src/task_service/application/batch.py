@@ -20,7 +20,8 @@ from task_service.application.errors import (
 )
 from task_service.application.execute import ExecuteTasks
 from task_service.application.manage import ManageTasks, Person
-from task_service.application.ports import LinkedGrant, OwnersVault, TaskListStore
+from task_service.application.ports.tasks import TaskListStore
+from task_service.application.ports.vault import LinkedGrant, OwnersVault
 from task_service.domain.listing import TaskQuery
 from task_service.domain.receipt import Receipt
 from task_service.domain.status import TaskStatus
@@ -63,7 +64,7 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class BatchStep:
     """The tasks of one step of a batch by filter. remaining: tasks behind it, at most, matching or not."""
 
     task_ids: Sequence[UUID]
@@ -89,14 +90,14 @@ class BatchTasks:
         self._listed = listed
         self._cursors = cursors
 
-    def select(self, person: Person, query: TaskQuery, limit: int, cursor: str | None) -> Step:
+    def select(self, person: Person, query: TaskQuery, limit: int, cursor: str | None) -> BatchStep:
         """The next tasks that match. Raises CursorError, TaskStorageUnavailableError."""
         after = self._cursors.read(person.owner, query, cursor) if cursor else None
         tasks, following = self._listed.page(person.owner, query, limit, after)
         if following is None:
-            return Step([task.id for task in tasks], None, 0)
+            return BatchStep([task.id for task in tasks], None, 0)
         remaining = self._listed.count_after(person.owner, query.sort, following)
-        return Step([task.id for task in tasks], self._cursors.write(person.owner, query, following), remaining)
+        return BatchStep([task.id for task in tasks], self._cursors.write(person.owner, query, following), remaining)
 
     def act(
         self, person: Person, wanted: BatchOptions, task_ids: Sequence[UUID | None], receipt: Receipt | None

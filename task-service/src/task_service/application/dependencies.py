@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from task_service.application.manage import Person
-from task_service.application.ports import DependencyNews, DependencyStore
+from task_service.application.ports.starts import DependencyNews, DependencyStore
 from task_service.domain.dependencies import Graph
 
 AT_ONCE = 20

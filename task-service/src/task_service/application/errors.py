@@ -146,7 +146,7 @@ class VaultUnavailableError(TaskError):
         self.retry_after = retry_after
 
 
-class TooManyTicketsError(VaultUnavailableError):
+class TicketLimitReachedError(VaultUnavailableError):
     """Too many attempts use this offline token at the same time."""
 
 

@@ -13,7 +13,8 @@ from task_service.application.errors import (
     VaultUnavailableError,
 )
 from task_service.application.manage import Person
-from task_service.application.ports import LinkedGrant, OwnersVault, RunQueue, TaskStore
+from task_service.application.ports.tasks import RunQueue, TaskStore
+from task_service.application.ports.vault import LinkedGrant, OwnersVault
 from task_service.domain.receipt import Receipt
 from task_service.domain.run import Cause
 from task_service.domain.status import EXECUTABLE, REPEATABLE, UNDER_WAY, TaskStatus

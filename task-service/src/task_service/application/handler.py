@@ -13,7 +13,7 @@ from typing import Protocol, TypeVar
 from uuid import UUID
 
 from task_service.application.errors import VaultUnavailableError
-from task_service.application.ports import AttemptTicket, OwnerToken
+from task_service.application.ports.vault import AttemptTicket, OwnerToken
 from task_service.domain.attempt import Attempt
 from task_service.domain.journal import Level
 from task_service.domain.result import Document

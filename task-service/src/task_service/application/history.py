@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from task_service.application.manage import Person
-from task_service.application.ports import HistoryStore, ReceiptStore
+from task_service.application.ports.tasks import HistoryStore, ReceiptStore
 from task_service.domain.history import PastRun, RunRecord
 
 CLEANED_AT_ONCE = 500

@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from task_service.application.errors import TaskStorageUnavailableError
-from task_service.application.ports import JournalStore, OwnerToken
+from task_service.application.ports.attempts import JournalStore
+from task_service.application.ports.vault import OwnerToken
 from task_service.domain.attempt import Attempt, AttemptKey
 from task_service.domain.journal import FULL, MAX_LINES, AccessNote, Level, LogLine, TokenNote, shortened, storable
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from task_service.application.cursors import Cursors
 from task_service.application.manage import Person
-from task_service.application.ports import TaskListStore
+from task_service.application.ports.tasks import TaskListStore
 from task_service.application.token_status import RefreshTokenStatuses
 from task_service.domain.listing import Standing, TaskQuery
 from task_service.domain.status import TaskStatus

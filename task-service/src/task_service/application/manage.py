@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from task_service.application.errors import TokenNotFoundError
-from task_service.application.ports import KindCatalogue, OwnersVault, TaskStore
+from task_service.application.ports.tasks import KindCatalogue, TaskStore
+from task_service.application.ports.vault import OwnersVault
 from task_service.application.token_status import RefreshTokenStatuses
 from task_service.domain.owner import Owner
 from task_service.domain.receipt import Receipt

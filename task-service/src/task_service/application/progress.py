@@ -7,7 +7,7 @@ one statement. What an attempt has not written when it ends is not written any m
 import threading
 
 from task_service.application.errors import TaskStorageUnavailableError
-from task_service.application.ports import ProgressStore
+from task_service.application.ports.attempts import ProgressStore
 from task_service.domain.attempt import Attempt, AttemptKey
 
 GROUP_SECONDS = 0.25

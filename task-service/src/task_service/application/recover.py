@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from uuid import UUID
 
-from task_service.application.ports import EngineWatch, RecoveryStore
+from task_service.application.ports.recovery import EngineWatch, RecoveryStore
 from task_service.domain.attempt import AttemptKey
 
 SILENT_SECONDS = 8.0

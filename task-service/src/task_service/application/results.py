@@ -4,7 +4,7 @@ from uuid import UUID
 
 from task_service.application.errors import HandlerError, ResultNotFoundError, ResultStoreUnavailableError
 from task_service.application.manage import Person
-from task_service.application.ports import AttemptStore, ResultFileStore, ResultStore
+from task_service.application.ports.attempts import AttemptStore, ResultFileStore, ResultStore
 from task_service.domain.attempt import Attempt
 from task_service.domain.journal import storable
 from task_service.domain.result import MAX_TEXT_BYTES, Document, ResultFile

@@ -14,7 +14,7 @@ from task_service.application.errors import (
 )
 from task_service.application.handler import Handler, HandlerContext, Stop, Stopped
 from task_service.application.journal import GroupedJournal
-from task_service.application.ports import AttemptStore
+from task_service.application.ports.attempts import AttemptStore
 from task_service.application.progress import GroupedProgress
 from task_service.application.results import StoreResults
 from task_service.domain.attempt import Attempt, AttemptKey

@@ -6,7 +6,9 @@ from uuid import UUID
 
 from task_service.application.errors import ScheduleNotFoundError, TokenNotFoundError, VaultUnavailableError
 from task_service.application.manage import Person
-from task_service.application.ports import DueSchedules, OwnersVault, ScheduleStore, TaskStore
+from task_service.application.ports.starts import DueSchedules, ScheduleStore
+from task_service.application.ports.tasks import TaskStore
+from task_service.application.ports.vault import OwnersVault
 from task_service.domain.schedule import Forecast, Rule, Schedule, forecast
 from task_service.domain.task import Task
 

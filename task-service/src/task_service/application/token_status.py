@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 from uuid import UUID
 
 from task_service.application.errors import BoundTokenError, TokenNotFoundError, VaultUnavailableError
-from task_service.application.ports import LinkedGrant, OwnersVault, TokenStatusStore
+from task_service.application.ports.tasks import TokenStatusStore
+from task_service.application.ports.vault import LinkedGrant, OwnersVault
 from task_service.domain.owner import Owner
 from task_service.domain.task import TokenStatus
 

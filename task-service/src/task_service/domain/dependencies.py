@@ -50,7 +50,7 @@ class Step(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class DependencyVerdict:
     """step: what to do; seen: the dependencies that are taken into account with it; reason: for people."""
 
     step: Step
@@ -58,18 +58,18 @@ class Verdict:
     reason: str = ""
 
 
-def judge(status: TaskStatus, wait_reason: WaitReason | None, dependencies: Sequence[Dependency]) -> Verdict:
+def judge(status: TaskStatus, wait_reason: WaitReason | None, dependencies: Sequence[Dependency]) -> DependencyVerdict:
     """What becomes of a task. status, wait_reason: those of its latest run."""
     waits = status is TaskStatus.WAITING and wait_reason is WaitReason.DEPENDENCY
     if (status in UNDER_WAY and not waits) or not dependencies:
-        return Verdict(Step.NOTHING)  # its own end is news, too
+        return DependencyVerdict(Step.NOTHING)  # its own end is news, too
     for each in dependencies:
         if each.is_news and each.status in _ENDS_BADLY:
             step, word = _ENDS_BADLY[each.status]
-            return Verdict(step, [each.task_id], f'Task "{each.name}", on which this task depends, {word}.')
+            return DependencyVerdict(step, [each.task_id], f'Task "{each.name}", on which this task depends, {word}.')
     if all(each.status is TaskStatus.COMPLETED and (waits or each.is_news) for each in dependencies):
-        return Verdict(Step.START, [each.task_id for each in dependencies])
-    return Verdict(Step.NOTHING)
+        return DependencyVerdict(Step.START, [each.task_id for each in dependencies])
+    return DependencyVerdict(Step.NOTHING)
 
 
 _ENDS_BADLY = {

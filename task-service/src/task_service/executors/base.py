@@ -6,16 +6,16 @@ from typing import Protocol
 
 from task_service.application.errors import HandlerError, LostError, TokenRefusedError, VaultUnavailableError
 from task_service.application.handler import HandlerContext, Stop, Stopped
-from task_service.application.ports import OwnerToken
+from task_service.application.ports.vault import OwnerToken
 from task_service.domain.journal import Level
 from task_service.domain.result import Document
 from task_service.executors.order import (
     Completed,
     Failed,
-    Fetched,
+    FetchedToken,
     Logged,
     Order,
-    Part,
+    OrderPart,
     Progressed,
     Sandbox,
     Servers,
@@ -127,9 +127,9 @@ class _Relay:
                 self._context.progress(min(max(percent, 0), 100))
             case Logged(level, message):
                 self._context.log(self._without_ticket(message), level)
-            case Fetched(expires_at, scopes):
+            case FetchedToken(expires_at, scopes):
                 self._context.used(self._order.ticket_id, OwnerToken("", expires_at, frozenset(scopes)))
-            case Part(content):
+            case OrderPart(content):
                 self._content += content
                 if len(self._content) > MAX_RESULT_BYTES:
                     raise HandlerError(f"The result has more than {MAX_RESULT_BYTES} bytes.")

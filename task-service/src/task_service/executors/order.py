@@ -84,14 +84,14 @@ class Logged(msgspec.Struct, frozen=True, tag="log"):
     message: str
 
 
-class Fetched(msgspec.Struct, frozen=True, tag="token"):
+class FetchedToken(msgspec.Struct, frozen=True, tag="token"):
     """An access token was fetched."""
 
     expires_at: datetime
     scopes: list[str]
 
 
-class Part(msgspec.Struct, frozen=True, tag="part"):
+class OrderPart(msgspec.Struct, frozen=True, tag="part"):
     """A part of the result, in order."""
 
     content: bytes
@@ -115,7 +115,7 @@ class Failed(msgspec.Struct, frozen=True, tag="failed"):
     can_pass: bool = False
 
 
-Event = Progressed | Logged | Fetched | Part | Completed | Failed
+Event = Progressed | Logged | FetchedToken | OrderPart | Completed | Failed
 _DECODER: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
 
 
@@ -135,6 +135,6 @@ def split(line: bytes) -> tuple[bytes, Event | None]:
         return line, None
 
 
-def parts_of(content: bytes) -> list[Part]:
+def parts_of(content: bytes) -> list[OrderPart]:
     """A result in parts."""
-    return [Part(content[start : start + PART_BYTES]) for start in range(0, len(content), PART_BYTES)]
+    return [OrderPart(content[start : start + PART_BYTES]) for start in range(0, len(content), PART_BYTES)]

@@ -15,7 +15,7 @@ from flask import Request, Response
 from service_kit.http import problems
 from service_kit.http.openapi import Header
 from task_service.application.errors import AlreadyDoneError
-from task_service.application.ports import ReceiptStore
+from task_service.application.ports.tasks import ReceiptStore
 from task_service.domain.owner import Owner
 from task_service.domain.receipt import Receipt, fingerprint
 

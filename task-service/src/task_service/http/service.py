@@ -10,7 +10,7 @@ from task_service.application.execute import ExecuteTasks
 from task_service.application.history import ReadHistory
 from task_service.application.listing import ListTasks
 from task_service.application.manage import ManageTasks
-from task_service.application.ports import ReceiptStore
+from task_service.application.ports.tasks import ReceiptStore
 from task_service.application.results import ReadResults
 from task_service.application.schedules import ManageSchedules
 

@@ -10,7 +10,7 @@ import msgspec
 
 from task_service.application.errors import HandlerError, ParametersError
 from task_service.application.handler import HandlerContext
-from task_service.application.ports import UserinfoSource
+from task_service.application.ports.vault import UserinfoSource
 from task_service.domain.journal import Level
 from task_service.domain.result import Document
 

@@ -14,7 +14,7 @@ from task_service.application.errors import (
     UnknownKindError,
 )
 from task_service.application.handler import HandlerContext
-from task_service.application.ports import KindDescription
+from task_service.application.ports.tasks import KindDescription
 from task_service.domain.result import Document
 from task_service.domain.work import Work
 from task_service.kinds.base import HandlerError, Kind, Tools

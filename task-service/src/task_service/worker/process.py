@@ -77,7 +77,7 @@ def run(settings: TaskSettings) -> None:
         asyncio.run(_run(settings, work))
 
 
-async def _run(settings: TaskSettings, work: bootstrap.Work) -> None:
+async def _run(settings: TaskSettings, work: bootstrap.WorkerParts) -> None:
     threads = ThreadPoolExecutor(settings.concurrency + 4, thread_name_prefix="attempt")
     asyncio.get_running_loop().set_default_executor(threads)
     app = engine.create_app(settings, work.run)
@@ -92,7 +92,7 @@ async def _run(settings: TaskSettings, work: bootstrap.Work) -> None:
             working.result()
 
 
-def _say_last_words(work: bootstrap.Work) -> None:
+def _say_last_words(work: bootstrap.WorkerParts) -> None:
     """Write what the last attempts have logged, and end their tickets, once the threads beside have ended."""
     for action in (work.journal.flush, work.access.end):
         try:

@@ -12,7 +12,14 @@ Store the persistent token id and the owner's subject; never a token. The asynch
 from token_vault_client.auth import VaultAuth
 from token_vault_client.cache import PROCESS_CACHE, TokenCache
 from token_vault_client.client import TokenVaultClient
-from token_vault_client.credentials import Bearer, ClientCredentials, Credentials, PrivateKeyJwt, Ticket, TokenFile
+from token_vault_client.credentials import (
+    Bearer,
+    ClientCredentials,
+    Credentials,
+    PrivateKeyJwt,
+    TicketCredentials,
+    TokenFile,
+)
 from token_vault_client.dpop import DPoPKey
 from token_vault_client.errors import (
     ConsentPending,
@@ -25,33 +32,33 @@ from token_vault_client.errors import (
     VaultUnavailable,
 )
 from token_vault_client.model import (
-    AccessToken,
-    AuditLine,
-    AuditPage,
+    AuditRecord,
+    AuditRecords,
     ConsentRequest,
-    Grant,
-    NewTicket,
+    FreshAccessToken,
+    GrantInfo,
+    IssuedTicket,
     TicketInfo,
 )
 
 __all__ = [
     "PROCESS_CACHE",
-    "AccessToken",
-    "AuditLine",
-    "AuditPage",
+    "AuditRecord",
+    "AuditRecords",
     "Bearer",
     "ClientCredentials",
     "ConsentPending",
     "ConsentRequest",
     "Credentials",
     "DPoPKey",
-    "Grant",
+    "FreshAccessToken",
+    "GrantInfo",
     "GrantUnusable",
-    "NewTicket",
+    "IssuedTicket",
     "NotAllowed",
     "NotAuthenticated",
     "PrivateKeyJwt",
-    "Ticket",
+    "TicketCredentials",
     "TicketInfo",
     "TokenCache",
     "TokenFile",

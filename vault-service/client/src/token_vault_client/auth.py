@@ -6,7 +6,7 @@ from typing import Any
 import requests
 from requests.auth import AuthBase
 
-from token_vault_client.model import AccessToken
+from token_vault_client.model import FreshAccessToken
 
 
 class VaultAuth(AuthBase):
@@ -16,7 +16,7 @@ class VaultAuth(AuthBase):
     one. A body that cannot be sent twice (a generator) is not: then the 401 is the answer.
     """
 
-    def __init__(self, access_token: Callable[..., AccessToken]) -> None:
+    def __init__(self, access_token: Callable[..., FreshAccessToken]) -> None:
         """access_token: `TokenVaultClient.access_token` with its arguments bound; takes `refused`."""
         self._access_token = access_token
 

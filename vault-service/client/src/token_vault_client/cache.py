@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from token_vault_client.errors import VaultError, VaultUnavailable
 from token_vault_client.flow import Flow, Join, clock
-from token_vault_client.model import AccessToken
+from token_vault_client.model import FreshAccessToken
 
 LEEWAY_SECONDS = 10.0
 FLIGHT_SECONDS = 60.0
@@ -28,7 +28,7 @@ class Fetched:
     longest: True when the authorization server gives none that lives as long as was preferred.
     """
 
-    token: AccessToken
+    token: FreshAccessToken
     asked_at: float
     expires_at: float
     longest: bool = False
@@ -75,7 +75,7 @@ class TokenCache:
         self._lock = threading.Lock()
         self._entries: dict[Hashable, _Entry] = {}
 
-    def obtain(self, key: Hashable, fetch: Fetch, demand: Demand = Demand()) -> Flow[AccessToken]:
+    def obtain(self, key: Hashable, fetch: Fetch, demand: Demand = Demand()) -> Flow[FreshAccessToken]:
         """The cached token, or the one that `fetch` brings, for which other callers of the same key wait.
 
         From two thirds of its life on a token is renewed by one caller; the others go on with the old one, and so
@@ -94,7 +94,7 @@ class TokenCache:
             elif isinstance(error := flight.exception(), VaultUnavailable):
                 raise error
 
-    def peek(self, key: Hashable, demand: Demand) -> AccessToken | None:
+    def peek(self, key: Hashable, demand: Demand) -> FreshAccessToken | None:
         """The cached token if it needs no renewal."""
         with self._lock:
             entry, now = self._entries.get(key), self._now()
@@ -124,7 +124,7 @@ class TokenCache:
         for entry in self._entries.values():
             entry.flight = None
 
-    def _look(self, key: Hashable, demand: Demand) -> "tuple[AccessToken | None, Future[None] | None, bool]":
+    def _look(self, key: Hashable, demand: Demand) -> "tuple[FreshAccessToken | None, Future[None] | None, bool]":
         """The usable token if there is one; the fetch to wait for, or to lead when the third is True."""
         with self._lock:
             now, entry = self._now(), self._entry(key)
@@ -137,8 +137,8 @@ class TokenCache:
             return usable, entry.flight, True
 
     def _lead(
-        self, key: Hashable, flight: "Future[None]", fetch: Fetch, usable: AccessToken | None
-    ) -> Flow[AccessToken]:
+        self, key: Hashable, flight: "Future[None]", fetch: Fetch, usable: FreshAccessToken | None
+    ) -> Flow[FreshAccessToken]:
         failure: VaultError | None = None
         try:
             fetched = yield from fetch(usable is None)

@@ -22,7 +22,15 @@ from token_vault_client.errors import (
     VaultUnavailable,
 )
 from token_vault_client.flow import ANSWER_SECONDS, Flow, HttpAnswer, Pause, Request, clock
-from token_vault_client.model import AccessToken, AuditPage, ConsentRequest, Grant, NewTicket, TicketInfo, sha256
+from token_vault_client.model import (
+    AuditRecords,
+    ConsentRequest,
+    FreshAccessToken,
+    GrantInfo,
+    IssuedTicket,
+    TicketInfo,
+    sha256,
+)
 
 DEFAULT_PATIENCE_SECONDS = 20.0
 BATCH_SIZE = 100
@@ -62,7 +70,7 @@ class Calls:
         prefer_valid: int = 0,
         scopes: Iterable[str] = (),
         refused: str = "",
-    ) -> Flow[AccessToken]:
+    ) -> Flow[FreshAccessToken]:
         """A fresh access token, from the cache when it has one that will do.
 
         A service names the grant and its owner in `subject`; an owner names the grant; a ticket needs neither.
@@ -87,13 +95,13 @@ class Calls:
 
     def access_tokens(
         self, wanted: Sequence[tuple[str, str]], *, min_valid: int = 0
-    ) -> Flow[list[AccessToken | VaultError]]:
+    ) -> Flow[list[FreshAccessToken | VaultError]]:
         """Fresh access tokens for many pairs of persistent token id and subject: for each its token, or its error.
 
         For services. None spoils another; the vault is asked for a hundred at a time, and only for those that the
         cache does not have. Raises NotAuthenticated, NotAllowed, VaultUnavailable, UnexpectedAnswer for all of them.
         """
-        results: dict[tuple[str, str], AccessToken | VaultError] = {}
+        results: dict[tuple[str, str], FreshAccessToken | VaultError] = {}
         if self._cache is not None:
             cached = {pair: self._cache.peek(self._key(*pair), Demand(min_valid)) for pair in wanted}
             results = {pair: token for pair, token in cached.items() if token is not None}
@@ -145,7 +153,7 @@ class Calls:
 
     def wait_for_consent(
         self, persistent_token_id: str, *, subject: str | None = None, seconds: float = 600.0
-    ) -> Flow[Grant]:
+    ) -> Flow[GrantInfo]:
         """Wait until the owner has answered; the active grant. subject: the owner, when a service waits.
 
         Raises GrantUnusable when consent was not given, with `code` saying why; ConsentPending after `seconds`.
@@ -170,7 +178,9 @@ class Calls:
             pause = POLL_SECONDS - (clock() - started)
             yield Pause(max(min(pause, ends - clock()), 0.0))
 
-    def grant(self, persistent_token_id: str, bearer: str | None = None, *, subject: str | None = None) -> Flow[Grant]:
+    def grant(
+        self, persistent_token_id: str, bearer: str | None = None, *, subject: str | None = None
+    ) -> Flow[GrantInfo]:
         """One grant of the caller, or of the person whose access token `bearer` is.
 
         subject: the owner, when a service looks at a grant that it may use. Raises NotAuthenticated, TokenNotFound,
@@ -186,7 +196,7 @@ class Calls:
         ids: Sequence[str] = (),
         subject: str | None = None,
         name: str | None = None,
-    ) -> Flow[list[Grant]]:
+    ) -> Flow[list[GrantInfo]]:
         """All grants of the caller or of that person, live ones first; only those asked for a task, or with a name.
 
         ids: only these, up to 100; subject: the owner, when a service looks for the grants that it may use. Every page
@@ -194,7 +204,7 @@ class Calls:
         """
         wanted = {"taskId": task_id, "ids": ",".join(ids), "subject": subject, "name": name}
         query = {member: value for member, value in wanted.items() if value}
-        found: dict[str, Grant] = {}  # a grant can move between pages while they are fetched
+        found: dict[str, GrantInfo] = {}  # a grant can move between pages while they are fetched
         for _ in range(MOST_PAGES):
             body = yield from self._call("GET", "/tokens", bearer=bearer, query=query)
             page, following = wire.read(wire.grants, body)
@@ -204,7 +214,7 @@ class Calls:
             query = {**query, "after": following}
         raise UnexpectedAnswer("unexpected_answer", f"the vault lists more than {MOST_PAGES} pages")
 
-    def audit(self, persistent_token_id: str, *, limit: int = 50, before: int | None = None) -> Flow[AuditPage]:
+    def audit(self, persistent_token_id: str, *, limit: int = 50, before: int | None = None) -> Flow[AuditRecords]:
         """What has happened to a grant of the caller, newest first. limit: 1 to 200 lines; before: a page's `next`.
 
         Raises NotAuthenticated, TokenNotFound, NotAllowed, VaultUnavailable, UnexpectedAnswer.
@@ -232,7 +242,7 @@ class Calls:
         expires_in: int | None = None,
         task_id: str | None = None,
         attempt: int | None = None,
-    ) -> Flow[NewTicket]:
+    ) -> Flow[IssuedTicket]:
         """Make a ticket: a credential for one grant, for a place that holds no other. Its value is shown this once.
 
         name: what it is for, for people; subject: the owner, when a service makes it; scopes: a part of the grant's;
@@ -301,7 +311,7 @@ class Calls:
 
     def _fetch_batch(
         self, pairs: Sequence[tuple[str, str]], min_valid: int
-    ) -> Flow[dict[tuple[str, str], AccessToken | VaultError]]:
+    ) -> Flow[dict[tuple[str, str], FreshAccessToken | VaultError]]:
         started = clock()
         tokens = [{"id": token_id, "subject": subject} for token_id, subject in pairs]
         body = yield from self._call("POST", "/access-tokens", body={"tokens": tokens, "minValid": min_valid})
@@ -317,7 +327,7 @@ class Calls:
 
     def _grant(
         self, persistent_token_id: str, wait: int, bearer: str | None = None, subject: str | None = None
-    ) -> Flow[Grant]:
+    ) -> Flow[GrantInfo]:
         """wait: seconds for which the vault may hold the answer back while the grant is pending."""
         body = yield from self._call(
             "GET",
@@ -402,7 +412,7 @@ def _result(entry: Mapping[str, Any], started: float) -> Fetched | VaultError:
     return wire.problem(int(problem["status"]), problem, float(entry.get("retryAfter", wire.DEFAULT_RETRY_SECONDS)))
 
 
-def _not_granted(grant: Grant) -> GrantUnusable:
+def _not_granted(grant: GrantInfo) -> GrantUnusable:
     code = grant.failure or {"revoked": "token_revoked", "expired": "token_expired"}.get(grant.status, grant.status)
     return GrantUnusable(code, f"the grant is {grant.status}")
 

@@ -24,7 +24,7 @@ from token_vault_client.cache import Fetched, TokenCache
 from token_vault_client.dpop import DPoPKey, exchange
 from token_vault_client.errors import NotAuthenticated, UnexpectedAnswer, VaultError, VaultUnavailable
 from token_vault_client.flow import Flow, HttpAnswer, Request, clock
-from token_vault_client.model import AccessToken
+from token_vault_client.model import FreshAccessToken
 
 TICKET_PREFIX = "tvt_"
 ASSERTION_SECONDS = 60
@@ -187,7 +187,7 @@ class Bearer:
         return self._token if isinstance(self._token, str) else self._token()
 
 
-class Ticket(Bearer):
+class TicketCredentials(Bearer):
     """A ticket `tvt_…`: the bearer for one grant, whose id need not be named. Raises ValueError for other text."""
 
     def __init__(self, ticket: str) -> None:
@@ -258,7 +258,7 @@ def _own_token(build: Callable[[], Request], key: DPoPKey | None) -> Flow[Fetche
             "token_not_bound", "the authorization server does not bind this client's tokens to a key"
         )
     expires_at = wire.moment_after(life)
-    return Fetched(AccessToken(value, expires_at, frozenset()), started, started + life)
+    return Fetched(FreshAccessToken(value, expires_at, frozenset()), started, started + life)
 
 
 def _no_token(answer: HttpAnswer) -> VaultError:

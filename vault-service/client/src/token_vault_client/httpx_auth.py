@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 
 import httpx
 
-from token_vault_client.model import AccessToken
+from token_vault_client.model import FreshAccessToken
 
 
 class VaultHttpxAuth(httpx.Auth):
@@ -17,7 +17,7 @@ class VaultHttpxAuth(httpx.Auth):
     A streamed body is not sent twice: then the 401 is the answer.
     """
 
-    def __init__(self, access_token: Callable[..., AccessToken]) -> None:
+    def __init__(self, access_token: Callable[..., FreshAccessToken]) -> None:
         """access_token: `TokenVaultClient.access_token` with its arguments bound; takes `refused`."""
         self._access_token = access_token
 
@@ -41,7 +41,7 @@ class VaultHttpxAuth(httpx.Auth):
 class AsyncVaultHttpxAuth(httpx.Auth):
     """The same for `httpx.AsyncClient`."""
 
-    def __init__(self, access_token: Callable[..., Awaitable[AccessToken]]) -> None:
+    def __init__(self, access_token: Callable[..., Awaitable[FreshAccessToken]]) -> None:
         """access_token: `AsyncTokenVaultClient.access_token` with its arguments bound; takes `refused`."""
         self._access_token = access_token
 

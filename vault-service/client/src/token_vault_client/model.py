@@ -11,7 +11,7 @@ def sha256(token: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class AccessToken:
+class FreshAccessToken:
     """An access token. value: the token itself, which prints as `***`.
 
     expires_in: seconds of life that it had left when the vault gave it, by the vault's clock.
@@ -28,7 +28,7 @@ class AccessToken:
 
 
 @dataclass(frozen=True, slots=True)
-class Grant:
+class GrantInfo:
     """A grant as its owner sees it, never with a token.
 
     status: `pending`, `active`, `failed`, `revoked` or `expired`; failure: the code that a `failed` grant answers with;
@@ -65,7 +65,7 @@ class ConsentRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class AuditLine:
+class AuditRecord:
     """One thing that happened to a grant.
 
     actor: who did it, a client id; outcome: `ok` or a code; via, via_name: id and name of the ticket that was used or
@@ -85,10 +85,10 @@ class AuditLine:
 
 
 @dataclass(frozen=True, slots=True)
-class AuditPage:
+class AuditRecords:
     """Lines, newest first. next: the `before` of the page after this one; None on the last page."""
 
-    lines: tuple[AuditLine, ...]
+    lines: tuple[AuditRecord, ...]
     next: int | None
 
 
@@ -113,7 +113,7 @@ class TicketInfo:
 
 
 @dataclass(frozen=True, slots=True)
-class NewTicket:
+class IssuedTicket:
     """A ticket that was just made. value: the secret `tvt_…`, shown this once; it prints as `***`."""
 
     value: str = field(repr=False)

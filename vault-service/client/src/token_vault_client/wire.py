@@ -10,7 +10,15 @@ from urllib.parse import urlencode
 
 from token_vault_client import errors
 from token_vault_client.flow import HttpAnswer, Request
-from token_vault_client.model import AccessToken, AuditLine, AuditPage, ConsentRequest, Grant, NewTicket, TicketInfo
+from token_vault_client.model import (
+    AuditRecord,
+    AuditRecords,
+    ConsentRequest,
+    FreshAccessToken,
+    GrantInfo,
+    IssuedTicket,
+    TicketInfo,
+)
 
 PREFIX = "/api/auth/manager"
 DEFAULT_RETRY_SECONDS = 2.0
@@ -120,9 +128,9 @@ def moment(text: str) -> datetime:
     return parsed.astimezone(timezone.utc)
 
 
-def access_token(body: Members) -> AccessToken:
+def access_token(body: Members) -> FreshAccessToken:
     """A token."""
-    return AccessToken(
+    return FreshAccessToken(
         value=_text(body["accessToken"]),
         expires_at=moment(body["expiresAt"]),
         scopes=frozenset(body["scope"].split()),
@@ -131,9 +139,9 @@ def access_token(body: Members) -> AccessToken:
     )
 
 
-def grant(body: Members) -> Grant:
+def grant(body: Members) -> GrantInfo:
     """A grant."""
-    return Grant(
+    return GrantInfo(
         persistent_token_id=_text(body["persistentTokenId"]),
         status=_text(body["status"]),
         task_id=body.get("taskId"),
@@ -154,7 +162,7 @@ def grant(body: Members) -> Grant:
     )
 
 
-def grants(body: Members) -> tuple[list[Grant], str | None]:
+def grants(body: Members) -> tuple[list[GrantInfo], str | None]:
     """A page of grants, and what asks for the next one."""
     following = body.get("next")
     return [grant(entry) for entry in body["tokens"]], None if following is None else _text(following)
@@ -167,10 +175,10 @@ def consent(body: Members) -> ConsentRequest:
     )
 
 
-def audit_page(body: Members) -> AuditPage:
+def audit_page(body: Members) -> AuditRecords:
     """A page of a grant's audit."""
     lines = tuple(
-        AuditLine(
+        AuditRecord(
             moment(line["at"]),
             line["event"],
             line["actor"],
@@ -184,7 +192,7 @@ def audit_page(body: Members) -> AuditPage:
         )
         for line in body["lines"]
     )
-    return AuditPage(lines, body.get("next"))
+    return AuditRecords(lines, body.get("next"))
 
 
 def ticket(body: Members) -> TicketInfo:
@@ -203,9 +211,9 @@ def ticket(body: Members) -> TicketInfo:
     )
 
 
-def new_ticket(body: Members) -> NewTicket:
+def new_ticket(body: Members) -> IssuedTicket:
     """A ticket that was just made."""
-    return NewTicket(_text(body["ticket"]), ticket(body))
+    return IssuedTicket(_text(body["ticket"]), ticket(body))
 
 
 def _words(value: Any) -> list[str]:

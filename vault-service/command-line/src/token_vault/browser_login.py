@@ -7,7 +7,7 @@ import webbrowser
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
-from token_vault.oauth import Challenge, LoginServer, TokenResponse
+from token_vault.oauth import Challenge, LoginServer, LoginTokens
 from token_vault.output import LOG_IN, CommandError, say
 
 WAIT_SECONDS = 300.0
@@ -15,7 +15,7 @@ _PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>token-vau
 <p>{message} You can close this window and go back to your terminal.</p></html>"""
 
 
-def log_in(server: LoginServer, *, open_browser: bool) -> TokenResponse:
+def log_in(server: LoginServer, *, open_browser: bool) -> LoginTokens:
     """Send the person to the authorization server and wait for what comes back. Raises CommandError."""
     challenge, state = Challenge(), secrets.token_urlsafe(24)
     with _Callback(state) as callback:
@@ -58,7 +58,7 @@ class _Callback:
     def _handler(self, state: str) -> type[BaseHTTPRequestHandler]:
         callback = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class LoginCallbackHandler(BaseHTTPRequestHandler):
             timeout = 10
 
             def do_GET(self) -> None:
@@ -87,4 +87,4 @@ class _Callback:
             def log_message(self, *_: object) -> None:
                 """The codes are nobody's business."""
 
-        return Handler
+        return LoginCallbackHandler

@@ -8,7 +8,7 @@ from pathlib import Path
 from token_vault.output import UNKNOWN, USAGE, CommandError
 from token_vault.profiles import Profile
 from token_vault.sessions import SignedInSession
-from token_vault_client import Bearer, Credentials, Ticket, TokenCache, TokenFile, TokenVaultClient
+from token_vault_client import Bearer, Credentials, TicketCredentials, TokenCache, TokenFile, TokenVaultClient
 
 TICKET_VARIABLE = "TOKEN_VAULT_TICKET"
 PATIENCE_SECONDS = 10.0
@@ -47,7 +47,7 @@ class Context:
             return TokenFile(self.ticket_file)
         try:
             if ticket := os.environ.get(TICKET_VARIABLE):
-                return Ticket(ticket)
+                return TicketCredentials(ticket)
         except ValueError as error:
             raise CommandError(USAGE, f"{TICKET_VARIABLE}: {error}") from None
         return LoginCredentials(SignedInSession(self.profile.demand("vault", "issuer")))

@@ -9,7 +9,7 @@ from rich.markup import escape
 
 from token_vault import files
 from token_vault.output import say
-from token_vault_client import AccessToken, VaultUnavailable
+from token_vault_client import FreshAccessToken, VaultUnavailable
 
 SHORTEST_SECONDS = 1.0
 
@@ -17,7 +17,7 @@ SHORTEST_SECONDS = 1.0
 class Keeper:
     """Keeps one file fresh: replaced when half of the token's life is over, whole or not at all."""
 
-    def __init__(self, fetch: Callable[[int], AccessToken], path: Path, mode: int = 0o600) -> None:
+    def __init__(self, fetch: Callable[[int], FreshAccessToken], path: Path, mode: int = 0o600) -> None:
         """fetch: gives a token that should live for so many seconds."""
         self._fetch = fetch
         self._path = path

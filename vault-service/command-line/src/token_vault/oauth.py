@@ -20,7 +20,7 @@ DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 
 
 @dataclass(frozen=True)
-class TokenResponse:
+class LoginTokens:
     """What a login gives. expires_in: seconds of the access token's life."""
 
     access_token: str = field(repr=False)
@@ -85,23 +85,23 @@ class LoginServer:
         }
         return f"{self.endpoint('authorization_endpoint')}?{urlencode(query)}"
 
-    def redeem(self, code: str, redirect_uri: str, verifier: str) -> TokenResponse:
+    def redeem(self, code: str, redirect_uri: str, verifier: str) -> LoginTokens:
         """Section 4.1.3. Raises CommandError."""
         return self._tokens(
             {"grant_type": "authorization_code", "code": code, "redirect_uri": redirect_uri, "code_verifier": verifier}
         )
 
-    def refresh(self, refresh_token: str) -> TokenResponse:
+    def refresh(self, refresh_token: str) -> LoginTokens:
         """Section 6. Raises CommandError."""
         tokens = self._tokens({"grant_type": "refresh_token", "refresh_token": refresh_token})
-        return tokens if tokens.refresh_token else TokenResponse(tokens.access_token, tokens.expires_in, refresh_token)
+        return tokens if tokens.refresh_token else LoginTokens(tokens.access_token, tokens.expires_in, refresh_token)
 
     def begin_device(self, challenge: Challenge) -> Mapping[str, Any]:
         """RFC 8628 section 3.2. Raises CommandError."""
         form = {"client_id": self.profile.client_id, "scope": SCOPE, **challenge.parameters}
         return self._json("POST", self.endpoint("device_authorization_endpoint"), data=form)
 
-    def wait_for_device(self, begun: Mapping[str, Any], verifier: str) -> TokenResponse:
+    def wait_for_device(self, begun: Mapping[str, Any], verifier: str) -> LoginTokens:
         """Ask until the person has answered (section 3.5). Raises CommandError."""
         interval, ends = float(begun.get("interval", 5)), time.monotonic() + float(begun["expires_in"])
         form = {"grant_type": DEVICE_GRANT, "device_code": str(begun["device_code"]), "code_verifier": verifier}
@@ -123,10 +123,10 @@ class LoginServer:
         """RFC 7009. Raises CommandError."""
         self._send("POST", self.endpoint("revocation_endpoint"), data=self._form({"token": refresh_token}))
 
-    def _tokens(self, form: Mapping[str, str]) -> TokenResponse:
+    def _tokens(self, form: Mapping[str, str]) -> LoginTokens:
         body = self._json("POST", self.endpoint("token_endpoint"), data=self._form(form))
         try:
-            return TokenResponse(
+            return LoginTokens(
                 str(body["access_token"]), float(body.get("expires_in", 60)), body.get("refresh_token", "")
             )
         except (KeyError, TypeError, ValueError):

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from token_vault import files, profiles
-from token_vault.oauth import LoginServer, TokenResponse
+from token_vault.oauth import LoginServer, LoginTokens
 from token_vault.output import FAILED, LOG_IN, CommandError
 from token_vault.profiles import Profile
 
@@ -47,7 +47,7 @@ class SignedInSession:
         self.path = profiles.state_folder() / f"{profile.name}.json"
         self._refused = ""
 
-    def begin(self, tokens: TokenResponse, kept_in: str) -> StoredLogin:
+    def begin(self, tokens: LoginTokens, kept_in: str) -> StoredLogin:
         """Keep a new login. Raises CommandError."""
         login = StoredLogin(
             self._profile.issuer, self._profile.client_id, tokens.access_token, time.time() + tokens.expires_in, kept_in

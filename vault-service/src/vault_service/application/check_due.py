@@ -7,7 +7,7 @@ many servers end a refresh token that nobody uses for some time; the refresh kee
 
 from collections.abc import Callable
 
-from vault_service.application.errors import GrantUnusableError, ProviderUnavailableError, VaultError
+from vault_service.application.errors import GrantUnusableError, ProviderUnavailableError, VaultServiceError
 from vault_service.application.ports.checks import DueChecks
 from vault_service.application.ports.runtime import AuditWriter, Clock
 from vault_service.application.refresh import Refresher
@@ -63,7 +63,7 @@ class CheckDue:
             return True
         except GrantUnusableError as error:
             outcome = error.reason.value
-        except VaultError as error:
+        except VaultServiceError as error:
             outcome = type(error).__name__
         entry = Entry(self._event, due.grant_id, due.owner, VAULT, request.request_id, self._clock.now(), outcome)
         self._audit.append(entry)

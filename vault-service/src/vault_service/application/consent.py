@@ -23,7 +23,7 @@ from vault_service.application.errors import (
     ConsentError,
     GrantUnusableError,
     ProviderUnavailableError,
-    VaultError,
+    VaultServiceError,
 )
 from vault_service.application.ports.consent import ClaimedConsent, Consents, NewGrant
 from vault_service.application.ports.provider import Provider
@@ -219,7 +219,7 @@ class OfflineConsent:
         return ConsentKept(claimed.grant_id, secret)
 
 
-def _for_the_api(error: ConsentError) -> VaultError:
+def _for_the_api(error: ConsentError) -> VaultServiceError:
     """The error that tells a caller of the API why a confirmed consent has failed."""
     if error.code == PROVIDER_UNAVAILABLE:
         return ProviderUnavailableError()

@@ -18,15 +18,15 @@ from vault_service.application.provider_errors import (
     RevocationRefusedError,
 )
 from vault_service.domain.audit import Entry, Event
-from vault_service.domain.revocation import LAST_ATTEMPT, Outcome, delay_after
+from vault_service.domain.revocation import LAST_ATTEMPT, RevocationOutcome, delay_after
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
+class RevocationAttempt:
     """The outcome of one attempt. attempts: made so far, for this token."""
 
     grant_id: UUID
-    outcome: Outcome
+    outcome: RevocationOutcome
     attempts: int
 
 
@@ -38,36 +38,36 @@ class DeliverRevocations:
         self._providers = providers
         self._clock = clock
 
-    def deliver_one(self) -> Delivery | None:
+    def deliver_one(self) -> RevocationAttempt | None:
         """Send one token that is due; None when there is none. Raises StorageUnavailableError."""
         due = self._outbox.take_due()
         if due is None:
             return None
         outcome = self._send(due)
-        if outcome is Outcome.POSTPONED and due.attempts >= LAST_ATTEMPT:
-            outcome = Outcome.GIVEN_UP
-        if outcome is Outcome.POSTPONED:
+        if outcome is RevocationOutcome.POSTPONED and due.attempts >= LAST_ATTEMPT:
+            outcome = RevocationOutcome.GIVEN_UP
+        if outcome is RevocationOutcome.POSTPONED:
             self._outbox.postpone(due, delay_after(due.attempts))
         else:
             now = self._clock.now()
             entry = Entry(Event.REVOCATION_SENT, due.grant_id, due.owner, "vault", due.id.hex, now, outcome.value)
             self._outbox.finish(due, outcome, entry)
-        return Delivery(due.grant_id, outcome, due.attempts)
+        return RevocationAttempt(due.grant_id, outcome, due.attempts)
 
-    def _send(self, due: DueRevocation) -> Outcome:  # noqa: PLR0911 - one for each outcome
+    def _send(self, due: DueRevocation) -> RevocationOutcome:  # noqa: PLR0911 - one for each outcome
         provider = self._providers.get(due.provider)
         if provider is None:
-            return Outcome.POSTPONED
+            return RevocationOutcome.POSTPONED
         if due.token is None:
-            return Outcome.UNREADABLE
+            return RevocationOutcome.UNREADABLE
         try:
             provider.revoke(due.token)
         except GrantRefusedError:
-            return Outcome.UNKNOWN
+            return RevocationOutcome.UNKNOWN
         except RevocationNotOfferedError:
-            return Outcome.NOT_OFFERED
+            return RevocationOutcome.NOT_OFFERED
         except RevocationRefusedError:
-            return Outcome.REFUSED
+            return RevocationOutcome.REFUSED
         except ProviderError:
-            return Outcome.POSTPONED
-        return Outcome.REVOKED
+            return RevocationOutcome.POSTPONED
+        return RevocationOutcome.REVOKED

@@ -41,18 +41,18 @@ PROVIDER_UNAVAILABLE = "provider_unavailable"
 """Code of a ConsentError, and the outcome of a check, when the authorization server cannot be reached."""
 
 
-class VaultError(Exception):
+class VaultServiceError(Exception):
     """The vault could not do what was requested."""
 
     def __str__(self) -> str:
         return super().__str__() or (type(self).__doc__ or "")
 
 
-class GrantNotFoundError(VaultError):
+class GrantNotFoundError(VaultServiceError):
     """There is no such token."""
 
 
-class GrantUnusableError(VaultError):
+class GrantUnusableError(VaultServiceError):
     """This token gives no access any more."""
 
     def __init__(self, reason: Failure) -> None:
@@ -60,11 +60,11 @@ class GrantUnusableError(VaultError):
         self.reason = reason
 
 
-class ConsentPendingError(VaultError):
+class ConsentPendingError(VaultServiceError):
     """The owner has not granted consent yet."""
 
 
-class TooManyPendingConsentsError(VaultError):
+class TooManyPendingConsentsError(VaultServiceError):
     """You have too many consent requests that were not answered. Answer one, or wait until the oldest has expired."""
 
     def __init__(self, retry_after: float) -> None:
@@ -72,7 +72,7 @@ class TooManyPendingConsentsError(VaultError):
         self.retry_after = retry_after
 
 
-class ConsentError(VaultError):
+class ConsentError(VaultServiceError):
     """The consent has failed."""
 
     def __init__(self, code: str, task_id: str | None = None, back: ReturnTo | None = None) -> None:
@@ -83,35 +83,35 @@ class ConsentError(VaultError):
         self.back = back
 
 
-class ConfirmationRefusedError(VaultError):
+class ConfirmationRefusedError(VaultServiceError):
     """There is nothing to confirm: it was confirmed before, its time is over, or another browser brought the answer."""
 
 
-class ConsentNotOpenError(VaultError):
+class ConsentNotOpenError(VaultServiceError):
     """This request for consent was answered before, or has expired."""
 
 
-class TooManyConsentsError(VaultError):
+class TooManyConsentsError(VaultServiceError):
     """This person has not answered the earlier requests of this service. Wait until they are answered or expire."""
 
 
-class ServiceNotAllowedError(VaultError):
+class ServiceNotAllowedError(VaultServiceError):
     """This client may not use this token."""
 
 
-class PublicMintRefusedError(VaultError):
+class PublicMintRefusedError(VaultServiceError):
     """Services get access tokens inside the network, not through the public gateway (VAULT_PUBLIC_MINTS)."""
 
 
-class InvalidScopeError(VaultError):
+class InvalidScopeError(VaultServiceError):
     """The owner has not granted one of the requested scopes."""
 
 
-class MinValidUnattainableError(VaultError):
+class MinValidUnattainableError(VaultServiceError):
     """The authorization server's access tokens never live as long as requested."""
 
 
-class LogoutRefusedError(VaultError):
+class LogoutRefusedError(VaultServiceError):
     """The logout token is not acceptable."""
 
     def __init__(self, check: str) -> None:
@@ -119,7 +119,7 @@ class LogoutRefusedError(VaultError):
         super().__init__(f"The logout token is not acceptable: {check}.")
 
 
-class ProviderUnavailableError(VaultError):
+class ProviderUnavailableError(VaultServiceError):
     """The authorization server cannot be reached now, or its answer is uncertain."""
 
     def __init__(self, retry_after: float = 5.0, message: str = "") -> None:
@@ -127,7 +127,7 @@ class ProviderUnavailableError(VaultError):
         self.retry_after = retry_after
 
 
-class TicketRefusedError(VaultError):
+class TicketRefusedError(VaultServiceError):
     """This ticket gives no access tokens."""
 
     def __init__(self, reason: TicketFault) -> None:
@@ -135,11 +135,11 @@ class TicketRefusedError(VaultError):
         self.reason = reason
 
 
-class TicketNotFoundError(VaultError):
+class TicketNotFoundError(VaultServiceError):
     """There is no such ticket."""
 
 
-class TicketOverError(VaultError):
+class TicketOverError(VaultServiceError):
     """This ticket has ended."""
 
     def __init__(self, reason: TicketFault) -> None:
@@ -147,19 +147,19 @@ class TicketOverError(VaultError):
         self.reason = reason
 
 
-class TooManyTicketsError(VaultError):
+class TooManyTicketsError(VaultServiceError):
     """This token has as many tickets as it may have. End some, or wait until they expire."""
 
 
-class TicketMisplacedError(VaultError):
+class TicketMisplacedError(VaultServiceError):
     """A ticket is neither an id nor a part of an address. Send it as a bearer token; end this one if others saw it."""
 
 
-class TicketNotAllowedError(VaultError):
+class TicketNotAllowedError(VaultServiceError):
     """A ticket only gives access tokens. This call needs an access token of the owner or of a service."""
 
 
-class ScopeNotNarrowedError(VaultError):
+class ScopeNotNarrowedError(VaultServiceError):
     """The authorization server gives more scopes than were requested, or than the ticket allows."""
 
     def __init__(self, excess: frozenset[str] = frozenset()) -> None:
@@ -167,7 +167,7 @@ class ScopeNotNarrowedError(VaultError):
         super().__init__(f"{type(self).__doc__}{names}")
 
 
-class RefusedTooOftenError(VaultError):
+class RefusedTooOftenError(VaultServiceError):
     """Too many access tokens of this grant were reported as refused. Wait, or find out why they are refused."""
 
     def __init__(self, retry_after: float) -> None:
@@ -175,7 +175,7 @@ class RefusedTooOftenError(VaultError):
         self.retry_after = retry_after
 
 
-class CheckedTooOftenError(VaultError):
+class CheckedTooOftenError(VaultServiceError):
     """A token is checked at the authorization server once a minute at most."""
 
     def __init__(self, retry_after: float) -> None:
@@ -183,11 +183,11 @@ class CheckedTooOftenError(VaultError):
         self.retry_after = retry_after
 
 
-class StorageUnavailableError(VaultError):
+class StorageUnavailableError(VaultServiceError):
     """The vault's database cannot be reached now."""
 
 
-class SealBrokenError(VaultError):
+class SealBrokenError(VaultServiceError):
     """A sealed value cannot be opened."""
 
     def __str__(self) -> str:
@@ -200,7 +200,7 @@ class SealBrokenError(VaultError):
         return f"A sealed value cannot be opened{place}: {cause}. {advice}"
 
 
-def error_of(refusal: Refusal) -> VaultError:
+def error_of(refusal: Refusal) -> VaultServiceError:
     """The error that tells a caller of a refusal."""
     match refusal:
         case Obstacle.CONSENT_PENDING:

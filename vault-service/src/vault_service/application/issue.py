@@ -19,7 +19,7 @@ from vault_service.application.errors import (
     ProviderUnavailableError,
     ScopeNotNarrowedError,
     StorageUnavailableError,
-    VaultError,
+    VaultServiceError,
 )
 from vault_service.application.ports.issue import TicketRefusals, UseRecorder
 from vault_service.application.ports.refresh import StoredGrant, UsableGrants
@@ -73,7 +73,7 @@ class IssueAccessToken:
         outcome = "failed"
         try:
             token, outcome = self._issue(request)
-        except VaultError as error:
+        except VaultServiceError as error:
             outcome = type(error).__name__
             raise
         finally:
@@ -207,7 +207,7 @@ class IssueAccessToken:
             raise refusal or StorageUnavailableError
         self._count_ticket(request)
 
-    def _refusal_of_ticket(self, request: TokenRequest) -> VaultError | None:
+    def _refusal_of_ticket(self, request: TokenRequest) -> VaultServiceError | None:
         via = request.requester.via
         return None if via is None else self._tickets.refusal(via.ticket_id)
 
@@ -270,7 +270,7 @@ def _outcome(running: Future[AccessToken], deadline: float) -> AccessToken | Exc
         return error
 
 
-def _unattainable(request: TokenRequest, grant: StoredGrant) -> VaultError | None:
+def _unattainable(request: TokenRequest, grant: StoredGrant) -> VaultServiceError | None:
     """Why the grant can never fit the request, or None. Found out before any server is asked."""
     if not request.scopes <= grant.scopes:
         return InvalidScopeError()

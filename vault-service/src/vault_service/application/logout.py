@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from uuid import UUID
 
 from vault_service.application.errors import LogoutRefusedError
-from vault_service.application.ports.logout import Logins, LogoutTokens
+from vault_service.application.ports.logout import GrantsByLogin, LogoutTokens
 from vault_service.application.ports.runtime import Clock
 from vault_service.domain.audit import Entry, Event
 from vault_service.domain.grant import Subject
@@ -20,7 +20,7 @@ class ReceiveLogouts:
     """Ends the grants of logins that have ended."""
 
     def __init__(
-        self, tokens: Mapping[str, LogoutTokens], logins: Logins, clock: Clock, wake_outbox: Callable[[], None]
+        self, tokens: Mapping[str, LogoutTokens], logins: GrantsByLogin, clock: Clock, wake_outbox: Callable[[], None]
     ) -> None:
         """tokens: by the names of the providers that have ID tokens."""
         self._tokens = tokens

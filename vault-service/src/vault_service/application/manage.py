@@ -11,7 +11,7 @@ from vault_service.application.refresh import Refresher
 from vault_service.application.token_request import TokenRequest
 from vault_service.domain.audit import Entry, Event, Line
 from vault_service.domain.grant import Grant, Subject
-from vault_service.domain.grant_page import Position
+from vault_service.domain.grant_page import GrantPosition
 from vault_service.domain.usability import Requester
 
 
@@ -36,15 +36,15 @@ class ManageGrants:
         self._wake_outbox = wake_outbox
 
     def of_owner(
-        self, owner: Subject, wanted: GrantFilter, after: Position | None, limit: int
-    ) -> tuple[Sequence[Grant], Position | None]:
+        self, owner: Subject, wanted: GrantFilter, after: GrantPosition | None, limit: int
+    ) -> tuple[Sequence[Grant], GrantPosition | None]:
         """A page of the owner's grants, live ones first, and where the next page begins; None behind the last.
 
         limit: of the page.
         """
         found = self._grants.of_owner(owner, wanted, after, limit + 1)
         page = found[:limit]
-        return page, Position.of(page[-1]) if len(found) > limit else None
+        return page, GrantPosition.of(page[-1]) if len(found) > limit else None
 
     def find(self, grant_id: UUID, owner: Subject, service: str | None = None) -> Grant:
         """One grant; for a service only one that it may use. Raises GrantNotFoundError."""

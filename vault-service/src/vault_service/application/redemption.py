@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
-from vault_service.application.errors import CONSENT_INVALID, PROVIDER_UNAVAILABLE, ConsentError, VaultError
+from vault_service.application.errors import CONSENT_INVALID, PROVIDER_UNAVAILABLE, ConsentError, VaultServiceError
 from vault_service.application.ports.consent import ClaimedConsent, Consents
 from vault_service.application.ports.provider import Provider, TokenAnswer
 from vault_service.application.ports.runtime import Clock, SharedAccessTokens, SharedToken
@@ -112,7 +112,7 @@ class Redemption:
         try:
             terms = self._consents.activate(claimed.grant_id, account, answer, scopes, entry)
         except Exception:
-            with suppress(VaultError):  # the token is lost here; without a database it cannot be revoked either
+            with suppress(VaultServiceError):  # the token is lost here; without a database it cannot be revoked either
                 self._consents.discard(claimed, answer.obtained)
             raise
         if terms is None:  # its owner revoked the grant meanwhile

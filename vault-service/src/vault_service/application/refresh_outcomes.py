@@ -10,7 +10,7 @@ from vault_service.application.errors import (
     GrantUnusableError,
     ProviderUnavailableError,
     ScopeNotNarrowedError,
-    VaultError,
+    VaultServiceError,
 )
 from vault_service.application.ports.provider import TokenAnswer
 from vault_service.application.ports.refresh import Refreshes, StoredGrant, Verdict
@@ -57,14 +57,18 @@ class RefreshOutcomes:
             raise ScopeNotNarrowedError(excess)
         return Obtained(token, request if finished.is_used else None)
 
-    def failed(self, request: TokenRequest, grant: StoredGrant, failure: Failure, detail: FailureDetail) -> VaultError:
+    def failed(
+        self, request: TokenRequest, grant: StoredGrant, failure: Failure, detail: FailureDetail
+    ) -> VaultServiceError:
         """Make the grant failed, unless it has moved on: a lost race is no revocation. The error to raise."""
         entry = self._entry(Event.GRANT_FAILED, request, grant, failure.value)
         if self._grants.fail(grant, failure, entry, detail):
             return GrantUnusableError(failure)
         return self._error_of_lost_race(request)
 
-    def refused_for_now(self, request: TokenRequest, grant: StoredGrant, refused: RefusedForNowError) -> VaultError:
+    def refused_for_now(
+        self, request: TokenRequest, grant: StoredGrant, refused: RefusedForNowError
+    ) -> VaultServiceError:
         """Count a refusal that may be passing. The error to raise."""
         pause = pause_after((*grant.refusals, refused.word))
         if pause is None:
@@ -72,7 +76,7 @@ class RefreshOutcomes:
         self._grants.refuse(grant, refused.word, pause, refused.detail)
         return ProviderUnavailableError(pause)
 
-    def kept(self, request: TokenRequest, grant: StoredGrant, unusable: UnusableAnswerError) -> VaultError:
+    def kept(self, request: TokenRequest, grant: StoredGrant, unusable: UnusableAnswerError) -> VaultServiceError:
         """Store the refresh token of an answer that is of no other use. The error to raise."""
         if unusable.obtained is None:
             return ProviderUnavailableError(REPLAY_AFTER)
@@ -81,7 +85,7 @@ class RefreshOutcomes:
         is_stored = self._grants.keep(grant, unusable.obtained, entry, verdict)
         return ProviderUnavailableError(REPLAY_AFTER) if is_stored else self._error_of_lost_race(request)
 
-    def _kept_for_wrong_user(self, request: TokenRequest, grant: StoredGrant, answer: TokenAnswer) -> VaultError:
+    def _kept_for_wrong_user(self, request: TokenRequest, grant: StoredGrant, answer: TokenAnswer) -> VaultServiceError:
         """Store the refresh token of an answer for somebody else, with the failure. The error to raise."""
         failure = Failure.WRONG_USER
         verdict = Verdict(is_usable=False, failure=failure, detail=FailureDetail(check="identity"))
@@ -89,7 +93,7 @@ class RefreshOutcomes:
         is_stored = self._grants.finish(grant, answer, entry, verdict).is_stored
         return GrantUnusableError(failure) if is_stored else self._error_of_lost_race(request)
 
-    def _error_of_lost_race(self, request: TokenRequest) -> VaultError:
+    def _error_of_lost_race(self, request: TokenRequest) -> VaultServiceError:
         """Why the grant, which another caller has changed, cannot be used; or else that the caller has to retry."""
         return self._grants.refusal(request.grant_id, request.requester) or ProviderUnavailableError(1.0)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from time import monotonic
 from uuid import UUID
 
-from vault_service.application.errors import StorageUnavailableError, VaultError
+from vault_service.application.errors import StorageUnavailableError, VaultServiceError
 from vault_service.application.ports.issue import GrantOwners
 from vault_service.application.ports.runtime import AuditWriter, Clock, Telemetry
 from vault_service.domain.audit import Entry, Event
@@ -49,7 +49,7 @@ class RecordRefusals:
         self._lock = threading.Lock()
         self._minutes: dict[str, _Minute] = {}
 
-    def note(self, client: str, grant_id: UUID, named: Subject, request_id: str, error: VaultError) -> None:
+    def note(self, client: str, grant_id: UUID, named: Subject, request_id: str, error: VaultServiceError) -> None:
         """A client was refused an access token. named: the owner for whom it acts, as it says.
 
         The line is the real owner's, if there is such a grant.

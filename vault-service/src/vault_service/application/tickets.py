@@ -14,13 +14,13 @@ from vault_service.application.errors import (
     TicketNotFoundError,
     TicketOverError,
     TicketRefusedError,
-    VaultError,
+    VaultServiceError,
 )
 from vault_service.application.ports.manage import OwnedGrants
 from vault_service.application.ports.refresh import UsableGrants
 from vault_service.application.ports.runtime import Clock, Telemetry
 from vault_service.application.ports.tickets import Tickets
-from vault_service.domain.audit import Entry, Event, Work
+from vault_service.domain.audit import AuditedWork, Entry, Event
 from vault_service.domain.grant import Subject
 from vault_service.domain.ticket import SECRET_BYTES, Ticket, TicketFault, TicketSecret
 from vault_service.domain.usability import Requester
@@ -39,7 +39,7 @@ class TicketOptions:
     scopes: frozenset[str]
     max_uses: int | None
     life: int
-    work: Work | None = None
+    work: AuditedWork | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +190,7 @@ class PresentedTickets:
             return None  # its row is looked at: it may have been extended, and its uses are counted there
         return ticket
 
-    def refusal(self, ticket_id: UUID) -> VaultError | None:
+    def refusal(self, ticket_id: UUID) -> VaultServiceError | None:
         """Why the ticket gives no access tokens now, or None when it may be used."""
         ticket = self._tickets.find(ticket_id)
         fault = TicketFault.UNKNOWN if ticket is None else ticket.fault_at(self._clock.now())

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from vault_service.application.ports.refresh import Use
+from vault_service.application.ports.refresh import CallerUse
 from vault_service.domain.audit import Entry, Event
 from vault_service.domain.grant import AccessToken
 from vault_service.domain.usability import Requester
@@ -33,11 +33,11 @@ class TokenRequest:
         """Requests with the same key can share a token."""
         return self.grant_id, self.scopes
 
-    def use(self, now: datetime) -> Use:
+    def use(self, now: datetime) -> CallerUse:
         """Its use, for the audit."""
         by = self.requester
         entry = Entry(Event.TOKEN_ISSUED, self.grant_id, by.owner, by.client, self.request_id, now, via=by.via)
-        return Use(by, entry)
+        return CallerUse(by, entry)
 
     @property
     def flight_key(self) -> tuple[UUID, frozenset[str], bytes | None]:

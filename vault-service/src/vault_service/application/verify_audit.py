@@ -9,7 +9,7 @@ from typing import Protocol
 
 from vault_service.application.writers_seen import WritersSeen
 from vault_service.domain import audit
-from vault_service.domain.audit import Entry, Place
+from vault_service.domain.audit import AuditPlace, Entry
 from vault_service.domain.checkpoints import LONGEST_JUMP, ORIGIN, ChainedLine, Checkpoint, Pruning
 from vault_service.domain.number_set import NumberSet, Ranges, as_text
 
@@ -58,7 +58,7 @@ class StoredLine:
     entry: Entry | None
     key_id: int
     mac: bytes
-    place: Place | None = None
+    place: AuditPlace | None = None
 
 
 class AuditTrail(Protocol):

@@ -19,7 +19,7 @@ GONE = 410
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
+class DeliveryAttempt:
     """One attempt, for the log. said: the status, or why there is none."""
 
     message_id: UUID
@@ -44,7 +44,7 @@ class DeliverWebhooks:
         """Let messages be made for the services that have a webhook. Raises StorageUnavailableError."""
         self._messages.set_services(self._webhooks.keys())
 
-    def deliver_one(self) -> Attempt | None:
+    def deliver_one(self) -> DeliveryAttempt | None:
         """Send one message that is due; None when there is none. Raises StorageUnavailableError."""
         message = self._messages.take_due()
         if message is None:
@@ -56,7 +56,7 @@ class DeliverWebhooks:
             self._messages.postpone(message, delay_after(message.attempts))
         else:
             self._messages.finish(message, outcome)
-        return Attempt(message.id, message.service, message.event, outcome, said, message.attempts)
+        return DeliveryAttempt(message.id, message.service, message.event, outcome, said, message.attempts)
 
     def _send(self, message: Message) -> tuple[Delivery, str]:
         webhook = self._webhooks.get(message.service)

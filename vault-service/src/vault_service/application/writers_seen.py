@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 
-from vault_service.domain.audit import Place
+from vault_service.domain.audit import AuditPlace
 from vault_service.domain.checkpoints import Checkpoint
 from vault_service.domain.number_set import NumberSet, Ranges
 
@@ -27,7 +27,7 @@ class WritersSeen:
         self._written_at = checkpoint.written_at
         self._is_numbered = self._is_numbered or bool(checkpoint.writers)
 
-    def add(self, place: Place) -> bool:
+    def add(self, place: AuditPlace) -> bool:
         """Note a line; False when there was one with its number."""
         self._note(place.writer.hex, place.mark)
         return self._numbers[place.writer.hex].add(place.number)

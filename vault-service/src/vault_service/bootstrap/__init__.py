@@ -42,7 +42,7 @@ from vault_service.bootstrap.providers import ProviderSet, login_issuer
 from vault_service.config import VaultSettings
 from vault_service.domain.audit import Event
 from vault_service.http.callback import callback_path
-from vault_service.http.callers import Policy
+from vault_service.http.callers import CallerPolicy
 from vault_service.http.vault import Vault
 from vault_service.http.waiting import Waiters
 
@@ -127,7 +127,7 @@ def build(settings: VaultSettings) -> VaultProcess:
         settings, database, keyring, clock, stores, providers.guarded, telemetry, audit, checks, [measure]
     )
     requests = AuthorizationRequests(providers.guarded, providers.terms)
-    policy = Policy(
+    policy = CallerPolicy(
         settings.browser_clients,
         settings.owner_clients,
         settings.mint_role,
@@ -176,7 +176,7 @@ def build(settings: VaultSettings) -> VaultProcess:
     return VaultProcess(vault, work.threads, (database, lock_database))
 
 
-def _verifier(settings: VaultSettings, issuer: Issuer, clock: DatabaseClock, policy: Policy) -> Verifier:
+def _verifier(settings: VaultSettings, issuer: Issuer, clock: DatabaseClock, policy: CallerPolicy) -> Verifier:
     """Believes access tokens, and proofs for the URLs at which the vault is reached."""
 
     def now() -> float:

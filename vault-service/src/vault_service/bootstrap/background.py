@@ -8,7 +8,7 @@ from service_kit.outbound.session import Session
 from service_kit.postgres.database import Database
 from service_kit.process import logs
 from vault_service.adapters.audit.checkpoints import BATCH_LINES, CheckpointWriter
-from vault_service.adapters.audit.kept import Keeper, KeptFile
+from vault_service.adapters.audit.kept import CheckpointKeeper, KeptFile
 from vault_service.adapters.audit.log import AuditLog
 from vault_service.adapters.audit.own_lines import OwnLines
 from vault_service.adapters.encryption.keyring import Keyring
@@ -84,7 +84,7 @@ class BackgroundWork:
         ]
         writer = CheckpointWriter(database, keyring, clock)
         own = OwnLines(database, keyring, audit.writer)
-        keeper = Keeper(KeptFile(settings.checkpoint_file), audit.writer, _webhook(settings))
+        keeper = CheckpointKeeper(KeptFile(settings.checkpoint_file), audit.writer, _webhook(settings))
         checkpoint_jobs: list[Job] = [
             partial(_write_checkpoint, writer, keeper),
             partial(_measure_lag, writer, own, telemetry),
@@ -179,7 +179,7 @@ def _webhook(settings: VaultSettings) -> Callable[[Mapping[str, object]], None] 
     return post
 
 
-def _write_checkpoint(writer: CheckpointWriter, keeper: Keeper) -> bool:
+def _write_checkpoint(writer: CheckpointWriter, keeper: CheckpointKeeper) -> bool:
     checkpoint = writer.write_next()
     if checkpoint is None:
         return False

@@ -6,7 +6,7 @@ from functools import partial
 
 from service_kit.outbound.session import Session
 from service_kit.tokens.issuer import Issuer, demand_no_mismatch
-from service_kit.tokens.logout_token import Expected
+from service_kit.tokens.logout_token import ExpectedLogout
 from vault_service.adapters.metrics.telemetry import PrometheusTelemetry
 from vault_service.adapters.provider.accounts import EndpointAccounts, IdTokenAccounts
 from vault_service.adapters.provider.authorization_server import AuthorizationServer, ClientRegistration
@@ -14,7 +14,7 @@ from vault_service.adapters.provider.client_authentication import (
     BasicSecret,
     ClientAuthentication,
     PostedSecret,
-    PrivateKeyJwt,
+    PrivateKeyJwtAuthentication,
     PublicClient,
     wall_clock,
 )
@@ -89,7 +89,7 @@ def _issuer(provider: ProviderSettings, login: Issuer, settings: VaultSettings) 
 
 
 def _logout_tokens(name: str, provider: ProviderSettings, issuer: Issuer) -> IssuerLogoutTokens:
-    expected = Expected(provider.client.client_id, _algorithms(provider), provider.clock_skew)
+    expected = ExpectedLogout(provider.client.client_id, _algorithms(provider), provider.clock_skew)
     return IssuerLogoutTokens(name, issuer, expected)
 
 
@@ -139,7 +139,7 @@ def _server(
 def _authentication(client: ClientSettings) -> ClientAuthentication:
     match client.authentication:
         case "private_key_jwt" if client.key is not None:
-            return PrivateKeyJwt(client.client_id, client.key, client.audience, wall_clock)
+            return PrivateKeyJwtAuthentication(client.client_id, client.key, client.audience, wall_clock)
         case "client_secret_post" if client.secret is not None:
             return PostedSecret(client.client_id, client.secret.reveal())
         case "client_secret_basic" if client.secret is not None:

@@ -34,7 +34,7 @@ class Event(enum.StrEnum):
     TICKET_ENDED = "ticket.ended"
 
 
-class Work(NamedTuple):
+class AuditedWork(NamedTuple):
     """What a ticket was made for: an attempt of a task, in the words of the service that made the ticket."""
 
     task_id: str
@@ -46,10 +46,10 @@ class Via(NamedTuple):
 
     ticket_id: UUID
     name: str
-    work: Work | None = None
+    work: AuditedWork | None = None
 
 
-class Place(NamedTuple):
+class AuditPlace(NamedTuple):
     """Where a line stands among those of one process (`domain.writer`).
 
     writer: the process's random id; number: from 1, without a gap; mark: every line up to this number is recorded.
@@ -93,7 +93,7 @@ class Line:
     reason: str | None = None
 
 
-def mac(key: bytes, entry: Entry, place: Place | None = None) -> bytes:
+def mac(key: bytes, entry: Entry, place: AuditPlace | None = None) -> bytes:
     """HMAC-SHA-256 over every field of a line. The time counts in microseconds, which is what PostgreSQL keeps.
 
     place: None for lines of versions that did not number them. Fields that came later are framed behind the others only

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import NamedTuple
 
-from vault_service.domain.audit import Place, microseconds
+from vault_service.domain.audit import AuditPlace, microseconds
 from vault_service.domain.framing import joined
 from vault_service.domain.number_set import NumberSet, Ranges, ranges
 
@@ -33,7 +33,7 @@ class ChainedLine(NamedTuple):
 
     number: int
     mac: bytes
-    place: Place | None = None
+    place: AuditPlace | None = None
 
 
 class WriterLines(NamedTuple):
@@ -148,7 +148,7 @@ class Pruning:
         return hmac.compare_digest(self.signed(key).mac, self.mac)
 
 
-def writers_of(places: Iterable[Place | None]) -> tuple[WriterLines, ...]:
+def writers_of(places: Iterable[AuditPlace | None]) -> tuple[WriterLines, ...]:
     """The lines of each process, by its id. Lines without a place are left out."""
     numbers: dict[str, NumberSet] = defaultdict(NumberSet)
     marks: dict[str, int] = defaultdict(int)

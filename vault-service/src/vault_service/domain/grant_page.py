@@ -15,7 +15,7 @@ _LAST_RANK: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Position:
+class GrantPosition:
     """Behind one grant: its rank (1 for active to 4 for ended), when it was created, and its id."""
 
     rank: int
@@ -23,12 +23,12 @@ class Position:
     id: UUID
 
     @classmethod
-    def of(cls, grant: Grant) -> "Position":
+    def of(cls, grant: Grant) -> "GrantPosition":
         """Behind this grant."""
         return cls(_RANKS.get(grant.status, _LAST_RANK), grant.created_at, grant.id)
 
     @classmethod
-    def parse(cls, text: str) -> "Position":
+    def parse(cls, text: str) -> "GrantPosition":
         """The position of a text that `str` has made. Raises ValueError for all other text."""
         try:
             rank, microseconds, grant_id = urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode("ascii").split(".")

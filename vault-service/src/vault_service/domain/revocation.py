@@ -7,7 +7,7 @@ LAST_ATTEMPT = 60
 """With the delays below, the last attempt is about two days after the first."""
 
 
-class Outcome(enum.StrEnum):
+class RevocationOutcome(enum.StrEnum):
     """revoked: by the server; unknown: to the server; not_offered: the server revokes nothing; refused: the server does
     not revoke it; given_up: the server did not answer for two days; unreadable: the stored token cannot be opened;
     postponed: to be tried again.

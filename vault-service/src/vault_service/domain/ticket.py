@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from vault_service.domain.audit import Via, Work, microseconds
+from vault_service.domain.audit import AuditedWork, Via, microseconds
 from vault_service.domain.framing import joined
 from vault_service.domain.grant import Subject
 from vault_service.domain.usability import Requester
@@ -89,7 +89,7 @@ class Ticket:
     uses: int = 0
     last_used_at: datetime | None = None
     ended_at: datetime | None = None
-    work: Work | None = None
+    work: AuditedWork | None = None
 
     @property
     def via(self) -> Via:

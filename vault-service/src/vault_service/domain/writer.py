@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable
 from uuid import UUID, uuid4
 
-from vault_service.domain.audit import Place
+from vault_service.domain.audit import AuditPlace
 
 
 class Writer:
@@ -35,16 +35,16 @@ class Writer:
         with self._lock:
             return self.id, self._mark
 
-    def take(self) -> Place:
+    def take(self) -> AuditPlace:
         """The place of the next line. Call `settle` when its fate is known."""
         with self._lock:
             if self._free:
                 number = heapq.heappop(self._free)
             else:
                 number, self._next = self._next, self._next + 1
-            return Place(self.id, number, self._mark)
+            return AuditPlace(self.id, number, self._mark)
 
-    def settle(self, place: Place, *, is_recorded: bool | None) -> None:
+    def settle(self, place: AuditPlace, *, is_recorded: bool | None) -> None:
         """Tell whether the line with this place was recorded; None when nobody knows.
 
         After None the process goes on as another writer, because the number can be neither skipped nor taken again.

@@ -10,7 +10,7 @@ from vault_service.domain.grant import AccessToken
 from vault_service.domain.usability import Requester
 from vault_service.http import callers
 from vault_service.http.problems import TABLE
-from vault_service.http.schemas import TokenBatchRequest, TokenBatchResult, issued_token
+from vault_service.http.token_schemas import TokenBatchRequest, TokenBatchResult, issued_token
 from vault_service.http.vault import Vault
 
 

@@ -14,7 +14,7 @@ from werkzeug.http import dump_cookie
 from service_kit.http.problems import INTERNAL_ERROR, PROVIDER_UNAVAILABLE
 from service_kit.process import logs
 from vault_service.application.consent import Callback, ConsentGranted, ConsentKept, ConsentStarted
-from vault_service.application.errors import CONSENT_INVALID, ConsentError, StorageUnavailableError, VaultError
+from vault_service.application.errors import CONSENT_INVALID, ConsentError, StorageUnavailableError, VaultServiceError
 from vault_service.domain.grant import Failure
 from vault_service.domain.return_address import ReturnTo, is_listed
 from vault_service.http.vault import Vault
@@ -60,7 +60,7 @@ def receive(vault: Vault, provider: str) -> Response:
         return _redirect(cookie, location or page, take_back=is_used_up)
     except StorageUnavailableError:
         return _redirect(cookie, f"{PAGE}?{_query(error=PROVIDER_UNAVAILABLE.code)}")
-    except VaultError:
+    except VaultServiceError:
         log.exception("consent.failed")
         return _redirect(cookie, f"{PAGE}?{_query(error=INTERNAL_ERROR.code)}")
     if isinstance(outcome, ConsentKept):

@@ -15,7 +15,7 @@ from vault_service.application.errors import (
     PublicMintRefusedError,
     ServiceNotAllowedError,
     TicketMisplacedError,
-    VaultError,
+    VaultServiceError,
 )
 from vault_service.application.issue import parse_scope
 from vault_service.application.refusals import RecordRefusals
@@ -24,11 +24,11 @@ from vault_service.application.token_request import TokenRequest
 from vault_service.domain.grant import Subject
 from vault_service.domain.ticket import Ticket, is_ticket
 from vault_service.domain.usability import Requester
-from vault_service.http.schemas import TokenQuery
+from vault_service.http.token_schemas import TokenQuery
 
 
 @dataclass(frozen=True)
-class Policy:
+class CallerPolicy:
     """Client ids and the role that the settings name.
 
     browser_clients: clients of browsers, which get no access token; owner_clients: clients through which an owner gets
@@ -87,7 +87,7 @@ class Policy:
 
 
 def token_request(
-    query: TokenQuery, policy: Policy, claims: Claims, request_id: str, *, is_public: bool
+    query: TokenQuery, policy: CallerPolicy, claims: Claims, request_id: str, *, is_public: bool
 ) -> TokenRequest:
     """The request of a caller of `access-token` with an access token of its own. is_public: see `Policy.requester`.
 
@@ -133,12 +133,12 @@ REFUSALS = (GrantNotFoundError, ServiceNotAllowedError, PublicMintRefusedError)
 
 
 def refused(
-    refusals: RecordRefusals, claims: Claims, token_id: str | None, subject: str | None, error: VaultError
+    refusals: RecordRefusals, claims: Claims, token_id: str | None, subject: str | None, error: VaultServiceError
 ) -> None:
     """Record that a client other than the owner's was refused."""
     if not isinstance(error, REFUSALS) or subject in {None, claims.subject}:
         return
-    with suppress(VaultError):
+    with suppress(VaultServiceError):
         refusals.note(
             claims.client,
             grant_id(token_id or ""),

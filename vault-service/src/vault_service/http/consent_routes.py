@@ -22,13 +22,7 @@ from vault_service.application.errors import (
 )
 from vault_service.http import callback, callers
 from vault_service.http.consent_options import own_options, question_options
-from vault_service.http.schemas import (
-    ConfirmedConsent,
-    DeclinedConsent,
-    NewConfirmation,
-    NewConsent,
-    PendingConsent,
-)
+from vault_service.http.schemas import ConfirmedConsent, DeclinedConsent, NewConfirmation, NewConsent, PendingConsent
 from vault_service.http.vault import Vault
 
 QUESTION_PAGE = "/consent"

@@ -8,7 +8,7 @@ import msgspec
 from flask import Response
 
 from vault_service.domain.audit import Line
-from vault_service.http.schemas import AuditLine, audit_line
+from vault_service.http.audit_schemas import AuditLine, audit_line
 
 MEDIA_TYPES = {"csv": "text/csv", "ndjson": "application/x-ndjson"}
 

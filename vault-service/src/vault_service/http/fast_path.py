@@ -13,13 +13,13 @@ from service_kit.process import logs
 from service_kit.server import fast_path
 from service_kit.server.fast_path import Answer, Head
 from service_kit.server.gathered import Gathered
-from vault_service.application.errors import VaultError
+from vault_service.application.errors import VaultServiceError
 from vault_service.application.token_request import TokenRequest
 from vault_service.domain.grant import AccessToken
 from vault_service.domain.ticket import is_ticket
 from vault_service.http import callers
 from vault_service.http.problems import TABLE
-from vault_service.http.schemas import TokenQuery, issued_token
+from vault_service.http.token_schemas import TokenQuery, issued_token
 from vault_service.http.vault import Vault
 
 
@@ -38,7 +38,7 @@ class CachedTokens:
         started = time.perf_counter()
         try:
             request = self._request(head)
-        except (Problem, VaultError):
+        except (Problem, VaultServiceError):
             return None
         if request is None:
             return None
@@ -69,7 +69,7 @@ class CachedTokens:
     async def _issued(self, request: TokenRequest, token: AccessToken) -> Answer | None:
         try:
             is_recorded = await self._records.submit(request)
-        except VaultError as error:
+        except VaultServiceError as error:
             problem = problem_for(error, TABLE)
             return None if problem is None else fast_path.problem(problem, request.request_id)
         if not is_recorded:

@@ -26,11 +26,12 @@ from vault_service.application.errors import (
     MinValidUnattainableError,
     ScopeNotNarrowedError,
     TicketMisplacedError,
-    VaultError,
+    VaultServiceError,
 )
 from vault_service.http import callers
 from vault_service.http.problems import INVALID_SCOPE, TABLE
-from vault_service.http.schemas import Scope, TokenQuery, issued_token
+from vault_service.http.schemas import Scope
+from vault_service.http.token_schemas import TokenQuery, issued_token
 from vault_service.http.vault import Vault
 
 METADATA_PATH = "/.well-known/oauth-authorization-server"
@@ -199,7 +200,7 @@ def answering_errors(view: Callable[P, Response]) -> Callable[P, Response]:
             return view(*arguments, **named)
         except _Refusal as refusal:
             return _error(HTTPStatus.BAD_REQUEST, refusal.error, refusal.description)
-        except VaultError as error:
+        except VaultServiceError as error:
             problem = problem_for(error, TABLE)
             if problem is None:
                 raise
@@ -211,7 +212,7 @@ def answering_errors(view: Callable[P, Response]) -> Callable[P, Response]:
     return answering
 
 
-def _word(error: VaultError) -> str:
+def _word(error: VaultServiceError) -> str:
     match error:
         case InvalidScopeError() | ScopeNotNarrowedError():
             return INVALID_SCOPE.code

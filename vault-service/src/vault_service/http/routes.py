@@ -23,34 +23,20 @@ from vault_service.application.errors import (
     TicketMisplacedError,
     TicketNotAllowedError,
     TicketRefusedError,
-    VaultError,
+    VaultServiceError,
 )
 from vault_service.application.ports.manage import GrantFilter
 from vault_service.application.token_request import TokenRequest
 from vault_service.domain.grant import Status
-from vault_service.domain.grant_page import Position
+from vault_service.domain.grant_page import GrantPosition
 from vault_service.domain.ticket import is_ticket
 from vault_service.http import callers, consent_routes, logout_routes, oauth, ticket_routes
+from vault_service.http.audit_schemas import AuditPage, AuditQuery, ExportQuery, audit_page
 from vault_service.http.batch import batched
 from vault_service.http.export import MEDIA_TYPES, export
 from vault_service.http.problems import TABLE
-from vault_service.http.schemas import (
-    AuditPage,
-    AuditQuery,
-    ExportQuery,
-    GrantList,
-    GrantQuery,
-    GrantsQuery,
-    GrantView,
-    IssuedToken,
-    NewName,
-    Revoked,
-    TokenBatch,
-    TokenBatchRequest,
-    TokenQuery,
-    audit_page,
-    issued_token,
-)
+from vault_service.http.schemas import GrantList, GrantQuery, GrantsQuery, GrantView, NewName, Revoked
+from vault_service.http.token_schemas import IssuedToken, TokenBatch, TokenBatchRequest, TokenQuery, issued_token
 from vault_service.http.vault import Vault
 
 TAGS = {
@@ -153,7 +139,7 @@ def _token_routes(api: Api, vault: Vault) -> None:
         wanted = inputs.body(request, TokenBatchRequest)
         try:
             requesters = [vault.policy.requester(claims, item.subject, is_public=is_public()) for item in wanted.tokens]
-        except VaultError as error:
+        except VaultServiceError as error:
             callers.refused(vault.refusals, claims, wanted.tokens[0].id, wanted.tokens[0].subject, error)
             raise
         return respond(TokenBatch(results=batched(vault, wanted, requesters)))
@@ -291,10 +277,10 @@ def _owner_routes(api: Api, vault: Vault) -> None:
         return respond(Revoked(status="revoked", persistent_token_id=grant_id))
 
 
-def _position(text: str | None) -> Position | None:
+def _position(text: str | None) -> GrantPosition | None:
     """Problem: 422 `invalid_input` for text that no answer has given."""
     try:
-        return None if text is None else Position.parse(text)
+        return None if text is None else GrantPosition.parse(text)
     except ValueError:
         raise inputs.invalid("/after", "is not the `next` of a page") from None
 
@@ -310,6 +296,6 @@ def _token_request(vault: Vault) -> TokenRequest:
     query = inputs.query(request, TokenQuery)
     try:
         return callers.token_request(query, vault.policy, claims, request_id, is_public=is_public())
-    except VaultError as error:
+    except VaultServiceError as error:
         callers.refused(vault.refusals, claims, query.id, query.subject, error)
         raise

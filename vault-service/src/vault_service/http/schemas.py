@@ -1,18 +1,15 @@
 """The bodies and queries of the vault's API, as they go over the wire."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated
 from uuid import UUID
 
 import msgspec
 
 from service_kit.http.inputs import Input, Output
-from service_kit.http.problems import ProblemDocument
 from service_kit.http.text import LINE, VISIBLE
-from vault_service.domain.audit import Event
-from vault_service.domain.audit import Line as AuditedLine
-from vault_service.domain.grant import AccessToken, Failure, FailureDetail, Grant, Status, TokenType
+from vault_service.domain.grant import Failure, FailureDetail, Grant, Status, TokenType
 
 Line = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=LINE)]
 _ID = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
@@ -90,69 +87,6 @@ class NewName(Input, frozen=True, kw_only=True):
     """What an offline token is for, in its owner's words."""
 
     name: Name
-
-
-class TokenQuery(Input, frozen=True, kw_only=True, rename=None):
-    """The query of `access-token`.
-
-    id: the persistent token id, not needed with a ticket; subject: the owner for whom a service acts; min_valid:
-    seconds of life that the token must have left; scope: narrows the granted scopes (RFC 6749 section 3.3); refused:
-    the SHA-256, in lower-case hexadecimal, of an access token that an API has refused, which is not given again.
-    """
-
-    id: str | None = None
-    subject: Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=LINE)] | None = None
-    min_valid: Annotated[int, msgspec.Meta(ge=0, le=86_400)] = 0
-    scope: Scope = ""
-    refused: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}$(?!\n)")] | None = None
-
-    @property
-    def refused_hash(self) -> bytes | None:
-        """The hash itself."""
-        return None if self.refused is None else bytes.fromhex(self.refused)
-
-
-class IssuedToken(Output, frozen=True, kw_only=True):
-    """An access token. expiresIn: seconds; scope: the scopes that the authorization server gave."""
-
-    access_token: str
-    token_type: str
-    expires_in: int
-    expires_at: Moment
-    scope: str
-    persistent_token_id: UUID
-
-    def __repr__(self) -> str:
-        return "***"
-
-
-class TokenBatchItem(Input, frozen=True, kw_only=True):
-    """One wanted access token. id: a persistent token id; subject: the owner for whom the service acts."""
-
-    id: str
-    subject: Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=LINE)]
-
-
-class TokenBatchRequest(Input, frozen=True, kw_only=True):
-    """Access tokens that a service wants. minValid: seconds of life that each must have left."""
-
-    tokens: Annotated[list[TokenBatchItem], msgspec.Meta(min_length=1, max_length=100)]
-    min_valid: Annotated[int, msgspec.Meta(ge=0, le=86_400)] = 0
-
-
-class TokenBatchResult(Output, frozen=True, kw_only=True):
-    """The token, or the problem of a request for it alone. retryAfter: seconds."""
-
-    id: str
-    token: IssuedToken | None = None
-    problem: ProblemDocument | None = None
-    retry_after: int | None = None
-
-
-class TokenBatch(Output, frozen=True, kw_only=True):
-    """One result for each wanted token, in the order of the request."""
-
-    results: list[TokenBatchResult]
 
 
 class GrantsQuery(Input, frozen=True, kw_only=True):
@@ -252,46 +186,6 @@ class GrantList(Output, frozen=True, kw_only=True):
     next: str | None = None
 
 
-class AuditQuery(Input, frozen=True, kw_only=True):
-    """before: the `next` of the previous page; limit: lines on a page."""
-
-    before: Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)] = 2**63 - 1
-    limit: Annotated[int, msgspec.Meta(ge=1, le=200)] = 50
-
-
-class ExportQuery(Input, frozen=True, kw_only=True):
-    """format: `csv` with a header line, or `ndjson` with one JSON object on each line."""
-
-    format: Literal["csv", "ndjson"] = "csv"
-
-
-class AuditLine(Output, frozen=True, kw_only=True):
-    """An audit event.
-
-    actor: the client id of who did it, or `operator:` and a name; outcome: `ok` or a problem code; via, viaName: id and
-    name of the ticket that was used, made or ended; taskId, attempt: what that ticket was made for; reason: an
-    operator's.
-    """
-
-    at: Moment
-    event: Event
-    actor: str
-    outcome: str
-    request_id: str
-    via: UUID | None = None
-    via_name: str | None = None
-    reason: str | None = None
-    task_id: str | None = None
-    attempt: int | None = None
-
-
-class AuditPage(Output, frozen=True, kw_only=True):
-    """Audit events, the newest first. next: the `before` of the next page, absent on the last page."""
-
-    lines: list[AuditLine]
-    next: int | None = None
-
-
 class Revoked(Output, frozen=True, kw_only=True):
     """The offline token is revoked: no replica issues another access token for it."""
 
@@ -336,39 +230,3 @@ def _failure_details(detail: FailureDetail | None) -> FailureDetails | None:
     if detail is None:
         return None
     return FailureDetails(status=detail.status, error=detail.error, check=detail.check)
-
-
-def audit_page(lines: Sequence[AuditedLine], limit: int) -> AuditPage:
-    """The wire form of a page of the audit."""
-    return AuditPage(
-        lines=[audit_line(line) for line in lines],
-        next=lines[-1].number if len(lines) == limit else None,
-    )
-
-
-def audit_line(line: AuditedLine) -> AuditLine:
-    """The wire form of a line of the audit."""
-    return AuditLine(
-        at=line.at,
-        event=line.event,
-        actor=line.actor,
-        outcome=line.outcome,
-        request_id=line.request_id,
-        via=line.via.ticket_id if line.via else None,
-        via_name=line.via.name if line.via else None,
-        reason=line.reason,
-        task_id=line.via.work.task_id if line.via and line.via.work else None,
-        attempt=line.via.work.attempt if line.via and line.via.work else None,
-    )
-
-
-def issued_token(grant_id: UUID, token: AccessToken, now: datetime) -> IssuedToken:
-    """The wire form of an access token."""
-    return IssuedToken(
-        access_token=token.value,
-        token_type="Bearer",  # noqa: S106 - the type's name
-        expires_in=int(token.expires_at - now.timestamp()),
-        expires_at=datetime.fromtimestamp(int(token.expires_at), now.tzinfo),
-        scope=" ".join(sorted(token.scopes)),
-        persistent_token_id=grant_id,
-    )

@@ -24,10 +24,10 @@ from vault_service.application.errors import (
     TicketNotFoundError,
     TicketOverError,
     TooManyTicketsError,
-    VaultError,
+    VaultServiceError,
 )
 from vault_service.application.tickets import TicketActor, TicketOptions
-from vault_service.domain.audit import Work
+from vault_service.domain.audit import AuditedWork
 from vault_service.domain.ticket import Ticket
 from vault_service.http import callers
 from vault_service.http.schemas import Line, Moment, ScopeName
@@ -56,11 +56,11 @@ class NewTicket(Input, frozen=True, kw_only=True):
     task_id: Line | None = None
     attempt: Annotated[int, msgspec.Meta(ge=1, le=2**53 - 1)] | None = None
 
-    def work(self) -> Work | None:
+    def work(self) -> AuditedWork | None:
         """The attempt of a task that it is for. Problem: 422 `invalid_input` when one of both is missing."""
         if (self.task_id is None) != (self.attempt is None):
             raise inputs.invalid("/attempt", "taskId and attempt are given together")
-        return None if self.task_id is None or self.attempt is None else Work(self.task_id, self.attempt)
+        return None if self.task_id is None or self.attempt is None else AuditedWork(self.task_id, self.attempt)
 
 
 class TicketExtension(Input, frozen=True, kw_only=True):
@@ -146,7 +146,7 @@ def _making(api: Api, vault: Vault, tag: str) -> None:
         wanted = inputs.body(request, NewTicket)
         try:
             requester = vault.policy.requester(claims, wanted.subject, is_public=is_public())
-        except VaultError as error:
+        except VaultServiceError as error:
             callers.refused(vault.refusals, claims, wanted.id, wanted.subject, error)
             raise
         options = TicketOptions(

@@ -16,7 +16,7 @@ from vault_service.application.tickets import ManageTickets, PresentedTickets
 from vault_service.domain.grant import DefaultLimits, Grant
 from vault_service.domain.service import Service
 from vault_service.domain.terms import Terms
-from vault_service.http.callers import Policy
+from vault_service.http.callers import CallerPolicy
 from vault_service.http.schemas import GrantView, grant_view
 from vault_service.http.waiting import Waiters
 
@@ -30,7 +30,7 @@ class Vault:
     """
 
     verifier: Verifier
-    policy: Policy
+    policy: CallerPolicy
     consent: OfflineConsent
     asking: AskConsent
     issue: IssueAccessToken

@@ -12,7 +12,7 @@ from service_kit.postgres import queries
 from service_kit.postgres.database import Database
 from task_service.adapters.engine.jobs import QUEUE, RUN_ATTEMPT
 from task_service.application.errors import NoWorkerError
-from task_service.application.ports import LostJob
+from task_service.application.ports.recovery import LostJob
 from task_service.application.recover import SILENT_SECONDS
 from task_service.domain.attempt import AttemptKey
 

@@ -6,7 +6,7 @@ import requests
 from service_kit.outbound.session import Session
 from service_kit.tokens.issuer import Issuer, IssuerMismatchError, IssuerUnavailableError
 from task_service.application.errors import HandlerError
-from task_service.application.ports import OwnerToken
+from task_service.application.ports.vault import OwnerToken
 
 TIMEOUT = (2.0, 10.0)
 PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})

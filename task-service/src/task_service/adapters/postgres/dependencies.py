@@ -14,10 +14,10 @@ from task_service.domain.attempt import AttemptKey
 from task_service.domain.dependencies import (
     Dependency,
     DependencyError,
+    DependencyVerdict,
     Graph,
     Node,
     Step,
-    Verdict,
     judge,
 )
 from task_service.domain.owner import Owner
@@ -107,7 +107,7 @@ def _carry_out(
     connection: psycopg.Connection,
     task_id: UUID,
     number: int,
-    verdict: Verdict,
+    verdict: DependencyVerdict,
     persistent_token_id: UUID | None,
     token_status: str | None,
 ) -> None:

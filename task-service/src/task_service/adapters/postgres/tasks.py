@@ -16,7 +16,7 @@ from task_service.adapters.postgres.limits import demand_room
 from task_service.adapters.postgres.locks import latest_run, lock, owned
 from task_service.adapters.postgres.schedules import put, schedule_of
 from task_service.application.errors import TaskNotFoundError, TaskNotLinkableError
-from task_service.application.ports import LinkedGrant
+from task_service.application.ports.vault import LinkedGrant
 from task_service.domain.fairness import DEFAULT_LIMITS, OwnerLimits, Priority
 from task_service.domain.owner import Owner
 from task_service.domain.receipt import Receipt

@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from task_service.application.errors import ResultStoreUnavailableError
-from task_service.application.ports import ResultStore
+from task_service.application.ports.attempts import ResultStore
 
 
 class FolderStore:

@@ -8,12 +8,12 @@ from service_kit.http.problems import DPOP_REQUIRED
 from task_service.application.errors import (
     BoundTokenError,
     TicketExpiredError,
+    TicketLimitReachedError,
     TokenNotFoundError,
     TokenRefusedError,
-    TooManyTicketsError,
     VaultUnavailableError,
 )
-from task_service.application.ports import AttemptTicket, LinkedGrant, OwnerToken
+from task_service.application.ports.vault import AttemptTicket, LinkedGrant, OwnerToken
 from task_service.domain.attempt import Attempt
 from task_service.domain.task import TokenStatus, parse_id, public_id
 
@@ -87,7 +87,7 @@ class TicketsOverHttp:
                 attempt=attempt.key.fence,
             )
         except _REFUSALS as error:
-            raise (TooManyTicketsError if error.code == TOO_MANY else TokenRefusedError) from error
+            raise (TicketLimitReachedError if error.code == TOO_MANY else TokenRefusedError) from error
         except client.VaultError as error:
             raise _unavailable(error) from error
         return AttemptTicket(UUID(made.info.ticket_id), made.value)
@@ -133,7 +133,7 @@ def access_token_by(vault: client.TokenVaultClient) -> OwnerToken:
     return OwnerToken(token.value, token.expires_at, token.scopes)
 
 
-def _linked(grant: client.Grant) -> LinkedGrant:
+def _linked(grant: client.GrantInfo) -> LinkedGrant:
     ends = [end for end in (grant.expires_at, grant.not_after) if end is not None]
     return LinkedGrant(
         persistent_token_id=UUID(grant.persistent_token_id),

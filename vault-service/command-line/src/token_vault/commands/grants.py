@@ -9,7 +9,7 @@ from rich.text import Text
 
 from token_vault.context import Context
 from token_vault.output import answer, answer_json, say, table, when
-from token_vault_client import Grant
+from token_vault_client import GrantInfo
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 GrantName = Annotated[str, typer.Argument(metavar="GRANT", help="Its id, the beginning of it, or its name.")]
@@ -76,7 +76,7 @@ def list_(
     table(columns, [_row(grant) for grant in shown])
 
 
-def _row(grant: Grant) -> list[str | Text]:
+def _row(grant: GrantInfo) -> list[str | Text]:
     token_id = grant.persistent_token_id
     return [
         _MARKS.get(grant.status, Text("-", "dim")) if sys.stdout.isatty() else grant.status,

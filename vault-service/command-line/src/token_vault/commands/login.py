@@ -8,7 +8,7 @@ import typer
 
 from token_vault import browser_login, output, profiles
 from token_vault.context import Context
-from token_vault.oauth import Challenge, LoginServer, TokenResponse
+from token_vault.oauth import Challenge, LoginServer, LoginTokens
 from token_vault.output import answer_json, say, when
 from token_vault.sessions import FILE, KEYRING, SignedInSession
 
@@ -62,7 +62,7 @@ def login(
         say(f"[green]✓[/] logged in while your session lives; its refresh token is in {place}")
 
 
-def _by_device(server: LoginServer) -> TokenResponse:
+def _by_device(server: LoginServer) -> LoginTokens:
     challenge = Challenge()
     begun = server.begin_device(challenge)
     say(f"Open this address on any device:\n\n  {begun['verification_uri']}\n")

@@ -9,7 +9,7 @@ import typer
 
 from token_vault.context import Context
 from token_vault.output import USAGE, CommandError, answer, answer_json, say
-from token_vault_client import AccessToken, VaultError
+from token_vault_client import FreshAccessToken, VaultError
 
 GrantOrNone = Annotated[
     str | None,
@@ -50,7 +50,7 @@ def get(
     _print(token, Shape.JSON if as_json else shape)
 
 
-def _print(token: AccessToken, shape: Shape) -> None:
+def _print(token: FreshAccessToken, shape: Shape) -> None:
     if shape is Shape.RAW:
         answer(token.value)
     elif shape is Shape.HEADER:

@@ -21,7 +21,7 @@ from service_kit.postgres import queries
 from service_kit.postgres.database import Database
 from vault_service.adapters.encryption.keyring import Keyring
 from vault_service.application.ports.runtime import Clock
-from vault_service.domain.audit import Event, Place
+from vault_service.domain.audit import AuditPlace, Event
 from vault_service.domain.checkpoints import ORIGIN, ChainedLine, Checkpoint, WriterLines
 from vault_service.domain.number_set import Ranges
 
@@ -135,9 +135,9 @@ def _writers_of(value: Any) -> tuple[WriterLines, ...] | None:
         return None
 
 
-def place_of(writer: UUID | None, number: int | None, mark: int | None) -> Place | None:
+def place_of(writer: UUID | None, number: int | None, mark: int | None) -> AuditPlace | None:
     """The place of a line, from its columns; None unless all three are there."""
-    return None if writer is None or number is None or mark is None else Place(writer, number, mark)
+    return None if writer is None or number is None or mark is None else AuditPlace(writer, number, mark)
 
 
 def row_of(checkpoint: Checkpoint) -> dict[str, Any]:

@@ -83,7 +83,7 @@ class KeptFile:
         draft.rename(self.path)
 
 
-class Keeper:
+class CheckpointKeeper:
     """A background job of each process."""
 
     def __init__(self, file: KeptFile, writer: Writer, post: Callable[[Mapping[str, object]], None] | None) -> None:

@@ -13,7 +13,7 @@ from service_kit.postgres import queries
 from service_kit.postgres.database import Database, Row, is_connection_lost, when_ended
 from vault_service.adapters.encryption.keyring import Keyring
 from vault_service.application.errors import StorageUnavailableError
-from vault_service.domain.audit import Entry, Event, Line, Place, Via, Work, mac
+from vault_service.domain.audit import AuditedWork, AuditPlace, Entry, Event, Line, Via, mac
 from vault_service.domain.grant import Subject
 from vault_service.domain.writer import Writer
 
@@ -58,7 +58,7 @@ class AuditLog:
         return self._retried(lambda: self._record(statement, parameters, entry, None)) is not None
 
     def record_with_use(
-        self, statement: bytes, parameters: Mapping[str, Any], entry: Entry, use: Callable[[Place], str]
+        self, statement: bytes, parameters: Mapping[str, Any], entry: Entry, use: Callable[[AuditPlace], str]
     ) -> bool | None:
         """The same for a statement that may add the line of a use, too: it returns whether it did; None without a row.
 
@@ -67,7 +67,7 @@ class AuditLog:
         return self._retried(lambda: self._record(statement, parameters, entry, use))
 
     def _record(
-        self, statement: bytes, parameters: Mapping[str, Any], entry: Entry, use: Callable[[Place], str] | None
+        self, statement: bytes, parameters: Mapping[str, Any], entry: Entry, use: Callable[[AuditPlace], str] | None
     ) -> bool | None:
         place, place_of_use = self.writer.take(), self.writer.take() if use else None
         are_recorded: tuple[bool | None, bool | None] = (None, None)
@@ -113,7 +113,7 @@ class AuditLog:
             yield from map(_line, rows)
             after = rows[-1][0]
 
-    def row(self, entry: Entry, place: Place) -> dict[str, Any]:
+    def row(self, entry: Entry, place: AuditPlace) -> dict[str, Any]:
         """The line as parameters of a statement. place: taken from `writer`."""
         key_id, key = self._keyring.active("audit")
         work = entry.via.work if entry.via else None
@@ -152,9 +152,9 @@ def later_fields(
     return Via(via_id, via_name, work_of(task_id, attempt)), reason
 
 
-def work_of(task_id: str | None, attempt: int | None) -> Work | None:
+def work_of(task_id: str | None, attempt: int | None) -> AuditedWork | None:
     """What a ticket was made for, from its columns."""
-    return None if task_id is None or attempt is None else Work(task_id, attempt)
+    return None if task_id is None or attempt is None else AuditedWork(task_id, attempt)
 
 
 def _line(row: Row) -> Line:

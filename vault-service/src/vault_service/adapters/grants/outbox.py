@@ -17,7 +17,7 @@ from vault_service.application.ports.ending import DueRevocation
 from vault_service.domain import seal_context
 from vault_service.domain.audit import Entry
 from vault_service.domain.grant import RefreshToken, Subject
-from vault_service.domain.revocation import Outcome
+from vault_service.domain.revocation import RevocationOutcome
 from vault_service.domain.seal_context import SealContext
 
 _QUERIES = queries.load(__package__, "revocations.sql")
@@ -77,11 +77,11 @@ class Outbox:
         """Make the token due again in so many seconds."""
         self._database.one(_QUERIES["postpone"], {"id": due.id, "seconds": seconds})
 
-    def finish(self, due: DueRevocation, outcome: Outcome, entry: Entry) -> None:
+    def finish(self, due: DueRevocation, outcome: RevocationOutcome, entry: Entry) -> None:
         """Remove the token and record the outcome."""
         with self._database.transaction() as connection:
             connection.execute(_QUERIES["done"], {"id": due.id, "outcome": outcome.value})
-            if outcome is Outcome.REVOKED:
+            if outcome is RevocationOutcome.REVOKED:
                 connection.execute(_QUERIES["mark_siblings"], {"grant_id": due.grant_id})
             self._audit.append_within(connection, entry)
 

@@ -13,7 +13,7 @@ from vault_service.application.errors import GrantNotFoundError
 from vault_service.application.ports.manage import GrantFilter
 from vault_service.domain.audit import Entry
 from vault_service.domain.grant import Grant, Status, Subject
-from vault_service.domain.grant_page import Position
+from vault_service.domain.grant_page import GrantPosition
 
 _QUERIES = queries.load(__package__, "owned_grants.sql")
 
@@ -26,7 +26,7 @@ class PostgresOwnedGrants:
         self._audit = audit
         self._endings = endings
 
-    def of_owner(self, owner: Subject, wanted: GrantFilter, after: Position | None, limit: int) -> Sequence[Grant]:
+    def of_owner(self, owner: Subject, wanted: GrantFilter, after: GrantPosition | None, limit: int) -> Sequence[Grant]:
         """A page of the owner's grants."""
         rows = self._database.all(_QUERIES["of_owner"], _parameters(owner, wanted, after, limit))
         return [grant_of(row) for row in rows]
@@ -63,7 +63,7 @@ class PostgresOwnedGrants:
             self._endings.end(connection, grant, Status.REVOKED, entry)
 
 
-def _parameters(owner: Subject, wanted: GrantFilter, after: Position | None, limit: int) -> dict[str, Any]:
+def _parameters(owner: Subject, wanted: GrantFilter, after: GrantPosition | None, limit: int) -> dict[str, Any]:
     ids = None if wanted.ids is None else list(wanted.ids)
     return owned(
         owner,

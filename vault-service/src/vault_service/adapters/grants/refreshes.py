@@ -27,12 +27,12 @@ from vault_service.application.errors import (
     GrantNotFoundError,
     RefusedTooOftenError,
     StorageUnavailableError,
-    VaultError,
+    VaultServiceError,
     error_of,
 )
 from vault_service.application.ports.provider import TokenAnswer
-from vault_service.application.ports.refresh import USABLE, Finished, StoredGrant, Use, Verdict
-from vault_service.domain.audit import Entry, Event, Place
+from vault_service.application.ports.refresh import USABLE, CallerUse, Finished, StoredGrant, Verdict
+from vault_service.domain.audit import AuditPlace, Entry, Event
 from vault_service.domain.grant import (
     Failure,
     FailureDetail,
@@ -92,7 +92,7 @@ class PostgresRefreshes:
             raise error_of(refusal)
         return self._stored(grant_id, requester.owner, state, row)
 
-    def refusal(self, grant_id: UUID, requester: Requester) -> VaultError | None:
+    def refusal(self, grant_id: UUID, requester: Requester) -> VaultServiceError | None:
         """Why the requester may not use the grant now, or None when it may."""
         try:
             state, _ = self._read(grant_id, requester.owner)
@@ -130,7 +130,12 @@ class PostgresRefreshes:
         return None if row is None else row[0]
 
     def finish(
-        self, grant: StoredGrant, answer: TokenAnswer, entry: Entry, verdict: Verdict = USABLE, use: Use | None = None
+        self,
+        grant: StoredGrant,
+        answer: TokenAnswer,
+        entry: Entry,
+        verdict: Verdict = USABLE,
+        use: CallerUse | None = None,
     ) -> Finished:
         """Store the outcome first, so that nothing else can roll it back."""
         obtained = answer.obtained or ObtainedToken(grant.refresh_token, answer.refresh_expires_in)
@@ -171,7 +176,7 @@ class PostgresRefreshes:
         )
 
     def _finish(
-        self, grant: StoredGrant, obtained: ObtainedToken, outcome: Spooled, entry: Entry, use: Use | None
+        self, grant: StoredGrant, obtained: ObtainedToken, outcome: Spooled, entry: Entry, use: CallerUse | None
     ) -> Finished:
         try:
             finished = self._store(outcome, entry, use)
@@ -248,7 +253,7 @@ class PostgresRefreshes:
             pause=row["pause"] or 0.0,
         )
 
-    def _store(self, outcome: Spooled, entry: Entry, use: Use | None = None) -> Finished:
+    def _store(self, outcome: Spooled, entry: Entry, use: CallerUse | None = None) -> Finished:
         write = {
             "id": outcome.grant_id,
             "generation": outcome.generation,
@@ -268,12 +273,12 @@ class PostgresRefreshes:
         stored = {"id": outcome.grant_id, "refresh_token": outcome.refresh_token}
         return Finished(self._database.one(_QUERIES["is_stored"], stored) is not None)
 
-    def _stored_with(self, write: Mapping[str, Any], entry: Entry, use: Use | None) -> bool | None:
+    def _stored_with(self, write: Mapping[str, Any], entry: Entry, use: CallerUse | None) -> bool | None:
         """True when the use was recorded with the outcome; None when the outcome was not stored."""
         if use is not None:
             with suppress(psycopg.Error):  # a fault in the use must not affect the outcome
 
-                def as_written(place: Place) -> str:
+                def as_written(place: AuditPlace) -> str:
                     return msgspec.json.encode([use_of(self._audit, *use, place)]).decode()
 
                 return self._audit.record_with_use(_QUERIES["finish"], write, entry, as_written)

@@ -18,7 +18,7 @@ from service_kit.postgres.database import BY_INDEX, Database, session
 from service_kit.process.grouped import Grouped
 from vault_service.adapters.audit.log import AuditLog
 from vault_service.application.errors import StorageUnavailableError
-from vault_service.domain.audit import Entry, Place
+from vault_service.domain.audit import AuditPlace, Entry
 from vault_service.domain.usability import Requester
 
 _QUERIES = queries.load(__package__, "uses.sql")
@@ -51,12 +51,12 @@ class Intended(NamedTuple):
     """A use that is to be recorded, and the place of its line."""
 
     use: Use
-    place: Place
+    place: AuditPlace
     requester: Requester
     entry: Entry
 
 
-def use_of(audit: AuditLog, requester: Requester, entry: Entry, place: Place) -> Use:
+def use_of(audit: AuditLog, requester: Requester, entry: Entry, place: AuditPlace) -> Use:
     """The use of a grant as the statements read it. place: of its line."""
     row = audit.row(entry, place)
     return Use(

@@ -9,7 +9,7 @@ from typing import TypeVar
 from prometheus_client import Counter, Gauge, Histogram
 
 from service_kit.process.metrics import SECONDS
-from vault_service.application.errors import VaultError
+from vault_service.application.errors import VaultServiceError
 from vault_service.application.provider_errors import ProviderError
 from vault_service.domain.grant import Failure
 from vault_service.domain.ticket import TicketFault
@@ -118,7 +118,7 @@ class PrometheusTelemetry:
             _REFRESHED.labels(provider, outcome)
         for provider, outcome in product(providers, ("accepted", "refused")):
             _REPLAYED.labels(provider, outcome)
-        for outcome in ("memory", "obtained", *(kind.__name__ for kind in _kinds(VaultError))):
+        for outcome in ("memory", "obtained", *(kind.__name__ for kind in _kinds(VaultServiceError))):
             _issued(outcome)
             _REFUSED.labels(outcome)
         for outcome in Delivery:

@@ -68,7 +68,7 @@ class PublicClient:
         return self._proof
 
 
-class PrivateKeyJwt:
+class PrivateKeyJwtAuthentication:
     """`private_key_jwt`: a JWT for the endpoint, signed with the client's key, valid for a minute and used once."""
 
     def __init__(self, client_id: str, key: SigningKey, audience: str | None, clock: Callable[[], float]) -> None:

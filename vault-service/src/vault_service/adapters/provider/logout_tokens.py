@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from service_kit.tokens import logout_token
 from service_kit.tokens.issuer import Issuer, IssuerUnavailableError
 from service_kit.tokens.jwt import InvalidTokenError
-from service_kit.tokens.logout_token import Expected
+from service_kit.tokens.logout_token import ExpectedLogout
 from vault_service.application.errors import LogoutRefusedError, ProviderUnavailableError
 from vault_service.application.ports.logout import LoginEnded
 from vault_service.domain.grant import Subject
@@ -19,7 +19,7 @@ class IssuerLogoutTokens:
 
     provider: str
     issuer: Issuer
-    expected: Expected
+    expected: ExpectedLogout
 
     def read(self, unverified: str) -> LoginEnded:
         """What the token says of a login."""

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from vault_service.domain.audit import Entry
 from vault_service.domain.grant import RefreshToken, Subject
-from vault_service.domain.revocation import Outcome
+from vault_service.domain.revocation import RevocationOutcome
 
 EntryOf = Callable[[UUID, Subject], Entry]
 """The audit line for a grant and its owner, with the outcome `ok`."""
@@ -51,7 +51,7 @@ class Revocations(Protocol):
         """Make the token due again in so many seconds."""
         ...
 
-    def finish(self, due: DueRevocation, outcome: Outcome, entry: Entry) -> None:
+    def finish(self, due: DueRevocation, outcome: RevocationOutcome, entry: Entry) -> None:
         """Remove the token and record the outcome, in one transaction.
 
         After a revocation at a server that names no sessions, the other grants of the account are due to be checked.

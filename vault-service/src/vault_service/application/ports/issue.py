@@ -5,7 +5,7 @@ from concurrent.futures import Future
 from typing import Protocol
 from uuid import UUID
 
-from vault_service.application.errors import VaultError
+from vault_service.application.errors import VaultServiceError
 from vault_service.domain.audit import Entry
 from vault_service.domain.grant import Subject
 from vault_service.domain.usability import Requester
@@ -14,7 +14,7 @@ from vault_service.domain.usability import Requester
 class TicketRefusals(Protocol):
     """Why tickets give no access tokens."""
 
-    def refusal(self, ticket_id: UUID) -> VaultError | None:
+    def refusal(self, ticket_id: UUID) -> VaultServiceError | None:
         """TicketRefusedError, or None when the ticket may be used now. Raises StorageUnavailableError."""
         ...
 

@@ -32,7 +32,7 @@ class LogoutTokens(Protocol):
         ...
 
 
-class Logins(Protocol):
+class GrantsByLogin(Protocol):
     """The grants by the login that they came of."""
 
     def end(self, login: LoginEnded, entry_of: EntryOf) -> int:

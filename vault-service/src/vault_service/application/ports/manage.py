@@ -9,7 +9,7 @@ from vault_service.application.ports.refresh import StoredGrant
 from vault_service.application.ports.runtime import AuditWriter
 from vault_service.domain.audit import Entry, Line
 from vault_service.domain.grant import Grant, Subject
-from vault_service.domain.grant_page import Position
+from vault_service.domain.grant_page import GrantPosition
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class GrantFilter:
 class OwnedGrants(Protocol):
     """The grants of one owner."""
 
-    def of_owner(self, owner: Subject, wanted: GrantFilter, after: Position | None, limit: int) -> Sequence[Grant]:
+    def of_owner(self, owner: Subject, wanted: GrantFilter, after: GrantPosition | None, limit: int) -> Sequence[Grant]:
         """A page of the owner's grants: live ones first, in each rank the newest. after: None for the first page."""
         ...
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import NamedTuple, Protocol
 from uuid import UUID
 
-from vault_service.application.errors import VaultError
+from vault_service.application.errors import VaultServiceError
 from vault_service.application.ports.provider import TokenAnswer
 from vault_service.domain.audit import Entry
 from vault_service.domain.grant import (
@@ -66,7 +66,7 @@ class Verdict:
 USABLE = Verdict()
 
 
-class Use(NamedTuple):
+class CallerUse(NamedTuple):
     """A use of the grant that is to be recorded with the outcome of its refresh."""
 
     requester: Requester
@@ -87,7 +87,7 @@ class UsableGrants(Protocol):
         """The grant, for a requester that may use it now. Raises what `refusal` returns."""
         ...
 
-    def refusal(self, grant_id: UUID, requester: Requester) -> VaultError | None:
+    def refusal(self, grant_id: UUID, requester: Requester) -> VaultServiceError | None:
         """Why the requester may not use the grant now, or None when it may.
 
         GrantNotFoundError, ConsentPendingError, GrantUnusableError or ServiceNotAllowedError.
@@ -117,7 +117,12 @@ class Refreshes(UsableGrants, Protocol):
         ...
 
     def finish(
-        self, grant: StoredGrant, answer: TokenAnswer, entry: Entry, verdict: Verdict = USABLE, use: Use | None = None
+        self,
+        grant: StoredGrant,
+        answer: TokenAnswer,
+        entry: Entry,
+        verdict: Verdict = USABLE,
+        use: CallerUse | None = None,
     ) -> Finished:
         """Store the outcome, fenced by the generation. use: recorded with it if the grant may be used and is unlimited.
 

@@ -3,6 +3,8 @@ of the worker's account; it runs the command of a Job as a process with what the
 """
 
 import base64
+import copy
+import itertools
 import json
 import os
 import signal
@@ -13,6 +15,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import IO, Any, cast
@@ -33,6 +36,7 @@ NAMESPACE, TOKEN = "attempts", "the-account-s-token"
 MANIFESTS = Path(__file__).resolve().parents[2] / "deploy/kubernetes/attempts/attempts.yaml"
 
 
+@cache
 def role() -> set[tuple[str, str]]:
     """Verb and resource of each right that the manifests give to the worker."""
     objects = yaml.safe_load_all(MANIFESTS.read_text(encoding="utf-8"))
@@ -120,7 +124,8 @@ class Pod:
 class Cluster:
     """url: of the API; used: rights; cut: lines after which it ends the first answer with
     a log, as many more in each other; waiting: why pods wait;
-    refuses: status by which it refuses a kind of object; away: it does not answer."""
+    refuses: status by which it refuses a kind of object; away: it does not answer; deadlines: of Jobs that were
+    extended."""
 
     def __init__(self, url: str, account: Path) -> None:
         self.url, self.account = url, account
@@ -132,6 +137,7 @@ class Cluster:
         self.cut, self.waiting, self.away = 0, "", False
         self.refuses: dict[str, int] = {}
         self.logs = 0
+        self.deadlines: list[int] = []
 
     def executor(self) -> KubernetesExecutor:
         """That has its Jobs run here."""
@@ -145,12 +151,15 @@ class Cluster:
             time.sleep(0.05)
         assert (self.jobs, self.secrets, self.pods) == ({}, {}, {})
 
+    def expect_valid(self) -> None:
+        """Raises ValidationError when an object that was made does not fit the API's schemas."""
+        for version, made in itertools.product(VERSIONS, self.seen):
+            kubernetes_validate.validate(made, version, strict=True)
+
     def create(self, resource: str, made: Object) -> Object:
         """A Job or a Secret."""
-        for version in VERSIONS:
-            kubernetes_validate.validate(made, version, strict=True)
+        self.seen.append(copy.deepcopy(made))
         made["metadata"]["uid"] = str(uuid4())
-        self.seen.append(made)
         name = made["metadata"]["name"]
         (self.jobs if resource == "jobs" else self.secrets)[name] = made
         if resource == "jobs":
@@ -197,7 +206,7 @@ class Cluster:
         """Its log with stamps."""
         self.logs += 1
         given = number = 0
-        while True:
+        while not self.away:
             ended = pod.ended
             while number < len(pod.log):
                 stamp, line = pod.log[number]
@@ -253,6 +262,7 @@ def _handler(cluster: Cluster) -> type[BaseHTTPRequestHandler]:
                 case ("patch", "jobs"):
                     assert self.headers["Content-Type"] == "application/merge-patch+json"
                     cluster.jobs[name]["spec"].update(body["spec"])
+                    cluster.deadlines.append(body["spec"]["activeDeadlineSeconds"])
                     self._reply(200, cluster.jobs[name])
 
         def _log(self, pods: list[Pod], query: dict[str, str]) -> None:

@@ -49,6 +49,7 @@ def kubernetes() -> Iterator[Executor]:
     with kubernetes_cluster() as cluster:
         yield cluster.executor()
         cluster.expect_nothing()
+        cluster.expect_valid()
 
 
 EXECUTORS: dict[str, Callable[[], Iterator[Executor]]] = {

@@ -50,10 +50,10 @@ class KubernetesExecutor:
     def start(self, order: Order) -> "KubernetesRunning":
         """Make the Job, then its Secret, for which the pod waits."""
         name = f"task-{order.task_id}-{uuid4().hex[:8]}"
-        running = None
+        running, began_at = None, time.monotonic()
         try:
             job = self._api.call("POST", BATCH, "jobs", job_of(order, name, self._command, self._settings))
-            running = KubernetesRunning(self._api, name)
+            running = KubernetesRunning(self._api, name, began_at)
             self._api.call("POST", CORE, "secrets", secret_of(order, job))
         except KubernetesError as error:
             if running is not None:
@@ -65,11 +65,11 @@ class KubernetesExecutor:
 class KubernetesRunning:
     """`executors.base.Running`. A thread of its own follows the pod."""
 
-    def __init__(self, api: KubernetesApi, name: str) -> None:
-        """name: of the Job."""
+    def __init__(self, api: KubernetesApi, name: str, began_at: float) -> None:
+        """name: of the Job; began_at: monotonic time, not after the Job's own beginning."""
         self._api = api
         self._name = name
-        self._began_at = self._extended_at = time.monotonic()
+        self._began_at = self._extended_at = began_at
         self._extend_at = self._began_at + EXTEND_SECONDS
         self._found: queue.Queue[list[bytes] | Exception] = queue.Queue(MAX_BATCHES)
         self._stopped = threading.Event()

@@ -81,7 +81,10 @@ def written(stack: Stack) -> Iterator[tuple[str, bytes]]:
 def tables(url: str, database: str) -> Iterator[tuple[str, bytes]]:
     """Each row of each table: place and content."""
     with psycopg.connect(url) as connection:
-        names = connection.execute("select tablename from pg_tables where schemaname = 'public'").fetchall()
+        names = connection.execute(
+            "select relname from pg_class where relnamespace = 'public'::regnamespace"
+            " and relkind in ('r', 'p') and not relispartition"  # a partitioned table shows what its parts hold
+        ).fetchall()
         for (name,) in names:
             rows = connection.execute(sql.SQL("select * from {}").format(sql.Identifier(name))).fetchall()
             for row in rows:

@@ -102,7 +102,7 @@ def attempt(attempts: PostgresAttempts, vault: ScriptedVault) -> Callable[[UUID,
             MemoryJournal(),
             AttemptAccess(vault),
             {"demo": Fails(error)},
-            lambda: 1.0,
+            spread=lambda: 1.0,
         )
         try:
             return run.run(AttemptKey(task_id, fence), lambda: None)

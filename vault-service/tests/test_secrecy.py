@@ -122,6 +122,13 @@ def _lost(vault: Replica, step: str, error: Exception) -> None:
         vault.issue(grant)
 
 
+def _not_recorded(vault: Replica) -> None:
+    grant = vault.grant()
+    vault.issue(grant)  # the next one is remembered: its use is recorded by itself
+    with Trouble(RECORD, after=True, error=StorageUnavailableError()).befalls(vault):
+        vault.issue(grant)
+
+
 def _altered(vault: Replica, change: bytes) -> None:
     grant = vault.grant()
     with vault.databases[0].connection() as connection:
@@ -161,7 +168,7 @@ PATHS: dict[str, Callable[[Replica], None]] = {
     "rotated and lost": lambda vault: _lost(vault, ROTATION, UncertainError("the answer did not come")),
     "client refused": lambda vault: _lost(vault, ROTATION, VaultClientRefusedError("invalid_client")),
     "outcome not stored": lambda vault: _lost(vault, STORE, RuntimeError("no")),
-    "use not recorded": lambda vault: _lost(vault, RECORD, StorageUnavailableError()),
+    "use not recorded": _not_recorded,
     "bit flipped": lambda vault: _altered(
         vault, b"update grants set refresh_token = set_byte(refresh_token, 20, get_byte(refresh_token, 20) # 1)"
     ),

@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 from keycloak_oracle import KeycloakOracle, Session
 from replica import ALICE, Replica
-from trouble import TROUBLES, Killed, Trouble
+from trouble import TROUBLES, Killed, Trouble, unheard
 
 from vault_service.adapters.grants.spool import Spool
 from vault_service.application.errors import (
@@ -125,15 +125,15 @@ class Vaults(RuleBasedStateMachine):
         """A refresh fails at one step; then callers come again."""
         self._expire()
         vault = self._vaults[number]
-        with trouble.befalls(vault):
+        with trouble.befalls(vault) as done:
             try:
                 astray = self._attempt(grant, vault, unknown=trouble.leaves_unknown)
             except Killed:
-                self._unheard[grant.id] += trouble.is_after_the_record
                 self._replace(number)
             else:
                 if astray and isinstance(trouble.error, StorageUnavailableError):
                     self._spooled[self._server.last_used] = vault.refreshes._spool
+        self._unheard[grant.id] += unheard(done)
         for visit in then:
             self._visit(grant, visit)
             self.books_agree()

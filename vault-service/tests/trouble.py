@@ -1,6 +1,6 @@
 """Failures during a refresh, by the step at which they occur."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from unittest.mock import patch
@@ -8,6 +8,7 @@ from unittest.mock import patch
 from replica import Replica
 
 from vault_service.application.errors import StorageUnavailableError
+from vault_service.application.ports.refresh import Finished
 from vault_service.application.provider_errors import NotSentError, UncertainError
 
 INTENT, ROTATION, STORE, RECORD = "begin", "refresh", "_store", "record"
@@ -30,25 +31,26 @@ class Trouble:
         """True when the token is used and the outcome is not stored."""
         return (self.step, self.after) in {(ROTATION, True), (STORE, False)}
 
-    @property
-    def is_after_the_record(self) -> bool:
-        """True when a token is recorded as issued although no caller gets it."""
-        return (self.step, self.after) == (RECORD, True)
-
     @contextmanager
-    def befalls(self, vault: Replica) -> Iterator[None]:
-        """The failure occurs in that process during the block."""
+    def befalls(self, vault: Replica) -> Iterator[list[object]]:
+        """The failure occurs in that process during the block. Gives what the step had returned, each time."""
+        done: list[object] = []
         holders = {ROTATION: vault.provider, RECORD: vault.uses}
         holder: object = holders.get(self.step, vault.refreshes)
         really: Callable[..., object] = getattr(holder, self.step)
 
         def break_down(*arguments: object) -> object:
             if self.after:
-                really(*arguments)
+                done.append(really(*arguments))
             raise self.error
 
         with patch.object(holder, self.step, break_down):
-            yield
+            yield done
+
+
+def unheard(done: Iterable[object]) -> int:
+    """How many uses were recorded by steps after which the process failed, so that no caller got the token."""
+    return sum(result.is_used if isinstance(result, Finished) else result is True for result in done)
 
 
 TROUBLES = [

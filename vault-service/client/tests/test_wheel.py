@@ -11,8 +11,8 @@ from scripted_answers import ACCESS, Answers, token
 FOLDER = Path(__file__).parents[1]
 PROGRAM = """
 import sys
-from token_vault_client import Ticket, TokenVaultClient
-print(TokenVaultClient(sys.argv[1], Ticket("tvt_x")).access_token().value)
+from token_vault_client import TicketCredentials, TokenVaultClient
+print(TokenVaultClient(sys.argv[1], TicketCredentials("tvt_x")).access_token().value)
 """
 
 

@@ -84,11 +84,9 @@ class PostgresTasks:
         key = {"id": task_id, **owned(owner)}
         with self._database.transaction() as connection:
             receipts.claim(connection, owner, receipt)
-            row = connection.execute(_SQL["lock_to_delete"], key).fetchone()
-            if row is None:
+            if connection.execute(_SQL["lock_to_delete"], key).fetchone() is None:
                 raise TaskNotFoundError
-            under_way = connection.execute(_SQL["jobs"], {**key, "number": row[0]}).fetchall()
-            connection.execute(_SQL["delete_runs"], key)
+            under_way = connection.execute(_SQL["delete_runs"], key).fetchall()
             connection.execute(_SQL["delete"], key)
             for (job_id,) in under_way:
                 jobs.withdraw(connection, job_id)

@@ -42,22 +42,21 @@ where id = %(id)s
 for update;
 
 -- name: delete_runs
--- Before the task, so that rows are locked in the order in which workers lock them: a run, then its attempts.
-delete from runs
-where task_id = %(id)s;
+-- Before the task, so that rows are locked in the order in which workers lock them: a run, then its attempts. Returns the
+-- engine's jobs: as they are once the lock is held, for a worker may have given its attempt back meanwhile, to a new job.
+with gone as (
+    delete from runs
+    where task_id = %(id)s
+    returning status, job_id
+)
+select job_id
+from gone
+where status in ('queued', 'running')
+  and job_id is not null;
 
 -- name: delete
 delete from tasks
 where id = %(id)s;
-
--- name: jobs
--- The engine's jobs of what the task has under way.
-select job_id
-from runs
-where task_id = %(id)s
-  and number = %(number)s
-  and status in ('queued', 'running')
-  and job_id is not null;
 
 -- name: link
 update tasks

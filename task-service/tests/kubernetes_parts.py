@@ -182,11 +182,10 @@ class Cluster:
             runner = threading.Thread(target=lambda: pod.run(self.secrets[volume], folder))
             if wanted():
                 runner.start()
-                while wanted() and runner.is_alive():
+                while runner.is_alive():
+                    if not wanted():
+                        pod.end()
                     time.sleep(0.02)
-                if not wanted():
-                    pod.end()
-                runner.join()
             if pod.ended:  # it can be looked at until the Job is deleted, or its time after the end is over
                 while wanted():
                     time.sleep(0.02)
@@ -308,6 +307,7 @@ def kubernetes_cluster() -> Iterator[Cluster]:
         finally:
             for name in list(cluster.jobs):
                 cluster.jobs.pop(name, None)
+            cluster.expect_nothing()
             server.shutdown()
             thread.join()
             server.server_close()

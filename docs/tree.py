@@ -23,6 +23,7 @@ PURPOSES = {
     "deploy/images": "The entry point of the service images.",
     "deploy/keycloak": "The realm: clients, roles, audiences.",
     "deploy/kubernetes": "Manifests: a base, components, overlays.",
+    "deploy/kubernetes/attempts": "The namespace in which attempts are Jobs.",
     "deploy/kubernetes/base": "What every cluster needs.",
     "deploy/kubernetes/components": "What an overlay may add.",
     "deploy/kubernetes/migrations": "The jobs that migrate the databases.",

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from dask_parts import dask_cluster
 from elsewhere_parts import PROGRAM, Elsewhere, HttpVault, http_vault
+from kubernetes_parts import kubernetes_cluster
 
 from task_service.application.handler import Stop
 from task_service.domain.journal import Level
@@ -43,7 +44,20 @@ def slurm() -> Iterator[Executor]:
         assert list(Path(folder).iterdir()) == [], "an attempt leaves nothing, and no file with its ticket"
 
 
-EXECUTORS: dict[str, Callable[[], Iterator[Executor]]] = {"process": process, "dask": dask, "slurm": slurm}
+def kubernetes() -> Iterator[Executor]:
+    """An imitation of the API that runs the Jobs' commands as processes; there is no cluster here."""
+    with kubernetes_cluster() as cluster:
+        yield cluster.executor()
+        cluster.expect_nothing()
+        cluster.expect_valid()
+
+
+EXECUTORS: dict[str, Callable[[], Iterator[Executor]]] = {
+    "process": process,
+    "dask": dask,
+    "slurm": slurm,
+    "kubernetes": kubernetes,
+}
 
 
 @pytest.fixture(scope="module", params=sorted(EXECUTORS))

@@ -63,6 +63,13 @@ def with_metrics(tmp_path: Path) -> tuple[Object, ...]:
     return _changed(tmp_path, "base", components=[f"{os.path.relpath(FOLDER, tmp_path)}/components/metrics"])
 
 
+def with_executor(tmp_path: Path) -> tuple[Object, ...]:
+    """The base with the worker that makes Jobs, and the namespace of these."""
+    component = f"{os.path.relpath(FOLDER, tmp_path)}/components/kubernetes-executor"
+    made = _changed(tmp_path, "base", components=[component], namespace="offline-token-vault")
+    return made + build(FOLDER / "attempts")
+
+
 def as_the_readme_patches(tmp_path: Path, overlay: str) -> tuple[Object, ...]:
     """An overlay with the README's example of patches."""
     (example,) = re.findall(r"^```yaml\n(.*?)^```", (FOLDER / "README.md").read_text("utf-8"), re.DOTALL | re.MULTILINE)

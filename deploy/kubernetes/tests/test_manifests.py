@@ -173,7 +173,8 @@ def test_before_a_roll_out_the_jobs_apply_what_old_code_can_live_with_and_after_
 def test_every_folder_that_the_readme_applies_can_be_built() -> None:
     named_there = set(re.findall(r" -k (deploy/kubernetes/\S+)", (FOLDER / "README.md").read_text(encoding="utf-8")))
     overlay = "deploy/kubernetes/overlays/cloudnative-pg"
-    assert named_there == {overlay, f"{overlay}/migrations/before", f"{overlay}/migrations/after"}
+    attempts = "deploy/kubernetes/attempts"
+    assert named_there == {overlay, f"{overlay}/migrations/before", f"{overlay}/migrations/after", attempts}
     for folder in named_there:
         assert build(FOLDER.parents[1] / folder)
 

@@ -51,6 +51,7 @@ from task_service.config import TaskSettings
 from task_service.domain.attempt import AttemptKey
 from task_service.domain.fairness import OwnerLimits
 from task_service.executors.base import ElsewhereHandler, Executor
+from task_service.executors.kubernetes_objects import PodSettings
 from task_service.executors.order import Sandbox, Servers
 from task_service.executors.registry import LOCAL, ExecutorSettings, executor_of, executors_by_kind
 from task_service.http.service import TaskService
@@ -237,11 +238,20 @@ def executors_of(settings: TaskSettings, places: Mapping[str, str]) -> Mapping[s
         dask_address=settings.dask_address,
         slurm_folder=settings.slurm_folder,
         slurm_options={"timeout_min": ceil(settings.elsewhere_seconds / 60), **settings.slurm_options},
+        kubernetes_url=settings.kubernetes_url,
+        kubernetes_namespace=settings.kubernetes_namespace,
+        pods=_pods(settings),
     )
     try:
         return {name: executor_of(name, wanted) for name in used}
     except ValueError as fault:
         raise SettingsError(f"TASK_EXECUTORS: {fault}") from None
+
+
+def _pods(settings: TaskSettings) -> PodSettings | None:
+    if settings.kubernetes_image is None:
+        return None
+    return PodSettings(image=settings.kubernetes_image, cpu=settings.kubernetes_cpu, memory=settings.kubernetes_memory)
 
 
 def _kinds(settings: TaskSettings, issuer: Issuer, session: Session) -> Mapping[str, Kind[Any]]:

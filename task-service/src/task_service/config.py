@@ -1,6 +1,7 @@
 """The task service's settings, each with its documentation."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import ip_network
@@ -75,6 +76,20 @@ def options(value: str) -> Mapping[str, str | int]:
             raise ValueError(f"has {word!r}; it lists name=value, each name once")
         found[name] = int(text_of) if text_of.isdigit() else text_of
     return found
+
+
+def namespace(value: str) -> str | None:
+    """The name of a Kubernetes namespace; empty means absent."""
+    if value and not re.fullmatch(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", value):
+        raise ValueError("is not the name of a Kubernetes namespace")
+    return value or None
+
+
+def quantity(value: str) -> str:
+    """A positive quantity of Kubernetes, such as 500m, 2 or 512Mi."""
+    if not re.fullmatch(r"[1-9]\d{0,11}(m|[kMGT]|[KMGT]i)?", value):
+        raise ValueError("is not a quantity such as 500m, 2 or 512Mi")
+    return value
 
 
 def place(value: str) -> str | None:
@@ -188,6 +203,27 @@ class TaskSettings:
         options,
         "name=value for submitit's parameters, such as slurm_partition=batch mem_gb=4.",
         default="",
+    )
+    kubernetes_url: str = setting(
+        "TASK_KUBERNETES_URL",
+        url,
+        "URL of the Kubernetes API for the executor `kubernetes`.",
+        default="https://kubernetes.default.svc",
+    )
+    kubernetes_namespace: str | None = setting(
+        "TASK_KUBERNETES_NAMESPACE",
+        namespace,
+        "Namespace of the Jobs. It must be one without other Secrets, because whoever makes Jobs can mount them.",
+        default="",
+    )
+    kubernetes_image: str | None = setting(
+        "TASK_KUBERNETES_IMAGE", optional_text, "Image of the Jobs, with the package and your kinds.", default=""
+    )
+    kubernetes_cpu: str = setting(
+        "TASK_KUBERNETES_CPU", quantity, "Processors of a Job, such as 500m; requested, and the limit.", default="1"
+    )
+    kubernetes_memory: str = setting(
+        "TASK_KUBERNETES_MEMORY", quantity, "Memory of a Job; requested, and the limit.", default="512Mi"
     )
     sandbox: str = setting(
         "TASK_SANDBOX",

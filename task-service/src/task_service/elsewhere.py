@@ -1,7 +1,8 @@
 """The program that runs one attempt outside of the worker: `python -I -m task_service.elsewhere`.
 
 It reads an order from standard input, wires what the kind needs with the order's ticket as its only credential, and
-writes events to standard output (`executors/order.py`). It stops at SIGTERM, and kills itself when its input ends.
+writes events to standard output (`executors/order.py`). It stops at SIGTERM, and kills itself when its input ends. In
+a pod the order is a file, named by the only argument, and the pod ends what is left.
 """
 
 import os
@@ -109,12 +110,13 @@ class GivenTicket:
 
 
 def main() -> int:
-    """Run the attempt that standard input says; always 0, as the last event has the outcome."""
+    """Run the attempt of the order; always 0, as the last event has the outcome."""
     order, write = _take_over_the_pipes()
     if order.sandbox is not None:
         here = str(Path.cwd())
         sandbox.enter(order.sandbox.readable, (here, *order.sandbox.writable))
-    threading.Thread(target=_end_with_the_input, name="input", daemon=True).start()
+    if not sys.argv[1:]:
+        threading.Thread(target=_end_with_the_input, name="input", daemon=True).start()
     signal.signal(signal.SIGTERM, _stop)
     events = Events(write)
     logs.request_id.set(order.attempt().key.request_id)
@@ -162,7 +164,8 @@ def _completed(result: str | Document, events: Events) -> Completed:
 
 def _take_over_the_pipes() -> tuple[Order, Callable[[bytes], Any]]:
     """The order, and what writes a line of events. Code of kinds finds an empty input; what it prints is kept."""
-    order = msgspec.json.decode(sys.stdin.buffer.readline(), type=Order)
+    content = Path(sys.argv[1]).read_bytes() if sys.argv[1:] else sys.stdin.buffer.readline()
+    order = msgspec.json.decode(content, type=Order)
     os.dup2(0, INPUT)
     os.set_inheritable(INPUT, False)
     with Path(os.devnull).open("rb") as nothing:

@@ -8,6 +8,9 @@ from typing import Any
 from task_service.executors import sandbox
 from task_service.executors.base import Executor
 from task_service.executors.dask import DaskExecutor
+from task_service.executors.kubernetes import KubernetesExecutor
+from task_service.executors.kubernetes_api import KubernetesApi
+from task_service.executors.kubernetes_objects import PodSettings
 from task_service.executors.process import ProcessExecutor
 from task_service.executors.slurm import SlurmExecutor
 from task_service.kinds.base import Kind
@@ -25,6 +28,9 @@ class ExecutorSettings:
     dask_address: str | None = None
     slurm_folder: Path | None = None
     slurm_options: Mapping[str, str | int] = field(default_factory=dict)
+    kubernetes_url: str = "https://kubernetes.default.svc"
+    kubernetes_namespace: str | None = None
+    pods: PodSettings | None = None
 
 
 def _process(settings: ExecutorSettings) -> Executor:
@@ -45,7 +51,18 @@ def _slurm(settings: ExecutorSettings) -> Executor:
     return SlurmExecutor(settings.slurm_folder, settings.slurm_options)
 
 
-_EXECUTORS: Mapping[str, Callable[[ExecutorSettings], Executor]] = {PROCESS: _process, "dask": _dask, "slurm": _slurm}
+def _kubernetes(settings: ExecutorSettings) -> Executor:
+    if settings.kubernetes_namespace is None or settings.pods is None:
+        raise ValueError("`kubernetes` needs TASK_KUBERNETES_NAMESPACE and TASK_KUBERNETES_IMAGE")
+    return KubernetesExecutor(KubernetesApi(settings.kubernetes_url, settings.kubernetes_namespace), settings.pods)
+
+
+_EXECUTORS: Mapping[str, Callable[[ExecutorSettings], Executor]] = {
+    PROCESS: _process,
+    "dask": _dask,
+    "slurm": _slurm,
+    "kubernetes": _kubernetes,
+}
 
 
 def executors_by_kind(kinds: Mapping[str, Kind[Any]], wanted: Mapping[str, str]) -> Mapping[str, str]:

@@ -91,7 +91,8 @@ def test_keycloaks_word_for_a_bound_token_is_understood_with_a_key_only(
     client: FlaskClient, server: StubIssuer, key: ProofKey
 ) -> None:
     """Its claim `typ` is `DPoP` then; without `cnf` that is no access token."""
-    token = server.token(payload=server.claims(typ="DPoP", cnf={"jkt": key.thumbprint, "x5t#S256": None}))
+    confirmation = {"jkt": key.thumbprint, "kc-jkt-type": "DPoP", "x5t#S256": None}  # as Keycloak 26.7 writes it
+    token = server.token(payload=server.claims(typ="DPoP", cnf=confirmation))
     assert ask(client, "DPoP", token, key.proof("GET", URL, token, NOW)).status_code == 200
     assert refusal(ask(client, "Bearer", token)) == REQUIRED
     bare = server.token(payload=server.claims(typ="DPoP"))
@@ -167,9 +168,12 @@ def test_other_confirmations_are_refused(
     assert refusal(ask(client, scheme, token, key.proof("GET", URL, token, NOW))) == UNSUPPORTED
 
 
-def test_a_second_confirmation_beside_ours_is_refused(client: FlaskClient, server: StubIssuer, key: ProofKey) -> None:
+@pytest.mark.parametrize("second", [{"x5t#S256": "x"}, {"kc-jkt-type": "other"}, {"kc-jkt-type": 7}])
+def test_a_second_confirmation_beside_ours_is_refused(
+    client: FlaskClient, server: StubIssuer, key: ProofKey, second: dict[str, Any]
+) -> None:
     """Half of the binding would be ignored."""
-    token = server.token(payload=server.claims(cnf={"jkt": key.thumbprint, "x5t#S256": "x"}))
+    token = server.token(payload=server.claims(cnf={"jkt": key.thumbprint, **second}))
     assert refusal(ask(client, "DPoP", token, key.proof("GET", URL, token, NOW))) == UNSUPPORTED
 
 

@@ -21,6 +21,8 @@ from service_kit.tokens.jwt import InvalidTokenError
 
 MEMO_SECONDS: Final = 60
 MEMO_SIZE: Final = 4096
+KEYCLOAK_KIND: Final = "kc-jkt-type"
+"""Keycloak says in `cnf` what `jkt` was made of: a DPoP key."""
 _UNKNOWN: Final = (float("-inf"), None)
 
 
@@ -118,7 +120,9 @@ class Verifier:
         """RFC 9449 section 6.1. A second method beside `jkt` could not be checked, so there must be none."""
         if isinstance(confirmation, UnsetType):
             return ""
-        named = {method for method, value in confirmation.items() if value is not None}  # Keycloak writes null members
+        named = {method for method, value in confirmation.items() if value is not None}
+        if confirmation.get(KEYCLOAK_KIND) == "DPoP":
+            named.discard(KEYCLOAK_KIND)
         key = confirmation.get("jkt")
         if self.proofs is None or named != {"jkt"} or not isinstance(key, str):
             raise UnsupportedConfirmationError("cnf")

@@ -126,6 +126,20 @@ def test_one_who_asks_for_less_gets_the_token_of_the_same_flight(vault: Replica,
     assert vault.provider.refreshes == 1
 
 
+def test_one_who_joins_a_flight_that_finds_a_cached_token_flies_again(vault: Replica, rows: Rows) -> None:
+    """The cached token lives too short for it, which says nothing about a new one."""
+    grant_id = vault.grant()
+    with vault.locks.hold(grant_id), ThreadPoolExecutor(2) as pool:
+        modest = pool.submit(vault.issue, grant_id)
+        eventually(lambda: rows(WAITING), "the modest caller's flight waits for the lock")
+        much = pool.submit(vault.issue, grant_id, min_valid=250.0)
+        eventually(lambda: vault.refresher.is_refreshing(request_for(str(grant_id))), "the flight is joined")
+        cached = AccessToken("cached", time.time() + 200.0, 300.0, frozenset())
+        vault.memory.put(grant_id, frozenset(), cached)
+        release()
+    assert (modest.result().value, much.result().value) == ("cached", "access-2")
+
+
 @pytest.mark.redis
 def test_a_replica_that_waits_for_another_s_refresh_learns_from_it(
     database_url: str, redis_url: str, provider: ScriptedProvider, rows: Rows

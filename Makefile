@@ -97,6 +97,14 @@ test-contract: .venv/dev ## Adapters and parts against real servers: PostgreSQL,
 	@echo "== contract tests"
 	@$(BIN)/pytest -q -n 4 --dist worksteal --durations=5 -m "$(PARTS)" $(UNIT)
 
+.PHONY: test-pythons
+test-pythons: .venv/dev ## Unit tests under each Python from 3.11 to 3.14 that is here; PYTHONS="/path/to/python3.14 …" names more
+	@PYTHONS="$(PYTHONS)" dev/stack/test-pythons
+
+.PHONY: mutants
+mutants: .venv/dev .venv/mutants ## Change the code in small ways: does a test notice? MUTANTS="refresh spool --most 20"
+	@.venv/mutants/bin/python dev/mutants/mutants.py $(MUTANTS)
+
 .PHONY: test-frontend
 test-frontend: lint-page ## Types and unit tests of the page
 	@echo "== the page: tests and size"
@@ -203,6 +211,9 @@ INTEGRATIONS := vault-service/client integrations/jupyterhub
 
 .venv/docs: requirements/docs.txt vault-service/client/pyproject.toml | .venv/dev
 	@dev/stack/environment docs vault-service/client
+
+.venv/mutants: requirements/mutants.txt | .venv/dev
+	@dev/stack/environment mutants
 
 DOCS := $(shell find docs deploy/kubernetes/README.md dev/idp/README.md CHANGELOG.md CONTRIBUTING.md -type f)
 artifacts/docs/index.html: $(DOCS) | .venv/docs

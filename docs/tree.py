@@ -33,6 +33,7 @@ PURPOSES = {
     "deploy/observability/grafana": "How Grafana finds the dashboard and its data.",
     "dev": "What runs on a developer's machine only.",
     "dev/idp": "The development authorization server.",
+    "dev/mutants": "Small changes of the code that a test has to notice.",
     "dev/release": "Versions in one place, and the bills of materials.",
     "dev/stack": "The whole stack on one machine, without containers.",
     "docs": "These pages.",

@@ -163,7 +163,8 @@ def test_a_hub_that_hangs_leaves_nothing_behind(stack: Stack, tmp_path: Path) ->
     hub = Hub(stack, tmp_path)
     home = tmp_path / "home"
     home.mkdir()
-    left = [subprocess.Popen(["sh", "-c", "trap '' TERM; sleep 300"], cwd=folder) for folder in (tmp_path, home)]
+    stubborn = ["sh", "-c", "trap '' TERM; while :; do sleep 300; done"]
+    left = [subprocess.Popen(stubborn, cwd=folder) for folder in (tmp_path, home)]
     hub.end()
     assert [process.wait(TIMEOUT) for process in left] == [-signal.SIGKILL] * 2
 

@@ -181,6 +181,18 @@ def test_one_process_writes_checkpoints_at_a_time(chain: Chain) -> None:
     assert chain.verify() == ([], Verified(checkpoints=chain.verify()[1].checkpoints, lines=80))
 
 
+def test_who_waits_covers_what_another_process_was_covering(chain: Chain) -> None:
+    """`audit checkpoint` promises to cover all lines; a reference that leaves some out would notice no loss of them."""
+    chain.write(4)
+    with ThreadPoolExecutor(1) as pool:
+        with chain.superuser.transaction():
+            chain.superuser.execute("select pg_advisory_xact_lock(-4230011)")
+            assert chain.writer.write_next() is None
+            waiting = pool.submit(chain.writer.write_next, wait=True)
+        assert waiting.result(timeout=30) is not None
+    assert chain.verify() == ([], Verified(checkpoints=chain.verify()[1].checkpoints, lines=64))
+
+
 def test_old_lines_go_and_their_checkpoints_stay(chain: Chain) -> None:
     """Pruned lines are no finding; other missing lines are."""
     now = datetime.now(UTC)

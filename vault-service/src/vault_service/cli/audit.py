@@ -103,7 +103,7 @@ def _checkpoint(options: argparse.Namespace) -> int:
     settings = config.read()
     with _opened(settings) as (database, keyring):
         writer = CheckpointWriter(database, keyring, DatabaseClock(database))
-        while writer.write_next() is not None:
+        while writer.write_next(wait=True) is not None:
             pass
         with database.connection() as connection:
             end, _ = last_checkpoint(connection, keyring)

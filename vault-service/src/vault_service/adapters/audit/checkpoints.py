@@ -55,13 +55,13 @@ class CheckpointWriter:
         self._keyring = keyring
         self._clock = clock
 
-    def write_next(self) -> Checkpoint | None:
-        """Write a checkpoint over the next `BATCH_LINES` lines.
+    def write_next(self, *, wait: bool = False) -> Checkpoint | None:
+        """Write a checkpoint over the next `BATCH_LINES` lines; None when there are none.
 
-        None when there are none, or while another process writes one. Raises StorageUnavailableError.
+        While another process writes one, wait for it, or return None at once. Raises StorageUnavailableError.
         """
         with self._database.transaction() as connection:
-            if not _value(connection, "alone"):
+            if not _value(connection, "alone_at_last" if wait else "alone"):
                 return None
             last, taken = last_checkpoint(connection, self._keyring)
             lines = self._uncovered(connection, last)

@@ -2,6 +2,10 @@
 -- One process writes checkpoints at a time; the others skip their turn.
 select pg_try_advisory_xact_lock(-4230011);
 
+-- name: alone_at_last
+-- For a caller who must not miss lines that another process is covering now. The session's lock time-out is the limit.
+select true from pg_advisory_xact_lock(-4230011);
+
 -- name: checkpoints_before
 -- `audit_seals` is the table of checkpoints. It has kept its first name, so that old versions can run beside new ones.
 select number, high, ids, missing, lines, chain, sealed_at, key_id, mac, writers

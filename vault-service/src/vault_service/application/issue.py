@@ -81,8 +81,11 @@ class IssueAccessToken:
         return token
 
     def remembered(self, request: TokenRequest) -> AccessToken | None:
-        """A token in the memory of this process that needs no renewal yet. Its use is not recorded here."""
-        return self._served(request, self._memory.get(*request.key))
+        """A token in the memory of this process that needs no renewal yet. Its use is not recorded here.
+
+        None for a request that names a refused token: a replica may have obtained a newer one than this process knows.
+        """
+        return None if request.refused else self._served(request, self._memory.get(*request.key))
 
     def find_soon(self, requests: Sequence[TokenRequest]) -> Future[Sequence[SharedToken | None]]:
         """What the replicas share for these requests, without waiting. It is to be passed to `found`; never raises."""
@@ -133,7 +136,7 @@ class IssueAccessToken:
 
     def _issue(self, request: TokenRequest) -> tuple[AccessToken, str]:
         token = self._memory.get(*request.key)
-        if self._judge(token, request) is not Freshness.SERVE:
+        if request.refused or self._judge(token, request) is not Freshness.SERVE:
             token = self._later(request, token, self._shared.get(*request.key))
         freshness = self._judge(token, request)
         if token is None or freshness is Freshness.WAIT:

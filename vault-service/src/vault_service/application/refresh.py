@@ -238,9 +238,10 @@ class Refresher:
             raise ProviderUnavailableError(REPLAY_AFTER - grant.intent_age)
         if pause := max(grant.pause, self._providers[grant.provider].paused_for()):
             raise ProviderUnavailableError(pause)
+        scopes = self._outcomes.to_request(request, grant)
         begun, intent = self._begin(grant)
         try:
-            answer = self._ask(grant, request.scopes, begun)
+            answer = self._ask(grant, scopes, begun)
         except GrantRefusedError as refused:
             self._count_replay(grant, is_refused=True)
             raise self._outcomes.failed(request, grant, refused.failure, refused.detail) from refused
@@ -293,9 +294,13 @@ class Refresher:
         return answer
 
     def _share(self, request: TokenRequest, grant: StoredGrant, obtained: Obtained, tell: Tell[Obtained]) -> None:
-        """Hand a token to the callers, then to other replicas, whose callers look there once the lock is released."""
+        """Hand a token to the callers, then to other replicas, whose callers look there once the lock is released.
+
+        The other replicas come first when a caller has named a refused token: it could name this one to them at once.
+        """
         self._memory.put(*request.key, obtained.token)
-        tell(obtained)
+        if request.refused is None:
+            tell(obtained)
         self._shared.put(*request.key, SharedToken(obtained.token, grant.requested))
 
     def _count_replay(self, grant: StoredGrant, *, is_refused: bool) -> None:

@@ -35,6 +35,17 @@ class RefreshOutcomes:
         self._terms = terms
         self._clock = clock
 
+    def to_request(self, request: TokenRequest, grant: StoredGrant) -> frozenset[str]:
+        """The scopes to request, empty for all.
+
+        Raises ScopeNotNarrowedError for fewer scopes at a server where a refresh token would then be narrow for ever.
+        """
+        if self._terms[grant.provider].narrows or not request.scopes:
+            return request.scopes
+        if excess := self._terms[grant.provider].excess(request.scopes, grant.scopes):
+            raise ScopeNotNarrowedError(excess)
+        return frozenset()
+
     def stored(self, request: TokenRequest, grant: StoredGrant, answer: TokenAnswer) -> Obtained:
         """Store an answer before anything of it is judged aloud. Returns its token, if it may be handed out.
 

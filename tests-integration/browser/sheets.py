@@ -31,7 +31,7 @@ def main() -> int:
             page.goto((ARTIFACTS / "screenshots").as_uri())  # pictures are read from the same origin
             show(page, pictures)
             page.screenshot(path=folder / f"{state}.png", full_page=True)
-    print(f"{len(states)} sheets in {folder}")
+    sys.stdout.write(f"{len(states)} sheets in {folder}\n")
     return int(not states)
 
 

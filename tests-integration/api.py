@@ -59,17 +59,21 @@ class Api:
 
     def ask_consent(self, task_id: str | None = None, **wishes: Any) -> dict[str, Any]:
         """A pending token and the URL of its consent."""
-        wish = {**({"taskId": task_id} if task_id else {}), **wishes}
-        answer = self.post(f"{MANAGER}/offline-consent", wish)
-        assert answer.status_code == 200, answer.text
-        return dict(answer.json())
+        return dict(self._asked(task_id, **wishes).json())
 
     def grant(self, person: Person, task_id: str | None = None, **wishes: Any) -> str:
-        """An active token's id: asked for by this caller, consented to by that person."""
-        asked = self.ask_consent(task_id, **wishes)
+        """An active token's id: asked for by this caller, consented to by that person, in one browser."""
+        answer = self._asked(task_id, **wishes)
+        person.remember(answer.headers.get("Set-Cookie"))
+        asked = answer.json()
         landed = self.arrive(person, person.grant(asked["consentUrl"], stop_at=self.stack.gateway))
         assert landed.get("persistent_token_id") == asked["persistentTokenId"], landed
         return str(asked["persistentTokenId"])
+
+    def _asked(self, task_id: str | None, **wishes: Any) -> requests.Response:
+        answer = self.post(f"{MANAGER}/offline-consent", {**({"taskId": task_id} if task_id else {}), **wishes})
+        assert answer.status_code == 200, answer.text
+        return answer
 
     def arrive(self, person: Person, callback: str) -> dict[str, str]:
         """Open the callback; the query parameters with which the page is reached."""
@@ -87,6 +91,15 @@ class Api:
         confirmed = self.post(f"{MANAGER}/offline-consent/{given['id']}/confirm", {"secret": given["secret"]})
         assert confirmed.status_code == 200, confirmed.text
         return str(confirmed.json()["location"])
+
+    def token(self, token_id: str) -> dict[str, Any]:
+        """What the owner sees of a token."""
+        return dict(self.get(f"{MANAGER}/tokens/{token_id}").json())
+
+    def outcomes(self, token_id: str, event: str) -> list[str]:
+        """The outcomes of a token's audit lines of one event, newest first."""
+        lines = self.get(f"{MANAGER}/tokens/{token_id}/audit").json()["lines"]
+        return [line["outcome"] for line in lines if line["event"] == event]
 
     def link(self, task_id: str, persistent_token_id: str) -> requests.Response:
         """Link a token to a task."""

@@ -34,13 +34,25 @@ class Person:
         """Open a page that asks without sending the browser back (a device's), log in when asked; the last page."""
         page = self._follow(self.get(url), "nowhere")
         while isinstance(page, requests.Response):
-            if 'name="password"' in page.text:
-                page = self._submit(page, "nowhere", username=self.name, password=self.password)
-            elif 'name="accept"' in page.text:
-                page = self._submit(page, "nowhere", **({"accept": "Yes"} if yes else {"cancel": "No"}))
-            else:
+            fields = self.fields(page.text, yes=yes)
+            if fields is None:
                 return page
+            page = self._submit(page, "nowhere", **fields)
         raise AssertionError(f"sent to {page}")
+
+    def remember(self, cookie: str | None) -> None:
+        """Put the cookie of a `Set-Cookie` header into the browser."""
+        if cookie is not None:
+            name, _, value = cookie.partition(";")[0].partition("=")
+            self.browser.cookies.set(name, value)
+
+    def fields(self, page: str, *, yes: bool) -> dict[str, str] | None:
+        """What this person enters in the form of a page; None when it has neither a login nor a decision."""
+        if 'name="password"' in page:
+            return {"username": self.name, "password": self.password}
+        if 'name="accept"' in page:
+            return {"accept": "Yes"} if yes else {"cancel": "No"}
+        return None
 
     def get(self, url: str) -> requests.Response:
         """One GET, with this browser's cookies, redirects not followed."""
@@ -52,12 +64,9 @@ class Person:
     def _answer(self, url: str, stop_at: str, *, yes: bool) -> str:
         page = self._follow(self.get(url), stop_at)
         while isinstance(page, requests.Response):
-            if 'name="password"' in page.text:
-                page = self._submit(page, stop_at, username=self.name, password=self.password)
-            elif 'name="accept"' in page.text:
-                page = self._submit(page, stop_at, **({"accept": "Yes"} if yes else {"cancel": "No"}))
-            else:
-                raise AssertionError(f"neither a login nor a consent page: {page.status_code} {page.text[:500]}")
+            fields = self.fields(page.text, yes=yes)
+            assert fields is not None, f"neither a login nor a consent page: {page.status_code} {page.text[:500]}"
+            page = self._submit(page, stop_at, **fields)
         return page
 
     def _follow(self, answer: requests.Response, stop_at: str) -> "requests.Response | str":

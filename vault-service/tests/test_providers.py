@@ -130,6 +130,7 @@ def test_a_faulty_file_is_told_in_one_line(tmp_path: Path, change: tuple[str, st
         ("access_lifetime", '"1 h"'),
         ("offline_scope", '"a b"'),
         ("unavoidable_scopes", '["a b"]'),
+        ("narrows", '"no"'),
         ("scope_delimiter", '";"'),
         ("scope_names", '{"a b" = "c"}'),
         ("bearer_words", '["User"]'),

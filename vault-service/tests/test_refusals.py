@@ -1,10 +1,12 @@
 """Refusals of authorization servers: counted in the grant's row, told to the owner, and final in the end."""
 
 from collections.abc import Callable
+from contextlib import closing
 from itertools import pairwise
 from uuid import UUID
 
 import pytest
+import replica
 from replica import ALICE, Replica, answer, wish
 
 from vault_service.application.errors import (
@@ -24,8 +26,10 @@ from vault_service.application.provider_errors import (
 from vault_service.domain.grant import Failure, FailureDetail, ObtainedToken, RefreshToken, Status
 from vault_service.domain.refusal import ANY_UNTIL_FINAL, EQUAL_UNTIL_FINAL, pause_after
 from vault_service.domain.revocation import LAST_ATTEMPT, RevocationOutcome
+from vault_service.domain.terms import Terms
 
 Rows = Callable[..., list[tuple[object, ...]]]
+Replicas = Callable[[], Replica]
 INTERACTION = FailureDetail(400, "interaction_required")
 
 
@@ -176,6 +180,20 @@ def test_a_wider_token_is_not_given_as_a_narrow_one(vault: Replica, rows: Rows) 
             vault.issue(grant_id, scopes=frozenset({"write"}))
     assert vault.issue(grant_id).scopes == vault.provider.granted
     assert rows("select status from grants") == [("active",)]
+
+
+def test_nothing_is_narrowed_at_a_server_that_would_narrow_the_grant(database_url: str, new_replica: Replicas) -> None:
+    """django-oauth-toolkit: nothing is sent. All scopes can be requested by name."""
+    provider = new_replica().provider
+    vault = replica.create(database_url, provider, terms={"default": Terms(issuer=provider.issuer, narrows=False)})
+    with closing(vault):
+        provider.granted = frozenset({"openid", "offline_access", "read"})
+        grant_id = vault.grant()
+        refreshes = provider.refreshes
+        with pytest.raises(ScopeNotNarrowedError, match="read"):
+            vault.issue(grant_id, scopes=frozenset({"openid"}))
+        assert provider.refreshes == refreshes
+        assert vault.issue(grant_id, scopes=frozenset({"openid", "read"})).scopes == provider.granted
 
 
 def test_a_revocation_that_is_refused_is_given_up_with_a_line(vault: Replica, rows: Rows) -> None:

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from uuid import UUID
 
 import pytest
@@ -56,17 +57,18 @@ def request(grant_id: UUID, refused: str | None) -> TokenRequest:
 
 
 def test_the_current_token_is_refreshed_and_an_older_one_is_not(vault: Replica) -> None:
-    """Who names an older one gets the current one, also from memory."""
+    """Who names an older one gets the current one; this process's memory alone does not decide which that is."""
     grant_id = vault.grant()
     first = vault.issue(grant_id).value
     second = vault.issuing.issue(request(grant_id, first)).value
     refreshes = vault.provider.refreshes
     assert second != first
-    assert vault.issuing.remembered(request(grant_id, second)) is None
+    assert vault.issuing.found(request(grant_id, second), None) is None
     for older in (first, "never given"):
-        remembered = vault.issuing.remembered(request(grant_id, older))
-        assert remembered is not None
-        assert remembered.value == vault.issuing.issue(request(grant_id, older)).value == second
+        assert vault.issuing.remembered(request(grant_id, older)) is None
+        found = vault.issuing.found(request(grant_id, older), None)
+        assert found is not None
+        assert found.value == vault.issuing.issue(request(grant_id, older)).value == second
     assert vault.provider.refreshes == refreshes
 
 
@@ -90,6 +92,23 @@ def test_callers_of_two_replicas_who_name_one_token_cause_one_refresh(
     finally:
         for each in replicas:
             each.close()
+
+
+def test_a_replica_that_remembers_an_older_token_gives_the_one_that_all_share(
+    new_replica: Callable[[], Replica], database_url: str
+) -> None:
+    """The older one ends at some servers when it is replaced. The caller gets the new one when all replicas know it."""
+    first = new_replica()
+    shared = SharedMemory()
+    one, other = (replica.create(database_url, first.provider, shared) for _ in range(2))
+    with closing(one), closing(other):
+        grant_id = first.grant()
+        old = one.issue(grant_id).value
+        assert other.issue(grant_id).value == old
+        new = other.issuing.issue(request(grant_id, old)).value
+        assert shared.tokens[grant_id, frozenset()].token.value == new
+        assert one.issuing.remembered(request(grant_id, "an even older one")) is None
+        assert one.issuing.issue(request(grant_id, "an even older one")).value == new
 
 
 def test_the_budget_of_a_grant_is_for_all_replicas_and_an_hour(new_replica: Callable[[], Replica], rows: Rows) -> None:

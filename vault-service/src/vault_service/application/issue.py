@@ -26,7 +26,7 @@ from vault_service.application.ports.refresh import StoredGrant, UsableGrants
 from vault_service.application.ports.runtime import AccessTokens, Clock, SharedAccessTokens, SharedToken, Telemetry
 from vault_service.application.refresh import Refresher
 from vault_service.application.token_request import Obtained, TokenRequest
-from vault_service.domain.freshness import Freshness, attainable, jitter_of, judge
+from vault_service.domain.freshness import Freshness, jitter_of, judge
 from vault_service.domain.grant import AccessToken
 from vault_service.domain.grant_terms import RequestedTerms
 
@@ -81,8 +81,11 @@ class IssueAccessToken:
         return token
 
     def remembered(self, request: TokenRequest) -> AccessToken | None:
-        """A token in the memory of this process that needs no renewal yet. Its use is not recorded here."""
-        return self._served(request, self._memory.get(*request.key))
+        """A token in the memory of this process that needs no renewal yet. Its use is not recorded here.
+
+        None for a request that names a refused token: a replica may have obtained a newer one than this process knows.
+        """
+        return None if request.refused else self._served(request, self._memory.get(*request.key))
 
     def find_soon(self, requests: Sequence[TokenRequest]) -> Future[Sequence[SharedToken | None]]:
         """What the replicas share for these requests, without waiting. It is to be passed to `found`; never raises."""
@@ -133,7 +136,7 @@ class IssueAccessToken:
 
     def _issue(self, request: TokenRequest) -> tuple[AccessToken, str]:
         token = self._memory.get(*request.key)
-        if self._judge(token, request) is not Freshness.SERVE:
+        if request.refused or self._judge(token, request) is not Freshness.SERVE:
             token = self._later(request, token, self._shared.get(*request.key))
         freshness = self._judge(token, request)
         if token is None or freshness is Freshness.WAIT:
@@ -192,14 +195,11 @@ class IssueAccessToken:
         if error := _unattainable(request, grant):
             raise error
         try:
-            obtained = self._refresher.obtain(request, grant)
+            return self._refresher.obtain(request, grant)
         except ProviderUnavailableError:
             if old is not None and not request.refuses(old) and self._left(old) >= max(request.min_valid, LAST_SECONDS):
                 return Obtained(old)
             raise
-        if self._left(obtained.token) < request.min_valid:
-            raise MinValidUnattainableError
-        return obtained
 
     def _record(self, request: TokenRequest) -> None:
         if not self._uses.record(*request.use(self._clock.now())):
@@ -271,10 +271,10 @@ def _outcome(running: Future[AccessToken], deadline: float) -> AccessToken | Exc
 
 
 def _unattainable(request: TokenRequest, grant: StoredGrant) -> VaultServiceError | None:
-    """Why the grant can never fit the request, or None. Found out before any server is asked."""
+    """Why the grant cannot fit the request, or None. Found out before any server is asked."""
     if not request.scopes <= grant.scopes:
         return InvalidScopeError()
-    if grant.lifetime is not None and not attainable(request.min_valid, grant.lifetime):
+    if not grant.can_give(request.min_valid):
         return MinValidUnattainableError()
     return None
 

@@ -28,6 +28,7 @@ from time import monotonic, perf_counter
 from vault_service.application.bulkhead import Bulkhead
 from vault_service.application.errors import (
     InvalidScopeError,
+    MinValidUnattainableError,
     ProviderUnavailableError,
 )
 from vault_service.application.ports.provider import GuardedProvider, TokenAnswer
@@ -59,6 +60,8 @@ from vault_service.domain.grant import AccessToken
 from vault_service.domain.terms import Terms
 
 NOT_CONFIGURED_RETRY = 60.0
+FLIGHTS = 2
+"""How often a caller waits for a refresh: for one that it joins, and for its own."""
 PROMPT_INTENT = 1.0
 """Seconds that writing an intent may take. It can wait for the row's lock, or for a process that was frozen."""
 
@@ -99,17 +102,25 @@ class Refresher:
         self._renewals = Renewals(max(threads // 2, 1))
 
     def obtain(self, request: TokenRequest, grant: StoredGrant) -> Obtained:
-        """A token, after waiting if need be. It lives shorter than requested only when the server gives no more.
-
-        The request's use may be recorded with it already.
+        """A token, after waiting if need be. The request's use may be recorded with it already.
 
         grant: as `authorize` has just returned it for this request, for which no cache had a token.
 
-        A flight that this caller joins may bring a token that does not live long enough for it; then it starts another
-        flight. Raises the errors of `authorize`, ProviderUnavailableError, InvalidScopeError, StorageUnavailableError.
+        A new token is judged by the life that it had when it arrived. When that is too short, the server is not asked
+        again: the token is kept for callers who ask for less. A flight that this caller joins may bring a cached token
+        that does not live long enough for it; then it starts another flight. Raises the errors of `authorize`,
+        MinValidUnattainableError, ProviderUnavailableError, InvalidScopeError, StorageUnavailableError.
         """
-        obtained = self._fly(request, grant)
-        return obtained if self._left(obtained.token) >= request.min_valid else self._fly(request, grant)
+        for _ in range(FLIGHTS):
+            token, _, is_new = obtained = self._fly(request, grant)
+            if (token.lifetime if is_new else self._left(token)) >= request.min_valid:
+                return obtained
+            if is_new:
+                raise MinValidUnattainableError
+            grant = self._grants.authorize(request.grant_id, request.requester)
+            if not grant.can_give(request.min_valid):
+                raise MinValidUnattainableError
+        raise ProviderUnavailableError(1.0)
 
     def renew(self, request: TokenRequest, grant: StoredGrant, report: Callable[[Exception], None]) -> None:
         """Refresh in the background, for a token that can still be served.
@@ -183,7 +194,10 @@ class Refresher:
         if seen.intent_age is None:
             with suppress(_ChangedError):
                 return self._refresh_as_read(request, seen, tell)
-        return self._refresh(request, self._grants.authorize(request.grant_id, request.requester), tell)
+        grant = self._grants.authorize(request.grant_id, request.requester)
+        if not grant.can_give(request.min_valid):  # another process has just learned it
+            found = self._fitting(replace(request, min_valid=0.0))
+        return self._refresh(request, grant, tell) if found is None else Obtained(found)
 
     def _fitting(self, request: TokenRequest) -> AccessToken | None:
         """A cached token that lives long enough and has at least half of its life left, or None."""
@@ -224,9 +238,10 @@ class Refresher:
             raise ProviderUnavailableError(REPLAY_AFTER - grant.intent_age)
         if pause := max(grant.pause, self._providers[grant.provider].paused_for()):
             raise ProviderUnavailableError(pause)
+        scopes = self._outcomes.to_request(request, grant)
         begun, intent = self._begin(grant)
         try:
-            answer = self._ask(grant, request.scopes, begun)
+            answer = self._ask(grant, scopes, begun)
         except GrantRefusedError as refused:
             self._count_replay(grant, is_refused=True)
             raise self._outcomes.failed(request, grant, refused.failure, refused.detail) from refused
@@ -279,9 +294,13 @@ class Refresher:
         return answer
 
     def _share(self, request: TokenRequest, grant: StoredGrant, obtained: Obtained, tell: Tell[Obtained]) -> None:
-        """Hand a token to the callers, then to other replicas, whose callers look there once the lock is released."""
+        """Hand a token to the callers, then to other replicas, whose callers look there once the lock is released.
+
+        The other replicas come first when a caller has named a refused token: it could name this one to them at once.
+        """
         self._memory.put(*request.key, obtained.token)
-        tell(obtained)
+        if request.refused is None:
+            tell(obtained)
         self._shared.put(*request.key, SharedToken(obtained.token, grant.requested))
 
     def _count_replay(self, grant: StoredGrant, *, is_refused: bool) -> None:

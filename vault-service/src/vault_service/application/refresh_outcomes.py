@@ -35,6 +35,17 @@ class RefreshOutcomes:
         self._terms = terms
         self._clock = clock
 
+    def to_request(self, request: TokenRequest, grant: StoredGrant) -> frozenset[str]:
+        """The scopes to request, empty for all.
+
+        Raises ScopeNotNarrowedError for fewer scopes at a server where a refresh token would then be narrow for ever.
+        """
+        if self._terms[grant.provider].narrows or not request.scopes:
+            return request.scopes
+        if excess := self._terms[grant.provider].excess(request.scopes, grant.scopes):
+            raise ScopeNotNarrowedError(excess)
+        return frozenset()
+
     def stored(self, request: TokenRequest, grant: StoredGrant, answer: TokenAnswer) -> Obtained:
         """Store an answer before anything of it is judged aloud. Returns its token, if it may be handed out.
 
@@ -48,14 +59,14 @@ class RefreshOutcomes:
         scopes = (request.scopes or grant.scopes) if answer.scopes is None else answer.scopes
         token = AccessToken(answer.access_token, expires_at, answer.expires_in, scopes)
         excess = self._terms[grant.provider].excess(request.scopes, scopes)
-        fits = not excess and not request.excess_of(token) and answer.expires_in > request.min_valid
+        fits = not excess and not request.excess_of(token) and answer.expires_in >= request.min_valid
         use = request.use(entry.at) if request.is_waiting and fits else None
         finished = self._grants.finish(grant, answer, entry, use=use)
         if not finished.is_stored:
             raise self._error_of_lost_race(request)
         if excess:
             raise ScopeNotNarrowedError(excess)
-        return Obtained(token, request if finished.is_used else None)
+        return Obtained(token, request if finished.is_used else None, is_new=True)
 
     def failed(
         self, request: TokenRequest, grant: StoredGrant, failure: Failure, detail: FailureDetail

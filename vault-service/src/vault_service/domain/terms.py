@@ -33,7 +33,8 @@ class Terms:
 
     scopes: requested in addition to a person's own; offline_scope: the scope that makes a token outlive the login, None
     when the server needs none; expiry: rules for each type of token that is allowed; has_id_tokens: True for OpenID
-    Connect; unavoidable_scopes: those that the server adds to a token although it was asked for a narrower one.
+    Connect; unavoidable_scopes: those that the server adds to a token although it was asked for a narrower one;
+    narrows: False when a refresh for fewer scopes would narrow the refresh token, too, against RFC 6749 section 6.
     """
 
     issuer: str
@@ -42,6 +43,7 @@ class Terms:
     expiry: Mapping[TokenType, Expiry] = field(default_factory=_both_without_rules)
     has_id_tokens: bool = True
     unavoidable_scopes: frozenset[str] = IDENTITY_SCOPES
+    narrows: bool = True
 
     @property
     def token_types(self) -> frozenset[TokenType]:

@@ -90,6 +90,7 @@ def _terms(table: ProviderTable, where: str) -> Terms:
         expiry={token_type: rules for token_type, rules in expiry.items() if token_type in table.token_types},
         has_id_tokens=table.kind == "oidc",
         unavoidable_scopes=table.unavoidable_scopes,
+        narrows=table.narrows,
     )
 
 

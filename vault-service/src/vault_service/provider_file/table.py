@@ -56,6 +56,7 @@ class ProviderTable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     scopes: frozenset[ScopeName] = frozenset()
     offline_scope: Annotated[str, msgspec.Meta(pattern=r"^[\x21\x23-\x5b\x5d-\x7e]*$(?!\n)")] = OFFLINE_ACCESS
     unavoidable_scopes: frozenset[ScopeName] = IDENTITY_SCOPES
+    narrows: bool = True
     scope_delimiter: Literal[" ", ","] | None = None
     scope_names: dict[ScopeName, ScopeName] = msgspec.field(default_factory=dict)
     bearer_words: frozenset[ErrorWord] = frozenset()

@@ -182,5 +182,5 @@ class AuthorizationServer:
         """Seconds that the access token lives: as told, else by its own `exp`, else by configuration."""
         if answer.expires_in is not None:
             return answer.expires_in
-        own = access.expires_at - self._clock() if access and access.expires_at else 0.0
+        own = access.life(self._clock()) if access else 0.0
         return min(own, LONGEST_LIFE) if own > 0 else self._dialect.access_lifetime

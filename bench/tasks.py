@@ -72,14 +72,14 @@ def measure(plan: Plan, folder: Path, say: Callable[[str], None]) -> list[Figure
 def throughput(bench: Bench, plan: Plan) -> list[Figure]:
     """T5: attempts a second with 1, 2 and 3 workers, beside the plain engine's."""
     rates: dict[tuple[str, int], list[float]] = {}
-    commits: list[float] = []
+    statements: list[float] = []
     for _ in range(plan.rounds):
         for number in WORKERS:
             for name in KINDS:
                 rate, spent = _rate(bench, name, number, plan.jobs)
                 rates.setdefault((name, number), []).append(rate)
                 if (name, number) == ("one owner", 1):
-                    commits.append(spent)
+                    statements.append(spent)
     figures = [
         Figure(f"T5 tasks a second of {name}, {number} worker(s)", values) for (name, number), values in rates.items()
     ]
@@ -93,7 +93,7 @@ def throughput(bench: Bench, plan: Plan) -> list[Figure]:
     for number in WORKERS[1:]:
         gained = _ratios(rates["plain", number], rates["plain", number - 1])
         figures.append(Figure(f"T5 plain engine: {number} workers ÷ {number - 1}", gained))
-    return [*figures, Figure("commits a task without progress, from queued to completed", commits)]
+    return [*figures, Figure("statements of a task without progress, from queued to completed", statements)]
 
 
 def _ratios(values: list[float], others: list[float]) -> list[float]:
@@ -101,17 +101,17 @@ def _ratios(values: list[float], others: list[float]) -> list[float]:
 
 
 def _rate(bench: Bench, name: str, number: int, jobs: int) -> tuple[float, float]:
-    """Jobs a second, from the first that begins to the last that ends; commits for each."""
+    """Jobs a second, from the first that begins to the last that ends; statements for each."""
     kind, owners = KINDS[name]
     runs = "runs" if kind == "service" else "plain_runs"
     bench.empty()
     (fill if kind == "service" else fill_plain)(bench, jobs, owners)
-    before = bench.counters()[0]
+    before = bench.statements()
     with workers(bench, kind, number):
-        asked = bench.until(f"select count(*) from {runs} where status = 'completed'", jobs)
+        bench.until(f"select count(*) from {runs} where status = 'completed'", jobs)
         bench.until("select count(*) from procrastinate_jobs", 0)
     seconds = bench.one(f"select extract(epoch from max(completed_at) - min(started_at)) from {runs}")
-    return jobs / seconds, (bench.counters()[0] - before - asked) / jobs
+    return jobs / seconds, (bench.statements() - before) / jobs
 
 
 def latency(bench: Bench, _: Plan) -> list[Figure]:

@@ -41,11 +41,12 @@ create table plain_attempts (id uuid primary key, fence bigint, run integer, per
     queued_at timestamptz default now(), started_at timestamptz, ended_at timestamptz, outcome text);
 grant all on plain_runs, plain_attempts to tasks;
 """
-COUNTERS = """
-select (select xact_commit from pg_stat_database where datname = current_database()),
-       (select coalesce(sum(calls), 0) from pg_stat_statements s join pg_roles r on r.oid = s.userid
-        where s.toplevel and r.rolname = 'tasks')
+STATEMENTS = """
+select coalesce(sum(calls), 0) from pg_stat_statements s join pg_roles r on r.oid = s.userid
+where s.toplevel and r.rolname = 'tasks'
 """
+FLUSH_SECONDS = 11.0
+"""An idle backend shows what it has counted after ten seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,12 +130,15 @@ class Bench:
             " plain_attempts cascade"
         )
 
+    def statements(self) -> float:
+        """Statements of the service so far; BEGIN and COMMIT are statements too."""
+        return self.one(STATEMENTS)
+
     def counters(self) -> tuple[float, float]:
-        """Commits so far of everybody, and statements of the service (BEGIN and COMMIT are statements too)."""
-        sleep(1.1)  # what backends have counted is visible after a second
-        row = self.owner.execute(COUNTERS.encode()).fetchone()
-        assert row is not None
-        return float(row[0]), float(row[1])
+        """Commits so far of everybody, and statements of the service."""
+        sleep(FLUSH_SECONDS)
+        commits = self.one("select xact_commit from pg_stat_database where datname = current_database()")
+        return commits, self.statements()
 
 
 @contextmanager

@@ -119,7 +119,7 @@ def latency(bench: Bench, _: Plan) -> list[Figure]:
     begun, stopped = [], []
     runs = PostgresRuns(bench.database)
     with _warm(bench):
-        for _ in range(40):
+        for _number in range(40):
             task_id = queue(bench, OWNER)
             bench.until("select count(*) from runs where status = 'running'", 1)
             took = f"select extract(epoch from started_at - created_at) from runs where task_id = '{task_id}'"

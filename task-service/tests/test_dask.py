@@ -4,6 +4,7 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from uuid import uuid4
 
 import pytest
 from dask_parts import Cluster, dask_cluster
@@ -56,6 +57,27 @@ def test_two_owners_are_mixed_and_the_grant_of_one_is_revoked_in_mid_run(
         vault.revoke("alice-sub")
         outcomes = [(owner, future.result()) for future, owner in futures.items()]
     assert sorted(outcomes) == [("alice-sub", "token_failed")] * 2 + [("bob-sub", "completed")] * 2
+
+
+def test_a_dask_worker_holds_the_attempts_ticket_and_no_secret_of_the_service(
+    executor: DaskExecutor, cluster: Cluster, vault: HttpVault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Looked for in the whole memory of the workers and of what they run, while an attempt asks for tokens."""
+    secret, other = f"secret-{uuid4().hex}", f"tvt_{uuid4().hex}"
+    monkeypatch.setenv("TASK_SERVICE_CLIENT_SECRET", secret)
+    vault.tickets[uuid4()] = other  # of another attempt
+    seen: list[bytes] = []
+
+    def look() -> Stop | None:
+        if len(vault.asking) > 2 and not seen:
+            seen.append(cluster.memory())
+        return None
+
+    vault.lifetime = vault.lifetime * 0
+    assert Elsewhere(executor, vault).run("fetches", look, times=20, seconds=0.1) == "completed"
+    (memory,) = seen
+    assert vault.asking[0].encode() in memory
+    assert [word for word in (secret, other) if word.encode() in memory] == []
 
 
 def test_the_death_of_its_dask_worker_is_a_crash(executor: DaskExecutor, cluster: Cluster, vault: HttpVault) -> None:

@@ -1,5 +1,6 @@
 """The sweep: silent workers by the monotonic clock, orphans, and a cost that does not grow with the queue."""
 
+import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scripted_vault import ScriptedVault
 
-from service_kit.postgres.database import Database
+from service_kit.postgres.database import LOCK_TIMEOUT_SECONDS, Database
 from task_service.adapters.engine.watch import ProcrastinateWatch
 from task_service.adapters.postgres.attempts import PostgresAttempts
 from task_service.application.execute import ExecuteTasks
@@ -59,22 +60,32 @@ def sweeper(watch: ProcrastinateWatch, attempts: PostgresAttempts) -> Sweeper:
 
 
 @pytest.fixture
-def begun(
+def begin(
     manage: ManageTasks,
     execution: ExecuteTasks,
     vault: ScriptedVault,
     alice: Person,
     attempts: PostgresAttempts,
     look: Look,
-) -> UUID:
+) -> Callable[[], UUID]:
+    """Makes tasks, the attempt of each begun by a registered worker of its own."""
+
+    def begin() -> UUID:
+        task = manage.create(alice, "Data Processing", "")
+        execution.link(alice, task.id, vault.knows(alice.bearer, TokenStatus.ACTIVE))
+        execution.execute(alice, task.id)
+        (worker,) = look("select * from procrastinate_register_worker_v1()")
+        look("select id from procrastinate_fetch_job_v2(null, %s)", worker[0])
+        assert attempts.begin(AttemptKey(task.id, 1)) is not None
+        return task.id
+
+    return begin
+
+
+@pytest.fixture
+def begun(begin: Callable[[], UUID]) -> UUID:
     """A task whose attempt a registered worker has begun."""
-    task = manage.create(alice, "Data Processing", "")
-    execution.link(alice, task.id, vault.knows(alice.bearer, TokenStatus.ACTIVE))
-    execution.execute(alice, task.id)
-    (worker,) = look("select * from procrastinate_register_worker_v1()")
-    look("select id from procrastinate_fetch_job_v2(null, %s)", worker[0])
-    assert attempts.begin(AttemptKey(task.id, 1)) is not None
-    return task.id
+    return begin()
 
 
 def test_a_silent_workers_attempt_is_taken_over(
@@ -149,6 +160,25 @@ def test_two_that_sweep_at_once_replace_an_attempt_once(
     second.sweep()
     assert (len(first.noticed), second.noticed) == (1, [])
     assert look("select fence, crashes from runs") == [(2, 1)]
+
+
+@pytest.mark.parametrize("table", ["tasks", "runs", "attempts"])
+def test_a_locked_row_holds_up_no_other_attempt(
+    sweeper: Sweeper, begin: Callable[[], UUID], tasks_url: str, look: Look, table: str
+) -> None:
+    """Neither of the silent worker nor in the next sweep; what was locked is taken over when it is free."""
+    locked, free = begin(), begin()
+    column = "id" if table == "tasks" else "task_id"
+    sweeper.sweep()
+    with psycopg.connect(tasks_url) as forgotten:
+        forgotten.execute(f"select from {table} where {column} = %s for update".encode(), [locked])
+        began = time.monotonic()
+        sweeper.sweep(after=SILENT_SECONDS)
+        assert time.monotonic() - began < LOCK_TIMEOUT_SECONDS
+        assert {key.task_id: replaced for _, key, replaced in sweeper.noticed} == {locked: False, free: True}
+    sweeper.sweep(after=0.1)
+    assert sweeper.noticed[-1] == ("worker_silent", AttemptKey(locked, 1), True)
+    assert look("select count(*) from procrastinate_jobs where status = 'doing'") == [(0,)]
 
 
 def test_a_job_that_is_removed_or_given_up_leaves_its_run_to_the_sweep(

@@ -71,14 +71,19 @@ class Hub:
     def end(self) -> None:
         """End all that runs in the hub's folder: hub, proxy, services, people's servers, kernels.
 
-        A hub that hangs, or was killed, leaves them behind.
+        A hub that hangs, or was killed, leaves them behind. What one of them starts while they are ended is ended too.
         """
-        for pid in self._processes():
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        eventually(lambda: not self._kill_all(), "nothing of the hub is left", START_SECONDS)
         if self._process is not None:
             self._process.wait(START_SECONDS)
-        eventually(lambda: not self._processes(), "nothing of the hub is left", START_SECONDS)
+
+    def _kill_all(self) -> list[int]:
+        """Kill what is there now; what was there."""
+        found = self._processes()
+        for pid in found:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        return found
 
     def _processes(self) -> list[int]:
         """What has its working directory in the hub's folder."""

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 import requests
@@ -143,8 +144,11 @@ def test_the_example_notebook_runs_in_jupyterlab(stack: Stack, hub: Hub, reader:
         address = page.locator(".jp-OutputArea-output a[href*='/consent/']")
         consent = context.new_page()
         consent.goto(str(address.get_attribute("href", timeout=LAB_MILLISECONDS)))
+        consent.get_by_role("button", name="Sign in").click()  # without a question: the hub's login is known
+        consent.get_by_role("heading", name="JupyterHub asks to act for you").wait_for()
+        consent.get_by_role("button", name="Go on").click()
         consent.locator("[name=accept]").click()
-        consent.wait_for_url(f"{stack.gateway}/**")
+        consent.wait_for_url(f"{stack.gateway}/tasks**")
         consent.close()
         answer = page.locator(".jp-OutputArea-output", has_text="preferred_username")
         expect(answer).to_contain_text("'alice'", timeout=LAB_MILLISECONDS)
@@ -159,19 +163,29 @@ def test_a_hub_that_hangs_leaves_nothing_behind(stack: Stack, tmp_path: Path) ->
     hub = Hub(stack, tmp_path)
     home = tmp_path / "home"
     home.mkdir()
-    left = [subprocess.Popen(["sh", "-c", "trap '' TERM; sleep 300"], cwd=folder) for folder in (tmp_path, home)]
+    stubborn = ["sh", "-c", "trap '' TERM; while :; do sleep 300; done"]
+    left = [subprocess.Popen(stubborn, cwd=folder) for folder in (tmp_path, home)]
     hub.end()
     assert [process.wait(TIMEOUT) for process in left] == [-signal.SIGKILL] * 2
 
 
+def asked_of(stack: Stack, address: str, who: str, step: str) -> requests.Response:
+    """What the vault's page does with a question, signed in as somebody: `begin` or `decline`."""
+    grant = address.rpartition("/")[2]
+    return Api(stack, command_line_token(stack, who)).post(f"/api/auth/manager/offline-consent/{grant}/{step}")
+
+
 def test_a_notebook_asks_its_owner_for_consent(stack: Stack, hub: Hub, reader: Person, kernel: Kernel) -> None:
-    """The printed address leads through a sign-in to the consent; then the cell has the grant's id."""
+    """The printed address leads to the vault's page and on to the consent; then the cell has the grant's id."""
     kernel.begin(
         "from jupyterhub_token_vault import tv\ngrant = tv.consent('my analysis', scopes=['phone'])\nprint(grant)"
     )
     address = kernel.printed(r"Open (\S+) and grant access")
-    landed = reader.grant(address, stop_at=f"{stack.gateway}/api/auth/manager/offline-callback")
-    assert reader.get(landed).status_code == 303
+    assert address.startswith(f"{stack.gateway}/consent/")
+    begun = asked_of(stack, address, "alice", "begin").json()
+    landed = reader.get(reader.grant(begun["consentUrl"], stop_at=f"{stack.gateway}/api/auth/manager/offline-callback"))
+    assert landed.status_code == 303
+    assert landed.headers["Location"].startswith(f"{stack.gateway}/tasks?")
     done = kernel.end()
     assert not done["error"], done
     grant = done["text"].split()[-1]
@@ -180,19 +194,18 @@ def test_a_notebook_asks_its_owner_for_consent(stack: Stack, hub: Hub, reader: P
     told = alice.get(f"/api/auth/manager/tokens/{grant}").json()
     assert told["services"] == ["jupyterhub"]
     assert "phone" in told["scopes"]
-    assert told["taskId"] == "jupyterhub:my analysis"
+    assert told["name"] == "my analysis"
+    assert told["askedBy"]["name"] == "JupyterHub"
 
 
 def test_a_consent_is_for_the_notebooks_owner_only(stack: Stack, hub: Hub, kernel: Kernel) -> None:
-    """Another person who opens the address is refused; who says no ends the cell with the reason."""
+    """For another person the question does not exist; when the owner says no, the cell ends with the reason."""
     kernel.begin("from jupyterhub_token_vault import tv\ntv.consent('my analysis')")
     address = kernel.printed(r"Open (\S+) and grant access")
-    callback = Person("bob").grant(address, stop_at=f"{hub.url}/services/token-vault/callback")
-    refused = requests.get(callback, timeout=TIMEOUT, allow_redirects=False)
-    assert (refused.status_code, refused.json()["code"]) == (403, "wrong_user")
-    alice = Person("alice")
-    landed = alice.refuse(address, stop_at=f"{stack.gateway}/api/auth/manager/offline-callback")
-    alice.get(landed)
+    for step in ("begin", "decline"):
+        refused = asked_of(stack, address, "bob", step)
+        assert (refused.status_code, refused.json()["code"]) == (404, "token_not_found")
+    assert asked_of(stack, address, "alice", "decline").status_code == 200
     assert kernel.end()["error"].startswith("GrantUnusable: ")
 
 
@@ -261,10 +274,12 @@ def test_a_kernel_reaches_no_grant_of_another_person_or_service(stack: Stack, ke
         ("GET", "access-token", "token wrong", 401, "unauthorized"),
         ("GET", "access-token", "token {test}", 401, "unauthorized"),  # a service is no person
         ("GET", "tokens/x/audit", "token wrong", 404, "not_found"),
-        ("POST", "../../consents", "token wrong", 401, "unauthorized"),
-        ("GET", "../../consents/x", "token wrong", 401, "unauthorized"),
-        ("GET", "../../../consent/x", None, 404, "not_found"),
-        ("GET", "../../../callback?state=x&code=y", None, 404, "not_found"),
+        ("GET", f"tokens/{UUID(int=0)}", "token wrong", 401, "unauthorized"),
+        ("GET", f"tokens/{UUID(int=0)}/tickets", "token wrong", 404, "not_found"),
+        ("POST", "offline-consent", "token wrong", 401, "unauthorized"),
+        ("POST", "access-token", "token wrong", 404, "not_found"),
+        ("POST", "tickets", "token wrong", 404, "not_found"),
+        ("DELETE", f"tokens/{UUID(int=0)}", "token wrong", 405, "method_not_allowed"),
         ("GET", "../../access-token", "token wrong", 404, ""),
     ],
 )

@@ -239,30 +239,95 @@ def test_an_mcp_tool_sends_the_person_to_the_consent_and_then_acts_for_them(
     assert json.loads(second) == {"text": "alice"}
 
 
-def test_an_oauth_client_that_knows_no_vault_refreshes_with_a_ticket(
+def test_an_airflow_task_finds_a_fresh_token_in_its_connection(
+    stack: Stack, alice: Api, alice_person: Person, ticket: dict[str, str], userinfo: str, tmp_path: Path
+) -> None:
+    """By Airflow's own configuration; a ticket that has ended is named in the log, and other connections are left."""
+    made = alice.post("/api/auth/manager/tickets", {"id": ticket["grant"], "name": "ended"}).json()
+    (tmp_path / ".ended").write_text(made["ticket"])
+    assert alice.delete(f"/api/auth/manager/tickets/{made['ticketId']}").status_code == 200
+    connection = {"conn_type": "http", "host": userinfo}
+    options = {
+        "vault_url": stack.gateway,
+        "connections": {
+            "reports": {**connection, "ticket_file": str(tmp_path / ".ticket")},
+            "ended": {**connection, "ticket_file": str(tmp_path / ".ended")},
+        },
+        "variables": {"REPORTS_TOKEN": str(tmp_path / ".ticket")},
+    }
+    program = """
+import json
+from airflow.sdk import BaseHook, Variable
+from airflow.sdk.exceptions import AirflowNotFoundException
+
+reports = BaseHook.get_connection("reports")
+lost = []
+for name in ("ended", "unknown"):
+    try:
+        BaseHook.get_connection(name)
+    except AirflowNotFoundException:
+        lost.append(name)
+same = Variable.get("REPORTS_TOKEN") == reports.password
+found = {"kind": reports.conn_type, "host": reports.host, "token": reports.password}
+print(json.dumps({**found, "same": same, "lost": lost}))
+"""
+    environ = {
+        "AIRFLOW_HOME": str(tmp_path / "airflow"),
+        "AIRFLOW__SECRETS__BACKEND": "token_vault_backend.TokenVaultBackend",
+        "AIRFLOW__SECRETS__BACKEND_KWARGS": json.dumps(options),
+        "PYTHONPATH": str(RECIPES / "airflow"),
+        "HOME": str(tmp_path),
+        "PATH": os.environ["PATH"],
+    }
+    command = [str(ROOT / ".venv" / "airflow" / "bin" / "python"), "-c", program]
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False, timeout=TIMEOUT)
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout.splitlines()[-1])
+    assert answer == {**answer, "kind": "http", "host": userinfo, "same": True, "lost": ["ended", "unknown"]}
+    me = requests.get(userinfo, headers={"Authorization": f"Bearer {answer['token']}"}, timeout=TIMEOUT).json()
+    assert me["preferred_username"] == "alice"
+    assert "no token for the connection ended (ticket_ended): " in done.stdout + done.stderr
+
+
+def test_htcondors_credential_monitor_refreshes_with_a_ticket(
     stack: Stack, alice: Api, ticket: dict[str, str], userinfo: str, tmp_path: Path
 ) -> None:
-    """requests-oauthlib, the library of HTCondor's OAuth credential monitor, called as that one calls it."""
+    """The recipe's two files, and the call that the monitor makes with them and its library requests-oauthlib.
+
+    As in OAuthCredmon.refresh_access_token of HTCondor 25 (src/condor_credd/condor_credmon_oauth/credmon/
+    CredentialMonitors/OAuthCredmon.py): `.top` is the session's token; id and secret of `.meta` go into the body; the
+    answer has to have a refresh token, which goes back into `.top`, and `expires_in`, by which the next call is due.
+    """
     program = """
 import json, sys
+from pathlib import Path
 from requests_oauthlib import OAuth2Session
 
-token_url, ticket, api = sys.argv[1:]
-session = OAuth2Session("condor", token={"refresh_token": ticket, "access_token": "", "token_type": "bearer"})
-token = session.refresh_token(token_url, refresh_token=ticket, client_id="condor", client_secret="")
-print(json.dumps({"keys": sorted(token), "who": session.get(api).json()["preferred_username"]}))
+folder = Path(sys.argv[1])
+top, meta = (json.loads((folder / f"vault.{kind}").read_text()) for kind in ("top", "meta"))
+session = OAuth2Session(meta["client_id"], token=top)
+token = session.refresh_token(meta["token_url"], client_id=meta["client_id"], client_secret=meta["client_secret"])
+top["refresh_token"] = token.pop("refresh_token")
+(folder / "vault.top").write_text(json.dumps(top))
+(folder / "vault.use").write_text(json.dumps(token))
 """
-    words = [f"{stack.gateway}/api/auth/manager/token", (tmp_path / ".ticket").read_text(), userinfo]
-    environ = {"OAUTHLIB_INSECURE_TRANSPORT": "1"}
+    top, meta = ((RECIPES / "htcondor" / f"vault.{kind}").read_text() for kind in ("top", "meta"))
+    text = (tmp_path / ".ticket").read_text()
+    (tmp_path / "vault.top").write_text(top.replace("tvt_…", text))
+    (tmp_path / "vault.meta").write_text(meta.replace("https://tasks.example.org", stack.gateway))
 
     def refresh() -> "subprocess.CompletedProcess[str]":
-        command = [str(ENVIRONMENT / "python"), "-c", program, *words]
+        command = [str(ENVIRONMENT / "python"), "-c", program, str(tmp_path)]
+        environ = {"OAUTHLIB_INSECURE_TRANSPORT": "1"}
         return subprocess.run(command, env=environ, capture_output=True, text=True, check=False, timeout=TIMEOUT)
 
-    done = refresh()
-    assert done.returncode == 0, done.stderr
-    answer = json.loads(done.stdout)
-    assert answer["who"] == "alice"
-    assert {"access_token", "expires_in", "refresh_token", "scope", "token_type"} <= set(answer["keys"])
+    for _ in range(2):  # the second one with what the first one has written
+        done = refresh()
+        assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / "vault.top").read_text())["refresh_token"] == text
+    use = json.loads((tmp_path / "vault.use").read_text())
+    assert float(use["expires_in"]) > 0
+    me = requests.get(userinfo, headers={"Authorization": f"Bearer {use['access_token']}"}, timeout=TIMEOUT).json()
+    assert me["preferred_username"] == "alice"
     assert alice.delete(f"/api/auth/manager/tickets/{ticket['id']}").status_code == 200
     assert "invalid_grant" in refresh().stderr

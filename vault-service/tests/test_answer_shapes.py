@@ -362,6 +362,9 @@ def test_without_a_life_the_tokens_own_end_counts_or_else_the_setting(server: St
     """`expires_in` is only recommended (RFC 6749 section 5.1)."""
     server.says(200, {**GOOD, "expires_in": told, "access_token": jwt(exp=time() + 1000)})
     assert 980 < refreshed(server).expires_in <= 1000
+    ahead = time() + 90  # the server's clock
+    server.says(200, {**GOOD, "expires_in": told, "access_token": jwt(iat=ahead, exp=ahead + 300)})
+    assert 280 < refreshed(server).expires_in <= 300
     server.says(200, {**GOOD, "expires_in": told})
     assert 1790 < refreshed(server, Dialect(access_lifetime=1800)).expires_in <= 1800
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from vault_service.domain.freshness import JITTER, RENEW_BELOW, Freshness, attainable, jitter_of, judge
+from vault_service.domain.freshness import JITTER, RENEW_BELOW, Freshness, jitter_of, judge
 
 
 @pytest.mark.parametrize(
@@ -24,12 +24,6 @@ from vault_service.domain.freshness import JITTER, RENEW_BELOW, Freshness, attai
 def test_the_rule(left: float, lifetime: float, min_valid: float, jitter: float, expected: Freshness) -> None:
     """Serve; serve and renew below a third to a half; wait below max(30 s, 10 %) or what the caller requests."""
     assert judge(left, lifetime, min_valid, jitter) is expected
-
-
-def test_attainable_lifetimes() -> None:
-    """A token never lives longer than its lifetime."""
-    assert attainable(300, 300)
-    assert not attainable(301, 300)
 
 
 def test_tokens_that_expire_in_the_same_second_have_different_jitters() -> None:

@@ -2,8 +2,11 @@
 
 import os
 import pwd
+import shutil
 import signal
 import stat
+import subprocess
+import tempfile
 import time
 from pathlib import Path
 
@@ -19,8 +22,19 @@ PASSWORDS = {role: f"secret of {role}" for role in ("vault_owner", "vault", "tas
 IS_ROOT = os.geteuid() == 0
 
 
+@pytest.fixture(scope="module")
+def pristine():
+    """A server that has never run, its data folder made: most tests need no `initdb` of their own."""
+    folder = Path(tempfile.mkdtemp(prefix="offline-token-vault-pristine-"))
+    folder.chmod(0o755)
+    postgres.Server(folder / "postgres", 1, "secret").part()
+    yield folder / "postgres"
+    shutil.rmtree(folder)
+
+
 @pytest.fixture
-def server(open_folder):
+def server(open_folder, pristine):
+    subprocess.run(["cp", "-a", pristine, open_folder], check=True, timeout=60)
     port = ports.choose(open_folder / "ports.json", ["postgres"], set())["postgres"]
     return postgres.Server(open_folder / "postgres", port, "secret")
 

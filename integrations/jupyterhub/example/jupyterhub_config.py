@@ -77,4 +77,5 @@ configure(
     client_secret_file=str(secret_file),
     hub_url=hub_url,
     port=port + 3,
+    return_to=f"{os.environ['GATEWAY_URL']}/tasks",  # all that the stack lists; a hub of its own has a page for this
 )

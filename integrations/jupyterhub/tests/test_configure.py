@@ -44,7 +44,8 @@ def test_the_operators_own_settings_stay() -> None:
 def test_the_service_gets_the_secrets_file_and_not_the_secret() -> None:
     environ = configured().JupyterHub.services[-1]["environment"]
     assert environ["CLIENT_SECRET_FILE"] == "/etc/secret"
-    assert environ.keys() == {"VAULT_URL", "ISSUER", "CLIENT_ID", "CLIENT_SECRET_FILE", "HUB_URL"}
+    assert environ.keys() == {"VAULT_URL", "ISSUER", "CLIENT_ID", "CLIENT_SECRET_FILE", "RETURN_TO"}
+    assert environ["RETURN_TO"] == "https://hub.example/services/token-vault/done"
 
 
 def test_kernels_get_one_address_more_and_no_secret() -> None:

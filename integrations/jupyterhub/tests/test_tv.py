@@ -24,6 +24,7 @@ class Proxy(ThreadingHTTPServer):
 
     answers: "list[tuple[int, dict[str, object] | None]]"
     bearers: list[str]
+    asked: "list[tuple[str, bytes]]"
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -33,6 +34,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.server.bearers.append(self.headers["Authorization"])
+        self.server.asked.append((self.path, self.rfile.read(int(self.headers.get("Content-Length", 0)))))
         status, body = self.server.answers.pop(0)
         kind = "text/html" if body is None else "application/json" if status == 200 else "application/problem+json"
         text = b"<h1>404</h1>" if body is None else json.dumps(body).encode()
@@ -42,6 +44,9 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(text)
 
+    def do_POST(self) -> None:
+        self.do_GET()
+
     def log_message(self, *_: object) -> None:
         """Quiet."""
 
@@ -50,7 +55,7 @@ class Handler(BaseHTTPRequestHandler):
 def proxy(monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
     """A proxy that this process's environment names, as in a kernel."""
     with Proxy(("127.0.0.1", 0), Handler) as server:
-        server.answers, server.bearers = [], []
+        server.answers, server.bearers, server.asked = [], [], []
         Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
         monkeypatch.setenv("TOKEN_VAULT_URL", f"http://127.0.0.1:{server.server_port}/services/token-vault")
         monkeypatch.setenv("JUPYTERHUB_API_TOKEN", "hub-token")
@@ -88,3 +93,16 @@ def test_outside_of_a_hub_the_missing_variable_is_named(
     monkeypatch.delenv(name)
     with pytest.raises(tv.NotOnTheHubError, match=f"{name} is not set: run this in a notebook of a hub"):
         tv.token("id")
+
+
+def test_a_consent_is_asked_for_by_the_service_and_waited_for(proxy: Proxy, capsys: pytest.CaptureFixture[str]) -> None:
+    """The kernel says what for; whose and where to go afterwards are the service's to say."""
+    grant = {"persistentTokenId": "id", "status": "active", "createdAt": "2026-01-01T00:00:00Z"}
+    asked = {"consentUrl": "http://vault/consent/id", "persistentTokenId": "id", "expiresAt": "2100-01-01T00:00:00Z"}
+    proxy.answers = [(200, asked), (200, grant)]
+    assert tv.consent("my analysis", scopes=["email"]) == "id"
+    assert "http://vault/consent/id" in capsys.readouterr().out
+    (path, body), (waited, _) = proxy.asked
+    assert path.endswith("/api/auth/manager/offline-consent")
+    assert json.loads(body) == {"name": "my analysis", "scopes": ["email"]}
+    assert waited.endswith("/api/auth/manager/tokens/id?wait=55")

@@ -1,4 +1,4 @@
-"""The services file of a stack: the task service may ask people for consent, and browsers return to the page."""
+"""The services file of a stack: task service and JupyterHub may ask people for consent; browsers return to the page."""
 
 from pathlib import Path
 
@@ -8,6 +8,10 @@ FILE = "services.toml"
 _CONTENT = """\
 [services.task-service]
 name = "Task Manager"
+return_to = ["{gateway}/tasks"]
+
+[services.jupyterhub]
+name = "JupyterHub"
 return_to = ["{gateway}/tasks"]
 """
 

@@ -1978,7 +1978,7 @@ export interface operations {
             };
             /**
              * @description - `invalid_input`: A part of the body or of the query is not valid.
-             *     - `min_valid_unattainable`: The authorization server's access tokens never live as long as requested.
+             *     - `min_valid_unattainable`: The authorization server's access tokens do not live as long as requested by the time that they arrive.
              */
             422: {
                 headers: {

@@ -29,15 +29,18 @@ def configure(
     client_secret_file: str,
     hub_url: str,
     port: int = 10101,
+    return_to: str | None = None,
 ) -> None:
     """Add the service, its roles and the spawner hook to a hub's configuration.
 
     issuer: the authorization server where people sign in to the hub, which is the vault's default one; client_id: the
-    hub's client there, with the role `token:mint` and the redirect URI `HUB_URL/services/token-vault/callback`;
-    hub_url: the hub's address for browsers and kernels; port: of the service, on 127.0.0.1. Call it after your own
+    hub's client there, with the roles `token:mint` and `consent:request`; hub_url: the hub's address for browsers and
+    kernels; port: of the service, on 127.0.0.1; return_to: where browsers go after a consent, which the vault's
+    services file lists for this client, `HUB_URL/services/token-vault/done` if not given. Call it after your own
     settings of `load_roles`, `services` and `pre_spawn_hook`: it adds to them. It defines the roles `user` and `server`
     (JupyterHub's own scopes, and access to the service).
     """
+    own_url = f"{hub_url.rstrip('/')}/services/{SERVICE}"
     access = f"access:services!service={SERVICE}"
     c.JupyterHub.services.append(
         {
@@ -50,7 +53,7 @@ def configure(
                 "ISSUER": issuer,
                 "CLIENT_ID": client_id,
                 "CLIENT_SECRET_FILE": os.fspath(client_secret_file),
-                "HUB_URL": hub_url,
+                "RETURN_TO": return_to or f"{own_url}/done",
             },
         }
     )
@@ -62,7 +65,7 @@ def configure(
         ]
     )
     before = c.Spawner.pre_spawn_hook if "pre_spawn_hook" in c.Spawner else None
-    c.Spawner.pre_spawn_hook = spawner_hook(f"{hub_url.rstrip('/')}/services/{SERVICE}", before)
+    c.Spawner.pre_spawn_hook = spawner_hook(own_url, before)
 
 
 def spawner_hook(service_url: str, before: Hook | None = None) -> Hook:

@@ -3,7 +3,8 @@
 A kernel sends its hub token. The hub tells whose token that is, and its state tells the person's `sub`. The service
 passes the request on to the vault with its own client's token and this `sub` as `subject`, and the vault's answer back
 as it is. So a kernel reaches only grants of its owner that name the hub's client, and holds neither the client's secret
-nor a refresh token. Only the calls in ROUTES are passed on. Consents are in `consents`. The service stores nothing.
+nor a refresh token. Only the calls in ROUTES are passed on. For a kernel that needs access, the service asks the person
+by the vault (`POST offline-consent` with a `subject`), which shows them who asks and for what. It stores nothing.
 """
 
 import asyncio
@@ -18,12 +19,13 @@ from jupyterhub.services.auth import HubAuth
 from tornado.httpserver import HTTPServer
 from tornado.web import Application, RequestHandler
 
-from jupyterhub_token_vault.consents import PendingConsents
-from jupyterhub_token_vault.upstream import MANAGER, Hub, LoginIssuer, ProblemError, Query, Settings, UpstreamVault
+from jupyterhub_token_vault.upstream import MANAGER, Hub, ProblemError, Query, Settings, UpstreamVault
 from token_vault_client import VaultError
 
-ROUTES = {"GET": re.compile(r"access-token")}
+ROUTES = {"GET": re.compile(r"access-token|tokens/[0-9a-f-]{36}"), "POST": re.compile(r"offline-consent")}
 """What of the vault kernels may call, by method."""
+ASKED = frozenset({"name", "scopes"})
+"""What of a question a kernel chooses; the service adds the rest."""
 HUB_MEMORY_SECONDS = 30
 """For so long a hub token that was taken back still works here."""
 PASSED_BACK = ("Content-Type", "Retry-After", "X-Request-ID")
@@ -34,11 +36,10 @@ class HubHandler(RequestHandler):
 
     hub: Hub
     vault: UpstreamVault
-    consents: PendingConsents
 
-    def initialize(self, hub: Hub, vault: UpstreamVault, consents: PendingConsents) -> None:
+    def initialize(self, hub: Hub, vault: UpstreamVault) -> None:
         """The parts of this service."""
-        self.hub, self.vault, self.consents = hub, vault, consents
+        self.hub, self.vault = hub, vault
 
     def check_xsrf_cookie(self) -> None:
         """No cookie is a credential here."""
@@ -47,6 +48,15 @@ class HubHandler(RequestHandler):
         """The `sub` of the kernel's owner. Raises ProblemError."""
         scheme, _, token = self.request.headers.get("Authorization", "").partition(" ")
         return await self.hub.subject(token if scheme.lower() in {"bearer", "token"} else "")
+
+    def answer_as(self, answer: httpx.Response) -> None:
+        """The vault's answer as it is; nobody stores it."""
+        self.set_status(answer.status_code)
+        for name in PASSED_BACK:
+            if name in answer.headers:
+                self.set_header(name, answer.headers[name])
+        self.set_header("Cache-Control", "no-store")
+        self.finish(answer.content)
 
     def answer_json(self, status: int, body: dict[str, Any]) -> None:
         """One answer; nobody stores it."""
@@ -66,7 +76,9 @@ class HubHandler(RequestHandler):
             detail = f"The hub, the vault or the authorization server does not answer ({type(error).__name__})."
             problem = ProblemError(503, "vault_unavailable", detail)
         else:
-            problem = ProblemError(status_code, "internal_error", HTTPStatus(status_code).phrase)
+            status = HTTPStatus(status_code)
+            code = status.name.lower() if status_code < 500 else "internal_error"
+            problem = ProblemError(status_code, code, status.phrase)
         if problem.status == HTTPStatus.SERVICE_UNAVAILABLE:
             self.set_header("Retry-After", "2")
         title = HTTPStatus(problem.status).phrase
@@ -84,66 +96,42 @@ class VaultHandler(HubHandler):
 
     async def get(self, path: str) -> None:
         """Pass on a GET."""
-        method = self.request.method or ""
-        if method not in ROUTES or not ROUTES[method].fullmatch(path):
-            raise ProblemError(404, "not_found", "The hub's service has no such call.")
-        answer = await self.vault.send(method, path, self._query(await self.caller()), b"")
-        self.set_status(answer.status_code)
-        for name in PASSED_BACK:
-            if name in answer.headers:
-                self.set_header(name, answer.headers[name])
-        self.set_header("Cache-Control", "no-store")
-        self.finish(answer.content)
-
-    def _query(self, subject: str) -> Query:
-        """The kernel's query, with the owner as its only subject."""
-        given: Query = [
+        self._check("GET", path)
+        query: Query = [
             (name, value.decode())
             for name, values in self.request.query_arguments.items()
             for value in values
             if name != "subject"
         ]
-        return [*given, ("subject", subject)]
+        self.answer_as(await self.vault.send("GET", path, [*query, ("subject", await self.caller())], b""))
 
-
-class NewConsentHandler(HubHandler):
-    """A kernel asks for a consent."""
-
-    async def post(self) -> None:
-        """The address that the person opens."""
+    async def post(self, path: str) -> None:
+        """Ask the kernel's owner for access, in the name of the hub's client."""
+        self._check("POST", path)
         subject = await self.caller()
         try:
-            body = json.loads(self.request.body)
-            name, scopes = str(body["name"]), [str(scope) for scope in body.get("scopes", [])]
-        except (ValueError, KeyError, TypeError, AttributeError):
-            raise ProblemError(422, "invalid_input", "The body is {name, scopes?}.") from None
-        self.answer_json(201, {"consent": self.consents.ask(subject, name, scopes)})
+            body = dict(json.loads(self.request.body))
+        except (ValueError, TypeError):
+            raise ProblemError(400, "invalid_json", "The body is no JSON object.") from None
+        if body.keys() - ASKED:
+            raise ProblemError(422, "invalid_input", "The members of the body are name and scopes.")
+        question = {**body, "subject": subject, "returnTo": self.vault.return_to}
+        self.answer_as(await self.vault.send("POST", path, [], json.dumps(question).encode()))
+
+    def _check(self, method: str, path: str) -> None:
+        """Raises ProblemError for a call that is not passed on."""
+        if not ROUTES[method].fullmatch(path):
+            raise ProblemError(404, "not_found", "The hub's service has no such call.")
 
 
-class ConsentStateHandler(HubHandler):
-    """A kernel asks whether the person has begun."""
+class DoneHandler(RequestHandler):
+    """Where the browser returns after the person's answer; the kernel asks the vault what it was."""
 
-    async def get(self, consent: str) -> None:
-        """`{persistentTokenId}`, or `{}` while the person has not opened the address."""
-        found = self.consents.grant_of(consent, await self.caller())
-        self.answer_json(200, {"persistentTokenId": found} if found else {})
-
-
-class OpenConsentHandler(HubHandler):
-    """The person opens the address: to the authorization server, to learn who they are."""
-
-    async def get(self, consent: str) -> None:
-        """A redirect."""
-        self.redirect(await self.consents.sign_in_url(consent), status=303)
-
-
-class CallbackHandler(HubHandler):
-    """The person comes back, and goes on to the consent."""
-
-    async def get(self) -> None:
-        """A redirect."""
-        state, code = self.get_query_argument("state", ""), self.get_query_argument("code", "")
-        self.redirect(await self.consents.consent_url(state, code), status=303)
+    def get(self) -> None:
+        """A page of one line. It shows nothing of the address: a browser can invent that."""
+        self.set_header("Content-Type", "text/html; charset=utf-8")
+        self.set_header("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+        self.finish("<!doctype html><title>Token vault</title><p>Go back to your notebook. You can close this tab.")
 
 
 class HealthHandler(RequestHandler):
@@ -156,23 +144,15 @@ class HealthHandler(RequestHandler):
 
 def application(settings: Settings, http: httpx.AsyncClient) -> Application:
     """The service as a Tornado application."""
-    issuer = LoginIssuer(settings, http)
-    parts = {
-        "hub": Hub(HubAuth(cache_max_age=HUB_MEMORY_SECONDS), http),
-        "vault": UpstreamVault(settings, http, issuer),
-        "consents": PendingConsents(settings, http, issuer),
-    }
+    parts = {"hub": Hub(HubAuth(cache_max_age=HUB_MEMORY_SECONDS), http), "vault": UpstreamVault(settings, http)}
     prefix = re.escape(settings.prefix)
     return Application(
         [
             (prefix + re.escape(MANAGER) + "/(.+)", VaultHandler, parts),
-            (prefix + "/api/consents", NewConsentHandler, parts),
-            (prefix + "/api/consents/([^/]+)", ConsentStateHandler, parts),
-            (prefix + "/consent/([^/]+)", OpenConsentHandler, parts),
-            (prefix + "/callback", CallbackHandler, parts),
+            (prefix + "/done", DoneHandler),
             (prefix + "/?", HealthHandler),
         ],
-        log_function=lambda _handler: None,  # addresses hold codes and states
+        log_function=lambda _handler: None,  # addresses hold ids of grants
     )
 
 

@@ -10,22 +10,19 @@ The kernel proves who it is with its hub token, which the hub gives to every ker
 the kernel's process and renewed early. Each function raises the errors of `token_vault_client`.
 """
 
-import json
 import os
-import time
 from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
 from requests import ConnectionError as NoConnection
-from requests import PreparedRequest, RequestException, Response, Session
+from requests import PreparedRequest, Response, Session
 from requests.adapters import HTTPAdapter
 
-from token_vault_client import Bearer, ConsentPending, NotAllowed, TokenVaultClient, VaultUnavailable
+from token_vault_client import Bearer, TokenVaultClient
 
 HUB_TOKEN = "JUPYTERHUB_API_TOKEN"  # noqa: S105 - the name of a variable
 SERVICE_URL = "TOKEN_VAULT_URL"
-POLL_SECONDS = 1.0
 PATIENCE_SECONDS = 120.0
 """For so long a call waits for a hub that restarts."""
 
@@ -51,38 +48,13 @@ def requests(grant: str) -> Session:
 def consent(name: str, *, scopes: Iterable[str] = (), seconds: float = 600.0) -> str:
     """Ask the notebook's owner for access; the grant's id, when they have granted it.
 
-    The address to open is printed. name: what for, at most 200 characters; scopes: beyond `openid`; seconds: how long
-    it waits. Raises GrantUnusable when the owner says no, ConsentPending when nobody has answered in time.
+    The address to open is printed: there the vault shows the owner, and nobody else, who asks and for what. name: what
+    for, at most 100 characters; scopes: beyond `openid`; seconds: how long it waits. Raises GrantUnusable when the
+    owner says no, ConsentPending when nobody has answered in time.
     """
-    client, ends = vault(), time.monotonic() + seconds
-    body = json.dumps({"name": name, "scopes": sorted(scopes)}).encode()
-    asked = _service("POST", "/api/consents", body)["consent"]
-    print(f"Open {os.environ[SERVICE_URL]}/consent/{asked} and grant access.", flush=True)  # noqa: T201 - for the reader
-    grant = ""
-    while time.monotonic() < ends:
-        try:
-            grant = grant or _service("GET", f"/api/consents/{asked}").get("persistentTokenId", "")
-            if grant:
-                client.access_token(grant)
-                return grant
-        except ConsentPending:
-            pass
-        time.sleep(POLL_SECONDS)
-    raise ConsentPending("consent_pending", f"nobody has answered within {seconds:.0f} s")
-
-
-def _service(method: str, path: str, body: bytes | None = None) -> dict[str, Any]:
-    """One call of the hub's service, beside those of the vault. Raises VaultError."""
-    headers = {"Authorization": f"Bearer {os.environ[HUB_TOKEN]}", "Content-Type": "application/json"}
-    with _session() as session:
-        try:
-            answer = session.request(method, os.environ[SERVICE_URL] + path, data=body, headers=headers, timeout=30)
-            members: dict[str, Any] = answer.json()
-        except RequestException as error:
-            raise VaultUnavailable("vault_unavailable", f"the hub does not answer ({type(error).__name__})") from None
-    if answer.status_code >= 400:
-        raise NotAllowed(members["code"], members["detail"])
-    return members
+    asked = vault().request_consent(name=name, scopes=scopes)
+    print(f"Open {asked.url} and grant access.", flush=True)  # noqa: T201 - for the reader
+    return vault().wait_for_consent(asked.persistent_token_id, seconds=seconds).persistent_token_id
 
 
 @lru_cache(maxsize=1)

@@ -20,7 +20,8 @@ from token_vault_client.aio import AsyncTokenVaultClient
 
 MANAGER = "/api/auth/manager"
 HUB_ANSWER_SECONDS = 30.0
-VAULT_ANSWER_SECONDS = 40.0
+VAULT_ANSWER_SECONDS = 70.0
+"""A kernel that waits for its owner's answer asks for 55."""
 Query = list[tuple[str, str | int | float | bool | None]]
 
 
@@ -42,16 +43,11 @@ class Settings:
     issuer: str
     client_id: str
     client_secret_file: Path
-    hub_url: str
+    return_to: str
 
     def client_secret(self) -> str:
         """The secret, from its file."""
         return self.client_secret_file.read_text(encoding="utf-8").strip()
-
-    @property
-    def own_url(self) -> str:
-        """The service's address for browsers."""
-        return self.hub_url + self.prefix
 
     @classmethod
     def read(cls) -> "Settings":
@@ -63,7 +59,7 @@ class Settings:
             issuer=os.environ["ISSUER"].rstrip("/"),
             client_id=os.environ["CLIENT_ID"],
             client_secret_file=Path(os.environ["CLIENT_SECRET_FILE"]),
-            hub_url=os.environ["HUB_URL"].rstrip("/"),
+            return_to=os.environ["RETURN_TO"],
         )
 
 
@@ -103,11 +99,15 @@ class Hub:
 class UpstreamVault:
     """The vault, called with the token of the hub's own client."""
 
-    def __init__(self, settings: Settings, http: httpx.AsyncClient, issuer: "LoginIssuer") -> None:
+    def __init__(self, settings: Settings, http: httpx.AsyncClient) -> None:
         self._settings = settings
         self._http = http
-        self._issuer = issuer
         self._credentials: ClientCredentials | None = None
+
+    @property
+    def return_to(self) -> str:
+        """Where browsers go after a consent; the vault's services file lists it for the hub's client."""
+        return self._settings.return_to
 
     async def send(self, method: str, path: str, query: Query, body: bytes) -> httpx.Response:
         """One request. Its own token is replaced once when the vault does not accept it.
@@ -136,25 +136,12 @@ class UpstreamVault:
         )
 
     async def _own(self) -> ClientCredentials:
-        """The client's credentials; the authorization server is asked once for its token endpoint."""
+        """The client's credentials; the authorization server is asked once for its token endpoint (OpenID Connect
+        Discovery 1.0).
+        """
         if self._credentials is None:
-            endpoint = await self._issuer.endpoint("token_endpoint")
+            found = await self._http.get(f"{self._settings.issuer}/.well-known/openid-configuration")
+            found.raise_for_status()
+            endpoint = str(found.json()["token_endpoint"])
             self._credentials = ClientCredentials(endpoint, self._settings.client_id, self._settings.client_secret())
         return self._credentials
-
-
-class LoginIssuer:
-    """The authorization server's endpoints, by its metadata (OpenID Connect Discovery 1.0), asked for once."""
-
-    def __init__(self, settings: Settings, http: httpx.AsyncClient) -> None:
-        self._address = f"{settings.issuer}/.well-known/openid-configuration"
-        self._http = http
-        self._metadata: dict[str, Any] = {}
-
-    async def endpoint(self, name: str) -> str:
-        """One endpoint's URL. Raises httpx.HTTPError."""
-        if not self._metadata:
-            found = await self._http.get(self._address)
-            found.raise_for_status()
-            self._metadata = found.json()
-        return str(self._metadata[name])

@@ -57,6 +57,7 @@ class _Ruleset(ctypes.Structure):
 
 
 class _Beneath(ctypes.Structure):
+    _layout_ = "ms"  # what `_pack_` means; Python 3.14 wants it said
     _pack_ = 1
     _fields_ = (("access", ctypes.c_uint64), ("parent", ctypes.c_int32))
 

@@ -15,6 +15,7 @@ T = TypeVar("T")
 
 PROMPT_SECONDS = 1.0
 RETRY_AFTER = 2.0
+TOO_MANY = "The authorization server answers slowly, and as many callers wait for it as may."
 
 
 class Bulkhead:
@@ -30,7 +31,7 @@ class Bulkhead:
     def admit(self) -> None:
         """Raise ProviderUnavailableError while as many callers wait as may."""
         if self._waiting >= self._most_waiting:
-            raise ProviderUnavailableError(RETRY_AFTER)
+            raise ProviderUnavailableError(RETRY_AFTER, TOO_MANY)
 
     def wait(self, flight: Future[T]) -> T:
         """The outcome of the flight. Raises ProviderUnavailableError if it takes long and too many already wait."""

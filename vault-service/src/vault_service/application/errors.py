@@ -14,7 +14,7 @@
     ├── InvalidScopeError           the caller requests a scope that was not granted
     ├── LogoutRefusedError          a logout token is not acceptable; the message names the check that failed
     ├── ScopeNotNarrowedError       the server gives a wider token than the caller requests
-    ├── MinValidUnattainableError   the caller requests a longer life than the server's tokens have
+    ├── MinValidUnattainableError   the caller requests a longer life than the server's tokens have when they arrive
     ├── ProviderUnavailableError    the authorization server does not answer, or the outcome is uncertain
     ├── TicketRefusedError          this ticket gives no access tokens; `reason` says why
     ├── TicketNotFoundError         no such ticket, or somebody else's
@@ -108,7 +108,7 @@ class InvalidScopeError(VaultServiceError):
 
 
 class MinValidUnattainableError(VaultServiceError):
-    """The authorization server's access tokens never live as long as requested."""
+    """The authorization server's access tokens do not live as long as requested by the time that they arrive."""
 
 
 class LogoutRefusedError(VaultServiceError):

@@ -26,7 +26,7 @@ from vault_service.application.ports.refresh import StoredGrant, UsableGrants
 from vault_service.application.ports.runtime import AccessTokens, Clock, SharedAccessTokens, SharedToken, Telemetry
 from vault_service.application.refresh import Refresher
 from vault_service.application.token_request import Obtained, TokenRequest
-from vault_service.domain.freshness import Freshness, attainable, jitter_of, judge
+from vault_service.domain.freshness import Freshness, jitter_of, judge
 from vault_service.domain.grant import AccessToken
 from vault_service.domain.grant_terms import RequestedTerms
 
@@ -195,14 +195,11 @@ class IssueAccessToken:
         if error := _unattainable(request, grant):
             raise error
         try:
-            obtained = self._refresher.obtain(request, grant)
+            return self._refresher.obtain(request, grant)
         except ProviderUnavailableError:
             if old is not None and not request.refuses(old) and self._left(old) >= max(request.min_valid, LAST_SECONDS):
                 return Obtained(old)
             raise
-        if self._left(obtained.token) < request.min_valid:
-            raise MinValidUnattainableError
-        return obtained
 
     def _record(self, request: TokenRequest) -> None:
         if not self._uses.record(*request.use(self._clock.now())):
@@ -274,10 +271,10 @@ def _outcome(running: Future[AccessToken], deadline: float) -> AccessToken | Exc
 
 
 def _unattainable(request: TokenRequest, grant: StoredGrant) -> VaultServiceError | None:
-    """Why the grant can never fit the request, or None. Found out before any server is asked."""
+    """Why the grant cannot fit the request, or None. Found out before any server is asked."""
     if not request.scopes <= grant.scopes:
         return InvalidScopeError()
-    if grant.lifetime is not None and not attainable(request.min_valid, grant.lifetime):
+    if not grant.can_give(request.min_valid):
         return MinValidUnattainableError()
     return None
 

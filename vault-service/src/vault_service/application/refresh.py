@@ -28,6 +28,7 @@ from time import monotonic, perf_counter
 from vault_service.application.bulkhead import Bulkhead
 from vault_service.application.errors import (
     InvalidScopeError,
+    MinValidUnattainableError,
     ProviderUnavailableError,
 )
 from vault_service.application.ports.provider import GuardedProvider, TokenAnswer
@@ -59,6 +60,8 @@ from vault_service.domain.grant import AccessToken
 from vault_service.domain.terms import Terms
 
 NOT_CONFIGURED_RETRY = 60.0
+FLIGHTS = 2
+"""How often a caller waits for a refresh: for one that it joins, and for its own."""
 PROMPT_INTENT = 1.0
 """Seconds that writing an intent may take. It can wait for the row's lock, or for a process that was frozen."""
 
@@ -99,17 +102,25 @@ class Refresher:
         self._renewals = Renewals(max(threads // 2, 1))
 
     def obtain(self, request: TokenRequest, grant: StoredGrant) -> Obtained:
-        """A token, after waiting if need be. It lives shorter than requested only when the server gives no more.
-
-        The request's use may be recorded with it already.
+        """A token, after waiting if need be. The request's use may be recorded with it already.
 
         grant: as `authorize` has just returned it for this request, for which no cache had a token.
 
-        A flight that this caller joins may bring a token that does not live long enough for it; then it starts another
-        flight. Raises the errors of `authorize`, ProviderUnavailableError, InvalidScopeError, StorageUnavailableError.
+        A new token is judged by the life that it had when it arrived. When that is too short, the server is not asked
+        again: the token is kept for callers who ask for less. A flight that this caller joins may bring a cached token
+        that does not live long enough for it; then it starts another flight. Raises the errors of `authorize`,
+        MinValidUnattainableError, ProviderUnavailableError, InvalidScopeError, StorageUnavailableError.
         """
-        obtained = self._fly(request, grant)
-        return obtained if self._left(obtained.token) >= request.min_valid else self._fly(request, grant)
+        for _ in range(FLIGHTS):
+            token, _, is_new = obtained = self._fly(request, grant)
+            if (token.lifetime if is_new else self._left(token)) >= request.min_valid:
+                return obtained
+            if is_new:
+                raise MinValidUnattainableError
+            grant = self._grants.authorize(request.grant_id, request.requester)
+            if not grant.can_give(request.min_valid):
+                raise MinValidUnattainableError
+        raise ProviderUnavailableError(1.0)
 
     def renew(self, request: TokenRequest, grant: StoredGrant, report: Callable[[Exception], None]) -> None:
         """Refresh in the background, for a token that can still be served.
@@ -183,7 +194,10 @@ class Refresher:
         if seen.intent_age is None:
             with suppress(_ChangedError):
                 return self._refresh_as_read(request, seen, tell)
-        return self._refresh(request, self._grants.authorize(request.grant_id, request.requester), tell)
+        grant = self._grants.authorize(request.grant_id, request.requester)
+        if not grant.can_give(request.min_valid):  # another process has just learned it
+            found = self._fitting(replace(request, min_valid=0.0))
+        return self._refresh(request, grant, tell) if found is None else Obtained(found)
 
     def _fitting(self, request: TokenRequest) -> AccessToken | None:
         """A cached token that lives long enough and has at least half of its life left, or None."""

@@ -59,14 +59,14 @@ class RefreshOutcomes:
         scopes = (request.scopes or grant.scopes) if answer.scopes is None else answer.scopes
         token = AccessToken(answer.access_token, expires_at, answer.expires_in, scopes)
         excess = self._terms[grant.provider].excess(request.scopes, scopes)
-        fits = not excess and not request.excess_of(token) and answer.expires_in > request.min_valid
+        fits = not excess and not request.excess_of(token) and answer.expires_in >= request.min_valid
         use = request.use(entry.at) if request.is_waiting and fits else None
         finished = self._grants.finish(grant, answer, entry, use=use)
         if not finished.is_stored:
             raise self._error_of_lost_race(request)
         if excess:
             raise ScopeNotNarrowedError(excess)
-        return Obtained(token, request if finished.is_used else None)
+        return Obtained(token, request if finished.is_used else None, is_new=True)
 
     def failed(
         self, request: TokenRequest, grant: StoredGrant, failure: Failure, detail: FailureDetail

@@ -55,7 +55,12 @@ class TokenRequest:
 
 
 class Obtained(NamedTuple):
-    """A token that a refresh has brought. used_by: the request whose use was recorded with the outcome, if any was."""
+    """A token that a refresh has brought.
+
+    used_by: the request whose use was recorded with the outcome, if any was; is_new: True when it has just come from
+    the authorization server, which gives no longer life now; False for a token that was cached.
+    """
 
     token: AccessToken
     used_by: TokenRequest | None = None
+    is_new: bool = False

@@ -42,6 +42,10 @@ def jitter_of(expires_at: float) -> float:
     return expires_at * 1000.0 % 1.0
 
 
-def attainable(min_valid: float, lifetime: float) -> bool:
-    """True when a token of `lifetime` seconds can have `min_valid` seconds left."""
-    return min_valid <= lifetime
+def attainable(min_valid: float, lifetime: float, age: float) -> bool:
+    """False while it is known that the server gives no token with `min_valid` seconds left.
+
+    lifetime: seconds that the last token had when it arrived, which a slow answer shortens; age: seconds since then.
+    What was learned from a token holds for half of its life: until then nobody else needs a new one.
+    """
+    return min_valid <= lifetime or age >= lifetime / 2

@@ -93,8 +93,10 @@ class PostgresAttempts:
             return _replace(connection, attempt.key, AttemptOutcome.REQUEUED)
 
     def replace_crashed(self, key: AttemptKey, job_id: int | None = None) -> bool:
-        """Queue another attempt in the place of one whose worker died, and end its job."""
+        """Queue another attempt in the place of one whose worker died, and end its job, unless its rows are locked."""
         with self._database.transaction() as connection:
+            if _is_held(connection, key):
+                return False
             replaced = _replace(connection, key, AttemptOutcome.CRASHED)
             if job_id is not None:
                 watch.end_job(connection, job_id)
@@ -118,6 +120,11 @@ def _queue_retry(connection: psycopg.Connection, task_id: UUID, number: int) -> 
     add_attempt(connection, AttemptKey(task_id, fence), number, persistent_token_id)
     replace_job(connection, AttemptKey(task_id, fence), number)
     return True
+
+
+def _is_held(connection: psycopg.Connection, key: AttemptKey) -> bool:
+    row = connection.execute(_SQL["is_held"], _named(key)).fetchone()
+    return bool(row and row[0])
 
 
 def _replace(connection: psycopg.Connection, key: AttemptKey, outcome: AttemptOutcome) -> bool:

@@ -132,6 +132,23 @@ from tasks
 where id = %(task_id)s
 for key share;
 
+-- name: is_held
+-- True when somebody else's transaction holds the rows of an attempt; otherwise they are held until this one ends.
+-- The sweep does not wait for them: one forgotten transaction would hold up the attempts of everybody else.
+with held as (
+    select
+    from attempts a
+    join tasks t on t.id = a.task_id
+    join runs r on r.task_id = a.task_id and r.number = a.run
+    where a.task_id = %(task_id)s
+      and a.fence = %(fence)s
+    for no key update of a skip locked
+    for key share of t skip locked
+    for no key update of r skip locked
+)
+select not exists (select from held)
+   and exists (select from attempts where task_id = %(task_id)s and fence = %(fence)s);
+
 -- name: replace
 -- Another attempt will follow this one, under a new fence; crashes count those whose worker died.
 with replaced as (

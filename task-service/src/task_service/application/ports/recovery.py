@@ -45,7 +45,10 @@ class RecoveryStore(Protocol):
     """Replaces attempts that their worker will not end."""
 
     def replace_crashed(self, key: AttemptKey, job_id: int | None = None) -> bool:
-        """End the attempt and its job, and queue another one; the run fails after MAX_CRASHES. False: already ended."""
+        """End the attempt and its job, and queue another one; the run fails after MAX_CRASHES.
+
+        False: it had ended, or its rows are locked; the next sweep finds it again. Never waits for a locked row.
+        """
         ...
 
     def ticket_of(self, key: AttemptKey) -> UUID | None:

@@ -1,5 +1,6 @@
 -- name: state
 select status, failure, generation, refresh_token, access_lifetime,
+       coalesce(extract(epoch from clock_timestamp() - last_refreshed_at), 0)::float8,
        extract(epoch from clock_timestamp() - refresh_started_at)::float8,
        consent_expires_at <= now(),
        refusals, greatest(extract(epoch from retry_at - clock_timestamp()), 0)::float8,

@@ -187,7 +187,7 @@ class AuthorizationServer:
         A life of ten years says nothing: some servers tell the Unix time of the end. One that goes well beyond the
         token's own `exp` is not believed either: some servers tell milliseconds.
         """
-        own = access.expires_at - self._clock() if access and access.expires_at else 0.0
+        own = access.life(self._clock()) if access else 0.0
         if answer.expires_in is not None and answer.expires_in < LONGEST_LIFE:
             return min(answer.expires_in, own + CLOCK_SKEW) if own > 0 else answer.expires_in
         return min(own, LONGEST_LIFE) if own > 0 else self._dialect.access_lifetime

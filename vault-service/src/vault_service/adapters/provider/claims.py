@@ -21,12 +21,25 @@ _TWICE: Final = object()
 
 @dataclass(frozen=True, slots=True)
 class UnverifiedClaims:
-    """What is read of a token. scope: as it stands there; expires_at: Unix time; typ: Keycloak's kind of token."""
+    """What is read of a token.
+
+    scope: as it stands there; issued_at, expires_at: Unix times; typ: Keycloak's kind of token.
+    """
 
     identity: TokenIdentity
     scope: Any = None
+    issued_at: float | None = None
     expires_at: float | None = None
     typ: str | None = None
+
+    def life(self, now: float) -> float:
+        """Seconds that the token lives from now on, 0 if it does not tell: never more than the server gave it.
+
+        now: Unix time of this machine, whose clock may be behind the server's.
+        """
+        if self.expires_at is None:
+            return 0.0
+        return self.expires_at - max(now, self.issued_at or 0.0)
 
 
 def read(token: str | None) -> UnverifiedClaims | None:
@@ -42,6 +55,7 @@ def read(token: str | None) -> UnverifiedClaims | None:
     return UnverifiedClaims(
         identity=TokenIdentity(_text(payload, "iss"), _text(payload, "sub"), _text(payload, client)),
         scope=payload.get("scope", payload.get("scp")),
+        issued_at=_moment(payload.get("iat")),
         expires_at=_moment(payload.get("exp")),
         typ=typ if isinstance(typ, str) else None,
     )

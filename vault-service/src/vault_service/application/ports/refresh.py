@@ -8,6 +8,7 @@ from uuid import UUID
 from vault_service.application.errors import VaultServiceError
 from vault_service.application.ports.provider import TokenAnswer
 from vault_service.domain.audit import Entry
+from vault_service.domain.freshness import attainable
 from vault_service.domain.grant import (
     Failure,
     FailureDetail,
@@ -27,10 +28,11 @@ class StoredGrant:
 
     account, identity: whose token it is at the authorization server, which no refresh may change (identity: None when
     the first access token did not tell); generation: counts refreshes, and fences writes; intent_age: seconds since a
-    refresh began whose outcome was never written, or None; lifetime: seconds that the last access token had, or None
-    before the first; requested: who may use the grant, and until when; terms: the digest of all terms, to which the
-    refresh token is bound (that it opened shows that they are as the owner granted them); refusals: error words of the
-    server since the last success; pause: seconds for which no refresh of this grant is sent.
+    refresh began whose outcome was never written, or None; lifetime: seconds that the last access token had when it
+    arrived, or None before the first; lifetime_age: seconds since then; requested: who may use the grant, and until
+    when; terms: the digest of all terms, to which the refresh token is bound (that it opened shows that they are as the
+    owner granted them); refusals: error words of the server since the last success; pause: seconds for which no refresh
+    of this grant is sent.
     """
 
     id: UUID
@@ -45,9 +47,14 @@ class StoredGrant:
     generation: int
     intent_age: float | None
     lifetime: float | None
+    lifetime_age: float
     refresh_token: RefreshToken
     refusals: tuple[str, ...] = ()
     pause: float = 0.0
+
+    def can_give(self, min_valid: float) -> bool:
+        """False while it is known that the server gives no access token with so many seconds left."""
+        return self.lifetime is None or attainable(min_valid, self.lifetime, self.lifetime_age)
 
 
 @dataclass(frozen=True, slots=True)

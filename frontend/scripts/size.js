@@ -2,7 +2,7 @@
 import { readFileSync, readdirSync } from "node:fs";
 import { gzipSync } from "node:zlib";
 
-const BUDGET = { "initial js": 60 * 1024, "all js": 100 * 1024, css: 12 * 1024 };
+const BUDGET = { "initial js": 60 * 1024, "all js": 104 * 1024, css: 12 * 1024 };
 const dist = new URL("../dist/", import.meta.url);
 const page = readFileSync(new URL("index.html", dist), "utf8");
 const files = readdirSync(new URL("assets/", dist));

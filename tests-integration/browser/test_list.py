@@ -13,6 +13,17 @@ from browser.tab import DESKTOP, RUN, STEP, WIDTHS, Tabs
 pytestmark = pytest.mark.browser
 MANY = 10_000
 MOST_ELEMENTS = 1_500
+WATCH_ROWS = """() => {
+  window.touchedRows = new Set();
+  const watch = { subtree: true, childList: true, attributes: true, characterData: true };
+  new MutationObserver((changes) => {
+    for (const { target } of changes) {
+      const row = (target.nodeType === Node.ELEMENT_NODE ? target : target.parentElement)?.closest("[data-row]");
+      if (row) touchedRows.add(row.dataset.taskId);
+    }
+  }).observe(document.querySelector(".rows"), watch);
+}"""
+"""Collects the ids of the rows in which anything changes."""
 
 
 @pytest.fixture
@@ -52,16 +63,19 @@ def test_ten_thousand_tasks_are_a_few_elements_and_all_within_reach(open_tab: Ta
 
 
 def test_only_what_is_shown_is_asked_for_again(open_tab: Tabs) -> None:
-    """The page of the list, with its validator; a change in it shows within three seconds."""
+    """The page of the list, with its validator; a change in it shows within three seconds, in that row alone."""
     tab = open_tab()
     many = ManyTasks.of(MANY)
     many.serve(tab.page)
     tab.sign_in()
     expect(tab.card("Task 3")).to_be_visible(timeout=STEP)
+    expect(tab.card("Task 9")).to_be_attached(timeout=STEP)
+    tab.page.evaluate(WATCH_ROWS)
     many.requests.clear()
     many.change(3, status="running", progress=40)
     expect(tab.card("Task 3")).to_have_attribute("data-status", "running", timeout=3000)
     assert {request["limit"][0] for request in many.requests} == {"100"}
+    assert tab.page.evaluate("[...touchedRows]") == ["task-3"]
 
 
 def test_what_matches_is_found_counted_and_changed_by_the_server(open_tab: Tabs, owner: Api) -> None:

@@ -115,6 +115,7 @@ def test_a_task_shows_how_its_runs_went_and_is_run_again(open_tab: Tabs, owner: 
     tab.pictures("task")
     tab.page.get_by_role("button", name="Run again").click()
     expect(tab.card("Run 2")).to_be_visible(timeout=STEP)
+    expect(tab.page.get_by_role("img", name="The last 2 runs: ")).to_have_attribute("data-strip-of", "2")
     assert [run["cause"] for run in owner.get(f"/api/tasks/{id_of(tab)}/runs").json()["runs"]] == ["user", "user"]
 
 
@@ -234,6 +235,7 @@ def test_attempts_and_a_capped_log_are_shown_and_say_that_there_is_more(open_tab
     tab.open("/tasks/task-1")
     latest = tab.card("Run 7")
     expect(latest.locator("[data-attempt]")).to_have_count(3, timeout=STEP)
+    expect(tab.page.get_by_role("img", name="The last 2 runs: Failed: 1, Completed: 1")).to_be_visible()
     expect(latest).to_contain_text("200 of the first 200 lines. There are more.")
     latest.get_by_label("Lines shown").select_option("Warnings and errors")
     expect(latest).to_contain_text("100 of the first 200 lines. There are more.")

@@ -36,6 +36,7 @@ def test_a_cron_schedule_shows_its_next_runs_before_it_is_saved_and_the_same_aft
     preview = tab.page.locator("[data-next-runs='5'] time")
     expect(preview).to_have_count(5, timeout=STEP)
     foreseen = [time.get_attribute("datetime") for time in preview.all()]
+    expect(tab.page.get_by_text("every weekday at 06:30")).to_be_visible()
     tab.pictures("create-schedule")
     tab.page.get_by_role("textbox", name="Name").fill("Nightly export")
     tab.page.get_by_role("button", name="Create Task").click()
@@ -43,6 +44,7 @@ def test_a_cron_schedule_shows_its_next_runs_before_it_is_saved_and_the_same_aft
     schedule = tab.page.get_by_role("region", name="Schedule")
     expect(schedule.locator("[data-next-runs] time")).to_have_count(5, timeout=STEP)
     assert [time.get_attribute("datetime") for time in schedule.locator("[data-next-runs] time").all()] == foreseen
+    expect(schedule).to_contain_text("every weekday at 06:30")
     expect(schedule.locator("[data-forecast=no_access]")).to_be_visible()
     tab.pictures("schedule")
     schedule.get_by_role("button", name="Pause").click()
@@ -66,7 +68,41 @@ def test_a_task_names_what_it_depends_on_and_what_depends_on_it(open_tab: Tabs, 
     section = tab.page.get_by_role("region", name="Dependencies")
     expect(section.get_by_role("link", name="Load")).to_have_attribute("href", f"/tasks/{load}", timeout=STEP)
     expect(section.get_by_role("link", name="Report")).to_have_attribute("href", f"/tasks/{report}")
-    tab.pictures("dependencies")
     section.get_by_role("link", name="Load").click()
     tab.shows("Load")
     expect(tab.page.get_by_text("1 more task stands behind these.")).to_be_visible(timeout=STEP)
+
+
+def test_dependencies_are_chosen_in_the_form_and_drawn_from_four_on(open_tab: Tabs, owner: Api) -> None:
+    """By the server's search, with the keyboard; what was chosen in error is taken out again."""
+    load = owner.create_task("Load")
+    clean = owner.post("/api/tasks", {"name": "Clean", "dependsOn": [load]}).json()["id"]
+    count = owner.post("/api/tasks", {"name": "Count " + "W" * 150, "dependsOn": [load]}).json()["id"]
+    tab = open_tab()
+    tab.sign_in("bob")
+    tab.page.get_by_role("textbox", name="Name").fill("Report")
+    tab.page.get_by_text("More options").click()
+    search = tab.page.get_by_role("searchbox", name="Runs when all of these have completed")
+    chosen = tab.page.get_by_role("list", name="Tasks chosen").get_by_role("button")
+    for word, name in {"lo": "Load", "cle": "Clean", "cou": "Count"}.items():
+        search.fill(word)
+        found = tab.page.get_by_role("list", name="Tasks found").get_by_role("button", name=name)
+        expect(found).to_be_visible(timeout=STEP)
+        search.press("Enter")
+        expect(chosen.filter(has_text=name)).to_be_visible()
+        expect(search).to_be_focused()
+    tab.page.get_by_role("button", name="Remove Load").click()
+    expect(chosen).to_have_count(2)
+    tab.pictures("create-depends")
+    tab.page.get_by_role("button", name="Create Task").click()
+    tab.card("Report").get_by_role("link", name="Open Report").click()
+    graph = tab.page.locator("[data-graph='4']")
+    expect(graph.get_by_role("link")).to_have_count(4, timeout=STEP)
+    expect(graph.locator("[aria-current]")).to_contain_text("Report")
+    assert set(owner.get(f"/api/tasks/{tab.page.url.rpartition('/')[2]}/dependencies").json()["dependsOn"]) == {
+        clean,
+        count,
+    }
+    tab.pictures("dependencies")
+    graph.get_by_role("link", name="Load").press("Enter")
+    tab.shows("Load")

@@ -5,6 +5,7 @@ import time
 import pytest
 from playwright.sync_api import expect
 
+from browser.many import ManyTasks
 from browser.tab import STEP, Tab, Tabs
 
 pytestmark = pytest.mark.browser
@@ -80,6 +81,34 @@ def test_the_health_sentence_names_the_part_that_fails(open_tab: Tabs, pattern: 
     tab.is_accessible()
     tab.page.unroute_all()
     expect(health).to_have_attribute("data-health", "live", timeout=2 * STEP)
+
+
+def test_a_worker_and_a_vault_that_are_gone_are_told_with_the_tasks_that_wait(open_tab: Tabs) -> None:
+    """The sentence says how many; what can still be done stays in reach; the rest of the list keeps its state."""
+    tab = open_tab()
+    tab.page.clock.install()
+    many = ManyTasks.of(3)
+    usable = {"persistentTokenId": "5f0c6f0e-3f0b-4a55-9a51-5ad2b4a1c001", "offlineTokenStatus": "active"}
+    many.change(0, status="queued", **usable)
+    many.change(1, status="queued", **usable)
+    many.serve(tab.page)
+    tab.sign_in()
+    expect(tab.card("Task 0")).to_have_attribute("data-status", "queued", timeout=STEP)
+    health, strip = tab.page.locator("[data-health]"), tab.page.locator("[data-strip]")
+    tab.page.clock.fast_forward(20_000)
+    expect(strip).to_contain_text("Worker unavailable: 2 tasks wait", timeout=STEP)
+    expect(strip).to_contain_text("They start by themselves as soon as a worker is back.")
+    tab.pictures("worker-gone")
+    many.change(0, status="running", progress=10)
+    expect(health).to_have_attribute("data-health", "live", timeout=STEP)
+    tab.refuse(GRANTS, "audit_unavailable")
+    tab.page.clock.fast_forward(60_000)
+    expect(strip).to_contain_text("Vault unavailable: 2 tasks wait for it", timeout=STEP)
+    expect(tab.card("Task 0")).to_have_attribute("data-status", "running")
+    expect(tab.page.get_by_role("button", name="Create Task")).to_be_enabled()
+    tab.pictures("vault-gone")
+    many.change(1, status="failed", error="The vault cannot be reached.", offlineTokenStatus="failed")
+    expect(tab.card("Task 1")).to_contain_text("The vault cannot be reached.", timeout=STEP)
 
 
 @pytest.mark.parametrize("body", ["<!doctype html><title>Welcome to the hotel</title>", '{"tasks": [{"id": "ta'])

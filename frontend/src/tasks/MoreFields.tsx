@@ -1,5 +1,6 @@
 import type { Draft } from "../drafts";
 import { AccessField } from "./AccessField";
+import { DependsField } from "./DependsField";
 import type { FieldErrors } from "./form";
 import { KindFields } from "./KindFields";
 import { RetryFields } from "./RetryFields";
@@ -12,6 +13,7 @@ export function MoreFields({ draft, errors }: { draft: Draft; errors: FieldError
       <AccessField draft={draft} errors={errors} />
       <KindFields draft={draft} errors={errors} />
       <ScheduleFields draft={draft} errors={errors} />
+      <DependsField draft={draft} errors={errors} />
       <RetryFields draft={draft} errors={errors} />
     </>
   );

@@ -7,6 +7,7 @@ import { Button } from "../ui/Button";
 import { Clock, Pause, Play } from "../ui/icons";
 import { Time } from "../ui/Time";
 import { useLoaded } from "../ui/useLoaded";
+import { cronWords } from "./cronWords";
 import { NextRuns } from "./ScheduleFields";
 import type { BadgeIcon, Tone } from "./view";
 
@@ -41,7 +42,7 @@ export function Schedule({ task }: { task: Task }) {
       </div>
       <p class="schedule-words">
         <Badge {...scheduleBadge(schedule.status)} />
-        <span>{schedule.cron ? <><code>{schedule.cron}</code> {schedule.timezone}</> : schedule.runAt && <Time at={schedule.runAt} />}</span>
+        <span>{schedule.cron ? <>{cronWords(schedule.cron)} <code>{schedule.cron}</code> {schedule.timezone}</> : schedule.runAt && <Time at={schedule.runAt} />}</span>
       </p>
       {schedule.stopReason && <p class="bad">{t(`schedule.stopped.${schedule.stopReason}`)}</p>}
       {schedule.missedAt && <p class="soft">{t("schedule.missed")} <Time at={schedule.missedAt} />.</p>}

@@ -4,6 +4,7 @@ import type { Draft } from "../drafts";
 import { format } from "../dates";
 import { language, t } from "../texts/later";
 import { Field } from "../ui/Field";
+import { cronWords } from "./cronWords";
 import { WHENS, type FieldErrors, type When } from "./form";
 
 const SHOWN = 5;
@@ -56,7 +57,13 @@ function Preview({ cron, timezone }: { cron: string; timezone: string }) {
   }, [cron, timezone]);
   if (runs === "unclear") return <p class="soft" role="status" data-next-runs="unclear">{t("schedule.unclear")}</p>;
   if (runs.length === 0) return cron.trim() === "" ? <p class="soft">{t("schedule.cron.text")}</p> : null;
-  return <NextRuns runs={runs} timezone={timezone} />;
+  const words = cronWords(cron);
+  return (
+    <>
+      {words !== undefined && <p class="cron-words" role="status">{words}</p>}
+      <NextRuns runs={runs} timezone={timezone} />
+    </>
+  );
 }
 
 /** In the zone of the schedule. */

@@ -38,12 +38,13 @@ export const TaskRow = memo(({ task, onDelete }: TaskRowProps) => {
             <button type="button" class="row-toggle" data-row-toggle aria-expanded={open} aria-controls={`card-${task.id}`} onClick={() => rows.toggle(task.id)}>{task.name}</button>
           </h2>
           {!open && <SubLine task={task} view={view} />}
+          {!open && task.schedule?.nextRunAt && <p class="row-sub row-coming"><NextRun at={task.schedule.nextRunAt} /></p>}
         </div>
         <div class="row-badges">
           <div class="row-status"><Badge {...view.status} /></div>
           <div class="row-token">{view.token && <Badge {...view.token} />}</div>
         </div>
-        <div class="row-when">{task.schedule?.nextRunAt ? <span class="row-next" title={t("schedule.nextRun")}><Clock class="icon" /><span class="unseen">{t("schedule.nextRun")} </span><Time at={task.schedule.nextRunAt} /></span> : <Time at={task.completedAt ?? task.createdAt} />}</div>
+        <div class="row-when">{task.schedule?.nextRunAt ? <NextRun at={task.schedule.nextRunAt} /> : <Time at={task.completedAt ?? task.createdAt} />}</div>
         <div class="row-action">
           {view.progress !== undefined && !open && <Progress name={task.name} percent={view.progress} />}
           <MainButton task={task} view={view} describedBy={`name-${task.id}`} />
@@ -58,6 +59,11 @@ export const TaskRow = memo(({ task, onDelete }: TaskRowProps) => {
     </article>
   );
 });
+
+/** Stands in a column of its own, and beneath the name where there is no room for one. */
+function NextRun({ at }: { at: string }) {
+  return <span class="row-next" title={t("schedule.nextRun")}><Clock class="icon" /><span class="unseen">{t("schedule.nextRun")} </span><Time at={at} /></span>;
+}
 
 /** What a closed row says beneath the name: how it ended, what an asked-for token lacks, else the description. */
 function SubLine({ task, view }: { task: Task; view: TaskView }) {

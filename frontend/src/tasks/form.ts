@@ -3,13 +3,18 @@ import { ApiError } from "../api/http";
 import type { NewSchedule, NewTask } from "../api/types";
 import { t } from "../texts";
 
-export type Field = "name" | "description" | "when" | "runAt" | "cron" | "timezone" | "attempts" | "backoff" | "maxBackoff" | "kind" | "parameters" | "access" | `parameters.${string}`;
+export type Field = "name" | "description" | "when" | "runAt" | "cron" | "timezone" | "attempts" | "backoff" | "maxBackoff" | "kind" | "parameters" | "access" | "dependsOn" | `parameters.${string}`;
 /** What stands in the fields, by their names. */
 export type Fields = Readonly<Record<string, string>>;
 export type FieldErrors = Partial<Record<Field, string>>;
+/** A task by its id, with its name for people. */
+export interface Named {
+  id: string;
+  name: string;
+}
 
 /** Fields that stand under "More options". */
-export const MORE: readonly Field[] = ["access", "kind", "when", "runAt", "cron", "timezone", "attempts", "backoff", "maxBackoff"];
+export const MORE: readonly Field[] = ["access", "dependsOn", "kind", "when", "runAt", "cron", "timezone", "attempts", "backoff", "maxBackoff"];
 
 /** When a task runs: only when it is executed, once at a time, or again and again. */
 export const WHENS = ["", "once", "cron"] as const;
@@ -24,6 +29,7 @@ const POINTERS: Record<string, Field> = {
   "/kind": "kind",
   "/parameters": "kind",
   "/persistentTokenId": "access",
+  "/dependsOn": "dependsOn",
   "/description": "description",
   "/schedule/runAt": "runAt",
   "/schedule/cron": "cron",
@@ -49,7 +55,14 @@ export function readTask(fields: Fields): { task: NewTask } | { errors: FieldErr
   if (Object.keys(errors).length > 0) return { errors };
   const retry = attempts > 1 ? { retry: { maxAttempts: attempts, ...pauses } as NonNullable<NewTask["retry"]> } : {};
   const task = { name: text("name"), description: text("description"), ...retry, ...(schedule && { schedule }) };
-  return { task: { ...task, ...readKind(text), ...(text("access") !== "" && { persistentTokenId: text("access") }) } };
+  const dependsOn = readNamed(text("dependsOn")).map(({ id }) => id);
+  const links = { ...(text("access") !== "" && { persistentTokenId: text("access") }), ...(dependsOn.length > 0 && { dependsOn }) };
+  return { task: { ...task, ...readKind(text), ...links } };
+}
+
+/** Tasks as the form keeps them: a JSON array of ids with names. */
+export function readNamed(text: string): readonly Named[] {
+  return text === "" ? [] : (JSON.parse(text) as Named[]);
 }
 
 function readKind(text: (field: Field) => string): { kind?: string; parameters?: NonNullable<NewTask["parameters"]> } {
@@ -77,7 +90,7 @@ export function fieldErrors(error: unknown): FieldErrors {
   if (!(error instanceof ApiError)) return found;
   for (const { pointer, detail } of error.problem.errors ?? []) {
     const place = pointer.replace(/^#/, "");
-    const field = POINTERS[place] ?? parameterAt(place);
+    const field = POINTERS[place.replace(/^(\/dependsOn)\/\d+$/, "$1")] ?? parameterAt(place);
     if (field !== undefined) found[field] = detail;
   }
   return found;

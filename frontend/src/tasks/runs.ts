@@ -59,7 +59,8 @@ export function barsOf(run: Run | RunRecord, attempts: RunRecord["attempts"] | u
   return bars;
 }
 
-function kindOf({ status, waitReason }: Run | RunRecord): BarKind {
+/** How a run stands, as the kind of its last bar. */
+export function kindOf({ status, waitReason }: Run | RunRecord): BarKind {
   if (status === "completed" || status === "failed" || status === "cancelled") return status;
   return waitReason === "retry" ? "failed" : status === "running" ? "running" : "wait";
 }

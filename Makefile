@@ -145,7 +145,7 @@ bench-vault: .venv/dev frontend/dist/index.html ## Speed of the vault: figures P
 bench-page: .venv/dev frontend/dist/index.html ## What 10,000 tasks cost the browser, by Chromium's counters
 	@PYTHONPATH=tests-integration $(BIN)/python -m bench.page
 
-bench-tasks: .venv/dev ## Speed of the task service: figures T3 to T6; options in BENCH="--rounds 9 --jobs 1000"
+bench-tasks: .venv/dev ## Speed of the task service: figures T2 to T6; options in BENCH="--rounds 9 --jobs 1000"
 	@PYTHONPATH=tests-integration $(BIN)/python -m bench tasks $(BENCH)
 
 .PHONY: test-compose

@@ -42,6 +42,7 @@ FUNCTIONS = (
     "steps",
     "writes",
     "looks",
+    "searches",
     "dies",
     "sleeps",
     "fetches",

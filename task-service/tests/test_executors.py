@@ -1,5 +1,7 @@
 """The contract of executors: whatever runs an attempt, it reports, ends, stops and is lost in the same way."""
 
+import os
+import signal
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -20,6 +22,7 @@ from task_service.executors.process import ProcessExecutor
 from task_service.executors.slurm import SlurmExecutor
 
 pytestmark = pytest.mark.process
+SECRET = "the-service-s-own"
 
 
 def process() -> Iterator[Executor]:
@@ -142,6 +145,24 @@ def test_a_lost_process_is_a_crash_and_another_attempt_is_queued(elsewhere: Else
     assert vault.tickets == {}
 
 
+def test_a_program_that_is_killed_from_outside_is_taken_for_crashed_at_once(
+    elsewhere: Elsewhere, vault: HttpVault
+) -> None:
+    """kill -9, as of a machine without memory: whatever the policy says, another attempt is queued within 15 s."""
+    killed: list[float] = []
+
+    def kill() -> None:
+        if not killed and logged(elsewhere)():
+            os.kill(int(elsewhere.log[0].split()[0]), signal.SIGKILL)
+            killed.append(time.monotonic())
+
+    assert elsewhere.run("sleeps", kill) == "lost"
+    assert time.monotonic() - killed[0] < 15
+    assert elsewhere.memory.ended == [("crashed", "")]
+    assert elsewhere.log[-1].endswith("Another attempt is queued.")
+    assert vault.tickets == {}
+
+
 def test_a_ticket_that_is_revoked_in_mid_run_ends_it_at_its_next_token(elsewhere: Elsewhere, vault: HttpVault) -> None:
     """The token has failed; nothing is retried."""
     vault.lifetime = vault.lifetime * 0
@@ -200,10 +221,18 @@ def test_what_takes_too_long_fails(elsewhere: Elsewhere) -> None:
     assert elsewhere.result == "The task has taken longer than 2 s."
 
 
-def test_no_secret_is_in_reach(elsewhere: Elsewhere, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The worker's environment does not travel."""
-    monkeypatch.setenv("TASK_SERVICE_CLIENT_SECRET", "the-service-s-own")
-    monkeypatch.setenv("TASK_DATABASE_URL", "postgresql://tasks:the-service-s-own@db/tasks")
-    assert elsewhere.run("looks", paths=[], processes=[]) == "completed"
-    assert "the-service-s-own" not in elsewhere.result
+def test_no_secret_of_the_service_is_given(
+    elsewhere: Elsewhere, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither by the environment, nor in a file of its folder, nor by a descriptor that the worker has open."""
+    secret = tmp_path / "client_secret"
+    secret.write_text(SECRET)
+    monkeypatch.setenv("TASK_SERVICE_CLIENT_SECRET", SECRET)
+    monkeypatch.setenv("TASK_DATABASE_URL", f"postgresql://tasks:{SECRET}@db/tasks")
+    with secret.open("rb") as opened:
+        os.set_inheritable(opened.fileno(), True)
+        assert elsewhere.run("searches") == "completed"
+    assert SECRET not in elsewhere.result
     assert "PATH" in elsewhere.json["environ"]
+    assert elsewhere.json["descriptors"]
+    assert str(secret) not in elsewhere.json["descriptors"]

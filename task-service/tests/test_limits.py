@@ -1,5 +1,8 @@
 """Limits: attempts of the queue and of one owner at the same time, tasks of one owner, open ones among them."""
 
+import asyncio
+import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from uuid import UUID, uuid4
@@ -8,16 +11,19 @@ import psycopg
 import pytest
 
 from service_kit.postgres.database import Database
+from task_service import config
 from task_service.adapters.postgres.attempts import PostgresAttempts
 from task_service.adapters.postgres.runs import PostgresRuns
 from task_service.adapters.postgres.tasks import PostgresTasks
 from task_service.application.errors import TooManyOpenTasksError, TooManyTasksError
 from task_service.application.manage import Person
 from task_service.application.ports.vault import LinkedGrant
+from task_service.config import TaskSettings
 from task_service.domain.attempt import AttemptKey
 from task_service.domain.fairness import OwnerLimits, Priority
 from task_service.domain.run import Cause
 from task_service.domain.task import Policy, TokenStatus
+from task_service.worker import engine
 
 Look = Callable[..., list[tuple[object, ...]]]
 TAKE = "select id, args->>'task_id', (args->>'fence')::integer from fetch_attempt('attempts', %s, %s, %s)"
@@ -53,6 +59,13 @@ def take(look: Look) -> Callable[..., UUID | None]:
         return UUID(str(task_id)) if task_id else None
 
     return next_one
+
+
+@pytest.fixture
+def settings(tasks_url: str) -> TaskSettings:
+    """A worker's."""
+    vault = {"ISSUER": "https://issuer.example", "VAULT_URL": "http://127.0.0.1:9", "TASK_SERVICE_CLIENT_SECRET": "s"}
+    return config.read({"TASK_DATABASE_URL": tasks_url, **vault})
 
 
 def ended(look: Look, task_id: UUID) -> None:
@@ -119,6 +132,49 @@ def test_racing_workers_keep_the_limit(
 
     with ThreadPoolExecutor(20) as pool:
         assert sum(pool.map(fetch, workers)) == 3
+
+
+class Noted:
+    """In the place of `RunAttempt`: ends at once, and notes which attempts were under way together."""
+
+    def __init__(self, number: int) -> None:
+        """number: of attempts after which it has ended."""
+        self.number = number
+        self.running: set[UUID] = set()
+        self.together: list[frozenset[UUID]] = []
+        self.ended = threading.Event()
+
+    def run(self, key: AttemptKey, _: object) -> str:
+        """Run for a moment."""
+        self.running.add(key.task_id)
+        self.together.append(frozenset(self.running))
+        time.sleep(0.005)
+        self.running.discard(key.task_id)
+        if len(self.together) == self.number:
+            self.ended.set()
+        return "completed"
+
+
+def test_a_worker_at_its_limits_takes_the_next_attempt_when_one_ends(
+    monkeypatch: pytest.MonkeyPatch, settings: TaskSettings, queue: Callable[..., UUID], alice: Person, bob: Person
+) -> None:
+    """And not when it looks the next time: here it never does."""
+    monkeypatch.setattr(engine, "POLL_SECONDS", 1000.0)
+    hers, his = {queue(alice) for _ in range(12)}, {queue(bob) for _ in range(4)}
+    noted = Noted(len(hers | his))
+
+    async def work() -> None:
+        app = engine.create_app(settings, noted)  # type: ignore[arg-type]
+        async with app.open_async():
+            working = asyncio.create_task(engine.work(app, 8, engine.RunningLimits(at_once=3, of_one_owner=2)))
+            await asyncio.to_thread(noted.ended.wait, 30)
+            working.cancel()
+            await asyncio.wait([working])
+
+    asyncio.run(work())
+    assert max(len(running & hers) for running in noted.together) <= 2
+    assert max(len(running) for running in noted.together) <= 3
+    assert {task_id for running in noted.together for task_id in running} == hers | his
 
 
 def test_a_cancelled_attempt_makes_room(

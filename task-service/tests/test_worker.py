@@ -20,6 +20,7 @@ from scripted_vault import ScriptedVault
 from task_service.application.errors import TaskStorageUnavailableError
 from task_service.application.execute import ExecuteTasks
 from task_service.application.manage import ManageTasks, Person
+from task_service.domain.owner import Owner
 from task_service.domain.retry import RetryPolicy
 from task_service.domain.status import TaskStatus
 from task_service.domain.task import Policy, TokenStatus
@@ -162,10 +163,10 @@ def outside() -> Iterator[dict[str, str]]:
 def queued(manage: ManageTasks, execution: ExecuteTasks, vault: ScriptedVault, alice: Person) -> Callable[[], UUID]:
     """Makes tasks that are queued."""
 
-    def make() -> UUID:
-        task = manage.create(alice, "Data Processing", "")
-        execution.link(alice, task.id, vault.knows(alice.bearer, TokenStatus.ACTIVE))
-        execution.execute(alice, task.id)
+    def make(person: Person = alice) -> UUID:
+        task = manage.create(person, "Data Processing", "")
+        execution.link(person, task.id, vault.knows(person.bearer, TokenStatus.ACTIVE))
+        execution.execute(person, task.id)
         return task.id
 
     return make
@@ -203,6 +204,29 @@ def test_a_worker_runs_what_is_queued_and_drains_on_sigterm(
     assert manage.find(alice, second).status is TaskStatus.QUEUED
     with worker(tasks_url, outside, "0.01"):
         eventually(lambda: manage.find(alice, second).status is TaskStatus.COMPLETED, "another worker completes it")
+
+
+AT_THE_SAME_TIME = """
+with ran as (select issuer, a.started_at, a.ended_at from attempts a join tasks on id = task_id)
+select count(*), count(*) filter (where r.issuer = s.issuer)
+from ran r join ran s on s.started_at <= r.started_at and r.started_at < s.ended_at
+group by r.issuer, r.started_at
+"""
+"""For each attempt: how many ran when it began, itself included; those of its owner among them."""
+
+
+def test_workers_keep_the_limits_of_an_owner_and_of_the_queue(
+    tasks_url: str, outside: dict[str, str], queued: Callable[..., UUID], alice: Person, look: Look
+) -> None:
+    """Two workers with eight places together run as many as the limits allow, and no more."""
+    outside |= {"TASK_OWNER_CONCURRENCY": "2", "TASK_QUEUE_CONCURRENCY": "3"}
+    other = Person(Owner("https://other.example", alice.owner.sub), alice.bearer)
+    for person in [alice] * 12 + [other] * 4:
+        queued(person)
+    with worker(tasks_url, outside, "0.01"), worker(tasks_url, outside, "0.01"):
+        eventually(lambda: look("select count(*) from runs where status = 'completed'") == [(16,)], "all complete")
+    seen = look(AT_THE_SAME_TIME)
+    assert (max(count for count, _ in seen), max(own for _, own in seen)) == (3, 2)
 
 
 def test_a_deleted_task_stops_its_worker(

@@ -3,11 +3,12 @@
 import re
 
 import pytest
-from api import MANAGER, Api
+import requests
+from api import MANAGER, Api, command_line_token
 from browser_login import page_token
 from person import Person
 from playwright.sync_api import expect
-from stack import Stack, eventually
+from stack import TIMEOUT, Stack, eventually
 
 from browser.tab import EXECUTE, REQUEST_TOKEN, RUN, STEP, Tabs
 
@@ -91,6 +92,31 @@ def test_runs_to_come_are_in_the_picture_and_in_what_a_revocation_breaks(open_ta
     )
     expect(tab.page.get_by_role("region", name="Tickets")).to_contain_text("Nobody holds a ticket", timeout=STEP)
     tab.pictures("access-detail-forecast")
+
+
+def test_a_ticket_is_ended_in_the_page_and_its_grant_stays(open_tab: Tabs, stack: Stack) -> None:
+    """Its holder gets no token any more; the command that makes another one is copied."""
+    owner = Api(stack, command_line_token(stack, "alice"))
+    tab = open_tab()
+    tab.sign_in()
+    grant = owner.grant(Person("alice"))
+    made = owner.post("/api/auth/manager/tickets", {"id": grant, "name": "cron on login3"}).json()
+    tab.open(f"/access/{grant}")
+    tickets = tab.page.get_by_role("region", name="Tickets")
+    expect(tickets).to_contain_text("cron on login3", timeout=STEP)
+    tab.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    tickets.get_by_role("button", name="Copy the command").click()
+    copied = eventually(lambda: tab.page.evaluate("navigator.clipboard.readText()"), "the command is copied")
+    assert f"ticket create {grant} " in copied
+    tickets.get_by_role("button", name="End cron on login3").click()
+    expect(tickets).to_contain_text("Nobody holds a ticket", timeout=STEP)
+    used = requests.get(
+        f"{stack.gateway}/api/auth/manager/access-token",
+        headers={"Authorization": f"Bearer {made['ticket']}"},
+        timeout=TIMEOUT,
+    )
+    assert (used.status_code, used.json()["code"]) == (401, "ticket_ended")
+    assert owner.get(f"/api/auth/manager/tokens/{grant}").json()["status"] == "active"
 
 
 def test_a_second_consent_replaces_the_first(open_tab: Tabs, owner: Api) -> None:

@@ -101,6 +101,16 @@ def test_an_odd_member_never_loses_the_rotated_token(server: StandIn, member: st
     assert found.token.value == "rotated-1"
 
 
+@pytest.mark.parametrize(
+    "nothing", [None, "", " ", "\n", "null", "undefined", 0, True, [], {}, [None], "\ud800"], ids=repr
+)
+def test_an_odd_refresh_token_does_not_replace_the_old_one(server: StandIn, nothing: Any) -> None:
+    """The access token is used; the refresh token that was sent goes on."""
+    server.says(200, {**GOOD, "refresh_token": nothing})
+    answer = refreshed(server)
+    assert (answer.access_token, answer.refresh_token) == ("access-1", None)
+
+
 @pytest.mark.parametrize("member", sorted(GOOD.keys() - {"access_token"}))
 def test_an_absent_member_is_no_fault(server: StandIn, member: str) -> None:
     """Only the access token is needed; without a new refresh token the old one goes on."""
@@ -123,8 +133,18 @@ def test_an_absent_member_is_no_fault(server: StandIn, member: str) -> None:
         (json.dumps(GOOD).replace("300", "NaN").encode(), "rotated-1"),
         (json.dumps(GOOD).replace("300", "1e400").encode(), "rotated-1"),
         (json.dumps({**GOOD, "refresh_token": "rotated-1\0"}).encode(), "rotated-1\0"),
+        (b'{"refresh_token": "rotated-1", "refresh_token": null, "access_token": "x"}', "rotated-1"),
+        (
+            b'{"refresh_token": "rotated-1", "refresh_token": "", "access_token": "x", "access_token": null}',
+            "rotated-1",
+        ),
+        (json.dumps([GOOD]).encode(), "rotated-1"),
+        (json.dumps(json.dumps(GOOD)).encode(), "rotated-1"),
     ],
-    ids=["bom", "utf-16", "utf-32", "latin-1", "doubled", "form", "huge", "nan", "infinite", "nul"],
+    ids=[
+        *("bom", "utf-16", "utf-32", "latin-1", "doubled", "form", "huge", "nan", "infinite", "nul"),
+        *("doubled by null", "doubled by nothing", "list of one", "json in a string"),
+    ],
 )
 def test_answers_in_other_encodings_are_read(server: StandIn, body: bytes, kept: str) -> None:
     """JSON in any Unicode encoding, Latin-1 in a text, a form, numbers beyond every limit."""
@@ -140,8 +160,16 @@ def test_answers_in_other_encodings_are_read(server: StandIn, body: bytes, kept:
         json.dumps({**GOOD, "access_token": "two words"}).encode(),
         json.dumps({**GOOD, "token_type": "mac"}).encode(),
         json.dumps({**GOOD, "error": "invalid_grant"}).encode(),
+        b"\xef\xbb\xbf" + json.dumps(GOOD).encode()[:-1],
+        b"refresh_token=rotated-1&token_type=bearer",
+        json.dumps({**GOOD, "access_token": "null"}).encode(),
+        json.dumps({**GOOD, "token_type": "DPoP"}).encode(),
+        json.dumps(GOOD).encode() + b"<!-- served in 3 ms -->",
     ],
-    ids=["cut", "deep", "unsendable", "mac", "error beside tokens"],
+    ids=[
+        *("cut", "deep", "unsendable", "mac", "error beside tokens", "cut after bom", "form without access token"),
+        *("null as text", "dpop", "something after it"),
+    ],
 )
 def test_a_success_that_cannot_be_used_keeps_its_refresh_token(server: StandIn, body: bytes) -> None:
     """It is the only one that is left."""
@@ -260,7 +288,9 @@ def test_later_words_and_silence_are_no_refusals(
 
 
 @pytest.mark.parametrize("body", [None, b"<html>", {"x": 1}, [1]], ids=["none", "html", "object", "list"])
-@pytest.mark.parametrize("status", [*range(200, 227), *range(300, 309), *range(400, 452), *range(500, 512), 599])
+@pytest.mark.parametrize(
+    "status", [*range(101, 105), *range(200, 227), *range(300, 309), *range(400, 452), *range(500, 512), 599]
+)
 def test_every_status_is_a_provider_error(server: StandIn, status: int, body: object) -> None:
     """Without tokens none is a success, none is followed elsewhere, and none is final at once."""
     server.says(status, body, Location=f"{server.url}/elsewhere", Retry_After="7")
@@ -337,6 +367,22 @@ def test_without_a_life_the_tokens_own_end_counts_or_else_the_setting(server: St
     assert 280 < refreshed(server).expires_in <= 300
     server.says(200, {**GOOD, "expires_in": told})
     assert 1790 < refreshed(server, Dialect(access_lifetime=1800)).expires_in <= 1800
+
+
+@pytest.mark.parametrize("told", [300_000, 1_900_000_000, "1900000000", 1e300, "Infinity"])
+def test_a_life_that_cannot_be_true_is_not_believed(server: StandIn, told: Any) -> None:
+    """Milliseconds, or the moment of the end: else a dead token would be handed out for years."""
+    server.says(200, {**GOOD, "expires_in": told, "access_token": jwt(exp=time() + 300)})
+    assert 280 < refreshed(server).expires_in <= 360
+    if float(told) > 1e9:
+        server.says(200, {**GOOD, "expires_in": told})
+        assert refreshed(server, Dialect(access_lifetime=120)).expires_in <= 120
+
+
+def test_a_clock_that_is_ahead_does_not_shorten_lives_much(server: StandIn) -> None:
+    """The told life counts when the token seems to have ended already."""
+    server.says(200, {**GOOD, "access_token": jwt(exp=time() - 100)})
+    assert 290 < refreshed(server).expires_in <= 300
 
 
 # identity, claim by claim

@@ -23,7 +23,7 @@ from vault_service.adapters.encryption.keyring import Keyring
 from vault_service.adapters.encryption.rewrap import KeyInUseError, Rewrapper
 from vault_service.adapters.encryption.root_key import LocalRootKey, WrongRootKeyError
 from vault_service.adapters.encryption.sealing import Sealer
-from vault_service.application.errors import VaultServiceError
+from vault_service.application.errors import SealBrokenError, VaultServiceError
 from vault_service.domain import seal_context
 from vault_service.domain.grant import Subject
 from vault_service.domain.grant_terms import terms_of
@@ -195,6 +195,18 @@ def test_a_tampered_row_gives_no_token(vault: Replica, rows: Rows, change: str) 
         with pytest.raises(VaultServiceError):
             vault.issue(grant_id)
     assert vault.provider.refreshes == 0
+
+
+def test_a_value_that_does_not_open_says_what_to_do(vault: Replica, rows: Rows) -> None:
+    """For the operator who reads the log."""
+    grant_id = vault.grant()
+    rows("update grants set refresh_token = set_byte(refresh_token, 20, get_byte(refresh_token, 20) # 1) returning 1")
+    with pytest.raises(SealBrokenError) as broken:
+        vault.issue(grant_id)
+    told = str(broken.value)
+    assert "grants" in told
+    assert "Restore the row from a backup, or revoke the grant" in told
+    assert "docs/keys.md" in told
 
 
 def test_rewrap_under_load(

@@ -1,6 +1,7 @@
 """`min_valid` that the authorization server cannot give: one refresh shows it, and the grant remembers it."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from uuid import UUID
@@ -13,6 +14,7 @@ from test_shared_tokens import Pair
 
 from vault_service.application.errors import MinValidUnattainableError, ProviderUnavailableError
 from vault_service.domain.freshness import attainable
+from vault_service.domain.grant import AccessToken
 
 Rows = Callable[..., list[tuple[object, ...]]]
 CALLERS = 24
@@ -126,18 +128,25 @@ def test_one_who_asks_for_less_gets_the_token_of_the_same_flight(vault: Replica,
     assert vault.provider.refreshes == 1
 
 
-def test_one_who_joins_a_flight_that_finds_a_cached_token_flies_again(vault: Replica, rows: Rows) -> None:
+def test_one_who_joins_a_flight_that_finds_a_cached_token_flies_again(
+    vault: Replica, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The cached token lives too short for it, which says nothing about a new one."""
     grant_id = vault.grant()
-    with vault.locks.hold(grant_id), ThreadPoolExecutor(2) as pool:
-        modest = pool.submit(vault.issue, grant_id)
-        eventually(lambda: rows(WAITING), "the modest caller's flight waits for the lock")
-        much = pool.submit(vault.issue, grant_id, min_valid=250.0)
-        eventually(lambda: vault.refresher.is_refreshing(request_for(str(grant_id))), "the flight is joined")
-        cached = AccessToken("cached", time.time() + 200.0, 300.0, frozenset())
-        vault.memory.put(grant_id, frozenset(), cached)
-        release()
-    assert (modest.result().value, much.result().value) == ("cached", "access-2")
+    refresher, joined = vault.issuing._refresher, list[int]()
+    join = refresher._flights.join
+    monkeypatch.setattr(refresher._flights, "join", lambda *given: (join(*given), joined.append(1))[0])
+    with ThreadPoolExecutor(2) as pool:
+        with refresher._locks.hold(grant_id):
+            modest = pool.submit(vault.issue, grant_id)
+            eventually(lambda: len(joined) == 1, "the modest one leads a flight")
+            much = pool.submit(vault.issue, grant_id, min_valid=250.0)
+            eventually(lambda: len(joined) == 2, "both wait for it")
+            cached = AccessToken("cached", time.time() + 200.0, 300.0, frozenset())
+            refresher._memory.put(grant_id, frozenset(), cached)
+        assert modest.result(20.0).value == "cached"
+        assert much.result(20.0).value == "access-2"
+    assert vault.provider.refreshes == 1
 
 
 @pytest.mark.redis

@@ -112,6 +112,29 @@ def test_a_whole_answer_is_taken_and_the_connection_kept(serving: Callable[..., 
     assert served == [1]
 
 
+@pytest.mark.parametrize("first", [b"103 Early Hints", b"204 No Content", b"304 Not Modified"], ids=bytes.decode)
+def test_what_comes_after_an_answer_without_a_body_is_nobodys_answer(
+    serving: Callable[..., int], endpoint: TokenEndpoint, first: bytes
+) -> None:
+    """The next request has a connection of its own: it must not read another person's tokens."""
+    requests = []
+
+    def serve(connection: socket.socket, over: threading.Event) -> None:
+        requests.append(1)
+        if len(requests) == 1:
+            connection.sendall(b"HTTP/1.1 " + first + b"\r\n\r\n")
+            if connection.recv(65536):  # the next request on this connection, if there is one
+                connection.sendall(HEAD % len(GOOD) + GOOD)
+        else:
+            own = GOOD.replace(b'"a"', b'"own"')
+            connection.sendall(HEAD % len(own) + own)
+
+    url = f"http://127.0.0.1:{serving(serve)}/token"
+    with pytest.raises(UncertainError):
+        endpoint.tokens(url, {})
+    assert endpoint.tokens(url, {})[0].access_token == "own"
+
+
 @pytest.mark.parametrize("is_connected", [False, True])
 def test_a_request_that_would_leave_late_does_not_leave(
     serving: Callable[..., int], endpoint: TokenEndpoint, is_connected: bool

@@ -138,6 +138,13 @@ def test_what_stays_has_a_health_check(service):
     assert {"interval", "timeout", "start_period", "retries"} <= set(check)
 
 
+def test_keycloak_has_time_to_start_on_a_slow_machine():
+    """It imports its realm first. Failed checks within the start period do not count."""
+    check = services()["keycloak"]["healthcheck"]
+    assert check["start_period"] == "180s"
+    assert int(check["retries"]) >= 5
+
+
 @pytest.mark.parametrize("service", ["vault", "task-api", "task-worker"])
 def test_how_many_there_are_is_a_variable(service):
     variable = f"{service.upper().replace('-', '_')}_REPLICAS"

@@ -42,6 +42,15 @@ def looks(context: HandlerContext, paths: list[str], processes: list[int]) -> di
     return seen
 
 
+def searches(context: HandlerContext) -> dict[str, Any]:
+    """What it was given: command line, environment, the files of its folder, and what its descriptors are open on."""
+    files = {
+        str(path): path.read_bytes().decode("utf-8", "replace") for path in Path.cwd().rglob("*") if path.is_file()
+    }
+    descriptors = [str(each.readlink()) for each in Path("/proc/self/fd").iterdir() if each.is_symlink()]
+    return {"argv": sys.argv, "environ": dict(os.environ), "files": files, "descriptors": descriptors}
+
+
 def dies(context: HandlerContext) -> None:
     """As of a segmentation fault."""
     context.log("about to die")

@@ -1,5 +1,6 @@
-"""The wheel, alone in a virtual environment, on the oldest Python that is found."""
+"""The wheels, alone in a virtual environment, on the oldest and the newest Python that they promise."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -8,7 +9,8 @@ from pathlib import Path
 import pytest
 from scripted_answers import ACCESS, Answers, token
 
-FOLDER = Path(__file__).parents[1]
+CLIENT = Path(__file__).parents[1]
+COMMAND_LINE = CLIENT.parent / "command-line"
 PROGRAM = """
 import sys
 from token_vault_client import TicketCredentials, TokenVaultClient
@@ -16,32 +18,56 @@ print(TokenVaultClient(sys.argv[1], TicketCredentials("tvt_x")).access_token().v
 """
 
 
-def oldest_python() -> str:
-    """`python3.10` where it works, else the one that runs this test."""
-    found = shutil.which("python3.10")
-    works = found and subprocess.run([found, "-c", "import venv, ensurepip"], capture_output=True, check=False)
-    return found if found and works and works.returncode == 0 else sys.executable
+def python_of(version: str) -> str:
+    """A Python of that version, of pyenv (not by its shims, which are slow) or on PATH. Skips the test without one."""
+    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
+    found = [*map(str, pyenv.glob(f"versions/{version}.*/bin/python")), shutil.which(f"python{version}")]
+    for path in filter(None, found):
+        if subprocess.run([path, "-c", "import venv, ensurepip"], capture_output=True, check=False).returncode == 0:
+            return path
+    pytest.skip(f"this machine has no Python {version}")
+
+
+def run(*words: str | Path, **environ: str) -> str:
+    """What a command prints."""
+    how = {"env": {**os.environ, **environ}, "capture_output": True, "text": True, "timeout": 300}
+    done = subprocess.run([*map(str, words)], check=False, **how)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def uv(*words: str | Path) -> str:
+    """What uv prints."""
+    program = shutil.which("uv", path=str(Path(sys.executable).parent))
+    assert program
+    return run(program, *words)
+
+
+@pytest.fixture(scope="module")
+def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The wheels of the client and of the command line, by distribution."""
+    folder = tmp_path_factory.mktemp("wheels")
+    options = ("--quiet", "--no-deps", "--no-build-isolation", "-w", folder)
+    run(sys.executable, "-m", "pip", "wheel", *options, CLIENT, COMMAND_LINE)
+    return {wheel.name.split("-")[0]: wheel for wheel in folder.glob("*.whl")}
 
 
 @pytest.mark.process
-def test_the_wheel_installs_alone_and_gives_a_token(tmp_path: Path, answers: Answers):
-    uv = shutil.which("uv", path=str(Path(sys.executable).parent))
-    assert uv
-
-    def run(*words: str | Path) -> str:
-        done = subprocess.run(
-            [*map(str, words)], capture_output=True, text=True, timeout=300, check=False, cwd=tmp_path
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    run(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "-w", tmp_path, FOLDER)
-    (wheel,) = tmp_path.glob("*.whl")
-    run(uv, "venv", "--quiet", "--python", oldest_python(), tmp_path / "alone")
-    python = tmp_path / "alone" / "bin" / "python"
-    run(uv, "pip", "install", "--quiet", "--python", python, wheel)
+@pytest.mark.parametrize("version", ["3.10", "3.13"])
+def test_the_wheels_install_alone_and_give_a_token(
+    wheels: dict[str, Path], tmp_path: Path, answers: Answers, version: str
+):
+    """The client with nothing but requests; then the command line beside it."""
+    uv("venv", "--quiet", "--python", python_of(version), tmp_path / "alone")
+    programs = tmp_path / "alone" / "bin"
+    install = ("pip", "install", "--quiet", "--python", programs / "python")
+    uv(*install, wheels["token_vault_client"])
     answers.says(ACCESS, 200, token())
-    assert run(python, "-I", "-c", PROGRAM, answers.url) == "secret\n"
-    installed = run(uv, "pip", "list", "--python", python, "--format", "freeze")
+    assert run(programs / "python", "-I", "-c", PROGRAM, answers.url) == "secret\n"
+    installed = uv("pip", "list", "--python", programs / "python", "--format", "freeze")
     names = {line.split("==")[0] for line in installed.split()}
     assert names == {"token-vault-client", "requests", "urllib3", "idna", "certifi", "charset-normalizer"}
+
+    uv(*install, wheels["token_vault_client"], wheels["token_vault"])
+    environ = {"HOME": str(tmp_path), "TOKEN_VAULT_URL": answers.url, "TOKEN_VAULT_TICKET": "tvt_x"}
+    assert run(programs / "token-vault", "get", **environ) == "secret\n"

@@ -151,6 +151,24 @@ def test_a_profile_is_kept_and_used(command: Command, tmp_path: Path):
     assert command("status").returncode == 2
 
 
+@pytest.mark.parametrize("ends", ["1999-01-01T00:00:00Z", "2199-01-01T00:00:00Z"])
+def test_a_clock_that_is_wrong_by_years_makes_no_token_old_or_young(
+    answers: Answers, command: Command, tmp_path: Path, ends: str
+):
+    """Its life counts from when it came, not from the time of day that the vault names."""
+    answers.says(ACCESS, 200, token("fresh", expiresAt=ends))
+    assert command("get", ID).stdout == "fresh\n"
+    assert command("file", ID, "out", "--once").returncode == 0
+    assert (tmp_path / "out").read_text() == "fresh"
+
+
+def test_a_clock_that_was_put_forward_ends_a_login_and_the_message_says_what_to_do(command: Command, tmp_path: Path):
+    state = tmp_path / ".local/state/token-vault/default.json"
+    state.write_text(json.dumps({**json.loads(state.read_text()), "ends_at": 1.0}))
+    done = command("get", ID)
+    assert (done.returncode, done.stdout, "token-vault login" in done.stderr) == (3, "", True)
+
+
 def test_a_home_that_cannot_be_written_is_named(command: Command, tmp_path: Path):
     """A file stands where the folder should be, which stops root too."""
     (tmp_path / "blocked").write_text("")

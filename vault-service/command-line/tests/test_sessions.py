@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import scripted_answers
 
-from token_vault import sessions
+from token_vault import browser_login, sessions
 from token_vault.oauth import Challenge, LoginServer, LoginTokens
 from token_vault.output import CommandError
 from token_vault.profiles import Profile
@@ -22,6 +22,7 @@ def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     with scripted_answers.serving() as prepared:
         metadata = {
             "issuer": prepared.url,
+            "authorization_endpoint": f"{prepared.url}/auth",
             "token_endpoint": f"{prepared.url}/token",
             "device_authorization_endpoint": f"{prepared.url}/device",
         }
@@ -112,6 +113,16 @@ def test_a_file_that_is_no_login_is_said_to_be_none(profile):
     session.path.write_text(json.dumps({"surprise": 1}))
     with pytest.raises(CommandError, match="cannot be read"):
         session.bearer()
+
+
+def test_on_a_machine_without_a_browser_the_address_and_the_other_way_are_told(server, profile, monkeypatch, capsys):
+    monkeypatch.setattr(browser_login.webbrowser, "open", lambda _: False)
+    monkeypatch.setattr(browser_login, "WAIT_SECONDS", 0.01)
+    with pytest.raises(CommandError, match="nobody has logged in"):
+        browser_login.log_in(LoginServer(profile), open_browser=True)
+    told = capsys.readouterr().err
+    assert f"{server.url}/auth?" in told
+    assert "No browser was found. On a machine without one: token-vault login --device" in told
 
 
 def test_a_device_is_waited_for_as_the_server_says(server, profile, monkeypatch):

@@ -11,7 +11,7 @@ from uuid import UUID
 import procrastinate
 from procrastinate.connector import BaseConnector
 from procrastinate.job_context import AbortReason
-from procrastinate.jobs import Job
+from procrastinate.jobs import Job, Status
 from procrastinate.manager import JobManager, NotificationCallback
 from prometheus_client import Gauge, Histogram
 from psycopg import AsyncConnection
@@ -88,16 +88,30 @@ class WatchedJobs(JobManager):
     def __init__(self, connector: BaseConnector, limits: RunningLimits = NO_LIMITS) -> None:
         super().__init__(connector)
         self._limits = limits
+        self._ended = 0
+        self._wake: NotificationCallback | None = None
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def fetch_job(self, queues: Iterable[str] | None, worker_id: int) -> Job | None:
         """As the engine's, within the limits: those of a queue and of an owner hold over all workers."""
         if self._limits == NO_LIMITS:
             return await super().fetch_job(queues, worker_id)
-        row = await self.connector.execute_query_one_async(
-            FETCH_WITHIN_LIMITS, queue=QUEUE, worker=worker_id, **asdict(self._limits)
-        )
-        return Job.from_row(row) if row["id"] is not None else None
+        while True:
+            ended = self._ended
+            row = await self.connector.execute_query_one_async(
+                FETCH_WITHIN_LIMITS, queue=QUEUE, worker=worker_id, **asdict(self._limits)
+            )
+            if row["id"] is not None:
+                return Job.from_row(row)
+            if ended == self._ended:  # else an attempt ended meanwhile, which may have made room
+                return None
+
+    async def finish_job(self, job: Job, status: Status, delete_job: bool) -> None:
+        """As the engine's. Then an attempt that a limit has held back is fetched at once, not at the next poll."""
+        await super().finish_job(job, status, delete_job)
+        self._ended += 1
+        if self._wake is not None and self._limits != NO_LIMITS:
+            await self._wake(channel=QUEUE, notification={"type": "job_inserted", "job_id": job.id or 0})
 
     async def update_heartbeat(self, worker_id: int) -> None:
         """As the engine's. Fails when the database has not answered within HEARTBEAT_TIMEOUT_SECONDS."""
@@ -109,6 +123,7 @@ class WatchedJobs(JobManager):
         self, *, on_notification: NotificationCallback, queues: Iterable[str] | None = None
     ) -> None:
         """As the engine's."""
+        self._wake = on_notification
         with self._noted():
             await super().listen_for_jobs(on_notification=on_notification, queues=queues)
 

@@ -21,6 +21,8 @@ LONGEST_LIFE: Final = 10 * 365 * 86400.0
 """Seconds. A longer life counts as ten years, because dates have an end."""
 _LONGEST_INTEGER: Final = 18
 _REFRESH_LIVES: Final = ("refresh_expires_in", "refresh_token_expires_in", "x_refresh_token_expires_in")
+_NO_TOKENS: Final = frozenset({"null", "none", "undefined", "nil"})
+"""What careless servers write for a token that they do not give."""
 _SENDABLE: Final = re.compile(r"[\x21-\x7e]+")
 _REFRESH_TOKEN: Final = re.compile(r'"refresh_token"\s*:\s*("(?:[^"\\]|\\.)+")')
 
@@ -51,13 +53,20 @@ class TokenResponse:
 
 
 def members_of(body: bytes) -> Members | None:
-    """The members of a JSON object or of a form; None when the body is neither."""
+    """The members of a JSON object or of a form; None when the body is neither.
+
+    The object may be the only entry of a list, or stand as JSON in a JSON string.
+    """
     document = _json(body)
+    if isinstance(document, str):
+        document = _json(document.encode("utf-8", "replace"))
+    if isinstance(document, list) and len(document) == 1:
+        document = document[0]
     if isinstance(document, dict):
         return document
     if document is None and b"=" in body and not body.lstrip().startswith((b"<", b"{", b"[")):
         form = dict(parse_qsl(_text(body).strip()))
-        return form if form.keys() & {"access_token", "error"} else None
+        return form if form.keys() & {"access_token", "refresh_token", "error"} else None
     return None
 
 
@@ -78,7 +87,7 @@ def read_tokens(body: bytes, members: Members | None, dialect: Dialect) -> Token
     )
     if not response.access_token and response.refresh_token is None:
         return None
-    if not _SENDABLE.fullmatch(response.access_token):
+    if not _SENDABLE.fullmatch(response.access_token) or response.access_token.lower() in _NO_TOKENS:
         raise UnusableAnswerError("access_token", response.obtained)
     if not _is_bearer(found.get("token_type"), dialect):
         raise UnusableAnswerError("token_type", response.obtained)
@@ -87,7 +96,8 @@ def read_tokens(body: bytes, members: Members | None, dialect: Dialect) -> Token
 
 def _found(body: bytes, members: Members | None, dialect: Dialect) -> Members:
     if members is None:  # broken JSON can hold the whole refresh token
-        rescued = _REFRESH_TOKEN.search(_text(body)) if body.lstrip().startswith(b"{") else None
+        text = _text(body).lstrip()
+        rescued = _REFRESH_TOKEN.search(text) if text.startswith("{") else None
         return {} if rescued is None else {"refresh_token": _decoded(rescued[1])}
     nested = at_pointer(members, dialect.tokens_at) if dialect.tokens_at else None
     return {**members, **nested} if isinstance(nested, dict) else members
@@ -102,8 +112,8 @@ def _is_bearer(token_type: Any, dialect: Dialect) -> bool:
 
 
 def _stored_text(value: Any) -> str | None:
-    """A refresh token: any text that can be sealed."""
-    if not isinstance(value, str) or not value:
+    """A refresh token: any text that can be sealed and says something."""
+    if not isinstance(value, str) or not value.strip() or value.strip().lower() in _NO_TOKENS:
         return None
     return value if is_text(value.replace("\0", "-")) else None
 
@@ -123,10 +133,25 @@ def _json(body: bytes) -> Any:
     """The JSON value of a body in UTF-8, UTF-16, UTF-32 or Latin-1; None when there is none."""
     for content in (body, _text(body)):
         try:
-            return json.loads(content, parse_int=_integer, parse_constant=lambda _: None, strict=False)
+            return json.loads(
+                content,
+                object_pairs_hook=_members,
+                parse_int=_integer,
+                parse_constant=lambda _: None,
+                strict=False,
+            )
         except (ValueError, RecursionError):
             continue
     return None
+
+
+def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object's members. Of one that is there twice the last counts, but null and an empty text replace nothing."""
+    members: dict[str, Any] = {}
+    for name, value in pairs:
+        if name not in members or value not in (None, ""):
+            members[name] = value
+    return members
 
 
 def _integer(digits: str) -> int | float:

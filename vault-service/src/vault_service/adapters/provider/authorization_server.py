@@ -25,6 +25,9 @@ from vault_service.application.provider_errors import (
 )
 from vault_service.domain.grant import RefreshToken, Subject
 
+CLOCK_SKEW = 60.0
+"""Seconds by which the server's clock may be behind, where an access token's `exp` limits its life."""
+
 log = logs.get(__name__)
 
 
@@ -179,8 +182,12 @@ class AuthorizationServer:
         )
 
     def _lifetime(self, answer: TokenResponse, access: claims.UnverifiedClaims | None) -> float:
-        """Seconds that the access token lives: as told, else by its own `exp`, else by configuration."""
-        if answer.expires_in is not None:
-            return answer.expires_in
+        """Seconds that the access token lives: as told, else by its own `exp`, else by configuration.
+
+        A life of ten years says nothing: some servers tell the Unix time of the end. One that goes well beyond the
+        token's own `exp` is not believed either: some servers tell milliseconds.
+        """
         own = access.life(self._clock()) if access else 0.0
+        if answer.expires_in is not None and answer.expires_in < LONGEST_LIFE:
+            return min(answer.expires_in, own + CLOCK_SKEW) if own > 0 else answer.expires_in
         return min(own, LONGEST_LIFE) if own > 0 else self._dialect.access_lifetime

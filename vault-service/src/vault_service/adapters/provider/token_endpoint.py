@@ -50,6 +50,7 @@ TOTAL_TIMEOUT: Final = 14.5
 """A request that leaves at the last moment gives the server 12 seconds to answer, which Keycloak can need."""
 MAX_ANSWER_BYTES: Final = 256 * 1024
 _TIMEOUT: Final = Timeout(connect=CONNECT_TIMEOUT, read=READ_TIMEOUT)
+_BODILESS: Final = frozenset({204, 304})
 _COMES_LATER: Final = frozenset({408, 425, 429})
 
 
@@ -149,6 +150,9 @@ class TokenEndpoint:
     def _send(self, method: str, url: str, headers: Mapping[str, str], begun: float, body: str | None = None) -> Reply:
         with self._watch.limited(leave_by=begun + LEAVE_WITHIN, end_by=begun + TOTAL_TIMEOUT):
             answer = self._session.send(method, url, headers, _TIMEOUT, body)
+            if answer.status < HTTPStatus.OK or answer.status in _BODILESS:
+                answer.close()  # the connection with it: what may still come is not the answer to the next request
+                return Reply(answer.status, answer.headers, b"")
             try:
                 return Reply(answer.status, answer.headers, read_body(answer, MAX_ANSWER_BYTES))
             except BaseException:

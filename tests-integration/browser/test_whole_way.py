@@ -89,7 +89,8 @@ def test_on_a_phone_from_sign_in_to_a_scheduled_task_whose_grant_is_revoked(open
     expect(card.get_by_text("Token failed")).to_be_visible(timeout=STEP)
     expect(card.get_by_role("button", name=REQUEST_TOKEN)).to_be_visible()
     card.get_by_role("link", name="Open Phone export").click()
-    expect(schedule.locator("[data-forecast=no_access]")).to_contain_text("Grant access before.", timeout=STEP)
+    expect(schedule).to_contain_text("Its access was revoked, has ended or is refused.", timeout=STEP)
+    expect(schedule.get_by_role("button", name="Resume")).to_be_visible()
     assert tab.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     tab.is_accessible()
 

@@ -71,10 +71,8 @@ export class Auth {
     const { searchParams } = this.browser.url();
     if (searchParams.has("state") && (searchParams.has("code") || searchParams.has("error"))) {
       await this.finish(searchParams);
-    } else if (this.browser.sharedStorage.getItem(SIGNED_IN) === null) {
-      this.session.value = { kind: "signedOut" };
     } else {
-      await this.depart(true);
+      await this.restore();
     }
   }
 
@@ -139,6 +137,15 @@ export class Auth {
     this.session.value = { kind: "signedOut", notice: "elsewhere" };
   }
 
+  /** notice: shown when nobody is known to be signed in. */
+  private async restore(notice?: Notice): Promise<void> {
+    if (this.browser.sharedStorage.getItem(SIGNED_IN) === null) {
+      this.session.value = { kind: "signedOut", ...(notice && { notice }) };
+    } else {
+      await this.depart(true);
+    }
+  }
+
   private async depart(silent: boolean): Promise<void> {
     const before = this.session.value;
     if (before.kind !== "ended") this.session.value = { kind: "leaving" };
@@ -161,7 +168,7 @@ export class Auth {
     const flight = land(this.browser);
     this.browser.replacePath(flight?.returnTo ?? START_PAGE); // before anything else: the code must not stay in sight
     if (flight?.state !== answer.get("state")) {
-      this.session.value = { kind: "signedOut", notice: "stale" };
+      await this.restore("stale"); // the Back button leads to an answer that was used; so does a forged link
       return;
     }
     try {

@@ -9,6 +9,7 @@ import { loadConfig } from "./config";
 import { keepConfirmation } from "./consent/kept";
 import { preferredLanguage, speak } from "./texts";
 import { startTicking } from "./tick";
+import { keepFocus } from "./shell/focusKeeper";
 import { NotStarted, type Obstacle } from "./shell/NotStarted";
 import { Root } from "./shell/Root";
 
@@ -41,6 +42,7 @@ async function run(app: App, root: HTMLElement): Promise<void> {
     untracked(() => followSession(app, kind));
   });
   startTicking();
+  keepFocus();
   keepConfirmation(app.browser);
   await app.auth.start();
 }
@@ -54,8 +56,8 @@ function returned(app: App): void {
 
 /** Whether the browser knows what the page is built on. */
 function isModern(): boolean {
-  const scripts = "any" in AbortSignal && "showModal" in HTMLDialogElement.prototype;
-  return scripts && "popover" in HTMLElement.prototype && CSS.supports("color", "light-dark(#000, #fff)");
+  const overlays = "showModal" in HTMLDialogElement.prototype && "popover" in HTMLElement.prototype;
+  return overlays && CSS.supports("color", "light-dark(#000, #fff)");
 }
 
 /** The browser, unless it keeps the page from storing anything: then signing in cannot work. */

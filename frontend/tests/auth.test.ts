@@ -106,7 +106,7 @@ describe("signing in", () => {
   it("refuses an answer that nobody asked for", async () => {
     browser.open("/tasks?code=stolen&state=whatever");
     await auth.start();
-    expect(auth.session.value.kind).toBe("signedOut");
+    expect(auth.session.value).toEqual({ kind: "signedOut", notice: "stale" });
     expect(issuer.requests).toEqual([]);
     expect(browser.address.href).not.toContain("stolen");
   });

@@ -63,6 +63,15 @@ describe("an action on many tasks", () => {
     expect(page.toasts.shown.value[0]?.title).toBe("1 task is now running.");
   });
 
+  it("tells the most frequent of a thousand reasons, and counts the others", async () => {
+    const because = (number: number) => ({ title: `Reason ${number}.`, status: 409, code: `c${number}` });
+    const results = Array.from({ length: 1000 }, (_, number) => ({ id: `task-${number}`, problem: because(Math.min(number, 990)) }));
+    expect(await runBulk(serve({ results }), "execute", { filter: {} })).toBe(false);
+    const [told] = page.troubles.others.value;
+    expect(told?.title).toBe("1,000 tasks stay as they were");
+    expect(told?.text).toBe("10 × Reason 990. 1 × Reason 0. 1 × Reason 1. 1 × Reason 2. 1 × Reason 3. 986 other reasons.");
+  });
+
   it("stops when the person says so, and can go on", async () => {
     const app = serve({ results: done("task-1"), nextCursor: "c1", remaining: 7 }, { results: done("task-2") });
     let stopped = false;

@@ -89,6 +89,15 @@ describe("the form", () => {
     expect(created).toEqual([]);
   });
 
+  it("sends a task once when it is submitted twice before the page is rendered again", async () => {
+    (one("[name=name]") as HTMLInputElement).value = "Once";
+    await act(() => {
+      for (let times = 0; times < 2; times += 1) one("form").dispatchEvent(new Event("submit", { cancelable: true, bubbles: true }));
+    });
+    await expect.poll(() => root.querySelector("#name-error")?.textContent).toBe("Too long.");
+    expect(created).toHaveLength(1);
+  });
+
   it("shows the server's objection at the field and keeps what was written", async () => {
     const name = one("[name=name]") as HTMLInputElement;
     name.value = " A name ";

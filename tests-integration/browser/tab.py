@@ -73,6 +73,14 @@ class Tab:
         """The row of a task, or the lane of a grant."""
         return self.page.get_by_role("article", name=name, exact=True)
 
+    def tab_to(self, wanted: Locator, most: int = 60) -> None:
+        """Press Tab until the focus is there. It never is nowhere on the way."""
+        for _ in range(most):
+            if wanted.evaluate("e => e === document.activeElement", timeout=STEP):
+                return
+            self.page.keyboard.press("Tab")
+        expect(wanted).to_be_focused(timeout=1)
+
     def dialog(self) -> Locator:
         """The dialog that is open."""
         return self.page.get_by_role("dialog")
@@ -106,7 +114,7 @@ class Tab:
         """Keep a screenshot. whole: of what is beyond the window, too."""
         folder = ARTIFACTS / "screenshots"
         folder.mkdir(parents=True, exist_ok=True)
-        self.page.screenshot(path=folder / f"{name}.png", full_page=whole)
+        self.page.screenshot(path=folder / f"{name}.png", full_page=whole, animations="disabled")
 
     def pictures(self, name: str, *, whole: bool = True) -> None:
         """Keep a screenshot at each width and in both schemes; nothing sticks out; axe finds nothing."""

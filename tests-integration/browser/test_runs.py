@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from api import Api
+from api import MANAGER, Api
 from browser_login import page_token
 from person import Person
 from playwright.sync_api import expect
@@ -139,6 +139,27 @@ def test_a_run_is_cancelled_with_a_reason(open_tab: Tabs, owner: Api) -> None:
     assert task["statusReason"] == "wrong input file"
 
 
+def test_access_that_is_revoked_in_mid_run_is_told_on_the_page_of_the_task(open_tab: Tabs, owner: Api) -> None:
+    """The run ends well with the token that it has; the page says that the access has ended."""
+    tab = open_tab()
+    tab.sign_in("bob")
+    card = tab.create_ready("Revoked in mid-run")
+    card.get_by_role("button", name=EXECUTE).click()
+    card.get_by_role("link", name="Open Revoked in mid-run").click()
+    tab.shows("Revoked in mid-run")
+    task = id_of(tab)
+    state = tab.page.get_by_role("region", name="State of the task")
+    expect(state.get_by_role("progressbar")).to_be_visible(timeout=STEP)
+    assert owner.delete(f"{MANAGER}/tokens/{owner.task(task)['persistentTokenId']}").status_code == 200
+    expect(state).to_contain_text("Token failed", timeout=STEP)
+    expect(state).to_have_attribute("data-status", "completed", timeout=RUN)
+    expect(tab.page.get_by_role("region", name="Access it uses")).to_contain_text(
+        "task-service may act as you no more.", timeout=STEP
+    )
+    expect(state.get_by_role("button", name="Run again")).to_have_count(0)
+    tab.pictures("revoked-in-mid-run")
+
+
 def test_a_retry_policy_is_given_at_creation_and_shown(open_tab: Tabs, owner: Api) -> None:
     """What cannot be is told at its field."""
     tab = open_tab()
@@ -211,7 +232,7 @@ def test_each_state_has_its_look_and_says_why(open_tab: Tabs) -> None:
     expect(tab.card("Stopped").locator("[data-note]")).to_contain_text("wrong input file")
     tab.pictures("states-open")
     tab.card("Under way").get_by_role("button", name="Cancel run").click()
-    tab.pictures("cancel")
+    tab.pictures("cancel", whole=False)
 
 
 def test_attempts_and_a_capped_log_are_shown_and_say_that_there_is_more(open_tab: Tabs) -> None:

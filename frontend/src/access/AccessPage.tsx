@@ -9,6 +9,7 @@ import { now } from "../tick";
 import { Button } from "../ui/Button";
 import { Shield } from "../ui/icons";
 import { OtherTroubles } from "../ui/OtherTroubles";
+import { Words } from "../ui/Words";
 import { AccessTable } from "./AccessTable";
 import { AxisLabels } from "./LanePicture";
 import { LaneRow } from "./LaneRow";
@@ -34,7 +35,7 @@ export function AccessPage() {
       <div class="page-head">
         <div>
           <h1 id="page-title" tabIndex={-1}>{t("access.title")}</h1>
-          <p>{loaded ? t("access.summary", { count: live }) : t("access.loading")}</p>
+          <p><Words text={loaded ? t("access.summary", { count: live }) : t("access.loading")} /></p>
         </div>
         <RangeSwitch range={range} onChange={setRange} />
       </div>

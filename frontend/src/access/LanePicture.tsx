@@ -8,6 +8,8 @@ import type { Access } from "./view";
 
 const MIDDLE = 22;
 const TICK = 13;
+/** Units from *now* within which the label of another moment would stand under that of *now*. */
+const NEAR = 90;
 
 /** A grant over time. What it shows is said in words beside it and in the table beneath. */
 export function LanePicture({ access, range }: { access: Access; range: Range }) {
@@ -29,7 +31,7 @@ export function LanePicture({ access, range }: { access: Access; range: Range })
       </svg>
       {lane.wall !== undefined && <span class={`lane-wall ${ends ? "" : "lane-wall--over"}`} aria-hidden="true" />}
       <span class="lane-now" aria-hidden="true" />
-      {ends && lane.wall === undefined && <span class="lane-end" aria-hidden="true">{t("lane.until", { when: format(language.value, { dateStyle: "medium" }).format(end) })}</span>}
+      {ends && lane.wall === undefined && run.length === 0 && <span class="lane-end" aria-hidden="true">{t("lane.until", { when: format(language.value, { dateStyle: "medium" }).format(end) })}</span>}
       {lane.open && grant.status === "active" && run.length === 0 && <span class="lane-end" aria-hidden="true">{t("lane.openEnd")}</span>}
     </div>
   );
@@ -55,7 +57,7 @@ export function AxisLabels({ range, now: at }: { range: Range; now: number }) {
   const hours = range === "hour" || range === "day";
   const words = format(language.value, hours ? { timeStyle: "short" } : { day: "numeric", month: "short" });
   const here = unitAt(axis, axis.now);
-  const moments = roundMoments(axis).filter((moment) => Math.abs(unitAt(axis, moment) - here) > 55 && unitAt(axis, moment) < 960 && unitAt(axis, moment) > 25);
+  const moments = roundMoments(axis).filter((moment) => Math.abs(unitAt(axis, moment) - here) > NEAR && unitAt(axis, moment) < 960 && unitAt(axis, moment) > 25);
   return (
     <div class="axis" aria-hidden="true">
       <div class="axis-scale">

@@ -40,8 +40,8 @@ export function LaneRow({ access, range, onRevoke, heading: Heading = "h3" }: La
       </div>
       <LanePicture access={access} range={range} />
       <div class="lane-words">
-        <p>{mandateOf(grant)} <Uses access={access} /> {grant.status === "active" && <Until end={access.end} />}</p>
-        {reason !== undefined && <p class="lane-reason">{reason}</p>}
+        <p key={`${grant.status} ${grant.uses} ${access.end ?? ""}`}>{mandateOf(grant)} <Uses access={access} /> {grant.status === "active" && <Until end={access.end} />}</p>
+        {reason !== undefined && <p key={reason} class="lane-reason">{reason}</p>}
       </div>
       <div class="lane-actions">
         {renewable && tasks.length > 0 && (

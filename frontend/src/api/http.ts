@@ -48,7 +48,7 @@ export class Http {
 
   private async send(request: Request, token: string): Promise<Response> {
     request.headers.set("Authorization", `Bearer ${token}`);
-    const signal = AbortSignal.any([request.signal, AbortSignal.timeout(TIMEOUT)]);
+    const signal = firstOf(request.signal, AbortSignal.timeout(TIMEOUT));
     try {
       return await this.fetcher(request, { signal, cache: "no-store" }); // validators are ours; a 304 must reach us
     } catch (error) {
@@ -56,6 +56,17 @@ export class Http {
       throw new Unreachable("no answer", { cause: error });
     }
   }
+}
+
+/** A signal that aborts with the first of these. `AbortSignal.any` does the same in browsers of 2024 and later. */
+function firstOf(...signals: readonly AbortSignal[]): AbortSignal {
+  const first = new AbortController();
+  for (const signal of signals) {
+    const follow = () => first.abort(signal.reason);
+    if (signal.aborted) follow();
+    else signal.addEventListener("abort", follow, { once: true });
+  }
+  return first.signal;
 }
 
 /** body: what the answer held, parsed where it was JSON. */

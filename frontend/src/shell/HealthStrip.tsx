@@ -7,6 +7,7 @@ import { healthOf, WaitingRoom, type Report } from "../health";
 import { t } from "../texts";
 import { now } from "../tick";
 import { Warning } from "../ui/icons";
+import { Words } from "../ui/Words";
 
 function useHealth(): Report {
   const { store, grants, clock, browser } = useApp();
@@ -35,7 +36,7 @@ export function HealthPill() {
     if (!first.current) status.say(text);
     first.current = false;
   }, [text]);
-  return <span class={`health health--${state}`} data-health={state} title={text}><span>{text}</span></span>;
+  return <span class={`health health--${state}`} data-health={state} title={text}><Words text={text} /></span>;
 }
 
 /** What is wrong, and what to do about it; nothing when all is well. */
@@ -45,7 +46,7 @@ export function HealthStrip() {
   return (
     <aside class="strip" data-strip aria-label={t("health.label")}>
       <Warning class="icon" />
-      <p><strong>{text}</strong> {advice}</p>
+      <p key={text}><strong>{text}</strong> {advice}</p>
     </aside>
   );
 }

@@ -57,6 +57,7 @@ function useSubmit(form: RefObject<HTMLFormElement | null>, keep: () => void) {
   const [errors, setErrors] = useState<FieldErrors>({});
   const [trouble, setTrouble] = useState<Explanation>();
   const [busy, setBusy] = useState(false);
+  const sending = useRef(false); // at once: a double click comes before the next rendering
   const [round, setRound] = useState(0);
   const refuse = (found: FieldErrors) => {
     setErrors(found);
@@ -64,7 +65,7 @@ function useSubmit(form: RefObject<HTMLFormElement | null>, keep: () => void) {
   };
   const submit = async () => {
     const fields = form.current;
-    if (busy || fields === null) return;
+    if (sending.current || fields === null) return;
     setTrouble(undefined);
     setErrors({});
     const read = readTask(valuesOf(fields));
@@ -72,7 +73,7 @@ function useSubmit(form: RefObject<HTMLFormElement | null>, keep: () => void) {
       refuse(read.errors);
       return;
     }
-    setBusy(true);
+    setBusy((sending.current = true));
     try {
       await actions.create(read.task);
       for (const field of fields.querySelectorAll<HTMLInputElement | HTMLTextAreaElement>("input, textarea")) field.value = "";
@@ -85,7 +86,7 @@ function useSubmit(form: RefObject<HTMLFormElement | null>, keep: () => void) {
       if (Object.keys(found).length > 0) refuse(found);
       else setTrouble(work.explain(error));
     } finally {
-      setBusy(false);
+      setBusy((sending.current = false));
     }
   };
   return { errors, trouble, busy, round, submit };

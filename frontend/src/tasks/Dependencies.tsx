@@ -35,7 +35,7 @@ function Nodes({ graph, ids, title }: { graph: TaskGraph; ids: readonly string[]
       <h3 class="depends-title">{title} <span class="chip-count">{wanted.size}</span></h3>
       <ul class="users">
         {graph.nodes.filter(({ id }) => wanted.has(id)).map(({ id, name, status }) => (
-          <li key={id}><Badge {...statusBadge(status, undefined)} /> <a href={`/tasks/${encodeURIComponent(id)}`} dir="auto">{name}</a></li>
+          <li key={id}><Badge {...statusBadge(status, undefined)} /> <a href={`/tasks/${encodeURIComponent(id)}`} dir="auto" title={name}>{name}</a></li>
         ))}
       </ul>
     </>

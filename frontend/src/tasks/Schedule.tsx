@@ -61,7 +61,7 @@ function ConsentForecast({ outlook: { consentForecast, accessEndsAt } }: { outlo
   return (
     <div class={`hint ${bad ? "tone-red" : consentForecast === "covered" ? "tone-green" : "tone-gray"}`} data-forecast={consentForecast}>
       <Clock class="icon" />
-      <p>{t(`forecast.${consentForecast}`, { when })}</p>
+      <p key={consentForecast}>{t(`forecast.${consentForecast}`, { when })}</p>
     </div>
   );
 }

@@ -55,7 +55,7 @@ function Outcome({ outcome }: { outcome: NonNullable<TaskView["outcome"]> }) {
     <div class={`box tone-${outcome.tone}`} data-outcome={good ? "success" : "error"}>
       {good ? <Check class="icon" /> : <Cross class="icon" />}
       <div class="box-body">
-        <p class="box-text" dir="auto">{outcome.text}</p>
+        <p key={outcome.text} class="box-text" dir="auto">{outcome.text}</p>
         {outcome.advice !== undefined && <p class="box-advice">{outcome.advice}</p>}
       </div>
     </div>
@@ -68,7 +68,7 @@ function Note({ note }: { note: NonNullable<TaskView["note"]> }) {
   return (
     <div class={`hint tone-${tone}`} data-note>
       {tone === "gray" ? <Stop class="icon" /> : <Hourglass class="icon" />}
-      <p class="wrap" dir="auto">
+      <p key={`${text} ${advice ?? ""}`} class="wrap" dir="auto">
         <strong>{text}</strong>{nextAttemptAt !== undefined && <> {t("note.next")} <Time at={nextAttemptAt} ago />.</>} {advice !== undefined && <span>{advice}</span>}
       </p>
     </div>
@@ -94,7 +94,7 @@ function Hint({ hint }: { hint: NonNullable<TaskView["hint"]> }) {
   return (
     <div class={`hint tone-${hint.tone}`}>
       <Key class="icon" />
-      <p><strong>{hint.text}</strong> <span>{hint.advice}</span></p>
+      <p key={hint.text}><strong>{hint.text}</strong> <span>{hint.advice}</span></p>
     </div>
   );
 }
@@ -107,7 +107,7 @@ function Times({ task, page }: { task: Task; page: boolean }) {
       <div><dt>{t("task.created")}</dt><dd><Time at={task.createdAt} /></dd></div>
       {task.completedAt !== undefined && (
         <div>
-          <dt>{ended}</dt>
+          <dt key={ended}>{ended}</dt>
           <dd><Time at={task.completedAt} />{took !== undefined && <span class="took">{t("task.took", { duration: took })}</span>}</dd>
         </div>
       )}

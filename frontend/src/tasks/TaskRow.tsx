@@ -68,12 +68,12 @@ function NextRun({ at }: { at: string }) {
 /** What a closed row says beneath the name: how it ended, what an asked-for token lacks, else the description. */
 function SubLine({ task, view }: { task: Task; view: TaskView }) {
   const { outcome, hint, note } = view;
-  if (outcome !== undefined) return <p class={`row-sub row-sub--${outcome.tone}`} dir="auto">{outcome.text}</p>;
+  if (outcome !== undefined) return <p key={outcome.text} class={`row-sub row-sub--${outcome.tone}`} dir="auto">{outcome.text}</p>;
   if (note !== undefined) {
     const { tone, text, advice, nextAttemptAt } = note;
     const words = nextAttemptAt === undefined ? [text, advice].filter(Boolean).join(" ") : (advice ?? text);
-    return <p class={`row-sub row-sub--${tone}`} dir="auto">{nextAttemptAt !== undefined && <>{t("note.next")} <Time at={nextAttemptAt} ago />. </>}{words}</p>;
+    return <p key={words} class={`row-sub row-sub--${tone}`} dir="auto">{nextAttemptAt !== undefined && <>{t("note.next")} <Time at={nextAttemptAt} ago />. </>}{words}</p>;
   }
-  if (hint !== undefined && view.token !== undefined) return <p class={`row-sub row-sub--${hint.tone}`}>{hint.text}</p>;
-  return task.description === "" ? null : <p class="row-sub" dir="auto">{task.description}</p>;
+  if (hint !== undefined && view.token !== undefined) return <p key={hint.text} class={`row-sub row-sub--${hint.tone}`}>{hint.text}</p>;
+  return task.description === "" ? null : <p key="" class="row-sub" dir="auto">{task.description}</p>;
 }

@@ -9,6 +9,7 @@ import { Button } from "../ui/Button";
 import { Inbox, Plus } from "../ui/icons";
 import { OtherTroubles } from "../ui/OtherTroubles";
 import { useChunk } from "../ui/useChunk";
+import { Words } from "../ui/Words";
 import { CreateTask } from "./CreateTask";
 import { addressOf, countsOf, fromStart, readQuery, type TaskQuery } from "./query";
 import { TaskList } from "./TaskList";
@@ -79,7 +80,7 @@ function Selected({ tasks, query, show, onDelete }: SelectedProps) {
         ? !store.late.value && <NothingFound onClear={() => show({ ...query, filter: "all", text: "" })} />
         : <TaskList tasks={tasks} onDelete={onDelete} />}
       <Pager query={query} />
-      <p class="list-end">{t("tasks.end", { shown: tasks.length, count: Math.max(tasks.length, counts?.total ?? 0) })}</p>
+      <p class="list-end"><Words text={t("tasks.end", { shown: tasks.length, count: Math.max(tasks.length, counts?.total ?? 0) })} /></p>
     </>
   );
 }

@@ -2,6 +2,7 @@ import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 
 import { language, t } from "../texts";
 import { Search } from "../ui/icons";
+import { Words } from "../ui/Words";
 import { FILTERS, SORTS, type Filter, type Sort, type TaskQuery } from "./query";
 
 export interface ToolbarProps {
@@ -35,7 +36,7 @@ export function Toolbar({ query, counts, onChange }: ToolbarProps) {
             aria-pressed={query.filter === filter}
             onClick={() => onChange({ ...query, text, filter })}
           >
-            {t(`filter.${filter}`)}{counts && <> <span class="chip-count">{countOf(filter, counts[filter])}</span></>}
+            {t(`filter.${filter}`)}{counts && <> <span class="chip-count"><Words text={countOf(filter, counts[filter])} /></span></>}
           </button>
         ))}
       </div>

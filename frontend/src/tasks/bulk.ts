@@ -23,6 +23,8 @@ interface Tally {
 }
 
 const STEP = 100;
+/** So many reasons why tasks were left are told, those of most tasks first; the others are counted. */
+const REASONS = 5;
 /** Answers of `execute` that start nothing, in the API's words. */
 const NOT_STARTED: Record<string, "hint.none" | "hint.pending" | "hint.failed"> = { needs_consent: "hint.none", waiting_consent: "hint.pending", token_failed: "hint.failed" };
 
@@ -90,5 +92,12 @@ function tell({ toasts, status, troubles }: App, action: BulkAction, tally: Tall
   else if (again !== undefined) troubles.tell({ title: t("bulk.stopped"), ...action_ });
   if (tally.left.size === 0) return;
   const left = [...tally.left.values()].reduce((sum, number) => sum + number, 0);
-  troubles.tell({ title: t("bulk.left", { count: left }), text: [...tally.left].map(([why, number]) => t("bulk.why", { count: number, why })).join(" ") });
+  troubles.tell({ title: t("bulk.left", { count: left }), text: reasonsOf(tally) });
+}
+
+function reasonsOf({ left }: Tally): string {
+  const reasons = [...left].sort(([, one], [, other]) => other - one);
+  const told = reasons.slice(0, REASONS).map(([why, count]) => t("bulk.why", { count, why }));
+  if (reasons.length > REASONS) told.push(t("bulk.whys", { count: reasons.length - REASONS }));
+  return told.join(" ");
 }

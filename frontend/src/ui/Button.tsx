@@ -1,6 +1,7 @@
 import type { ComponentChildren } from "preact";
 
 import { Spin } from "./icons";
+import { Words } from "./Words";
 
 export interface ButtonProps {
   look: "primary" | "purple" | "green" | "red" | "quiet" | "glass";
@@ -31,7 +32,7 @@ export function Button({ look, children, onClick, type = "button", small = false
       autofocus={first}
     >
       {busy && <Spin class="icon icon--spin" />}
-      <span>{children}</span>
+      <span>{typeof children === "string" ? <Words text={children} /> : children}</span>
     </button>
   );
 }

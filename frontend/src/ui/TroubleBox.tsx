@@ -8,7 +8,7 @@ export function TroubleBox({ trouble, onDismiss }: { trouble: Trouble; onDismiss
   return (
     <div class="box tone-red" role="alert" data-trouble>
       <Warning class="icon" />
-      <div class="box-body">
+      <div key={`${title} ${text ?? ""}`} class="box-body">
         <p class="box-text">{title}</p>
         {text !== undefined && <p class="box-advice">{text}</p>}
         {requestId !== undefined && <p class="request-id">{t("trouble.requestId")} <code>{requestId}</code></p>}

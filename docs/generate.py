@@ -6,6 +6,7 @@
 | docs/alerts.md | deploy/observability/alerts.yml |
 | docs/openapi/*.json | the services' routes |
 | docs/images/overview-*.svg | `picture.py` |
+| docs/images/command-line/*.svg | what `token-vault` prints (`screens.py`) |
 | docs/architecture.md, between its `generated` comments | the folders, and the imports between packages (`tree.py`) |
 """
 
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import picture
+import screens
 import tree
 import yaml
 
@@ -142,6 +144,7 @@ def main() -> int:
         DOCS / "images" / "overview-light.svg": picture.draw(picture.LIGHT),
         DOCS / "images" / "overview-dark.svg": picture.draw(picture.DARK),
         DOCS / "architecture.md": architecture(),
+        **{DOCS / "images" / "command-line" / f"{name}.svg": screens.draw(name) for name in screens.SCREENS},
     }
     if "--check" not in sys.argv[1:]:
         for path, text in pages.items():

@@ -39,6 +39,7 @@ PURPOSES = {
     "docs": "These pages.",
     "docs/adr": "Decisions, one page each.",
     "docs/images": "Pictures of these pages.",
+    "docs/images/command-line": "Screens of `token-vault`, generated.",
     "docs/figures": "Figures that the site plots.",
     "docs/site": "The site that `make docs-site` builds from these pages.",
     "docs/site/extra": "Pages of the site that are no Markdown.",

@@ -86,6 +86,7 @@ def test_what_matches_is_found_counted_and_changed_by_the_server(open_tab: Tabs,
     tab = open_tab()
     tab.sign_in("bob")
     expect(tab.page.get_by_role("button", name="Needs you 104")).to_be_visible(timeout=STEP)
+    expect(tab.card("Something else")).to_be_visible(timeout=STEP)
     tab.page.get_by_role("searchbox").fill("expo")
     expect(tab.card("Something else")).to_have_count(0, timeout=STEP)
     expect(tab.page.get_by_text("100 of 104 tasks")).to_be_visible(timeout=STEP)

@@ -46,6 +46,19 @@ worker.start()
 """
 
 
+ASK = """
+import json, os, requests
+answer = requests.post(
+    os.environ["TOKEN_VAULT_URL"] + "/api/auth/manager/offline-consent",
+    data=BODY,
+    headers={"Authorization": "token " + os.environ["JUPYTERHUB_API_TOKEN"]},
+    timeout=20,
+)
+print(json.dumps({"status": answer.status_code, "type": answer.headers["Content-Type"], "problem": answer.json()}))
+"""
+"""A question of BODY, as a kernel puts it that does not use the helper."""
+
+
 def short_lives(stack: Stack) -> "AbstractContextManager[None]":
     """Access tokens live for LIFE seconds, at either authorization server."""
     if not stack.is_dev:
@@ -154,6 +167,7 @@ def test_the_example_notebook_runs_in_jupyterlab(stack: Stack, hub: Hub, reader:
         expect(answer).to_contain_text("'alice'", timeout=LAB_MILLISECONDS)
         names = page.locator(".jp-OutputArea-output", has_text="JUPYTERHUB_API_TOKEN")
         expect(names).to_have_count(1, timeout=LAB_MILLISECONDS)
+        expect(page.locator(".Toastify__toast")).to_have_text([])  # JupyterLab asks nobody about news
         (ARTIFACTS / "screenshots").mkdir(parents=True, exist_ok=True)
         page.screenshot(path=ARTIFACTS / "screenshots" / "notebook.png")
 
@@ -167,6 +181,49 @@ def test_a_hub_that_hangs_leaves_nothing_behind(stack: Stack, tmp_path: Path) ->
     left = [subprocess.Popen(stubborn, cwd=folder) for folder in (tmp_path, home)]
     hub.end()
     assert [process.wait(TIMEOUT) for process in left] == [-signal.SIGKILL] * 2
+
+
+@pytest.mark.parametrize(
+    "member",
+    [
+        {"subject": "bob's"},
+        {"returnTo": "https://elsewhere.example.org/"},
+        {"services": ["task-service"]},
+        {"provider": "default"},
+        {"maxUses": 1},
+        {"Subject": "bob's"},
+        {"": None},
+    ],
+    ids=lambda member: next(iter(member)),
+)
+def test_a_kernel_chooses_name_and_scopes_of_a_question_and_nothing_else(
+    stack: Stack, hub: Hub, kernel: Kernel, member: dict[str, object]
+) -> None:
+    """Whose it is, where the browser returns, who may use it: the service decides, and refuses to be told."""
+    before = len(grants_of(stack, "alice"))
+    body = json.dumps({"name": "my analysis", **member})
+    answer = json.loads(kernel.run(f"BODY = {body!r}\n{ASK}"))
+    assert (answer["status"], answer["type"], answer["problem"]["code"]) == (
+        422,
+        "application/problem+json",
+        "invalid_input",
+    )
+    assert "name and scopes" in answer["problem"]["detail"]
+    assert len(grants_of(stack, "alice")) == before, "nothing was asked of the vault"
+
+
+def test_a_question_that_is_no_object_is_refused(hub: Hub, kernel: Kernel) -> None:
+    """A list of pairs neither, which Python would take for one."""
+    bodies = ["", "{", "[]", '""', "null", "1", '[["name", "my analysis"]]', "\udcff"]
+    answers = [json.loads(kernel.run(f"BODY = {body!r}.encode('utf-8', 'surrogateescape')\n{ASK}")) for body in bodies]
+    assert [(answer["status"], answer["problem"]["code"]) for answer in answers] == [(400, "invalid_json")] * len(
+        bodies
+    )
+
+
+def grants_of(stack: Stack, who: str) -> list[dict[str, object]]:
+    """A person's grants, pending ones included."""
+    return list(Api(stack, command_line_token(stack, who)).get("/api/auth/manager/tokens").json()["tokens"])
 
 
 def asked_of(stack: Stack, address: str, who: str, step: str) -> requests.Response:

@@ -61,7 +61,10 @@ c.JupyterHub.spawner_class = "simple"
 c.SimpleLocalProcessSpawner.home_dir_template = str(state / "home" / "{username}")
 c.Spawner.cmd = [str(programs / "jupyterhub-singleuser")]
 c.Spawner.args = ["--allow-root"] if os.geteuid() == 0 else []
-c.Spawner.environment = {"API_URL": f"{oidc}/userinfo"}
+c.Spawner.environment = {
+    "API_URL": f"{oidc}/userinfo",
+    "JUPYTER_CONFIG_PATH": str(here / "jupyter"),  # switches JupyterLab's question about news off
+}
 c.Spawner.pre_spawn_hook = copy_notebooks
 
 if "HUB_TEST_TOKEN" in os.environ:  # for tests: an API token that may open servers and read the state of logins

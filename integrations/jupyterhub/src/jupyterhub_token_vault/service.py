@@ -110,9 +110,11 @@ class VaultHandler(HubHandler):
         self._check("POST", path)
         subject = await self.caller()
         try:
-            body = dict(json.loads(self.request.body))
-        except (ValueError, TypeError):
-            raise ProblemError(400, "invalid_json", "The body is no JSON object.") from None
+            body = json.loads(self.request.body)
+        except ValueError:
+            body = None
+        if not isinstance(body, dict):
+            raise ProblemError(400, "invalid_json", "The body is no JSON object.")
         if body.keys() - ASKED:
             raise ProblemError(422, "invalid_input", "The members of the body are name and scopes.")
         question = {**body, "subject": subject, "returnTo": self.vault.return_to}

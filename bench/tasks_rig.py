@@ -1,4 +1,4 @@
-"""What the measurements of the task service share: the database, workers, queued runs, and counters.
+"""What the measurements of the task service share: the database, workers and queued runs.
 
 PostgreSQL confirms a commit when it is on the disk. It counts statements by `pg_stat_statements`, for all measurements
 alike.
@@ -45,8 +45,6 @@ STATEMENTS = """
 select coalesce(sum(calls), 0) from pg_stat_statements s join pg_roles r on r.oid = s.userid
 where s.toplevel and r.rolname = 'tasks'
 """
-FLUSH_SECONDS = 11.0
-"""An idle backend shows what it has counted after ten seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,12 +131,6 @@ class Bench:
     def statements(self) -> float:
         """Statements of the service so far; BEGIN and COMMIT are statements too."""
         return self.one(STATEMENTS)
-
-    def counters(self) -> tuple[float, float]:
-        """Commits so far of everybody, and statements of the service."""
-        sleep(FLUSH_SECONDS)
-        commits = self.one("select xact_commit from pg_stat_database where datname = current_database()")
-        return commits, self.statements()
 
 
 @contextmanager

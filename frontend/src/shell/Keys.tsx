@@ -25,10 +25,15 @@ export function useKeys(onHelp: () => void): void {
   }, []);
 }
 
-/** Puts the focus into a field of the list of tasks, going there first when another page is shown. */
+/** Puts the focus into a field of the list of tasks, going there first when another page is shown. What is typed next goes there. */
 function visit(field: "search" | "new"): void {
-  if (location.pathname !== "/tasks") navigate("/tasks");
-  requestAnimationFrame(() => dispatchEvent(new CustomEvent("visit-field", { detail: field })));
+  const focus = () => dispatchEvent(new CustomEvent("visit-field", { detail: field }));
+  if (location.pathname === "/tasks") {
+    focus();
+    return;
+  }
+  navigate("/tasks");
+  requestAnimationFrame(focus);
 }
 
 /** Moves the focus to the next or the previous row. */

@@ -5,12 +5,14 @@ writes events to standard output (`executors/order.py`). It stops at SIGTERM, an
 a pod the order is a file, named by the only argument, and the pod ends what is left.
 """
 
+import ctypes
 import os
 import signal
 import sys
 import threading
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -54,6 +56,7 @@ from token_vault_client import TicketCredentials, TokenVaultClient
 
 ANSWER_SECONDS = (2.0, 20.0)
 MAX_WORDS = 1000
+_PR_SET_CHILD_SUBREAPER = 36
 
 
 class Events:
@@ -111,6 +114,7 @@ class GivenTicket:
 
 def main() -> int:
     """Run the attempt of the order; always 0, as the last event has the outcome."""
+    _adopt_orphans()
     order, write = _take_over_the_pipes()
     if order.sandbox is not None:
         here = str(Path.cwd())
@@ -124,7 +128,22 @@ def main() -> int:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     sys.stdout.flush()
     events.emit(end)
+    _end_what_is_left()
     return 0
+
+
+def _adopt_orphans() -> None:
+    """Become the parent of what is left by a program that the attempt has started: `prctl(2)`, Linux only."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def _end_what_is_left() -> None:
+    """Kill what the attempt has started and left behind, and wait for its end; the executor limits the wait."""
+    with suppress(ChildProcessError):
+        while sys.platform == "linux":
+            kill_below(os.getpid())
+            os.waitpid(-1, 0)
 
 
 def outcome(order: Order, events: Events) -> Completed | Failed:

@@ -126,7 +126,7 @@ test-keycloak: .venv/dev .venv/integrations .venv/airflow .venv/servers frontend
 	@IDP=keycloak $(BIN)/pytest -q -n $(STACKS) --dist loadscope --no-loadscope-reorder --durations=15 tests-integration
 
 .PHONY: faults
-faults: .venv/dev frontend/dist/index.html ## The vault under faults, figures P5 to P10 at full size; FAULTS=short is what `make test` runs
+faults: .venv/dev frontend/dist/index.html ## Vault and tasks under faults, figures P5 to P10 and T1 at full size; FAULTS=short is what `make test` runs
 	@echo "== faults"
 	@FAULTS=$(or $(FAULTS),long) $(BIN)/pytest -q tests-integration/faults tests-integration/test_schemathesis.py \
 	  vault-service/tests/test_state_machine.py vault-service/tests/test_keys.py task-service/tests/test_state_machine.py

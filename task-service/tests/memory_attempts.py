@@ -64,9 +64,9 @@ class Memory:
         self.ended.append(("crashed", ""))
         return not self.taken_over
 
-    def write_progress(self, reports: Sequence[tuple[Attempt, int]]) -> set[AttemptKey]:
+    def write_progress(self, reports: Sequence[tuple[Attempt, int]]) -> dict[AttemptKey, bool]:
         """Note it."""
         if self.unavailable:
             raise TaskStorageUnavailableError
         self.written += [(attempt.key, percent) for attempt, percent in reports]
-        return set() if self.taken_over else {attempt.key for attempt, _ in reports}
+        return {} if self.taken_over else {attempt.key: True for attempt, _ in reports}

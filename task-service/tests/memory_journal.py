@@ -1,10 +1,9 @@
 """A journal that a test can read."""
 
-from collections.abc import Mapping, Sequence
-
 from task_service.application.errors import TaskStorageUnavailableError
 from task_service.application.journal import GroupedJournal
-from task_service.domain.attempt import Attempt, AttemptKey
+from task_service.application.ports.attempts import Lines, Notes
+from task_service.domain.attempt import AttemptKey
 from task_service.domain.journal import AccessNote, LogLine
 
 
@@ -17,9 +16,10 @@ class MemoryJournal(GroupedJournal):
         self.lines: list[tuple[AttemptKey, LogLine]] = []
         self.notes: dict[AttemptKey, AccessNote] = {}
 
-    def write_journal(self, lines: Sequence[tuple[Attempt, LogLine]], notes: Mapping[AttemptKey, AccessNote]) -> None:
+    def write_journal(self, lines: Lines, notes: Notes) -> tuple[Lines, Notes]:
         """Keep it."""
         if self.unavailable:
             raise TaskStorageUnavailableError
         self.lines += [(attempt.key, line) for attempt, line in lines]
         self.notes.update(notes)
+        return [], {}

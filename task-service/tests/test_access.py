@@ -65,9 +65,9 @@ class OneAttempt:
         self.ended.append("given back")
         return True
 
-    def write_progress(self, *_: object) -> set[AttemptKey]:
+    def write_progress(self, *_: object) -> dict[AttemptKey, bool]:
         """Nobody reports any."""
-        return set()
+        return {}
 
 
 class Does:

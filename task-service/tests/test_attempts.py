@@ -171,13 +171,13 @@ def test_an_old_fence_changes_nothing(
     assert attempts.replace_crashed(AttemptKey(queued, 1))
     current = attempts.begin(AttemptKey(queued, 2))
     assert current is not None
-    assert attempts.write_progress([(frozen, 90)]) == set()
+    assert attempts.write_progress([(frozen, 90)]) == {}
     assert not attempts.complete(frozen, "zombie")
     assert not attempts.fail(frozen, "zombie")
     assert not attempts.give_back(frozen)
     assert not attempts.replace_crashed(AttemptKey(queued, 1))
     assert attempts.begin(AttemptKey(queued, 1)) is None
-    assert attempts.write_progress([(current, 10)]) == {current.key}
+    assert attempts.write_progress([(current, 10)]) == {current.key: True}
     assert manage.find(alice, queued).latest_run.progress == 10
 
 

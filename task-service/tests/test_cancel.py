@@ -67,7 +67,7 @@ def test_a_run_under_way_is_cancelled_with_its_reason(
     assert attempts.begin(AttemptKey(task_id, 1)) is None
     assert attempts.queue_retries(10) == 0
     if attempt is not None:
-        assert attempts.write_progress([(attempt, 50)]) == set()
+        assert attempts.write_progress([(attempt, 50)]) == {}
         assert not attempts.complete(attempt, "done")
         assert not attempts.fail(attempt, "failed")
         assert not attempts.give_back(attempt)

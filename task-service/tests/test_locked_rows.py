@@ -1,18 +1,32 @@
 """One forgotten transaction holds the rows of one owner: everybody else goes on, and what is refused is not done."""
 
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from uuid import uuid4
 
 import psycopg
 import pytest
+from scripted_vault import ScriptedVault
 
-from service_kit.postgres.database import POOL_TIMEOUT_SECONDS, Database
+from service_kit.postgres.database import LOCK_TIMEOUT_SECONDS, POOL_TIMEOUT_SECONDS, Database
+from task_service.adapters.postgres.attempts import PostgresAttempts
 from task_service.adapters.postgres.database import tasks_database
 from task_service.adapters.postgres.tasks import PostgresTasks
 from task_service.application.errors import TaskStorageUnavailableError
-from task_service.application.manage import Person
+from task_service.application.execute import ExecuteTasks
+from task_service.application.journal import GroupedJournal
+from task_service.application.manage import ManageTasks, Person
+from task_service.application.progress import GroupedProgress
 from task_service.bootstrap import REQUEST_LOCK_SECONDS
+from task_service.domain.attempt import Attempt, AttemptKey
+from task_service.domain.journal import Level
+from task_service.domain.task import TokenStatus
 
+Look = Callable[..., list[tuple[object, ...]]]
+PROGRESS = "select task_id, progress from runs"
+LOG = "select task_id, message from run_log order by id"
+TICKETS = "select task_id, ticket_id from attempts where ticket_id is not null"
 OWNED = ("tasks", "owners", "list_versions")
 
 
@@ -34,7 +48,7 @@ def test_others_go_on_and_what_is_answered_503_is_not_made(
     tasks_url: str,
     alice: Person,
     bob: Person,
-    look: Callable[..., list[tuple[object, ...]]],
+    look: Look,
 ) -> None:
     """80 creates were answered 503, and all were made."""
     tasks = PostgresTasks(requests_database)
@@ -52,6 +66,68 @@ def test_others_go_on_and_what_is_answered_503_is_not_made(
     assert all(isinstance(outcome, TaskStorageUnavailableError) for outcome in outcomes if outcome is not None)
     assert look("select count(*) from tasks where name = 'refused'") == [(made,)]
     assert tasks.add(alice.owner, "after", "").name == "after"
+
+
+@pytest.fixture
+def begin(
+    manage: ManageTasks, execution: ExecuteTasks, vault: ScriptedVault, alice: Person, attempts: PostgresAttempts
+) -> Callable[[], Attempt]:
+    """Makes a task and begins its attempt."""
+
+    def begin() -> Attempt:
+        task = manage.create(alice, "Data Processing", "")
+        execution.link(alice, task.id, vault.knows(alice.bearer, TokenStatus.ACTIVE))
+        execution.execute(alice, task.id)
+        attempt = attempts.begin(AttemptKey(task.id, 1))
+        assert attempt is not None
+        return attempt
+
+    return begin
+
+
+def test_the_progress_of_a_workers_other_attempts_is_written_beside_a_locked_run(
+    begin: Callable[[], Attempt], attempts: PostgresAttempts, tasks_url: str, look: Look
+) -> None:
+    """The locked one's waits for the next group; its attempt is not taken for one that others have taken over."""
+    locked, free = begin(), begin()
+    progress = GroupedProgress(attempts)
+    with psycopg.connect(tasks_url) as forgotten:
+        forgotten.execute("select from runs where task_id = %s for update", [locked.key.task_id])
+        assert progress.report(locked, 40)
+        assert progress.report(free, 60)
+        began = time.monotonic()
+        progress.flush()
+        assert time.monotonic() - began < LOCK_TIMEOUT_SECONDS
+        assert set(look(PROGRESS)) == {(locked.key.task_id, 0), (free.key.task_id, 60)}
+    progress.flush()
+    assert set(look(PROGRESS)) == {(locked.key.task_id, 40), (free.key.task_id, 60)}
+    assert progress.report(locked, 50)
+
+
+@pytest.mark.parametrize("table", ["runs", "attempts"])
+def test_the_journal_of_a_workers_other_attempts_is_written_beside_a_locked_row(
+    begin: Callable[[], Attempt], journal: GroupedJournal, tasks_url: str, look: Look, table: str
+) -> None:
+    """The locked one's waits for the next group, and comes before what is logged later."""
+    locked, free = begin(), begin()
+    tickets = {locked.key.task_id: uuid4(), free.key.task_id: uuid4()}
+    with psycopg.connect(tasks_url) as forgotten:
+        forgotten.execute(f"select from {table} where task_id = %s for update".encode(), [locked.key.task_id])
+        for attempt in (locked, free):
+            journal.log(attempt, Level.INFO, "first")
+            journal.access(attempt, tickets[attempt.key.task_id])
+        began = time.monotonic()
+        journal.flush()
+        assert time.monotonic() - began < LOCK_TIMEOUT_SECONDS
+        assert (free.key.task_id, "first") in look(LOG)
+        assert (free.key.task_id, tickets[free.key.task_id]) in look(TICKETS)
+        assert len(look(LOG)) + len(look(TICKETS)) == 3, "one of the locked attempt's waits"
+    journal.log(locked, Level.INFO, "second")
+    journal.flush()
+    assert [line for task_id, line in look(LOG) if task_id == locked.key.task_id] == ["first", "second"]
+    assert set(look(TICKETS)) == set(tickets.items())
+    journal.flush()
+    assert len(look(LOG)) == 3, "nothing is written twice"
 
 
 def _as_owner(url: str) -> str:

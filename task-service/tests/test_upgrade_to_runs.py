@@ -295,7 +295,7 @@ def do(upgrade: Upgrade, version: str, act: str, task_id: UUID) -> bool:
     if attempt is None:
         return False
     if act == "progress":
-        return new.write_progress([(attempt, 30)]) == {key}
+        return new.write_progress([(attempt, 30)]) == {key: True}
     return new.complete(attempt, "new result") if act == "complete" else new.fail(attempt, "new error")
 
 

@@ -1,6 +1,9 @@
 """A world in which things break: the stack with the development authorization server, and vaults to be killed."""
 
+import shutil
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from api import command_line_token
@@ -21,3 +24,15 @@ def world(stack: Stack, alice_person: Person) -> Iterator[World]:
         process.end()
     stack.start()
     stack.control("DELETE", "")
+
+
+@pytest.fixture(scope="module")
+def shifted_clock(stack: Stack) -> str:
+    """A library that shifts the clock of whoever preloads it, where every part of the stack can read it."""
+    compiler = shutil.which("cc") or shutil.which("gcc")
+    if compiler is None:
+        pytest.skip("needs a C compiler, for a library that shifts a process's clock")
+    library = stack.state_dir / "shifted_clock.so"
+    source = Path(__file__).with_name("shifted_clock.c")
+    subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-o", str(library), str(source), "-ldl"], check=True)
+    return str(library)

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -71,18 +70,6 @@ def test_a_full_disk_lets_no_token_out(world: World, figures: Figures) -> None:
     assert refused > 50
     assert unrecorded == 0
     assert world.settled(vault, granted, "openid") == "ok"
-
-
-@pytest.fixture(scope="module")
-def shifted_clock(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A library that shifts the clock of whoever preloads it."""
-    compiler = shutil.which("cc") or shutil.which("gcc")
-    if compiler is None:
-        pytest.skip("needs a C compiler, for a library that shifts a process's clock")
-    library = tmp_path_factory.mktemp("clock") / "shifted_clock.so"
-    source = Path(__file__).with_name("shifted_clock.c")
-    subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-o", str(library), str(source), "-ldl"], check=True)
-    return str(library)
 
 
 @pytest.mark.parametrize("seconds", [-300, 300])

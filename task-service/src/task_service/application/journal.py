@@ -1,7 +1,8 @@
 """The journal of all attempts of a worker, written in groups like their progress.
 
 Lines and notes are kept in memory until the next group, so that a line costs its attempt nothing. Those of an attempt
-that has ended are written all the same. What a worker has not written when it is killed is lost.
+that has ended are written all the same. Those whose rows another transaction has locked wait for the next group. What a
+worker has not written when it is killed is lost.
 """
 
 import threading
@@ -10,7 +11,7 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from task_service.application.errors import TaskStorageUnavailableError
-from task_service.application.ports.attempts import JournalStore
+from task_service.application.ports.attempts import JournalStore, Lines, Notes
 from task_service.application.ports.vault import OwnerToken
 from task_service.domain.attempt import Attempt, AttemptKey
 from task_service.domain.journal import FULL, MAX_LINES, AccessNote, Level, LogLine, TokenNote, shortened, storable
@@ -59,9 +60,14 @@ class GroupedJournal:
         if not lines and not notes:
             return
         try:
-            self._store.write_journal(lines, notes)
+            held = self._store.write_journal(lines, notes)
         except TaskStorageUnavailableError:
-            with self._lock:
-                self._lines = lines + self._lines
-                self._notes = notes | self._notes
+            self._keep(lines, notes)
             raise
+        self._keep(*held)
+
+    def _keep(self, lines: Lines, notes: Notes) -> None:
+        """For the next group, before what was added meanwhile."""
+        with self._lock:
+            self._lines = [*lines, *self._lines]
+            self._notes = {**notes, **self._notes}

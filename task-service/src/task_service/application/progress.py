@@ -1,7 +1,8 @@
 """Progress of all attempts of a worker, written in groups.
 
 A report costs nothing: it replaces the last one of its attempt, and every GROUP_SECONDS whatever is new is written in
-one statement. What an attempt has not written when it ends is not written any more, since its result says more.
+one statement. A report whose row another transaction has locked waits for the next group. What an attempt has not
+written when it ends is not written any more, since its result says more.
 """
 
 import threading
@@ -53,4 +54,6 @@ class GroupedProgress:
                 self._reports = unwritten | self._reports
             raise
         with self._lock:
-            self._lost |= (reports.keys() - kept) & self._reporting
+            self._lost |= (reports.keys() - kept.keys()) & self._reporting
+            held = {key: reports[key] for key, is_written in kept.items() if not is_written and key in self._reporting}
+            self._reports = held | self._reports

@@ -3,7 +3,7 @@
 Every write carries the fence, and every outcome is one statement or one transaction.
 """
 
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -46,15 +46,16 @@ class PostgresAttempts:
             failures=failures,
         )
 
-    def write_progress(self, reports: Sequence[tuple[Attempt, int]]) -> Set[AttemptKey]:
-        """Store many percentages in one statement."""
+    def write_progress(self, reports: Sequence[tuple[Attempt, int]]) -> Mapping[AttemptKey, bool]:
+        """Store many percentages in one statement, without waiting for locked runs."""
         values = {
             "tasks": [attempt.key.task_id for attempt, _ in reports],
             "runs": [attempt.run for attempt, _ in reports],
             "fences": [attempt.key.fence for attempt, _ in reports],
             "percents": [percent for _, percent in reports],
         }
-        return {AttemptKey(*row) for row in self._database.all(_SQL["progress"], values)}
+        rows = self._database.all(_SQL["progress"], values)
+        return {AttemptKey(task_id, fence): is_written for task_id, fence, is_written in rows}
 
     def complete(self, attempt: Attempt, result: str, file: ResultFile | None = None) -> bool:
         """End with a result."""

@@ -24,15 +24,32 @@ select number, issuer, subject, name, kind, parameters, persistent_token_id, fai
 from begun;
 
 -- name: progress
-update runs r
-set progress = said.percent
-from unnest(%(tasks)s::uuid[], %(runs)s::int[], %(fences)s::bigint[], %(percents)s::smallint[])
-     as said (task_id, number, fence, percent)
-where r.task_id = said.task_id
-  and r.number = said.number
-  and r.fence = said.fence
-  and r.status = 'running'
-returning r.task_id, r.fence;
+-- The attempts that were not taken over, and whether their percentage is written. It is not when somebody else's
+-- transaction has locked the run: one forgotten transaction would hold up the progress of all attempts of a worker.
+with said as (
+    select task_id, number, fence, percent
+    from unnest(%(tasks)s::uuid[], %(runs)s::int[], %(fences)s::bigint[], %(percents)s::smallint[])
+         as said (task_id, number, fence, percent)
+), free as (
+    select r.task_id, r.number, r.fence, said.percent
+    from runs r
+    join said on said.task_id = r.task_id and said.number = r.number and said.fence = r.fence
+    where r.status = 'running'
+    for no key update of r skip locked
+), written as (
+    update runs r
+    set progress = free.percent
+    from free
+    where r.task_id = free.task_id
+      and r.number = free.number
+      and r.fence = free.fence
+    returning r.task_id, r.fence
+)
+select r.task_id, r.fence, written.fence is not null
+from runs r
+join said on said.task_id = r.task_id and said.number = r.number and said.fence = r.fence
+left join written on written.task_id = r.task_id and written.fence = r.fence
+where r.status = 'running';
 
 -- name: complete
 with ended as (

@@ -4,12 +4,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
+import psycopg
+
 from service_kit.postgres import queries
 from service_kit.postgres.database import Database, Row
 from task_service.adapters.postgres.locks import owned
 from task_service.adapters.postgres.tasks import run_of
 from task_service.application.errors import RunNotFoundError, TaskNotFoundError
-from task_service.domain.attempt import Attempt, AttemptKey, AttemptOutcome
+from task_service.application.ports.attempts import Lines, Notes
+from task_service.domain.attempt import AttemptKey, AttemptOutcome
 from task_service.domain.history import PastAttempt, PastRun, RunRecord
 from task_service.domain.journal import AccessNote, Level, LogLine, TokenNote
 from task_service.domain.owner import Owner
@@ -51,20 +54,33 @@ class PostgresHistory:
         """Remove old runs that are not the latest of their task."""
         return len(self._database.all(_SQL["remove_old"], {"days": days, "at_most": at_most}))
 
-    def write_journal(self, lines: Sequence[tuple[Attempt, LogLine]], notes: Mapping[AttemptKey, AccessNote]) -> None:
-        """Store lines and notes in one transaction."""
+    def write_journal(self, lines: Lines, notes: Notes) -> tuple[Lines, Notes]:
+        """Store lines and notes in one transaction; what is locked is left."""
         with self._database.transaction() as connection:
-            if lines:
-                connection.execute(_SQL["write_log"], _log_columns(lines))
-            if notes:
-                connection.execute(_SQL["note_access"], _note_columns(notes))
+            runs = _held(connection, "hold_runs", _log_columns(lines)) if lines else {}
+            attempts = _held(connection, "hold_attempts", _note_columns(notes)) if notes else {}
+            free_lines = [each for each in lines if runs.get((each[0].key.task_id, each[0].run))]
+            free_notes = {key: note for key, note in notes.items() if attempts.get((key.task_id, key.fence))}
+            if free_lines:
+                connection.execute(_SQL["write_log"], _log_columns(free_lines))
+            if free_notes:
+                connection.execute(_SQL["note_access"], _note_columns(free_notes))
+        return (
+            [each for each in lines if runs.get((each[0].key.task_id, each[0].run)) is False],
+            {key: note for key, note in notes.items() if attempts.get((key.task_id, key.fence)) is False},
+        )
 
     def _demand(self, task_id: UUID, owner: Owner) -> None:
         if self._database.one(_SQL["owns"], {"task_id": task_id, **owned(owner)}) is None:
             raise TaskNotFoundError
 
 
-def _log_columns(lines: Sequence[tuple[Attempt, LogLine]]) -> dict[str, Any]:
+def _held(connection: psycopg.Connection, query: str, values: Mapping[str, Any]) -> dict[tuple[UUID, int], bool]:
+    """The rows that are there, by task and number or fence; False: somebody else has locked it."""
+    return {(task_id, number): is_held for task_id, number, is_held in connection.execute(_SQL[query], values)}
+
+
+def _log_columns(lines: Lines) -> dict[str, Any]:
     return {
         "tasks": [attempt.key.task_id for attempt, _ in lines],
         "runs": [attempt.run for attempt, _ in lines],
@@ -75,7 +91,7 @@ def _log_columns(lines: Sequence[tuple[Attempt, LogLine]]) -> dict[str, Any]:
     }
 
 
-def _note_columns(notes: Mapping[AttemptKey, AccessNote]) -> dict[str, Any]:
+def _note_columns(notes: Notes) -> dict[str, Any]:
     tokens = [note.token for note in notes.values()]
     return {
         "tasks": [key.task_id for key in notes],

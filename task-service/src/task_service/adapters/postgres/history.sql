@@ -32,16 +32,47 @@ where task_id = %(task_id)s
 order by id
 limit %(limit)s;
 
+-- name: hold_runs
+-- Which runs are there, and which of them are held until the lines are written: those that nobody else has locked.
+-- The log of a worker's other attempts does not wait for one forgotten transaction.
+with said as (
+    select distinct task_id, number
+    from unnest(%(tasks)s::uuid[], %(runs)s::int[]) as said (task_id, number)
+), held as (
+    select r.task_id, r.number
+    from runs r
+    join said on said.task_id = r.task_id and said.number = r.number
+    for key share of r skip locked
+)
+select r.task_id, r.number, held.number is not null
+from runs r
+join said on said.task_id = r.task_id and said.number = r.number
+left join held on held.task_id = r.task_id and held.number = r.number;
+
+-- name: hold_attempts
+-- The same for the notes of attempts.
+with said as (
+    select task_id, fence
+    from unnest(%(tasks)s::uuid[], %(fences)s::bigint[]) as said (task_id, fence)
+), held as (
+    select a.task_id, a.fence
+    from attempts a
+    join said on said.task_id = a.task_id and said.fence = a.fence
+    for no key update of a skip locked
+)
+select a.task_id, a.fence, held.fence is not null
+from attempts a
+join said on said.task_id = a.task_id and said.fence = a.fence
+left join held on held.task_id = a.task_id and held.fence = a.fence;
+
 -- name: write_log
--- The lock keeps the run until the lines are written; lines of a run that is gone find none.
 insert into run_log (task_id, run, fence, at, level, message)
 select said.task_id, said.run, said.fence, said.at, said.level, said.message
 from unnest(%(tasks)s::uuid[], %(runs)s::int[], %(fences)s::bigint[], %(times)s::timestamptz[], %(levels)s::text[],
             %(messages)s::text[])
      with ordinality as said (task_id, run, fence, at, level, message, position)
 join runs r on r.task_id = said.task_id and r.number = said.run
-order by said.position
-for key share of r;
+order by said.position;
 
 -- name: note_access
 update attempts a

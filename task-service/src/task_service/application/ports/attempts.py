@@ -1,13 +1,16 @@
 """Attempts, as the worker that makes them writes them down."""
 
-from collections.abc import Mapping, Sequence, Set
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import Protocol, TypeAlias
 from uuid import UUID
 
 from task_service.domain.attempt import Attempt, AttemptKey
 from task_service.domain.journal import AccessNote, LogLine
 from task_service.domain.owner import Owner
 from task_service.domain.result import Document, ResultFile
+
+Lines: TypeAlias = Sequence[tuple[Attempt, LogLine]]
+Notes: TypeAlias = Mapping[AttemptKey, AccessNote]
 
 
 class AttemptStore(Protocol):
@@ -77,14 +80,20 @@ class ResultStore(Protocol):
 class ProgressStore(Protocol):
     """Where progress is written, for many attempts at a time."""
 
-    def write_progress(self, reports: Sequence[tuple[Attempt, int]]) -> Set[AttemptKey]:
-        """Store the percentage of each attempt in one statement; the keys of those that were not taken over."""
+    def write_progress(self, reports: Sequence[tuple[Attempt, int]]) -> Mapping[AttemptKey, bool]:
+        """Store the percentage of each attempt in one statement, without waiting for locked rows.
+
+        Returns the attempts that were not taken over. False: the row was locked, and the percentage is not stored.
+        """
         ...
 
 
 class JournalStore(Protocol):
     """Where the journals of attempts are written, for many attempts at a time."""
 
-    def write_journal(self, lines: Sequence[tuple[Attempt, LogLine]], notes: Mapping[AttemptKey, AccessNote]) -> None:
-        """Store log lines and the access of attempts, in one transaction; those of deleted runs are dropped."""
+    def write_journal(self, lines: Lines, notes: Notes) -> tuple[Lines, Notes]:
+        """Store log lines and the access of attempts, in one transaction, without waiting for locked rows.
+
+        Returns those whose rows were locked, which are not stored. Those of deleted runs are dropped.
+        """
         ...

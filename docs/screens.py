@@ -36,7 +36,7 @@ SCREENS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "ticket": (
         "A ticket for a cron line",
         (
-            'token-vault ticket create nightly --name "cron on login3" > ~/.ticket',
+            'token-vault ticket create nightly --name "cron on login3" --expires-in 2592000 > ~/.ticket',
             "TOKEN_VAULT_TICKET_FILE=~/.ticket token-vault get",
             "token-vault ticket list nightly",
         ),

@@ -1,4 +1,4 @@
-"""The wheels, alone in a virtual environment, on the oldest and the newest Python that they promise."""
+"""The wheels, alone in a virtual environment, on the oldest Python that they promise and on newer ones."""
 
 import os
 import shutil
@@ -43,6 +43,20 @@ def uv(*words: str | Path) -> str:
     return run(program, *words)
 
 
+EXTRAS = [("httpx", "httpx"), ("joserfc", "private-key-jwt"), ("joserfc", "dpop")]
+MISSING = """
+from token_vault_client import DPoPKey, PrivateKeyJwt
+def without(use):
+    try:
+        use()
+    except ImportError as error:
+        print(error)
+without(lambda: __import__("token_vault_client.aio"))
+without(lambda: PrivateKeyJwt("https://as.example.org/token", "client", "key"))
+without(DPoPKey)
+"""
+
+
 @pytest.fixture(scope="module")
 def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """The wheels of the client and of the command line, by distribution."""
@@ -53,7 +67,7 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 @pytest.mark.process
-@pytest.mark.parametrize("version", ["3.10", "3.13"])
+@pytest.mark.parametrize("version", ["3.10", "3.12", "3.13"])
 def test_the_wheels_install_alone_and_give_a_token(
     wheels: dict[str, Path], tmp_path: Path, answers: Answers, version: str
 ):
@@ -67,6 +81,8 @@ def test_the_wheels_install_alone_and_give_a_token(
     installed = uv("pip", "list", "--python", programs / "python", "--format", "freeze")
     names = {line.split("==")[0] for line in installed.split()}
     assert names == {"token-vault-client", "requests", "urllib3", "idna", "certifi", "charset-normalizer"}
+    said = run(programs / "python", "-I", "-c", MISSING).splitlines()
+    assert said == [f"this needs {package}: pip install 'token-vault-client[{extra}]'" for package, extra in EXTRAS]
 
     uv(*install, wheels["token_vault_client"], wheels["token_vault"])
     environ = {"HOME": str(tmp_path), "TOKEN_VAULT_URL": answers.url, "TOKEN_VAULT_TICKET": "tvt_x"}

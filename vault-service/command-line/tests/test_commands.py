@@ -115,6 +115,53 @@ def test_a_grant_is_found_by_its_name_its_id_or_the_beginning_of_it(answers: Ans
     assert (ambiguous.returncode, "2 grants are called 6f" in ambiguous.stderr) == (5, True)
 
 
+def test_programs_read_every_error_as_the_same_object(answers: Answers, command: Command):
+    """Of the vault, and of the command line itself."""
+    answers.says(TOKENS, 200, {"tokens": []})
+    answers.says(ACCESS, 410, {"code": "token_revoked", "detail": "This token was revoked."})
+    for words, status, code in (
+        (("get", ID), 4, "token_revoked"),
+        (("get", "nosuch"), 5, "token_not_found"),
+        (("get",), 2, "usage"),
+        (("--vault", "http://127.0.0.1:9", "list"), 75, "vault_unavailable"),
+        (("--issuer", "https://elsewhere.example.org", "list"), 3, "not_logged_in"),
+    ):
+        done = command(*words, "--json")
+        told = json.loads(done.stderr)
+        assert (done.returncode, told["status"], told["code"]) == (status, status, code), words
+        assert told["detail"], words
+        assert told["advice"], words
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "hint"),
+    [
+        (401, "unauthorized", "→ token-vault login"),
+        (401, "ticket_ended", ""),
+        (401, "ticket_mistyped", ""),
+        (409, "consent_pending", ""),
+        (410, "token_revoked", "→ token-vault consent"),
+        (404, "token_not_found", "→ token-vault list"),
+    ],
+)
+def test_the_next_command_is_named_where_it_helps(
+    answers: Answers, command: Command, status: int, code: str, hint: str
+):
+    """A login replaces no ticket, and another consent no pending one."""
+    answers.says(ACCESS, status, {"code": code, "detail": "No."})
+    told = command("get", ID).stderr
+    assert code in told
+    assert told.rstrip().endswith(hint)
+    assert ("→" in told) == bool(hint)
+
+
+def test_a_first_status_says_what_to_do(command: Command, tmp_path: Path):
+    done = command("status", HOME=str(tmp_path / "new"), TOKEN_VAULT_URL="", TOKEN_VAULT_ISSUER="")
+    assert (done.returncode, done.stdout.startswith("profile")) == (3, True)
+    assert "token-vault configure" in done.stderr
+    assert "token-vault login" in command("status", HOME=str(tmp_path / "new")).stderr
+
+
 def test_what_the_vault_says_is_not_taken_for_markup(answers: Answers, command: Command):
     answers.says(TOKENS, 200, {"tokens": [{**GRANT, "persistentTokenId": ID, "taskId": "[red]x[/red] [/]\x1b[2J"}]})
     answers.says(ACCESS, 403, {"code": "service_not_allowed", "detail": "No [/bold] way."})

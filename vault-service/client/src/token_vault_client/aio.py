@@ -7,11 +7,10 @@ import functools
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, cast, overload
 
-import httpx
-
 from token_vault_client.cache import PROCESS_CACHE, TokenCache
 from token_vault_client.calls import DEFAULT_PATIENCE_SECONDS, Calls
 from token_vault_client.credentials import Credentials
+from token_vault_client.extras import extra
 from token_vault_client.flow import (
     ANSWER_SECONDS,
     CONNECT_SECONDS,
@@ -26,6 +25,9 @@ from token_vault_client.flow import (
     Request,
 )
 from token_vault_client.httpx_auth import AsyncVaultHttpxAuth
+
+with extra("httpx"):
+    import httpx
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -23,6 +23,7 @@ from token_vault_client import wire
 from token_vault_client.cache import Fetched, TokenCache
 from token_vault_client.dpop import DPoPKey, exchange
 from token_vault_client.errors import NotAuthenticated, UnexpectedAnswer, VaultError, VaultUnavailable
+from token_vault_client.extras import extra
 from token_vault_client.flow import Flow, HttpAnswer, Request, clock
 from token_vault_client.model import FreshAccessToken
 
@@ -129,7 +130,8 @@ class PrivateKeyJwt(ClientCredentials):
 
         Raises NotAuthenticated when the file cannot be read, ValueError when it holds no key for that algorithm.
         """
-        from joserfc import jwk  # noqa: PLC0415 - an extra
+        with extra("private-key-jwt"):
+            from joserfc import jwk  # noqa: PLC0415 - an extra
 
         pem = _content(private_key) if isinstance(private_key, Path) else private_key
         super().__init__(token_endpoint, client_id, pem, parameters=parameters, dpop=dpop)

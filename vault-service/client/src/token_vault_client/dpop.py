@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
+from token_vault_client.extras import extra
 from token_vault_client.flow import Flow, HttpAnswer, Outcome, Request, Send
 
 USE_NONCE = "use_dpop_nonce"
@@ -23,7 +24,8 @@ class DPoPKey:
 
     def __init__(self, algorithm: str = "ES256") -> None:
         """algorithm: ES256, ES384 or ES512. Raises ValueError for another one."""
-        from joserfc import jwk  # noqa: PLC0415 - an extra
+        with extra("dpop"):
+            from joserfc import jwk  # noqa: PLC0415 - an extra
 
         if algorithm not in _CURVES:
             raise ValueError(f"the algorithm of a DPoP key is one of {', '.join(_CURVES)}, not {algorithm!r}")

@@ -29,6 +29,7 @@ _ADVICE = {
     "token_revoked": CONSENT_ANEW,
     "token_expired": CONSENT_ANEW,
     "service_not_allowed": "The owner has to name this client among the grant's services, or it lacks the mint role.",
+    "public_mint_refused": "Use the vault's address inside its network; its operator knows it.",
     "forbidden": "Use the credentials of a person; a service's do not do for this.",
     "invalid_scope": "Ask for a part of the scopes that the owner has granted.",
     "min_valid_unattainable": "Ask for less `min_valid`, or use `prefer_valid`.",

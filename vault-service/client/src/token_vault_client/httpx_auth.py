@@ -6,9 +6,11 @@ httpx.AsyncClient(auth=async_vault.auth(persistent_token_id, subject))
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 
-import httpx
-
+from token_vault_client.extras import extra
 from token_vault_client.model import FreshAccessToken
+
+with extra("httpx"):
+    import httpx
 
 
 class VaultHttpxAuth(httpx.Auth):

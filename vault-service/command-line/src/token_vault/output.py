@@ -34,6 +34,16 @@ _STATUSES: Sequence[tuple[type[VaultError], int]] = (
 )
 _USAGE_CODES = {"invalid_input", "bad_request", "min_valid_unattainable"}
 _HINTS = {LOG_IN: "token-vault login", CONSENT: "token-vault consent", UNKNOWN: "token-vault list"}
+_CODES = {
+    FAILED: "failed",
+    USAGE: "usage",
+    LOG_IN: "not_logged_in",
+    CONSENT: "grant_unusable",
+    UNKNOWN: "token_not_found",
+    LATER: "unavailable",
+    DENIED: "denied",
+}
+"""The code of an error that the vault did not name, by its status."""
 
 
 class CommandError(Exception):
@@ -67,8 +77,11 @@ def plain(text: str) -> str:
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str | Text]]) -> None:
-    """Print the answer as a table; in a pipe its lines are not broken. Cells are plain text, or styled by us."""
-    shown = Table(box=None, pad_edge=False, header_style="bold dim")
+    """Print the answer as a table; in a pipe its lines are not broken. Cells are plain text, or styled by us.
+
+    columns: their names; without any name the table has no line of names.
+    """
+    shown = Table(box=None, pad_edge=False, header_style="bold dim", show_header=any(columns))
     for column in columns:
         shown.add_column(column, overflow="fold", no_wrap=not sys.stdout.isatty())
     for row in rows:
@@ -80,20 +93,34 @@ def report(error: Exception, *, machine: bool) -> int:
     """Tell what went wrong; the exit status. machine: as one JSON object."""
     status = status_of(error)
     if machine:
-        members = {"detail": getattr(error, "detail", str(error)), "status": status}
-        members |= {name: getattr(error, name) for name in ("code", "advice") if hasattr(error, name)}
-        sys.stderr.write(json.dumps(members, ensure_ascii=False) + "\n")
+        sys.stderr.write(json.dumps(_members(error, status), ensure_ascii=False) + "\n")
         return status
     if isinstance(error, VaultError):
         named = f"{error.code}, request {error.request_id}" if error.request_id else error.code
         say(f"[red]✗[/] {escape(plain(error.detail))} [dim]({escape(plain(named))})[/]\n  {escape(error.advice)}")
-        hint = _HINTS.get(status, "")
     else:
         say(f"[red]✗[/] {escape(plain(str(error)))}")
-        hint = error.hint if isinstance(error, CommandError) else ""
-    if hint:
+    if hint := _hint(error, status):
         say(f"  → [bold]{escape(hint)}[/]")
     return status
+
+
+def _members(error: Exception, status: int) -> dict[str, object]:
+    """An error as JSON: code, detail, advice, exit status, and the request's id where the vault has answered."""
+    if isinstance(error, VaultError):
+        request = {"requestId": error.request_id} if error.request_id else {}
+        return {"code": error.code, "detail": error.detail, "advice": error.advice, "status": status, **request}
+    advice = _hint(error, status) or "Read the detail."
+    return {"code": _CODES[status], "detail": str(error), "advice": advice, "status": status}
+
+
+def _hint(error: Exception, status: int) -> str:
+    """The command to run next; empty when none helps. A login replaces no ticket, another consent no pending one."""
+    if isinstance(error, CommandError):
+        return error.hint
+    if not isinstance(error, VaultError) or isinstance(error, ConsentPending) or error.code.startswith("ticket_"):
+        return ""
+    return _HINTS.get(status, "")
 
 
 def status_of(error: Exception) -> int:

@@ -112,4 +112,6 @@ def status(
             [["profile", shown.name], ["vault", shown.vault], ["issuer", shown.issuer], ["logged in", login_line]],
         )
     if not alive and not here.has_ticket:
+        configured = shown.vault and shown.issuer
+        say(f"  → [bold]token-vault {'login' if configured else 'configure --vault URL --issuer URL'}[/]")
         raise typer.Exit(output.LOG_IN)

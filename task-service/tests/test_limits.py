@@ -148,7 +148,7 @@ class Noted:
         """Run for a moment."""
         self.running.add(key.task_id)
         self.together.append(frozenset(self.running))
-        time.sleep(0.005)
+        time.sleep(0.005)  # the work of the attempt, beside which others run
         self.running.discard(key.task_id)
         if len(self.together) == self.number:
             self.ended.set()
@@ -164,7 +164,7 @@ def test_a_worker_at_its_limits_takes_the_next_attempt_when_one_ends(
     noted = Noted(len(hers | his))
 
     async def work() -> None:
-        app = engine.create_app(settings, noted)  # type: ignore[arg-type]
+        app = engine.create_app(settings, noted)  # type: ignore[arg-type] # it only notes what it is given
         async with app.open_async():
             working = asyncio.create_task(engine.work(app, 8, engine.RunningLimits(at_once=3, of_one_owner=2)))
             await asyncio.to_thread(noted.ended.wait, 30)

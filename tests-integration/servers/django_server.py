@@ -63,8 +63,8 @@ settings.configure(
 django.setup()
 
 from django.contrib.auth.models import User  # noqa: E402 - models can be imported only after setup()
-from django.contrib.auth.views import LoginView  # noqa: E402
-from oauth2_provider.models import Application, RefreshToken  # noqa: E402
+from django.contrib.auth.views import LoginView  # noqa: E402 - after setup(), too
+from oauth2_provider.models import Application, RefreshToken  # noqa: E402 - after setup(), too
 
 
 def last_refresh_token(_: HttpRequest) -> HttpResponse:

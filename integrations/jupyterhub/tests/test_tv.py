@@ -83,7 +83,7 @@ def test_a_404_of_the_proxy_is_waited_out(proxy: Proxy, monkeypatch: pytest.Monk
 def test_a_404_of_the_proxy_is_named_when_it_stays(proxy: Proxy) -> None:
     proxy.answers = [(404, None)] * 2
     with pytest.raises(VaultUnavailable, match="HubUnavailable"):
-        tv.vault().run(tv.vault().calls._call("GET", "/access-token", patience=0.0))
+        tv.vault().run(tv.vault().calls._vault.call("GET", "/access-token", patience=0.0))
 
 
 @pytest.mark.parametrize("name", ["TOKEN_VAULT_URL", "JUPYTERHUB_API_TOKEN"])

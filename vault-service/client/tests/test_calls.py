@@ -301,7 +301,7 @@ def test_a_consent_that_is_not_given_says_why(answers, call, members, code):
 
 def test_waiting_for_consent_has_an_end(answers, call):
     answers.says(f"{TOKENS}/id-1", 200, {**GRANT, "status": "pending"})
-    with pytest.raises(client.ConsentPending, match="nobody has answered within 0 s"):
+    with pytest.raises(client.ConsentPending, match="the owner has not answered within 0 s"):
         call("wait_for_consent", "id-1", seconds=0.2)
 
 

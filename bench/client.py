@@ -1,8 +1,8 @@
 """A small HTTP/1.1 client for loads that a general tool cannot produce: callers with state, and arrivals by a clock.
 
 In a closed loop each caller sends its next request after an answer. In an open loop the clock decides when a request is
-sent, and latency is measured from the moment the request was due: a server that stalls is charged for everybody who had
-to wait (no "coordinated omission"). Arrivals are a Poisson process, like those of independent callers.
+sent, and latency is measured from the moment the request was due, so that a server that stalls pays for all waiting
+requests (no "coordinated omission"). Arrivals are a Poisson process, like those of independent callers.
 
 The client uses bare sockets and `select`, because its processor time is taken from a server on the same cores, and an
 event loop with a resolution of milliseconds would send late.

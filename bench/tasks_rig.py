@@ -1,4 +1,4 @@
-"""What the measurements of the task service share: the database, workers and queued runs.
+"""Shared parts of the task service's measurements: the database, workers and queued runs.
 
 PostgreSQL confirms a commit when it is on the disk. It counts statements by `pg_stat_statements`, for all measurements
 alike.
@@ -73,7 +73,7 @@ class Goal:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """What was measured, once or in each round. goal: None for what only explains others."""
+    """Measured values, of one round or of each. goal: None for what only explains others."""
 
     name: str
     values: Sequence[float]

@@ -1,4 +1,4 @@
-"""What grows with the number of tasks: the queue, the list, schedules, and a batch by filter."""
+"""Measures how cost grows with the number of tasks: the queue, the list, schedules, and a batch by filter."""
 
 from functools import partial
 from itertools import cycle

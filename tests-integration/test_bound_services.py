@@ -90,7 +90,9 @@ def test_a_stolen_bound_token_is_worth_nothing(stack: Stack, alice: Api, alice_p
 
 
 def test_the_task_service_takes_bound_tokens_of_its_callers(stack: Stack, key: DPoPKey) -> None:
-    """It has no Redis, and refuses a proof that its process has seen; what it would pass on to the vault it cannot."""
+    """The task service has no Redis, and refuses a proof that its process has seen. Requests that need the vault are
+    refused, because it cannot pass a bound token on.
+    """
     endpoint = f"{stack['ISSUER']}/protocol/openid-connect/token"
     form = {
         "grant_type": "password",

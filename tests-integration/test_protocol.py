@@ -74,7 +74,7 @@ ENDPOINTS = {
     ids=str,
 )
 def test_a_doubtful_client_gets_nothing_sent(server: Server, changes: dict[str, str | None]) -> None:
-    """The person sees a page; nobody is redirected anywhere (RFC 6749 section 4.1.2.1)."""
+    """The person sees a page and is not redirected (RFC 6749 section 4.1.2.1)."""
     answer = server.begun(server.flow(**changes), Person("alice"))
     assert (answer.status_code, answer.headers["Content-Type"].split(";")[0]) == (400, "text/html")
     assert "Location" not in answer.headers
@@ -282,7 +282,7 @@ def test_a_grants_end(server: Server) -> None:
 
 
 def test_an_access_tokens_end(server: Server) -> None:
-    """Its grant lives on."""
+    """The grant of an expired access token stays usable."""
     answer = server.tokens(Person("alice"))
     assert told(server.post("revocation_endpoint", {"token": answer["access_token"]}, server.vault)) == GOOD
     assert not server.introspected(answer["access_token"])["active"]
@@ -319,7 +319,7 @@ def test_what_introspection_tells(server: Server, tokens: dict[str, Any]) -> Non
 
 
 def test_who_may_not_introspect(server: Server) -> None:
-    """Nobody who cannot prove who they are."""
+    """Callers that cannot authenticate are refused."""
 
     def asked(form: dict[str, str], client: tuple[str, str] | None) -> Told:
         return told(server.post("introspection_endpoint", form, client))
@@ -407,7 +407,7 @@ def test_a_logout_goes_nowhere_else(server: Server, parameters: dict[str, str]) 
 
 
 def claims(token: str) -> dict[str, Any]:
-    """What a JWT says, taken on trust."""
+    """The claims of a JWT, unverified."""
     return _part(token, 1)
 
 

@@ -1,4 +1,4 @@
-"""The vault with authorization servers that nobody here wrote: node-oidc-provider and django-oauth-toolkit.
+"""The vault with authorization servers of other projects: node-oidc-provider and django-oauth-toolkit.
 
 One vault has all of them as providers, next to the development server where people log in. `make .venv/servers`
 installs them. Keycloak is in test_providers.py.
@@ -32,7 +32,7 @@ LIFE = 300
 
 @dataclass(frozen=True)
 class Server:
-    """What is particular about one of them.
+    """The differences of one server.
 
     others_end: revoking one grant ends the person's others there; narrows: a narrow access token leaves the refresh
     token as it is; table: its part of the providers file.
@@ -199,13 +199,13 @@ def issued(caller: Api, token_id: str, **parameters: Any) -> dict[str, Any]:
 
 
 def refused(access_token: str) -> str:
-    """How a caller names an access token that an API has refused: the vault refreshes it."""
+    """The form in which a caller names an access token that an API has refused, so that the vault refreshes it."""
     return hashlib.sha256(access_token.encode()).hexdigest()
 
 
 @each_server
 def test_tokens_are_obtained_refreshed_and_revoked(world: World, alice: Api, server: Server) -> None:
-    """Three refreshes in a row; the token opens the server's own resource; a revoked refresh token is of no use."""
+    """Three refreshes in a row. The token opens the server's own resource. A revoked refresh token does not work."""
     token_id = alice.grant(Visitor("alice"), provider=server.name)
     seen = alice.token(token_id)
     assert (seen["status"], set(seen["scopes"]) - {"offline_access"}) == ("active", {"openid", "read"})

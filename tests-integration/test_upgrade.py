@@ -63,7 +63,7 @@ class Upgrade:
         )
 
     def migrate(self, *options: str) -> list[str]:
-        """What the newer release's two `migrate` say."""
+        """The output of the newer release's two `migrate` commands."""
         done = [self.run(f"{service}-service", "migrate", *options, newer=True) for service in NEWER_RELEASE]
         assert [each.returncode for each in done] == [0, 0], [each.stderr for each in done]
         return [each.stdout.strip() for each in done]
@@ -97,7 +97,7 @@ def alice(upgrade: Upgrade) -> Api:
 
 @contextmanager
 def asking(ask: Callable[[], int]) -> Iterator[Counter[int]]:
-    """Somebody asks all the time, as long as the block lasts; the statuses of the answers."""
+    """Send requests continuously during the block. Returns the statuses of the answers."""
     statuses: Counter[int] = Counter()
     over = threading.Event()
 

@@ -81,7 +81,7 @@ def hs256(secret: bytes) -> Callable[[bytes], bytes]:
 
 
 def es256(data: bytes) -> bytes:
-    """Signed with a P-256 key of nobody's."""
+    """A token signed with a P-256 key that the issuer does not publish."""
     return ec.generate_private_key(ec.SECP256R1()).sign(data, ec.ECDSA(hashes.SHA256()))
 
 
@@ -125,7 +125,7 @@ class StubIssuer:
 
     @property
     def key_fetches(self) -> int:
-        """How often the keys were asked for."""
+        """The number of requests for the keys."""
         return self.requests.count("/realms/demo/certs")
 
     def header(self, **members: object) -> dict[str, object]:

@@ -222,7 +222,7 @@ def test_a_public_key_is_never_a_shared_secret(server: StubIssuer, issuer: Issue
 
 
 def test_a_key_verifies_only_what_it_was_made_for(server: StubIssuer, issuer: Issuer) -> None:
-    """Its `alg`, its `use`, its curve and its size count."""
+    """A key's `alg`, `use`, curve and size decide."""
     server.describe(id_token_signing_alg_values_supported=["RS256", "PS256", "ES256", "ES384"])
     rs256, ps256, es384 = _rsa("RS256", server.key), _rsa("PS256", server.key), _elliptic("ES384")
     weak = SigningKey("key-1", 1024)

@@ -1,4 +1,4 @@
-"""Where python-jose may be used."""
+"""python-jose is used in one place."""
 
 import ast
 from pathlib import Path
@@ -8,7 +8,7 @@ ALLOWED = {Path("service-kit/src/service_kit/tokens/jwt.py"), Path("service-kit/
 
 
 def imports_jose(source: Path) -> bool:
-    """Whether a file imports python-jose, at its top or anywhere inside, by statement or by name."""
+    """True when a file imports python-jose: at its top or anywhere inside, by statement or by name."""
     for node in ast.walk(ast.parse(source.read_bytes())):
         match node:
             case ast.Import(names=names) if any(name.name.split(".")[0] == "jose" for name in names):
@@ -22,7 +22,7 @@ def imports_jose(source: Path) -> bool:
 
 
 def test_python_jose_is_imported_where_tokens_and_keys_are_read_and_nowhere_else() -> None:
-    """Its safe use is settled in one place; a second place would settle it otherwise."""
+    """The rules for its safe use are in one place."""
     folders = ("service-kit", "vault-service", "task-service", "dev", "deploy", "tests-integration")
     sources = [source for folder in folders for source in (ROOT / folder).rglob("*.py")]
     own = [source for source in sources if not {".venv", "node_modules"} & set(source.parts)]

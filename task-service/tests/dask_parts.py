@@ -27,7 +27,7 @@ class Cluster:
             worker.wait(30)
 
     def memory(self) -> bytes:
-        """What the workers and what they have started hold in memory, their environments too."""
+        """The memory of the workers and of their children, with their environments."""
         pids = [pid for worker in self.workers for pid in with_children(worker.pid)]
         return b"".join(writable(pid) for pid in pids)
 
@@ -90,7 +90,7 @@ def dask_cluster() -> Iterator[Cluster]:
 
 
 def reachable(port: int) -> None:
-    """Wait until somebody listens."""
+    """Wait until the port accepts connections."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):

@@ -26,7 +26,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Reply:
-    """What it answers. A dict is sent as JSON; bytes stand for themselves."""
+    """The answer of the server. A dict is sent as JSON, bytes as they are."""
 
     status: int = 200
     content: Mapping[str, Any] | bytes = field(default_factory=dict)

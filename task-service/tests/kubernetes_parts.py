@@ -1,5 +1,7 @@
-"""An imitation of Kubernetes' API, for no cluster can run here: it checks objects by the API's schemas, and the rights
-of the worker's account; it runs the command of a Job as a process with what the pod would see, but for its file system.
+"""An imitation of Kubernetes' API, because no cluster runs in tests.
+
+It checks objects by the API's schemas, and the rights of the worker's account. It runs the command of a Job as a
+process with the environment that the pod would have, except its file system.
 """
 
 import base64
@@ -108,7 +110,7 @@ class Pod:
                 self.log.append((datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f000Z"), line.rstrip(b"\n")))
 
     def end(self) -> None:
-        """SIGTERM, and SIGKILL when its time is over."""
+        """SIGTERM, and SIGKILL at the end of its grace period."""
         if self.process is not None:
             self.process.send_signal(signal.SIGTERM)
             with suppress(subprocess.TimeoutExpired):
@@ -167,7 +169,7 @@ class Cluster:
         return made
 
     def _control(self, job: Object) -> None:
-        """What controllers and the kubelet do: the Job's pod, its Secret, its deadline, and what it owns."""
+        """Acts as the controllers and the kubelet: the Job's pod, its Secret, its deadline, and owned objects."""
         name, began = job["metadata"]["name"], time.monotonic()
         pod = self.pods[name] = Pod(job)
         pod.waiting = self.waiting
@@ -202,7 +204,7 @@ class Cluster:
         return [self.pods[name].shown()] if name in self.pods else []
 
     def lines(self, pod: Pod, query: dict[str, str]) -> Iterator[bytes]:
-        """Its log with stamps."""
+        """The pod's log with time stamps."""
         self.logs += 1
         given = number = 0
         while not self.away:

@@ -58,13 +58,13 @@ class ScriptedVault:
         return [grant for grant in newest_first if task_id is None or task_id in grant.task_ids]
 
     def revoke(self, persistent_token_id: UUID, bearer: str) -> None:
-        """It is of no use any more."""
+        """The token can no longer be used."""
         if self.grant(persistent_token_id, bearer).status is not TokenStatus.FAILED:
             self.revoked.append(persistent_token_id)
         self.says(bearer, persistent_token_id, TokenStatus.FAILED)
 
     def linked(self, bearer: str, ids: Sequence[UUID]) -> Sequence[LinkedGrant]:
-        """Those of them that are the person's."""
+        """The tokens among these that are the person's."""
         self._answer()
         return [grant for grant in self._grants.get(bearer, {}).values() if grant.persistent_token_id in ids]
 
@@ -82,7 +82,7 @@ class ScriptedVault:
         self.extended.append((ticket_id, seconds))
 
     def end(self, ticket_id: UUID) -> None:
-        """It is usable no longer."""
+        """The ticket is usable no longer."""
         self._answer()
         self.tickets.pop(ticket_id, None)
 

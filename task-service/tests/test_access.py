@@ -66,7 +66,7 @@ class OneAttempt:
         return True
 
     def write_progress(self, *_: object) -> dict[AttemptKey, bool]:
-        """Nobody reports any."""
+        """No progress is reported."""
         return {}
 
 

@@ -35,13 +35,13 @@ class Api:
         self.server: Server | None = None
 
     def answer(self, asked: Asked) -> Reply:
-        """What the test says."""
+        """The answer that the test has set."""
         return self.replies[asked.path]()
 
 
 @pytest.fixture
 def api() -> Iterator[Api]:
-    """It answers."""
+    """The API answers."""
     api = Api()
     with serving(api.answer) as server:
         api.server = server
@@ -49,7 +49,7 @@ def api() -> Iterator[Api]:
 
 
 def url_of(api: Api) -> str:
-    """Its origin."""
+    """The API's origin."""
     assert api.server is not None
     return api.server.url
 
@@ -165,7 +165,7 @@ def test_other_statuses_fail_the_task_with_the_answer_s_first_line(api: Api, sta
 
 
 def test_an_answer_that_is_too_large_or_too_slow_is_broken_off(api: Api) -> None:
-    """Not cut short in silence."""
+    """The run fails with a message; the answer is not truncated."""
     api.replies["/data"] = lambda: Reply(200, b"x" * ((1 << 20) + 1), "text/plain")
     with pytest.raises(HandlerError, match="more than 1048576 bytes"):
         run(api)
@@ -185,7 +185,7 @@ def test_an_answer_that_is_too_large_or_too_slow_is_broken_off(api: Api) -> None
 
 
 def test_a_cancelled_run_breaks_the_call_off(api: Api) -> None:
-    """It does not wait for the answer."""
+    """A cancelled run does not wait for the answer."""
     released, waiting = threading.Event(), threading.Event()
 
     def late() -> Reply:

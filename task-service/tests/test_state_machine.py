@@ -159,7 +159,7 @@ class Tasks(RuleBasedStateMachine):
         assert held == []
 
     def _queue_retries(self) -> None:
-        """Those that are due: all, after a hundredth of a second."""
+        """Queue all retries; all are due after a hundredth of a second."""
         self.look("update runs set next_attempt_at = now() where next_attempt_at is not null returning 1")
         self.attempts.queue_retries(100)
         assert self.look("select 1 from runs where wait_reason = 'retry'") == []
@@ -205,7 +205,7 @@ class Tasks(RuleBasedStateMachine):
 
     @rule(place=places, returns=st.booleans())
     def crash(self, place: int, returns: bool) -> None:
-        """The sweep takes it over. returns: its worker was only frozen, and goes on with what it had."""
+        """The sweep takes the attempt over. returns: the worker was only frozen, and continues its attempt."""
         self._have_work()
         work = self.at_work[place % len(self.at_work)]
         if not returns:

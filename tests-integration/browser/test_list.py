@@ -125,7 +125,7 @@ def test_hostile_names_stay_text_and_stick_nowhere_out(open_tab: Tabs, owner: Ap
     ["error=consent_denied&task_id={task}", "error=%3Cscript%3E", "persistent_token_id={token}&task_id={task}"],
 )
 def test_a_crafted_link_starts_nothing(open_tab: Tabs, owner: Api, bob: Api, bob_person: Person, query: str) -> None:
-    """It may say something; it changes nothing, and leaves no trace in the address."""
+    """The page may show a message. The link changes nothing, and its parameters leave the address."""
     token = bob.grant(bob_person)
     task = owner.create_task("Target of a link")
     tab = open_tab()

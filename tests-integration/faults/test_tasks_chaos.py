@@ -27,10 +27,10 @@ HEARTBEAT_SECONDS = 4.0
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How much of it. kills: beside those with another clock; freezes: of all kills, how many come with a freeze.
+    """The size of the test. kills: beside those with another clock; freezes: of all kills, how many come with a freeze.
 
-    shifts: of PostgreSQL's clock, in seconds; step: seconds of each of a task's ten steps; away: for how many seconds
-    the vault is, at each shift.
+    shifts: of PostgreSQL's clock, in seconds; step: seconds of each of a task's ten steps; away: seconds of the vault's
+    outage, at each shift.
     """
 
     tasks: int
@@ -47,7 +47,7 @@ LONG = Size(tasks=1_000, kills=28, freezes=20, shifts=(HOUR, -HOUR), step=0.3, a
 
 @dataclass
 class Chaos:
-    """What is done to workers, and how long it took until others had taken over what those did."""
+    """The faults of workers, and the seconds until others had taken their attempts over."""
 
     tasks: ManyTasks
     workers: list[TaskWorker]

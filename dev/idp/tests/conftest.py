@@ -63,7 +63,7 @@ def rendered(tmp_path: Path) -> Path:
 
 @dataclass
 class Clock:
-    """Seconds since the epoch, moved by hand."""
+    """A clock that the test moves, in seconds since the epoch."""
 
     time: int = 1_800_000_000
 
@@ -121,7 +121,7 @@ class Program:
 
 @dataclass
 class Person:
-    """Someone with a browser; `seen` lists the pages that were shown."""
+    """A person with a browser; `seen` lists the pages that were shown."""
 
     http: FlaskClient
     name: str = "alice"
@@ -187,7 +187,7 @@ def request_for(client_id: str, verifier: str = "v" * 43, **changes: str) -> dic
 
 
 def claims(token: str) -> dict[str, Any]:
-    """What a JWT says, unverified."""
+    """The claims of a JWT, unverified."""
     payload = token.split(".")[1]
     return dict(json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4))))
 
@@ -200,7 +200,7 @@ def refusal(answer: TestResponse) -> tuple[int, str, str]:
 
 @dataclass
 class World:
-    """What the tests talk about, in one place."""
+    """The development server under test, and its clock."""
 
     app: Flask
     clock: Clock

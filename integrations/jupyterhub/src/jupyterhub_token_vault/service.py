@@ -50,7 +50,7 @@ class HubHandler(RequestHandler):
         return await self.hub.subject(token if scheme.lower() in {"bearer", "token"} else "")
 
     def answer_as(self, answer: httpx.Response) -> None:
-        """The vault's answer as it is; nobody stores it."""
+        """The vault's answer, unchanged, with `Cache-Control: no-store`."""
         self.set_status(answer.status_code)
         for name in PASSED_BACK:
             if name in answer.headers:
@@ -59,7 +59,7 @@ class HubHandler(RequestHandler):
         self.finish(answer.content)
 
     def answer_json(self, status: int, body: dict[str, Any]) -> None:
-        """One answer; nobody stores it."""
+        """An answer in JSON, with `Cache-Control: no-store`."""
         self.set_status(status)
         self.set_header("Content-Type", "application/json" if status < 400 else "application/problem+json")
         self.set_header("Cache-Control", "no-store")
@@ -127,7 +127,7 @@ class VaultHandler(HubHandler):
 
 
 class DoneHandler(RequestHandler):
-    """Where the browser returns after the person's answer; the kernel asks the vault what it was."""
+    """The page to which the browser returns after the person's answer. The kernel asks the vault for the answer."""
 
     def get(self) -> None:
         """A page of one line. It shows nothing of the address: a browser can invent that."""

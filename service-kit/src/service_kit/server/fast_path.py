@@ -17,7 +17,7 @@ EXTENSION = "service_kit.server.fast_path"
 
 
 class Head(NamedTuple):
-    """What a fast path sees of a GET without a body, without repeated header fields and without a DPoP proof.
+    """The head of a GET without a body, without repeated header fields and without a DPoP proof.
 
     query: as it was sent; authorization, request_id: values of `Authorization` and `X-Request-ID`, empty without them;
     is_public: True when it came through the public gateway.
@@ -38,7 +38,7 @@ class Answer(NamedTuple):
 
 
 class FastPath(Protocol):
-    """What an application offers."""
+    """A fast path, which an application can offer."""
 
     path: str
     """The address that it answers: without a query, spelled as clients send it."""

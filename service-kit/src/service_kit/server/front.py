@@ -1,7 +1,7 @@
 """The ASGI application that uvicorn runs for a Flask application: its fast path first, else its routes in threads.
 
-A request's body is read as a whole in the event loop, up to the limit of all bodies: a client that sends slowly holds
-no thread, and the application gets a `Content-Length` that is true, also for a body that came in chunks.
+The event loop reads a request's body as a whole, up to the limit of all bodies. A client that sends slowly therefore
+holds no thread. The application gets a correct `Content-Length`, also for a body that came in chunks.
 """
 
 import asyncio

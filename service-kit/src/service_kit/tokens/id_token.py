@@ -1,8 +1,9 @@
 """ID tokens (OpenID Connect Core 1.0 section 3.1.3.7): the subject that logged in and consented.
 
-An ID token comes over our own TLS connection to the token endpoint, in answer to our own request. It is no stranger's
-bearer token: it may be long, its clock may differ by a configured skew, it needs no `kid` where one key fits, and its
-algorithm is any asymmetric one that the server's metadata names. Claims that are not used are not looked at.
+An ID token comes over our own TLS connection to the token endpoint, in answer to our own request. The rules are
+therefore wider than for a bearer token: an ID token may be long, its clock may differ by a configured skew, it needs no
+`kid` where one key fits, and its algorithm is any asymmetric one that the server's metadata names. Unused claims are
+not checked.
 """
 
 import hmac
@@ -27,7 +28,9 @@ _DEFAULT_ALGORITHM: Final = "RS256"
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What an ID token must be for. algorithms: those allowed, None: by the server's metadata; clock_skew: seconds."""
+    """The expected values of an ID token. algorithms: those allowed, None: by the server's metadata; clock_skew:
+    seconds.
+    """
 
     client_id: str
     nonce: str

@@ -24,7 +24,9 @@ _TYPES: Final = frozenset({"JWT", "LOGOUT+JWT", "APPLICATION/LOGOUT+JWT"})
 
 @dataclass(frozen=True, slots=True)
 class ExpectedLogout:
-    """What a token must be for. algorithms: those allowed, None: by the server's metadata; clock_skew: in seconds."""
+    """The expected values of a logout token. algorithms: those allowed, None: by the server's metadata; clock_skew: in
+    seconds.
+    """
 
     client_id: str
     algorithms: frozenset[str] | None = None

@@ -62,8 +62,8 @@ class GuardedCalls:
     def call(self, work: Callable[[], T], wait: Callable[[float], None]) -> T:
         """The result of `work`, which sends a request, in a thread of its own.
 
-        wait: called meanwhile; what it raises breaks the call off. Raises what `work` raises; Aborted when the time is
-        over.
+        wait: called meanwhile; an error that it raises aborts the call. Raises the errors of `work`; Aborted at the end
+        of the time.
         """
         done: list[Any] = []
 

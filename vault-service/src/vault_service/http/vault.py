@@ -1,4 +1,4 @@
-"""What the routes need: the wired use cases and the rules of the HTTP edge."""
+"""The wired vault as the routes need it: use cases, and the rules of the HTTP edge."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace

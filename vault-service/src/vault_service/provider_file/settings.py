@@ -1,4 +1,4 @@
-"""What the providers file says, as the rest of the vault uses it."""
+"""The content of the providers file, as the rest of the vault uses it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -58,7 +58,7 @@ class VaultOverHttp:
             raise _of_person(error) from error
 
     def linked(self, bearer: str, ids: Sequence[UUID]) -> Sequence[LinkedGrant]:
-        """Those of these tokens that are the person's."""
+        """The tokens among these that are the person's."""
         try:
             grants = self._vault.grants(bearer, ids=[str(each) for each in ids])
         except client.VaultError as error:
@@ -144,7 +144,7 @@ def _linked(grant: client.GrantInfo) -> LinkedGrant:
 
 
 def _of_person(error: client.VaultError) -> BoundTokenError | VaultUnavailableError:
-    """Why the vault refused a person's token. A proof for it can be made by nobody but the person's client."""
+    """The error when the vault refused a person's token. Only the person's client can make a proof for it."""
     is_bound = isinstance(error, client.NotAuthenticated) and error.code == DPOP_REQUIRED.code
     return BoundTokenError() if is_bound else _unavailable(error)
 

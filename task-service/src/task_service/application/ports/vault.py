@@ -45,11 +45,11 @@ class OwnersVault(Protocol):
         ...
 
     def revoke(self, persistent_token_id: UUID, bearer: str) -> None:
-        """Revoke a token of the person, for good; twice is once. Raises TokenNotFoundError, VaultUnavailableError."""
+        """Revoke a token of the person. Idempotent. Raises TokenNotFoundError, VaultUnavailableError."""
         ...
 
     def linked(self, bearer: str, ids: Sequence[UUID]) -> Sequence[LinkedGrant]:
-        """Those of these tokens that are the person's, in one request. ids: 1 to 100. Raises VaultUnavailableError."""
+        """The tokens among these that are the person's, in one request. ids: 1 to 100. Raises VaultUnavailableError."""
         ...
 
 

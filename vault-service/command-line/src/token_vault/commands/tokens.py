@@ -18,7 +18,7 @@ GrantOrNone = Annotated[
 
 
 class Shape(str, Enum):
-    """How a token is printed."""
+    """The form in which a token is printed."""
 
     RAW = "raw"
     JSON = "json"

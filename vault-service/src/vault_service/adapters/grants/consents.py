@@ -201,7 +201,7 @@ class PostgresConsents:
         return requested if self._audit.append_if(_QUERIES["activate"], parameters, entry) else None
 
     def _requested(self, grant_id: UUID, owner: Subject) -> RequestedTerms:
-        """What the owner was asked for. Raises SealBrokenError when the row was changed since."""
+        """The terms for which the owner was asked. Raises SealBrokenError when the row was changed since."""
         row = self._database.one(_QUERIES["requested"], {"id": grant_id})
         if row is None:
             raise SealBrokenError(f"there is no grant {grant_id}")
@@ -231,5 +231,5 @@ class PostgresConsents:
 
 
 def _back(grant_id: UUID, asked_by: str | None, return_to: str | None) -> ReturnTo | None:
-    """Where the browser goes, when a service has asked."""
+    """The address to which the browser returns, when a service has asked."""
     return None if asked_by is None or return_to is None else ReturnTo(asked_by, return_to, grant_id)

@@ -83,5 +83,5 @@ class GrantsOfAll:
         return found
 
     def stats(self) -> Sequence[tuple[str, str, int]]:
-        """What is counted, its state, and how many there are."""
+        """Counts for operators: the counted things, their state, and their number."""
         return [(what, state, number) for what, state, number in self._database.all(_QUERIES["stats"], {})]

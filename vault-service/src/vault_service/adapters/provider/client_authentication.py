@@ -1,4 +1,4 @@
-"""How the vault authenticates as a client at a token endpoint: `client_secret_basic` and `client_secret_post` (RFC 6749
+"""Authentication of the vault as a client at a token endpoint: `client_secret_basic` and `client_secret_post` (RFC 6749
 section 2.3.1), `private_key_jwt` (RFC 7523 section 2.2, OpenID Connect Core 1.0 section 9), or `none`.
 """
 
@@ -17,7 +17,7 @@ _ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 @dataclass(frozen=True, slots=True)
 class ClientProof:
-    """What a request carries to prove the client: HTTP Basic credentials, or more members of the form."""
+    """The parts of a request that prove the client: HTTP Basic credentials, or more members of the form."""
 
     basic: tuple[str, str] | None
     form: Mapping[str, str]

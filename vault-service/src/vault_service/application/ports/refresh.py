@@ -1,4 +1,4 @@
-"""What `application.refresh` needs stored."""
+"""Ports of `application.refresh`."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -59,7 +59,7 @@ class StoredGrant:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the vault makes of an answer that it stores. failure: None while the grant goes on; pause: seconds.
+    """The vault's judgement of an answer that it stores. failure: None while the grant stays active; pause: seconds.
 
     is_usable: False when the answer's access token is of no use, which leaves the grant's status as it is.
     """
@@ -95,7 +95,7 @@ class UsableGrants(Protocol):
         ...
 
     def refusal(self, grant_id: UUID, requester: Requester) -> VaultServiceError | None:
-        """Why the requester may not use the grant now, or None when it may.
+        """The error for a requester that may not use the grant now, or None when it may.
 
         GrantNotFoundError, ConsentPendingError, GrantUnusableError or ServiceNotAllowedError.
         """

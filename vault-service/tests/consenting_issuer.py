@@ -51,7 +51,7 @@ class ConsentingIssuer(StubIssuer):
         return self.remember(secrets.token_urlsafe(32), kind)
 
     def remember(self, value: str, kind: str) -> str:
-        """Remember a secret that somebody else has made; the secret."""
+        """Remember a secret that another part has made. Returns the secret."""
         self.known[value] = kind
         return value
 

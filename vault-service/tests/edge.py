@@ -32,7 +32,7 @@ class Known:
         }
 
     def must_be_bound(self, _: Claims) -> bool:
-        """As `Verifier.must_be_bound`, where nobody's token must."""
+        """Stands for `Verifier.must_be_bound`: no token must be bound."""
         return False
 
     def remembered(self, token: str) -> Claims | None:

@@ -88,7 +88,7 @@ def test_no_bearer_and_no_grant(http: Vault) -> None:
 
 
 def test_a_revoked_grant_gives_nothing_at_once(http: Vault, vault: Replica) -> None:
-    """Its token is still in memory, but the statement that records the use checks the grant."""
+    """The grant's token is still in memory, but the statement that records the use checks the grant."""
     grant_id = vault.grant()
     vault.issue(grant_id)
     vault.manage.revoke(grant_id, ALICE, "task-ui", "request-7")

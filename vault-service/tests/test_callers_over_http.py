@@ -1,4 +1,4 @@
-"""Who gets which token over HTTP, and what every answer says to caches. Bearer tokens are verified for real."""
+"""Callers and their tokens over HTTP, and the `Cache-Control` of every answer. Bearer tokens are really verified."""
 
 import time
 from uuid import uuid4
@@ -137,7 +137,7 @@ def test_a_person_asks_for_several_tokens_by_their_ids(served: ServedVault, toke
     ],
 )
 def test_a_service_owns_nothing(served: ServedVault, service: str, method: str, path: str) -> None:
-    """What is for people is refused to it."""
+    """Operations for people are refused to a service."""
     assert code(served.call(method, API + path, service)) == (403, "forbidden")
 
 

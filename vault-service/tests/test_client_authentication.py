@@ -1,4 +1,4 @@
-"""How the vault proves who it is: what arrives at a server, and what the server can verify."""
+"""Authentication of the vault at a server: the request that arrives, and its verification."""
 
 import base64
 import json
@@ -39,7 +39,7 @@ PRIVATE = {
 
 @pytest.fixture
 def server() -> Iterator[StandIn]:
-    """It grants tokens to everybody; the test looks at what it was sent."""
+    """A server that grants tokens to every client; tests read the requests that it got."""
     with stand_in() as running:
         running.says(200, GOOD)
         running.says(200, path="/revocation")
@@ -123,7 +123,7 @@ def test_the_audience_of_an_assertion_can_be_configured(server: StandIn) -> None
 
 @pytest.mark.parametrize(("algorithm", "wanted"), [("ES256", "RS256"), ("ES256", "ES384"), ("RS256", "EdDSA")])
 def test_a_key_of_another_algorithm_is_refused(algorithm: str, wanted: str) -> None:
-    """When the providers file is read."""
+    """The refusal comes when the providers file is read."""
     pem = PRIVATE[algorithm].private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     with pytest.raises(ValueError, match=f"is not a key for {wanted}"):
         SigningKey.of_pem(pem, wanted, None)

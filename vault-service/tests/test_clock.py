@@ -19,7 +19,7 @@ class Offset(Database):
         self.is_up = True
 
     def one(self, query: bytes, parameters: object) -> tuple[float]:
-        """Its time."""
+        """The database's time."""
         self.asked += 1
         if not self.is_up:
             raise StorageUnavailableError
@@ -49,7 +49,7 @@ def test_it_is_asked_once_and_in_the_background() -> None:
 
 
 def test_without_the_database_the_time_goes_on() -> None:
-    """It raises only when the time was never read."""
+    """The clock raises only when the time was never read."""
     database = Offset(timedelta(minutes=5))
     clock = DatabaseClock(database)
     database.is_up = False

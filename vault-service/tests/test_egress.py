@@ -1,4 +1,4 @@
-"""How requests reach an authorization server: a private certificate authority, and a proxy."""
+"""Requests to an authorization server: with a private certificate authority, and through a proxy."""
 
 import ipaddress
 import socket
@@ -115,7 +115,7 @@ def _listening(handler: type[BaseHTTPRequestHandler], context: ssl.SSLContext | 
 
 @pytest.fixture
 def tls(tmp_path: Path) -> Iterator[Tls]:
-    """Its certificate is from a private authority."""
+    """A server whose certificate is from a private authority."""
     authority, other = _certificate("private", None), _certificate("other", None)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(_written(tmp_path / "server.pem", *_certificate("login.test", authority)))

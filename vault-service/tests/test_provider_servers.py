@@ -166,7 +166,7 @@ def test_an_unreachable_server_is_no_mismatch(server: Server, session: LimitedSe
 
 
 def test_parameters_of_the_configuration_are_added(server: Server, session: LimitedSession) -> None:
-    """They join those of the protocol and those in the endpoint's URL."""
+    """Configured parameters join those of the protocol and those in the endpoint's URL."""
     asked = provider(server, session, access_type="offline", prompt="select_account consent").authorization_url(
         state="s", nonce="n", code_challenge="c", scopes=frozenset({"openid", "calendar"})
     )
@@ -257,7 +257,7 @@ class Everybody:
         return Claims(self.issuer, "alice-sub", "dev-cli", frozenset(), frozenset(), 2e9)
 
     def must_be_bound(self, _: Claims) -> bool:
-        """Nobody's token must."""
+        """No token must be bound."""
         return False
 
 

@@ -217,7 +217,7 @@ def test_a_row_that_was_changed_gives_nobody_a_shared_token(http: Vault, pair: P
 
 
 def test_a_refused_token_is_not_taken_from_redis_again(http: Vault, pair: Pair) -> None:
-    """It is refreshed once; then the new one is there for the other replica."""
+    """The token is refreshed once. The other replica then takes the new one."""
     grant_id, token = pair.grant()
     refused = f"&subject={ALICE.sub}&refused={hashlib.sha256(token.value.encode()).hexdigest()}"
     assert fast(http, head(grant_id, more=refused)) is None
@@ -305,7 +305,7 @@ def test_a_full_memory_drops_the_first_and_counts_it() -> None:
 
 
 def test_what_redis_evicts_is_measured(pair: Pair) -> None:
-    """Its use, its limit and its evictions, by its own account."""
+    """Redis's memory, limit and evictions, as Redis reports them."""
     pair.shared.measure()
     told = pair.redis.info()
     assert REGISTRY.get_sample_value("vault_shared_cache_limit_bytes") == told["maxmemory"] > 0

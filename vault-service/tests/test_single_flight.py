@@ -90,7 +90,7 @@ def test_a_caller_after_a_flight_begins_another() -> None:
 
 
 def test_a_process_that_shuts_down_fails_its_flights() -> None:
-    """No caller waits for ever."""
+    """No caller waits without end."""
     flights: SingleFlight[int] = SingleFlight()
     pool = ThreadPoolExecutor(1)
     pool.shutdown()

@@ -1,4 +1,4 @@
-"""What a token endpoint's answer means for the token that was sent: refused, not used, or unknown."""
+"""The meaning of a token endpoint's answer for the token that was sent: refused, not used, or unknown."""
 
 import json
 import socket
@@ -86,7 +86,7 @@ GOOD = {"access_token": "a", "token_type": "Bearer", "expires_in": 300, "refresh
 
 
 def test_a_good_answer(server: Server, endpoint: TokenEndpoint) -> None:
-    """It is read, with the time that it took; credentials are form-encoded (RFC 6749 section 2.3.1)."""
+    """A good answer is read, with its duration. Credentials are form-encoded (RFC 6749 section 2.3.1)."""
     server.says(200, GOOD)
     answer, seconds = endpoint.tokens(server.url, {"grant_type": "refresh_token"})
     assert (answer.access_token, answer.refresh_token, answer.expires_in) == ("a", "r", 300)

@@ -68,7 +68,7 @@ def test_a_failure_is_that_of_its_batch_only() -> None:
 
 
 def test_many_callers_for_long() -> None:
-    """Nobody is forgotten, and nobody's outcome is mixed up."""
+    """No caller is forgotten, and no two outcomes are mixed up."""
     writer = Writer()
     writer.go.release(100_000)
     group: Grouped[int, int] = Grouped(writer, "test")

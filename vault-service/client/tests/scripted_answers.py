@@ -78,11 +78,11 @@ class Answers:
         self.queues[path] = [(status, body, headers)]
 
     def to(self, path: str) -> list[Asked]:
-        """What was asked of a path."""
+        """The requests to a path."""
         return [asked for asked in self.asked if asked.path == path]
 
     def reply(self, asked: Asked) -> Reply:
-        """What to answer now."""
+        """The next answer."""
         self.asked.append(asked)
         if self.delay:
             time.sleep(self.delay)

@@ -29,7 +29,7 @@ from token_vault_client.flow import Flow, Join
 
 @dataclass
 class World:
-    """A clock that is moved by hand, and a cache by that clock whose renewals are not spread."""
+    """A clock that the test moves, and a cache by that clock whose renewals are not spread."""
 
     time: float = 1000.0
     life: float = 300.0

@@ -396,7 +396,7 @@ def test_all_pages_of_grants_are_fetched(answers, call):
 
 
 def test_pages_without_end_are_an_error(answers, call, monkeypatch):
-    """The vault's list cannot hold the caller for ever."""
+    """A list without an end cannot block the caller."""
     monkeypatch.setattr("token_vault_client.calls.MOST_PAGES", 3)
     answers.says(TOKENS, 200, {"tokens": [GRANT], "next": "again"})
     with pytest.raises(client.UnexpectedAnswer, match="more than 3 pages"):

@@ -48,7 +48,7 @@ where s.toplevel and r.rolname = 'tasks'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class TaskPlan:
     """rounds: medians are taken over so many; jobs: of one measurement of throughput; tasks: of the long list.
 
     parts: names of `bench.tasks.PARTS`.
@@ -72,7 +72,7 @@ class Goal:
 
 
 @dataclass(frozen=True, slots=True)
-class Figure:
+class TaskFigure:
     """Measured values, of one round or of each. goal: None for what only explains others."""
 
     name: str

@@ -34,7 +34,7 @@ class Flow:
 
 
 @dataclass
-class Server:
+class ProtocolServer:
     """The authorization server of a stack, with the vault's client as the one that usually calls."""
 
     stack: Stack

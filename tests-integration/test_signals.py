@@ -52,7 +52,7 @@ def receiver() -> Iterator[Receiver]:
     """Of the task service's messages, on loopback."""
     receiver = Receiver(f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}")
 
-    class Handler(BaseHTTPRequestHandler):
+    class HttpHandler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             message = Webhook(receiver.secret).verify(body, {name.lower(): v for name, v in self.headers.items()})
@@ -66,7 +66,7 @@ def receiver() -> Iterator[Receiver]:
         def log_message(self, *_: object) -> None:
             """Log nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), HttpHandler)
     receiver.url = f"http://127.0.0.1:{server.server_port}/events"
     threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     yield receiver

@@ -47,7 +47,7 @@ ROLES = {
 
 
 @dataclass
-class Upgrade:
+class StackUpgrade:
     """A stack of the old release. newer: the folder with the newer release's packages."""
 
     stack: Stack
@@ -70,7 +70,7 @@ class Upgrade:
 
 
 @pytest.fixture(scope="module")
-def upgrade() -> Iterator[Upgrade]:
+def upgrade() -> Iterator[StackUpgrade]:
     """A stack of its own, since its schema does not stay as it is; with tasks that run a second or two."""
     folder = Path(tempfile.mkdtemp(prefix="offline-token-vault-upgrade-"))
     folder.chmod(0o755)  # PostgreSQL runs as somebody else when we are root
@@ -83,14 +83,14 @@ def upgrade() -> Iterator[Upgrade]:
             (folder / "newer" / package / "migrations" / name).write_text(statements)
     try:
         stack.start()
-        yield Upgrade(stack, folder / "newer")
+        yield StackUpgrade(stack, folder / "newer")
     finally:
         stack.clean()
         shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="module")
-def alice(upgrade: Upgrade) -> Api:
+def alice(upgrade: StackUpgrade) -> Api:
     """Alice at the command line."""
     return Api(upgrade.stack, command_line_token(upgrade.stack, "alice"))
 
@@ -124,7 +124,7 @@ def assert_works(alice: Api, token_id: str, scope: str) -> None:
     assert alice.finished(task_id)["status"] == "completed"
 
 
-def test_an_upgrade_in_three_steps(upgrade: Upgrade, alice: Api) -> None:
+def test_an_upgrade_in_three_steps(upgrade: StackUpgrade, alice: Api) -> None:
     """Old code serves on the prepared schema, starts on it, stands beside the new; on the finished one it refuses."""
     stack = upgrade.stack
     token_id = alice.grant(Person("alice"))

@@ -158,7 +158,7 @@ class StubIssuer:
         self._server.server_close()
 
     def _handler(stub) -> type[BaseHTTPRequestHandler]:  # noqa: N805 - `self` is the request's
-        class Handler(BaseHTTPRequestHandler):
+        class HttpHandler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 stub.requests.append(self.path)
                 if stub.hold is not None:
@@ -173,7 +173,7 @@ class StubIssuer:
             def log_message(self, *_: object) -> None:
                 """Say nothing."""
 
-        return Handler
+        return HttpHandler
 
 
 def _merge(usual: dict[str, object], members: Mapping[str, object]) -> dict[str, object]:

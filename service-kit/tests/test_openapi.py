@@ -34,7 +34,7 @@ class Colour(Enum):
     BLUE = "blue"
 
 
-class Part(Input, frozen=True, kw_only=True):
+class SubShape(Input, frozen=True, kw_only=True):
     """A nested body."""
 
     amount: Annotated[int, msgspec.Meta(ge=1)] = 1
@@ -45,7 +45,7 @@ class NewThing(Input, frozen=True, kw_only=True):
 
     full_name: Annotated[str, msgspec.Meta(min_length=1, pattern=LINE)]
     notes: Annotated[str, msgspec.Meta(pattern=TEXT)] = ""
-    parts: tuple[Part, ...] = ()
+    parts: tuple[SubShape, ...] = ()
 
 
 class Search(Input, frozen=True, kw_only=True):

@@ -46,7 +46,7 @@ def role() -> set[tuple[str, str]]:
     return {(verb, resource) for rule in rules for verb in rule["verbs"] for resource in rule["resources"]}
 
 
-class Pod:
+class ImitatedPod:
     """A pod and its one process."""
 
     def __init__(self, job: Object) -> None:
@@ -133,7 +133,7 @@ class Cluster:
         self.url, self.account = url, account
         self.jobs: dict[str, Object] = {}
         self.secrets: dict[str, Object] = {}
-        self.pods: dict[str, Pod] = {}
+        self.pods: dict[str, ImitatedPod] = {}
         self.used: set[tuple[str, str]] = set()
         self.seen: list[Object] = []
         self.cut, self.waiting, self.away = 0, "", False
@@ -171,7 +171,7 @@ class Cluster:
     def _control(self, job: Object) -> None:
         """Acts as the controllers and the kubelet: the Job's pod, its Secret, its deadline, and owned objects."""
         name, began = job["metadata"]["name"], time.monotonic()
-        pod = self.pods[name] = Pod(job)
+        pod = self.pods[name] = ImitatedPod(job)
         pod.waiting = self.waiting
         volume = job["spec"]["template"]["spec"]["volumes"][0]["secret"]["secretName"]
 
@@ -203,7 +203,7 @@ class Cluster:
         assert key == "batch.kubernetes.io/job-name"
         return [self.pods[name].shown()] if name in self.pods else []
 
-    def lines(self, pod: Pod, query: dict[str, str]) -> Iterator[bytes]:
+    def lines(self, pod: ImitatedPod, query: dict[str, str]) -> Iterator[bytes]:
         """The pod's log with time stamps."""
         self.logs += 1
         given = number = 0
@@ -224,7 +224,7 @@ class Cluster:
 
 
 def _handler(cluster: Cluster) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
+    class HttpHandler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
@@ -266,7 +266,7 @@ def _handler(cluster: Cluster) -> type[BaseHTTPRequestHandler]:
                     cluster.deadlines.append(body["spec"]["activeDeadlineSeconds"])
                     self._reply(200, cluster.jobs[name])
 
-        def _log(self, pods: list[Pod], query: dict[str, str]) -> None:
+        def _log(self, pods: list[ImitatedPod], query: dict[str, str]) -> None:
             if not pods:
                 self._reply(404, {})
                 return
@@ -290,7 +290,7 @@ def _handler(cluster: Cluster) -> type[BaseHTTPRequestHandler]:
         def log_message(self, *_: object) -> None:
             """Say nothing."""
 
-    return Handler
+    return HttpHandler
 
 
 @contextmanager

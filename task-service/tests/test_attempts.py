@@ -36,7 +36,7 @@ def queued(manage: ManageTasks, execution: ExecuteTasks, vault: ScriptedVault, a
     return task.id
 
 
-class Userinfo:
+class UserinfoOf:
     """`application.ports.Identity`."""
 
     def __init__(self, sub: str = "alice-sub") -> None:
@@ -55,7 +55,9 @@ def never() -> Stop | None:
 def runner(attempts: PostgresAttempts, vault: ScriptedVault, sub: str = "alice-sub") -> RunAttempt:
     """Runs the demonstration without waiting."""
     return runner_of(
-        attempts, vault, HereHandler(Demo(Tools(userinfo=Userinfo(sub), settings=KindSettings(demo_step_seconds=0.0))))
+        attempts,
+        vault,
+        HereHandler(Demo(Tools(userinfo=UserinfoOf(sub), settings=KindSettings(demo_step_seconds=0.0)))),
     )
 
 

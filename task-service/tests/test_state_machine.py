@@ -49,7 +49,7 @@ Seen = dict[tuple[UUID, int], tuple[TaskStatus, int]]
 
 
 @dataclass(frozen=True)
-class Work:
+class AttemptAtWork:
     """An attempt that a worker makes, with its job; it may have been taken over since."""
 
     attempt: Attempt
@@ -67,7 +67,7 @@ class Tasks(RuleBasedStateMachine):
         self.attempts, self.listing = PostgresAttempts(database), PostgresTaskList(database)
         self.schedules, self.dependencies = PostgresSchedules(database), PostgresDependencies(database)
         self.ids: list[UUID] = []
-        self.at_work: list[Work] = []
+        self.at_work: list[AttemptAtWork] = []
         self.seen: Seen = {}
 
     @initialize()
@@ -176,7 +176,7 @@ class Tasks(RuleBasedStateMachine):
         if attempt is None:
             self._end_job(job_id)
         else:
-            self.at_work.append(Work(attempt, job_id))
+            self.at_work.append(AttemptAtWork(attempt, job_id))
 
     @rule(attempts=st.integers(1, 3))
     def start(self, attempts: int) -> None:

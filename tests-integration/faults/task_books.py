@@ -69,7 +69,7 @@ class TaskBooks:
     transitions: frozenset[tuple[str, str]]
 
 
-class ManyTasks:
+class TaskLoad:
     """Alice's tasks, straight at the service, and the service's rows as their owner sees them."""
 
     def __init__(self, world: World, tokens: Sequence[str]) -> None:

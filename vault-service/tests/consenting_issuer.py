@@ -107,7 +107,7 @@ class ConsentingIssuer(StubIssuer):
     def _handler(stub) -> type[BaseHTTPRequestHandler]:  # noqa: N805 - `self` is the request's
         basic = base64.b64encode(f"{CLIENT}:{stub.client_secret}".encode()).decode()
 
-        class Handler(super()._handler()):  # type: ignore[misc]
+        class HttpHandler(super()._handler()):  # type: ignore[misc]
             def do_POST(self) -> None:  # noqa: N802 - http.server's name
                 form = dict(parse_qsl(self.rfile.read(int(self.headers["Content-Length"])).decode()))
                 stub.requests.append(self.path)
@@ -128,7 +128,7 @@ class ConsentingIssuer(StubIssuer):
                 self.end_headers()
                 self.wfile.write(body)
 
-        return Handler
+        return HttpHandler
 
 
 def _life() -> dict[str, object]:

@@ -56,7 +56,7 @@ def service() -> Iterator[Listening]:
     """On loopback; it verifies what it hears with the convention's own package."""
     listening = Listening()
 
-    class Handler(BaseHTTPRequestHandler):
+    class HttpHandler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             listening.paths.append(self.path)
             body = self.rfile.read(int(self.headers["Content-Length"]))
@@ -72,7 +72,7 @@ def service() -> Iterator[Listening]:
         def log_message(self, *_: object) -> None:
             """Log nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), HttpHandler)
     listening.url = f"http://127.0.0.1:{server.server_port}/hook"
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     yield listening

@@ -23,7 +23,7 @@ VAULT = "/api/auth/manager"
 CALLBACK = f"{VAULT}/offline-callback?state=s&code=c"
 
 
-class Replica(ThreadingHTTPServer):
+class NginxUpstream(ThreadingHTTPServer):
     """A service that is well or not, and counts what it is asked."""
 
     daemon_threads = True
@@ -31,10 +31,10 @@ class Replica(ThreadingHTTPServer):
     asked = 0
 
 
-class Handler(BaseHTTPRequestHandler):
+class HttpHandler(BaseHTTPRequestHandler):
     """Answers everything with the replica's status and a code that only a service has; closes each connection."""
 
-    server: Replica
+    server: NginxUpstream
 
     def do_GET(self) -> None:
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
@@ -56,9 +56,9 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def replica(address: str, port: int) -> Iterator[Replica]:
+def replica(address: str, port: int) -> Iterator[NginxUpstream]:
     """One on a loopback address of its own; all have the same port, as containers do."""
-    server = Replica((address, port), Handler)
+    server = NginxUpstream((address, port), HttpHandler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:
@@ -103,7 +103,7 @@ class Before:
     """A gateway before replicas."""
 
     url: str
-    replicas: list[Replica] = field(default_factory=list)
+    replicas: list[NginxUpstream] = field(default_factory=list)
 
     def send(self, method: str = "GET", path: str = f"{VAULT}/access-token?id=1") -> requests.Response:
         """One request through the gateway."""

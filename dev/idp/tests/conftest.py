@@ -120,7 +120,7 @@ class Program:
 
 
 @dataclass
-class Person:
+class IdpPerson:
     """A person with a browser; `seen` lists the pages that were shown."""
 
     http: FlaskClient
@@ -199,14 +199,14 @@ def refusal(answer: TestResponse) -> tuple[int, str, str]:
 
 
 @dataclass
-class World:
+class IdpWorld:
     """The development server under test, and its clock."""
 
     app: Flask
     clock: Clock
 
-    def person(self, name: str = "alice", **how: Any) -> Person:
-        return Person(self.app.test_client(), name, **how)
+    def person(self, name: str = "alice", **how: Any) -> IdpPerson:
+        return IdpPerson(self.app.test_client(), name, **how)
 
     def program(self, client_id: str = "token-vault") -> Program:
         return Program(self.app.test_client(use_cookies=False), client_id)
@@ -231,5 +231,5 @@ class World:
 
 
 @pytest.fixture
-def world(app: Flask, clock: Clock) -> World:
-    return World(app, clock)
+def world(app: Flask, clock: Clock) -> IdpWorld:
+    return IdpWorld(app, clock)

@@ -36,7 +36,7 @@ OWN_CLIENT_SECRETS = (*CLIENT_SECRETS, "JUPYTERHUB_CLIENT_SECRET")
 """Of the clients in the realm that a stack brings; of an existing issuer, only the services' clients are used."""
 
 
-class Stack:
+class LocalStack:
     """One stack, in one state folder."""
 
     def __init__(self, options: Options, environ: dict[str, str], line: ProgressLine) -> None:
@@ -169,8 +169,8 @@ class Stack:
         ]
         return {part.name: part for part in parts}
 
-    def _postgres(self, port: int) -> postgres.Server:
-        return postgres.Server(self._options.folder("postgres"), port, self._secret("postgres"))
+    def _postgres(self, port: int) -> postgres.PostgresServer:
+        return postgres.PostgresServer(self._options.folder("postgres"), port, self._secret("postgres"))
 
     def _idp_part(self, environ: dict[str, str]) -> list[Part]:
         if self._options.idp_kind == "external":

@@ -19,7 +19,7 @@ from jupyterhub.services.auth import HubAuth
 from tornado.httpserver import HTTPServer
 from tornado.web import Application, RequestHandler
 
-from jupyterhub_token_vault.upstream import MANAGER, Hub, ProblemError, Query, Settings, UpstreamVault
+from jupyterhub_token_vault.upstream import MANAGER, HubApi, ProblemError, Query, Settings, UpstreamVault
 from token_vault_client import VaultError
 
 ROUTES = {"GET": re.compile(r"access-token|tokens/[0-9a-f-]{36}"), "POST": re.compile(r"offline-consent")}
@@ -34,10 +34,10 @@ PASSED_BACK = ("Content-Type", "Retry-After", "X-Request-ID")
 class HubHandler(RequestHandler):
     """Answers refusals as problem documents (RFC 9457)."""
 
-    hub: Hub
+    hub: HubApi
     vault: UpstreamVault
 
-    def initialize(self, hub: Hub, vault: UpstreamVault) -> None:
+    def initialize(self, hub: HubApi, vault: UpstreamVault) -> None:
         """The parts of this service."""
         self.hub, self.vault = hub, vault
 
@@ -146,7 +146,7 @@ class HealthHandler(RequestHandler):
 
 def application(settings: Settings, http: httpx.AsyncClient) -> Application:
     """The service as a Tornado application."""
-    parts = {"hub": Hub(HubAuth(cache_max_age=HUB_MEMORY_SECONDS), http), "vault": UpstreamVault(settings, http)}
+    parts = {"hub": HubApi(HubAuth(cache_max_age=HUB_MEMORY_SECONDS), http), "vault": UpstreamVault(settings, http)}
     prefix = re.escape(settings.prefix)
     return Application(
         [

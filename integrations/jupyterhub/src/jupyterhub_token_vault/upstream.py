@@ -63,7 +63,7 @@ class Settings:
         )
 
 
-class Hub:
+class HubApi:
     """The hub's API: whose a token is."""
 
     def __init__(self, auth: HubAuth, http: httpx.AsyncClient) -> None:

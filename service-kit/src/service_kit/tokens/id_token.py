@@ -44,7 +44,7 @@ class IdTokenHeader(msgspec.Struct, frozen=True):
     typ: str = "JWT"
 
 
-class _Payload(msgspec.Struct, frozen=True):
+class _IdTokenPayload(msgspec.Struct, frozen=True):
     """The claims that are used; msgspec refuses other types, NaN and infinities."""
 
     iss: str
@@ -64,7 +64,7 @@ def verify(id_token: str, issuer: Issuer, expected: Expected) -> str:
     Raises InvalidTokenError, whose text names the check that failed, or IssuerUnavailableError if the issuer's keys
     were never fetched.
     """
-    header, payload = signed(id_token, issuer, expected.algorithms, _Payload, is_direct=True)
+    header, payload = signed(id_token, issuer, expected.algorithms, _IdTokenPayload, is_direct=True)
     if header.typ.upper() != "JWT" or payload.typ not in {"", "ID"} or payload.azp not in {"", expected.client_id}:
         raise InvalidTokenError("not an ID token of this client")
     _check(payload, issuer.url, expected, time.time())
@@ -114,7 +114,7 @@ def _keys(issuer: Issuer, header: IdTokenHeader, *, is_direct: bool) -> Sequence
     return found
 
 
-def _check(payload: _Payload, issuer: str, expected: Expected, now: float) -> None:
+def _check(payload: _IdTokenPayload, issuer: str, expected: Expected, now: float) -> None:
     audiences = [payload.aud] if isinstance(payload.aud, str) else payload.aud
     faults = {
         "issuer": payload.iss != issuer,

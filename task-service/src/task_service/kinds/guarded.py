@@ -57,7 +57,7 @@ class GuardedCalls:
         self._lock = threading.Lock()
         self._sockets: list[socket.socket] = []
         self._closed = False
-        self._adapter = _Adapter(self)
+        self._adapter = _GuardedAdapter(self)
 
     def call(self, work: Callable[[], T], wait: Callable[[float], None]) -> T:
         """The result of `work`, which sends a request, in a thread of its own.
@@ -130,7 +130,7 @@ class GuardedCalls:
         raise ForbiddenAddressError(f"{host} leads to a private address, which may not be called here.")
 
 
-class _Adapter(HTTPAdapter):
+class _GuardedAdapter(HTTPAdapter):
     """Makes connections by `GuardedCalls.connect`. No proxy, no repetition."""
 
     def __init__(self, calls: GuardedCalls) -> None:

@@ -42,7 +42,7 @@ log = logs.get(__name__)
 
 
 @dataclass(frozen=True)
-class VaultProcess:
+class WiredVault:
     """A wired vault and its background work."""
 
     vault: Vault
@@ -80,7 +80,7 @@ def check(settings: VaultSettings) -> None:
         log.warning("vault.issuer_unavailable", reason=str(error))
 
 
-def build(settings: VaultSettings) -> VaultProcess:
+def build(settings: VaultSettings) -> WiredVault:
     """Wire one process of the vault."""
     base = Foundation.of(settings)
     issuer = login_issuer(settings)
@@ -90,7 +90,7 @@ def build(settings: VaultSettings) -> VaultProcess:
     measure = every(MEASURE_SECONDS, partial(_measure_caches, access, base))
     work = BackgroundWork.of(base, stores, providers.guarded, access.checks, [measure])
     vault = _vault(base, issuer, stores, providers, access, work.housekeeping.wake)
-    return VaultProcess(vault, work.threads, (base.database, base.locks))
+    return WiredVault(vault, work.threads, (base.database, base.locks))
 
 
 def _vault(

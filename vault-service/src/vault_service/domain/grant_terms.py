@@ -21,7 +21,7 @@ from vault_service.domain.usability import Requester
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class QuestionTerms:
     """The part of a question that ends with the owner's answer.
 
     scopes: requested, the authorization server may grant others; asked_by: the service that asks, None for the owner;
@@ -46,7 +46,7 @@ class RequestedTerms:
     limits: Limits
     expiry: Expiry
 
-    def mac(self, key: bytes, grant_id: UUID, owner: Subject, asked: Asked) -> bytes:
+    def mac(self, key: bytes, grant_id: UUID, owner: Subject, asked: QuestionTerms) -> bytes:
         """HMAC-SHA-256 for the row of a pending grant."""
         content = joined("grants", grant_id.hex, owner.issuer, owner.sub, *asked.parts(), *self.parts())
         return hmac.digest(key, content, hashlib.sha256)

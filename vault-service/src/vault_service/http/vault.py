@@ -14,7 +14,7 @@ from vault_service.application.manage import ManageGrants
 from vault_service.application.refusals import RecordRefusals
 from vault_service.application.tickets import ManageTickets, PresentedTickets
 from vault_service.domain.grant import DefaultLimits, Grant
-from vault_service.domain.service import Service
+from vault_service.domain.service import KnownService
 from vault_service.domain.terms import Terms
 from vault_service.http.callers import CallerPolicy
 from vault_service.http.schemas import GrantView, grant_view
@@ -47,7 +47,7 @@ class Vault:
     default_provider: str
     default_services: frozenset[str]
     default_limits: DefaultLimits
-    services: Mapping[str, Service]
+    services: Mapping[str, KnownService]
     public_url: str
     is_https: bool
     needed: Pings

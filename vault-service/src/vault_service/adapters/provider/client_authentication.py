@@ -9,7 +9,7 @@ from typing import Protocol
 from urllib.parse import quote
 from uuid import uuid4
 
-from service_kit.tokens.signatures import SigningKey
+from service_kit.tokens.signatures import ClientKey
 
 ASSERTION_SECONDS = 60
 _ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -71,7 +71,7 @@ class PublicClient:
 class PrivateKeyJwtAuthentication:
     """`private_key_jwt`: a JWT for the endpoint, signed with the client's key, valid for a minute and used once."""
 
-    def __init__(self, client_id: str, key: SigningKey, audience: str | None, clock: Callable[[], float]) -> None:
+    def __init__(self, client_id: str, key: ClientKey, audience: str | None, clock: Callable[[], float]) -> None:
         """audience: the `aud`; None: the address of the endpoint. clock: seconds since the epoch."""
         self._client_id = client_id
         self._key = key

@@ -33,6 +33,7 @@ export default defineConfig({
   },
   test: {
     environment: "happy-dom",
+    isolate: false, // happy-dom is loaded once, not once a file; `vitest run --sequence.shuffle.files` shows that no file minds
     include: ["tests/**/*.test.{ts,tsx}"],
     restoreMocks: true,
     server: { deps: { inline: ["virtua"] } },

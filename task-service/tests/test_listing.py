@@ -31,7 +31,7 @@ from task_service.domain.task import TokenStatus
 
 Look = Callable[..., list[tuple[object, ...]]]
 EVERYTHING = TaskQuery()
-ALICE = Person(Owner("https://issuer.example/realms/demo", "alice-sub"), "alice-token")
+ALICE = Person(Owner("https://issuer.example/realms/demo", "alice-sub"))
 
 
 @pytest.fixture
@@ -126,7 +126,7 @@ def test_kind_and_grant_are_filters(
     """The tasks of one grant are those that stop when it is revoked."""
     add(3)
     other = add(2, kind="http")
-    token_id = vault.knows(alice.bearer, TokenStatus.ACTIVE)
+    token_id = vault.knows(alice.owner, TokenStatus.ACTIVE)
     task = manage.create(alice, "a", "")
     execution.link(alice, task.id, token_id)
     assert {each.id for each in listing.page(alice, TaskQuery(kind="http"), 10).tasks} == set(other)
@@ -147,9 +147,9 @@ def test_tasks_that_need_consent_are_those_that_nothing_but_an_active_token_keep
     wanted = {state: set(add(2, state)) for state in TaskStatus if state is not TaskStatus.PENDING}
     without = manage.create(alice, "never asked", "")
     ready = manage.create(alice, "ready", "")
-    execution.link(alice, ready.id, vault.knows(alice.bearer, TokenStatus.ACTIVE))
+    execution.link(alice, ready.id, vault.knows(alice.owner, TokenStatus.ACTIVE))
     asked = manage.create(alice, "asked", "")
-    execution.link(alice, asked.id, vault.knows(alice.bearer, TokenStatus.PENDING))
+    execution.link(alice, asked.id, vault.knows(alice.owner, TokenStatus.PENDING))
     manage.create(bob, "another person's", "")
     need = wanted[TaskStatus.FAILED] | wanted[TaskStatus.CANCELLED] | {without.id, asked.id}
     query = TaskQuery(needs_consent=True)
@@ -390,7 +390,7 @@ def test_a_task_that_is_executed_again_counts_by_its_new_run(
         return state
 
     seen = [only()]
-    execution.link(alice, task.id, vault.knows(alice.bearer, TokenStatus.ACTIVE))
+    execution.link(alice, task.id, vault.knows(alice.owner, TokenStatus.ACTIVE))
     execution.execute(alice, task.id)
     seen.append(only())
     attempt = attempts.begin(AttemptKey(task.id, 1))

@@ -63,7 +63,7 @@ export interface paths {
         /**
          * Delete a task
          * @description A running task stops at its next step. The task's offline token is revoked only with `revokeAccess`, and only if
-         *     no other task is linked to it.
+         *     no other task is linked to it and no other service may use it.
          */
         delete: operations["delete_task"];
         options?: never;
@@ -478,7 +478,8 @@ export interface components {
         };
         /**
          * Deletion
-         * @description revokeAccess: revoke the task's offline token too, unless another task is linked to it.
+         * @description revokeAccess: revoke the task's offline token too, unless another task is linked to it or another service may use
+         *         it.
          */
         Deletion: {
             /** @default false */
@@ -1060,18 +1061,6 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
-                        /** @enum {unknown} */
-                        code: "token_bound";
-                    };
-                };
-            };
             /** @description - `body_too_large`: The body is larger than this service accepts. */
             413: {
                 headers: {
@@ -1199,19 +1188,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
-                        /** @enum {unknown} */
-                        code: "token_bound";
-                    };
-                };
-            };
-            /** @description - `token_not_found`: There is no such token. */
+            /** @description - `token_not_found`: There is no such token of yours that this service may use. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -1356,18 +1333,6 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
-                        /** @enum {unknown} */
-                        code: "token_bound";
-                    };
-                };
-            };
             /** @description - `body_too_large`: The body is larger than this service accepts. */
             413: {
                 headers: {
@@ -1457,18 +1422,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
                         code: "unauthorized" | "dpop_required" | "invalid_dpop_proof" | "token_not_bound" | "confirmation_unsupported";
-                    };
-                };
-            };
-            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
-                        /** @enum {unknown} */
-                        code: "token_bound";
                     };
                 };
             };
@@ -1578,18 +1531,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
                         code: "unauthorized" | "dpop_required" | "invalid_dpop_proof" | "token_not_bound" | "confirmation_unsupported";
-                    };
-                };
-            };
-            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
-                        /** @enum {unknown} */
-                        code: "token_bound";
                     };
                 };
             };
@@ -1732,22 +1673,10 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
-                        /** @enum {unknown} */
-                        code: "token_bound";
-                    };
-                };
-            };
             /**
              * @description - `not_found`: There is nothing at this address.
              *     - `task_not_found`: There is no such task.
-             *     - `token_not_found`: There is no such token.
+             *     - `token_not_found`: There is no such token of yours that this service may use.
              */
             404: {
                 headers: {
@@ -1908,18 +1837,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
                         code: "unauthorized" | "dpop_required" | "invalid_dpop_proof" | "token_not_bound" | "confirmation_unsupported";
-                    };
-                };
-            };
-            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
-                        /** @enum {unknown} */
-                        code: "token_bound";
                     };
                 };
             };
@@ -2093,18 +2010,6 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
-                        /** @enum {unknown} */
-                        code: "token_bound";
-                    };
-                };
-            };
             /**
              * @description - `not_found`: There is nothing at this address.
              *     - `task_not_found`: There is no such task.
@@ -2270,18 +2175,6 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
-                        /** @enum {unknown} */
-                        code: "token_bound";
-                    };
-                };
-            };
             /**
              * @description - `not_found`: There is nothing at this address.
              *     - `task_not_found`: There is no such task.
@@ -2436,18 +2329,6 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
-                        /** @enum {unknown} */
-                        code: "token_bound";
-                    };
-                };
-            };
             /**
              * @description - `not_found`: There is nothing at this address.
              *     - `task_not_found`: There is no such task.
@@ -2571,18 +2452,6 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
-                        /** @enum {unknown} */
-                        code: "token_bound";
-                    };
-                };
-            };
             /**
              * @description - `not_found`: There is nothing at this address.
              *     - `task_not_found`: There is no such task.
@@ -2701,18 +2570,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
                         code: "unauthorized" | "dpop_required" | "invalid_dpop_proof" | "token_not_bound" | "confirmation_unsupported";
-                    };
-                };
-            };
-            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
-                        /** @enum {unknown} */
-                        code: "token_bound";
                     };
                 };
             };
@@ -2846,18 +2703,6 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
-                        /** @enum {unknown} */
-                        code: "token_bound";
-                    };
-                };
-            };
             /** @description - `body_too_large`: The body is larger than this service accepts. */
             413: {
                 headers: {
@@ -2978,18 +2823,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
                         code: "unauthorized" | "dpop_required" | "invalid_dpop_proof" | "token_not_bound" | "confirmation_unsupported";
-                    };
-                };
-            };
-            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
-                        /** @enum {unknown} */
-                        code: "token_bound";
                     };
                 };
             };
@@ -3132,18 +2965,6 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
-                        /** @enum {unknown} */
-                        code: "token_bound";
-                    };
-                };
-            };
             /**
              * @description - `not_found`: There is nothing at this address.
              *     - `task_not_found`: There is no such task.
@@ -3275,18 +3096,6 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
-                        /** @enum {unknown} */
-                        code: "token_bound";
-                    };
-                };
-            };
             /**
              * @description - `not_found`: There is nothing at this address.
              *     - `task_not_found`: There is no such task.
@@ -3411,18 +3220,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
                         code: "unauthorized" | "dpop_required" | "invalid_dpop_proof" | "token_not_bound" | "confirmation_unsupported";
-                    };
-                };
-            };
-            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
-                        /** @enum {unknown} */
-                        code: "token_bound";
                     };
                 };
             };
@@ -3577,18 +3374,6 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
-                        /** @enum {unknown} */
-                        code: "token_bound";
-                    };
-                };
-            };
             /**
              * @description - `not_found`: There is nothing at this address.
              *     - `task_not_found`: There is no such task.
@@ -3737,18 +3522,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
                         code: "unauthorized" | "dpop_required" | "invalid_dpop_proof" | "token_not_bound" | "confirmation_unsupported";
-                    };
-                };
-            };
-            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
-                        /** @enum {unknown} */
-                        code: "token_bound";
                     };
                 };
             };
@@ -3901,18 +3674,6 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
-                        /** @enum {unknown} */
-                        code: "token_bound";
-                    };
-                };
-            };
             /**
              * @description - `not_found`: There is nothing at this address.
              *     - `task_not_found`: There is no such task.
@@ -4036,18 +3797,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
                         code: "unauthorized" | "dpop_required" | "invalid_dpop_proof" | "token_not_bound" | "confirmation_unsupported";
-                    };
-                };
-            };
-            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
-                        /** @enum {unknown} */
-                        code: "token_bound";
                     };
                 };
             };
@@ -4179,18 +3928,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
                         code: "unauthorized" | "dpop_required" | "invalid_dpop_proof" | "token_not_bound" | "confirmation_unsupported";
-                    };
-                };
-            };
-            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
-                        /** @enum {unknown} */
-                        code: "token_bound";
                     };
                 };
             };

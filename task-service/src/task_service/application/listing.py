@@ -30,7 +30,7 @@ class ListTasks:
 
     def version(self, person: Person) -> str:
         """A word that differs whenever something in the list differs; token statuses are brought up to date first."""
-        self._token_statuses.when_due(person.owner, person.bearer)
+        self._token_statuses.when_due(person.owner)
         return self._store.list_version(person.owner)
 
     def page(self, person: Person, query: TaskQuery, limit: int, cursor: str | None = None) -> TaskPage:

@@ -11,10 +11,9 @@ from msgspec import UNSET
 
 import task_service
 from service_kit.http import inputs
-from service_kit.http.app import authenticate, bearer_token, respond
+from service_kit.http.app import authenticate, respond
 from service_kit.http.openapi import Api, Link
 from task_service.application.errors import (
-    BoundTokenError,
     CursorError,
     KeyReusedError,
     KindNotFoundError,
@@ -98,14 +97,14 @@ def create_api(service: TaskService) -> Api:
         task_service.__version__,
         "/api/tasks",
         table=TABLE,
-        raises=(TaskStorageUnavailableError, BoundTokenError),
+        raises=(TaskStorageUnavailableError,),
         tags=TAGS,
         links=LINKS,
     )
 
     def caller() -> Person:
         claims = authenticate(service.verifier)
-        return Person(Owner(claims.issuer, claims.subject), bearer_token())
+        return Person(Owner(claims.issuer, claims.subject))
 
     _collection(api, service, caller)
     kind_routes.declare(api, service, caller, TASKS)
@@ -196,7 +195,7 @@ def _single(api: Api, service: TaskService, caller: Callable[[], Person]) -> Non
         """Delete a task.
 
         A running task stops at its next step. The task's offline token is revoked only with `revokeAccess`, and only if
-        no other task is linked to it.
+        no other task is linked to it and no other service may use it.
         """
         who = caller()
         if not inputs.query(request, Deletion).revoke_access:

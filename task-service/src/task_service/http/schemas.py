@@ -75,7 +75,9 @@ class NewTask(Input, frozen=True, kw_only=True):
 
 
 class Deletion(Input, frozen=True, kw_only=True):
-    """revokeAccess: revoke the task's offline token too, unless another task is linked to it."""
+    """revokeAccess: revoke the task's offline token too, unless another task is linked to it or another service may use
+    it.
+    """
 
     revoke_access: bool = False
 

@@ -57,6 +57,7 @@ _STATE_COLUMNS = (
     "refusals",
     "pause",
     "ended",
+    "ends_in",
 )
 """The columns of `state` before the grant's terms, in their order."""
 
@@ -253,6 +254,7 @@ class PostgresRefreshes:
             refresh_token=self._tokens.open(row["refresh_token"], grant_id, owner, row["generation"], digest),
             refusals=tuple(row["refusals"]),
             pause=row["pause"] or 0.0,
+            ends_in=row["ends_in"],
         )
 
     def _store(self, outcome: Spooled, entry: Entry, use: CallerUse | None = None) -> Finished:

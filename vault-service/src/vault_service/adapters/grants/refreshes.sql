@@ -5,6 +5,7 @@ select status, failure, generation, refresh_token, access_lifetime,
        consent_expires_at <= now(),
        refusals, greatest(extract(epoch from retry_at - clock_timestamp()), 0)::float8,
        coalesce(not_after <= now(), false) or coalesce(expires_at <= now(), false) or coalesce(uses >= max_uses, false),
+       extract(epoch from expires_at - clock_timestamp())::float8,
        provider, token_type, services, not_after, max_uses, idle_seconds, max_seconds, scopes, account_issuer,
        account_subject, token_identity
 from grants

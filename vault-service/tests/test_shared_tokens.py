@@ -21,7 +21,7 @@ from replica import ALICE, ROOT_KEY, SERVICE
 from scripted_provider import ScriptedProvider
 from test_sealing import OneKey
 
-from service_kit.server.fast_path import Answer
+from service_kit.server.fast_path import FastAnswer
 from vault_service.adapters.cache.access_tokens import MemoryAccessTokens, RedisAccessTokens, connect_redis
 from vault_service.adapters.encryption.keyring import Keyring
 from vault_service.adapters.encryption.root_key import LocalRootKey
@@ -99,7 +99,7 @@ def no_refresh(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pair.second.issuing._refresher._locks, "hold", fail)
 
 
-def body(answer: Answer | None) -> dict[str, object]:
+def body(answer: FastAnswer | None) -> dict[str, object]:
     """The body of an answer of the fast path."""
     assert answer is not None
     assert answer.status == 200
@@ -151,7 +151,7 @@ def test_callers_that_come_together_look_in_one_request(
     mget = pair.redis.mget
     monkeypatch.setattr(pair.redis, "mget", lambda names: (looked.append(len(names)), mget(names))[1])
 
-    async def together() -> list[Answer | None]:
+    async def together() -> list[FastAnswer | None]:
         path = CachedTokens(http)
         return await asyncio.gather(*(path.answer(head(grant_id)) for grant_id in (*granted, *granted)))
 

@@ -17,7 +17,7 @@ import pytest
 import replica
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
-from keycloak_oracle import KeycloakOracle, Session
+from keycloak_oracle import KeycloakOracle, ServerSession
 from replica import ALICE, Replica
 from trouble import TROUBLES, Killed, Trouble, unheard
 
@@ -59,7 +59,7 @@ class Consented:
 
     id: UUID
     owner: Subject
-    session: Session
+    session: ServerSession
 
 
 class Vaults(RuleBasedStateMachine):

@@ -63,7 +63,7 @@ export interface paths {
         /**
          * Delete a task
          * @description A running task stops at its next step. The task's offline token is revoked only with `revokeAccess`, and only if
-         *     no other task is linked to it.
+         *     no other task is linked to it and no other service may use it.
          */
         delete: operations["delete_task"];
         options?: never;
@@ -479,7 +479,8 @@ export interface components {
         };
         /**
          * Deletion
-         * @description revokeAccess: revoke the task's offline token too, unless another task is linked to it.
+         * @description revokeAccess: revoke the task's offline token too, unless another task is linked to it or another service may use
+         *         it.
          */
         Deletion: {
             /** @default false */
@@ -558,7 +559,8 @@ export interface components {
          * @description limit: tasks on a page; cursor: `nextCursor` of the page before, with the same filter and sort; status: one or
          *         several states, separated by commas; search: words, or beginnings of words, of name and description; schedule: its
          *         state, `any`, `none` or `standing` (not ended); needsConsent: list only tasks that cannot run until their person
-         *         grants access; sort: `-` means descending; counts: whether to count all tasks.
+         *         grants access; sort: `-` means descending; counts: whether to count all tasks; lastRuns: whether to tell
+         *         the states of each task's last runs.
          */
         ListQuery: {
             /** @default 1000 */
@@ -581,6 +583,8 @@ export interface components {
             sort?: components["schemas"]["Sort"];
             /** @default false */
             counts?: boolean;
+            /** @default false */
+            lastRuns?: boolean;
         };
         /**
          * Sort
@@ -927,7 +931,8 @@ export interface components {
          * @description A task with its latest run laid over it (R11). userId: the owner's `sub`; progress: percent, 0 to 100.
          *
          *         statusReason: why it was cancelled or waits; waitReason: what it waits for; nextAttemptAt: when it is retried; kind:
-         *         what it does, absent for the demonstration.
+         *         what it does, absent for the demonstration; lastRuns: the states of the last ten runs, the latest first, in lists
+         *         that are asked for them.
          */
         TaskView: {
             id: string;
@@ -956,6 +961,7 @@ export interface components {
             priority?: components["schemas"]["Priority"];
             kind?: string;
             parameters?: Record<string, never>;
+            lastRuns?: components["schemas"]["TaskStatus"][];
         };
         /**
          * TokenStatus
@@ -1021,6 +1027,7 @@ export interface operations {
                 needsConsent?: boolean;
                 sort?: components["schemas"]["Sort"];
                 counts?: boolean;
+                lastRuns?: boolean;
             };
             header?: never;
             path?: never;
@@ -1059,18 +1066,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
                         code: "unauthorized" | "dpop_required" | "invalid_dpop_proof" | "token_not_bound" | "confirmation_unsupported";
-                    };
-                };
-            };
-            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
-                        /** @enum {unknown} */
-                        code: "token_bound";
                     };
                 };
             };
@@ -1201,19 +1196,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
-                        /** @enum {unknown} */
-                        code: "token_bound";
-                    };
-                };
-            };
-            /** @description - `token_not_found`: There is no such token. */
+            /** @description - `token_not_found`: There is no such token of yours that this service may use. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -1358,18 +1341,6 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
-                        /** @enum {unknown} */
-                        code: "token_bound";
-                    };
-                };
-            };
             /** @description - `body_too_large`: The body is larger than this service accepts. */
             413: {
                 headers: {
@@ -1459,18 +1430,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
                         code: "unauthorized" | "dpop_required" | "invalid_dpop_proof" | "token_not_bound" | "confirmation_unsupported";
-                    };
-                };
-            };
-            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
-                        /** @enum {unknown} */
-                        code: "token_bound";
                     };
                 };
             };
@@ -1580,18 +1539,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
                         code: "unauthorized" | "dpop_required" | "invalid_dpop_proof" | "token_not_bound" | "confirmation_unsupported";
-                    };
-                };
-            };
-            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
-                        /** @enum {unknown} */
-                        code: "token_bound";
                     };
                 };
             };
@@ -1734,22 +1681,10 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
-                        /** @enum {unknown} */
-                        code: "token_bound";
-                    };
-                };
-            };
             /**
              * @description - `not_found`: There is nothing at this address.
              *     - `task_not_found`: There is no such task.
-             *     - `token_not_found`: There is no such token.
+             *     - `token_not_found`: There is no such token of yours that this service may use.
              */
             404: {
                 headers: {
@@ -1910,18 +1845,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
                         code: "unauthorized" | "dpop_required" | "invalid_dpop_proof" | "token_not_bound" | "confirmation_unsupported";
-                    };
-                };
-            };
-            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
-                        /** @enum {unknown} */
-                        code: "token_bound";
                     };
                 };
             };
@@ -2095,18 +2018,6 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
-                        /** @enum {unknown} */
-                        code: "token_bound";
-                    };
-                };
-            };
             /**
              * @description - `not_found`: There is nothing at this address.
              *     - `task_not_found`: There is no such task.
@@ -2272,18 +2183,6 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
-                        /** @enum {unknown} */
-                        code: "token_bound";
-                    };
-                };
-            };
             /**
              * @description - `not_found`: There is nothing at this address.
              *     - `task_not_found`: There is no such task.
@@ -2438,18 +2337,6 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
-                        /** @enum {unknown} */
-                        code: "token_bound";
-                    };
-                };
-            };
             /**
              * @description - `not_found`: There is nothing at this address.
              *     - `task_not_found`: There is no such task.
@@ -2573,18 +2460,6 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
-                        /** @enum {unknown} */
-                        code: "token_bound";
-                    };
-                };
-            };
             /**
              * @description - `not_found`: There is nothing at this address.
              *     - `task_not_found`: There is no such task.
@@ -2703,18 +2578,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
                         code: "unauthorized" | "dpop_required" | "invalid_dpop_proof" | "token_not_bound" | "confirmation_unsupported";
-                    };
-                };
-            };
-            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
-                        /** @enum {unknown} */
-                        code: "token_bound";
                     };
                 };
             };
@@ -2848,18 +2711,6 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
-                        /** @enum {unknown} */
-                        code: "token_bound";
-                    };
-                };
-            };
             /** @description - `body_too_large`: The body is larger than this service accepts. */
             413: {
                 headers: {
@@ -2980,18 +2831,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
                         code: "unauthorized" | "dpop_required" | "invalid_dpop_proof" | "token_not_bound" | "confirmation_unsupported";
-                    };
-                };
-            };
-            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
-                        /** @enum {unknown} */
-                        code: "token_bound";
                     };
                 };
             };
@@ -3134,18 +2973,6 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
-                        /** @enum {unknown} */
-                        code: "token_bound";
-                    };
-                };
-            };
             /**
              * @description - `not_found`: There is nothing at this address.
              *     - `task_not_found`: There is no such task.
@@ -3277,18 +3104,6 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
-                        /** @enum {unknown} */
-                        code: "token_bound";
-                    };
-                };
-            };
             /**
              * @description - `not_found`: There is nothing at this address.
              *     - `task_not_found`: There is no such task.
@@ -3413,18 +3228,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
                         code: "unauthorized" | "dpop_required" | "invalid_dpop_proof" | "token_not_bound" | "confirmation_unsupported";
-                    };
-                };
-            };
-            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
-                        /** @enum {unknown} */
-                        code: "token_bound";
                     };
                 };
             };
@@ -3579,18 +3382,6 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
-                        /** @enum {unknown} */
-                        code: "token_bound";
-                    };
-                };
-            };
             /**
              * @description - `not_found`: There is nothing at this address.
              *     - `task_not_found`: There is no such task.
@@ -3739,18 +3530,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
                         code: "unauthorized" | "dpop_required" | "invalid_dpop_proof" | "token_not_bound" | "confirmation_unsupported";
-                    };
-                };
-            };
-            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
-                        /** @enum {unknown} */
-                        code: "token_bound";
                     };
                 };
             };
@@ -3903,18 +3682,6 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
-                        /** @enum {unknown} */
-                        code: "token_bound";
-                    };
-                };
-            };
             /**
              * @description - `not_found`: There is nothing at this address.
              *     - `task_not_found`: There is no such task.
@@ -4038,18 +3805,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
                         code: "unauthorized" | "dpop_required" | "invalid_dpop_proof" | "token_not_bound" | "confirmation_unsupported";
-                    };
-                };
-            };
-            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
-                        /** @enum {unknown} */
-                        code: "token_bound";
                     };
                 };
             };
@@ -4181,18 +3936,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
                         code: "unauthorized" | "dpop_required" | "invalid_dpop_proof" | "token_not_bound" | "confirmation_unsupported";
-                    };
-                };
-            };
-            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
-                        /** @enum {unknown} */
-                        code: "token_bound";
                     };
                 };
             };

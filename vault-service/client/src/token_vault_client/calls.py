@@ -216,14 +216,15 @@ class Calls:
         body = yield from self._vault.call("GET", f"/tokens/{_part(persistent_token_id)}/audit", query=query)
         return wire.read(wire.audit_page, body)
 
-    def revoke(self, persistent_token_id: str, bearer: str | None = None) -> Flow[None]:
+    def revoke(self, persistent_token_id: str, bearer: str | None = None, *, subject: str | None = None) -> Flow[None]:
         """Revoke a grant of the caller, or of the person whose access token `bearer` is. Idempotent.
 
-        Access tokens that were given before stay valid until they expire.
-
-        Raises NotAuthenticated, TokenNotFound, NotAllowed, VaultUnavailable, UnexpectedAnswer.
+        Access tokens that were given before stay valid until they expire. subject: the owner, when a service ends a
+        grant that no other service may use. Raises NotAuthenticated, TokenNotFound, NotAllowed (`service_not_allowed`:
+        others may use it), VaultUnavailable, UnexpectedAnswer.
         """
-        yield from self._vault.call("DELETE", f"/tokens/{_part(persistent_token_id)}", bearer=bearer)
+        query = {"subject": subject} if subject else None
+        yield from self._vault.call("DELETE", f"/tokens/{_part(persistent_token_id)}", bearer=bearer, query=query)
 
     def create_ticket(
         self,

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 
 from service_kit.postgres.database import Database
@@ -84,7 +84,7 @@ def build(settings: VaultSettings) -> WiredVault:
     """Wire one process of the vault."""
     base = Foundation.of(settings)
     issuer = login_issuer(settings)
-    providers = ProviderSet.of(settings, issuer, partial(_callback, settings), base.telemetry)
+    providers = ProviderSet.of(settings, issuer, partial(_callback, settings), base.telemetry, base.clock.seconds)
     stores = GrantStores.of(settings, base.database, base.sealer, base.audit)
     access = AccessParts.of(base, stores, providers)
     measure = every(MEASURE_SECONDS, partial(_measure_caches, access, base))
@@ -106,7 +106,7 @@ def _vault(
     policy = _policy(settings)
     asking, consent = _consents(base, stores, providers, access)
     return Vault(
-        verifier=_verifier(settings, issuer, clock.now, policy),
+        verifier=_verifier(settings, issuer, clock.seconds, policy),
         policy=policy,
         asking=asking,
         consent=consent,
@@ -168,11 +168,8 @@ def _needed_pings(base: Foundation, providers: ProviderSet) -> dict[str, Callabl
     }
 
 
-def _verifier(settings: VaultSettings, issuer: Issuer, now: Callable[[], datetime], policy: CallerPolicy) -> Verifier:
+def _verifier(settings: VaultSettings, issuer: Issuer, clock: Callable[[], float], policy: CallerPolicy) -> Verifier:
     """Verifies access tokens, and proofs for the URLs at which the vault is reached."""
-
-    def seconds() -> float:
-        return now().timestamp()
 
     def must_be_bound(claims: Claims) -> bool:
         return settings.require_dpop and policy.is_service(claims)
@@ -180,8 +177,8 @@ def _verifier(settings: VaultSettings, issuer: Issuer, now: Callable[[], datetim
     own = ProofsInMemory()
     redis_url = settings.redis_url
     seen = own if redis_url is None else ProofsInRedis(connect_redis(redis_url.reveal()), own, report_redis)
-    proofs = ProofChecker((settings.public_url, *settings.internal_urls), seen, seconds)
-    return Verifier(issuer, settings.audience, clock=seconds, proofs=proofs, must_be_bound=must_be_bound)
+    proofs = ProofChecker((settings.public_url, *settings.internal_urls), seen, clock)
+    return Verifier(issuer, settings.audience, clock=clock, proofs=proofs, must_be_bound=must_be_bound)
 
 
 def _callback(settings: VaultSettings, provider: str) -> str:

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 
+from service_kit.postgres.clock import DatabaseClock
 from service_kit.postgres.database import BY_INDEX, Database
 from vault_service.adapters.audit.log import AuditLog
 from vault_service.adapters.encryption.keyring import Keyring
 from vault_service.adapters.encryption.sealing import Sealer
 from vault_service.adapters.metrics.telemetry import PrometheusTelemetry
-from vault_service.adapters.postgres.clock import DatabaseClock
 from vault_service.adapters.postgres.database import vault_database
 from vault_service.adapters.postgres.locks import LOCK_TIMEOUT_SECONDS
 from vault_service.application.issue import BATCH_THREADS

@@ -3,7 +3,7 @@
 from flask import Response, request
 
 from service_kit.http import inputs, problems
-from service_kit.http.app import authenticate, respond
+from service_kit.http.app import authenticate, is_public, respond
 from service_kit.http.openapi import Api
 from service_kit.process import logs
 from vault_service.application.errors import (
@@ -12,6 +12,8 @@ from vault_service.application.errors import (
     GrantNotFoundError,
     GrantUnusableError,
     ProviderUnavailableError,
+    ServiceNotAllowedError,
+    VaultServiceError,
 )
 from vault_service.application.ports.manage import GrantFilter
 from vault_service.domain.grant import Status
@@ -19,7 +21,7 @@ from vault_service.domain.grant_page import GrantPosition
 from vault_service.http import callers
 from vault_service.http.audit_schemas import AuditPage, AuditQuery, ExportQuery, audit_page
 from vault_service.http.export import MEDIA_TYPES, export
-from vault_service.http.schemas import GrantList, GrantQuery, GrantsQuery, GrantView, NewName, Revoked
+from vault_service.http.schemas import EndQuery, GrantList, GrantQuery, GrantsQuery, GrantView, NewName, Revoked
 from vault_service.http.vault import Vault
 
 OWNED = (problems.FORBIDDEN, GrantNotFoundError)
@@ -157,17 +159,29 @@ def _changes(api: Api, vault: Vault, tag: str) -> None:
 
 
 def _revocation(api: Api, vault: Vault, tag: str) -> None:
-    @api.route("DELETE", "/tokens/<token_id>", tag=tag, answers={200: Revoked}, raises=OWNED)
+    @api.route(
+        "DELETE",
+        "/tokens/<token_id>",
+        tag=tag,
+        query=EndQuery,
+        answers={200: Revoked},
+        raises=(*OWNED, ServiceNotAllowedError),
+    )
     def revoke_token(token_id: str) -> Response:
         """Revoke an offline token.
 
         The vault stops issuing access tokens for it at once. The authorization server is told as soon as it can be
-        reached.
+        reached. A service names the owner of a token that it may use. A token that other services may use too can be
+        ended by its owner only.
         """
-        claims = authenticate(vault.verifier)
-        owner = vault.policy.person(claims)
+        claims, query = authenticate(vault.verifier), inputs.query(request, EndQuery)
+        owner, service = vault.policy.ender(claims, query.subject, is_public=is_public())
         grant_id = callers.grant_id(token_id)
-        vault.manage.revoke(grant_id, owner, claims.client, logs.request_id.get() or "")
+        try:
+            vault.manage.revoke(grant_id, owner, claims.client, logs.request_id.get() or "", service)
+        except VaultServiceError as error:
+            callers.refused(vault.refusals, claims, token_id, query.subject, error)
+            raise
         return respond(Revoked(status="revoked", persistent_token_id=grant_id))
 
 

@@ -174,7 +174,7 @@ def test_a_closed_umask_leaves_the_data_reachable_for_the_unprivileged_user(open
     """umask 077 as root: the folder was closed, and initdb could not enter it."""
     program = (
         "import os, sys, pathlib; os.umask(0o077); from local_stack import postgres;"
-        "folder = pathlib.Path(sys.argv[1]); server = postgres.Server(folder, 1, 'x'); server._initialize();"
+        "folder = pathlib.Path(sys.argv[1]); server = postgres.PostgresServer(folder, 1, 'x'); server._initialize();"
         "print((folder / 'data' / 'PG_VERSION').exists())"
     )
     folder = open_folder / "postgres"

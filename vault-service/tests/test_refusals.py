@@ -112,6 +112,47 @@ def test_the_reason_of_a_final_refusal_is_told(vault: Replica, rows: Rows) -> No
     assert rows("select failure_detail from grants") == [({"status": 400, "error": "invalid_grant"},)]
 
 
+@pytest.mark.parametrize(
+    ("told", "end", "failure"),
+    [
+        (Failure.TOKEN_REVOKED, "now()", Failure.TOKEN_EXPIRED),
+        (Failure.REAUTHORIZATION_REQUIRED, "now()", Failure.TOKEN_EXPIRED),
+        (Failure.TOKEN_REVOKED, "now() + interval '1 hour'", Failure.TOKEN_REVOKED),
+        (Failure.TOKEN_REVOKED, "null", Failure.TOKEN_REVOKED),
+        (Failure.WRONG_USER, "now()", Failure.WRONG_USER),
+    ],
+)
+def test_a_refusal_after_the_end_that_the_server_gave_is_an_end(
+    vault: Replica, rows: Rows, told: Failure, end: str, failure: Failure
+) -> None:
+    """Keycloak says "Offline user session not found" of a session that was revoked and of one that is over."""
+    grant_id = vault.grant()
+
+    def passes() -> None:
+        rows(f"update grants set expires_at = {end} returning 1")
+        raise GrantRefusedError(told, FailureDetail(400, "invalid_grant"))
+
+    vault.provider.script.append(passes)
+    with pytest.raises(GrantUnusableError) as ended:
+        vault.issue(grant_id)
+    assert ended.value.reason is failure
+    assert rows("select failure from grants") == [(failure.value,)]
+    assert rows("select outcome from audit where event = 'grant.failed'") == [(failure.value,)]
+
+
+def test_a_grant_whose_server_says_that_its_life_is_over_gives_nothing_more(vault: Replica, rows: Rows) -> None:
+    """Neither the token that came with it nor another refresh; 0 seconds in the port stand for less than nothing."""
+    grant_id = vault.grant()
+    vault.provider.refresh_expires_in = 0.0
+    for _ in range(2):
+        with pytest.raises(GrantUnusableError) as over:
+            vault.issue(grant_id)
+        assert over.value.reason is Failure.TOKEN_EXPIRED
+    assert vault.provider.refreshes == 1
+    assert vault.manage.find(grant_id, ALICE).status is Status.EXPIRED
+    assert rows("select count(*) from audit where event = 'token.issued'") == [(0,)]
+
+
 def test_the_token_of_an_unusable_answer_is_stored_and_used_next(
     vault: Replica, passes: Callable[[], object], rows: Rows
 ) -> None:

@@ -3,8 +3,8 @@
 A change and its audit line are one transaction. The outcome of a refresh is stored by one statement of its own.
 """
 
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -22,6 +22,7 @@ from vault_service.adapters.grants.grant_tokens import GrantTokens
 from vault_service.adapters.grants.outbox import Discarded, Outbox
 from vault_service.adapters.grants.spool import Spool, Spooled
 from vault_service.adapters.grants.uses import use_of
+from vault_service.adapters.postgres.locks import AdvisoryLocks
 from vault_service.application.errors import (
     CheckedTooOftenError,
     GrantNotFoundError,
@@ -31,7 +32,7 @@ from vault_service.application.errors import (
     error_of,
 )
 from vault_service.application.ports.provider import TokenAnswer
-from vault_service.application.ports.refresh import USABLE, CallerUse, Finished, StoredGrant, Verdict
+from vault_service.application.ports.refresh import USABLE, Alone, CallerUse, Finished, StoredGrant, Verdict
 from vault_service.domain.audit import AuditPlace, Entry, Event
 from vault_service.domain.grant import (
     Failure,
@@ -71,6 +72,7 @@ class PostgresRefreshes:
         audit: AuditLog,
         outbox: Outbox,
         spool: Spool,
+        locks: AdvisoryLocks,
         refused_budget: int,
         assumed_idle: int | None,
     ) -> None:
@@ -83,6 +85,7 @@ class PostgresRefreshes:
         self._audit = audit
         self._outbox = outbox
         self._spool = spool
+        self._locks = locks
         self._refused_budget = refused_budget
         self._assumed_idle = assumed_idle
 
@@ -123,6 +126,22 @@ class PostgresRefreshes:
         if self._database.one(_QUERIES["claim_forced"], claim) is None:
             row = self._database.one(_QUERIES["next_forced"], {"id": grant_id})
             raise RefusedTooOftenError(row[0] if row else 1.0)
+
+    @contextmanager
+    def begin_alone(self, grant: StoredGrant) -> Iterator[Alone]:
+        """Take the grant's lock if it is free, and write the intent, in one statement."""
+
+        def work(connection: psycopg.Connection, lock: int) -> tuple[bool, datetime | None]:
+            return self._begun_alone(connection, {**fence(grant), "status": grant.status.value, "lock": lock})
+
+        with self._locks.try_hold_and(grant.id, work) as (is_held, intent):
+            yield Alone(is_held, intent)
+
+    def _begun_alone(
+        self, connection: psycopg.Connection, parameters: Mapping[str, Any]
+    ) -> tuple[bool, datetime | None]:
+        row = connection.execute(_QUERIES["begin_alone"], parameters).fetchone()
+        return (False, None) if row is None else (row[0], row[1])
 
     def begin(self, grant: StoredGrant) -> datetime | None:
         """Write the intent to refresh."""
@@ -205,13 +224,17 @@ class PostgresRefreshes:
         self._database.one(_QUERIES["refuse"], row)
         log_refusal("grant.refresh_refused", grant.id, grant.provider, None, detail)
 
-    def fail(self, grant: StoredGrant, failure: Failure, entry: Entry, detail: FailureDetail) -> bool:
+    def fail(self, grant: StoredGrant, failure: Failure, entry: Entry, detail: FailureDetail) -> Failure | None:
         """Make the grant failed, fenced by the generation."""
-        row = {**fence(grant), "failure": failure.value, "detail": detail_row(detail)}
-        is_failed = self._audit.append_if(_QUERIES["fail"], row, entry)
-        if is_failed:
-            log_refusal("grant.failed", grant.id, grant.provider, failure, detail)
-        return is_failed
+        write = {**fence(grant), "failure": failure.value, "detail": detail_row(detail)}
+        with self._database.transaction() as connection:
+            row = connection.execute(_QUERIES["fail"], write).fetchone()
+            if row is None:
+                return None
+            told = Failure(row[0])
+            self._audit.append_within(connection, replace(entry, outcome=told.value))
+        log_refusal("grant.failed", grant.id, grant.provider, told, detail)
+        return told
 
     def replay_spool(self) -> int:
         """Store the outcomes that are in the spool; their number."""

@@ -49,6 +49,25 @@ where id = %(id)s
   and (refresh_started_at is null) = %(is_idle)s
 returning refresh_started_at;
 
+-- name: begin_alone
+-- Take the grant's lock if it is free, and write the intent in the same round trip. The lock outlives the statement, and its
+-- transaction if that fails.
+with lock as materialized (
+    select pg_try_advisory_lock(%(lock)s) as is_held
+), begun as (
+    update grants
+    set refresh_started_at = clock_timestamp()
+    from lock
+    where lock.is_held
+      and id = %(id)s
+      and generation = %(generation)s
+      and status = %(status)s
+      and refresh_started_at is null
+    returning refresh_started_at
+)
+select is_held, (select refresh_started_at from begun)
+from lock;
+
 -- name: finish
 -- A failed grant is active again: that the authorization server has just given a token proves it. An answer that is of no
 -- other use than its refresh token leaves the status as it is, or fails the grant; the token is stored in any case. The line
@@ -170,11 +189,17 @@ returning true;
 
 -- name: fail
 -- The sealed token is kept, because a disabled person can be enabled again. It is not sent before the owner asks for a
--- check.
+-- check. When the end that the authorization server gave has passed, the failure is that, whatever word the server uses: some
+-- (Keycloak) say the same of a session that has ended in time and of a revoked one.
 update grants
-set status = 'failed', failure = %(failure)s, failure_detail = %(detail)s, refusals = '{}', retry_at = null,
-    refresh_started_at = null
+set status = 'failed',
+    failure = case
+        when expires_at <= clock_timestamp() and %(failure)s::text in ('token_revoked', 'reauthorization_required')
+            then 'token_expired'
+        else %(failure)s::text
+    end,
+    failure_detail = %(detail)s, refusals = '{}', retry_at = null, refresh_started_at = null
 where id = %(id)s
   and generation = %(generation)s
   and status in ('active', 'failed')
-returning true;
+returning failure;

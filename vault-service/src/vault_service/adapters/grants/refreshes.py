@@ -15,6 +15,7 @@ import psycopg
 
 from service_kit.postgres import queries
 from service_kit.postgres.database import Database
+from service_kit.postgres.statement import Statement
 from vault_service.adapters.audit.log import AuditLog
 from vault_service.adapters.encryption.sealing import Sealer
 from vault_service.adapters.grants.grant_rows import detail_row, fence, log_refusal, owned
@@ -46,6 +47,8 @@ from vault_service.domain.grant_terms import GrantTerms, terms_of
 from vault_service.domain.usability import GrantState, Requester, refusal_of_check, refusal_of_use
 
 _QUERIES = queries.load(__package__, "refreshes.sql")
+_STATE, _BEGIN_ALONE, _FINISH = (Statement(_QUERIES[name]) for name in ("state", "begin_alone", "finish"))
+"""The statements of each refresh."""
 _STATE_COLUMNS = (
     "status",
     "failure",
@@ -140,7 +143,7 @@ class PostgresRefreshes:
     def _begun_alone(
         self, connection: psycopg.Connection, parameters: Mapping[str, Any]
     ) -> tuple[bool, datetime | None]:
-        row = connection.execute(_QUERIES["begin_alone"], parameters).fetchone()
+        row = _BEGIN_ALONE.one(connection, parameters)
         return (False, None) if row is None else (row[0], row[1])
 
     def begin(self, grant: StoredGrant) -> datetime | None:
@@ -241,7 +244,7 @@ class PostgresRefreshes:
         return self._spool.replay(self._store_spooled)
 
     def _read(self, grant_id: UUID, owner: Subject) -> tuple[GrantState, Mapping[str, Any]]:
-        found = self._database.one(_QUERIES["state"], owned(owner, id=grant_id))
+        found = self._database.one(_STATE, owned(owner, id=grant_id))
         if found is None:
             raise GrantNotFoundError
         row = dict(zip(_STATE_COLUMNS, found[: len(_STATE_COLUMNS)], strict=True))
@@ -306,8 +309,8 @@ class PostgresRefreshes:
                 def as_written(place: AuditPlace) -> str:
                     return msgspec.json.encode([use_of(self._audit, *use, place)]).decode()
 
-                return self._audit.record_with_use(_QUERIES["finish"], write, entry, as_written)
-        is_stored = self._audit.record(_QUERIES["finish"], {**write, "uses": "[]"}, entry)
+                return self._audit.record_with_use(_FINISH, write, entry, as_written)
+        is_stored = self._audit.record(_FINISH, {**write, "uses": "[]"}, entry)
         return False if is_stored else None
 
     def _store_spooled(self, outcome: Spooled) -> None:

@@ -6,16 +6,21 @@ connection: it can neither expire during a slow answer nor be released by anothe
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import TypeVar
 from uuid import UUID
 
 import psycopg
 
 from service_kit.postgres.database import Database
+from service_kit.postgres.statement import Statement
 from vault_service.application.errors import ProviderUnavailableError
 
 T = TypeVar("T")
 
+_LOCK = Statement(b"select pg_advisory_lock(%(lock)s)")
+_TRY_LOCK = Statement(b"select pg_try_advisory_lock(%(lock)s)")
+_UNLOCK = Statement(b"select pg_advisory_unlock(%(lock)s)")
 LOCK_TIMEOUT_SECONDS = 15.0
 """No caller waits longer for the holder, which may be frozen: its request to the server has ended by then."""
 
@@ -29,7 +34,7 @@ class AdvisoryLocks:
     @contextmanager
     def hold(self, grant_id: UUID) -> Iterator[None]:
         """Wait for the lock and hold it during the block."""
-        with self._locked(_query(b"select pg_advisory_lock(%s)", grant_id)) as (connection, _):
+        with self._locked(partial(_first, _LOCK, grant_id)) as (connection, _):
             try:
                 yield
             finally:
@@ -38,7 +43,7 @@ class AdvisoryLocks:
     @contextmanager
     def try_hold(self, grant_id: UUID) -> Iterator[bool]:
         """Hold the lock during the block if it is free."""
-        with self._locked(_query(b"select pg_try_advisory_lock(%s)", grant_id)) as (connection, held):
+        with self._locked(partial(_first, _TRY_LOCK, grant_id)) as (connection, held):
             try:
                 yield bool(held)
             finally:
@@ -82,17 +87,14 @@ class AdvisoryLocks:
             return scope.pop_all(), connection, result
 
 
-def _query(query: bytes, grant_id: UUID) -> Callable[[psycopg.Connection], object]:
-    def run(connection: psycopg.Connection) -> object:
-        row = connection.execute(query, [_number(grant_id)]).fetchone()
-        return row and row[0]
-
-    return run
+def _first(query: Statement, grant_id: UUID, connection: psycopg.Connection) -> object:
+    row = query.one(connection, {"lock": _number(grant_id)})
+    return row and row[0]
 
 
 def _release(connection: psycopg.Connection, grant_id: UUID) -> None:
     try:
-        connection.execute(b"select pg_advisory_unlock(%s)", [_number(grant_id)])
+        _UNLOCK.one(connection, {"lock": _number(grant_id)})
     except psycopg.Error:
         connection.close()  # the lock ends with the session
 

@@ -46,8 +46,9 @@ def test_a_service_must_name_the_right_owner(alice: Api, bob: Api, task_service:
 
 
 def test_only_services_that_the_owner_named_are_served(alice: Api, task_service: Api, alice_person: Person) -> None:
-    """`services` of the consent request."""
+    """`services` of the consent request. What the task service may not use cannot be linked to a task."""
     token_id = alice.grant(alice_person, services=["some-notebook"])
+    assert problem(alice.link(alice.create_task(), token_id)) == TOKEN_NOT_FOUND
     owner = alice.task(alice.create_task())["userId"]
     assert problem(task_service.access_token(token_id, subject=owner)) == (403, "service_not_allowed")
 

@@ -7,7 +7,7 @@ import structlog
 from flask import Flask, Response
 from flask.testing import FlaskClient
 from structlog.typing import EventDict
-from stub_issuer import StubIssuer
+from stub_issuer import NOW, StubIssuer
 
 from service_kit.http import app as http
 from service_kit.http.app import create_app, respond
@@ -183,12 +183,34 @@ def test_without_a_bearer_token_it_is_401_with_a_plain_challenge(client: FlaskCl
 
 @pytest.mark.parametrize("given", ["x", "a.b.c", "x=", "-", "A" * 9000])
 def test_a_bad_token_is_401_and_is_not_quoted(client: FlaskClient, given: str, server: StubIssuer) -> None:
-    """`invalid_token`, and not a word about why."""
-    for token in (given, server.token(payload=server.claims(exp=1))):
+    """`invalid_token`, and not a word about why where it is not the issuer's for this service."""
+    for token in (given, server.token(payload=server.claims(exp=1, aud="another"))):
         answer = client.get("/mine", headers={"Authorization": f"Bearer {token}"})
         assert answer.status_code == 401
         assert answer.headers["WWW-Authenticate"] == 'Bearer realm="offline-token-vault", error="invalid_token"'
         assert answer.get_json()["detail"] == "The bearer access token is not accepted."
+
+
+@pytest.mark.parametrize(
+    ("times", "said"),
+    [
+        ({"exp": NOW - 70}, "The access token expired 70 s ago by our database's clock."),
+        (
+            {"iat": NOW + 37, "exp": NOW + 337},
+            "The access token is not valid yet: our database's clock is 37 s or more behind its issuer's.",
+        ),
+        ({"nbf": NOW + 90, "exp": NOW + 390}, "The access token is not valid yet; it will be in 90 s."),
+        ({"nbf": 1e300}, "The bearer access token is not accepted."),
+        ({"exp": -1e300}, "The bearer access token is not accepted."),
+    ],
+)
+def test_the_time_of_a_token_is_told_with_the_clock_that_judged_it(
+    client: FlaskClient, server: StubIssuer, times: dict[str, float], said: str
+) -> None:
+    """Which of two clocks is wrong is known only when a token was made in the future."""
+    answer = client.get("/mine", headers={"Authorization": f"Bearer {server.token(payload=server.claims(**times))}"})
+    assert (answer.status_code, answer.get_json()["code"]) == (401, "unauthorized")
+    assert answer.get_json()["detail"] == said
 
 
 def test_a_token_in_the_query_or_the_body_is_none(client: FlaskClient, server: StubIssuer) -> None:

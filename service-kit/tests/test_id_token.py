@@ -315,6 +315,15 @@ def test_an_id_token_of_more_than_256_kib_is_refused(server: StubIssuer, issuer:
         subject(made(server, groups="g" * id_token.MAX_BYTES), issuer)
 
 
+def test_the_time_is_that_of_the_clock_that_is_given(server: StubIssuer, issuer: Issuer) -> None:
+    """The database's, in the vault; that of this machine does not count."""
+    late = time.time() + 7200
+    token = made(server, iat=late, exp=late + 300)
+    assert subject(token, issuer, clock=lambda: late) == "alice-id"
+    with pytest.raises(InvalidTokenError, match="its issuer's clock is ahead"):
+        subject(token, issuer)
+
+
 @pytest.mark.parametrize(
     ("claims", "skew", "fault"),
     [

@@ -142,13 +142,13 @@ def watch(database: Database) -> ProcrastinateWatch:
 @pytest.fixture
 def alice() -> Person:
     """Who calls."""
-    return Person(Owner(ISSUER, "alice-sub"), "alice-token")
+    return Person(Owner(ISSUER, "alice-sub"))
 
 
 @pytest.fixture
 def bob() -> Person:
     """Who else calls."""
-    return Person(Owner(ISSUER, "bob-sub"), "bob-token")
+    return Person(Owner(ISSUER, "bob-sub"))
 
 
 @pytest.fixture

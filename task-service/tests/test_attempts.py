@@ -31,7 +31,7 @@ Look = Callable[..., list[tuple[object, ...]]]
 def queued(manage: ManageTasks, execution: ExecuteTasks, vault: ScriptedVault, alice: Person) -> UUID:
     """A task whose first attempt is queued."""
     task = manage.create(alice, "Data Processing", "")
-    execution.link(alice, task.id, vault.knows(alice.bearer, TokenStatus.ACTIVE))
+    execution.link(alice, task.id, vault.knows(alice.owner, TokenStatus.ACTIVE))
     execution.execute(alice, task.id)
     return task.id
 

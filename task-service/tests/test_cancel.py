@@ -30,7 +30,7 @@ def queued(manage: ManageTasks, execution: ExecuteTasks, vault: ScriptedVault, a
 
     def make() -> UUID:
         task = manage.create(alice, "Data Processing", "")
-        execution.link(alice, task.id, vault.knows(alice.bearer, TokenStatus.ACTIVE))
+        execution.link(alice, task.id, vault.knows(alice.owner, TokenStatus.ACTIVE))
         execution.execute(alice, task.id)
         return task.id
 

@@ -76,7 +76,7 @@ def begin(
 
     def begin() -> Attempt:
         task = manage.create(alice, "Data Processing", "")
-        execution.link(alice, task.id, vault.knows(alice.bearer, TokenStatus.ACTIVE))
+        execution.link(alice, task.id, vault.knows(alice.owner, TokenStatus.ACTIVE))
         execution.execute(alice, task.id)
         attempt = attempts.begin(AttemptKey(task.id, 1))
         assert attempt is not None

@@ -72,7 +72,7 @@ def begin(
 
     def begin() -> UUID:
         task = manage.create(alice, "Data Processing", "")
-        execution.link(alice, task.id, vault.knows(alice.bearer, TokenStatus.ACTIVE))
+        execution.link(alice, task.id, vault.knows(alice.owner, TokenStatus.ACTIVE))
         execution.execute(alice, task.id)
         (worker,) = look("select * from procrastinate_register_worker_v1()")
         look("select id from procrastinate_fetch_job_v2(null, %s)", worker[0])

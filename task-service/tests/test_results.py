@@ -57,7 +57,7 @@ def ran(
 
     def run(result: str | Document, store: ResultStore | None = results) -> UUID:
         task = manage.create(alice, "a", "")
-        execution.link(alice, task.id, vault.knows(alice.bearer, TokenStatus.ACTIVE))
+        execution.link(alice, task.id, vault.knows(alice.owner, TokenStatus.ACTIVE))
         execution.execute(alice, task.id)
         kept = StoreResults(attempts, files if store else None, store)
         work = RunAttempt(

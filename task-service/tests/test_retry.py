@@ -86,7 +86,7 @@ class Fails:
 def queued(manage: ManageTasks, execution: ExecuteTasks, vault: ScriptedVault, alice: Person) -> UUID:
     """A task that may be attempted three times; its first attempt is queued."""
     task = manage.create(alice, "Data Processing", "", Policy(retry=POLICY))
-    execution.link(alice, task.id, vault.knows(alice.bearer, TokenStatus.ACTIVE))
+    execution.link(alice, task.id, vault.knows(alice.owner, TokenStatus.ACTIVE))
     execution.execute(alice, task.id)
     return task.id
 
@@ -235,7 +235,7 @@ def test_two_workers_that_look_at_once_queue_each_run_once(
     """One job and one attempt more for each."""
     for _ in range(20):
         task = manage.create(alice, "a", "", Policy(retry=POLICY))
-        execution.link(alice, task.id, vault.knows(alice.bearer, TokenStatus.ACTIVE))
+        execution.link(alice, task.id, vault.knows(alice.owner, TokenStatus.ACTIVE))
         execution.execute(alice, task.id)
         begun = attempts.begin(AttemptKey(task.id, 1))
         assert begun is not None

@@ -42,7 +42,7 @@ def scheduled(
 
     def make(rule: Rule = SELDOM) -> tuple[UUID, UUID]:
         task = manage.create(alice, "Data Processing", "", Policy(schedule=rule))
-        token_id = vault.knows(alice.bearer, TokenStatus.ACTIVE)
+        token_id = vault.knows(alice.owner, TokenStatus.ACTIVE)
         execution.link(alice, task.id, token_id)
         return task.id, token_id
 
@@ -303,7 +303,7 @@ def test_the_outlook_says_ahead_whether_the_access_lasts(
         (TokenStatus.ACTIVE, late),
         (TokenStatus.FAILED, None),
     ):
-        vault.says(alice.bearer, token_id, status, ends_at)
+        vault.says(alice.owner, token_id, status, ends_at)
         outlook = schedules.outlook(alice, task_id, 5)
         said.append(outlook.forecast)
         assert len(outlook.next_runs) == 5

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from uuid import uuid4
@@ -10,7 +11,9 @@ from uuid import uuid4
 import psycopg
 import pytest
 from http_parts import Asked, Reply, serving
+from stub_issuer import SigningKey, StubIssuer
 
+from service_kit.postgres.clock import DatabaseClock
 from service_kit.postgres.migrations import SchemaMismatchError
 from service_kit.process.settings import SettingsError
 from service_kit.tokens.issuer import IssuerMismatchError
@@ -127,6 +130,21 @@ def test_the_wired_service_is_ready_when_all_it_needs_answers(tasks_url: str, is
         "issuer": "ok",
         "worker": "unavailable",
     }
+
+
+def test_tokens_are_judged_by_the_databases_clock(tasks_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in the vault: one that was made two hours from now by this machine's clock is good."""
+
+    class Ahead(DatabaseClock):
+        def seconds(self) -> float:
+            return super().seconds() + 7200.0
+
+    monkeypatch.setattr(bootstrap, "DatabaseClock", Ahead)
+    with closing(StubIssuer(SigningKey("key-1"))) as issuer:
+        late = time.time() + 7200
+        token = issuer.token(payload=issuer.claims(aud="task-service", iat=late, exp=late + 300))
+        with closing(bootstrap.build_service(settings(tasks_url, issuer.url))) as service:
+            assert service.verifier.verify(token).subject == "alice-id"
 
 
 def test_building_connects_to_nothing(issuer: str) -> None:

@@ -165,7 +165,7 @@ def queued(manage: ManageTasks, execution: ExecuteTasks, vault: ScriptedVault, a
 
     def make(person: Person = alice) -> UUID:
         task = manage.create(person, "Data Processing", "")
-        execution.link(person, task.id, vault.knows(person.bearer, TokenStatus.ACTIVE))
+        execution.link(person, task.id, vault.knows(person.owner, TokenStatus.ACTIVE))
         execution.execute(person, task.id)
         return task.id
 
@@ -220,7 +220,7 @@ def test_workers_keep_the_limits_of_an_owner_and_of_the_queue(
 ) -> None:
     """Two workers with eight places together run as many as the limits allow, and no more."""
     outside |= {"TASK_OWNER_CONCURRENCY": "2", "TASK_QUEUE_CONCURRENCY": "3"}
-    other = Person(Owner("https://other.example", alice.owner.sub), alice.bearer)
+    other = Person(Owner("https://other.example", alice.owner.sub))
     for person in [alice] * 12 + [other] * 4:
         queued(person)
     with worker(tasks_url, outside, "0.01"), worker(tasks_url, outside, "0.01"):
@@ -302,7 +302,7 @@ def test_a_worker_queues_the_retries_that_are_due(
 ) -> None:
     """The authorization server answers 503: three attempts, then the run has failed."""
     task = manage.create(alice, "Data Processing", "", Policy(retry=RetryPolicy(3, 0.1, 0.1)))
-    execution.link(alice, task.id, vault.knows(alice.bearer, TokenStatus.ACTIVE))
+    execution.link(alice, task.id, vault.knows(alice.owner, TokenStatus.ACTIVE))
     execution.execute(alice, task.id)
     with played(Reply(503)) as outside, worker(tasks_url, outside, "0.01"):
         eventually(lambda: manage.find(alice, task.id).status is TaskStatus.FAILED, "it fails")

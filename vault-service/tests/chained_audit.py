@@ -6,11 +6,11 @@ from uuid import uuid4
 import psycopg
 from replica import ALICE, Replica
 
+from service_kit.postgres.clock import DatabaseClock
 from vault_service.adapters.audit import checkpoints
 from vault_service.adapters.audit.checkpoints import CheckpointWriter
 from vault_service.adapters.audit.log import AuditLog
 from vault_service.adapters.audit.trail import PostgresAuditTrail
-from vault_service.adapters.postgres.clock import DatabaseClock
 from vault_service.application.verify_audit import AuditFinding, Kept, Verified, VerifyAudit
 from vault_service.domain.audit import Entry, Event
 from vault_service.domain.checkpoints import Checkpoint

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from scripted_provider import ScriptedProvider
 
+from service_kit.postgres.clock import DatabaseClock
 from service_kit.postgres.database import BY_INDEX, Database
 from vault_service.adapters.audit.log import AuditLog
 from vault_service.adapters.cache.access_tokens import MemoryAccessTokens, NoSharedAccessTokens
@@ -25,7 +26,6 @@ from vault_service.adapters.grants.spool import Spool
 from vault_service.adapters.grants.tickets import PostgresTickets
 from vault_service.adapters.grants.uses import Uses
 from vault_service.adapters.metrics.telemetry import PrometheusTelemetry
-from vault_service.adapters.postgres.clock import DatabaseClock
 from vault_service.adapters.postgres.database import vault_database
 from vault_service.adapters.postgres.locks import AdvisoryLocks
 from vault_service.application.ask import AskConsent

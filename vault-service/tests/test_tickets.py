@@ -10,10 +10,10 @@ from uuid import UUID, uuid4
 import pytest
 from replica import ALICE, SERVICE, TICKETS_PER_GRANT, Replica
 
+from service_kit.postgres.clock import DatabaseClock
 from vault_service.adapters.audit.checkpoints import CheckpointWriter
 from vault_service.adapters.audit.trail import PostgresAuditTrail
 from vault_service.adapters.jobs.cleaning import Cleaning
-from vault_service.adapters.postgres.clock import DatabaseClock
 from vault_service.application.errors import (
     GrantNotFoundError,
     GrantUnusableError,

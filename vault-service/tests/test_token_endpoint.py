@@ -12,6 +12,7 @@ import pytest
 from vault_service.adapters.provider.answers import LONGEST_LIFE
 from vault_service.adapters.provider.client_authentication import BasicSecret
 from vault_service.adapters.provider.limited_session import LimitedSession
+from vault_service.adapters.provider.refusals import retry_after
 from vault_service.adapters.provider.token_endpoint import TokenEndpoint
 from vault_service.application.provider_errors import (
     GrantRefusedError,
@@ -140,6 +141,16 @@ def test_busy_servers_are_not_sent(
     with pytest.raises(NotSentError) as refused:
         endpoint.tokens(server.url, {})
     assert refused.value.retry_after == seconds
+
+
+@pytest.mark.parametrize(
+    ("date", "seconds"),
+    [("Thu, 01 Jan 2026 00:00:00 GMT", 60.0), ("Thu, 01 Jan 2026 00:00:50 GMT", 10.0), (None, 1.0), ("soon", 5.0)],
+)
+def test_a_date_in_retry_after_counts_from_the_answer_s_own(date: str | None, seconds: float) -> None:
+    """The server's clock may differ from ours. Without one, a date that has passed is the least pause."""
+    dated = {} if date is None else {"Date": date}
+    assert retry_after({"Retry-After": "Thu, 01 Jan 2026 00:01:00 GMT", **dated}) == seconds
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ import pytest
 from replica import ALICE, Replica, answer, wish
 from standardwebhooks import Webhook as Receiver
 
-from vault_service.adapters.postgres.clock import DatabaseClock
+from service_kit.postgres.clock import DatabaseClock
 from vault_service.adapters.webhooks import sender as sending
 from vault_service.adapters.webhooks.messages import PostgresMessages
 from vault_service.adapters.webhooks.sender import PrivateAddressError, WebhookSender, demand_global

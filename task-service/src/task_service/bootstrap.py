@@ -7,6 +7,7 @@ from math import ceil
 from typing import Any
 
 from service_kit.outbound.session import Session
+from service_kit.postgres.clock import DatabaseClock
 from service_kit.process import logs
 from service_kit.process.settings import SettingsError
 from service_kit.tokens.bearer import Verifier
@@ -69,6 +70,8 @@ REQUEST_LOCK_SECONDS = 1.5
 forgotten transaction has locked refuse that owner only."""
 VAULT_ANSWER_BYTES = 4 << 20
 """A page of many tokens is larger than other answers."""
+CLOCK_SECONDS = 10.0
+"""How often a process reads the database's clock, by which it judges tokens."""
 STATUS_ANSWER_SECONDS = 5.0
 """How long a request of a person's waits for the vault."""
 
@@ -130,7 +133,7 @@ def build_service(settings: TaskSettings) -> TaskService:
     catalogue = Kinds(kinds, placed(settings, kinds))
     manage, cursors = ManageTasks(tasks, token_statuses, vault, catalogue), Cursors(settings.client_secret.reveal())
     return TaskService(
-        verifier=_verifier(settings, issuer),
+        verifier=_verifier(settings, issuer, DatabaseClock(database, CLOCK_SECONDS)),
         tasks=manage,
         listing=ListTasks(listed, token_statuses, cursors),
         execution=ExecuteTasks(tasks, runs, vault),
@@ -262,10 +265,11 @@ def _own_credentials(issuer: Issuer, settings: TaskSettings) -> Credentials:
     return own_credentials(issuer, settings.client_id, settings.client_secret, dpop=settings.dpop)
 
 
-def _verifier(settings: TaskSettings, issuer: Issuer) -> Verifier:
+def _verifier(settings: TaskSettings, issuer: Issuer, clock: DatabaseClock) -> Verifier:
     """Each process remembers the proofs that it has seen: one that somebody has read can be used once at each other."""
-    proofs = ProofChecker([settings.public_url], ProofsInMemory()) if settings.public_url else None
-    return Verifier(issuer, settings.audience, proofs=proofs)
+    now = clock.seconds
+    proofs = ProofChecker([settings.public_url], ProofsInMemory(), now) if settings.public_url else None
+    return Verifier(issuer, settings.audience, clock=now, proofs=proofs)
 
 
 def _log_takeover(reason: str, key: AttemptKey, replaced: bool) -> None:

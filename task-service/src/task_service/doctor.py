@@ -114,7 +114,10 @@ def _clock(database: Database) -> TaskServiceDiagnosis:
     if abs(offset) < CLOCK_SECONDS:
         return TaskServiceDiagnosis("ok", "clock", detail)
     return TaskServiceDiagnosis(
-        "warn", "clock", detail, "let both follow a time server: schedules follow the database's clock"
+        "warn",
+        "clock",
+        detail,
+        "let the database follow a time server, as the issuer does: all times are judged by its clock",
     )
 
 

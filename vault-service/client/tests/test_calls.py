@@ -313,7 +313,9 @@ def test_audit_and_revocation(answers, call):
     assert (page.lines[0].event, page.lines[0].at.microsecond, page.next) == ("used", 123456, 7)
     assert answers.asked[-1].query == {"limit": "5", "before": "9"}
     assert call("revoke", "id-1") is None
-    assert answers.asked[-1].method == "DELETE"
+    assert (answers.asked[-1].method, answers.asked[-1].query) == ("DELETE", {})
+    assert call("revoke", "id-1", subject="sub-1") is None
+    assert (answers.asked[-1].method, answers.asked[-1].query) == ("DELETE", {"subject": "sub-1"})
 
 
 def test_tickets_are_made_listed_extended_and_ended(answers, call):

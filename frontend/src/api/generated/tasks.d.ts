@@ -63,7 +63,7 @@ export interface paths {
         /**
          * Delete a task
          * @description A running task stops at its next step. The task's offline token is revoked only with `revokeAccess`, and only if
-         *     no other task is linked to it.
+         *     no other task is linked to it and no other service may use it.
          */
         delete: operations["delete_task"];
         options?: never;
@@ -478,7 +478,8 @@ export interface components {
         };
         /**
          * Deletion
-         * @description revokeAccess: revoke the task's offline token too, unless another task is linked to it.
+         * @description revokeAccess: revoke the task's offline token too, unless another task is linked to it or another service may use
+         *         it.
          */
         Deletion: {
             /** @default false */
@@ -557,7 +558,8 @@ export interface components {
          * @description limit: tasks on a page; cursor: `nextCursor` of the page before, with the same filter and sort; status: one or
          *         several states, separated by commas; search: words, or beginnings of words, of name and description; schedule: its
          *         state, `any`, `none` or `standing` (not ended); needsConsent: list only tasks that cannot run until their person
-         *         grants access; sort: `-` means descending; counts: whether to count all tasks.
+         *         grants access; sort: `-` means descending; counts: whether to count all tasks; lastRuns: whether to tell
+         *         the states of each task's last runs.
          */
         ListQuery: {
             /** @default 1000 */
@@ -580,6 +582,8 @@ export interface components {
             sort?: components["schemas"]["Sort"];
             /** @default false */
             counts?: boolean;
+            /** @default false */
+            lastRuns?: boolean;
         };
         /**
          * Sort
@@ -925,7 +929,8 @@ export interface components {
          * @description A task with its latest run laid over it (R11). userId: the owner's `sub`; progress: percent, 0 to 100.
          *
          *         statusReason: why it was cancelled or waits; waitReason: what it waits for; nextAttemptAt: when it is retried; kind:
-         *         what it does, absent for the demonstration.
+         *         what it does, absent for the demonstration; lastRuns: the states of the last ten runs, the latest first, in lists
+         *         that are asked for them.
          */
         TaskView: {
             id: string;
@@ -954,6 +959,7 @@ export interface components {
             priority?: components["schemas"]["Priority"];
             kind?: string;
             parameters?: Record<string, never>;
+            lastRuns?: components["schemas"]["TaskStatus"][];
         };
         /**
          * TokenStatus
@@ -1019,6 +1025,7 @@ export interface operations {
                 needsConsent?: boolean;
                 sort?: components["schemas"]["Sort"];
                 counts?: boolean;
+                lastRuns?: boolean;
             };
             header?: never;
             path?: never;
@@ -1057,18 +1064,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
                         code: "unauthorized" | "dpop_required" | "invalid_dpop_proof" | "token_not_bound" | "confirmation_unsupported";
-                    };
-                };
-            };
-            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
-                        /** @enum {unknown} */
-                        code: "token_bound";
                     };
                 };
             };
@@ -1199,19 +1194,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
-                        /** @enum {unknown} */
-                        code: "token_bound";
-                    };
-                };
-            };
-            /** @description - `token_not_found`: There is no such token. */
+            /** @description - `token_not_found`: There is no such token of yours that this service may use. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -1356,18 +1339,6 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
-                        /** @enum {unknown} */
-                        code: "token_bound";
-                    };
-                };
-            };
             /** @description - `body_too_large`: The body is larger than this service accepts. */
             413: {
                 headers: {
@@ -1457,18 +1428,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
                         code: "unauthorized" | "dpop_required" | "invalid_dpop_proof" | "token_not_bound" | "confirmation_unsupported";
-                    };
-                };
-            };
-            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
-                        /** @enum {unknown} */
-                        code: "token_bound";
                     };
                 };
             };
@@ -1578,18 +1537,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
                         code: "unauthorized" | "dpop_required" | "invalid_dpop_proof" | "token_not_bound" | "confirmation_unsupported";
-                    };
-                };
-            };
-            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
-                        /** @enum {unknown} */
-                        code: "token_bound";
                     };
                 };
             };
@@ -1732,22 +1679,10 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
-                        /** @enum {unknown} */
-                        code: "token_bound";
-                    };
-                };
-            };
             /**
              * @description - `not_found`: There is nothing at this address.
              *     - `task_not_found`: There is no such task.
-             *     - `token_not_found`: There is no such token.
+             *     - `token_not_found`: There is no such token of yours that this service may use.
              */
             404: {
                 headers: {
@@ -1908,18 +1843,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
                         code: "unauthorized" | "dpop_required" | "invalid_dpop_proof" | "token_not_bound" | "confirmation_unsupported";
-                    };
-                };
-            };
-            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
-                        /** @enum {unknown} */
-                        code: "token_bound";
                     };
                 };
             };
@@ -2093,18 +2016,6 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
-                        /** @enum {unknown} */
-                        code: "token_bound";
-                    };
-                };
-            };
             /**
              * @description - `not_found`: There is nothing at this address.
              *     - `task_not_found`: There is no such task.
@@ -2270,18 +2181,6 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
-                        /** @enum {unknown} */
-                        code: "token_bound";
-                    };
-                };
-            };
             /**
              * @description - `not_found`: There is nothing at this address.
              *     - `task_not_found`: There is no such task.
@@ -2436,18 +2335,6 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
-                        /** @enum {unknown} */
-                        code: "token_bound";
-                    };
-                };
-            };
             /**
              * @description - `not_found`: There is nothing at this address.
              *     - `task_not_found`: There is no such task.
@@ -2571,18 +2458,6 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
-                        /** @enum {unknown} */
-                        code: "token_bound";
-                    };
-                };
-            };
             /**
              * @description - `not_found`: There is nothing at this address.
              *     - `task_not_found`: There is no such task.
@@ -2701,18 +2576,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
                         code: "unauthorized" | "dpop_required" | "invalid_dpop_proof" | "token_not_bound" | "confirmation_unsupported";
-                    };
-                };
-            };
-            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
-                        /** @enum {unknown} */
-                        code: "token_bound";
                     };
                 };
             };
@@ -2846,18 +2709,6 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
-                        /** @enum {unknown} */
-                        code: "token_bound";
-                    };
-                };
-            };
             /** @description - `body_too_large`: The body is larger than this service accepts. */
             413: {
                 headers: {
@@ -2978,18 +2829,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
                         code: "unauthorized" | "dpop_required" | "invalid_dpop_proof" | "token_not_bound" | "confirmation_unsupported";
-                    };
-                };
-            };
-            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
-                        /** @enum {unknown} */
-                        code: "token_bound";
                     };
                 };
             };
@@ -3132,18 +2971,6 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
-                        /** @enum {unknown} */
-                        code: "token_bound";
-                    };
-                };
-            };
             /**
              * @description - `not_found`: There is nothing at this address.
              *     - `task_not_found`: There is no such task.
@@ -3275,18 +3102,6 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
-                        /** @enum {unknown} */
-                        code: "token_bound";
-                    };
-                };
-            };
             /**
              * @description - `not_found`: There is nothing at this address.
              *     - `task_not_found`: There is no such task.
@@ -3411,18 +3226,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
                         code: "unauthorized" | "dpop_required" | "invalid_dpop_proof" | "token_not_bound" | "confirmation_unsupported";
-                    };
-                };
-            };
-            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
-                        /** @enum {unknown} */
-                        code: "token_bound";
                     };
                 };
             };
@@ -3577,18 +3380,6 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
-                        /** @enum {unknown} */
-                        code: "token_bound";
-                    };
-                };
-            };
             /**
              * @description - `not_found`: There is nothing at this address.
              *     - `task_not_found`: There is no such task.
@@ -3737,18 +3528,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
                         code: "unauthorized" | "dpop_required" | "invalid_dpop_proof" | "token_not_bound" | "confirmation_unsupported";
-                    };
-                };
-            };
-            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
-                        /** @enum {unknown} */
-                        code: "token_bound";
                     };
                 };
             };
@@ -3901,18 +3680,6 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
-                        /** @enum {unknown} */
-                        code: "token_bound";
-                    };
-                };
-            };
             /**
              * @description - `not_found`: There is nothing at this address.
              *     - `task_not_found`: There is no such task.
@@ -4036,18 +3803,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
                         code: "unauthorized" | "dpop_required" | "invalid_dpop_proof" | "token_not_bound" | "confirmation_unsupported";
-                    };
-                };
-            };
-            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
-                        /** @enum {unknown} */
-                        code: "token_bound";
                     };
                 };
             };
@@ -4179,18 +3934,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
                         code: "unauthorized" | "dpop_required" | "invalid_dpop_proof" | "token_not_bound" | "confirmation_unsupported";
-                    };
-                };
-            };
-            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
-                        /** @enum {unknown} */
-                        code: "token_bound";
                     };
                 };
             };

@@ -254,7 +254,8 @@ export interface paths {
         /**
          * Revoke an offline token
          * @description The vault stops issuing access tokens for it at once. The authorization server is told as soon as it can be
-         *     reached.
+         *     reached. A service names the owner of a token that it may use; one that other services may use too is ended by
+         *     its owner only.
          */
         delete: operations["revoke_token"];
         options?: never;
@@ -535,6 +536,14 @@ export interface components {
             /** Format: uuid */
             persistentTokenId: string;
             location: string;
+        };
+        /**
+         * EndQuery
+         * @description subject: the owner, when a service ends a token that no other service may use.
+         */
+        EndQuery: {
+            /** @default null */
+            subject?: string | null;
         };
         /**
          * EndedTicket
@@ -2759,7 +2768,9 @@ export interface operations {
     };
     revoke_token: {
         parameters: {
-            query?: never;
+            query?: {
+                subject?: string | null;
+            };
             header?: never;
             path: {
                 token_id: string;
@@ -2810,6 +2821,7 @@ export interface operations {
             /**
              * @description - `ticket_not_allowed`: A ticket only gives access tokens. This call needs an access token of the owner or of a service.
              *     - `forbidden`: The caller may not do this.
+             *     - `service_not_allowed`: This client may not use this token.
              */
             403: {
                 headers: {
@@ -2818,7 +2830,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "ticket_not_allowed" | "forbidden";
+                        code: "ticket_not_allowed" | "forbidden" | "service_not_allowed";
                     };
                 };
             };
@@ -2858,6 +2870,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
                         code: "uri_too_long";
+                    };
+                };
+            };
+            /** @description - `invalid_input`: A part of the body or of the query is not valid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "invalid_input";
                     };
                 };
             };

@@ -96,7 +96,7 @@ class Database:
         """url: libpq URL; size: the maximum of connections; unavailable: the service's error for an unavailable
         database; the others as in `session`.
         """
-        self._unavailable = unavailable
+        self.unavailable = unavailable
         self._url = url
         self._parameters = parameters = session(
             name, options, statement_timeout=statement_timeout, lock_timeout=lock_timeout
@@ -127,9 +127,9 @@ class Database:
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
             if is_connection_lost(error):
                 self._pool.check()  # other connections are probably dead too: replace them now, not one by one
-            raise self._unavailable from error
+            raise self.unavailable from error
         except (PoolTimeout, PoolClosed) as error:
-            raise self._unavailable from error
+            raise self.unavailable from error
 
     @contextmanager
     def transaction(self) -> Iterator[psycopg.Connection]:
@@ -172,14 +172,14 @@ class Database:
                 demand_direct(connection)
         except psycopg.OperationalError as error:
             if "unsupported startup parameter" not in str(error):
-                raise self._unavailable(str(error).strip()) from error
+                raise self.unavailable(str(error).strip()) from error
             raise PoolerError from error
 
     def retried(self, work: Callable[[], T]) -> T:
         """The result of work that is safe to repeat; it is repeated once if its connection has died."""
         try:
             return work()
-        except self._unavailable as error:
+        except self.unavailable as error:
             if not is_connection_lost(error.__cause__):
                 raise
             return work()

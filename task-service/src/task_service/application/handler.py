@@ -8,7 +8,6 @@ import enum
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Protocol, TypeVar
 from uuid import UUID
 
@@ -77,9 +76,8 @@ class Access(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Time:
-    """The clocks of an attempt. now: the wall clock, aware; monotonic: seconds; pause: waits that many seconds."""
+    """The time of an attempt. monotonic: seconds; pause: waits that many seconds."""
 
-    now: Callable[[], datetime] = lambda: datetime.now(UTC)
     monotonic: Callable[[], float] = time.monotonic
     pause: Callable[[float], object] = time.sleep
 
@@ -125,10 +123,9 @@ class HandlerContext:
         An unavailable vault is asked again for VAULT_PATIENCE_SECONDS. Raises TokenRefusedError, VaultUnavailableError.
         """
         if self._token is None or self._time.monotonic() >= self._renew_at:
-            self._token, ticket_id = self._patiently(lambda: self._access.token(self.attempt))
+            (self._token, ticket_id), asked_at = self._patiently(self._new_token)
             self._journal.access(self.attempt, ticket_id, self._token)
-            lifetime = self._token.expires_at - self._time.now()
-            self._renew_at = self._time.monotonic() + lifetime / timedelta(seconds=1) - MIN_VALID_SECONDS
+            self._renew_at = asked_at + self._token.expires_in - MIN_VALID_SECONDS
         return self._token
 
     def log(self, message: str, level: Level = Level.INFO) -> None:
@@ -155,6 +152,11 @@ class HandlerContext:
             if left <= 0:
                 return
             self._time.pause(min(left, LONGEST_PAUSE_SECONDS))
+
+    def _new_token(self) -> tuple[tuple[OwnerToken, UUID], float]:
+        """A token, and when it was asked for: its life counts from then, whatever the clocks of others say."""
+        asked_at = self._time.monotonic()
+        return self._access.token(self.attempt), asked_at
 
     def _patiently(self, ask: Callable[[], T]) -> T:
         give_up = self._time.monotonic() + VAULT_PATIENCE_SECONDS

@@ -41,6 +41,10 @@ class ManageSchedules:
         """Raises ScheduleError for a rule without times."""
         rule.check(self._schedules.now())
 
+    def has_passed(self, rule: Rule) -> bool:
+        """True when the rule's one time is not ahead any more."""
+        return rule.run_at is not None and rule.run_at <= self._schedules.now()
+
     def put(self, person: Person, task_id: UUID, rule: Rule) -> Schedule:
         """Set the task's schedule; a time that has passed is due at once. Raises TaskNotFoundError, ScheduleError."""
         self._tasks.find(task_id, person.owner)
@@ -78,7 +82,7 @@ class ManageSchedules:
         if task.persistent_token_id is None:
             return Forecast.NO_ACCESS, None
         try:
-            grant = self._vault.grant(task.persistent_token_id, person.bearer)
+            grant = self._vault.grant(task.persistent_token_id, person.owner)
         except TokenNotFoundError:
             return Forecast.NO_ACCESS, None
         except VaultUnavailableError:

@@ -11,10 +11,9 @@ from msgspec import UNSET
 
 import task_service
 from service_kit.http import inputs
-from service_kit.http.app import authenticate, bearer_token, respond
+from service_kit.http.app import authenticate, respond
 from service_kit.http.openapi import Api, Link
 from task_service.application.errors import (
-    BoundTokenError,
     CursorError,
     KeyReusedError,
     KindNotFoundError,
@@ -98,14 +97,14 @@ def create_api(service: TaskService) -> Api:
         task_service.__version__,
         "/api/tasks",
         table=TABLE,
-        raises=(TaskStorageUnavailableError, BoundTokenError),
+        raises=(TaskStorageUnavailableError,),
         tags=TAGS,
         links=LINKS,
     )
 
     def caller() -> Person:
         claims = authenticate(service.verifier)
-        return Person(Owner(claims.issuer, claims.subject), bearer_token())
+        return Person(Owner(claims.issuer, claims.subject))
 
     _collection(api, service, caller)
     kind_routes.declare(api, service, caller, TASKS)
@@ -132,8 +131,9 @@ def _collection(api: Api, service: TaskService, caller: Callable[[], Person]) ->
         if etag in {given.strip() for given in request.headers.get("If-None-Match", "").split(",")}:
             return Response(status=304, headers={"ETag": etag, "Cache-Control": "no-store"})
         page = service.listing.page(who, query.filtered(), query.limit, query.cursor)
+        runs = service.listing.last_runs(page.tasks) if query.last_runs else {}
         listed = TaskList(
-            tasks=[task_view(task) for task in page.tasks],
+            tasks=[task_view(task, runs.get(task.id, ())) for task in page.tasks],
             next_cursor=page.next_cursor,
             counts=counts_view(service.listing.counts(who), service.listing.standing(who)) if query.counts else None,
         )
@@ -196,7 +196,7 @@ def _single(api: Api, service: TaskService, caller: Callable[[], Person]) -> Non
         """Delete a task.
 
         A running task stops at its next step. The task's offline token is revoked only with `revokeAccess`, and only if
-        no other task is linked to it.
+        no other task is linked to it and no other service may use it.
         """
         who = caller()
         if not inputs.query(request, Deletion).revoke_access:

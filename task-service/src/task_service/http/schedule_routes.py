@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 
 from flask import Response, request
 
@@ -62,7 +61,7 @@ def _definition(api: Api, service: TaskService, caller: Callable[[], Person], ta
         with faults_named("/"):
             rule = wanted.rule()
             schedule = service.schedules.put(who, task_id_in(task_id), rule)
-        return _answer(task_id, schedule, said_of(rule))
+        return _answer(task_id, schedule, _said(service, rule))
 
     @api.route("GET", "/<task_id>/schedule", tag=tag, query=OutlookQuery, answers={200: OutlookView}, raises=FOUND)
     def get_schedule(task_id: str) -> Response:
@@ -115,7 +114,7 @@ def _actions(api: Api, service: TaskService, caller: Callable[[], Person], tag: 
         who = caller()
         inputs.optional_body(request, NoBody)
         schedule = service.schedules.resume(who, task_id_in(task_id))
-        return _answer(task_id, schedule, said_of(schedule.rule) if schedule.next_run_at else None)
+        return _answer(task_id, schedule, _said(service, schedule.rule) if schedule.next_run_at else None)
 
     @api.route(
         "POST",
@@ -145,9 +144,9 @@ def faults_named(prefix: str) -> Iterator[None]:
         raise inputs.invalid(pointer, str(error)) from None
 
 
-def said_of(rule: Rule) -> str | None:
+def _said(service: TaskService, rule: Rule) -> str | None:
     """A message about a rule whose time has passed."""
-    return IN_THE_PAST if rule.run_at is not None and rule.run_at <= datetime.now(UTC) else None
+    return IN_THE_PAST if service.schedules.has_passed(rule) else None
 
 
 def _answer(task_id: str, schedule: Schedule, message: str | None = None) -> Response:

@@ -223,13 +223,15 @@ class Calls:
         body = yield from self._call("GET", f"/tokens/{_part(persistent_token_id)}/audit", query=query)
         return wire.read(wire.audit_page, body)
 
-    def revoke(self, persistent_token_id: str, bearer: str | None = None) -> Flow[None]:
+    def revoke(self, persistent_token_id: str, bearer: str | None = None, *, subject: str | None = None) -> Flow[None]:
         """End a grant of the caller, or of the person whose access token `bearer` is, for good; twice is once. Tokens
         that were given live until they expire.
 
-        Raises NotAuthenticated, TokenNotFound, NotAllowed, VaultUnavailable, UnexpectedAnswer.
+        subject: the owner, when a service ends a grant that no other service may use. Raises NotAuthenticated,
+        TokenNotFound, NotAllowed (`service_not_allowed`: others may use it), VaultUnavailable, UnexpectedAnswer.
         """
-        yield from self._call("DELETE", f"/tokens/{_part(persistent_token_id)}", bearer=bearer)
+        query = {"subject": subject} if subject else None
+        yield from self._call("DELETE", f"/tokens/{_part(persistent_token_id)}", bearer=bearer, query=query)
 
     def create_ticket(
         self,

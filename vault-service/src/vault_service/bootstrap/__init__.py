@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
+from service_kit.postgres.clock import DatabaseClock
 from service_kit.postgres.database import BY_INDEX, Database
 from service_kit.process import logs
 from service_kit.tokens.bearer import Claims, Verifier
@@ -21,7 +22,6 @@ from vault_service.adapters.encryption.keyring import Keyring
 from vault_service.adapters.encryption.sealing import Sealer
 from vault_service.adapters.jobs.background import Background, every
 from vault_service.adapters.metrics.telemetry import PrometheusTelemetry
-from vault_service.adapters.postgres.clock import DatabaseClock
 from vault_service.adapters.postgres.database import MIGRATIONS, vault_database
 from vault_service.adapters.postgres.locks import LOCK_TIMEOUT_SECONDS, AdvisoryLocks
 from vault_service.application.ask import AskConsent
@@ -95,9 +95,9 @@ def build(settings: VaultSettings) -> VaultProcess:
     """Wire one process of the vault."""
     telemetry = PrometheusTelemetry(settings.providers.by_name)
     issuer = login_issuer(settings)
-    providers = ProviderSet.of(settings, issuer, partial(_callback, settings), telemetry)
     database, lock_database = _pools(settings)
     clock = DatabaseClock(database)
+    providers = ProviderSet.of(settings, issuer, partial(_callback, settings), telemetry, clock.seconds)
     keyring = Keyring(database, settings.root_key)
     sealer = Sealer(keyring)
     audit = AuditLog(database, keyring)
@@ -180,17 +180,14 @@ def build(settings: VaultSettings) -> VaultProcess:
 def _verifier(settings: VaultSettings, issuer: Issuer, clock: DatabaseClock, policy: CallerPolicy) -> Verifier:
     """Believes access tokens, and proofs for the URLs at which the vault is reached."""
 
-    def now() -> float:
-        return clock.now().timestamp()
-
     def must_be_bound(claims: Claims) -> bool:
         return settings.require_dpop and policy.is_service(claims)
 
     own = ProofsInMemory()
     redis_url = settings.redis_url
     seen = own if redis_url is None else ProofsInRedis(connect_redis(redis_url.reveal()), own, _report_redis)
-    proofs = ProofChecker((settings.public_url, *settings.internal_urls), seen, now)
-    return Verifier(issuer, settings.audience, clock=now, proofs=proofs, must_be_bound=must_be_bound)
+    proofs = ProofChecker((settings.public_url, *settings.internal_urls), seen, clock.seconds)
+    return Verifier(issuer, settings.audience, clock=clock.seconds, proofs=proofs, must_be_bound=must_be_bound)
 
 
 def _callback(settings: VaultSettings, provider: str) -> str:

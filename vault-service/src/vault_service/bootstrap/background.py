@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from service_kit.outbound.session import Session
+from service_kit.postgres.clock import DatabaseClock
 from service_kit.postgres.database import Database
 from service_kit.process import logs
 from vault_service.adapters.audit.checkpoints import BATCH_LINES, CheckpointWriter
@@ -16,7 +17,6 @@ from vault_service.adapters.jobs.background import Background, Job, every, once
 from vault_service.adapters.jobs.cleaning import Cleaning
 from vault_service.adapters.jobs.expiring import AnnounceEnds
 from vault_service.adapters.metrics.telemetry import PrometheusTelemetry
-from vault_service.adapters.postgres.clock import DatabaseClock
 from vault_service.adapters.webhooks.messages import PostgresMessages
 from vault_service.adapters.webhooks.sender import WebhookSender
 from vault_service.application.check_due import CheckDue

@@ -7,11 +7,12 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import Any
 from uuid import UUID, uuid4
 
 from service_kit.http import text
+from service_kit.postgres.clock import DatabaseClock
 from service_kit.postgres.database import Database
 from vault_service import config
 from vault_service.adapters.audit.log import AuditLog
@@ -126,10 +127,9 @@ def _end(settings: VaultSettings, database: Database, grants: Sequence[FoundGran
     keyring.load()
     sealer, audit = Sealer(keyring), AuditLog(database, keyring)
     owned = PostgresOwnedGrants(database, Endings(sealer, audit, Outbox(database, sealer, audit)), audit)
-    request_id = uuid4().hex
+    clock, request_id = DatabaseClock(database), uuid4().hex
     for grant in grants:
-        now = datetime.now(UTC)
-        entry = Entry(Event.GRANT_REVOKED, grant.id, grant.owner, actor, request_id, now, reason=reason)
+        entry = Entry(Event.GRANT_REVOKED, grant.id, grant.owner, actor, request_id, clock.now(), reason=reason)
         owned.revoke(grant.id, grant.owner, entry)
 
 

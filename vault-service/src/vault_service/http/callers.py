@@ -66,6 +66,16 @@ class CallerPolicy:
             raise FORBIDDEN.problem("A service must name the owner of the tokens that it looks at in `subject`.")
         return Subject(claims.issuer, subject), claims.client
 
+    def ender(self, claims: Claims, subject: str | None, *, is_public: bool) -> tuple[Subject, str | None]:
+        """Whose grant the caller ends, as in `reader`.
+
+        Problem: 403 `forbidden` too for a service that comes through the gateway and may get no access tokens there.
+        """
+        found = self.reader(claims, subject)
+        if found[1] is not None and is_public and not self.public_mints:
+            raise FORBIDDEN.problem("Services end tokens inside the network, not through the public gateway.")
+        return found
+
     def requester(self, claims: Claims, subject: str | None, *, is_public: bool) -> Requester:
         """The requester of an access token: a service for the owner that it names, or the owner with an allowed client.
 

@@ -35,7 +35,7 @@ from vault_service.http.audit_schemas import AuditPage, AuditQuery, ExportQuery,
 from vault_service.http.batch import batched
 from vault_service.http.export import MEDIA_TYPES, export
 from vault_service.http.problems import TABLE
-from vault_service.http.schemas import GrantList, GrantQuery, GrantsQuery, GrantView, NewName, Revoked
+from vault_service.http.schemas import EndQuery, GrantList, GrantQuery, GrantsQuery, GrantView, NewName, Revoked
 from vault_service.http.token_schemas import IssuedToken, TokenBatch, TokenBatchRequest, TokenQuery, issued_token
 from vault_service.http.vault import Vault
 
@@ -263,17 +263,29 @@ def _owner_routes(api: Api, vault: Vault) -> None:
         request_id = logs.request_id.get() or ""
         return respond(vault.view(vault.manage.check(callers.grant_id(token_id), owner, claims.client, request_id)))
 
-    @api.route("DELETE", "/tokens/<token_id>", tag=OFFLINE_TOKENS, answers={200: Revoked}, raises=OWNED)
+    @api.route(
+        "DELETE",
+        "/tokens/<token_id>",
+        tag=OFFLINE_TOKENS,
+        query=EndQuery,
+        answers={200: Revoked},
+        raises=(*OWNED, ServiceNotAllowedError),
+    )
     def revoke_token(token_id: str) -> Response:
         """Revoke an offline token.
 
         The vault stops issuing access tokens for it at once. The authorization server is told as soon as it can be
-        reached.
+        reached. A service names the owner of a token that it may use; one that other services may use too is ended by
+        its owner only.
         """
-        claims = authenticate(vault.verifier)
-        owner = vault.policy.person(claims)
+        claims, query = authenticate(vault.verifier), inputs.query(request, EndQuery)
+        owner, service = vault.policy.ender(claims, query.subject, is_public=is_public())
         grant_id = callers.grant_id(token_id)
-        vault.manage.revoke(grant_id, owner, claims.client, logs.request_id.get() or "")
+        try:
+            vault.manage.revoke(grant_id, owner, claims.client, logs.request_id.get() or "", service)
+        except VaultServiceError as error:
+            callers.refused(vault.refusals, claims, token_id, query.subject, error)
+            raise
         return respond(Revoked(status="revoked", persistent_token_id=grant_id))
 
 

@@ -116,6 +116,12 @@ class GrantQuery(Input, frozen=True, kw_only=True):
     wait: Annotated[int, msgspec.Meta(ge=0, le=60)] = 0
 
 
+class EndQuery(Input, frozen=True, kw_only=True):
+    """subject: the owner, when a service ends a token that no other service may use."""
+
+    subject: Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=LINE)] | None = None
+
+
 class Account(Output, frozen=True, kw_only=True):
     """A person at an authorization server: `iss` and `sub`."""
 

@@ -61,6 +61,7 @@ _STATE_COLUMNS = (
     "refusals",
     "pause",
     "ended",
+    "ends_in",
 )
 """The columns of `state` before the grant's terms, in their order."""
 
@@ -227,17 +228,13 @@ class PostgresRefreshes:
         self._database.one(_QUERIES["refuse"], row)
         log_refusal("grant.refresh_refused", grant.id, grant.provider, None, detail)
 
-    def fail(self, grant: StoredGrant, failure: Failure, entry: Entry, detail: FailureDetail) -> Failure | None:
+    def fail(self, grant: StoredGrant, failure: Failure, entry: Entry, detail: FailureDetail) -> bool:
         """Make the grant failed, fenced by the generation."""
-        write = {**fence(grant), "failure": failure.value, "detail": detail_row(detail)}
-        with self._database.transaction() as connection:
-            row = connection.execute(_QUERIES["fail"], write).fetchone()
-            if row is None:
-                return None
-            told = Failure(row[0])
-            self._audit.append_within(connection, replace(entry, outcome=told.value))
-        log_refusal("grant.failed", grant.id, grant.provider, told, detail)
-        return told
+        row = {**fence(grant), "failure": failure.value, "detail": detail_row(detail)}
+        is_failed = self._audit.append_if(_QUERIES["fail"], row, entry)
+        if is_failed:
+            log_refusal("grant.failed", grant.id, grant.provider, failure, detail)
+        return is_failed
 
     def replay_spool(self) -> int:
         """Store the outcomes that are in the spool; their number."""
@@ -279,6 +276,7 @@ class PostgresRefreshes:
             refresh_token=self._tokens.open(row["refresh_token"], grant_id, owner, row["generation"], digest),
             refusals=tuple(row["refusals"]),
             pause=row["pause"] or 0.0,
+            ends_in=row["ends_in"],
         )
 
     def _store(self, outcome: Spooled, entry: Entry, use: CallerUse | None = None) -> Finished:

@@ -5,6 +5,7 @@ select status, failure, generation, refresh_token, access_lifetime,
        consent_expires_at <= now(),
        refusals, greatest(extract(epoch from retry_at - clock_timestamp()), 0)::float8,
        coalesce(not_after <= now(), false) or coalesce(expires_at <= now(), false) or coalesce(uses >= max_uses, false),
+       extract(epoch from expires_at - clock_timestamp())::float8,
        provider, token_type, services, not_after, max_uses, idle_seconds, max_seconds, scopes, account_issuer,
        account_subject, token_identity
 from grants
@@ -189,17 +190,11 @@ returning true;
 
 -- name: fail
 -- The sealed token is kept, because a disabled person can be enabled again. It is not sent before the owner asks for a
--- check. When the end that the authorization server gave has passed, the failure is that, whatever word the server uses: some
--- (Keycloak) say the same of a session that has ended in time and of a revoked one.
+-- check.
 update grants
-set status = 'failed',
-    failure = case
-        when expires_at <= clock_timestamp() and %(failure)s::text in ('token_revoked', 'reauthorization_required')
-            then 'token_expired'
-        else %(failure)s::text
-    end,
-    failure_detail = %(detail)s, refusals = '{}', retry_at = null, refresh_started_at = null
+set status = 'failed', failure = %(failure)s, failure_detail = %(detail)s, refusals = '{}', retry_at = null,
+    refresh_started_at = null
 where id = %(id)s
   and generation = %(generation)s
   and status in ('active', 'failed')
-returning failure;
+returning true;

@@ -2,7 +2,6 @@
 section 2.3.1), `private_key_jwt` (RFC 7523 section 2.2, OpenID Connect Core 1.0 section 9), or `none`.
 """
 
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
@@ -95,8 +94,3 @@ class PrivateKeyJwtAuthentication:
             "client_assertion": self._key.jwt(claims),
         }
         return ClientProof(None, form)
-
-
-def wall_clock() -> float:
-    """Seconds since the epoch, for claims that another machine compares with its own clock."""
-    return time.time()

@@ -122,13 +122,17 @@ def retry_after(headers: Mapping[str, str]) -> float:
     """Seconds from a Retry-After header (RFC 9110 section 10.2.3), from 1 to 300; 5 for nonsense."""
     value = headers.get("Retry-After", "").strip()
     try:
-        seconds = float(value) if value.isascii() and value.isdecimal() else _seconds_until(value)
+        seconds = float(value) if value.isascii() and value.isdecimal() else _seconds_until(value, headers.get("Date"))
     except (ValueError, TypeError, OverflowError):
         return 5.0
     return min(max(seconds, 1.0), 300.0)
 
 
-def _seconds_until(date: str) -> float:
+def _seconds_until(date: str, since: str | None) -> float:
+    """since: when the answer was sent, by the same clock; a machine's own clock may differ from it."""
+    return (_moment(date) - (_moment(since) if since else datetime.now(UTC))).total_seconds()
+
+
+def _moment(date: str) -> datetime:
     moment = parsedate_to_datetime(date)
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return (moment - datetime.now(UTC)).total_seconds()
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -33,7 +33,7 @@ class StoredGrant:
     arrived, or None before the first; lifetime_age: seconds since then; requested: who may use the grant, and until
     when; terms: the digest of all terms, to which the refresh token is bound (that it opened shows that they are as the
     owner granted them); refusals: error words of the server since the last success; pause: seconds for which no refresh
-    of this grant is sent.
+    of this grant is sent; ends_in: seconds until the authorization server ends the token, or None if it did not say.
     """
 
     id: UUID
@@ -52,6 +52,7 @@ class StoredGrant:
     refresh_token: RefreshToken
     refusals: tuple[str, ...] = ()
     pause: float = 0.0
+    ends_in: float | None = None
 
     def can_give(self, min_valid: float) -> bool:
         """False while it is known that the server gives no access token with so many seconds left."""
@@ -169,11 +170,8 @@ class Refreshes(UsableGrants, Protocol):
         """Record a refusal that is not final yet, and send no refresh of this grant for so many seconds."""
         ...
 
-    def fail(self, grant: StoredGrant, failure: Failure, entry: Entry, detail: FailureDetail) -> Failure | None:
-        """Make the grant failed, fenced by the generation; None when it has moved on.
-
-        Returns the failure that was stored: TOKEN_EXPIRED for a refusal after the end that the server itself gave.
-        """
+    def fail(self, grant: StoredGrant, failure: Failure, entry: Entry, detail: FailureDetail) -> bool:
+        """Make the grant failed, fenced by the generation; False when it has moved on."""
         ...
 
     def replay_spool(self) -> int:

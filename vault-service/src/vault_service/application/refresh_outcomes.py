@@ -74,8 +74,9 @@ class RefreshOutcomes:
         """Make the grant failed, unless it has moved on: a lost race is no revocation. The error to raise."""
         failure = failure_at(grant.ends_in, failure)
         entry = self._entry(Event.GRANT_FAILED, request, grant, failure.value)
-        told = self._grants.fail(grant, failure, entry, detail)
-        return self._error_of_lost_race(request) if told is None else GrantUnusableError(told)
+        if self._grants.fail(grant, failure, entry, detail):
+            return GrantUnusableError(failure)
+        return self._error_of_lost_race(request)
 
     def refused_for_now(
         self, request: TokenRequest, grant: StoredGrant, refused: RefusedForNowError

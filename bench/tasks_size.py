@@ -77,7 +77,14 @@ def list_length(bench: Bench, plan: Plan) -> list[Figure]:
     ):
         page = median_ms(partial(listing.page, OWNER, query, 50, after), 100)
         figures.append(Figure(f"T4 page of 50 {name} among {plan.tasks:,}, ms", [page], Goal(most=10)))
-    return [*figures, Figure("counts by state, ms", [median_ms(lambda: listing.counts(OWNER), 100)])]
+    counts = median_ms(lambda: listing.counts(OWNER), 100)
+    _add_runs(bench, 50)
+    page = median_ms(lambda: listing.last_runs(listing.page(OWNER, TaskQuery(), 50, None)[0]), 100)
+    return [
+        *figures,
+        Figure("counts by state, ms", [counts]),
+        Figure(f"T4 page of 50 with the last ten runs of each among {plan.tasks:,}, ms", [page], Goal(most=10)),
+    ]
 
 
 def batch(bench: Bench, _: Plan) -> list[Figure]:
@@ -131,6 +138,22 @@ def _add_completed(bench: Bench, number: int) -> None:
         "insert into runs (task_id, number, issuer, subject, cause, status, fence, latest, task_created_at)"
         " select id, 1, issuer, subject, 'user', case when random() < 0.01 then 'failed' else 'completed' end, 1, true,"
         " created_at from tasks"
+    )
+    bench.owner.execute("set session_replication_role = origin")
+    bench.owner.execute("vacuum analyze tasks, runs")
+
+
+def _add_runs(bench: Bench, number: int) -> None:
+    """Nine more runs of each of the newest tasks."""
+    newest = "(select id from tasks order by created_at desc limit %s)"
+    bench.owner.execute("set session_replication_role = replica")
+    bench.owner.execute(f"update tasks set last_run = 10 where id in {newest}", [number])
+    bench.owner.execute(f"update runs set latest = false where task_id in {newest}", [number])
+    bench.owner.execute(
+        "insert into runs (task_id, number, issuer, subject, cause, status, fence, latest, task_created_at)"
+        " select id, n, issuer, subject, 'user', 'completed', n, n = 10, created_at"
+        f" from tasks, generate_series(2, 10) as n where id in {newest}",
+        [number],
     )
     bench.owner.execute("set session_replication_role = origin")
     bench.owner.execute("vacuum analyze tasks, runs")

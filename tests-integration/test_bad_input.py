@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 from api import MANAGER, Api, problem
 
+pytestmark = pytest.mark.any_server
+
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
 REFUSALS = {
     (400, "bad_request"),

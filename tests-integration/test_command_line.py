@@ -274,6 +274,7 @@ def test_a_command_runs_with_a_token_in_its_environment(granted: tuple[CommandLi
     assert leaked == "0"
 
 
+@pytest.mark.any_server
 @pytest.mark.parametrize(
     ("words", "status"), [(["true"], 0), (["sh", "-c", "kill -9 $$"], 137), (["/no/such"], 127), (["/etc/passwd"], 126)]
 )
@@ -285,6 +286,7 @@ def test_a_commands_end_is_told_as_a_shell_tells_it(
     assert line.run("run", token_id, "--", *words).returncode == status
 
 
+@pytest.mark.any_server
 def test_a_signal_reaches_the_command_and_the_file_goes(granted: tuple[CommandLine, str]) -> None:
     """SIGTERM, as a batch system sends it."""
     line, token_id = granted
@@ -439,6 +441,7 @@ def test_a_login_that_has_ended_is_told_so(line: CommandLine) -> None:
     assert line.run("list").returncode == 3
 
 
+@pytest.mark.any_server
 @pytest.mark.parametrize(
     ("words", "status", "said"),
     [
@@ -491,6 +494,7 @@ def test_scopes_that_were_not_granted_are_denied(granted: tuple[CommandLine, str
     assert (done.returncode, done.stdout) == (77, "")
 
 
+@pytest.mark.any_server
 def test_programs_read_errors_as_json(line: CommandLine) -> None:
     """On stderr, with the code and what to do."""
     done = line.run("get", NOBODYS, "--json")
@@ -512,6 +516,7 @@ def test_tokens_of_one_issuer_are_not_sent_for_another(line: CommandLine) -> Non
     assert line.run("--issuer", "https://elsewhere.example.org", "list").returncode == 3
 
 
+@pytest.mark.any_server
 def test_what_is_no_ticket_is_not_sent(bare: CommandLine) -> None:
     """A ticket needs neither login nor id; other text is refused here, an unknown one by the vault."""
     done = bare.run("get", environ={"TOKEN_VAULT_TICKET": "eyJ"})
@@ -575,6 +580,7 @@ def test_at_a_terminal_revoke_asks_and_no_means_no(granted: tuple[CommandLine, s
     line.ok("get", token_id)
 
 
+@pytest.mark.any_server
 def test_at_a_terminal_a_list_fits_and_is_coloured(granted: tuple[CommandLine, str], terminal: tuple[int, int]) -> None:
     """In a pipe the ids are whole, and there is no escape sequence."""
     line, token_id = granted
@@ -591,6 +597,7 @@ def test_at_a_terminal_a_list_fits_and_is_coloured(granted: tuple[CommandLine, s
     assert token_id in piped
 
 
+@pytest.mark.any_server
 def test_ctrl_c_at_a_terminal_reaches_the_command_once(
     granted: tuple[CommandLine, str], terminal: tuple[int, int]
 ) -> None:
@@ -615,6 +622,7 @@ def test_ctrl_c_at_a_terminal_reaches_the_command_once(
     assert process.wait(TIMEOUT) == 1
 
 
+@pytest.mark.any_server
 def test_completion_is_there_for_each_shell(bare: CommandLine) -> None:
     """What `--install-completion` would install."""
     done = bare.run(

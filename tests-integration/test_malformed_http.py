@@ -11,6 +11,8 @@ import pytest
 from api import Api
 from stack import TIMEOUT, Stack
 
+pytestmark = pytest.mark.any_server
+
 END = b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
 LINE = b"GET /api/tasks" + END
 POST = b"POST /api/tasks HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"  # kept alive

@@ -1,5 +1,6 @@
 """Parts that die: what goes on, what is said, and that nothing is lost."""
 
+import pytest
 from api import MANAGER, Api, command_line_token, problem
 from person import Person
 from stack import Stack, eventually
@@ -34,6 +35,7 @@ def test_authorization_server_down(healthy: Stack, alice: Api, alice_person: Per
     eventually(lambda: alice.access_token(token_id, scope="openid").status_code == 200, "it refreshes again", 60)
 
 
+@pytest.mark.any_server
 def test_redis_down(healthy: Stack, alice: Api, alice_person: Person) -> None:
     """Nothing depends on it."""
     healthy.kill("redis")
@@ -44,6 +46,7 @@ def test_redis_down(healthy: Stack, alice: Api, alice_person: Person) -> None:
     assert alice.finished(task_id)["status"] == "completed"
 
 
+@pytest.mark.any_server
 def test_worker_killed_in_mid_task(healthy: Stack, alice: Api, alice_person: Person) -> None:
     """Another worker takes over, under a new fence, and the task completes once."""
     task_id, _ = alice.ready_task(alice_person)
@@ -54,6 +57,7 @@ def test_worker_killed_in_mid_task(healthy: Stack, alice: Api, alice_person: Per
     assert alice.finished(task_id)["status"] == "completed"
 
 
+@pytest.mark.any_server
 def test_a_child_that_dies_is_started_again(healthy: Stack, alice: Api, alice_person: Person) -> None:
     """The supervisor brings the worker back by itself."""
     task_id, _ = alice.ready_task(alice_person)
@@ -63,6 +67,7 @@ def test_a_child_that_dies_is_started_again(healthy: Stack, alice: Api, alice_pe
     assert alice.finished(task_id)["status"] == "completed"
 
 
+@pytest.mark.any_server
 def test_a_full_worker_goes_on_sweeping(healthy: Stack, alice: Api, alice_person: Person) -> None:
     """What waits is told while every place is taken, and what a dead child had under way is taken over all the same."""
     token_id = alice.grant(alice_person)
@@ -80,6 +85,7 @@ def test_a_full_worker_goes_on_sweeping(healthy: Stack, alice: Api, alice_person
     assert {alice.finished(task_id, 90)["status"] for task_id in tasks} == {"completed"}
 
 
+@pytest.mark.any_server
 def test_a_deploy_loses_no_task(healthy: Stack, alice: Api, alice_person: Person) -> None:
     """SIGTERM gives running attempts back at once."""
     task_id, _ = alice.ready_task(alice_person)

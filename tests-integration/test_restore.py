@@ -20,6 +20,8 @@ from stack import ROOT, Stack, eventually
 
 from local_stack.options import package_folder
 
+pytestmark = pytest.mark.any_server
+
 ARCHIVING = ("wal_level", "archive_mode", "archive_timeout", "archive_command")
 RESTORING = ("restore_command", "recovery_target_timeline", "hot_standby")
 TO_A_POINT = (*RESTORING, "recovery_target_time", "recovery_target_action")

@@ -17,6 +17,8 @@ from api import MANAGER, Api
 from person import Person
 from stack import ARTIFACTS, ROOT
 
+pytestmark = pytest.mark.any_server
+
 CONFIGURATION = ROOT / "tests-integration" / "openapi" / "schemathesis.toml"
 EXAMPLES = 400 if os.environ.get("FAULTS") == "long" else 15
 ONE_BY_ONE = ("--phases", "examples,coverage,fuzzing")

@@ -23,6 +23,8 @@ from api import MANAGER, Api, command_line_token, problem
 from person import Person
 from stack import ROOT, TIMEOUT, Stack, eventually, free_port
 
+pytestmark = pytest.mark.any_server
+
 FOLDER = ROOT / "tests-integration" / "servers"
 PYTHON = ROOT / ".venv" / "servers" / "bin" / "python"
 CLIENT = "token-vault"

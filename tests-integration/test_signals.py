@@ -17,9 +17,12 @@ from person import Person
 from stack import Stack, eventually
 from standardwebhooks import Webhook
 
-pytestmark = pytest.mark.skipif(
-    os.environ.get("STACK") == "compose", reason="needs the development authorization server with an idle limit"
-)
+pytestmark = [
+    pytest.mark.any_server,
+    pytest.mark.skipif(
+        os.environ.get("STACK") == "compose", reason="needs the development authorization server with an idle limit"
+    ),
+]
 IDLE = 24
 """Seconds after which the authorization server ends an unused grant."""
 GRANTS = 4

@@ -12,9 +12,12 @@ import requests
 from api import Api
 from stack import ROOT, Stack, eventually, is_running
 
-pytestmark = pytest.mark.skipif(
-    os.environ.get("STACK") == "compose", reason="the native stack's own commands; compose has its own"
-)
+pytestmark = [
+    pytest.mark.any_server,
+    pytest.mark.skipif(
+        os.environ.get("STACK") == "compose", reason="the native stack's own commands; compose has its own"
+    ),
+]
 PARTS = ("postgres", "redis", "idp", "vault", "tasks", "worker", "gateway")
 
 

@@ -21,9 +21,10 @@ from faults.vault_process import VaultProcess
 from person import Person
 from stack import ROOT, Stack, eventually
 
-pytestmark = pytest.mark.skipif(
-    os.environ.get("STACK") == "compose", reason="test_compose_scale.py shows it with containers"
-)
+pytestmark = [
+    pytest.mark.any_server,
+    pytest.mark.skipif(os.environ.get("STACK") == "compose", reason="test_compose_scale.py shows it with containers"),
+]
 EX_CONFIG = 78
 PREPARED, FINISHED = "9998_newer.pre.sql", "9999_newer.post.sql"
 NEWER_RELEASE = {

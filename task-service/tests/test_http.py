@@ -259,6 +259,21 @@ def test_a_list_that_goes_on_says_so(ann: Caller, ben: Caller) -> None:
         assert answer.get_json()["code"] in {"cursor_invalid", "invalid_input"}
 
 
+def test_a_list_tells_how_the_last_runs_ended_when_it_is_asked_to(ann: Caller, vault: ScriptedVault) -> None:
+    """Under an `ETag` of its own; a single task and a list that is not asked tell nothing of it."""
+    never, executed = ann.task(), ann.task()
+    token_id = vault.knows(ann.bearer, TokenStatus.ACTIVE)
+    ann.ask("POST", f"/{executed['id']}/link-persistent-id", {"persistentTokenId": str(token_id)})
+    ann.ask("POST", f"/{executed['id']}/execute")
+    listed = ann.ask("GET", "?lastRuns=true")
+    told = {task["id"]: task.get("lastRuns") for task in listed.get_json()["tasks"]}
+    assert told == {never["id"]: None, executed["id"]: ["queued"]}
+    assert listed.headers["ETag"] != list_tag(ann)
+    assert all("lastRuns" not in task for task in ann.ask("GET").get_json()["tasks"])
+    assert "lastRuns" not in ann.ask("GET", f"/{executed['id']}").get_json()
+    assert ann.ask("GET", "?lastRuns=some").status_code == 422
+
+
 def test_a_list_can_be_filtered_searched_and_counted(ann: Caller, vault: ScriptedVault) -> None:
     """The counts are of all tasks."""
     task, other = ann.task(name="Weekly report"), ann.task(name="Other")

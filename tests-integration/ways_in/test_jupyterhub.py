@@ -172,6 +172,7 @@ def test_the_example_notebook_runs_in_jupyterlab(stack: Stack, hub: Hub, reader:
         page.screenshot(path=ARTIFACTS / "screenshots" / "notebook.png")
 
 
+@pytest.mark.any_server
 def test_a_hub_that_hangs_leaves_nothing_behind(stack: Stack, tmp_path: Path) -> None:
     """Neither itself nor what it has started: the tests of hubs end by the folder in which all of it runs."""
     hub = Hub(stack, tmp_path)
@@ -212,6 +213,7 @@ def test_a_kernel_chooses_name_and_scopes_of_a_question_and_nothing_else(
     assert len(grants_of(stack, "alice")) == before, "nothing was asked of the vault"
 
 
+@pytest.mark.any_server
 def test_a_question_that_is_no_object_is_refused(hub: Hub, kernel: Kernel) -> None:
     """A list of pairs neither, which Python would take for one."""
     bodies = ["", "{", "[]", '""', "null", "1", '[["name", "my analysis"]]', "\udcff"]

@@ -248,7 +248,8 @@ def test_rewrap_under_load(
         _keep(rows=count, rounds=len(busy), issued_per_second=rates, kept=round(rates[1] / rates[0], 3), said=said)
 
 
-ROUND_SECONDS = 2.0
+ROUND_SECONDS = 2.0 if os.environ.get("FAULTS") == "long" else 0.5
+"""The short form keeps figures of rounds that are too short to compare; what it asserts holds in them as well."""
 
 
 def _pause(seconds: float) -> None:

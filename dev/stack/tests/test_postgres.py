@@ -50,6 +50,27 @@ def start(server, processes):
     processes.stop("postgres", signal.SIGINT)
 
 
+@pytest.fixture(scope="module")
+def shared(pristine, tmp_path_factory):
+    """A running server with the databases, and its processes, for all tests that neither stop nor damage it."""
+    folder = Path(tempfile.mkdtemp(prefix="offline-token-vault-shared-"))
+    folder.chmod(0o755)
+    subprocess.run(["cp", "-a", pristine, folder], check=True, timeout=60)
+    port = ports.choose(folder / "ports.json", ["postgres"], set())["postgres"]
+    server = postgres.Server(folder / "postgres", port, "secret")
+    notes = tmp_path_factory.mktemp("shared")
+    processes = Processes(notes, notes)
+    part = server.part("fsync=off")
+    processes.start(part)
+    try:
+        processes.wait_ready(part)
+        postgres.create_databases(server.url, PASSWORDS)
+        yield server, processes
+    finally:
+        processes.stop("postgres", signal.SIGINT)
+        shutil.rmtree(folder)
+
+
 def eventually(condition, seconds=10.0):
     deadline = time.monotonic() + seconds
     while not condition():
@@ -96,23 +117,22 @@ def test_a_frozen_server_is_not_taken_for_a_dead_one(server, start, processes, o
         os.kill(pid, signal.SIGCONT)
 
 
-def test_it_asks_for_the_password(server, start):
-    start()
+def test_it_asks_for_the_password(shared):
+    server, _ = shared
     with pytest.raises(psycopg.OperationalError, match="password"):
         psycopg.connect(server.url.replace(":secret@", ":guess@"))
 
 
-def test_it_listens_on_loopback_only(server, start):
-    start()
+def test_it_listens_on_loopback_only(shared):
+    server, _ = shared
     assert execute(server, "show listen_addresses") == [("127.0.0.1",)]
     assert execute(server, "show unix_socket_directories") == [("",)]
     assert execute(server, "show password_encryption") == [("scram-sha-256",)]
 
 
 @pytest.mark.parametrize("role", PASSWORDS)
-def test_each_role_opens_its_own_database_and_no_other(server, start, role):
-    start()
-    postgres.create_databases(server.url, PASSWORDS)
+def test_each_role_opens_its_own_database_and_no_other(shared, role):
+    server, _ = shared
     own = role.removesuffix("_owner")
     psycopg.connect(address(server, role, own)).close()
     for other in {"vault", "tasks"} - {own}:
@@ -120,9 +140,8 @@ def test_each_role_opens_its_own_database_and_no_other(server, start, role):
             psycopg.connect(address(server, role, other))
 
 
-def test_only_the_owner_makes_tables(server, start):
-    start()
-    postgres.create_databases(server.url, PASSWORDS)
+def test_only_the_owner_makes_tables(shared):
+    server, _ = shared
     with psycopg.connect(address(server, "vault_owner", "vault")) as connection:
         connection.execute("create table grants ()")
     with (
@@ -132,21 +151,24 @@ def test_only_the_owner_makes_tables(server, start):
         connection.execute("create table mine ()")
 
 
-def test_databases_are_made_once_and_passwords_follow(server, start):
-    start()
-    postgres.create_databases(server.url, PASSWORDS)
-    postgres.create_databases(server.url, {**PASSWORDS, "vault": "another"})
-    psycopg.connect(address(server, "vault", "vault").replace("secret%20of%20vault@", "another@")).close()
+def test_databases_are_made_once_and_passwords_follow(shared):
+    server, _ = shared
+    try:
+        postgres.create_databases(server.url, {**PASSWORDS, "vault": "another"})
+        psycopg.connect(address(server, "vault", "vault").replace("secret%20of%20vault@", "another@")).close()
+    finally:
+        postgres.create_databases(server.url, PASSWORDS)
+    psycopg.connect(address(server, "vault", "vault")).close()
 
 
 @pytest.mark.skipif(not IS_ROOT, reason="only root can be somebody else")
-def test_root_runs_it_as_an_unprivileged_user(start, processes, open_folder):
-    start()
+def test_root_runs_it_as_an_unprivileged_user(shared):
+    server, processes = shared
     nobody = pwd.getpwnam(postgres.UNPRIVILEGED)
     told = Path(f"/proc/{processes.pid('postgres')}/status").read_text()
     assert f"Uid:\t{nobody.pw_uid}\t{nobody.pw_uid}" in told
     assert f"Gid:\t{nobody.pw_gid}\t{nobody.pw_gid}" in told
-    data = (open_folder / "postgres" / "data").stat()
+    data = Path(execute(server, "show data_directory")[0][0]).stat()
     assert (data.st_uid, stat.S_IMODE(data.st_mode)) == (nobody.pw_uid, 0o700)
 
 

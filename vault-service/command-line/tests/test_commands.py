@@ -162,6 +162,13 @@ def test_a_first_status_says_what_to_do(command: Command, tmp_path: Path):
     assert "token-vault login" in command("status", HOME=str(tmp_path / "new")).stderr
 
 
+def test_what_nobody_has_answered_has_no_end_yet(answers: Answers, command: Command):
+    asked = {**GRANT, "status": "pending", "notAfter": "2199-01-01T00:00:00Z"}
+    answers.says(TOKENS, 200, {"tokens": [asked, {**asked, "persistentTokenId": "id-2", "status": "active"}]})
+    _, pending, active = command("list").stdout.splitlines()
+    assert (" d " in pending, " d " in active) == (False, True)
+
+
 def test_what_the_vault_says_is_not_taken_for_markup(answers: Answers, command: Command):
     answers.says(TOKENS, 200, {"tokens": [{**GRANT, "persistentTokenId": ID, "taskId": "[red]x[/red] [/]\x1b[2J"}]})
     answers.says(ACCESS, 403, {"code": "service_not_allowed", "detail": "No [/bold] way."})

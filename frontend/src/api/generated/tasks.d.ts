@@ -558,7 +558,8 @@ export interface components {
          * @description limit: tasks on a page; cursor: `nextCursor` of the page before, with the same filter and sort; status: one or
          *         several states, separated by commas; search: words, or beginnings of words, of name and description; schedule: its
          *         state, `any`, `none` or `standing` (not ended); needsConsent: list only tasks that cannot run until their person
-         *         grants access; sort: `-` means descending; counts: whether to count all tasks.
+         *         grants access; sort: `-` means descending; counts: whether to count all tasks; lastRuns: whether to tell
+         *         the states of each task's last runs.
          */
         ListQuery: {
             /** @default 1000 */
@@ -581,6 +582,8 @@ export interface components {
             sort?: components["schemas"]["Sort"];
             /** @default false */
             counts?: boolean;
+            /** @default false */
+            lastRuns?: boolean;
         };
         /**
          * Sort
@@ -926,7 +929,8 @@ export interface components {
          * @description A task with its latest run laid over it (R11). userId: the owner's `sub`; progress: percent, 0 to 100.
          *
          *         statusReason: why it was cancelled or waits; waitReason: what it waits for; nextAttemptAt: when it is retried; kind:
-         *         what it does, absent for the demonstration.
+         *         what it does, absent for the demonstration; lastRuns: the states of the last ten runs, the latest first, in lists
+         *         that are asked for them.
          */
         TaskView: {
             id: string;
@@ -955,6 +959,7 @@ export interface components {
             priority?: components["schemas"]["Priority"];
             kind?: string;
             parameters?: Record<string, never>;
+            lastRuns?: components["schemas"]["TaskStatus"][];
         };
         /**
          * TokenStatus
@@ -1020,6 +1025,7 @@ export interface operations {
                 needsConsent?: boolean;
                 sort?: components["schemas"]["Sort"];
                 counts?: boolean;
+                lastRuns?: boolean;
             };
             header?: never;
             path?: never;

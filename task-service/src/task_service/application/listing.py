@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from uuid import UUID
 
 from task_service.application.cursors import Cursors
 from task_service.application.manage import Person
@@ -38,6 +39,10 @@ class ListTasks:
         after = self._cursors.read(person.owner, query, cursor) if cursor is not None else None
         tasks, following = self._store.page(person.owner, query, limit, after)
         return TaskPage(tasks, self._cursors.write(person.owner, query, following) if following else None)
+
+    def last_runs(self, tasks: Sequence[Task]) -> Mapping[UUID, Sequence[TaskStatus]]:
+        """The states of each task's last runs, the latest first; nothing for a task that was never executed."""
+        return self._store.last_runs(tasks)
 
     def counts(self, person: Person) -> Mapping[TaskStatus, int]:
         """How many of the person's tasks are in each state."""

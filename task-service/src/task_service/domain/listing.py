@@ -85,3 +85,6 @@ class Standing:
 
 MOST_COUNTED = 1000
 """Where the counts of `Standing` end."""
+
+LAST_RUNS = 10
+"""Runs of each task whose states a list can tell."""

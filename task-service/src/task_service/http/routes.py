@@ -131,8 +131,9 @@ def _collection(api: Api, service: TaskService, caller: Callable[[], Person]) ->
         if etag in {given.strip() for given in request.headers.get("If-None-Match", "").split(",")}:
             return Response(status=304, headers={"ETag": etag, "Cache-Control": "no-store"})
         page = service.listing.page(who, query.filtered(), query.limit, query.cursor)
+        runs = service.listing.last_runs(page.tasks) if query.last_runs else {}
         listed = TaskList(
-            tasks=[task_view(task) for task in page.tasks],
+            tasks=[task_view(task, runs.get(task.id, ())) for task in page.tasks],
             next_cursor=page.next_cursor,
             counts=counts_view(service.listing.counts(who), service.listing.standing(who)) if query.counts else None,
         )

@@ -1,6 +1,6 @@
 """The bodies of the task API on the wire."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any
@@ -92,7 +92,8 @@ class ListQuery(Input, frozen=True, kw_only=True):
     """limit: tasks on a page; cursor: `nextCursor` of the page before, with the same filter and sort; status: one or
     several states, separated by commas; search: words, or beginnings of words, of name and description; schedule: its
     state, `any`, `none` or `standing` (not ended); needsConsent: list only tasks that cannot run until their person
-    grants access; sort: `-` means descending; counts: whether to count all tasks.
+    grants access; sort: `-` means descending; counts: whether to count all tasks; lastRuns: whether to tell
+    the states of each task's last runs.
     """
 
     limit: Annotated[int, msgspec.Meta(ge=1, le=MAX_LIMIT)] = MAX_LIMIT
@@ -107,6 +108,7 @@ class ListQuery(Input, frozen=True, kw_only=True):
     needs_consent: bool = False
     sort: Sort = Sort.NEWEST
     counts: bool = False
+    last_runs: bool = False
 
     def filtered(self) -> TaskQuery:
         """The filter and the order."""
@@ -143,7 +145,8 @@ class TaskView(Output, frozen=True, kw_only=True):
     """A task with its latest run laid over it (R11). userId: the owner's `sub`; progress: percent, 0 to 100.
 
     statusReason: why it was cancelled or waits; waitReason: what it waits for; nextAttemptAt: when it is retried; kind:
-    what it does, absent for the demonstration.
+    what it does, absent for the demonstration; lastRuns: the states of the last ten runs, the latest first, in lists
+    that are asked for them.
     """
 
     id: str
@@ -167,6 +170,7 @@ class TaskView(Output, frozen=True, kw_only=True):
     priority: Priority | None = None
     kind: str | None = None
     parameters: dict[str, Any] | None = None
+    last_runs: list[TaskStatus] | None = None
 
 
 class TaskCounts(Output, frozen=True, kw_only=True):
@@ -213,8 +217,8 @@ class Deleted(Output, frozen=True, kw_only=True):
     access_revoked: bool | None = None
 
 
-def task_view(task: Task) -> TaskView:
-    """The wire form of a task."""
+def task_view(task: Task, last_runs: Sequence[TaskStatus] = ()) -> TaskView:
+    """The wire form of a task. last_runs: the states of its last runs, for lists."""
     run = task.latest_run
     return TaskView(
         id=public_id(task.id),
@@ -238,6 +242,7 @@ def task_view(task: Task) -> TaskView:
         priority=None if task.priority is Priority.NORMAL else task.priority,
         kind=None if task.kind == DEFAULT_KIND else task.kind,
         parameters=dict(task.parameters) or None,
+        last_runs=list(last_runs) or None,
     )
 
 

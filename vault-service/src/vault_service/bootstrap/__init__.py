@@ -102,12 +102,13 @@ def build(settings: VaultSettings) -> VaultProcess:
     keyring = Keyring(database, settings.root_key)
     sealer = Sealer(keyring)
     audit = AuditLog(database, keyring)
-    stores = GrantStores.of(settings, database, sealer, audit)
+    locks = AdvisoryLocks(lock_database)
+    stores = GrantStores.of(settings, database, locks, sealer, audit)
     memory = MemoryAccessTokens(sealer, settings.remembered_tokens, clock.now, telemetry)
     shared = _shared_access_tokens(settings, sealer, clock, telemetry)
     refresher = Refresher(
         stores.refreshes,
-        AdvisoryLocks(lock_database),
+        locks,
         (memory, shared),
         providers.guarded,
         providers.terms,
@@ -207,7 +208,12 @@ def _pools(settings: VaultSettings) -> tuple[Database, Database]:
     return (
         vault_database(url, name="vault", size=connections, options=BY_INDEX),
         vault_database(
-            url, name="vault-locks", size=callers, statement_timeout=None, lock_timeout=LOCK_TIMEOUT_SECONDS
+            url,
+            name="vault-locks",
+            size=callers,
+            statement_timeout=None,
+            lock_timeout=LOCK_TIMEOUT_SECONDS,
+            options=BY_INDEX,
         ),
     )
 

@@ -1,12 +1,13 @@
 """The list of an owner's tasks in PostgreSQL: `application.ports.TaskListStore`."""
 
 from collections.abc import Mapping, Sequence
+from uuid import UUID
 
 from service_kit.postgres import queries
 from service_kit.postgres.database import Database
 from task_service.adapters.postgres.locks import owned
 from task_service.adapters.postgres.tasks import tasks_by_id
-from task_service.domain.listing import MOST_COUNTED, Position, Sort, Standing, TaskQuery
+from task_service.domain.listing import LAST_RUNS, MOST_COUNTED, Position, Sort, Standing, TaskQuery
 from task_service.domain.owner import Owner
 from task_service.domain.status import TaskStatus
 from task_service.domain.task import Task
@@ -64,6 +65,13 @@ class PostgresTaskList:
             tasks = tasks_by_id(connection, owner, [task_id for task_id, _ in shown])
         following = Position(str(shown[-1][1]), shown[-1][0]) if len(rows) > limit else None
         return [tasks[task_id] for task_id, _ in shown if task_id in tasks], following
+
+    def last_runs(self, tasks: Sequence[Task]) -> Mapping[UUID, Sequence[TaskStatus]]:
+        """The states of each task's last runs; the table of runs is read for tasks with more than one only."""
+        known = {task.id: [task.status] for task in tasks if task.latest_run.number == 1}
+        ids = [task.id for task in tasks if task.latest_run.number > 1]
+        rows = self._database.all(_SQL["last_runs"], {"ids": ids, "most": LAST_RUNS}) if ids else []
+        return known | {task_id: [TaskStatus(state) for state in states] for task_id, states in rows}
 
     def count_after(self, owner: Owner, sort: Sort, after: Position) -> int:
         """How many of the owner's tasks come after a position."""

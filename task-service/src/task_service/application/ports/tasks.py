@@ -74,6 +74,10 @@ class TaskListStore(Protocol):
         """At most `limit` tasks that come after a position, in order; the position at their end if there are more."""
         ...
 
+    def last_runs(self, tasks: Sequence[Task]) -> Mapping[UUID, Sequence[TaskStatus]]:
+        """The states of the last `LAST_RUNS` runs of each task, the latest first; nothing for a task without a run."""
+        ...
+
     def count_after(self, owner: Owner, sort: Sort, after: Position) -> int:
         """How many of the owner's tasks come after a position, filtered or not, counted up to 100,000."""
         ...

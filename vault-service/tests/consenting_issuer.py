@@ -68,8 +68,8 @@ class ConsentingIssuer(StubIssuer):
         return {"code": code, "state": asked["state"], "iss": self.url}
 
     def bearer(self, client: str, subject: str = PERSON, **claims: object) -> str:
-        """A caller's own access token."""
-        role = {"resource_access": {"token-vault": {"roles": ["token:mint"]}}} if client == "task-service" else {}
+        """A caller's own access token. A client whose name ends with `-service` has the role of a service."""
+        role = {"resource_access": {"token-vault": {"roles": ["token:mint"]}}} if client.endswith("-service") else {}
         usual = {"azp": client, "sub": subject, **_life(), "jti": secrets.token_hex(8), "resource_access": None, **role}
         token = self.token(payload=self.claims(**{**usual, **claims}))
         self.remember(token.rpartition(".")[2], f"signature of a token of {client}")

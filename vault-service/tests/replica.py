@@ -146,7 +146,7 @@ def create(
     in memory.
     """
     database = vault_database(database_url, name="test", size=40, options=BY_INDEX)
-    lock_database = vault_database(database_url, name="test-locks", size=40)
+    lock_database = vault_database(database_url, name="test-locks", size=40, options=BY_INDEX)
     clock = DatabaseClock(database)
     keyring = Keyring(database, LocalRootKey(ROOT_KEY))
     sealer = Sealer(keyring)
@@ -156,14 +156,14 @@ def create(
     endings = Endings(sealer, audit, outbox)
     uses = Uses(database_url, database, audit)
     spool = Spool(Path(tempfile.mkdtemp()))
-    refreshes = PostgresRefreshes(database, sealer, audit, outbox, spool, REFUSED_BUDGET, ASSUMED_IDLE)
+    locks = AdvisoryLocks(lock_database)
+    refreshes = PostgresRefreshes(database, sealer, audit, outbox, spool, locks, REFUSED_BUDGET, ASSUMED_IDLE)
     consents = PostgresConsents(database, sealer, audit, outbox, ASSUMED_IDLE)
     cache = shared or NoSharedAccessTokens()
     telemetry = PrometheusTelemetry()
     memory = MemoryAccessTokens(sealer, remembered, clock.now, telemetry)
     owned, stored_tickets = PostgresOwnedGrants(database, endings, audit), PostgresTickets(database, audit)
     presented = PresentedTickets(stored_tickets, clock, telemetry)
-    locks = AdvisoryLocks(lock_database)
     terms = terms or {"default": Terms(issuer=provider.issuer)}
     refresher = Refresher(refreshes, locks, (memory, cache), providers, terms, clock, telemetry, THREADS)
     requests = AuthorizationRequests(providers, terms)

@@ -142,6 +142,19 @@ def test_the_end_does_not_excuse_another_persons_token() -> None:
     assert failure_at(END_TOLERANCE + 1, Failure.TOKEN_REVOKED) is Failure.TOKEN_REVOKED
 
 
+def test_a_grant_whose_server_says_that_its_life_is_over_gives_nothing_more(vault: Replica, rows: Rows) -> None:
+    """Neither the token that came with it nor another refresh; 0 seconds in the port stand for less than nothing."""
+    grant_id = vault.grant()
+    vault.provider.refresh_expires_in = 0.0
+    for _ in range(2):
+        with pytest.raises(GrantUnusableError) as over:
+            vault.issue(grant_id)
+        assert over.value.reason is Failure.TOKEN_EXPIRED
+    assert vault.provider.refreshes == 1
+    assert vault.manage.find(grant_id, ALICE).status is Status.EXPIRED
+    assert rows("select count(*) from audit where event = 'token.issued'") == [(0,)]
+
+
 def test_the_token_of_an_unusable_answer_is_stored_and_used_next(
     vault: Replica, passes: Callable[[], object], rows: Rows
 ) -> None:

@@ -33,6 +33,7 @@ from vault_service.bootstrap.providers import ProviderSet, login_issuer
 from vault_service.config import VaultSettings
 from vault_service.http.callback import callback_path
 from vault_service.http.callers import CallerPolicy
+from vault_service.http.export import Exports
 from vault_service.http.vault import Vault
 from vault_service.http.waiting import Waiters
 
@@ -85,12 +86,12 @@ def build(settings: VaultSettings) -> WiredVault:
     base = Foundation.of(settings)
     issuer = login_issuer(settings)
     providers = ProviderSet.of(settings, issuer, partial(_callback, settings), base.telemetry, base.clock.seconds)
-    stores = GrantStores.of(settings, base.database, base.sealer, base.audit)
+    stores = GrantStores.of(settings, base.database, base.locks, base.sealer, base.audit)
     access = AccessParts.of(base, stores, providers)
     measure = every(MEASURE_SECONDS, partial(_measure_caches, access, base))
     work = BackgroundWork.of(base, stores, providers.guarded, access.checks, [measure])
     vault = _vault(base, issuer, stores, providers, access, work.housekeeping.wake)
-    return WiredVault(vault, work.threads, (base.database, base.locks))
+    return WiredVault(vault, work.threads, (base.database, base.lock_database))
 
 
 def _vault(
@@ -121,6 +122,7 @@ def _vault(
         ),
         ticket_max_life=settings.ticket_max_life,
         waiters=Waiters(max(settings.threads // 4, 1)),
+        exports=Exports(max(settings.threads // 4, 1)),
         now=clock.now,
         providers=providers.terms,
         default_provider=settings.providers.default,

@@ -9,7 +9,6 @@ from vault_service.adapters.cache.access_tokens import (
     RedisAccessTokens,
     connect_redis,
 )
-from vault_service.adapters.postgres.locks import AdvisoryLocks
 from vault_service.application.check_due import CheckDue
 from vault_service.application.issue import IssueAccessToken
 from vault_service.application.refresh import Refresher
@@ -44,7 +43,7 @@ class AccessParts:
         caches = (memory, shared)
         refresher = Refresher(
             stores.refreshes,
-            AdvisoryLocks(base.locks),
+            base.locks,
             caches,
             providers.guarded,
             providers.terms,

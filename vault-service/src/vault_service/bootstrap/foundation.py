@@ -9,7 +9,7 @@ from vault_service.adapters.encryption.keyring import Keyring
 from vault_service.adapters.encryption.sealing import Sealer
 from vault_service.adapters.metrics.telemetry import PrometheusTelemetry
 from vault_service.adapters.postgres.database import vault_database
-from vault_service.adapters.postgres.locks import LOCK_TIMEOUT_SECONDS
+from vault_service.adapters.postgres.locks import LOCK_TIMEOUT_SECONDS, AdvisoryLocks
 from vault_service.application.issue import BATCH_THREADS
 from vault_service.config import VaultSettings
 
@@ -18,12 +18,13 @@ HOUSEKEEPING_CONNECTIONS = 3
 
 @dataclass(frozen=True, slots=True)
 class Foundation:
-    """The shared parts of one process. locks: the database whose connections hold the locks of refreshes."""
+    """The shared parts of one process. lock_database: its connections hold the locks of refreshes."""
 
     settings: VaultSettings
     telemetry: PrometheusTelemetry
     database: Database
-    locks: Database
+    lock_database: Database
+    locks: AdvisoryLocks
     clock: DatabaseClock
     keyring: Keyring
     sealer: Sealer
@@ -32,13 +33,14 @@ class Foundation:
     @classmethod
     def of(cls, settings: VaultSettings) -> "Foundation":
         """Wire them. Nothing connects before the first use."""
-        database, locks = _pools(settings)
+        database, lock_database = _pools(settings)
         keyring = Keyring(database, settings.root_key)
         return cls(
             settings=settings,
             telemetry=PrometheusTelemetry(settings.providers.by_name),
             database=database,
-            locks=locks,
+            lock_database=lock_database,
+            locks=AdvisoryLocks(lock_database),
             clock=DatabaseClock(database),
             keyring=keyring,
             sealer=Sealer(keyring),
@@ -57,6 +59,11 @@ def _pools(settings: VaultSettings) -> tuple[Database, Database]:
     return (
         vault_database(url, name="vault", size=connections, options=BY_INDEX),
         vault_database(
-            url, name="vault-locks", size=callers, statement_timeout=None, lock_timeout=LOCK_TIMEOUT_SECONDS
+            url,
+            name="vault-locks",
+            size=callers,
+            statement_timeout=None,
+            lock_timeout=LOCK_TIMEOUT_SECONDS,
+            options=BY_INDEX,
         ),
     )

@@ -149,7 +149,8 @@ class RefreshToken:
 class ObtainedToken:
     """A refresh token that an answer holds, whatever else is wrong with the answer.
 
-    expires_in: seconds from when the answer came, None: no end; session: the server's name for its session.
+    expires_in: seconds from when the answer came, 0: its end has passed, None: no end; session: the server's name for
+    its session.
     """
 
     token: RefreshToken

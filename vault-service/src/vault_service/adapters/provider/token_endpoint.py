@@ -28,8 +28,9 @@ from service_kit.outbound.time_limits import TooLateError, Watch
 from vault_service.adapters.provider.answers import TokenResponse, members_of, read_tokens
 from vault_service.adapters.provider.client_authentication import ClientAuthentication
 from vault_service.adapters.provider.dialect import Dialect
+from vault_service.adapters.provider.error_words import blamed, error_word
 from vault_service.adapters.provider.limited_session import LimitedSession
-from vault_service.adapters.provider.refusals import REVOKED_ALREADY, error_word, refusal, retry_after
+from vault_service.adapters.provider.refusals import REVOKED_ALREADY, refusal, retry_after
 from vault_service.application.provider_errors import (
     BusyError,
     GrantRefusedError,
@@ -92,7 +93,7 @@ class TokenEndpoint:
             raise refusal(reply.status, reply.headers, members, form, self._dialect)
         answer = read_tokens(reply.body, members, self._dialect)
         word = error_word(members, form.values())
-        if answer is None and word is not None:
+        if answer is None and (word is not None or blamed(members) is not None):
             raise refusal(reply.status, reply.headers, members, form, self._dialect)
         if answer is None:
             raise UncertainError("no_tokens", FailureDetail(reply.status, check="no_tokens"))
@@ -108,7 +109,7 @@ class TokenEndpoint:
         """
         reply = self._post(url, form, None)
         members = members_of(reply.body)
-        word = error_word(members, form.values())
+        word = error_word(members, form.values(), reply.status)
         detail = FailureDetail(reply.status, word)
         if word in REVOKED_ALREADY:
             raise GrantRefusedError(Failure.TOKEN_REVOKED, detail)
@@ -117,7 +118,7 @@ class TokenEndpoint:
         if reply.status in _COMES_LATER:
             raise BusyError(f"the server answered {reply.status}", retry_after(reply.headers), detail)
         failure = refusal(reply.status, reply.headers, members, form, self._dialect)
-        if isinstance(failure, VaultClientRefusedError):  # the client's secret can be mended
+        if isinstance(failure, (VaultClientRefusedError, GrantRefusedError)):  # a secret can be mended; a token is gone
             raise failure
         if HTTPStatus.BAD_REQUEST <= reply.status < HTTPStatus.INTERNAL_SERVER_ERROR:
             raise RevocationRefusedError(detail)

@@ -1,5 +1,6 @@
 """Ports of `application.refresh`."""
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple, Protocol
@@ -88,6 +89,13 @@ class Finished(NamedTuple):
     is_used: bool = False
 
 
+class Alone(NamedTuple):
+    """is_held: whether the grant's lock was free and is held now; intent: None when the grant has changed."""
+
+    is_held: bool
+    intent: datetime | None
+
+
 class UsableGrants(Protocol):
     """Grants that may be used now."""
 
@@ -117,6 +125,13 @@ class Refreshes(UsableGrants, Protocol):
         """Take one of the refreshes that callers may force in an hour by naming a refused token.
 
         Raises RefusedTooOftenError.
+        """
+        ...
+
+    def begin_alone(self, grant: StoredGrant) -> AbstractContextManager[Alone]:
+        """Take the grant's lock if it is free, and write the intent, in one round trip. It is held during the block.
+
+        Only for a grant without an intent. Raises ProviderUnavailableError, StorageUnavailableError.
         """
         ...
 

@@ -1,8 +1,10 @@
 """The only place that wires adapters to use cases. Nothing connects here: pools and clients open on first use."""
 
+from collections.abc import Sized
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
+from uuid import UUID
 
 from service_kit.postgres.clock import DatabaseClock
 from service_kit.postgres.database import BY_INDEX, Database
@@ -26,6 +28,7 @@ from vault_service.adapters.postgres.database import MIGRATIONS, vault_database
 from vault_service.adapters.postgres.locks import LOCK_TIMEOUT_SECONDS, AdvisoryLocks
 from vault_service.application.ask import AskConsent
 from vault_service.application.authorization_request import AuthorizationRequests
+from vault_service.application.bounded import Bounded
 from vault_service.application.check_due import CheckDue
 from vault_service.application.consent import OfflineConsent
 from vault_service.application.errors import StorageUnavailableError
@@ -41,6 +44,7 @@ from vault_service.bootstrap.grants import GrantStores
 from vault_service.bootstrap.providers import ProviderSet, login_issuer
 from vault_service.config import VaultSettings
 from vault_service.domain.audit import Event
+from vault_service.domain.grant_terms import RequestedTerms
 from vault_service.http.callback import callback_path
 from vault_service.http.callers import CallerPolicy
 from vault_service.http.vault import Vault
@@ -48,6 +52,8 @@ from vault_service.http.waiting import Waiters
 
 HOUSEKEEPING_CONNECTIONS = 3
 MEASURE_SECONDS = 15.0
+LEAST_REMEMBERED = 1_000
+"""Grants' terms and tickets, also where no tokens are remembered: without them the fast path serves nobody."""
 
 log = logs.get(__name__)
 
@@ -115,15 +121,17 @@ def build(settings: VaultSettings) -> VaultProcess:
         telemetry,
         settings.threads,
     )
-    presented = PresentedTickets(stores.tickets, clock, telemetry)
+    remembered = max(settings.remembered_tokens, LEAST_REMEMBERED)
+    presented = PresentedTickets(stores.tickets, clock, telemetry, remembered)
+    terms: Bounded[UUID, RequestedTerms] = Bounded(remembered, partial(telemetry.forgot, "terms"))
     issue = IssueAccessToken(
-        stores.refreshes, stores.uses, presented, (memory, shared), refresher, clock, telemetry, _report_renewal
+        stores.refreshes, stores.uses, presented, (memory, shared, terms), refresher, clock, telemetry, _report_renewal
     )
     checks = (
         CheckDue(Event.GRANT_CHECKED, stores.siblings, refresher, audit, clock),
         CheckDue(Event.GRANT_KEEP_ALIVE, stores.unused, refresher, audit, clock, telemetry.kept_alive),
     )
-    measure = every(MEASURE_SECONDS, partial(_measure_caches, memory, shared, telemetry))
+    measure = every(MEASURE_SECONDS, partial(_measure_memories, memory, shared, terms, presented, telemetry))
     work = BackgroundWork.of(
         settings, database, keyring, clock, stores, providers.guarded, telemetry, audit, checks, [measure]
     )
@@ -224,10 +232,16 @@ def _shared_access_tokens(
     return RedisAccessTokens(connect_redis(settings.redis_url.reveal()), sealer, clock.now, telemetry, _report_redis)
 
 
-def _measure_caches(
-    memory: MemoryAccessTokens, shared: RedisAccessTokens | NoSharedAccessTokens, telemetry: PrometheusTelemetry
+def _measure_memories(
+    memory: MemoryAccessTokens,
+    shared: RedisAccessTokens | NoSharedAccessTokens,
+    terms: Sized,
+    presented: Sized,
+    telemetry: PrometheusTelemetry,
 ) -> None:
     telemetry.remembered(len(memory))
+    telemetry.entries("terms", len(terms))
+    telemetry.entries("tickets", len(presented))
     shared.measure()
 
 

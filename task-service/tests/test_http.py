@@ -262,7 +262,7 @@ def test_a_list_that_goes_on_says_so(ann: Caller, ben: Caller) -> None:
 def test_a_list_tells_how_the_last_runs_ended_when_it_is_asked_to(ann: Caller, vault: ScriptedVault) -> None:
     """Under an `ETag` of its own; a single task and a list that is not asked tell nothing of it."""
     never, executed = ann.task(), ann.task()
-    token_id = vault.knows(ann.bearer, TokenStatus.ACTIVE)
+    token_id = vault.knows(ann.owner, TokenStatus.ACTIVE)
     ann.ask("POST", f"/{executed['id']}/link-persistent-id", {"persistentTokenId": str(token_id)})
     ann.ask("POST", f"/{executed['id']}/execute")
     listed = ann.ask("GET", "?lastRuns=true")

@@ -269,7 +269,19 @@ def test_forwarding_headers_are_the_gateways_own(get, running):
     forged = {"X-Forwarded-For": "6.6.6.6", "X-Forwarded-Host": "evil.example", "X-Forwarded-Proto": "https"}
     sent = get(API, headers=forged).json()["headers"]
     assert sent["x-forwarded-for"] == "127.0.0.1"
-    assert (sent["x-forwarded-host"], sent["x-forwarded-proto"]) == (f"localhost:{running.port}", "http")
+    assert (sent["x-forwarded-host"], sent["x-forwarded-proto"]) == ("localhost", "http")
+
+
+def test_of_two_hosts_in_a_request_the_address_s_own_counts_and_the_other_does_not_travel(running):
+    """RFC 9112 section 3.2.2: an absolute address replaces `Host`, which could then claim anything."""
+    ask = f"GET http://{{}}{API} HTTP/1.1\r\nHost: {{}}\r\nConnection: close\r\n\r\n"
+    served = raw(running, ask.format(f"localhost:{running.port}", "evil.example").encode())
+    assert served.startswith("HTTP/1.1 200")
+    assert "evil.example" not in served
+    refused = raw(running, ask.format("evil.example", f"localhost:{running.port}").encode())
+    assert refused.startswith("HTTP/1.1 421")
+    twice = f"GET {API} HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\nConnection: close\r\n\r\n"
+    assert raw(running, twice.encode()).startswith("HTTP/1.1 400")
 
 
 def test_credentials_and_conditions_travel(get):

@@ -224,7 +224,7 @@ export interface paths {
         };
         /**
          * Export an offline token's audit events
-         * @description The file contains all events, the oldest first.
+         * @description The file contains all events, the oldest first. While many exports are being sent, the answer is 429.
          */
         get: operations["export_token_audit"];
         put?: never;

@@ -47,6 +47,7 @@ from vault_service.domain.audit import Event
 from vault_service.domain.grant_terms import RequestedTerms
 from vault_service.http.callback import callback_path
 from vault_service.http.callers import CallerPolicy
+from vault_service.http.export import Exports
 from vault_service.http.vault import Vault
 from vault_service.http.waiting import Waiters
 
@@ -166,6 +167,7 @@ def build(settings: VaultSettings) -> VaultProcess:
         ),
         ticket_max_life=settings.ticket_max_life,
         waiters=Waiters(max(settings.threads // 4, 1)),
+        exports=Exports(max(settings.threads // 4, 1)),
         now=clock.now,
         providers=providers.terms,
         default_provider=settings.providers.default,

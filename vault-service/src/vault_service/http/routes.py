@@ -33,7 +33,7 @@ from vault_service.domain.ticket import is_ticket
 from vault_service.http import callers, consent_routes, logout_routes, oauth, ticket_routes
 from vault_service.http.audit_schemas import AuditPage, AuditQuery, ExportQuery, audit_page
 from vault_service.http.batch import batched
-from vault_service.http.export import MEDIA_TYPES, export
+from vault_service.http.export import MEDIA_TYPES
 from vault_service.http.problems import TABLE
 from vault_service.http.schemas import EndQuery, GrantList, GrantQuery, GrantsQuery, GrantView, NewName, Revoked
 from vault_service.http.token_schemas import IssuedToken, TokenBatch, TokenBatchRequest, TokenQuery, issued_token
@@ -192,17 +192,17 @@ def _list_routes(api: Api, vault: Vault) -> None:
         tag=OFFLINE_TOKENS,
         query=ExportQuery,
         answers={200: tuple(MEDIA_TYPES.values())},
-        raises=OWNED,
+        raises=(*OWNED, problems.RATE_LIMITED),
     )
     def export_token_audit(token_id: str) -> Response:
         """Export an offline token's audit events.
 
-        The file contains all events, the oldest first.
+        The file contains all events, the oldest first. While many exports are being sent, the answer is 429.
         """
         owner = vault.policy.person(authenticate(vault.verifier))
         query = inputs.query(request, ExportQuery)
         grant_id = callers.grant_id(token_id)
-        return export(vault.manage.whole_audit(grant_id, owner), query.format, f"audit-{grant_id}")
+        return vault.exports.answer(vault.manage.whole_audit(grant_id, owner), query.format, f"audit-{grant_id}")
 
 
 def _owner_routes(api: Api, vault: Vault) -> None:

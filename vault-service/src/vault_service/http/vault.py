@@ -17,6 +17,7 @@ from vault_service.domain.grant import DefaultLimits, Grant
 from vault_service.domain.service import Service
 from vault_service.domain.terms import Terms
 from vault_service.http.callers import CallerPolicy
+from vault_service.http.export import Exports
 from vault_service.http.schemas import GrantView, grant_view
 from vault_service.http.waiting import Waiters
 
@@ -42,6 +43,7 @@ class Vault:
     tickets: ManageTickets
     ticket_max_life: int
     waiters: Waiters
+    exports: Exports
     now: Callable[[], datetime]
     providers: Mapping[str, Terms]
     default_provider: str

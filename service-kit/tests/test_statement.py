@@ -92,6 +92,20 @@ def test_errors_are_those_of_the_cursor(connection: psycopg.Connection) -> None:
     assert Statement(b"select 1").one(connection, {}) == (1,)
 
 
+def test_a_statement_that_psycopg_has_deallocated_is_prepared_again(connection: psycopg.Connection) -> None:
+    """psycopg deallocates all statements of a connection after a rollback, its own and ours."""
+    double = Statement(b"select 2 * %(value)s")
+    assert double.one(connection, {"value": 2}) == (4,)
+    for _ in range(6):  # until psycopg has prepared one itself
+        connection.execute("select 1")
+    with pytest.raises(ZeroDivisionError), connection.transaction():
+        raise ZeroDivisionError
+    connection.execute("select 2")
+    prepared = connection.execute("select count(*) from pg_prepared_statements where name like 'kit%'").fetchone()
+    assert prepared == (0,)
+    assert double.one(connection, {"value": 3}) == (6,)
+
+
 def test_a_connection_that_has_died_is_replaced(database: Database, connection: psycopg.Connection) -> None:
     """The statement is prepared again on the new one."""
     own = Statement(b"select pg_backend_pid()")

@@ -137,7 +137,7 @@ def test_it_stops_in_time_although_its_code_does_not_listen(elsewhere: Elsewhere
 
 
 def test_a_lost_process_is_a_crash_and_another_attempt_is_queued(elsewhere: Elsewhere, vault: HttpVault) -> None:
-    """It counts like the death of a worker; its ticket ends."""
+    """A lost process counts like the death of a worker, and its ticket ends."""
     assert elsewhere.run("dies") == "lost"
     assert elsewhere.memory.ended == [("crashed", "")]
     assert elsewhere.log[0] == "about to die"
@@ -194,7 +194,7 @@ def test_a_run_that_outlives_its_token_gets_a_fresh_one(elsewhere: Elsewhere, va
     ],
 )
 def test_errors_are_those_of_the_worker(elsewhere: Elsewhere, what: str, outcome: str, message: str) -> None:
-    """What was meant for the owner reaches the owner; what was not stays in the worker's log."""
+    """Messages for the owner reach the owner. Other errors stay in the worker's log."""
     inside = {"passing": "TimeoutError", "other": "KeyError"}.get(what)
     with pytest.raises((RuntimeError, ConnectionError), match=inside) if inside else nullcontext():
         elsewhere.run("raises", retry=RetryPolicy(2, 0.0, 0.0), what=what)

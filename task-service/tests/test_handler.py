@@ -1,4 +1,4 @@
-"""What handlers are given, on clocks that the test holds; and how the dispatcher chooses them."""
+"""The context of handlers, on the test's clocks, and their choice by the dispatcher."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -27,11 +27,11 @@ class Clocks:
         self.monotonic = 50.0
 
     def pause(self, seconds: float) -> None:
-        """Time goes on."""
+        """Advance the clock."""
         self.monotonic += seconds
 
     def time(self) -> Time:
-        """What a context is made with."""
+        """The clocks of a context."""
         return Time(lambda: self.monotonic, self.pause)
 
 
@@ -47,7 +47,7 @@ class Does:
 
 
 def context(vault: ScriptedVault, clocks: Clocks, stop: Callable[[], Stop | None] = lambda: None) -> HandlerContext:
-    """What a handler is given."""
+    """The context of a handler."""
     attempt = an_attempt()
     return HandlerContext(
         attempt, GroupedProgress(Memory(attempt)), MemoryJournal(), AttemptAccess(vault), stop, clocks.time()
@@ -131,7 +131,7 @@ def test_an_unknown_kind_fails_and_says_which() -> None:
 
 
 def test_a_job_of_another_attempt_runs_nothing() -> None:
-    """It was taken over, or its task is gone."""
+    """The attempt was taken over, or its task was deleted."""
     memory = Memory(an_attempt())
     run = RunAttempt(
         memory,
@@ -145,7 +145,7 @@ def test_a_job_of_another_attempt_runs_nothing() -> None:
 
 
 def test_progress_is_written_in_groups_the_latest_of_each_attempt() -> None:
-    """What nobody reported since is not written again."""
+    """Progress that has not changed is not written again."""
     first, second = an_attempt(), an_attempt()
     memory = Memory(first)
     progress = GroupedProgress(memory)

@@ -1,4 +1,4 @@
-"""One forgotten transaction holds the rows of one owner: everybody else goes on, and what is refused is not done."""
+"""One forgotten transaction locks the rows of one owner. Others are served, and a refused request has no effect."""
 
 import time
 from collections.abc import Callable, Iterator

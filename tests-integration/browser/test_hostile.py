@@ -203,7 +203,7 @@ TAKEN = {"error", "task_id", "persistent_token_id", "code", "state", "iss", "sec
 
 
 def test_crafted_links_start_nothing(open_tab: Tabs, owner: Api, bob: Api, bob_person: Person) -> None:
-    """They may say something; they change nothing, do not leave the origin, and leave no trace in the address."""
+    """The page may show a message. The links change nothing, and their parameters leave the address."""
     token, task = bob.grant(bob_person), owner.create_task("Target of a link")
     tab = open_tab()
     tab.sign_in("bob")

@@ -169,7 +169,7 @@ def test_access_that_is_revoked_in_mid_run_is_told_on_the_page_of_the_task(open_
 
 @pytest.mark.any_server
 def test_a_retry_policy_is_given_at_creation_and_shown(open_tab: Tabs, owner: Api) -> None:
-    """What cannot be is told at its field."""
+    """An impossible value is reported at its field."""
     tab = open_tab()
     tab.sign_in("bob")
     tab.page.keyboard.press("n")
@@ -248,7 +248,7 @@ def test_each_state_has_its_look_and_says_why(open_tab: Tabs) -> None:
 
 @pytest.mark.any_server
 def test_attempts_and_a_capped_log_are_shown_and_say_that_there_is_more(open_tab: Tabs) -> None:
-    """The next page of the log is added; the filter is over all that is loaded."""
+    """The next page of the log is added. The filter covers all loaded lines."""
     tab = open_tab()
     ManyTasks([{**TASK, **STATES["Done"], "id": "task-1", "name": "Long log"}]).serve(tab.page)
     run = invented_run(200, more=True)

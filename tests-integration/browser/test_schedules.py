@@ -23,7 +23,9 @@ def owner(stack: Stack, bob_person: Person) -> Api:
 
 @pytest.mark.any_server
 def test_a_cron_schedule_shows_its_next_runs_before_it_is_saved_and_the_same_after(open_tab: Tabs, owner: Api) -> None:
-    """What is no expression is told; the server's list agrees with the preview; it is paused, resumed and removed."""
+    """A faulty expression is reported. The server's list agrees with the preview. The schedule is paused, resumed and
+    removed.
+    """
     tab = open_tab()
     tab.sign_in("bob")
     tab.page.keyboard.press("n")

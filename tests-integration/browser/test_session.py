@@ -70,7 +70,7 @@ def test_a_sign_out_in_one_tab_signs_out_all(open_tab: Tabs) -> None:
     ],
 )
 def test_the_health_sentence_names_the_part_that_fails(open_tab: Tabs, pattern: str, code: str, sentence: str) -> None:
-    """It says what to do, and that all is well when it is again."""
+    """The sentence says what to do, and later that all parts work again."""
     tab = open_tab()
     tab.sign_in()
     health = tab.page.locator("[data-health]")
@@ -86,7 +86,7 @@ def test_the_health_sentence_names_the_part_that_fails(open_tab: Tabs, pattern: 
 
 @pytest.mark.any_server
 def test_a_worker_and_a_vault_that_are_gone_are_told_with_the_tasks_that_wait(open_tab: Tabs) -> None:
-    """The sentence says how many; what can still be done stays in reach; the rest of the list keeps its state."""
+    """The sentence has the number of waiting tasks. Possible actions stay enabled, and the list keeps its state."""
     tab = open_tab()
     tab.page.clock.install()
     many = ManyTasks.of(3)
@@ -143,7 +143,7 @@ def test_a_clock_that_is_wrong_is_told_and_made_up_for(open_tab: Tabs, hours: in
     ],
 )
 def test_a_browser_that_can_not_is_told_why(open_tab: Tabs, obstacle: str, script: str) -> None:
-    """Nobody is left before an empty page."""
+    """The page is not empty in such a browser."""
     tab = open_tab()
     tab.page.add_init_script(script)
     tab.open()

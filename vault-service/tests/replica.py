@@ -141,10 +141,9 @@ def create(
     terms: Mapping[str, Terms] | None = None,
     remembered: int = 100,
 ) -> Replica:
-    """A process on a database.
-
-    shared: the cache that it has in common with others, none if not given; terms: by the names of providers, all of
-    which are one server to talk to; just `default` if not given; remembered: how many tokens it keeps in memory.
+    """A process on a database. shared: the cache that it shares with others, none if not given; terms: by the names of
+    providers, all of which are one server to talk to; just `default` if not given; remembered: how many tokens it keeps
+    in memory.
     """
     database = vault_database(database_url, name="test", size=40, options=BY_INDEX)
     lock_database = vault_database(database_url, name="test-locks", size=40, options=BY_INDEX)

@@ -299,7 +299,7 @@ def test_more_life_than_the_server_gives_causes_no_refresh(vault: Replica) -> No
 
 
 def test_callers_with_other_requests_do_not_fail_each_other(vault: Replica) -> None:
-    """They share a flight; a caller that requests a longer life starts another, or gets its own error."""
+    """The callers share a flight. A caller that requests a longer life starts another, or gets its own error."""
     grant_id = vault.grant()
     flying, land = threading.Event(), threading.Event()
 
@@ -449,7 +449,7 @@ def test_a_spooled_token_is_revoked_with_its_grant(vault: Replica, spooled: Call
 def test_an_outcome_that_cannot_be_stored_does_not_block_others(
     vault: Replica, spooled: Callable[[], UUID], rows: Rows, damage: dict[str, object]
 ) -> None:
-    """It is set aside, counted, and kept for an operator."""
+    """Such an outcome is set aside, counted, and kept for an operator."""
     bad, good = sorted([spooled(), spooled()])
     folder = vault.refreshes._spool._folder
     path = folder / f"{bad}.1"

@@ -55,7 +55,7 @@ class Trouble:
 
 
 def unheard(done: Iterable[object]) -> int:
-    """How many uses were recorded by steps after which the process failed, so that no caller got the token."""
+    """The number of uses whose process failed after recording them, so that no caller got the token."""
     return sum(result.is_used if isinstance(result, Finished) else result is True for result in done)
 
 

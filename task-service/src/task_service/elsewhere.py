@@ -101,7 +101,7 @@ class GivenTicket:
         )
 
     def open(self, attempt: Attempt) -> AttemptTicket:  # noqa: ARG002 - there is one
-        """It is given."""
+        """The source is given; nothing is opened."""
         return self._ticket
 
     def token(self, attempt: Attempt) -> tuple[OwnerToken, UUID]:  # noqa: ARG002 - there is one
@@ -204,7 +204,7 @@ def _write_all(descriptor: int, line: bytes) -> None:
 
 
 def _end_with_the_input() -> None:
-    """Nobody holds the other end any more: end this program and what it has started."""
+    """End this program and all it has started when its input ends."""
     while os.read(INPUT, 4096):
         pass
     kill_below(os.getpid())

@@ -212,7 +212,7 @@ def test_a_profile_is_kept_and_used(command: Command, tmp_path: Path):
 def test_a_clock_that_is_wrong_by_years_makes_no_token_old_or_young(
     answers: Answers, command: Command, tmp_path: Path, ends: str
 ):
-    """Its life counts from when it came, not from the time of day that the vault names."""
+    """A token's life counts from its arrival, not from the time of day that the vault names."""
     answers.says(ACCESS, 200, token("fresh", expiresAt=ends))
     assert command("get", ID).stdout == "fresh\n"
     assert command("file", ID, "out", "--once").returncode == 0

@@ -1,7 +1,7 @@
 """PostgreSQL for a service's adapters: a lazy pool, transactions and time-outs. Driver errors stop here.
 
 Nothing connects before the first call. When the server has closed a connection (a restart, a failover), the pool
-replaces all dead ones, and a single statement or the beginning of a transaction is tried once more.
+replaces all broken ones. A single statement or the beginning of a transaction is then tried a second time.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -42,7 +42,7 @@ _waiting: WeakKeyDictionary[psycopg.Connection, list[Tell]] = WeakKeyDictionary(
 
 
 def when_ended(connection: psycopg.Connection, tell: Tell) -> None:
-    """Have the end of the transaction told that `Database.transaction` has begun on this connection.
+    """Register a callback for the end of the transaction that `Database.transaction` has begun on this connection.
 
     tell: called with True after the commit, False after a rollback, None when the commit was not answered.
     """

@@ -22,6 +22,8 @@ Row = tuple[Any, ...]
 _TEXT, _BINARY = 0, 1
 _UNKNOWN: Final = 0
 """Has PostgreSQL infer a parameter's type, as psycopg does for texts and None."""
+_NO_SUCH_STATEMENT: Final = b"26000"
+"""The statement was deallocated: psycopg sends `DEALLOCATE ALL` after a rollback and some DDL. Nothing has run."""
 _OIDS: Final[Mapping[type, int]] = {bool: 16, bytes: 17, int: 20, float: 701, datetime: 1184, UUID: 2950}
 _PARAMETER: Final = re.compile(rb"%\((\w+)\)s|%%")
 
@@ -67,18 +69,29 @@ class Statement(bytes):
         if session is None:
             session = _sessions[connection] = _Session(connection)
         types = tuple([_OIDS.get(type(value), _UNKNOWN) for value in values])
-        name = session.prepared.get((self, types))
-        if name is None:
-            name = self._prepare(connection, session, types)
         formats = [_BINARY if type(value) is bytes else _TEXT for value in values]
         dumped: Sequence[Any] = [_dumped(value) for value in values]
-        result = connection.pgconn.exec_prepared(name, dumped, formats, _TEXT)
+        result = self._run(connection, session, types, dumped, formats)
+        if result.error_field(pq.DiagnosticField.SQLSTATE) == _NO_SUCH_STATEMENT:
+            session.prepared.clear()
+            result = self._run(connection, session, types, dumped, formats)
         if result.status != pq.ExecStatus.TUPLES_OK:
             raise _error(result)
         if not result.ntuples:
             return None
         session.rows.set_pgresult(result)
         return session.rows.load_row(0, tuple)
+
+    def _run(
+        self,
+        connection: psycopg.Connection,
+        session: _Session,
+        types: tuple[int, ...],
+        dumped: Sequence[Any],
+        formats: Sequence[int],
+    ) -> pq.abc.PGresult:
+        name = session.prepared.get((self, types)) or self._prepare(connection, session, types)
+        return connection.pgconn.exec_prepared(name, dumped, formats, _TEXT)
 
     def _prepare(self, connection: psycopg.Connection, session: _Session, types: tuple[int, ...]) -> bytes:
         name = b"kit_" + hashlib.sha256(self._query + repr(types).encode()).hexdigest()[:24].encode()

@@ -1,4 +1,4 @@
-"""What is remembered of runs in PostgreSQL: `application.ports.HistoryStore` and `JournalStore`."""
+"""The history of runs in PostgreSQL: `application.ports.HistoryStore` and `JournalStore`."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -76,7 +76,7 @@ class PostgresHistory:
 
 
 def _held(connection: psycopg.Connection, query: str, values: Mapping[str, Any]) -> dict[tuple[UUID, int], bool]:
-    """The rows that are there, by task and number or fence; False: somebody else has locked it."""
+    """The existing rows, by task and number or fence; False: another transaction has locked the row."""
     return {(task_id, number): is_held for task_id, number, is_held in connection.execute(_SQL[query], values)}
 
 

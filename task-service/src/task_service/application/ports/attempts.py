@@ -78,7 +78,7 @@ class ResultStore(Protocol):
 
 
 class ProgressStore(Protocol):
-    """Where progress is written, for many attempts at a time."""
+    """Stores progress, of many attempts at a time."""
 
     def write_progress(self, reports: Sequence[tuple[Attempt, int]]) -> Mapping[AttemptKey, bool]:
         """Store the percentage of each attempt in one statement, without waiting for locked rows.
@@ -89,7 +89,7 @@ class ProgressStore(Protocol):
 
 
 class JournalStore(Protocol):
-    """Where the journals of attempts are written, for many attempts at a time."""
+    """Stores the journals of attempts, many at a time."""
 
     def write_journal(self, lines: Lines, notes: Notes) -> tuple[Lines, Notes]:
         """Store log lines and the access of attempts, in one transaction, without waiting for locked rows.

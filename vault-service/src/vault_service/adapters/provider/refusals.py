@@ -79,7 +79,7 @@ def refusal(  # noqa: PLR0911 - a table in the order of what decides
     form: Mapping[str, str],
     dialect: Dialect,
 ) -> ProviderError:
-    """What an answer that is no success means. form: the request."""
+    """The error for an answer that is no success. form: the request."""
     word = error_word(members, form.values(), status)
     detail = FailureDetail(status, word)
     if word in _FINAL or word in dialect.refusals:

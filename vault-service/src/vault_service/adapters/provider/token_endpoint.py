@@ -56,7 +56,7 @@ _COMES_LATER: Final = frozenset({408, 425, 429})
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class EndpointReply:
     """An answer that was read whole."""
 
     status: int
@@ -135,7 +135,7 @@ class TokenEndpoint:
             raise UncertainError(f"the server answered {reply.status}", FailureDetail(reply.status, check="account"))
         return reply.body
 
-    def _post(self, url: str, form: Mapping[str, str], begun: float | None) -> Reply:
+    def _post(self, url: str, form: Mapping[str, str], begun: float | None) -> EndpointReply:
         proof = self._authentication.proof(url)
         headers = {"Accept": "application/json", "Content-Type": "application/x-www-form-urlencoded"}
         if proof.basic is not None:
@@ -148,14 +148,16 @@ class TokenEndpoint:
         except (HTTPError, OSError) as error:
             raise _unanswered(error) from None
 
-    def _send(self, method: str, url: str, headers: Mapping[str, str], begun: float, body: str | None = None) -> Reply:
+    def _send(
+        self, method: str, url: str, headers: Mapping[str, str], begun: float, body: str | None = None
+    ) -> EndpointReply:
         with self._watch.limited(leave_by=begun + LEAVE_WITHIN, end_by=begun + TOTAL_TIMEOUT):
             answer = self._session.send(method, url, headers, _TIMEOUT, body)
             if answer.status < HTTPStatus.OK or answer.status in _BODILESS:
                 answer.close()  # the connection with it: what may still come is not the answer to the next request
-                return Reply(answer.status, answer.headers, b"")
+                return EndpointReply(answer.status, answer.headers, b"")
             try:
-                return Reply(answer.status, answer.headers, read_body(answer, MAX_ANSWER_BYTES))
+                return EndpointReply(answer.status, answer.headers, read_body(answer, MAX_ANSWER_BYTES))
             except BaseException:
                 answer.close()  # the connection with it: the rest of the answer is not for the next request
                 raise

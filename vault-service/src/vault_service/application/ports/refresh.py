@@ -1,4 +1,4 @@
-"""What `application.refresh` needs stored."""
+"""Ports of `application.refresh`."""
 
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -61,7 +61,7 @@ class StoredGrant:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the vault makes of an answer that it stores. failure: None while the grant goes on; pause: seconds.
+    """The vault's judgement of an answer that it stores. failure: None while the grant stays active; pause: seconds.
 
     is_usable: False when the answer's access token is of no use, which leaves the grant's status as it is.
     """
@@ -104,7 +104,7 @@ class UsableGrants(Protocol):
         ...
 
     def refusal(self, grant_id: UUID, requester: Requester) -> VaultServiceError | None:
-        """Why the requester may not use the grant now, or None when it may.
+        """The error for a requester that may not use the grant now, or None when it may.
 
         GrantNotFoundError, ConsentPendingError, GrantUnusableError or ServiceNotAllowedError.
         """

@@ -32,7 +32,10 @@ log = logs.get(__name__)
 
 @dataclass(frozen=True, slots=True)
 class AccessParts:
-    """Use cases that obtain access tokens, and their caches. terms: of grants; checks: refreshes that no caller requests."""
+    """Use cases that obtain access tokens, and their caches.
+
+    terms: of grants; checks: refreshes that no caller requests.
+    """
 
     memory: MemoryAccessTokens
     shared: SharedAccessTokens

@@ -2,10 +2,12 @@
 
 STATE_DIR ?= .local
 export ROTATION STATE_DIR GATEWAY_PORT IDP_PORT IDP IDP_CONTROL HUB_PORT PYTHON
-# The environment that commands get: what changes Python, pip, npm or libpq in silence is taken out of it.
-unexport $(filter-out PYTHON,$(filter PYTHON% PG% GUNICORN_% NODE_ENV CDPATH,$(.VARIABLES)))
+# The environment that commands get: what changes Python, pip, uv, npm, Node or libpq in silence is taken out of it.
+unexport $(filter-out PYTHON,$(filter PYTHON% PG% GUNICORN_% NODE_ENV NODE_OPTIONS CDPATH,$(.VARIABLES)))
 unexport $(foreach name,USER TARGET PREFIX ROOT REQUIRE_HASHES NO_DEPS DRY_RUN CONSTRAINT NO_BINARY,PIP_$(name))
-unexport $(foreach name,omit only production OMIT ONLY PRODUCTION,npm_config_$(name) NPM_CONFIG_$(name))
+unexport $(foreach name,SYSTEM_PYTHON BREAK_SYSTEM_PACKAGES NO_BINARY NO_BUILD CONSTRAINT OVERRIDE,UV_$(name))
+NPM_CHOICES := omit only production global location package_lock dry_run workspace workspaces prefix
+unexport $(foreach name,$(NPM_CHOICES) $(shell echo $(NPM_CHOICES) | tr a-z A-Z),npm_config_$(name) NPM_CONFIG_$(name))
 BIN       := .venv/bin
 STACK      = $(BIN)/python -m local_stack
 PACKAGES  := service-kit vault-service vault-service/client vault-service/command-line task-service dev/idp dev/stack
@@ -101,8 +103,12 @@ test-contract: .venv/dev ## Adapters and parts against real servers: PostgreSQL,
 	@$(PYTEST) -n $(WORKERS) --dist worksteal --durations=5 -m "$(PARTS)" $(UNIT)
 
 .PHONY: test-pythons
-test-pythons: .venv/dev ## Unit tests under each Python from 3.11 to 3.14 that is here; PYTHONS="/path/to/python3.14 …" names more
-	@PYTHONS="$(PYTHONS)" dev/stack/test-pythons
+test-pythons: .venv/dev ## Unit tests under each Python from 3.11 to 3.14 that is here; PYTHONS="/path/to/python3.14 …" names more, VERSIONS="3.14" runs some
+	@PYTHONS="$(PYTHONS)" VERSIONS="$(VERSIONS)" dev/stack/test-pythons
+
+.PHONY: test-clone
+test-clone: ## Start and stop a clone in a folder with a space and an umlaut; PYTHON=…, ACCOUNT=… for another account than root
+	@PYTHON="$(PYTHON)" ACCOUNT="$(ACCOUNT)" dev/stack/test-clone
 
 .PHONY: mutants
 mutants: .venv/dev .venv/mutants ## Change the code in small ways: does a test notice? MUTANTS="refresh spool --most 20"
@@ -146,8 +152,8 @@ BENCH ?= # --rounds 9 --seconds 10, say
 bench-vault: .venv/dev frontend/dist/index.html ## Speed of the vault: figures P1 to P4; options in BENCH="--rounds 9"
 	@PYTHONPATH=tests-integration $(BIN)/python -m bench vault $(BENCH)
 
-bench-page: .venv/dev frontend/dist/index.html ## What 10,000 tasks cost the browser, by Chromium's counters
-	@PYTHONPATH=tests-integration $(BIN)/python -m bench.page
+bench-page: .venv/dev frontend/dist/index.html ## What 10,000 tasks cost the browser, by Chromium's counters; beside another state with BENCH="--before CHECKOUT"
+	@PYTHONPATH=tests-integration $(BIN)/python -m bench.page $(BENCH)
 
 bench-tasks: .venv/dev ## Speed of the task service: figures T2 to T6; options in BENCH="--rounds 9 --jobs 1000"
 	@PYTHONPATH=tests-integration $(BIN)/python -m bench tasks $(BENCH)

@@ -12,12 +12,16 @@ from contextlib import AbstractContextManager, contextmanager
 from itertools import count
 from pathlib import Path
 
+import hypothesis
 import psycopg
 import pytest
 from psycopg import sql
 
 from local_stack import ports, postgres, valkey
 from local_stack.process import Processes
+
+hypothesis.settings.register_profile("any machine", deadline=None)  # a busy one takes long for a short example
+hypothesis.settings.load_profile("any machine")
 
 ROLE_PASSWORDS = dict.fromkeys(("vault_owner", "vault", "tasks_owner", "tasks"), "test")
 SERVERS = {"postgres_url": "postgres", "redis_url": "redis"}

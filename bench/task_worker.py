@@ -108,7 +108,7 @@ def _plain(url: str, database: Database) -> procrastinate.App:
 
 
 class _PlainRun:
-    """What the engine calls for each job, in the place of the service's use case."""
+    """Called by the engine for each job, in the place of the service's use case."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -118,7 +118,7 @@ class _PlainRun:
         for statement in (BEGIN, COMPLETE):
             with self._database.connection() as connection:
                 connection.execute(statement, {"id": key.task_id, "result": "done"})
-        return "completed"
+        return "written"  # its job is the engine's to remove
 
 
 async def _until_told(app: procrastinate.App) -> None:

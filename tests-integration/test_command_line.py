@@ -54,7 +54,7 @@ class CommandLine:
         )
 
     def ok(self, *words: str, **how: Any) -> str:
-        """What a command that has to work prints on stdout, without the last end of line."""
+        """The stdout of a command that must succeed, without the last end of line."""
         done = self.run(*words, **how)
         assert done.returncode == 0, done.stderr
         return done.stdout.removesuffix("\n")
@@ -131,7 +131,7 @@ def whose(stack: Stack, token: str) -> str:
 
 
 def test_a_login_keeps_an_access_token_and_no_refresh_token(line: CommandLine) -> None:
-    """Unless told to; in files that nobody else can read."""
+    """The files are readable for their owner only. An option keeps the refresh token, too."""
     assert set(files(line.home).values()) == {0o600}
     kept = (line.home / ".local/state/token-vault/default.json").read_text()
     assert json.loads(kept)["refresh_token"] == ""
@@ -142,7 +142,7 @@ def test_a_login_keeps_an_access_token_and_no_refresh_token(line: CommandLine) -
 
 
 def test_who_stays_logged_in_is_told_where_the_refresh_token_lies(bare: CommandLine, alice_person: Person) -> None:
-    """It is used when the access token has ended, and revoked by `logout`."""
+    """The refresh token is used after the access token has ended, and revoked by `logout`."""
     bare.log_in(alice_person, "--stay")
     path = bare.home / ".local/state/token-vault/default.json"
     kept = json.loads(path.read_text())
@@ -194,7 +194,7 @@ def test_a_login_by_device_that_is_denied(bare: CommandLine, alice_person: Perso
 
 
 def test_an_answer_with_another_state_is_not_taken(bare: CommandLine, alice_person: Person) -> None:
-    """Nor is one at another path; the login goes on waiting for the right one."""
+    """Nor is an answer at another path. The login waits for the right one."""
     process = bare.start("login", "--no-browser")
     url = address(process, "code_challenge")
     callback = alice_person.grant(url, stop_at="http://127.0.0.1")
@@ -390,7 +390,7 @@ def test_a_sidecar_ends_with_status_4_when_the_grant_has_ended(
 def test_a_sidecar_outlives_a_vault_that_is_away(
     dev_stack: Stack, line: CommandLine, alice: Api, alice_person: Person
 ) -> None:
-    """It goes on trying, and the file is fresh again when the vault is back."""
+    """The sidecar keeps trying, and the file is fresh again when the vault is available."""
     dev_stack.control("PUT", "/settings", {"accessTokenLifespan": 4})
     token_id = alice.grant(alice_person)
     path = line.home / "token"
@@ -531,7 +531,7 @@ def test_what_is_no_ticket_is_not_sent(bare: CommandLine) -> None:
 
 
 def test_a_ticket_from_its_making_to_its_end(granted: tuple[CommandLine, str], bare: CommandLine, stack: Stack) -> None:
-    """Where it is used there is no login; the list shows it without its secret."""
+    """The ticket is used without a login. The list shows it without its secret."""
     line, token_id = granted
     ticket = line.ok("ticket", "create", token_id, "--name", "cron on login3", "--max-uses", "2").strip()
     empty = {"HOME": "/nonexistent", "XDG_CONFIG_HOME": "/nonexistent", "XDG_STATE_HOME": "/nonexistent"}
@@ -559,7 +559,7 @@ def terminal() -> Iterator[tuple[int, int]]:
 
 
 def read_until(master: int, part: str, seconds: float = 30.0) -> str:
-    """What a terminal shows, until a part of it is there."""
+    """The output of a terminal, up to an expected text."""
     shown, deadline = "", time.monotonic() + seconds
     while part not in shown:
         ready, _, _ = select.select([master], [], [], max(deadline - time.monotonic(), 0))
@@ -624,7 +624,7 @@ def test_ctrl_c_at_a_terminal_reaches_the_command_once(
 
 @pytest.mark.any_server
 def test_completion_is_there_for_each_shell(bare: CommandLine) -> None:
-    """What `--install-completion` would install."""
+    """The script that `--install-completion` would install."""
     done = bare.run(
         environ={"_TOKEN_VAULT_COMPLETE": "complete_bash", "COMP_WORDS": "token-vault g", "COMP_CWORD": "1"}
     )

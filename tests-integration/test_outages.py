@@ -1,4 +1,4 @@
-"""Parts that die: what goes on, what is said, and that nothing is lost."""
+"""Outages of parts: the rest of the stack works, the answers name the cause, and nothing is lost."""
 
 import pytest
 from api import MANAGER, Api, command_line_token, problem
@@ -7,7 +7,7 @@ from stack import Stack, eventually
 
 
 def test_vault_down(healthy: Stack, alice: Api, alice_person: Person) -> None:
-    """`execute` and linking say 503 and when to try again; tasks can still be seen; nothing has changed."""
+    """`execute` and linking answer 503 with Retry-After. Tasks can be read, and nothing has changed."""
     task_id, token_id = alice.ready_task(alice_person)
     healthy.kill("vault")
     answer = alice.execute(task_id)
@@ -23,7 +23,7 @@ def test_vault_down(healthy: Stack, alice: Api, alice_person: Person) -> None:
 
 
 def test_authorization_server_down(healthy: Stack, alice: Api, alice_person: Person) -> None:
-    """Unexpired tokens go on being served, known callers are still known, and a refresh says 503."""
+    """Unexpired tokens are still served, and callers are still verified. A refresh answers 503."""
     token_id = alice.grant(alice_person)
     assert alice.access_token(token_id).status_code == 200
     healthy.kill("idp")
@@ -69,7 +69,9 @@ def test_a_child_that_dies_is_started_again(healthy: Stack, alice: Api, alice_pe
 
 @pytest.mark.any_server
 def test_a_full_worker_goes_on_sweeping(healthy: Stack, alice: Api, alice_person: Person) -> None:
-    """What waits is told while every place is taken, and what a dead child had under way is taken over all the same."""
+    """While every place is taken, the number of waiting attempts is reported, and a dead child's attempts are taken
+    over.
+    """
     token_id = alice.grant(alice_person)
     tasks = [alice.create_task(f"Task {number}") for number in range(20)]
     for task_id in tasks:

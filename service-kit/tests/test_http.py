@@ -18,7 +18,7 @@ from service_kit.tokens.bearer import Verifier
 
 
 class Answer(Output, frozen=True, kw_only=True):
-    """What the test application answers."""
+    """The answer of the test application."""
 
     name: str
     token: str | None = None
@@ -70,7 +70,7 @@ def client(app: Flask) -> FlaskClient:
 
 @pytest.fixture
 def logged() -> Iterator[list[EventDict]]:
-    """What is logged."""
+    """The logged lines."""
     with structlog.testing.capture_logs() as events:
         yield events
 
@@ -87,7 +87,7 @@ def test_a_request_id_of_the_right_shape_is_taken_and_echoed(client: FlaskClient
     "given", ["", "short77", "x" * 65, "with blank", 'quote"quote', "{json}{}", "ümlaut-ü", "a;b;c;d;e"]
 )
 def test_any_other_request_id_is_replaced(client: FlaskClient, given: str) -> None:
-    """Nobody writes into our logs."""
+    """Callers cannot write into the log."""
     ids = {client.get("/fine", headers={"X-Request-ID": given}).headers["X-Request-ID"] for _ in range(3)}
     assert len(ids) == 3
     assert given not in ids
@@ -220,7 +220,7 @@ def test_a_token_in_the_query_or_the_body_is_none(client: FlaskClient, server: S
 
 
 def test_two_authorization_headers_are_none(client: FlaskClient, server: StubIssuer) -> None:
-    """Servers join them with a comma; which one counts is nobody's guess."""
+    """Servers join repeated headers with a comma, so that neither can be trusted."""
     token = server.token()
     given = f"Bearer {token},Bearer {token}"
     assert client.get("/mine", headers={"Authorization": given}).status_code == 401
@@ -230,7 +230,7 @@ def test_two_authorization_headers_are_none(client: FlaskClient, server: StubIss
 def test_without_the_issuer_s_keys_it_is_503_and_nobody_is_logged_out(
     client: FlaskClient, server: StubIssuer, issuer_name: str | None
 ) -> None:
-    """It is away, or says to be somebody else."""
+    """The issuer is unavailable, or its document names another issuer."""
     server.status = 200 if issuer_name else 503
     server.describe(issuer=issuer_name or server.url)
     answer = client.get("/mine", headers={"Authorization": f"Bearer {server.token()}"})

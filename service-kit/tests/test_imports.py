@@ -1,4 +1,4 @@
-"""Where python-jose may be used."""
+"""python-jose is used in one place."""
 
 import ast
 import os
@@ -19,7 +19,7 @@ def sources() -> Iterator[Path]:
 
 
 def imports_jose(source: Path) -> bool:
-    """Whether a file imports python-jose, at its top or anywhere inside, by statement or by name."""
+    """True when a file imports python-jose: at its top or anywhere inside, by statement or by name."""
     text = source.read_bytes()
     if b"jose" not in text:  # most files need not be parsed
         return False
@@ -36,7 +36,7 @@ def imports_jose(source: Path) -> bool:
 
 
 def test_python_jose_is_imported_where_tokens_and_keys_are_read_and_nowhere_else() -> None:
-    """Its safe use is settled in one place; a second place would settle it otherwise."""
+    """The rules for its safe use are in one place."""
     own = list(sources())
     assert len(own) > 50
     assert {source.relative_to(ROOT) for source in own if imports_jose(source)} == ALLOWED

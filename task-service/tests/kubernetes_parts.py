@@ -1,5 +1,7 @@
-"""An imitation of Kubernetes' API, for no cluster can run here: it checks objects by the API's schemas, and the rights
-of the worker's account; it runs the command of a Job as a process with what the pod would see, but for its file system.
+"""An imitation of Kubernetes' API, because no cluster runs in tests.
+
+It checks objects by the API's schemas, and the rights of the worker's account. It runs the command of a Job as a
+process with the environment that the pod would have, except its file system.
 """
 
 import base64
@@ -26,6 +28,7 @@ import kubernetes_validate
 import yaml
 from elsewhere_parts import PROGRAM
 
+from task_service.executors.child import kill_below
 from task_service.executors.kubernetes import KubernetesExecutor
 from task_service.executors.kubernetes_api import KubernetesApi
 from task_service.executors.kubernetes_objects import PodSettings
@@ -44,7 +47,7 @@ def role() -> set[tuple[str, str]]:
     return {(verb, resource) for rule in rules for verb in rule["verbs"] for resource in rule["resources"]}
 
 
-class Pod:
+class ImitatedPod:
     """A pod and its one process."""
 
     def __init__(self, job: Object) -> None:
@@ -97,7 +100,7 @@ class Pod:
         reader = threading.Thread(target=self._keep, args=(self.process,))
         reader.start()
         status = self.process.wait()
-        self._signal(signal.SIGKILL)  # what is left ends with the first process
+        self._kill()
         reader.join()
         self.reason = "Completed" if status == 0 else "Error"
         self.phase = "Succeeded" if status == 0 else "Failed"
@@ -108,17 +111,19 @@ class Pod:
                 self.log.append((datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f000Z"), line.rstrip(b"\n")))
 
     def end(self) -> None:
-        """SIGTERM, and SIGKILL when its time is over."""
+        """SIGTERM, and SIGKILL at the end of its grace period."""
         if self.process is not None:
             self.process.send_signal(signal.SIGTERM)
             with suppress(subprocess.TimeoutExpired):
                 self.process.wait(self._spec["terminationGracePeriodSeconds"])
-            self._signal(signal.SIGKILL)
+            self._kill()
 
-    def _signal(self, number: int) -> None:
+    def _kill(self) -> None:
+        """What is left in a pod ends with its first process."""
         if self.process is not None:
+            kill_below(self.process.pid)
             with suppress(ProcessLookupError):
-                os.killpg(self.process.pid, number)
+                os.killpg(self.process.pid, signal.SIGKILL)
 
 
 class Cluster:
@@ -131,7 +136,7 @@ class Cluster:
         self.url, self.account = url, account
         self.jobs: dict[str, Object] = {}
         self.secrets: dict[str, Object] = {}
-        self.pods: dict[str, Pod] = {}
+        self.pods: dict[str, ImitatedPod] = {}
         self.used: set[tuple[str, str]] = set()
         self.seen: list[Object] = []
         self.cut, self.waiting, self.away = 0, "", False
@@ -167,9 +172,9 @@ class Cluster:
         return made
 
     def _control(self, job: Object) -> None:
-        """What controllers and the kubelet do: the Job's pod, its Secret, its deadline, and what it owns."""
+        """Acts as the controllers and the kubelet: the Job's pod, its Secret, its deadline, and owned objects."""
         name, began = job["metadata"]["name"], time.monotonic()
-        pod = self.pods[name] = Pod(job)
+        pod = self.pods[name] = ImitatedPod(job)
         pod.waiting = self.waiting
         volume = job["spec"]["template"]["spec"]["volumes"][0]["secret"]["secretName"]
 
@@ -201,8 +206,8 @@ class Cluster:
         assert key == "batch.kubernetes.io/job-name"
         return [self.pods[name].shown()] if name in self.pods else []
 
-    def lines(self, pod: Pod, query: dict[str, str]) -> Iterator[bytes]:
-        """Its log with stamps."""
+    def lines(self, pod: ImitatedPod, query: dict[str, str]) -> Iterator[bytes]:
+        """The pod's log with time stamps."""
         self.logs += 1
         given = number = 0
         while not self.away:
@@ -222,7 +227,7 @@ class Cluster:
 
 
 def _handler(cluster: Cluster) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
+    class HttpHandler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
@@ -264,7 +269,7 @@ def _handler(cluster: Cluster) -> type[BaseHTTPRequestHandler]:
                     cluster.deadlines.append(body["spec"]["activeDeadlineSeconds"])
                     self._reply(200, cluster.jobs[name])
 
-        def _log(self, pods: list[Pod], query: dict[str, str]) -> None:
+        def _log(self, pods: list[ImitatedPod], query: dict[str, str]) -> None:
             if not pods:
                 self._reply(404, {})
                 return
@@ -288,7 +293,7 @@ def _handler(cluster: Cluster) -> type[BaseHTTPRequestHandler]:
         def log_message(self, *_: object) -> None:
             """Say nothing."""
 
-    return Handler
+    return HttpHandler
 
 
 @contextmanager

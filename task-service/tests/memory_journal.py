@@ -8,7 +8,7 @@ from task_service.domain.journal import AccessNote, LogLine
 
 
 class MemoryJournal(GroupedJournal):
-    """Its own store: `lines` and `notes` are what was written. unavailable: nothing can be."""
+    """A journal store in memory; `lines` and `notes` were written. unavailable: True when writing fails."""
 
     def __init__(self) -> None:
         super().__init__(self)
@@ -16,10 +16,16 @@ class MemoryJournal(GroupedJournal):
         self.lines: list[tuple[AttemptKey, LogLine]] = []
         self.notes: dict[AttemptKey, AccessNote] = {}
 
-    def write_journal(self, lines: Lines, notes: Notes) -> tuple[Lines, Notes]:
-        """Keep it."""
+    def write_log(self, lines: Lines) -> Lines:
+        """Keep them."""
         if self.unavailable:
             raise TaskStorageUnavailableError
         self.lines += [(attempt.key, line) for attempt, line in lines]
+        return []
+
+    def note_access(self, notes: Notes) -> Notes:
+        """Keep them."""
+        if self.unavailable:
+            raise TaskStorageUnavailableError
         self.notes.update(notes)
-        return [], {}
+        return {}

@@ -61,7 +61,7 @@ class ScriptedVault:
         return [grant for grant in newest_first if task_id is None or task_id in grant.task_ids]
 
     def revoke(self, persistent_token_id: UUID, owner: Owner) -> bool:
-        """It is of no use any more."""
+        """The token can no longer be used."""
         is_over = self.grant(persistent_token_id, owner).status is TokenStatus.FAILED
         if persistent_token_id in self.shared:
             return False
@@ -71,7 +71,7 @@ class ScriptedVault:
         return True
 
     def linked(self, owner: Owner, ids: Sequence[UUID]) -> Sequence[LinkedGrant]:
-        """Those of them that are the person's."""
+        """The tokens among these that are the person's."""
         self._answer()
         return [grant for grant in self._grants.get(owner, {}).values() if grant.persistent_token_id in ids]
 
@@ -89,7 +89,7 @@ class ScriptedVault:
         self.extended.append((ticket_id, seconds))
 
     def end(self, ticket_id: UUID) -> None:
-        """It is usable no longer."""
+        """The ticket is usable no longer."""
         self._answer()
         self.tickets.pop(ticket_id, None)
 

@@ -20,7 +20,7 @@ def consented(vault: ScriptedVault, person: Person, task: Task, status: TokenSta
 def test_a_task_is_created_with_a_token_of_ones_own(
     manage: ManageTasks, execution: ExecuteTasks, vault: ScriptedVault, alice: Person, bob: Person
 ) -> None:
-    """It can be executed at once; one consent does for many tasks; another person's token does not exist."""
+    """The task can be executed at once, and one consent serves many tasks. Another person's token is not found."""
     token_id = vault.knows(alice.owner, TokenStatus.ACTIVE)
     for _ in range(3):
         task = manage.create(alice, "a", "", persistent_token_id=token_id)
@@ -139,7 +139,7 @@ def test_an_unavailable_vault_leaves_task_and_token(manage: ManageTasks, vault: 
 def test_a_link_against_a_revocation_leaves_no_token_that_looks_usable(
     manage: ManageTasks, execution: ExecuteTasks, vault: ScriptedVault, alice: Person
 ) -> None:
-    """Whoever comes first: a task that is linked to the revoked token is told so when it is executed."""
+    """In either order: a task that is linked to the revoked token says so when it is executed."""
     with ThreadPoolExecutor(2) as pool:
         for _ in range(20):
             token_id = vault.knows(alice.owner, TokenStatus.ACTIVE)
@@ -155,7 +155,7 @@ def test_a_link_against_a_revocation_leaves_no_token_that_looks_usable(
 def test_one_consent_serves_each_of_its_tasks_linked_or_not(
     manage: ManageTasks, execution: ExecuteTasks, vault: ScriptedVault, alice: Person
 ) -> None:
-    """A task that nobody has linked finds it when it is executed."""
+    """A task without a link finds the token when it is executed."""
     linked, found, other = (manage.create(alice, name, "") for name in "abc")
     token_id = vault.knows(alice.owner, TokenStatus.ACTIVE, linked.id, found.id)
     execution.link(alice, linked.id, token_id)
@@ -168,7 +168,7 @@ def test_one_consent_serves_each_of_its_tasks_linked_or_not(
 def test_a_consent_for_many_tasks_goes_with_the_last_task_that_it_served(
     manage: ManageTasks, execution: ExecuteTasks, vault: ScriptedVault, alice: Person, how: str
 ) -> None:
-    """It is revoked once, when a second consent serves each of them."""
+    """The consent is revoked once, when a second consent serves each of the tasks."""
     tasks = [manage.create(alice, name, "") for name in "ab"]
     first = vault.knows(alice.owner, TokenStatus.ACTIVE, *(task.id for task in tasks))
     for task in tasks:
@@ -183,7 +183,7 @@ def test_a_consent_for_many_tasks_goes_with_the_last_task_that_it_served(
 def test_a_consent_stays_for_a_task_that_was_not_linked_to_it_yet(
     manage: ManageTasks, execution: ExecuteTasks, vault: ScriptedVault, alice: Person
 ) -> None:
-    """It is that task's only access; once the task is linked elsewhere or is gone, nothing keeps it."""
+    """The consent is that task's only access. It is revoked when the task is linked to another or was deleted."""
     linked, waiting = (manage.create(alice, name, "") for name in "ab")
     first = vault.knows(alice.owner, TokenStatus.ACTIVE, linked.id, waiting.id)
     execution.link(alice, linked.id, first)

@@ -50,7 +50,7 @@ def an_attempt(task_id: UUID | None = None) -> Attempt:
 
 @pytest.fixture
 def history(past: PostgresHistory) -> ReadHistory:
-    """What owners look at."""
+    """The history as its owner reads it."""
     return ReadHistory(past)
 
 

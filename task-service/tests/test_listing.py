@@ -456,7 +456,7 @@ def test_a_task_that_is_executed_again_counts_by_its_new_run(
 def ten_thousand(
     migrated_tasks: None, new_database: Callable[[str, str], AbstractContextManager[str]]
 ) -> Iterator[str]:
-    """A database of completed tasks, and three that failed in their midst."""
+    """A database of completed tasks, with three failed ones among them."""
     with new_database("tasks", "tasks") as url:
         with psycopg.connect(url.replace("tasks:test@", "tasks_owner:test@"), autocommit=True) as connection:
             add = adder(lambda query, *values: connection.execute(query.encode(), values).fetchall(), ALICE)
@@ -481,7 +481,7 @@ QUERIES = {
 
 @pytest.mark.parametrize("name", QUERIES)
 def test_a_page_reads_no_more_of_a_long_list_than_of_a_short_one(ten_thousand: str, name: str) -> None:
-    """At its beginning and in its midst; in rows and index entries, which no neighbour on the machine changes."""
+    """At the beginning and in the middle of the list. The test counts rows and index entries, not time."""
     with closing(tasks_database(ten_thousand, name="test", size=2)) as database:
         listing = PostgresTaskList(database)
         after = None
@@ -498,7 +498,7 @@ def test_a_page_reads_no_more_of_a_long_list_than_of_a_short_one(ten_thousand: s
 
 
 def rows_read(database: Database, url: str) -> int:
-    """How many rows all statements so far have read, from tables and through indexes."""
+    """The number of rows that all statements so far have read, from tables and through indexes."""
     database.one(b"select pg_stat_force_next_flush()", {})
     database.ping()
     with psycopg.connect(url, autocommit=True) as connection:

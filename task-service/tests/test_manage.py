@@ -1,4 +1,4 @@
-"""What owners do with their tasks, on a real database."""
+"""Owners create, read, list and delete tasks, on a real database."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -129,7 +129,7 @@ def test_a_linked_token_that_the_vault_forgot_has_failed(
 def test_a_vault_that_is_away_changes_nothing(
     manage: ManageTasks, listing: ListTasks, execution: ExecuteTasks, vault: ScriptedVault, alice: Person, look: Look
 ) -> None:
-    """503 for what needs it; the list goes on with what is known."""
+    """Operations that need the vault answer 503; the list shows the last known status."""
     task_id = linked(manage, execution, vault, alice)
     vault.unavailable = True
     look("update owners set token_checked_at = 'epoch' returning 1")
@@ -166,7 +166,7 @@ def test_a_deletion_against_a_run_or_an_execution_leaves_nothing_behind(
     alice: Person,
     look: Look,
 ) -> None:
-    """Whoever comes first: no run without a task, no job without a run, and the worker learns of it."""
+    """In either order: no run without a task, no job without a run, and the worker notices the deletion."""
 
     def execute(task_id: UUID) -> None:
         with suppress(TaskNotFoundError):
@@ -237,7 +237,7 @@ def test_a_running_task_can_be_deleted(
     attempts: PostgresAttempts,
     look: Look,
 ) -> None:
-    """Its worker finds that it is not its any more."""
+    """The task's worker finds that the attempt has ended."""
     task_id = linked(manage, execution, vault, alice)
     execution.execute(alice, task_id)
     attempt = attempts.begin(AttemptKey(task_id, 1))
@@ -251,7 +251,7 @@ def test_a_running_task_can_be_deleted(
 def test_the_version_grows_with_each_change_and_only_then(
     manage: ManageTasks, listing: ListTasks, execution: ExecuteTasks, vault: ScriptedVault, alice: Person, bob: Person
 ) -> None:
-    """What the ETag of the list is made of; others' tasks do not count."""
+    """The ETag of the list is made of the version; other owners' tasks do not count."""
     assert listing.version(alice) == "0-"
     task_id = linked(manage, execution, vault, alice)
     before = listing.version(alice)

@@ -10,7 +10,7 @@ from scripted_vault import ScriptedVault
 
 from task_service.adapters.postgres.attempts import PostgresAttempts
 from task_service.adapters.postgres.results import PostgresResultFiles
-from task_service.adapters.results.stores import FolderStore, FsspecStore, store_at
+from task_service.adapters.results.stores import FolderStore, store_at
 from task_service.application.access import AttemptAccess
 from task_service.application.errors import ResultNotFoundError, ResultStoreUnavailableError
 from task_service.application.execute import ExecuteTasks
@@ -35,7 +35,7 @@ class Gives:
         self.result = result
 
     def run(self, context: HandlerContext) -> str | Document:
-        """It."""
+        """The run."""
         return self.result
 
 
@@ -121,7 +121,7 @@ def test_without_a_store_a_result_that_does_not_fit_fails_the_run_and_says_so(
 def test_an_attempt_that_was_taken_over_leaves_no_result(
     ran: Run, attempts: PostgresAttempts, files: PostgresResultFiles, look: Look
 ) -> None:
-    """Its file belongs to no run, and is removed one day."""
+    """The attempt's file belongs to no run, and the cleaning removes it."""
     task = ran("done")
     (attempt,) = [attempts.begin(AttemptKey(task, 1))]
     assert attempt is None
@@ -129,12 +129,13 @@ def test_an_attempt_that_was_taken_over_leaves_no_result(
     assert look("select task_id from result_files where key = %s", file.key) == [(None,)]
 
 
-@pytest.mark.parametrize("kind", ["folder", "fsspec"])
+@pytest.mark.parametrize("kind", ["folder", "memory", "file"])
 def test_every_store_keeps_gives_and_removes(kind: str, tmp_path: Path) -> None:
-    """The same for a folder and for a file system of fsspec's."""
-    if kind == "fsspec":
+    """The same for a folder and for file systems of fsspec's."""
+    if kind != "folder":
         pytest.importorskip("fsspec", reason="the extra `results` is not installed")
-    store: ResultStore = FolderStore(tmp_path) if kind == "folder" else FsspecStore(f"memory://{uuid4()}")
+    places = {"folder": str(tmp_path), "memory": f"memory://{uuid4()}", "file": f"file://{tmp_path}"}
+    store: ResultStore = store_at(places[kind])
     key, content = uuid4(), bytes(range(256)) * 300
     store.put(key, content)
     assert store.get(key) == content
@@ -145,7 +146,7 @@ def test_every_store_keeps_gives_and_removes(kind: str, tmp_path: Path) -> None:
 
 
 def test_a_folder_s_files_are_private_and_whole(tmp_path: Path) -> None:
-    """Nobody else on the machine reads results."""
+    """Other users of the machine cannot read results."""
     store = store_at(str(tmp_path))
     store.put(uuid4(), b"x")
     (path,) = tmp_path.iterdir()

@@ -171,7 +171,7 @@ def test_unusable_settings_end_the_process_with_one_line(program: str, words: st
 
 @pytest.mark.process
 def test_gunicorns_entry_point_is_the_wired_application(tasks_url: str, issuer: str) -> None:
-    """It logs its settings without secrets."""
+    """The entry point logs its settings without secrets."""
     environ = {
         "TASK_DATABASE_URL": tasks_url,
         "ISSUER": issuer,

@@ -55,7 +55,7 @@ def test_the_vault_is_asked_seldom_on_reads(
 def test_a_failed_token_may_live_again(
     manage: ManageTasks, execution: ExecuteTasks, vault: ScriptedVault, alice: Person, look: Look
 ) -> None:
-    """Its person was enabled and had it checked: the task sees it the next time the vault is asked."""
+    """The person was enabled again and checked the token. The task shows it after the next request to the vault."""
     task = manage.create(alice, "a", "")
     token_id = vault.knows(alice.owner, TokenStatus.FAILED)
     execution.link(alice, task.id, token_id)

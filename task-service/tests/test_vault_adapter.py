@@ -49,7 +49,7 @@ DISCOVERY, TOKENS = "/realms/demo/.well-known/openid-configuration", "/realms/de
 
 
 class Adapters(NamedTuple):
-    """What persons ask, and what workers do."""
+    """The adapters for persons and for workers."""
 
     persons: VaultOverHttp
     tickets: TicketsOverHttp
@@ -83,7 +83,7 @@ def vault_that(answer: Callable[[Asked], Reply]) -> Iterator[tuple[Adapters, Ser
 
 
 def of_the_vault(server: Server) -> list[Asked]:
-    """What the vault was asked."""
+    """The requests to the vault."""
     return [asked for asked in server.asked if asked.path.startswith(PREFIX)]
 
 

@@ -14,6 +14,7 @@ from uuid import UUID, uuid4
 
 import psycopg
 import pytest
+from elsewhere_parts import ended
 from http_parts import Asked, Reply, serving
 from scripted_vault import ScriptedVault
 
@@ -117,7 +118,7 @@ def test_what_is_repeated_goes_on_after_errors_and_ends_with_its_block() -> None
 
 
 def ticket_reply(asked: Asked) -> Reply:
-    """What the vault answers when a ticket is made, extended or ended."""
+    """The vault's answer when a ticket is made, extended or ended."""
     info = {"ticketId": str(uuid4()), "name": "n", "expiresAt": "2099-01-01T00:00:00Z"}
     return Reply(201, {**info, "ticket": "tvt_x"}) if asked.path.endswith("/tickets") else Reply(200, info)
 
@@ -154,7 +155,7 @@ def played(userinfo: Reply) -> Iterator[dict[str, str]]:
 
 @pytest.fixture
 def outside() -> Iterator[dict[str, str]]:
-    """Where all goes well."""
+    """An environment without faults."""
     with played(Reply(content={"sub": "alice-sub", "preferred_username": "alice"})) as settings:
         yield settings
 
@@ -251,7 +252,7 @@ def test_a_deleted_task_stops_its_worker(
 def test_a_worker_without_its_heartbeat_is_replaced(
     tasks_url: str, outside: dict[str, str], look: Callable[..., list[tuple[object, ...]]]
 ) -> None:
-    """It does not run on, silent, while the sweep takes each of its attempts for a dead worker's."""
+    """A worker without a heartbeat does not keep running while the sweep takes its attempts over."""
     alive = "select id from procrastinate_workers where last_heartbeat > now() - interval '3 seconds'"
     with worker(tasks_url, outside, "0.01"):
         eventually(lambda: look(alive), "it is registered")
@@ -265,7 +266,7 @@ def test_a_worker_without_its_heartbeat_is_replaced(
 def test_a_worker_whose_listener_is_ended_listens_again(
     tasks_url: str, outside: dict[str, str], look: Callable[..., list[tuple[object, ...]]]
 ) -> None:
-    """It goes on to hear of new attempts at once."""
+    """The worker still learns of new attempts at once."""
     listening = "select pid from pg_stat_activity where datname = current_database() and starts_with(query, 'LISTEN')"
     with worker(tasks_url, outside, "0.01"):
         eventually(lambda: look(listening), "it listens")
@@ -312,9 +313,16 @@ def test_a_worker_queues_the_retries_that_are_due(
 
 def children(process_id: int) -> list[int]:
     """The processes that a process has started."""
-    return [int(child) for child in Path(f"/proc/{process_id}/task/{process_id}/children").read_text().split()]
+    threads = Path(f"/proc/{process_id}/task").glob("*/children")
+    return [int(child) for thread in threads for child in thread.read_text().split()]
 
 
+def below(process_id: int) -> list[int]:
+    """The processes that a process has started, and what these have."""
+    return [each for child in children(process_id) for each in (child, *below(child))]
+
+
+@pytest.mark.parametrize("executor", ["local", "process"])
 def test_the_attempt_of_a_killed_worker_is_made_by_another_within_15_s(
     tasks_url: str,
     outside: dict[str, str],
@@ -322,14 +330,22 @@ def test_the_attempt_of_a_killed_worker_is_made_by_another_within_15_s(
     manage: ManageTasks,
     alice: Person,
     look: Look,
+    executor: str,
 ) -> None:
-    """kill -9 of supervisor and child; measured from there to the beginning of the next attempt."""
+    """kill -9 of supervisor and child; measured from there to the beginning of the next attempt.
+
+    The programs of the killed worker's attempts end.
+    """
+    outside["TASK_EXECUTORS"] = f"demo={executor}"
     with worker(tasks_url, outside, "60") as first:
         task_id = queued()
         eventually(lambda: manage.find(alice, task_id).status is TaskStatus.RUNNING, "it runs")
         with worker(tasks_url, outside, "0.01"):
             eventually(lambda: look("select count(*) from procrastinate_workers") == [(2,)], "a second worker")
             victims = [first.pid, *children(first.pid)]
+            number = {"local": 0, "process": 2}[executor]  # a program and its keeper
+            eventually(lambda: len(below(first.pid)) == len(victims) - 1 + number, "its program runs")
+            programs = [each for each in below(first.pid) if each not in victims]
             killed_at = time.monotonic()
             for victim in victims:
                 os.kill(victim, signal.SIGKILL)
@@ -337,6 +353,8 @@ def test_the_attempt_of_a_killed_worker_is_made_by_another_within_15_s(
             eventually(lambda: look(begun) == [(1,)], "another makes the next attempt")
             taken = time.monotonic() - killed_at
             eventually(lambda: manage.find(alice, task_id).status is TaskStatus.COMPLETED, "and completes it")
+            for each in programs:
+                ended(each)
     assert taken <= 15, taken
     assert look("select fence, outcome from attempts order by fence") == [(1, "crashed"), (2, "completed")]
 
@@ -344,7 +362,7 @@ def test_the_attempt_of_a_killed_worker_is_made_by_another_within_15_s(
 def test_a_worker_whose_supervisor_was_killed_gives_back_what_it_runs(
     tasks_url: str, outside: dict[str, str], queued: Callable[[], UUID], manage: ManageTasks, alice: Person
 ) -> None:
-    """It does not go on unsupervised beside the next one."""
+    """The worker does not run unsupervised beside its successor."""
     with worker(tasks_url, outside, "60") as process:
         task_id = queued()
         eventually(lambda: manage.find(alice, task_id).status is TaskStatus.RUNNING, "it runs")

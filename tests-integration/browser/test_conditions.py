@@ -56,7 +56,7 @@ class Hold:
             route.fallback()
 
     def release(self) -> int:
-        """Let them go on; how many there were."""
+        """Release the held requests. Returns their number."""
         self.tab.page.unroute(LIST, self._keep)
         for route in self.waiting:
             route.fallback()

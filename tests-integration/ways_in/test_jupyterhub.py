@@ -116,7 +116,7 @@ def count(kernel: Kernel, what: str) -> int:
 def test_work_in_a_notebook_goes_on_without_its_owner_and_ends_with_the_grant(
     stack: Stack, hub: Hub, reader: Person, kernel: Kernel
 ) -> None:
-    """It outlives three access tokens, the owner's sign-out, and a restart of the hub; a revoked grant ends it."""
+    """The work outlives three access tokens, the owner's sign-out and a restart of the hub. A revocation ends it."""
     alice = Api(stack, command_line_token(stack, "alice"))
     with short_lives(stack):
         grant = alice.grant(reader, services=["jupyterhub"])
@@ -229,7 +229,7 @@ def grants_of(stack: Stack, who: str) -> list[dict[str, object]]:
 
 
 def asked_of(stack: Stack, address: str, who: str, step: str) -> requests.Response:
-    """What the vault's page does with a question, signed in as somebody: `begin` or `decline`."""
+    """Answer a question as the vault's page does, signed in as that person: `begin` or `decline`."""
     grant = address.rpartition("/")[2]
     return Api(stack, command_line_token(stack, who)).post(f"/api/auth/manager/offline-consent/{grant}/{step}")
 

@@ -1,4 +1,4 @@
-"""An audit with checkpoints, and somebody who tampers with it."""
+"""An audit with checkpoints, and changes that an attacker makes to it."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -74,7 +74,7 @@ class Chain:
             return list(verification.verify(kept)), verification.seen
 
     def found(self) -> list[str]:
-        """What the verification finds, as text."""
+        """The findings of the verification, as text."""
         return [str(finding) for finding in self.verify()[0]]
 
     def end(self) -> str:

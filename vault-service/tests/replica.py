@@ -30,6 +30,7 @@ from vault_service.adapters.postgres.database import vault_database
 from vault_service.adapters.postgres.locks import AdvisoryLocks
 from vault_service.application.ask import AskConsent
 from vault_service.application.authorization_request import AuthorizationRequests
+from vault_service.application.bounded import Bounded
 from vault_service.application.check_due import CheckDue
 from vault_service.application.consent import Callback, Confirmation, ConsentKept, ConsentOptions, OfflineConsent
 from vault_service.application.deliver import DeliverRevocations
@@ -43,6 +44,7 @@ from vault_service.application.tickets import ManageTickets, PresentedTickets
 from vault_service.application.token_request import TokenRequest
 from vault_service.domain.audit import Event
 from vault_service.domain.grant import AccessToken, Limits, Subject, TokenType
+from vault_service.domain.grant_terms import RequestedTerms
 from vault_service.domain.terms import Terms
 from vault_service.domain.usability import Requester
 
@@ -141,13 +143,12 @@ def create(
     terms: Mapping[str, Terms] | None = None,
     remembered: int = 100,
 ) -> Replica:
-    """A process on a database.
-
-    shared: the cache that it has in common with others, none if not given; terms: by the names of providers, all of
-    which are one server to talk to; just `default` if not given; remembered: how many tokens it keeps in memory.
+    """A process on a database. shared: the cache that it shares with others, none if not given; terms: by the names of
+    providers, all of which are one server to talk to; just `default` if not given; remembered: how many tokens it keeps
+    in memory.
     """
     database = vault_database(database_url, name="test", size=40, options=BY_INDEX)
-    lock_database = vault_database(database_url, name="test-locks", size=40)
+    lock_database = vault_database(database_url, name="test-locks", size=40, options=BY_INDEX)
     clock = DatabaseClock(database)
     keyring = Keyring(database, LocalRootKey(ROOT_KEY))
     sealer = Sealer(keyring)
@@ -157,14 +158,15 @@ def create(
     endings = Endings(sealer, audit, outbox)
     uses = Uses(database_url, database, audit)
     spool = Spool(Path(tempfile.mkdtemp()))
-    refreshes = PostgresRefreshes(database, sealer, audit, outbox, spool, REFUSED_BUDGET, ASSUMED_IDLE)
+    locks = AdvisoryLocks(lock_database)
+    refreshes = PostgresRefreshes(database, sealer, audit, outbox, spool, locks, REFUSED_BUDGET, ASSUMED_IDLE)
     consents = PostgresConsents(database, sealer, audit, outbox, ASSUMED_IDLE)
     cache = shared or NoSharedAccessTokens()
     telemetry = PrometheusTelemetry()
     memory = MemoryAccessTokens(sealer, remembered, clock.now, telemetry)
     owned, stored_tickets = PostgresOwnedGrants(database, endings, audit), PostgresTickets(database, audit)
     presented = PresentedTickets(stored_tickets, clock, telemetry)
-    locks = AdvisoryLocks(lock_database)
+    known: Bounded[UUID, RequestedTerms] = Bounded(1_000, lambda: None)
     terms = terms or {"default": Terms(issuer=provider.issuer)}
     refresher = Refresher(refreshes, locks, (memory, cache), providers, terms, clock, telemetry, THREADS)
     requests = AuthorizationRequests(providers, terms)
@@ -178,7 +180,7 @@ def create(
         ),
         asking=AskConsent(consents, requests, terms, clock, timedelta(hours=1)),
         issuing=IssueAccessToken(
-            refreshes, uses, presented, (memory, cache), refresher, clock, telemetry, lambda _: None
+            refreshes, uses, presented, (memory, cache, known), refresher, clock, telemetry, lambda _: None
         ),
         tickets=ManageTickets(stored_tickets, refreshes, owned, clock, telemetry, TICKETS_PER_GRANT),
         presented=presented,

@@ -76,7 +76,7 @@ def test_rotate_rewrap_and_retire(
 
 
 def test_a_running_process_takes_up_a_new_version(vault: Replica, operator: Keyring, rows: Rows) -> None:
-    """It opens values sealed by the new version at once, and seals by it after its next `load`."""
+    """The process opens values sealed by the new version at once, and seals by it after its next `load`."""
     operator.rotate("data")
     other = Sealer(operator)
     place = seal_context.grant_token(uuid4(), ALICE, 1, b"terms")

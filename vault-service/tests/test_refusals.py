@@ -83,7 +83,7 @@ def test_a_word_that_comes_again_and_again_is_final_on_every_replica(
 
 
 def test_a_success_forgets_the_refusals(vault: Replica, passes: Callable[[], object], rows: Rows) -> None:
-    """They count in a row only."""
+    """Only refusals in a row count."""
     grant_id = vault.grant()
     for _ in range(EQUAL_UNTIL_FINAL - 1):
         vault.provider.script.append(RefusedForNowError("access_denied", FailureDetail(403, "access_denied")))
@@ -94,7 +94,7 @@ def test_a_success_forgets_the_refusals(vault: Replica, passes: Callable[[], obj
 
 
 def test_one_grants_429_pauses_that_grant_on_every_replica(new_replica: Callable[[], Replica]) -> None:
-    """The other grant goes on."""
+    """The other grant is still refreshed."""
     one, other = new_replica(), new_replica()
     busy, healthy = one.grant(), one.grant()
     one.provider.script.append(BusyError("429", 60.0, FailureDetail(429)))
@@ -140,6 +140,19 @@ def test_the_end_does_not_excuse_another_persons_token() -> None:
     assert failure_at(0.0, Failure.WRONG_USER) is Failure.WRONG_USER
     assert failure_at(END_TOLERANCE, Failure.TOKEN_REVOKED) is Failure.TOKEN_EXPIRED
     assert failure_at(END_TOLERANCE + 1, Failure.TOKEN_REVOKED) is Failure.TOKEN_REVOKED
+
+
+def test_a_grant_whose_server_says_that_its_life_is_over_gives_nothing_more(vault: Replica, rows: Rows) -> None:
+    """Neither the token that came with it nor another refresh; 0 seconds in the port stand for less than nothing."""
+    grant_id = vault.grant()
+    vault.provider.refresh_expires_in = 0.0
+    for _ in range(2):
+        with pytest.raises(GrantUnusableError) as over:
+            vault.issue(grant_id)
+        assert over.value.reason is Failure.TOKEN_EXPIRED
+    assert vault.provider.refreshes == 1
+    assert vault.manage.find(grant_id, ALICE).status is Status.EXPIRED
+    assert rows("select count(*) from audit where event = 'token.issued'") == [(0,)]
 
 
 def test_the_token_of_an_unusable_answer_is_stored_and_used_next(
@@ -227,7 +240,7 @@ def test_nothing_is_narrowed_at_a_server_that_would_narrow_the_grant(database_ur
 
 
 def test_a_revocation_that_is_refused_is_given_up_with_a_line(vault: Replica, rows: Rows) -> None:
-    """It would be refused again."""
+    """The revocation would be refused again."""
     vault.manage.revoke(vault.grant(), ALICE, "task-ui", "r")
     vault.provider.refuses_to_revoke = RevocationRefusedError(FailureDetail(400, "unsupported_token_type"))
     delivery = vault.deliver.deliver_one()

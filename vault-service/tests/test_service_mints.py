@@ -57,7 +57,7 @@ def test_the_gateway_gives_services_no_access_tokens(served: ServedVault, issuer
 
 @pytest.mark.process
 def test_refusals_are_in_the_owners_audit(served: ServedVault, issuer: ConsentingIssuer) -> None:
-    """Whoever the service names."""
+    """The line is in the audit of the grant's owner, independent of the named subject."""
     owner, other = (
         issuer.bearer("dev-cli"),
         issuer.bearer("other-service", "service-account", resource_access={"token-vault": {"roles": ["token:mint"]}}),

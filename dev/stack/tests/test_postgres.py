@@ -27,7 +27,7 @@ def pristine():
     """A server that has never run, its data folder made: most tests need no `initdb` of their own."""
     folder = Path(tempfile.mkdtemp(prefix="offline-token-vault-pristine-"))
     folder.chmod(0o755)
-    postgres.Server(folder / "postgres", 1, "secret").part()
+    postgres.PostgresServer(folder / "postgres", 1, "secret").part()
     yield folder / "postgres"
     shutil.rmtree(folder)
 
@@ -36,7 +36,7 @@ def pristine():
 def server(open_folder, pristine):
     subprocess.run(["cp", "-a", pristine, open_folder], check=True, timeout=60)
     port = ports.choose(open_folder / "ports.json", ["postgres"], set())["postgres"]
-    return postgres.Server(open_folder / "postgres", port, "secret")
+    return postgres.PostgresServer(open_folder / "postgres", port, "secret")
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def shared(pristine, tmp_path_factory):
     folder.chmod(0o755)
     subprocess.run(["cp", "-a", pristine, folder], check=True, timeout=60)
     port = ports.choose(folder / "ports.json", ["postgres"], set())["postgres"]
-    server = postgres.Server(folder / "postgres", port, "secret")
+    server = postgres.PostgresServer(folder / "postgres", port, "secret")
     notes = tmp_path_factory.mktemp("shared")
     processes = Processes(notes, notes)
     part = server.part("fsync=off")
@@ -179,7 +179,7 @@ def test_a_folder_that_the_unprivileged_user_cannot_reach_gets_a_stand_in(open_f
     port = ports.choose(open_folder / "ports.json", ["postgres"], set())["postgres"]
     far = postgres.fallback_folder(folder)
     try:
-        part = postgres.Server(folder, port, "secret").part("fsync=off")
+        part = postgres.PostgresServer(folder, port, "secret").part("fsync=off")
         processes.start(part)
         processes.wait_ready(part)
         processes.stop("postgres", signal.SIGINT)
@@ -199,7 +199,7 @@ def test_a_stand_in_that_somebody_else_has_prepared_is_refused(open_folder):
     os.chown(far, 65534, 65534)
     try:
         with pytest.raises(StackError, match="belongs to somebody else"):
-            postgres.Server(folder, 1, "secret").part()
+            postgres.PostgresServer(folder, 1, "secret").part()
     finally:
         far.rmdir()
 

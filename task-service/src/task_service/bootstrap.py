@@ -78,7 +78,7 @@ STATUS_ANSWER_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class WorkerParts:
-    """What a worker needs. close: ends its connections."""
+    """The wired parts of a worker. close: ends their connections."""
 
     run: RunAttempt
     progress: GroupedProgress
@@ -185,7 +185,7 @@ def build_work(settings: TaskSettings) -> WorkerParts:
 
 
 def result_store(settings: TaskSettings) -> ResultStore | None:
-    """Where results that are files are kept; None for nowhere. Raises SettingsError."""
+    """The store of results that are files; None without one. Raises SettingsError."""
     try:
         return store_at(settings.results) if settings.results else None
     except ValueError as fault:
@@ -193,7 +193,7 @@ def result_store(settings: TaskSettings) -> ResultStore | None:
 
 
 def kind_settings(settings: TaskSettings) -> KindSettings:
-    """What travels of the settings to wherever a task runs."""
+    """The settings of kinds, which travel to the place where a task runs."""
     return KindSettings(
         demo_step_seconds=settings.demo_step_seconds,
         http_origins=settings.http_origins,
@@ -205,7 +205,7 @@ def kind_settings(settings: TaskSettings) -> KindSettings:
 
 
 def handlers_of(settings: TaskSettings, kinds: Mapping[str, Kind[Any]]) -> Mapping[str, Handler]:
-    """What runs the attempts of each kind: the kind itself in this process, or its executor."""
+    """The handlers by kind: the kind itself in this process, or its executor."""
     places = placed(settings, kinds)
     executors = executors_of(settings, places)
     servers = Servers(
@@ -266,7 +266,7 @@ def _own_credentials(issuer: Issuer, settings: TaskSettings) -> Credentials:
 
 
 def _verifier(settings: TaskSettings, issuer: Issuer, clock: DatabaseClock) -> Verifier:
-    """Each process remembers the proofs that it has seen: one that somebody has read can be used once at each other."""
+    """Verifies tokens and proofs. Processes share no proofs: a stolen one can be used once at each other process."""
     now = clock.seconds
     proofs = ProofChecker([settings.public_url], ProofsInMemory(), now) if settings.public_url else None
     return Verifier(issuer, settings.audience, clock=now, proofs=proofs)

@@ -301,7 +301,7 @@ def test_a_consent_that_is_not_given_says_why(answers, call, members, code):
 
 def test_waiting_for_consent_has_an_end(answers, call):
     answers.says(f"{TOKENS}/id-1", 200, {**GRANT, "status": "pending"})
-    with pytest.raises(client.ConsentPending, match="nobody has answered within 0 s"):
+    with pytest.raises(client.ConsentPending, match="the owner has not answered within 0 s"):
         call("wait_for_consent", "id-1", seconds=0.2)
 
 
@@ -398,7 +398,7 @@ def test_all_pages_of_grants_are_fetched(answers, call):
 
 
 def test_pages_without_end_are_an_error(answers, call, monkeypatch):
-    """The vault's list cannot hold the caller for ever."""
+    """A list without an end cannot block the caller."""
     monkeypatch.setattr("token_vault_client.calls.MOST_PAGES", 3)
     answers.says(TOKENS, 200, {"tokens": [GRANT], "next": "again"})
     with pytest.raises(client.UnexpectedAnswer, match="more than 3 pages"):

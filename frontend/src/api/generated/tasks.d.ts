@@ -141,8 +141,9 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Have a task done once more that is completed, failed or cancelled
-         * @description It gets a new run; the earlier ones stay in its history. The answers are those of `execute`.
+         * Run an ended task again
+         * @description A completed, failed or cancelled task gets a new run. The earlier runs stay in its history. The answers are
+         *     those of `execute`.
          */
         post: operations["run_again"];
         delete?: never;
@@ -287,8 +288,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Resume a task's schedule that is paused or stopped
-         * @description A schedule that was stopped because its token failed needs a usable token again, or it stops once more.
+         * Resume a paused or stopped schedule
+         * @description A schedule that stopped because its token failed needs a usable token. Without one it stops again.
          */
         post: operations["resume_schedule"];
         delete?: never;
@@ -384,7 +385,7 @@ export interface components {
         };
         /**
          * BatchAction
-         * @description What can be done with many tasks.
+         * @description The actions on many tasks.
          * @enum {unknown}
          */
         BatchAction: "cancel" | "delete" | "execute" | "link" | "retry";
@@ -428,7 +429,7 @@ export interface components {
         };
         /**
          * BatchResult
-         * @description What became of one task: a word, or a problem. status: that of `execute`, `cancelled`, `deleted`, `linked`.
+         * @description The outcome for one task: a word, or a problem. status: that of `execute`, `cancelled`, `deleted`, `linked`.
          */
         BatchResult: {
             id: string;
@@ -461,7 +462,7 @@ export interface components {
         };
         /**
          * Cancellation
-         * @description Why the run is cancelled: one line for people.
+         * @description The reason of a cancellation: one line for people.
          */
         Cancellation: {
             /** @default  */
@@ -600,7 +601,7 @@ export interface components {
         };
         /**
          * NewSchedule
-         * @description When a task runs by itself: `runAt` or `cron`.
+         * @description The schedule of a task: `runAt` or `cron`.
          *
          *         cron: five fields, read in `timezone` (IANA); overlap: whether a run that is due while the task is under way is left
          *         out (`skip`) or waits (`queue`).
@@ -616,14 +617,14 @@ export interface components {
         };
         /**
          * Overlap
-         * @description What happens when a run is due while the task is still under way: it is left out, or it waits (one at most).
+         * @description The rule for a run that is due while the task is under way: it is left out, or it waits (one at most).
          * @enum {unknown}
          */
         Overlap: "queue" | "skip";
         /**
          * NewTask
          * @description A task to create. name: one line; description: may have several lines; retry: without it
-         *         nothing is retried; schedule: when it runs by itself; dependsOn: the tasks that must have completed
+         *         nothing is retried; schedule: when it runs without a request; dependsOn: the tasks that must have completed
          *         before; persistentTokenId: an offline token of yours to link; priority: its place among the
          *         caller's own; kind: what it does, one of `GET /api/tasks/kinds`; parameters: those of the kind, at most 16 KiB.
          */
@@ -646,7 +647,7 @@ export interface components {
         };
         /**
          * NewRetry
-         * @description When failed attempts are followed by another. maxAttempts: of one run; backoff, maxBackoff: seconds.
+         * @description The retries of failed attempts. maxAttempts: of one run; backoff, maxBackoff: seconds.
          */
         NewRetry: {
             maxAttempts: number;
@@ -675,7 +676,7 @@ export interface components {
         };
         /**
          * OutlookView
-         * @description A schedule and what it has ahead.
+         * @description A schedule and its outlook.
          *
          *         consentForecast: whether the access that was granted lasts until the next run, `unknown` where the vault knows no
          *         end or does not answer; accessEndsAt: when it ends, where that is known.
@@ -693,7 +694,7 @@ export interface components {
          * @description A task's schedule.
          *
          *         nextRunAt: while it is active; held: a run is due and waits for the one under way; lastRunAt: the time for which the
-         *         last run was made; missedAt: the last time at which none was made; stopReason: why a stopped one cannot go on.
+         *         last run was made; missedAt: the last time at which none was made; stopReason: why a stopped one cannot continue.
          */
         ScheduleView: {
             /** @default null */
@@ -716,19 +717,19 @@ export interface components {
         };
         /**
          * ScheduleStatus
-         * @description active: runs are to come; paused by its owner; ended: it has run; stopped: it cannot go on, see StopReason.
+         * @description active: runs are to come; paused by its owner; ended: it has run; stopped: it cannot continue, see StopReason.
          * @enum {unknown}
          */
         ScheduleStatus: "active" | "ended" | "paused" | "stopped";
         /**
          * StopReason
-         * @description Why a schedule stopped: its token gives no access any more, or its cron expression has no time left.
+         * @description Reasons why a schedule stopped: its token gives no access any more, or its cron expression has no time left.
          * @enum {unknown}
          */
         StopReason: "never_again" | "token_failed";
         /**
          * Forecast
-         * @description Whether the access that was granted lasts until the next run.
+         * @description Tells whether the granted access lasts until the next run.
          * @enum {unknown}
          */
         Forecast: "covered" | "ends_before_next_run" | "no_access" | "unknown";
@@ -742,7 +743,8 @@ export interface components {
         };
         /**
          * RunView
-         * @description A run of a task. number: from 1, in order; cause: who or what wished for it; progress: percent.
+         * @description A run of a task. number: from 1, in order; cause: the owner (`user`), a schedule, a dependency or a batch;
+         *         progress: percent.
          *
          *         statusReason: why it was cancelled or waits; failures: attempts that ended with an error and were followed by
          *         another; crashes: attempts that ended with the death of their worker.
@@ -774,13 +776,13 @@ export interface components {
         };
         /**
          * Cause
-         * @description Who or what wished for the run.
+         * @description The cause of a run.
          * @enum {unknown}
          */
         Cause: "batch" | "dependency" | "schedule" | "user";
         /**
          * WaitReason
-         * @description What a `waiting` run waits for: another task, the time of its next attempt, or its owner's consent.
+         * @description Reasons why a run is `waiting`: another task, the time of its next attempt, or its owner's consent.
          * @enum {unknown}
          */
         WaitReason: "dependency" | "grant" | "retry";
@@ -858,7 +860,7 @@ export interface components {
         };
         /**
          * AttemptOutcome
-         * @description How an attempt ended.
+         * @description The outcome of an attempt.
          * @enum {unknown}
          */
         AttemptOutcome: "cancelled" | "completed" | "crashed" | "failed" | "requeued" | "token_failed";
@@ -875,7 +877,7 @@ export interface components {
         };
         /**
          * Level
-         * @description How much a line matters.
+         * @description The severity of a line.
          * @enum {unknown}
          */
         Level: "debug" | "error" | "info" | "warning";
@@ -978,7 +980,7 @@ export interface components {
         };
         /**
          * TaskCounts
-         * @description How many tasks the caller has: in all, and in each state.
+         * @description The number of the caller's tasks: in all, and in each state.
          *
          *         needsConsent: tasks that cannot run until their person grants access; scheduled: tasks with a schedule that has not
          *         ended. These two are counted up to 1,000.

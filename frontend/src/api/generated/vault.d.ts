@@ -36,8 +36,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Go on to the authorization server, for a consent that a service has asked for
-         * @description Returns the URL at which the owner grants consent, as when the owner had requested it.
+         * Accept a service's question about consent
+         * @description Returns the URL at the authorization server where the owner grants consent, as if the owner had requested it.
          */
         post: operations["begin_offline_consent"];
         delete?: never;
@@ -139,8 +139,8 @@ export interface paths {
         /**
          * Get an access token
          * @description Returns a fresh access token for a persistent token id. The caller is a service with a token of its own and the
-         *     role to mint, which names the owner in `subject`; or the owner, through a client that is allowed to; or whoever
-         *     holds a ticket and sends it as the bearer token.
+         *     role to mint, which names the owner in `subject`; or the owner, through a client that is allowed to; or the
+         *     holder of a ticket, who sends it as the bearer token.
          */
         get: operations["issue_access_token"];
         put?: never;
@@ -224,7 +224,7 @@ export interface paths {
         };
         /**
          * Export an offline token's audit events
-         * @description The file contains all events, the oldest first.
+         * @description The file contains all events, the oldest first. While many exports are being sent, the answer is 429.
          */
         get: operations["export_token_audit"];
         put?: never;
@@ -521,7 +521,7 @@ export interface components {
         };
         /**
          * ConfirmedConsent
-         * @description The offline token is active. location: where the browser goes on, a path of the page or a service's address.
+         * @description The offline token is active. location: the browser's next address, a path of the page or a service's address.
          */
         ConfirmedConsent: {
             /** Format: uuid */
@@ -530,7 +530,7 @@ export interface components {
         };
         /**
          * DeclinedConsent
-         * @description The owner has said no. location: where the browser goes on, a path of the page or a service's address.
+         * @description The owner has said no. location: the browser's next address, a path of the page or a service's address.
          */
         DeclinedConsent: {
             /** Format: uuid */
@@ -632,13 +632,13 @@ export interface components {
         TokenType: "offline" | "refresh";
         /**
          * Failure
-         * @description Why a grant gives no tokens. The values are problem codes of the API.
+         * @description Reasons why a grant gives no tokens. The values are problem codes of the API.
          * @enum {unknown}
          */
         Failure: "consent_denied" | "consent_expired" | "provider_error" | "reauthorization_required" | "token_expired" | "token_revoked" | "wrong_user";
         /**
          * FailureDetails
-         * @description What the authorization server answered.
+         * @description The authorization server's answer.
          *
          *         status: of HTTP; error: the server's word; check: which of the vault's checks failed.
          */
@@ -786,7 +786,7 @@ export interface components {
         };
         /**
          * NewName
-         * @description What an offline token is for, in its owner's words.
+         * @description The purpose of an offline token, in its owner's words.
          */
         NewName: {
             name: string;
@@ -1725,7 +1725,7 @@ export interface operations {
                 };
             };
             /**
-             * @description - `confirmation_invalid`: There is nothing to confirm: it was confirmed before, its time is over, or another browser brought the answer.
+             * @description - `confirmation_invalid`: There is nothing to confirm: it was confirmed before, it has expired, or another browser brought the answer.
              *     - `consent_denied`: The owner has denied consent.
              *     - `consent_expired`: The owner did not answer the consent request in time.
              *     - `wrong_user`: The authorization server answered for another person than the owner.

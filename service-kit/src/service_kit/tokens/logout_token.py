@@ -25,9 +25,8 @@ _TYPES: Final = frozenset({"JWT", "LOGOUT+JWT", "APPLICATION/LOGOUT+JWT"})
 
 @dataclass(frozen=True, slots=True)
 class ExpectedLogout:
-    """What a token must be for.
-
-    algorithms: those allowed, None: by the server's metadata; clock_skew: seconds; clock: seconds since the epoch.
+    """The expected values of a logout token. algorithms: those allowed, None: by the server's metadata; clock_skew:
+    seconds; clock: seconds since the epoch.
     """
 
     client_id: str
@@ -51,7 +50,7 @@ class Logout:
     expires_at: float
 
 
-class _Payload(msgspec.Struct, frozen=True):
+class _LogoutPayload(msgspec.Struct, frozen=True):
     """The claims that are used; msgspec refuses other types, NaN and infinities."""
 
     iss: str
@@ -75,7 +74,7 @@ def verify(token: str, issuer: Issuer, expected: ExpectedLogout) -> Logout:
     """
     if len(token) > MAX_TOKEN_BYTES:
         raise InvalidTokenError("too long")
-    header, payload = signed(token, issuer, expected.algorithms, _Payload, is_direct=False)
+    header, payload = signed(token, issuer, expected.algorithms, _LogoutPayload, is_direct=False)
     if header.typ.upper() not in _TYPES or payload.typ not in {"", "Logout"}:
         raise InvalidTokenError("not a logout token")
     _check(payload, issuer.url, expected, expected.clock())
@@ -88,7 +87,7 @@ def verify(token: str, issuer: Issuer, expected: ExpectedLogout) -> Logout:
     )
 
 
-def _check(payload: _Payload, issuer: str, expected: ExpectedLogout, now: float) -> None:
+def _check(payload: _LogoutPayload, issuer: str, expected: ExpectedLogout, now: float) -> None:
     """Section 2.6, steps 4 to 7."""
     audiences = [payload.aud] if isinstance(payload.aud, str) else payload.aud
     named = [name for name in (payload.sub, payload.sid) if name is not None]

@@ -32,7 +32,7 @@ MOST = 100
 
 
 class BatchAction(enum.StrEnum):
-    """What can be done with many tasks."""
+    """The actions on many tasks."""
 
     EXECUTE = "execute"
     CANCEL = "cancel"
@@ -43,7 +43,7 @@ class BatchAction(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class BatchOptions:
-    """What to do with each task. reason: of a cancellation; persistent_token_id: what to link, given with `link`."""
+    """The action on each task. reason: of a cancellation; persistent_token_id: what to link, given with `link`."""
 
     action: BatchAction
     reason: str = ""
@@ -52,7 +52,7 @@ class BatchOptions:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one task. task_id: None for an id that is none; status: a word; error: why there is no status."""
+    """The outcome for one task. task_id: None for an id that is none; status: a word; error: why there is no status."""
 
     task_id: UUID | None
     status: str | None = None
@@ -194,5 +194,5 @@ class AskedOnce:
         return self._vault.revoke(persistent_token_id, owner)
 
     def linked(self, owner: Owner, ids: Sequence[UUID]) -> Sequence[LinkedGrant]:
-        """Those of these tokens that are the person's."""
+        """The tokens among these that are the person's."""
         return self._vault.linked(owner, ids)

@@ -1,7 +1,7 @@
-"""What a handler is, and what it is given: a token of the task's owner, a way to report progress, a pause.
+"""The interface of handlers. A handler is given a token of the task's owner, a way to report progress, and a pause.
 
-A handler may be started twice for the same run, by a worker that died or froze and by the one that took over. Work
-that must not happen twice passes `Attempt.idempotency_key` on.
+A handler may be started twice for the same run: by a worker that died or froze, and by the one that took over. Pass
+`Attempt.idempotency_key` on to an API that must not act twice.
 """
 
 import enum
@@ -28,7 +28,7 @@ LONGEST_PAUSE_SECONDS = 0.1
 
 
 class Stop(enum.Enum):
-    """Why a running attempt should stop: its run is not wanted any more, or its worker shuts down."""
+    """Reasons to stop a running attempt: its run is not wanted any more, or its worker shuts down."""
 
     CANCELLED = enum.auto()
     SHUTDOWN = enum.auto()
@@ -83,7 +83,7 @@ class Time:
 
 
 class HandlerContext:
-    """What a handler may do. It is made for one attempt."""
+    """The actions that a handler may take, for one attempt."""
 
     def __init__(
         self,

@@ -45,9 +45,9 @@ class ListTasks:
         return self._store.last_runs(tasks)
 
     def counts(self, person: Person) -> Mapping[TaskStatus, int]:
-        """How many of the person's tasks are in each state."""
+        """The number of the person's tasks in each state."""
         return self._store.counts(person.owner)
 
     def standing(self, person: Person) -> Standing:
-        """How many of the person's tasks need their consent, and how many have a schedule that has not ended."""
+        """The number of the person's tasks that need their consent, and of those whose schedule has not ended."""
         return self._store.standing(person.owner)

@@ -1,4 +1,4 @@
-"""What owners do with the definitions of their tasks: create, look at, delete."""
+"""Lets owners create, read and delete the definitions of their tasks."""
 
 from contextlib import suppress
 from dataclasses import dataclass

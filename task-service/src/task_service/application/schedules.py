@@ -20,7 +20,7 @@ BATCHES = 50
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """What a schedule has ahead. forecast: None while it has no next run; ends_at: when the granted access ends."""
+    """The outlook of a schedule. forecast: None while it has no next run; ends_at: when the granted access ends."""
 
     task: Task
     schedule: Schedule
@@ -71,7 +71,7 @@ class ManageSchedules:
         return self._schedules.change(task_id, person.owner, lambda schedule, _: schedule.paused())
 
     def resume(self, person: Person, task_id: UUID) -> Schedule:
-        """Go on after a pause, or after a stop. Idempotent. Raises TaskNotFoundError, ScheduleNotFoundError."""
+        """Resume after a pause or a stop. Idempotent. Raises TaskNotFoundError, ScheduleNotFoundError."""
         return self._schedules.change(task_id, person.owner, Schedule.resumed)
 
     def remove(self, person: Person, task_id: UUID) -> None:
@@ -97,7 +97,9 @@ class Tick:
         self._due = due
 
     def tick(self) -> int:
-        """How many schedules were due. Raises TaskStorageUnavailableError."""
+        """Make the runs that are due. Returns the number of schedules that were due. Raises
+        TaskStorageUnavailableError.
+        """
         total = 0
         for _ in range(BATCHES):
             handled = self._due.fire_due(AT_ONCE)

@@ -25,8 +25,8 @@ class RefreshTokenStatuses:
     def when_due(self, owner: Owner) -> None:
         """Ask the vault when that is due. While it is unavailable, the last known statuses stand.
 
-        A check costs one request, and at most CONFIRM_AT_MOST more when tokens are missing in an answer: a token has
-        failed when the vault says so of this very token, not when a list lacks it.
+        A check costs one request, and at most CONFIRM_AT_MOST more when tokens are missing in an answer. A token that a
+        list lacks has not failed; it has failed when the vault says so about this token alone.
         """
         if not self._statuses.claim_check(owner):
             return

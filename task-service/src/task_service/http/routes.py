@@ -106,9 +106,11 @@ def create_api(service: TaskService) -> Api:
         claims = authenticate(service.verifier)
         return Person(Owner(claims.issuer, claims.subject))
 
-    _collection(api, service, caller)
+    _listing(api, service, caller)
+    _creation(api, service, caller)
     kind_routes.declare(api, service, caller, TASKS)
     _single(api, service, caller)
+    _linking(api, service, caller)
     _execution(api, service, caller)
     run_routes.declare(api, service, caller, RUNS)
     batch_routes.declare(api, service, caller, RUNS)
@@ -117,7 +119,7 @@ def create_api(service: TaskService) -> Api:
     return api
 
 
-def _collection(api: Api, service: TaskService, caller: Callable[[], Person]) -> None:
+def _listing(api: Api, service: TaskService, caller: Callable[[], Person]) -> None:
     @api.route("GET", "", tag=TASKS, query=ListQuery, answers={200: TaskList, 304: None}, raises=(CursorError,))
     def list_tasks() -> Response:
         """List the caller's tasks.
@@ -139,6 +141,8 @@ def _collection(api: Api, service: TaskService, caller: Callable[[], Person]) ->
         )
         return respond(listed, headers={"ETag": etag})
 
+
+def _creation(api: Api, service: TaskService, caller: Callable[[], Person]) -> None:
     @api.route(
         "POST",
         "",
@@ -206,7 +210,7 @@ def _single(api: Api, service: TaskService, caller: Callable[[], Person]) -> Non
         return respond(Deleted(status="deleted", task_id=task_id, access_revoked=revoked))
 
 
-def _execution(api: Api, service: TaskService, caller: Callable[[], Person]) -> None:
+def _linking(api: Api, service: TaskService, caller: Callable[[], Person]) -> None:
     @api.route(
         "POST",
         "/<task_id>/link-persistent-id",
@@ -224,6 +228,8 @@ def _execution(api: Api, service: TaskService, caller: Callable[[], Person]) -> 
         wanted = inputs.body(request, TokenLink)
         return respond(task_view(service.execution.link(who, task_id_in(task_id), wanted.persistent_token_id)))
 
+
+def _execution(api: Api, service: TaskService, caller: Callable[[], Person]) -> None:
     @api.route(
         "POST",
         "/<task_id>/execute",
@@ -265,7 +271,7 @@ def _of_query() -> str:
 
 
 def _policy(service: TaskService, wanted: NewTask) -> Policy:
-    """How the new task is run. Problem: 422 `invalid_input`."""
+    """The policy of the new task. Problem: 422 `invalid_input`."""
     policy = Policy(depends_on=dependency_routes.ids_of(wanted.depends_on), priority=wanted.priority)
     if wanted.retry is not UNSET:
         policy = replace(policy, retry=wanted.retry.policy())

@@ -1,4 +1,4 @@
-"""What a person does with a task's schedule (R28)."""
+"""The routes of a task's schedule (R28)."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -39,7 +39,8 @@ FOUND = (TaskNotFoundError, ScheduleNotFoundError)
 def declare(api: Api, service: TaskService, caller: Callable[[], Person], tag: str) -> None:
     """Add the routes. caller: who sends the request."""
     _definition(api, service, caller, tag)
-    _actions(api, service, caller, tag)
+    _pausing(api, service, caller, tag)
+    _running(api, service, caller, tag)
 
 
 def _definition(api: Api, service: TaskService, caller: Callable[[], Person], tag: str) -> None:
@@ -80,7 +81,7 @@ def _definition(api: Api, service: TaskService, caller: Callable[[], Person], ta
         return respond(ScheduleRemoved(status="deleted", task_id=task_id))
 
 
-def _actions(api: Api, service: TaskService, caller: Callable[[], Person], tag: str) -> None:
+def _pausing(api: Api, service: TaskService, caller: Callable[[], Person], tag: str) -> None:
     @api.route(
         "POST",
         "/<task_id>/schedule/pause",
@@ -107,15 +108,17 @@ def _actions(api: Api, service: TaskService, caller: Callable[[], Person], tag: 
         raises=FOUND,
     )
     def resume_schedule(task_id: str) -> Response:
-        """Resume a task's schedule that is paused or stopped.
+        """Resume a paused or stopped schedule.
 
-        A schedule that was stopped because its token failed needs a usable token again, or it stops once more.
+        A schedule that stopped because its token failed needs a usable token. Without one it stops again.
         """
         who = caller()
         inputs.optional_body(request, NoBody)
         schedule = service.schedules.resume(who, task_id_in(task_id))
         return _answer(task_id, schedule, _said(service, schedule.rule) if schedule.next_run_at else None)
 
+
+def _running(api: Api, service: TaskService, caller: Callable[[], Person], tag: str) -> None:
     @api.route(
         "POST",
         "/<task_id>/schedule/run-now",

@@ -40,7 +40,7 @@ Seconds = Annotated[float, msgspec.Meta(ge=0, le=MAX_BACKOFF_SECONDS)]
 
 
 class NewRetry(Input, frozen=True, kw_only=True):
-    """When failed attempts are followed by another. maxAttempts: of one run; backoff, maxBackoff: seconds."""
+    """The retries of failed attempts. maxAttempts: of one run; backoff, maxBackoff: seconds."""
 
     max_attempts: Annotated[int, msgspec.Meta(ge=1, le=MAX_ATTEMPTS)]
     backoff: Seconds = DEFAULT_BACKOFF_SECONDS
@@ -58,7 +58,7 @@ class NewRetry(Input, frozen=True, kw_only=True):
 
 class NewTask(Input, frozen=True, kw_only=True):
     """A task to create. name: one line; description: may have several lines; retry: without it
-    nothing is retried; schedule: when it runs by itself; dependsOn: the tasks that must have completed
+    nothing is retried; schedule: when it runs without a request; dependsOn: the tasks that must have completed
     before; persistentTokenId: an offline token of yours to link; priority: its place among the
     caller's own; kind: what it does, one of `GET /api/tasks/kinds`; parameters: those of the kind, at most 16 KiB.
     """
@@ -83,7 +83,7 @@ class Deletion(Input, frozen=True, kw_only=True):
 
 
 class Cancellation(Input, frozen=True, kw_only=True):
-    """Why the run is cancelled: one line for people."""
+    """The reason of a cancellation: one line for people."""
 
     reason: Annotated[str, msgspec.Meta(max_length=500, pattern=LINE, extra_json_schema=VISIBLE)] = ""
 
@@ -174,7 +174,7 @@ class TaskView(Output, frozen=True, kw_only=True):
 
 
 class TaskCounts(Output, frozen=True, kw_only=True):
-    """How many tasks the caller has: in all, and in each state.
+    """The number of the caller's tasks: in all, and in each state.
 
     needsConsent: tasks that cannot run until their person grants access; scheduled: tasks with a schedule that has not
     ended. These two are counted up to 1,000.

@@ -1,4 +1,4 @@
-"""What owners do with their grants: look at them, have them checked, and revoke them."""
+"""Lets owners list, check, rename and revoke their grants."""
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain

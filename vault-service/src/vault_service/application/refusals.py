@@ -70,13 +70,14 @@ class RecordRefusals:
             return  # nothing was given, so nothing has to be recorded
 
     def _admitted(self, client: str) -> int | None:
-        """How many refusals were left out since the client's last line; None when this one is left out, too."""
+        """The number of refusals left out since the client's last line; None when this one is left out, too."""
         now = self._timer()
         with self._lock:
             minute = self._minutes.get(client)
             if minute is None:
-                while len(self._minutes) >= MOST_CLIENTS:
-                    self._minutes.pop(next(iter(self._minutes)))
+                if len(self._minutes) >= MOST_CLIENTS:
+                    del self._minutes[next(iter(self._minutes))]
+                    self._telemetry.forgot("clients")
                 minute = self._minutes[client] = _Minute(now)
             if now - minute.began >= 60.0:
                 minute.began, minute.lines = now, 0

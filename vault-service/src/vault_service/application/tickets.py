@@ -1,14 +1,16 @@
 """Tickets (`domain.ticket`): their making, extension and end, and the ticket of a caller who presents one.
 
-A ticket ends with its grant, at its time, with its uses, or by its maker, the grant's owner, or whoever holds it.
+A ticket ends with its grant, at its time or with its last use. Its maker, the grant's owner and its holder can end it.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from secrets import token_bytes
 from uuid import UUID, uuid4
 
+from vault_service.application.bounded import Bounded
 from vault_service.application.errors import (
     InvalidScopeError,
     TicketNotFoundError,
@@ -26,12 +28,12 @@ from vault_service.domain.ticket import SECRET_BYTES, Ticket, TicketFault, Ticke
 from vault_service.domain.usability import Requester
 
 REMEMBERED = 10_000
-"""Tickets that a process remembers, so that their use needs one statement. Nothing that is remembered can change."""
+"""Tickets that a process remembers, unless told otherwise: their use needs one statement. None of them can change."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TicketOptions:
-    """What a ticket is to be. scopes: empty for all of the grant's; life: seconds from now; work: what it is for."""
+    """The options of a new ticket. scopes: empty for all of the grant's; life: seconds from now; work: its purpose."""
 
     grant_id: UUID
     requester: Requester
@@ -44,7 +46,7 @@ class TicketOptions:
 
 @dataclass(frozen=True, slots=True)
 class TicketActor:
-    """Who changes a ticket. service: the client id of a service; owner: the person, when it is no service."""
+    """The caller who changes a ticket. service: the client id of a service; owner: the person, if it is none."""
 
     client: str
     request_id: str
@@ -133,7 +135,7 @@ class ManageTickets:
         self._end(self._changeable(ticket_id, actor), actor.client, actor.request_id)
 
     def end_presented(self, text: str, request_id: str) -> None:
-        """End the ticket that somebody presents; nothing happens when it is none (RFC 7009 section 2.2)."""
+        """End the ticket that a caller presents; no error when it is none (RFC 7009 section 2.2)."""
         secret = TicketSecret.parse(text)
         ticket = None if secret is None else self._tickets.presented(secret.id, secret.hash)
         if ticket is not None:
@@ -157,11 +159,14 @@ class ManageTickets:
 class PresentedTickets:
     """The tickets of callers who present one instead of an access token."""
 
-    def __init__(self, tickets: Tickets, clock: Clock, telemetry: Telemetry) -> None:
+    def __init__(self, tickets: Tickets, clock: Clock, telemetry: Telemetry, remembered: int = REMEMBERED) -> None:
+        """remembered: how many tickets that were used a moment ago are remembered."""
         self._tickets = tickets
         self._clock = clock
         self._telemetry = telemetry
-        self._remembered: dict[tuple[UUID, bytes], Ticket] = {}
+        self._remembered: Bounded[tuple[UUID, bytes], Ticket] = Bounded(
+            remembered, partial(telemetry.forgot, "tickets")
+        )
 
     def open(self, text: str) -> Ticket:
         """The ticket, usable a moment ago. Raises TicketRefusedError, StorageUnavailableError.
@@ -176,7 +181,7 @@ class PresentedTickets:
             raise self._refused(TicketFault.UNKNOWN)
         if fault := ticket.fault_at(self._clock.now()):
             raise self._refused(fault)
-        self._remember(secret, ticket)
+        self._remembered.put((secret.id, secret.hash), ticket)
         return ticket
 
     def remembered(self, text: str) -> Ticket | None:
@@ -190,8 +195,12 @@ class PresentedTickets:
             return None  # its row is looked at: it may have been extended, and its uses are counted there
         return ticket
 
+    def __len__(self) -> int:
+        """The number of tickets that this process remembers."""
+        return len(self._remembered)
+
     def refusal(self, ticket_id: UUID) -> VaultServiceError | None:
-        """Why the ticket gives no access tokens now, or None when it may be used."""
+        """The reason why the ticket gives no access tokens now, or None when it may be used."""
         ticket = self._tickets.find(ticket_id)
         fault = TicketFault.UNKNOWN if ticket is None else ticket.fault_at(self._clock.now())
         return None if fault is None else self._refused(fault)
@@ -199,8 +208,3 @@ class PresentedTickets:
     def _refused(self, fault: TicketFault) -> TicketRefusedError:
         self._telemetry.ticket(fault.value)
         return TicketRefusedError(fault)
-
-    def _remember(self, secret: TicketSecret, ticket: Ticket) -> None:
-        while len(self._remembered) >= REMEMBERED:
-            self._remembered.pop(next(iter(self._remembered)), None)
-        self._remembered[secret.id, secret.hash] = ticket

@@ -19,7 +19,7 @@ from vault_service.adapters.audit.log import AuditLog
 from vault_service.adapters.encryption.keyring import Keyring
 from vault_service.adapters.encryption.sealing import Sealer
 from vault_service.adapters.grants.endings import Endings
-from vault_service.adapters.grants.operator import FoundGrant, GrantsOfAll, Search
+from vault_service.adapters.grants.operator import FoundGrant, GrantSearch, GrantsOfAll
 from vault_service.adapters.grants.outbox import Outbox
 from vault_service.adapters.grants.owned_grants import PostgresOwnedGrants
 from vault_service.adapters.postgres.database import vault_database
@@ -84,7 +84,7 @@ def _list(options: argparse.Namespace) -> int:
 
 def _show(options: argparse.Namespace) -> int:
     with _opened(config.read()) as database:
-        found = GrantsOfAll(database).find(Search(id=options.id), 1)
+        found = GrantsOfAll(database).find(GrantSearch(id=options.id), 1)
     if not found:
         sys.stderr.write(f"vault-service: there is no grant {options.id}\n")
         return EX_NOT_FOUND
@@ -146,8 +146,8 @@ def _stats(options: argparse.Namespace) -> int:
     return 0
 
 
-def _search(options: argparse.Namespace) -> Search:
-    return Search(
+def _search(options: argparse.Namespace) -> GrantSearch:
+    return GrantSearch(
         id=getattr(options, "id", None),
         subject=options.subject,
         service=options.service,

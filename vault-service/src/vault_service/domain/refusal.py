@@ -1,7 +1,7 @@
-"""When refusals of a refresh are final: a pure rule over the words that the authorization server has used.
+"""Decides when refusals of a refresh are final: a pure rule over the words that the authorization server has used.
 
-`invalid_grant` and its kin are final at once and do not come here. Other words (`interaction_required`,
-`access_denied`, unknown ones) can be passing: the refresh is tried again after growing pauses. The same word three
+`invalid_grant` and its kin are final at once and are not judged here. Other words (`interaction_required`,
+`access_denied`, unknown ones) can be temporary: the refresh is tried again after growing pauses. The same word three
 times in a row, or six refusals of any kind, are final. The words are kept in the grant's row, so that replicas agree.
 
 A token that has reached its end is refused with the same words as a revoked one (RFC 6749 section 5.2: "invalid,

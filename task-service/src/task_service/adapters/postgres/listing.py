@@ -74,12 +74,12 @@ class PostgresTaskList:
         return known | {task_id: [TaskStatus(state) for state in states] for task_id, states in rows}
 
     def count_after(self, owner: Owner, sort: Sort, after: Position) -> int:
-        """How many of the owner's tasks come after a position."""
+        """The number of the owner's tasks after a position."""
         row = self._database.one(_COUNT_AFTER[sort], {**owned(owner), "after": after.key, "after_id": after.task_id})
         return int(row[0]) if row else 0
 
     def counts(self, owner: Owner) -> Mapping[TaskStatus, int]:
-        """How many of the owner's tasks are in each state."""
+        """The number of the owner's tasks in each state."""
         row = self._database.one(_SQL["counts"], owned(owner))
         total, waiting, at_work, running, completed, failed, cancelled = map(int, row or (0,) * 7)
         return {
@@ -93,7 +93,7 @@ class PostgresTaskList:
         }
 
     def standing(self, owner: Owner) -> Standing:
-        """How many of the owner's tasks need consent, and how many have a schedule that has not ended."""
+        """The number of the owner's tasks that need consent, and of those whose schedule has not ended."""
         row = self._database.one(_SQL["standing"], {**owned(owner), "most": MOST_COUNTED})
         return Standing(*map(int, row or (0, 0)))
 

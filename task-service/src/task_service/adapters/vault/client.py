@@ -62,7 +62,7 @@ class VaultOverHttp:
         return True
 
     def linked(self, owner: Owner, ids: Sequence[UUID]) -> Sequence[LinkedGrant]:
-        """Those of these tokens that are the person's."""
+        """The tokens among these that are the person's."""
         try:
             grants = self._vault.grants(subject=owner.sub, ids=[str(each) for each in ids])
         except client.VaultError as error:

@@ -59,7 +59,7 @@ class OwnersVault(Protocol):
         ...
 
     def linked(self, owner: Owner, ids: Sequence[UUID]) -> Sequence[LinkedGrant]:
-        """Those of these tokens that are the person's, in one request. ids: 1 to 100. Raises VaultUnavailableError."""
+        """The tokens among these that are the person's, in one request. ids: 1 to 100. Raises VaultUnavailableError."""
         ...
 
 

@@ -50,6 +50,25 @@ where id = %(id)s
   and (refresh_started_at is null) = %(is_idle)s
 returning refresh_started_at;
 
+-- name: begin_alone
+-- Take the grant's lock if it is free, and write the intent in the same round trip. The lock outlives the statement, and its
+-- transaction if that fails.
+with lock as materialized (
+    select pg_try_advisory_lock(%(lock)s) as is_held
+), begun as (
+    update grants
+    set refresh_started_at = clock_timestamp()
+    from lock
+    where lock.is_held
+      and id = %(id)s
+      and generation = %(generation)s
+      and status = %(status)s
+      and refresh_started_at is null
+    returning refresh_started_at
+)
+select is_held, (select refresh_started_at from begun)
+from lock;
+
 -- name: finish
 -- A failed grant is active again: that the authorization server has just given a token proves it. An answer that is of no
 -- other use than its refresh token leaves the status as it is, or fails the grant; the token is stored in any case. The line

@@ -1,7 +1,7 @@
-"""Who has consented: the account behind the answer to a code.
+"""The account that has consented, from the answer to a code.
 
-At a server with OpenID Connect the ID token says it. At another one a configured endpoint does, which the access token
-opens; a JSON pointer (RFC 6901) leads to the account's name there.
+At a server with OpenID Connect the ID token names the account. At another server the access token opens a configured
+endpoint, whose answer has the account's name at a JSON pointer (RFC 6901).
 """
 
 import json

@@ -1,4 +1,4 @@
-"""What several use cases share: time, the lock of a grant, caches of access tokens, the audit, measurements."""
+"""Ports that several use cases share: time, the lock of a grant, caches of access tokens, the audit, measurements."""
 
 from collections.abc import Sequence
 from concurrent.futures import Future
@@ -86,6 +86,10 @@ class Telemetry(Protocol):
 
     def issued(self, outcome: str) -> None:
         """An access token was requested; outcome: `memory` (cached), `obtained`, or the name of the error."""
+        ...
+
+    def forgot(self, kind: str) -> None:
+        """A memory of this process was full, and its oldest entry gave way; kind: `terms`, `tickets` or `clients`."""
         ...
 
     def refused(self, outcome: str) -> None:

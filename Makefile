@@ -2,10 +2,12 @@
 
 STATE_DIR ?= .local
 export ROTATION STATE_DIR GATEWAY_PORT IDP_PORT IDP IDP_CONTROL HUB_PORT PYTHON
-# The environment that commands get: what changes Python, pip, npm or libpq in silence is taken out of it.
-unexport $(filter-out PYTHON,$(filter PYTHON% PG% GUNICORN_% NODE_ENV CDPATH,$(.VARIABLES)))
+# The environment that commands get: what changes Python, pip, uv, npm, Node or libpq in silence is taken out of it.
+unexport $(filter-out PYTHON,$(filter PYTHON% PG% GUNICORN_% NODE_ENV NODE_OPTIONS CDPATH,$(.VARIABLES)))
 unexport $(foreach name,USER TARGET PREFIX ROOT REQUIRE_HASHES NO_DEPS DRY_RUN CONSTRAINT NO_BINARY,PIP_$(name))
-unexport $(foreach name,omit only production OMIT ONLY PRODUCTION,npm_config_$(name) NPM_CONFIG_$(name))
+unexport $(foreach name,SYSTEM_PYTHON BREAK_SYSTEM_PACKAGES NO_BINARY NO_BUILD CONSTRAINT OVERRIDE,UV_$(name))
+NPM_CHOICES := omit only production global location package_lock dry_run workspace workspaces prefix
+unexport $(foreach name,$(NPM_CHOICES) $(shell echo $(NPM_CHOICES) | tr a-z A-Z),npm_config_$(name) NPM_CONFIG_$(name))
 BIN       := .venv/bin
 STACK      = $(BIN)/python -m local_stack
 PACKAGES  := service-kit vault-service vault-service/client vault-service/command-line task-service dev/idp dev/stack
@@ -46,12 +48,13 @@ demo-jupyterhub: start .venv/integrations ## A JupyterHub beside the stack, on H
 
 ##@ Prove
 
-STACKS ?= 3
-SYNC   := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
+STACKS  ?= 3
+WORKERS ?= 3
+SYNC    := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)
 .PHONY: test
-test: .venv/dev ## The whole proof; STACKS=3 stacks side by side for the integration tests
-	@$(MAKE) -j2 $(SYNC) lint test-frontend docs-site
-	@$(MAKE) test-python test-integration
+test: .venv/dev ## The whole proof, two suites at a time; STACKS=3 stacks for the integration tests, WORKERS=3 for the others
+	@echo "== two suites at a time; each tells what it has found when it has ended, the integration tests last"
+	@$(MAKE) -j2 --keep-going $(SYNC) test-integration lint test-frontend test-python
 
 .PHONY: lint
 lint: lint-format lint-types lint-imports lint-docs lint-version ## Format, rules, types, import contracts, generated files
@@ -81,25 +84,31 @@ lint-version: .venv/dev
 	@echo "== lint: versions"
 	@$(BIN)/python dev/release/version.py --check
 
-PARTS := postgres or redis or process
+PARTS  := postgres or redis or process
+# Tests that run `make` themselves do not take part in this one's jobs.
+PYTEST := env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL $(BIN)/pytest -q
 .PHONY: test-python
 test-python: .venv/dev ## Unit and contract tests in one run
 	@echo "== unit and contract tests"
-	@$(BIN)/pytest -q -n 4 --dist worksteal --durations=5 $(UNIT)
+	@$(PYTEST) -n $(WORKERS) --dist worksteal --durations=5 $(UNIT)
 
 .PHONY: test-unit
 test-unit: .venv/dev ## Unit tests: no servers, a minute
 	@echo "== unit tests"
-	@$(BIN)/pytest -q -n 2 -m "not ($(PARTS))" $(UNIT)
+	@$(PYTEST) -n 2 -m "not ($(PARTS))" $(UNIT)
 
 .PHONY: test-contract
 test-contract: .venv/dev ## Adapters and parts against real servers: PostgreSQL, Valkey, gunicorn, nginx
 	@echo "== contract tests"
-	@$(BIN)/pytest -q -n 4 --dist worksteal --durations=5 -m "$(PARTS)" $(UNIT)
+	@$(PYTEST) -n $(WORKERS) --dist worksteal --durations=5 -m "$(PARTS)" $(UNIT)
 
 .PHONY: test-pythons
-test-pythons: .venv/dev ## Unit tests under each Python from 3.11 to 3.14 that is here; PYTHONS="/path/to/python3.14 …" names more
-	@PYTHONS="$(PYTHONS)" dev/stack/test-pythons
+test-pythons: .venv/dev ## Unit tests under each Python from 3.11 to 3.14 that is here; PYTHONS="/path/to/python3.14 …" names more, VERSIONS="3.14" runs some
+	@PYTHONS="$(PYTHONS)" VERSIONS="$(VERSIONS)" dev/stack/test-pythons
+
+.PHONY: test-clone
+test-clone: ## Start and stop a clone in a folder with a space and an umlaut; PYTHON=…, ACCOUNT=… for another account than root
+	@PYTHON="$(PYTHON)" ACCOUNT="$(ACCOUNT)" dev/stack/test-clone
 
 .PHONY: mutants
 mutants: .venv/dev .venv/mutants ## Change the code in small ways: does a test notice? MUTANTS="refresh spool --most 20"
@@ -117,18 +126,19 @@ lint-page: frontend/dist/index.html
 .PHONY: test-integration
 test-integration: .venv/dev .venv/integrations .venv/airflow .venv/servers frontend/dist/index.html artifacts/docs/index.html ## Black box, against a stack of its own, browser included
 	@echo "== integration and browser tests, against the development authorization server"
-	@$(BIN)/pytest -q -n $(STACKS) --dist loadscope --no-loadscope-reorder --durations=15 tests-integration
+	@$(PYTEST) -n $(STACKS) --dist loadscope --no-loadscope-reorder --durations=15 tests-integration
 
 .PHONY: test-keycloak
 test-keycloak: STACKS = 2
-test-keycloak: .venv/dev .venv/integrations .venv/airflow .venv/servers frontend/dist/index.html artifacts/docs/index.html ## The same against the real Keycloak (Java 17, Maven); ROTATION="off", "reuse 0", "reuse 1"
+test-keycloak: .venv/dev .venv/integrations .venv/airflow .venv/servers frontend/dist/index.html artifacts/docs/index.html ## What concerns the authorization server, against the real Keycloak (Java 17, Maven); ALL=1, ROTATION="off", "reuse 0", "reuse 1"
 	@echo "== integration and browser tests, against Keycloak"
-	@IDP=keycloak $(BIN)/pytest -q -n $(STACKS) --dist loadscope --no-loadscope-reorder --durations=15 tests-integration
+	@IDP=keycloak $(PYTEST) -n $(STACKS) --dist loadscope --no-loadscope-reorder --durations=15 \
+	  $(if $(ALL),,-m "not any_server") tests-integration
 
 .PHONY: faults
 faults: .venv/dev frontend/dist/index.html ## Vault and tasks under faults, figures P5 to P10 and T1 at full size; FAULTS=short is what `make test` runs
 	@echo "== faults"
-	@FAULTS=$(or $(FAULTS),long) $(BIN)/pytest -q tests-integration/faults tests-integration/test_schemathesis.py \
+	@FAULTS=$(or $(FAULTS),long) $(PYTEST) tests-integration/faults tests-integration/test_schemathesis.py \
 	  vault-service/tests/test_state_machine.py vault-service/tests/test_keys.py task-service/tests/test_state_machine.py
 
 .PHONY: simulation
@@ -152,7 +162,7 @@ bench-tasks: .venv/dev ## Speed of the task service: figures T2 to T6; options i
 test-compose: .venv/dev frontend/dist/index.html ## The same against docker-compose.yml, with several replicas and faults (a container engine)
 	@docker info >/dev/null 2>&1 || { echo "make test-compose needs a container engine, and none answers" >&2; exit 1; }
 	@echo "== integration and browser tests, against docker-compose.yml"
-	@STACK=compose $(BIN)/pytest -q tests-integration
+	@STACK=compose $(PYTEST) tests-integration
 
 ##@ Maintain
 

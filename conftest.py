@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager, contextmanager
 from itertools import count
 from pathlib import Path
 
+import hypothesis
 import psycopg
 import pytest
 from psycopg import sql
@@ -19,11 +20,18 @@ from psycopg import sql
 from local_stack import ports, postgres, valkey
 from local_stack.process import Processes
 
+hypothesis.settings.register_profile("any machine", deadline=None)  # a busy one takes long for a short example
+hypothesis.settings.load_profile("any machine")
+
 ROLE_PASSWORDS = dict.fromkeys(("vault_owner", "vault", "tasks_owner", "tasks"), "test")
 SERVERS = {"postgres_url": "postgres", "redis_url": "redis"}
 """Fixtures that start a server, and how the tests that need them are marked."""
-QUICK = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "autovacuum=off", "file_copy_method=clone")
-"""No power cut is part of a unit test, and its hundreds of databases are copies that live for a second."""
+QUICK = (
+    *("fsync=off", "synchronous_commit=off", "full_page_writes=off", "autovacuum=off", "file_copy_method=clone"),
+    "scram_iterations=1",
+)
+"""No power cut is part of a unit test, its hundreds of databases are copies that live for a second, and a password that
+everybody knows needs no 4096 rounds at each of thousands of logins."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -54,6 +62,8 @@ def postgres_url(server_folder: Path) -> Iterator[str]:
         return
     free = ports.choose(server_folder / "postgres.json", ["postgres"], set())["postgres"]
     with postgres.running(server_folder / "postgres", free, *QUICK) as server:
+        with psycopg.connect(server.url, autocommit=True) as connection:
+            connection.execute("alter role postgres password 'test'")  # hashed again, by QUICK
         yield _prepared(server.url)
 
 
@@ -79,7 +89,10 @@ def redis_url(server_folder: Path) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def new_database(postgres_url: str) -> Callable[[str, str], AbstractContextManager[str]]:
-    """`with new_database(template, role) as url`: a copy of `template` for that role; it is dropped at the end."""
+    """`with new_database(template, role) as url`: a copy of `template` for that role; it is dropped at the end.
+
+    It belongs to the owner of the role's schema.
+    """
     numbers = count(1)
 
     @contextmanager
@@ -87,7 +100,7 @@ def new_database(postgres_url: str) -> Callable[[str, str], AbstractContextManag
         name = f"{template}_{next(numbers)}"
         with psycopg.connect(postgres_url, autocommit=True) as connection:
             statement = sql.SQL("create database {} template {} owner {} strategy file_copy")
-            connection.execute(statement.format(*map(sql.Identifier, (name, template, f"{template}_owner"))))
+            connection.execute(statement.format(*map(sql.Identifier, (name, template, f"{role}_owner"))))
         yield database_url(postgres_url, name, role)
         with psycopg.connect(postgres_url, autocommit=True) as connection:
             connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))

@@ -34,7 +34,7 @@ def _tasks(options: argparse.Namespace) -> int:
     machine = report.machine(options.folder)
     print(f"{machine['processors']} processors ({machine['processor']}), fsync {machine['fsync_ms']} ms")
     _warn_if_busy(machine)
-    plan = tasks_rig.Plan(rounds=options.rounds, jobs=options.jobs, tasks=options.tasks, parts=options.only)
+    plan = tasks_rig.TaskPlan(rounds=options.rounds, jobs=options.jobs, tasks=options.tasks, parts=options.only)
     begun = datetime.now(UTC)
     try:
         figures = tasks.measure(plan, options.folder, lambda line: print(line, flush=True))

@@ -1,8 +1,8 @@
 """A small HTTP/1.1 client for loads that a general tool cannot produce: callers with state, and arrivals by a clock.
 
 In a closed loop each caller sends its next request after an answer. In an open loop the clock decides when a request is
-sent, and latency is measured from the moment the request was due: a server that stalls is charged for everybody who had
-to wait (no "coordinated omission"). Arrivals are a Poisson process, like those of independent callers.
+sent, and latency is measured from the moment the request was due, so that a server that stalls pays for all waiting
+requests (no "coordinated omission"). Arrivals are a Poisson process, like those of independent callers.
 
 The client uses bare sockets and `select`, because its processor time is taken from a server on the same cores, and an
 event loop with a resolution of milliseconds would send late.
@@ -20,7 +20,7 @@ from contextlib import closing, contextmanager
 from typing import Protocol
 from urllib.parse import urlsplit
 
-from bench.outcome import BenchError, Outcome
+from bench.outcome import BenchError, LoadOutcome
 
 ANSWER_SECONDS = 30.0
 
@@ -29,7 +29,7 @@ _CHUNKED = re.compile(rb"\r\ntransfer-encoding: *chunked", re.IGNORECASE)
 _CLOSES = re.compile(rb"\r\nconnection: *close", re.IGNORECASE)
 
 
-class Caller(Protocol):
+class LoadCaller(Protocol):
     """A caller that sends one request after another."""
 
     @property
@@ -43,7 +43,7 @@ class Caller(Protocol):
         """Take the body of a 200 answer."""
 
 
-def closed(callers: Sequence[Caller], seconds: float) -> Outcome:
+def closed(callers: Sequence[LoadCaller], seconds: float) -> LoadOutcome:
     """Run a closed loop of the callers for some seconds."""
     with closing(_Load(callers)) as load, _undisturbed():
         load.begin()
@@ -53,10 +53,10 @@ def closed(callers: Sequence[Caller], seconds: float) -> Outcome:
                 load.send(time.perf_counter())
             load.receive(ANSWER_SECONDS)
         load.finish()
-        return Outcome.of(load.latencies, time.perf_counter() - started)
+        return LoadOutcome.of(load.latencies, time.perf_counter() - started)
 
 
-def opened(callers: Sequence[Caller], rate: float, seconds: float, seed: int) -> Outcome:
+def opened(callers: Sequence[LoadCaller], rate: float, seconds: float, seed: int) -> LoadOutcome:
     """Run an open loop of `rate` requests a second; the caller that has been idle longest sends each request."""
     chance = random.Random(seed)
     waiting: deque[float] = deque()
@@ -72,13 +72,13 @@ def opened(callers: Sequence[Caller], rate: float, seconds: float, seed: int) ->
                 load.send(waiting.popleft())
             load.receive(ANSWER_SECONDS if waiting else max(due - time.perf_counter(), 0))
         load.finish()
-        return Outcome.of(load.latencies, time.perf_counter() - started)
+        return LoadOutcome.of(load.latencies, time.perf_counter() - started)
 
 
 class _Load:
     """Idle callers, waiting callers, and the latency of each answer in seconds."""
 
-    def __init__(self, callers: Sequence[Caller]) -> None:
+    def __init__(self, callers: Sequence[LoadCaller]) -> None:
         self.idle = deque(map(_Line, callers))
         self.latencies: list[float] = []
         self._busy: dict[socket.socket, _Line] = {}
@@ -121,7 +121,7 @@ class _Load:
 class _Line:
     """A caller and its connection. due: when the current request should have been sent."""
 
-    def __init__(self, caller: Caller) -> None:
+    def __init__(self, caller: LoadCaller) -> None:
         self.due = 0.0
         self._caller = caller
         self._socket: socket.socket | None = None

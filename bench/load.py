@@ -16,7 +16,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from bench import client
-from bench.outcome import BenchError, Outcome
+from bench.outcome import BenchError, LoadOutcome
 
 WRK_REPORT = Path(__file__).with_name("wrk.lua")
 WRK_THREADS = 2
@@ -52,7 +52,7 @@ def _request(url: str, headers: Sequence[tuple[str, str]]) -> bytes:
     return "\r\n".join([*lines, "", ""]).encode()
 
 
-Tool = Callable[[Get, int, float], Outcome]
+Tool = Callable[[Get, int, float], LoadOutcome]
 
 
 def choose() -> tuple[str, Tool]:
@@ -64,17 +64,17 @@ def choose() -> tuple[str, Tool]:
     return "own client", _own
 
 
-def _wrk(get: Get, connections: int, seconds: float) -> Outcome:
+def _wrk(get: Get, connections: int, seconds: float) -> LoadOutcome:
     threads = min(WRK_THREADS, connections)
     command = ["wrk", f"-t{threads}", f"-c{connections}", f"-d{max(1, round(seconds))}s", "-s", str(WRK_REPORT)]
     printed = _run([*command, *_headers(get), get.url])
     seen = json.loads(printed.rpartition("JSON ")[2])
     if seen["failed"] or not seen["count"]:
         raise BenchError(f"{get.origin}: {seen['failed']} of {seen['count']} requests failed")
-    return Outcome(seen["count"] / seen["microseconds"] * 1e6, seen["p50"] / 1e3, seen["p99"] / 1e3, seen["count"])
+    return LoadOutcome(seen["count"] / seen["microseconds"] * 1e6, seen["p50"] / 1e3, seen["p99"] / 1e3, seen["count"])
 
 
-def _oha(get: Get, connections: int, seconds: float) -> Outcome:
+def _oha(get: Get, connections: int, seconds: float) -> LoadOutcome:
     command = ["oha", "--no-tui", "--output-format", "json", "-c", str(connections), "-z", f"{seconds}s"]
     seen = json.loads(_run([*command, *_headers(get), get.url]))
     answers = {int(status): count for status, count in seen["statusCodeDistribution"].items()}
@@ -82,18 +82,18 @@ def _oha(get: Get, connections: int, seconds: float) -> Outcome:
     if set(answers) != {200} or errors:
         raise BenchError(f"{get.origin} answered {answers}; errors: {errors}")
     percentiles = seen["latencyPercentiles"]
-    return Outcome(
+    return LoadOutcome(
         answers[200] / seen["summary"]["total"], 1e3 * percentiles["p50"], 1e3 * percentiles["p99"], answers[200]
     )
 
 
-def _own(get: Get, connections: int, seconds: float) -> Outcome:
+def _own(get: Get, connections: int, seconds: float) -> LoadOutcome:
     """Load by our own client; quantiles are the worst of its processes."""
     shares = [len(range(connections)[part::OWN_PROCESSES]) for part in range(OWN_PROCESSES)]
     with ProcessPoolExecutor(OWN_PROCESSES, mp_context=get_context("spawn")) as pool:
         done = [pool.submit(client.closed, [get] * share, seconds) for share in shares if share]
         outcomes = [future.result() for future in done]
-    return Outcome(
+    return LoadOutcome(
         rate=sum(outcome.rate for outcome in outcomes),
         p50=max(outcome.p50 for outcome in outcomes),
         p99=max(outcome.p99 for outcome in outcomes),

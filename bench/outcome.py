@@ -10,7 +10,7 @@ class BenchError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class LoadOutcome:
     """rate: answers a second; p50, p99: milliseconds; count: number of answers, all of them 200.
 
     processor: microseconds of processor time for each answer, by part of the stack.
@@ -23,7 +23,7 @@ class Outcome:
     processor: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, latencies: Sequence[float], seconds: float) -> "Outcome":
+    def of(cls, latencies: Sequence[float], seconds: float) -> "LoadOutcome":
         """The outcome of the latencies (seconds) of all answers within some seconds.
 
         Raises BenchError if there is none.

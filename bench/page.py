@@ -27,7 +27,7 @@ SETTLE = 700
 
 
 @dataclass(frozen=True, slots=True)
-class Goal:
+class PageGoal:
     """A figure: its name, its unit, and the most that it may be."""
 
     name: str
@@ -35,11 +35,11 @@ class Goal:
     most: float
 
 
-ELEMENTS = Goal("elements in the document", "", 1500)
-POLL = Goal("script of a poll that changed one row", "ms", 5)
-FIRST = Goal("main thread until the first list", "ms", 1000)
+ELEMENTS = PageGoal("elements in the document", "", 1500)
+POLL = PageGoal("script of a poll that changed one row", "ms", 5)
+FIRST = PageGoal("main thread until the first list", "ms", 1000)
 GOALS = (ELEMENTS, POLL, FIRST)
-Figures = Mapping[Goal, float]
+Figures = Mapping[PageGoal, float]
 
 
 def main() -> int:

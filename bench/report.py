@@ -11,13 +11,13 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from bench.vault import Figure, Plan, Round
+from bench.vault import Plan, Round, VaultFigure
 
 SYNCED_BYTES = 8192
 SYNCS = 50
 
 
-def table(figures: Sequence[Figure]) -> str:
+def table(figures: Sequence[VaultFigure]) -> str:
     """A line for each figure."""
     head = f"{'':<4}{'':<42}{'median':>9}{'least':>9}{'greatest':>9}    goal"
     lines = [
@@ -41,7 +41,9 @@ def outcomes(rounds: Sequence[Round]) -> str:
     return "\n".join([head, *lines])
 
 
-def write(path: Path, figures: Sequence[Figure], rounds: Sequence[Round], plan: Plan, about: dict[str, object]) -> None:
+def write(
+    path: Path, figures: Sequence[VaultFigure], rounds: Sequence[Round], plan: Plan, about: dict[str, object]
+) -> None:
     """Write everything as JSON."""
     document = {
         "figures": [asdict(figure) for figure in figures],

@@ -58,7 +58,7 @@ class Shape:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Servers:
+class RigServers:
     """The addresses of a vault, of one that remembers no tokens, and of a bare Flask route on the same server."""
 
     vault_url: str
@@ -79,8 +79,8 @@ class Rig:
 
     stack: Stack
     flask_url: str
-    servers: Servers
-    before: Servers | None
+    servers: RigServers
+    before: RigServers | None
     parts: Mapping[str, int]
     grants: Sequence[str]
     refresh_tokens: list[str]
@@ -92,11 +92,11 @@ class Rig:
         """The bare Flask route on `gthread`."""
         return Get(f"{self.flask_url}/hello", {})
 
-    def hello(self, servers: Servers | None = None) -> Get:
+    def hello(self, servers: RigServers | None = None) -> Get:
         """The bare Flask route on the vault's server."""
         return Get(f"{(servers or self.servers).hello_url}/hello", {})
 
-    def access_token(self, servers: Servers | None = None) -> Get:
+    def access_token(self, servers: RigServers | None = None) -> Get:
         """An access token of the first grant, for the task service on behalf of its owner."""
         url = f"{(servers or self.servers).vault_url}{MANAGER}/access-token?id={self.grants[0]}&subject={self.subject}"
         return Get(url, {"Authorization": f"Bearer {service_token(self.stack)}"})
@@ -153,7 +153,7 @@ def running(idp: str, shape: Shape) -> Iterator[Rig]:
         shutil.rmtree(state_dir, ignore_errors=True)
 
 
-def _ticket(stack: Stack, servers: Servers, grant: str, subject: str) -> str:
+def _ticket(stack: Stack, servers: RigServers, grant: str, subject: str) -> str:
     """A ticket whose uses are not limited, made by the task service."""
     answer = requests.post(
         f"{servers.vault_url}{MANAGER}/tickets",
@@ -171,12 +171,12 @@ def _grants(stack: Stack, number: int) -> list[str]:
     return [api.grant(Person(WHO), scopes=["address", "phone"]) for _ in range(number)]
 
 
-def _servers(processes: Processes, suffix: str, shape: Shape, stack: Stack, checkout: Path) -> Servers:
+def _servers(processes: Processes, suffix: str, shape: Shape, stack: Stack, checkout: Path) -> RigServers:
     """A vault and a bare Flask route from that checkout."""
     sources = {"PYTHONPATH": ":".join(str(checkout / folder) for folder in SOURCES)}
     environ = {**stack.values, **sources}
     vault = ("vault_service.wsgi:app", "/readyz", shape)
-    return Servers(
+    return RigServers(
         vault_url=_gunicorn(processes, f"bench-vault{suffix}", *vault, environ),
         shared_url=_gunicorn(processes, f"bench-shared{suffix}", *vault, {**environ, **REMEMBERS_NOTHING}),
         hello_url=_gunicorn(processes, f"bench-hello{suffix}", "bench.hello:app", "/hello", shape, sources),

@@ -108,7 +108,7 @@ def _plain(url: str, database: Database) -> procrastinate.App:
 
 
 class _PlainRun:
-    """What the engine calls for each job, in the place of the service's use case."""
+    """Called by the engine for each job, in the place of the service's use case."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

@@ -13,9 +13,9 @@ from bench import tasks_size
 from bench.tasks_rig import (
     OWNER,
     Bench,
-    Figure,
     Goal,
-    Plan,
+    TaskFigure,
+    TaskPlan,
     fill,
     fill_many,
     fill_plain,
@@ -46,9 +46,9 @@ NEVER_SLOWER = Goal(least=0.95)
 """A worker more: 5 % are the spread of a measurement."""
 
 
-def measure(plan: Plan, folder: Path, say: Callable[[str], None]) -> list[Figure]:
+def measure(plan: TaskPlan, folder: Path, say: Callable[[str], None]) -> list[TaskFigure]:
     """All figures, or those of the parts that the plan names."""
-    found: list[Figure] = []
+    found: list[TaskFigure] = []
     with running(folder) as bench:
         for name in plan.parts:
             bench.empty()
@@ -58,7 +58,7 @@ def measure(plan: Plan, folder: Path, say: Callable[[str], None]) -> list[Figure
     return found
 
 
-def throughput(bench: Bench, plan: Plan) -> list[Figure]:
+def throughput(bench: Bench, plan: TaskPlan) -> list[TaskFigure]:
     """T5: attempts a second with 1, 2 and 3 workers, beside the plain engine's."""
     rates: dict[tuple[str, int], list[float]] = {}
     statements: list[float] = []
@@ -70,19 +70,20 @@ def throughput(bench: Bench, plan: Plan) -> list[Figure]:
                 if (name, number) == ("one owner", 1):
                     statements.append(spent)
     figures = [
-        Figure(f"T5 tasks a second of {name}, {number} worker(s)", values) for (name, number), values in rates.items()
+        TaskFigure(f"T5 tasks a second of {name}, {number} worker(s)", values)
+        for (name, number), values in rates.items()
     ]
     for name in ("one owner", "100 owners"):
         for number in WORKERS:
             shares = _ratios(rates[name, number], rates["plain", number])
-            figures.append(Figure(f"T5 {name} ÷ plain engine, {number} worker(s)", shares, Goal(least=0.8)))
+            figures.append(TaskFigure(f"T5 {name} ÷ plain engine, {number} worker(s)", shares, Goal(least=0.8)))
         for number in WORKERS[1:]:
             gained = _ratios(rates[name, number], rates[name, number - 1])
-            figures.append(Figure(f"T5 {name}: {number} workers ÷ {number - 1}", gained, NEVER_SLOWER))
+            figures.append(TaskFigure(f"T5 {name}: {number} workers ÷ {number - 1}", gained, NEVER_SLOWER))
     for number in WORKERS[1:]:
         gained = _ratios(rates["plain", number], rates["plain", number - 1])
-        figures.append(Figure(f"T5 plain engine: {number} workers ÷ {number - 1}", gained))
-    return [*figures, Figure("statements of a task without progress, from queued to completed", statements)]
+        figures.append(TaskFigure(f"T5 plain engine: {number} workers ÷ {number - 1}", gained))
+    return [*figures, TaskFigure("statements of a task without progress, from queued to completed", statements)]
 
 
 def _ratios(values: list[float], others: list[float]) -> list[float]:
@@ -102,7 +103,7 @@ def _rate(bench: Bench, name: str, number: int, jobs: int) -> tuple[float, float
     return bench.one(RATE.format(runs=runs)), (bench.statements() - before) / jobs
 
 
-def latency(bench: Bench, _: Plan) -> list[Figure]:
+def latency(bench: Bench, _: TaskPlan) -> list[TaskFigure]:
     """T2: with an idle worker, from `execute` to running, and from `cancel` until the worker has stopped."""
     begun, stopped = [], []
     runs = PostgresRuns(bench.database)
@@ -117,9 +118,9 @@ def latency(bench: Bench, _: Plan) -> list[Figure]:
             bench.until("select count(*) from procrastinate_jobs", 0)
             stopped.append(1000 * (perf_counter() - started))
     return [
-        Figure("T2 from execute to running, ms", begun, Goal(most=50)),
-        Figure("T2 from cancel to stopped, ms", stopped),
-        Figure("T2 the longest of 40 from cancel to stopped, ms", [max(stopped)], Goal(most=1200)),
+        TaskFigure("T2 from execute to running, ms", begun, Goal(most=50)),
+        TaskFigure("T2 from cancel to stopped, ms", stopped),
+        TaskFigure("T2 the longest of 40 from cancel to stopped, ms", [max(stopped)], Goal(most=1200)),
     ]
 
 
@@ -134,7 +135,7 @@ def _warm(bench: Bench) -> Iterator[None]:
         yield
 
 
-def steps(bench: Bench, _: Plan) -> list[Figure]:
+def steps(bench: Bench, _: TaskPlan) -> list[TaskFigure]:
     """Statements of a task with ten steps of progress, each of which is written: alone, and beside others.
 
     Those of making a task and queueing it, and those of an idle worker, are taken off.
@@ -155,11 +156,11 @@ def steps(bench: Bench, _: Plan) -> list[Figure]:
             bench.until(COMPLETED, number)
             bench.until("select count(*) from procrastinate_jobs", 0)
             spent = bench.statements() - before - made * number - idle * (monotonic() - started)
-            figures.append(Figure(f"statements of a task with ten steps, {name}", [spent / number]))
+            figures.append(TaskFigure(f"statements of a task with ten steps, {name}", [spent / number]))
     return figures
 
 
-def fairness(bench: Bench, _: Plan) -> list[Figure]:
+def fairness(bench: Bench, _: TaskPlan) -> list[TaskFigure]:
     """A run behind 10,000 of another owner: seconds until it begins, and how many of the others begin before."""
     fill(bench, 1)
     fill_many(bench, AHEAD - 1)
@@ -179,13 +180,13 @@ def fairness(bench: Bench, _: Plan) -> list[Figure]:
         "select count(*) / extract(epoch from max(completed_at) - min(started_at)) from runs where status = 'completed'"
     )
     return [
-        Figure("another owner's run behind 10,000: seconds until it begins", delays, Goal(most=2)),
-        Figure("runs that begin between", overtaken),
-        Figure("seconds that it would wait for all that are left", [left / rate]),
+        TaskFigure("another owner's run behind 10,000: seconds until it begins", delays, Goal(most=2)),
+        TaskFigure("runs that begin between", overtaken),
+        TaskFigure("seconds that it would wait for all that are left", [left / rate]),
     ]
 
 
-PARTS: Mapping[str, Callable[[Bench, Plan], list[Figure]]] = {
+PARTS: Mapping[str, Callable[[Bench, TaskPlan], list[TaskFigure]]] = {
     "throughput": throughput,
     "latency": latency,
     "steps": steps,

@@ -1,4 +1,4 @@
-"""What the measurements of the task service share: the database, workers and queued runs.
+"""Shared parts of the task service's measurements: the database, workers and queued runs.
 
 PostgreSQL confirms a commit when it is on the disk. It counts statements by `pg_stat_statements`, for all measurements
 alike.
@@ -81,7 +81,7 @@ where s.toplevel and r.rolname = 'tasks'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class TaskPlan:
     """rounds: medians are taken over so many; jobs: of one measurement of throughput; tasks: of the long list.
 
     parts: names of `bench.tasks.PARTS`.
@@ -105,8 +105,8 @@ class Goal:
 
 
 @dataclass(frozen=True, slots=True)
-class Figure:
-    """What was measured, once or in each round. goal: None for what only explains others."""
+class TaskFigure:
+    """Measured values, of one round or of each. goal: None for what only explains others."""
 
     name: str
     values: Sequence[float]

@@ -1,10 +1,10 @@
-"""What grows with the number of tasks: the queue, the list, schedules, and a batch by filter."""
+"""Measures how cost grows with the number of tasks: the queue, the list, schedules, and a batch by filter."""
 
 from functools import partial
 from itertools import cycle
 from uuid import UUID
 
-from bench.tasks_rig import OWNER, Bench, Figure, Goal, Plan, median_ms
+from bench.tasks_rig import OWNER, Bench, Goal, TaskFigure, TaskPlan, median_ms
 from task_service.adapters.engine.watch import ProcrastinateWatch
 from task_service.adapters.postgres.attempts import PostgresAttempts
 from task_service.adapters.postgres.listing import PostgresTaskList
@@ -20,7 +20,7 @@ STEP = 100
 """Tasks of one step of a batch."""
 
 
-def together(bench: Bench, _: Plan) -> list[Figure]:
+def together(bench: Bench, _: TaskPlan) -> list[TaskFigure]:
     """One statement that changes many tasks of one owner, as when a token of theirs ends; the list is told of each."""
     bench.owner.execute(
         "insert into tasks (id, issuer, subject, name, description, persistent_token_id, token_status)"
@@ -29,10 +29,10 @@ def together(bench: Bench, _: Plan) -> list[Figure]:
     )
     status = cycle(["failed", "active"])
     took = median_ms(lambda: bench.owner.execute("update tasks set token_status = %s", [next(status)]), 4)
-    return [Figure("token status of 10,000 tasks in one statement, ms", [took])]
+    return [TaskFigure("token status of 10,000 tasks in one statement, ms", [took])]
 
 
-def queue_length(bench: Bench, _: Plan) -> list[Figure]:
+def queue_length(bench: Bench, _: TaskPlan) -> list[TaskFigure]:
     """T6 and the sweep: with 1,000 and with 100,000 waiting."""
     fetched, swept = [], []
     worker = bench.one("select worker_id from procrastinate_register_worker_v1()")
@@ -52,23 +52,23 @@ def queue_length(bench: Bench, _: Plan) -> list[Figure]:
         fetched.append(median_ms(lambda: bench.owner.execute(FETCH, [worker]), 80))
         swept.append(median_ms(sweep, 30))
     return [
-        Figure("T6 fetch rate with 100,000 ÷ with 1,000 waiting", [fetched[0] / fetched[1]], Goal(least=0.9)),
-        Figure("sweep with 1,000 waiting, ms", [swept[0]]),
-        Figure("sweep with 100,000 waiting, ms", [swept[1]]),
-        Figure("sweep with 100,000 waiting ÷ with 1,000", [swept[1] / swept[0]], Goal(most=2)),
+        TaskFigure("T6 fetch rate with 100,000 ÷ with 1,000 waiting", [fetched[0] / fetched[1]], Goal(least=0.9)),
+        TaskFigure("sweep with 1,000 waiting, ms", [swept[0]]),
+        TaskFigure("sweep with 100,000 waiting, ms", [swept[1]]),
+        TaskFigure("sweep with 100,000 waiting ÷ with 1,000", [swept[1] / swept[0]], Goal(most=2)),
     ]
 
 
-def list_length(bench: Bench, plan: Plan) -> list[Figure]:
+def list_length(bench: Bench, plan: TaskPlan) -> list[TaskFigure]:
     """T3 and T4: a poll without news, and a page of 50."""
     listing, figures = PostgresTaskList(bench.database), []
     for number in (1000, 10_000, plan.tasks):
         bench.empty()
         _add_completed(bench, number)
         poll = median_ms(lambda: listing.list_version(OWNER), 200)
-        figures.append(Figure(f"T3 version for a poll among {number:,}, ms", [poll], Goal(most=1)))
+        figures.append(TaskFigure(f"T3 version for a poll among {number:,}, ms", [poll], Goal(most=1)))
         page = median_ms(lambda: listing.page(OWNER, TaskQuery(), 50, None), 100)
-        figures.append(Figure(f"T4 page of 50 among {number:,}, ms", [page], Goal(most=10)))
+        figures.append(TaskFigure(f"T4 page of 50 among {number:,}, ms", [page], Goal(most=10)))
     failed, found = TaskQuery(statuses=frozenset({TaskStatus.FAILED})), TaskQuery(search="needle")
     for name, query, after in (
         ("in the midst", TaskQuery(), _middle(bench)),
@@ -76,11 +76,18 @@ def list_length(bench: Bench, plan: Plan) -> list[Figure]:
         ("found", found, None),
     ):
         page = median_ms(partial(listing.page, OWNER, query, 50, after), 100)
-        figures.append(Figure(f"T4 page of 50 {name} among {plan.tasks:,}, ms", [page], Goal(most=10)))
-    return [*figures, Figure("counts by state, ms", [median_ms(lambda: listing.counts(OWNER), 100)])]
+        figures.append(TaskFigure(f"T4 page of 50 {name} among {plan.tasks:,}, ms", [page], Goal(most=10)))
+    counts = median_ms(lambda: listing.counts(OWNER), 100)
+    _add_runs(bench, 50)
+    page = median_ms(lambda: listing.last_runs(listing.page(OWNER, TaskQuery(), 50, None)[0]), 100)
+    return [
+        *figures,
+        TaskFigure("counts by state, ms", [counts]),
+        TaskFigure(f"T4 page of 50 with the last ten runs of each among {plan.tasks:,}, ms", [page], Goal(most=10)),
+    ]
 
 
-def batch(bench: Bench, _: Plan) -> list[Figure]:
+def batch(bench: Bench, _: TaskPlan) -> list[TaskFigure]:
     """A batch by filter on 100,000 tasks: to find the tasks of a step and count what is left, and to execute them."""
     _add_completed(bench, 100_000)
     bench.owner.execute("update tasks set persistent_token_id = gen_random_uuid(), token_status = 'active'")
@@ -99,13 +106,15 @@ def batch(bench: Bench, _: Plan) -> list[Figure]:
             runs.enqueue(task_id, OWNER, Cause.BATCH, allowed=frozenset({TaskStatus.COMPLETED}))
 
     return [
-        Figure("batch of 100,000: find the first 100 and count the rest, ms", [median_ms(partial(select, None), 20)]),
-        Figure("batch of 100,000: find 100 in its midst and count, ms", [median_ms(partial(select, middle), 20)]),
-        Figure("batch of 100,000: execute 100, ms", [median_ms(execute, 5)]),
+        TaskFigure(
+            "batch of 100,000: find the first 100 and count the rest, ms", [median_ms(partial(select, None), 20)]
+        ),
+        TaskFigure("batch of 100,000: find 100 in its midst and count, ms", [median_ms(partial(select, middle), 20)]),
+        TaskFigure("batch of 100,000: execute 100, ms", [median_ms(execute, 5)]),
     ]
 
 
-def schedules(bench: Bench, _: Plan) -> list[Figure]:
+def schedules(bench: Bench, _: TaskPlan) -> list[TaskFigure]:
     """The tick with 100,000 schedules that are not due."""
     _add_completed(bench, 100_000)
     bench.owner.execute(
@@ -115,7 +124,7 @@ def schedules(bench: Bench, _: Plan) -> list[Figure]:
     bench.owner.execute("vacuum analyze schedules")
     store = PostgresSchedules(bench.database)
     took = median_ms(lambda: store.fire_due(20), 200)
-    return [Figure("tick with 100,000 schedules that are not due, ms", [took], Goal(most=5))]
+    return [TaskFigure("tick with 100,000 schedules that are not due, ms", [took], Goal(most=5))]
 
 
 def _add_completed(bench: Bench, number: int) -> None:
@@ -131,6 +140,22 @@ def _add_completed(bench: Bench, number: int) -> None:
         "insert into runs (task_id, number, issuer, subject, cause, status, fence, latest, task_created_at)"
         " select id, 1, issuer, subject, 'user', case when random() < 0.01 then 'failed' else 'completed' end, 1, true,"
         " created_at from tasks"
+    )
+    bench.owner.execute("set session_replication_role = origin")
+    bench.owner.execute("vacuum analyze tasks, runs")
+
+
+def _add_runs(bench: Bench, number: int) -> None:
+    """Nine more runs of each of the newest tasks."""
+    newest = "(select id from tasks order by created_at desc limit %s)"
+    bench.owner.execute("set session_replication_role = replica")
+    bench.owner.execute(f"update tasks set last_run = 10 where id in {newest}", [number])
+    bench.owner.execute(f"update runs set latest = false where task_id in {newest}", [number])
+    bench.owner.execute(
+        "insert into runs (task_id, number, issuer, subject, cause, status, fence, latest, task_created_at)"
+        " select id, n, issuer, subject, 'user', 'completed', n, n = 10, created_at"
+        f" from tasks, generate_series(2, 10) as n where id in {newest}",
+        [number],
     )
     bench.owner.execute("set session_replication_role = origin")
     bench.owner.execute("vacuum analyze tasks, runs")

@@ -16,8 +16,8 @@ from dataclasses import dataclass, replace
 
 from bench import callers, client, processor
 from bench.load import Get, Tool
-from bench.outcome import BenchError, Outcome
-from bench.rig import SCOPES, Rig, Servers
+from bench.outcome import BenchError, LoadOutcome
+from bench.rig import SCOPES, Rig, RigServers
 
 OPEN_CONNECTIONS = 64
 """For cached tokens in an open loop: enough for arrivals to spread over gunicorn's processes."""
@@ -28,7 +28,7 @@ JAVA_WARM_UP_SECONDS = 15.0
 BEFORE = " before"
 """Ends the names of another checkout's measurements."""
 
-Round = dict[str, Outcome]
+Round = dict[str, LoadOutcome]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +45,7 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Figure:
+class VaultFigure:
     """A figure over all rounds: median, minimum, maximum, and its goal, if it has one."""
 
     name: str
@@ -81,18 +81,18 @@ def _round(rig: Rig, tool: Tool, plan: Plan, number: int) -> Round:
     seconds, several, everybody = plan.seconds, plan.connections, len(rig.grants)
     taken: Round = {}
 
-    def take(name: str, load: Callable[[], Outcome]) -> None:
+    def take(name: str, load: Callable[[], LoadOutcome]) -> None:
         before = processor.used(rig.parts)
         outcome = load()
         taken[name] = replace(outcome, processor=processor.spent(rig.parts, before, outcome.count))
 
-    def loaded(get: Get) -> Callable[[], Outcome]:
+    def loaded(get: Get) -> Callable[[], LoadOutcome]:
         return lambda: tool(get, several, seconds)
 
-    def closed(callers: Sequence[client.Caller]) -> Callable[[], Outcome]:
+    def closed(callers: Sequence[client.LoadCaller]) -> Callable[[], LoadOutcome]:
         return lambda: client.closed(callers, seconds)
 
-    def opened(callers: Sequence[client.Caller], rate: float) -> Callable[[], Outcome]:
+    def opened(callers: Sequence[client.LoadCaller], rate: float) -> Callable[[], LoadOutcome]:
         return lambda: client.opened(callers, rate, seconds, number)
 
     checkouts = _checkouts(rig, number)
@@ -118,7 +118,7 @@ def _round(rig: Rig, tool: Tool, plan: Plan, number: int) -> Round:
     return taken
 
 
-def _checkouts(rig: Rig, number: int) -> list[tuple[str, Servers]]:
+def _checkouts(rig: Rig, number: int) -> list[tuple[str, RigServers]]:
     """The servers of each checkout with a suffix for their measurements; they take turns in being the first."""
     checkouts = [("", rig.servers)]
     if rig.before is not None:
@@ -133,7 +133,7 @@ def _of_many_grants(rig: Rig, vault_url: str, number: int) -> list[callers.ByTur
     return [callers.ByTurns([*gets[start:], *gets[:start]]) for start in starts]
 
 
-def _through_vault(rig: Rig, servers: Servers, number: int) -> list[callers.ThroughVault]:
+def _through_vault(rig: Rig, servers: RigServers, number: int) -> list[callers.ThroughVault]:
     """Callers that divide the grants among themselves."""
     get = rig.access_token(servers)
     min_valid = rig.lifetime - callers.FRESH_SECONDS.get(rig.stack["IDP"], callers.FRESH_SECONDS_OF_OTHERS)
@@ -150,10 +150,10 @@ def _at_the_server(rig: Rig, number: int) -> list[callers.AtTheServer]:
     ]
 
 
-def _refreshing(rig: Rig, load: Callable[[], Outcome]) -> Callable[[], Outcome]:
+def _refreshing(rig: Rig, load: Callable[[], LoadOutcome]) -> Callable[[], LoadOutcome]:
     """A load in which each answer costs a refresh; it is repeated if the first one took too long."""
 
-    def checked() -> Outcome:
+    def checked() -> LoadOutcome:
         before = rig.refreshes()
         outcome = load()
         refreshed = rig.refreshes() - before
@@ -166,7 +166,7 @@ def _refreshing(rig: Rig, load: Callable[[], Outcome]) -> Callable[[], Outcome]:
     return checked
 
 
-def figures(rounds: Sequence[Round], *, is_real: bool) -> list[Figure]:
+def figures(rounds: Sequence[Round], *, is_real: bool) -> list[VaultFigure]:
     """P1 to P4. is_real: the authorization server is a real one; the development server has no goals."""
 
     def ratio(of: str, to: str) -> Callable[[Round], float]:
@@ -215,10 +215,10 @@ def _figure(
     *,
     least: float = -math.inf,
     most: float = math.inf,
-) -> Figure:
+) -> VaultFigure:
     values = [of(measured) for measured in rounds]
     median = statistics.median(values)
-    return Figure(
+    return VaultFigure(
         name=name,
         what=what,
         unit=unit,

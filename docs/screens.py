@@ -100,7 +100,7 @@ def _script(commands: tuple[str, ...]) -> str:
 
 
 def _at_a_terminal(script: str) -> str:
-    """What a shell prints at a terminal of COLUMNS columns, logged in. Raises ValueError when it does not end."""
+    """The output of a shell at a terminal of COLUMNS columns, logged in. Raises ValueError when it does not end."""
     with answering() as url, tempfile.TemporaryDirectory() as home:
         environ = _home(Path(home), url)
         ours, terminal = pty.openpty()
@@ -128,7 +128,7 @@ def _at_a_terminal(script: str) -> str:
 
 
 def _read(terminal: int) -> bytes:
-    """The next bytes; empty when nobody writes any more."""
+    """The next bytes; empty at the end of the output."""
     try:
         return os.read(terminal, 65536)
     except OSError:  # how Linux says that the other end is closed

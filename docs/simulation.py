@@ -33,7 +33,7 @@ RULES: dict[str, Jitter] = {
 
 
 def refreshes(jitter: Jitter, grants: int, seconds: float, chance: random.Random) -> list[float]:
-    """When the grants are refreshed, in seconds from the start."""
+    """The times at which the grants are refreshed, in seconds from the start."""
     found = []
     for _ in range(grants):
         use = chance.uniform(0, START_WITHIN)

@@ -86,14 +86,14 @@ class Api:
         return query(location)
 
     def confirm(self, location: str) -> str:
-        """Confirm an account at another server, as the page does; where the browser goes on."""
+        """Confirm an account at another server, as the page does. Returns the browser's next address."""
         given = dict(parse_qsl(location.partition("#")[2]))
         confirmed = self.post(f"{MANAGER}/offline-consent/{given['id']}/confirm", {"secret": given["secret"]})
         assert confirmed.status_code == 200, confirmed.text
         return str(confirmed.json()["location"])
 
     def token(self, token_id: str) -> dict[str, Any]:
-        """What the owner sees of a token."""
+        """A token as its owner sees it."""
         return dict(self.get(f"{MANAGER}/tokens/{token_id}").json())
 
     def outcomes(self, token_id: str, event: str) -> list[str]:

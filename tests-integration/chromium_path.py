@@ -25,7 +25,7 @@ ARGUMENTS = (
 
 @dataclass(frozen=True)
 class Chromium:
-    """Where it is, and the environment that it needs."""
+    """The path of Chromium, and the environment that it needs."""
 
     path: str
     environ: dict[str, str]

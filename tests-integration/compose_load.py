@@ -24,7 +24,8 @@ takes long is of use all the same."""
 
 @dataclass(frozen=True)
 class Bounds:
-    """What callers may notice, some times more than was measured (docs/containers.md) and far less than an outage.
+    """The disturbance that callers may notice: a few times the measured one (docs/containers.md), far less than an
+    outage.
 
     gap: seconds without any token; refused: answers of 503; unanswered: requests without an answer.
     """
@@ -121,7 +122,7 @@ class Load:
         assert self.others["no answer"] <= bounds.unanswered, self.others
 
     def refreshes(self) -> dict[str, int]:
-        """How often each grant has been refreshed, by the audit."""
+        """The number of refreshes of each grant, by the audit."""
         with psycopg.connect(self._database("vault")) as connection:
             rows = connection.execute(
                 "select grant_id::text, count(*) from audit where event = 'grant.refreshed' group by 1"
@@ -129,15 +130,15 @@ class Load:
         return dict(rows)
 
     def completions(self) -> dict[str, int]:
-        """How many attempts of each task have completed."""
+        """The number of completed attempts of each task."""
         return self._attempts("completed")
 
     def taken_over(self) -> int:
-        """How many attempts were begun again, their worker being dead or cut off."""
+        """The number of attempts that were begun again, because their worker was dead or cut off."""
         return sum(self._attempts("crashed").values())
 
     def figures(self, what: str) -> dict[str, object]:
-        """What has happened, for people."""
+        """The figures of the load, for people."""
         return {
             "fault": what,
             "tokens": len(self.heard),

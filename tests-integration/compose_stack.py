@@ -72,7 +72,7 @@ class ComposeStack(Stack):
         return {part: service in running for part, service in SERVICES.items()}
 
     def log(self, part: str) -> str:
-        """What a part has written."""
+        """The output of a part."""
         told = self.docker_compose("logs", "--no-color", "--no-log-prefix", SERVICES[part]).stdout
         return told.replace(CLEAR_LINE, "")
 
@@ -112,7 +112,7 @@ class ComposeStack(Stack):
         self.docker_compose("kill", "--signal", signal, SERVICES[part])
 
     def _values(self) -> dict[str, str]:
-        """What a native stack's `stack.env` says."""
+        """The values that a native stack has in `stack.env`."""
         secrets = self._secrets()
         ports = self.ports
         server = f"127.0.0.1:{ports['TEST_POSTGRES_PORT']}"
@@ -157,7 +157,7 @@ def docker(*words: str, check: bool = True) -> "subprocess.CompletedProcess[str]
 
 
 def inspect(*names: str) -> list[dict[str, Any]]:
-    """What the engine knows about containers or images."""
+    """The engine's description of containers or images."""
     return list(json.loads(docker("inspect", *names).stdout))
 
 

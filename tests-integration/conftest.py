@@ -31,7 +31,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What is one unit of work begins first, so that no worker has a long one left when the others are done."""
+    """Run long units of work first, so that no worker has one left when the others are done."""
     items.sort(key=lambda item: not shares_fixtures(item.nodeid.partition("::")[0]))
 
 
@@ -66,13 +66,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 @pytest.fixture(scope="session")
 def figures(pytestconfig: pytest.Config) -> Figures:
-    """Where a test puts what it has measured."""
+    """The place for a test's figures."""
     return pytestconfig.stash[FIGURES]
 
 
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
-    """A running stack. When the run is over, nothing that it has written may hold a secret; then it is cleaned away."""
+    """A running stack. At the end its files are searched for secrets; then it is removed."""
     idp = os.environ.get("IDP") or "dev"
     state_dir = Path(tempfile.mkdtemp(prefix="offline-token-vault-test-"))
     state_dir.chmod(0o755)  # PostgreSQL runs as somebody else when we are root
@@ -106,7 +106,7 @@ def _keep_logs(stack: Stack) -> None:
 
 @pytest.fixture(scope="session")
 def say(pytestconfig: pytest.Config) -> Callable[[str], None]:
-    """Prints a line for whoever watches the tests: a figure, a version."""
+    """Prints a line during the tests: a figure, a version."""
     plugins = pytestconfig.pluginmanager
     terminal, capture = plugins.get_plugin("terminalreporter"), plugins.get_plugin("capturemanager")
 

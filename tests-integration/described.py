@@ -1,4 +1,4 @@
-"""Whether an answer is one that the API's document describes: its status and, for a problem, its code."""
+"""Checks that the API's document describes an answer: its status and, for a problem, its code."""
 
 import json
 import re

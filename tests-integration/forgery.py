@@ -101,6 +101,6 @@ def encoded(document: Any) -> str:
 
 
 def decoded(token: str, segment: int) -> dict[str, Any]:
-    """What a segment of a token says."""
+    """The content of a segment of a token."""
     text = token.split(".")[segment]
     return dict(json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))))

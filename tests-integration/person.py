@@ -12,7 +12,7 @@ TIMEOUT = 30
 
 @dataclass
 class Person:
-    """Someone with a name, a password and a cookie jar."""
+    """A person with a name, a password and a cookie jar."""
 
     name: str
     browser: requests.Session = field(default_factory=requests.Session)
@@ -47,7 +47,9 @@ class Person:
             self.browser.cookies.set(name, value)
 
     def fields(self, page: str, *, yes: bool) -> dict[str, str] | None:
-        """What this person enters in the form of a page; None when it has neither a login nor a decision."""
+        """The fields that this person enters in the form of a page; None when the page has neither a login nor a
+        decision.
+        """
         if 'name="password"' in page:
             return {"username": self.name, "password": self.password}
         if 'name="accept"' in page:

@@ -1,6 +1,6 @@
-"""The authorization server's protocol, spoken by hand: requests as a client sends them, answers as they come.
+"""The authorization server's protocol in plain requests: as a client sends them, with unprocessed answers.
 
-What is told of an answer is what programs depend on: its status, `error`, `error_description`, where it redirects to.
+An answer is reduced to the parts on which programs depend: status, `error`, `error_description` and redirect.
 """
 
 import base64
@@ -29,12 +29,12 @@ class Flow:
 
     @property
     def redirect_uri(self) -> str:
-        """Where the code is sent."""
+        """The redirect URI of the code."""
         return self.parameters["redirect_uri"]
 
 
 @dataclass
-class Server:
+class ProtocolServer:
     """The authorization server of a stack, with the vault's client as the one that usually calls."""
 
     stack: Stack
@@ -77,7 +77,7 @@ class Server:
         return Flow({name: value for name, value in usual.items() if value is not None}, verifier)
 
     def of_the_page(self) -> dict[str, str | None]:
-        """What a flow of the page has otherwise than one of the vault."""
+        """The parameters of the page's flow that differ from those of the vault's."""
         return {"client_id": self.page, "redirect_uri": f"{self.stack['PUBLIC_URL']}/tasks", "prompt": None}
 
     def logged_in(self, person: Person) -> dict[str, Any]:
@@ -93,15 +93,15 @@ class Server:
         return self.post("token_endpoint", form, None)
 
     def logout_url(self, **parameters: str) -> str:
-        """Where a browser is sent to log out (OpenID Connect RP-Initiated Logout 1.0)."""
+        """The URL at which a browser logs out (OpenID Connect RP-Initiated Logout 1.0)."""
         return str(requests.Request("GET", self.endpoints["end_session_endpoint"], params=parameters).prepare().url)
 
     def address(self, flow: Flow) -> str:
-        """Where the browser is sent to begin."""
+        """The URL at which the flow begins."""
         return f"{self.endpoints['authorization_endpoint']}?{urlencode(flow.parameters)}"
 
     def begun(self, flow: Flow, person: Person) -> requests.Response:
-        """What a browser gets there first, no redirect followed."""
+        """The first answer there, without following redirects."""
         return person.get(self.address(flow))
 
     def code(self, flow: Flow, person: Person) -> str:
@@ -140,7 +140,7 @@ class Server:
         return requests.get(self.endpoints["userinfo_endpoint"], headers=headers, timeout=TIMEOUT)
 
     def introspected(self, token: str, client: tuple[str, str] | None = None) -> dict[str, Any]:
-        """What the server says of a token."""
+        """The server's introspection of a token."""
         return dict(self.post("introspection_endpoint", {"token": token}, client or self.vault).json())
 
 
@@ -151,7 +151,7 @@ def basic(client: str, secret: str) -> str:
 
 
 def told(answer: requests.Response) -> Told:
-    """What an answer of an endpoint tells programs."""
+    """The parts of an answer on which programs depend."""
     try:
         document = answer.json()
     except ValueError:

@@ -36,7 +36,7 @@ class Secrets:
         self._forms = {form: what for value, what in known.items() for form in _forms(value)}
 
     def found_in(self, content: bytes) -> set[str]:
-        """What was found: names of known values, and kinds of those that nobody has named."""
+        """The found secrets: names of known values, and kinds of unnamed ones."""
         known = {what for form, what in self._forms.items() if form in content}
         return known | {kind for kind, pattern in KINDS.items() if pattern.search(content)}
 
@@ -52,7 +52,7 @@ def _forms(value: str) -> Iterator[bytes]:
 
 
 def leaks(stack: Stack) -> list[str]:
-    """Where a secret was found, and what it is; empty when all is well."""
+    """The places of secrets that were found, and their names; empty without any."""
     secrets = Secrets(known_secrets(stack))
     return [
         f"{place}: {', '.join(sorted(found))}"

@@ -70,12 +70,12 @@ class Stack:
 
     @property
     def gateway(self) -> str:
-        """Where browsers go."""
+        """The gateway's address for browsers."""
         return self["GATEWAY_URL"]
 
     @property
     def is_dev(self) -> bool:
-        """Whether the development authorization server is there, with its switches."""
+        """True when the stack has the development authorization server, with its switches."""
         return self["IDP"] == "dev"
 
     def pid(self, part: str) -> int:
@@ -83,16 +83,16 @@ class Stack:
         return int((self.state_dir / "run" / f"{part}.pid").read_text())
 
     def log(self, part: str) -> str:
-        """What a part has written."""
+        """The output of a part."""
         return (self.state_dir / "log" / f"{part}.log").read_text(errors="replace")
 
     def metrics(self, part: str) -> list[Sample]:
-        """What a part (vault, tasks, worker) has measured."""
+        """The metrics of a part (vault, tasks, worker)."""
         text = requests.get(self[f"{part.upper()}_METRICS_URL"], timeout=TIMEOUT).text
         return [sample for family in text_string_to_metric_families(text) for sample in family.samples]
 
     def is_at_ease(self) -> bool:
-        """Whether no process of the vault leaves the authorization server alone any more."""
+        """True when no process of the vault pauses its calls to the authorization server."""
         name = "vault_provider_paused_until_seconds"
         return all(sample.value < time.time() for sample in self.metrics("vault") if sample.name == name)
 
@@ -135,7 +135,7 @@ class Stack:
 
 
 def is_running(pid: int) -> bool:
-    """Whether a process is there and not a zombie."""
+    """True when a process exists and is no zombie."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in {"Z", "X"}
     except OSError:
@@ -158,7 +158,7 @@ def eventually(condition: Callable[[], T | None], what: str, seconds: float = 30
 
 
 def free_port() -> int:
-    """A port that nobody uses now, below those that the kernel gives to outgoing connections."""
+    """A free port, below the range that the kernel gives to outgoing connections."""
     while True:
         port = secrets.choice(PORTS)
         with socket.socket() as probe:

@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 from api import MANAGER, Api, problem
 
+pytestmark = pytest.mark.any_server
+
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
 REFUSALS = {
     (400, "bad_request"),
@@ -122,7 +124,7 @@ def test_ids_that_name_no_token(alice: Api, token_id: str) -> None:
 
 @pytest.mark.parametrize("token_id", ["x", 7, None, "", [UNKNOWN]])
 def test_links_to_what_is_no_token(alice: Api, token_id: Any) -> None:
-    """422 for what is no UUID, 404 for one that nobody knows."""
+    """422 for text that is no UUID, 404 for an unknown UUID."""
     task_id = alice.create_task()
     answer = alice.post(f"/api/tasks/{task_id}/link-persistent-id", {"persistentTokenId": token_id})
     assert problem(answer) == (422, "invalid_input")
@@ -174,7 +176,7 @@ def test_wrong_methods(alice: Api, method: str, address: str) -> None:
     ],
 )
 def test_addresses_that_the_gateway_does_not_know(alice: Api, address: str) -> None:
-    """404 for everything that is not on the list; health is nobody's business outside."""
+    """404 for everything that is not on the list, health checks included."""
     assert problem(alice.get(address)) == (404, "not_found")
 
 

@@ -38,7 +38,7 @@ def test_forged_tokens(stack: Stack, alice: Api, address: str, forge: str) -> No
 
 
 def test_a_refresh_token_is_no_access_token(stack: Stack, alice: Api) -> None:
-    """And neither is an ID token, nor a token for somebody else."""
+    """Neither is an ID token, nor a token for another audience."""
     form = {
         "grant_type": "password",
         "client_id": "dev-cli",

@@ -54,7 +54,7 @@ class CommandLine:
         )
 
     def ok(self, *words: str, **how: Any) -> str:
-        """What a command that has to work prints on stdout, without the last end of line."""
+        """The stdout of a command that must succeed, without the last end of line."""
         done = self.run(*words, **how)
         assert done.returncode == 0, done.stderr
         return done.stdout.removesuffix("\n")
@@ -131,7 +131,7 @@ def whose(stack: Stack, token: str) -> str:
 
 
 def test_a_login_keeps_an_access_token_and_no_refresh_token(line: CommandLine) -> None:
-    """Unless told to; in files that nobody else can read."""
+    """The files are readable for their owner only. An option keeps the refresh token, too."""
     assert set(files(line.home).values()) == {0o600}
     kept = (line.home / ".local/state/token-vault/default.json").read_text()
     assert json.loads(kept)["refresh_token"] == ""
@@ -142,7 +142,7 @@ def test_a_login_keeps_an_access_token_and_no_refresh_token(line: CommandLine) -
 
 
 def test_who_stays_logged_in_is_told_where_the_refresh_token_lies(bare: CommandLine, alice_person: Person) -> None:
-    """It is used when the access token has ended, and revoked by `logout`."""
+    """The refresh token is used after the access token has ended, and revoked by `logout`."""
     bare.log_in(alice_person, "--stay")
     path = bare.home / ".local/state/token-vault/default.json"
     kept = json.loads(path.read_text())
@@ -194,7 +194,7 @@ def test_a_login_by_device_that_is_denied(bare: CommandLine, alice_person: Perso
 
 
 def test_an_answer_with_another_state_is_not_taken(bare: CommandLine, alice_person: Person) -> None:
-    """Nor is one at another path; the login goes on waiting for the right one."""
+    """Nor is an answer at another path. The login waits for the right one."""
     process = bare.start("login", "--no-browser")
     url = address(process, "code_challenge")
     callback = alice_person.grant(url, stop_at="http://127.0.0.1")
@@ -274,6 +274,7 @@ def test_a_command_runs_with_a_token_in_its_environment(granted: tuple[CommandLi
     assert leaked == "0"
 
 
+@pytest.mark.any_server
 @pytest.mark.parametrize(
     ("words", "status"), [(["true"], 0), (["sh", "-c", "kill -9 $$"], 137), (["/no/such"], 127), (["/etc/passwd"], 126)]
 )
@@ -285,6 +286,7 @@ def test_a_commands_end_is_told_as_a_shell_tells_it(
     assert line.run("run", token_id, "--", *words).returncode == status
 
 
+@pytest.mark.any_server
 def test_a_signal_reaches_the_command_and_the_file_goes(granted: tuple[CommandLine, str]) -> None:
     """SIGTERM, as a batch system sends it."""
     line, token_id = granted
@@ -388,7 +390,7 @@ def test_a_sidecar_ends_with_status_4_when_the_grant_has_ended(
 def test_a_sidecar_outlives_a_vault_that_is_away(
     dev_stack: Stack, line: CommandLine, alice: Api, alice_person: Person
 ) -> None:
-    """It goes on trying, and the file is fresh again when the vault is back."""
+    """The sidecar keeps trying, and the file is fresh again when the vault is available."""
     dev_stack.control("PUT", "/settings", {"accessTokenLifespan": 4})
     token_id = alice.grant(alice_person)
     path = line.home / "token"
@@ -439,6 +441,7 @@ def test_a_login_that_has_ended_is_told_so(line: CommandLine) -> None:
     assert line.run("list").returncode == 3
 
 
+@pytest.mark.any_server
 @pytest.mark.parametrize(
     ("words", "status", "said"),
     [
@@ -491,6 +494,7 @@ def test_scopes_that_were_not_granted_are_denied(granted: tuple[CommandLine, str
     assert (done.returncode, done.stdout) == (77, "")
 
 
+@pytest.mark.any_server
 def test_programs_read_errors_as_json(line: CommandLine) -> None:
     """On stderr, with the code and what to do."""
     done = line.run("get", NOBODYS, "--json")
@@ -512,6 +516,7 @@ def test_tokens_of_one_issuer_are_not_sent_for_another(line: CommandLine) -> Non
     assert line.run("--issuer", "https://elsewhere.example.org", "list").returncode == 3
 
 
+@pytest.mark.any_server
 def test_what_is_no_ticket_is_not_sent(bare: CommandLine) -> None:
     """A ticket needs neither login nor id; other text is refused here, an unknown one by the vault."""
     done = bare.run("get", environ={"TOKEN_VAULT_TICKET": "eyJ"})
@@ -526,7 +531,7 @@ def test_what_is_no_ticket_is_not_sent(bare: CommandLine) -> None:
 
 
 def test_a_ticket_from_its_making_to_its_end(granted: tuple[CommandLine, str], bare: CommandLine, stack: Stack) -> None:
-    """Where it is used there is no login; the list shows it without its secret."""
+    """The ticket is used without a login. The list shows it without its secret."""
     line, token_id = granted
     ticket = line.ok("ticket", "create", token_id, "--name", "cron on login3", "--max-uses", "2").strip()
     empty = {"HOME": "/nonexistent", "XDG_CONFIG_HOME": "/nonexistent", "XDG_STATE_HOME": "/nonexistent"}
@@ -554,7 +559,7 @@ def terminal() -> Iterator[tuple[int, int]]:
 
 
 def read_until(master: int, part: str, seconds: float = 30.0) -> str:
-    """What a terminal shows, until a part of it is there."""
+    """The output of a terminal, up to an expected text."""
     shown, deadline = "", time.monotonic() + seconds
     while part not in shown:
         ready, _, _ = select.select([master], [], [], max(deadline - time.monotonic(), 0))
@@ -575,6 +580,7 @@ def test_at_a_terminal_revoke_asks_and_no_means_no(granted: tuple[CommandLine, s
     line.ok("get", token_id)
 
 
+@pytest.mark.any_server
 def test_at_a_terminal_a_list_fits_and_is_coloured(granted: tuple[CommandLine, str], terminal: tuple[int, int]) -> None:
     """In a pipe the ids are whole, and there is no escape sequence."""
     line, token_id = granted
@@ -591,6 +597,7 @@ def test_at_a_terminal_a_list_fits_and_is_coloured(granted: tuple[CommandLine, s
     assert token_id in piped
 
 
+@pytest.mark.any_server
 def test_ctrl_c_at_a_terminal_reaches_the_command_once(
     granted: tuple[CommandLine, str], terminal: tuple[int, int]
 ) -> None:
@@ -615,8 +622,9 @@ def test_ctrl_c_at_a_terminal_reaches_the_command_once(
     assert process.wait(TIMEOUT) == 1
 
 
+@pytest.mark.any_server
 def test_completion_is_there_for_each_shell(bare: CommandLine) -> None:
-    """What `--install-completion` would install."""
+    """The script that `--install-completion` would install."""
     done = bare.run(
         environ={"_TOKEN_VAULT_COMPLETE": "complete_bash", "COMP_WORDS": "token-vault g", "COMP_CWORD": "1"}
     )

@@ -1,4 +1,4 @@
-"""What the containers are: nobody's root, nothing to write to, nothing to build with; and how large."""
+"""The containers: no root, no writable file system, no compilers; and their sizes."""
 
 import json
 import os
@@ -99,7 +99,7 @@ def test_our_images_say_what_they_are(compose: ComposeStack, service: str) -> No
 
 
 def test_sizes_are_written_down(compose: ComposeStack, say: Callable[[str], None]) -> None:
-    """What our images weigh, and what of it the base image is; with what the programs inside say that they are."""
+    """The sizes of our images and of their base image, with the versions that the programs inside report."""
     sizes = {}
     for service in ("vault", "task-api", "gateway", "secrets"):
         image = inspect(inspect(compose.containers(service)[0])[0]["Image"])[0]
@@ -153,7 +153,7 @@ def test_the_task_side_reaches_neither_redis_nor_what_is_in_the_vaults_database(
 
 
 def test_each_part_reads_its_own_secrets_only(compose: ComposeStack) -> None:
-    """What is mounted is a folder of the part's own."""
+    """Each part has its own folder mounted."""
     for service, names in {
         "vault": {"client_secret", "database_url", "redis_url", "root_key"},
         "task-api": {"client_secret", "database_url"},

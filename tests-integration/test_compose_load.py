@@ -1,4 +1,4 @@
-"""What the tests under load let through, and what not: no container is needed."""
+"""The bounds of the tests under load: no container is needed."""
 
 from collections import Counter
 from typing import cast
@@ -13,7 +13,7 @@ ALL = (Bounds(), CUT_OFF, DATABASE_AWAY, GATEWAY_AWAY, KEYCLOAK_AWAY, ONE_OF_TWO
 
 
 def load(*, gap: float = 0.1, others: dict[str, int] | None = None) -> Load:
-    """One that is over, of no stack."""
+    """A load that has ended, without a stack."""
     return Load(cast("ComposeStack", None), cast("Api", None), [], 0, gap=gap, others=Counter(others or {}))
 
 

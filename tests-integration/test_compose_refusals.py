@@ -1,4 +1,4 @@
-"""What cannot be used is refused at once: one clear line, status 78, and what depends on it does not start."""
+"""Unusable configuration is refused at once: one clear line, status 78, and dependent parts do not start."""
 
 import base64
 import os
@@ -40,7 +40,7 @@ def assert_refused(done: "subprocess.CompletedProcess[str]", *words: str) -> Non
 
 
 def test_a_missing_secret_file(compose: ComposeStack) -> None:
-    """It is named."""
+    """The message names the file."""
     missing = "/run/secrets/nothing"
     assert_refused(run(compose, "vault", "-e", f"VAULT_ROOT_KEY_FILE={missing}"), "VAULT_ROOT_KEY_FILE", missing)
     assert_refused(run(compose, "task-api", "-e", f"TASK_DATABASE_URL_FILE={missing}"), "TASK_DATABASE_URL", missing)
@@ -59,12 +59,12 @@ def root_key(folder: Path, mode: int) -> tuple[str, ...]:
 
 
 def test_a_root_key_that_everybody_may_read(compose: ComposeStack, tmp_path: Path) -> None:
-    """Whoever could read it has every stored token."""
+    """A user who can read the root key has every stored token."""
     assert_refused(run(compose, "vault", *root_key(tmp_path, 0o444)), "VAULT_ROOT_KEY_FILE", "readable by everybody")
 
 
 def test_a_wrong_root_key(compose: ComposeStack, tmp_path: Path) -> None:
-    """It does not open what the database holds."""
+    """The key does not open the values in the database."""
     assert_refused(run(compose, "vault", *root_key(tmp_path, 0o440)), "root key")
 
 
@@ -116,7 +116,7 @@ def assert_gateway_waits(compose: ComposeStack, *files: Path) -> None:
 
 
 def test_up_with_a_vault_that_has_a_wrong_root_key(healthy: ComposeStack, tmp_path: Path) -> None:
-    """The vault says so again and again, and nobody comes in."""
+    """The vault logs the reason at each restart, and serves no request."""
     _, mount, _, variable = root_key(tmp_path, 0o440)
     path = tmp_path / "other.yml"
     path.write_text(f"services: {{vault: {{environment: ['{variable}'], volumes: ['{mount}']}}}}\n")

@@ -83,7 +83,7 @@ def record(say: Callable[[str], None]) -> Iterator[Recorder]:
 
 
 def is_healthy(name: str) -> bool:
-    """What the engine says of a container."""
+    """True when the engine calls the container healthy."""
     return bool(inspect(name)[0]["State"].get("Health", {}).get("Status") == "healthy")
 
 
@@ -96,7 +96,7 @@ def victim_of(scaled: ComposeStack, part: str) -> str:
 
 
 def assert_taken_over(load: Load, part: str) -> None:
-    """What a worker had under way has been begun again elsewhere."""
+    """The attempts of a worker have been begun again by another."""
     assert part != "worker" or load.taken_over() > 0
 
 
@@ -118,7 +118,7 @@ def test_all_replicas_work(scaled: ComposeStack, load: Load, record: Recorder) -
 
 
 def test_the_simpler_upgrade_keeps_the_scale(scaled: ComposeStack) -> None:
-    """`up` once more, as for another release: as many of each as the variables say, and here the same ones."""
+    """`up` again, as for another release: as many of each as the variables say, and here the same containers."""
     before = serving(scaled)
     assert {name: len(before[name]) for name in SCALE} == SCALE
     scaled.docker_compose("up", "--wait")
@@ -143,7 +143,7 @@ def test_kill_9_under_load(scaled: ComposeStack, load: Load, record: Recorder, p
 
 
 def test_kill_9_of_keycloak_under_load(scaled: ComposeStack, load: Load, record: Recorder) -> None:
-    """Tokens that live are served; what needs a refresh waits; tasks that run go on, none is begun meanwhile."""
+    """Unexpired tokens are served, and refreshes wait. Running tasks continue, and none is begun meanwhile."""
     victim = scaled.containers("keycloak")[0]
     with load:
         load.finish_tasks()
@@ -220,7 +220,7 @@ def test_an_upgrade_without_downtime(scaled: ComposeStack, load: Load, record: R
 
 
 def test_an_upgrade_to_what_does_not_start(scaled: ComposeStack, load: Load, record: Recorder) -> None:
-    """The script fails and says why; the containers are those that were there, and nobody has noticed."""
+    """The script fails and says why. The containers are the same as before, and no caller was disturbed."""
     before = serving(scaled)
     with load:
         done = upgrade(scaled, LOG_LEVEL="nonsense")

@@ -25,7 +25,7 @@ def test_a_consent_makes_the_token_active(alice: Api, alice_person: Person) -> N
 
 
 def test_consent_of_the_wrong_person_is_refused(alice: Api, bob_person: Person, stack: Stack) -> None:
-    """An attacker's link stores nobody's token under the attacker's id."""
+    """An attacker's link stores no victim's token under the attacker's id."""
     asked = alice.ask_consent()
     landed = alice.arrive(bob_person, bob_person.grant(asked["consentUrl"], stop_at=stack.gateway))
     assert landed == {"error": "wrong_user"}
@@ -72,7 +72,7 @@ def test_another_issuer_in_the_callback_is_refused(alice: Api, alice_person: Per
 
 
 def test_a_browser_client_needs_its_cookie(stack: Stack, alice_person: Person) -> None:
-    """What the page asked for must come back through the same browser; without the cookie nothing is used up."""
+    """The answer must come through the browser that made the request. Without the cookie the request stays usable."""
     page = Api(stack, page_token(stack, alice_person))
     asked = page.post(f"{MANAGER}/offline-consent", {})
     cookie = asked.headers["Set-Cookie"]
@@ -108,7 +108,7 @@ def test_two_consents_live_side_by_side(stack: Stack, alice: Api) -> None:
 
 
 def test_a_token_of_type_refresh_is_no_offline_token(stack: Stack, alice: Api) -> None:
-    """It gives access tokens too, and says when it ends."""
+    """A token of type `refresh` gives access tokens too, and says when it ends."""
     token_id = alice.grant(Person("alice"), tokenType="refresh")
     token = alice.get(f"{MANAGER}/tokens/{token_id}").json()
     assert token["tokenType"] == "refresh"

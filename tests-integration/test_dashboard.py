@@ -6,10 +6,13 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
+import pytest
 import yaml
 from api import Api
 from person import Person
 from stack import ROOT, Stack, eventually
+
+pytestmark = pytest.mark.any_server
 
 DASHBOARD = ROOT / "deploy" / "observability" / "dashboard.json"
 ALERTS = ROOT / "deploy" / "observability" / "alerts.yml"

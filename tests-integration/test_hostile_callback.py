@@ -25,7 +25,7 @@ HOSTILE = [
 
 
 def landing(nobody: Api, sent: str) -> dict[str, str]:
-    """Where the callback sends the browser: the page, with parameters that are ours."""
+    """The address to which the callback redirects: the page, with parameters that are ours."""
     answer = nobody.get(f"{CALLBACK}?{sent}")
     assert answer.status_code == 303, answer.text
     target = urlsplit(answer.headers["Location"])

@@ -46,14 +46,15 @@ def test_a_service_must_name_the_right_owner(alice: Api, bob: Api, task_service:
 
 
 def test_only_services_that_the_owner_named_are_served(alice: Api, task_service: Api, alice_person: Person) -> None:
-    """`services` of the consent request."""
+    """`services` of the consent request. What the task service may not use cannot be linked to a task."""
     token_id = alice.grant(alice_person, services=["some-notebook"])
+    assert problem(alice.link(alice.create_task(), token_id)) == TOKEN_NOT_FOUND
     owner = alice.task(alice.create_task())["userId"]
     assert problem(task_service.access_token(token_id, subject=owner)) == (403, "service_not_allowed")
 
 
 def test_a_service_account_owns_nothing(task_service: Api) -> None:
-    """What it asks for is a person's, whom it has to name; and the task API does not know the service at all."""
+    """A service has to name the person for whom it asks. The task API accepts no service at all."""
     assert problem(task_service.get(f"{MANAGER}/tokens")) == (403, "forbidden")
     assert problem(task_service.post(f"{MANAGER}/offline-consent", {})) == (422, "invalid_input")
     assert problem(task_service.get("/api/tasks")) == (401, "unauthorized")
@@ -66,7 +67,7 @@ def test_uses_are_limited_as_the_owner_said(alice: Api, alice_person: Person) ->
 
 
 def test_browser_clients_get_no_access_tokens(stack: Stack, alice: Api, alice_person: Person) -> None:
-    """Who holds the page's token cannot mint with it; see the browser tests for how the page gets its own."""
+    """A holder of the page's token cannot mint with it. The browser tests show how the page gets its own."""
     from browser_login import page_token  # noqa: PLC0415 - a login without a browser, only needed here
 
     token_id = alice.grant(alice_person)

@@ -1,5 +1,7 @@
-"""Requests that are no proper HTTP (RFC 9112), byte by byte at the gateway: one problem of the client's, then it hangs
-up; no second request is smuggled in, nothing from behind shows.
+"""Malformed HTTP (RFC 9112), byte by byte at the gateway.
+
+The gateway answers with one client error and closes the connection. No second request is smuggled in, and no answer
+shows the servers behind the gateway.
 """
 
 import json
@@ -10,6 +12,8 @@ from urllib.parse import urlsplit
 import pytest
 from api import Api
 from stack import TIMEOUT, Stack
+
+pytestmark = pytest.mark.any_server
 
 END = b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
 LINE = b"GET /api/tasks" + END
@@ -79,13 +83,13 @@ def test_malformed_requests(stack: Stack, sent: bytes) -> None:
     ],
 )
 def test_no_way_around_the_allow_list(stack: Stack, address: bytes) -> None:
-    """What is internal stays so, however the address is spelled."""
+    """Internal addresses are not reachable in any spelling."""
     head, document = parsed(exchange(stack, b"GET " + address + END + b"\r\n"))
     assert (int(head.split(b" ", 2)[1]), document["status"]) in {(404, 404), (401, 401)}
 
 
 def test_an_overriding_method_is_not_heard(alice: Api) -> None:
-    """What a POST says that it is instead."""
+    """A POST that names another method in a header stays a POST."""
     task_id = alice.create_task()
     for name in ("X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override", "_method"):
         assert alice.post(f"/api/tasks/{task_id}", headers={name: "DELETE"}).status_code == 405

@@ -1,12 +1,13 @@
-"""Parts that die: what goes on, what is said, and that nothing is lost."""
+"""Outages of parts: the rest of the stack works, the answers name the cause, and nothing is lost."""
 
+import pytest
 from api import MANAGER, Api, command_line_token, problem
 from person import Person
 from stack import Stack, eventually
 
 
 def test_vault_down(healthy: Stack, alice: Api, alice_person: Person) -> None:
-    """`execute` and linking say 503 and when to try again; tasks can still be seen; nothing has changed."""
+    """`execute` and linking answer 503 with Retry-After. Tasks can be read, and nothing has changed."""
     task_id, token_id = alice.ready_task(alice_person)
     healthy.kill("vault")
     answer = alice.execute(task_id)
@@ -22,7 +23,7 @@ def test_vault_down(healthy: Stack, alice: Api, alice_person: Person) -> None:
 
 
 def test_authorization_server_down(healthy: Stack, alice: Api, alice_person: Person) -> None:
-    """Unexpired tokens go on being served, known callers are still known, and a refresh says 503."""
+    """Unexpired tokens are still served, and callers are still verified. A refresh answers 503."""
     token_id = alice.grant(alice_person)
     assert alice.access_token(token_id).status_code == 200
     healthy.kill("idp")
@@ -34,6 +35,7 @@ def test_authorization_server_down(healthy: Stack, alice: Api, alice_person: Per
     eventually(lambda: alice.access_token(token_id, scope="openid").status_code == 200, "it refreshes again", 60)
 
 
+@pytest.mark.any_server
 def test_redis_down(healthy: Stack, alice: Api, alice_person: Person) -> None:
     """Nothing depends on it."""
     healthy.kill("redis")
@@ -44,6 +46,7 @@ def test_redis_down(healthy: Stack, alice: Api, alice_person: Person) -> None:
     assert alice.finished(task_id)["status"] == "completed"
 
 
+@pytest.mark.any_server
 def test_worker_killed_in_mid_task(healthy: Stack, alice: Api, alice_person: Person) -> None:
     """Another worker takes over, under a new fence, and the task completes once."""
     task_id, _ = alice.ready_task(alice_person)
@@ -54,6 +57,7 @@ def test_worker_killed_in_mid_task(healthy: Stack, alice: Api, alice_person: Per
     assert alice.finished(task_id)["status"] == "completed"
 
 
+@pytest.mark.any_server
 def test_a_child_that_dies_is_started_again(healthy: Stack, alice: Api, alice_person: Person) -> None:
     """The supervisor brings the worker back by itself."""
     task_id, _ = alice.ready_task(alice_person)
@@ -63,8 +67,11 @@ def test_a_child_that_dies_is_started_again(healthy: Stack, alice: Api, alice_pe
     assert alice.finished(task_id)["status"] == "completed"
 
 
+@pytest.mark.any_server
 def test_a_full_worker_goes_on_sweeping(healthy: Stack, alice: Api, alice_person: Person) -> None:
-    """What waits is told while every place is taken, and what a dead child had under way is taken over all the same."""
+    """While every place is taken, the number of waiting attempts is reported, and a dead child's attempts are taken
+    over.
+    """
     token_id = alice.grant(alice_person)
     tasks = [alice.create_task(f"Task {number}") for number in range(20)]
     for task_id in tasks:
@@ -80,6 +87,7 @@ def test_a_full_worker_goes_on_sweeping(healthy: Stack, alice: Api, alice_person
     assert {alice.finished(task_id, 90)["status"] for task_id in tasks} == {"completed"}
 
 
+@pytest.mark.any_server
 def test_a_deploy_loses_no_task(healthy: Stack, alice: Api, alice_person: Person) -> None:
     """SIGTERM gives running attempts back at once."""
     task_id, _ = alice.ready_task(alice_person)

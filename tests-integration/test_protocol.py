@@ -13,7 +13,7 @@ import pytest
 import requests
 from keycloak_admin import rotation
 from person import Person, query
-from protocol import Server, Told, basic, sent_back, told
+from protocol import ProtocolServer, Told, basic, sent_back, told
 from stack import TIMEOUT, Stack
 
 GOOD = (200, "", "")
@@ -33,18 +33,18 @@ PASSWORD = {"grant_type": "password", "client_id": "dev-cli", "username": "alice
 
 
 @pytest.fixture(scope="module")
-def server(stack: Stack) -> Server:
+def server(stack: Stack) -> ProtocolServer:
     """The authorization server under test."""
-    return Server(stack)
+    return ProtocolServer(stack)
 
 
 @pytest.fixture(scope="module")
-def tokens(server: Server) -> dict[str, Any]:
+def tokens(server: ProtocolServer) -> dict[str, Any]:
     """An answer to Alice's consent; no test uses its refresh token up."""
     return server.tokens(Person("alice"))
 
 
-def test_what_is_announced(server: Server) -> None:
+def test_what_is_announced(server: ProtocolServer) -> None:
     """Everything that the vault, the services and the page look for."""
     document = server.endpoints
     issuer = server.stack["ISSUER"]
@@ -73,8 +73,8 @@ ENDPOINTS = {
     [{"client_id": "nobody"}, {"client_id": None}, {"redirect_uri": "http://evil.example/"}, {"redirect_uri": None}],
     ids=str,
 )
-def test_a_doubtful_client_gets_nothing_sent(server: Server, changes: dict[str, str | None]) -> None:
-    """The person sees a page; nobody is redirected anywhere (RFC 6749 section 4.1.2.1)."""
+def test_a_doubtful_client_gets_nothing_sent(server: ProtocolServer, changes: dict[str, str | None]) -> None:
+    """The person sees a page and is not redirected (RFC 6749 section 4.1.2.1)."""
     answer = server.begun(server.flow(**changes), Person("alice"))
     assert (answer.status_code, answer.headers["Content-Type"].split(";")[0]) == (400, "text/html")
     assert "Location" not in answer.headers
@@ -94,7 +94,7 @@ def test_a_doubtful_client_gets_nothing_sent(server: Server, changes: dict[str, 
     ids=str,
 )
 def test_a_known_client_is_told(
-    server: Server, changes: dict[str, str | None], error: str, description: str | None
+    server: ProtocolServer, changes: dict[str, str | None], error: str, description: str | None
 ) -> None:
     """By a redirect with `error`, `state` and `iss` (RFC 9207)."""
     answer = server.begun(server.flow(**changes), Person("alice"))
@@ -104,14 +104,14 @@ def test_a_known_client_is_told(
     assert "code" not in back
 
 
-def test_who_says_no_is_sent_back_with_that(server: Server) -> None:
+def test_who_says_no_is_sent_back_with_that(server: ProtocolServer) -> None:
     """With `state` and `iss`, and no word more."""
     flow = server.flow()
     back = query(Person("alice").refuse(server.address(flow), stop_at=flow.redirect_uri))
     assert back == {"error": "access_denied", "state": "the-state", "iss": server.stack["ISSUER"]}
 
 
-def test_without_a_page_only_for_those_who_have_consented(server: Server) -> None:
+def test_without_a_page_only_for_those_who_have_consented(server: ProtocolServer) -> None:
     """`prompt=none` (OpenID Connect Core 1.0 section 3.1.2.1) in a browser that is logged in at the page."""
     person = Person("bob")
     server.code(server.flow(scope="openid", **server.of_the_page()), person)
@@ -132,14 +132,14 @@ def test_without_a_page_only_for_those_who_have_consented(server: Server) -> Non
     ],
     ids=str,
 )
-def test_a_code_alone_is_worth_nothing(server: Server, changes: dict[str, str], expected: Told) -> None:
+def test_a_code_alone_is_worth_nothing(server: ProtocolServer, changes: dict[str, str], expected: Told) -> None:
     """Verifier and address have to fit (RFC 7636, RFC 6749 section 4.1.3)."""
     flow = server.flow()
     code = server.code(flow, Person("alice"))
     assert told(server.exchanged(flow, code, **changes)) == expected
 
 
-def test_a_code_works_once(server: Server) -> None:
+def test_a_code_works_once(server: ProtocolServer) -> None:
     """An offline grant that it gave before outlives its replay."""
     flow = server.flow()
     code = server.code(flow, Person("alice"))
@@ -148,7 +148,7 @@ def test_a_code_works_once(server: Server) -> None:
     assert told(server.refreshed(first["refresh_token"])) == GOOD
 
 
-BAD_REQUESTS: dict[str, tuple[Callable[[Server], requests.Response], Told]] = {
+BAD_REQUESTS: dict[str, tuple[Callable[[ProtocolServer], requests.Response], Told]] = {
     "no grant type": (lambda s: s.token({}), (400, "invalid_request", "Missing form parameter: grant_type")),
     "a grant type that nobody knows": (
         lambda s: s.token({"grant_type": "fish"}),
@@ -202,14 +202,16 @@ BAD_REQUESTS: dict[str, tuple[Callable[[Server], requests.Response], Told]] = {
 
 
 @pytest.mark.parametrize(("send", "expected"), BAD_REQUESTS.values(), ids=BAD_REQUESTS.keys())
-def test_a_bad_request_for_tokens(server: Server, send: Callable[[Server], requests.Response], expected: Told) -> None:
+def test_a_bad_request_for_tokens(
+    server: ProtocolServer, send: Callable[[ProtocolServer], requests.Response], expected: Told
+) -> None:
     """The status, the error and the words; and no cache keeps them (RFC 6749 section 5.2)."""
     answer = send(server)
     assert told(answer) == expected
     assert (answer.headers["Cache-Control"], answer.headers["Pragma"]) == ("no-store", "no-cache")
 
 
-def test_both_ways_to_name_a_client(server: Server) -> None:
+def test_both_ways_to_name_a_client(server: ProtocolServer) -> None:
     """In the header and in the body, and in both alike (RFC 6749 section 2.3.1)."""
     client, secret = server.tasks
     body = {**CREDENTIALS, "client_id": client, "client_secret": secret}
@@ -221,7 +223,7 @@ def test_both_ways_to_name_a_client(server: Server) -> None:
     }  # fmt: skip
 
 
-def test_tokens_are_asked_for_by_post_and_form(server: Server) -> None:
+def test_tokens_are_asked_for_by_post_and_form(server: ProtocolServer) -> None:
     """Nothing else is a request for one."""
     address, header = server.endpoints["token_endpoint"], {"Authorization": basic(*server.tasks)}
     assert requests.get(address, headers=header, timeout=TIMEOUT).status_code == 405
@@ -230,19 +232,19 @@ def test_tokens_are_asked_for_by_post_and_form(server: Server) -> None:
 
 
 @pytest.mark.parametrize("kind", ["access_token", "id_token"])
-def test_only_refresh_tokens_refresh(server: Server, tokens: dict[str, Any], kind: str) -> None:
+def test_only_refresh_tokens_refresh(server: ProtocolServer, tokens: dict[str, Any], kind: str) -> None:
     """Not other tokens of the same answer."""
     assert told(server.refreshed(tokens[kind])) == NO_REFRESH_TOKEN
 
 
-def test_a_refresh_token_is_one_clients(server: Server, tokens: dict[str, Any]) -> None:
+def test_a_refresh_token_is_one_clients(server: ProtocolServer, tokens: dict[str, Any]) -> None:
     """Whatever another one can prove of itself; nor may its signature be touched."""
     foreign = "Invalid refresh token. Token client and authorized client don't match"
     assert told(server.refreshed(tokens["refresh_token"], server.tasks)) == (400, "invalid_grant", foreign)
     assert told(server.refreshed(tokens["refresh_token"][:-4] + "AAAA")) == NO_REFRESH_TOKEN
 
 
-def test_a_refresh_narrows_one_access_token(server: Server) -> None:
+def test_a_refresh_narrows_one_access_token(server: ProtocolServer) -> None:
     """The answer names all scopes; the token's own claim tells. What was not granted is passed over."""
     refresh_token = server.tokens(Person("alice"), "openid offline_access phone address")["refresh_token"]
     narrow = server.refreshed(refresh_token, scope="openid phone").json()
@@ -256,7 +258,7 @@ def test_a_refresh_narrows_one_access_token(server: Server) -> None:
     assert told(server.refreshed(whole["refresh_token"])) == GOOD
 
 
-def test_one_reuse_is_forgiven(server: Server) -> None:
+def test_one_reuse_is_forgiven(server: ProtocolServer) -> None:
     """As the realm has it: the next one ends the grant, and says so once."""
     with rotation(server.stack, "reuse 1"):
         spent = server.tokens(Person("alice"))["refresh_token"]
@@ -269,7 +271,7 @@ def test_one_reuse_is_forgiven(server: Server) -> None:
         ]
 
 
-def test_a_grants_end(server: Server) -> None:
+def test_a_grants_end(server: ProtocolServer) -> None:
     """By its refresh token, even a spent one (RFC 7009); then nothing of it works. To say it twice is no fault."""
     answer = server.tokens(Person("alice"))
     newer = server.refreshed(answer["refresh_token"]).json()
@@ -281,8 +283,8 @@ def test_a_grants_end(server: Server) -> None:
     assert twice.status_code == 200
 
 
-def test_an_access_tokens_end(server: Server) -> None:
-    """Its grant lives on."""
+def test_an_access_tokens_end(server: ProtocolServer) -> None:
+    """The grant of an expired access token stays usable."""
     answer = server.tokens(Person("alice"))
     assert told(server.post("revocation_endpoint", {"token": answer["access_token"]}, server.vault)) == GOOD
     assert not server.introspected(answer["access_token"])["active"]
@@ -290,7 +292,7 @@ def test_an_access_tokens_end(server: Server) -> None:
     assert told(server.refreshed(answer["refresh_token"])) == GOOD
 
 
-def test_what_cannot_be_revoked(server: Server) -> None:
+def test_what_cannot_be_revoked(server: ProtocolServer) -> None:
     """Nothing, garbage, and what belongs to another client."""
 
     def revoked(form: dict[str, str], client: tuple[str, str]) -> Told:
@@ -304,7 +306,7 @@ def test_what_cannot_be_revoked(server: Server) -> None:
     assert told(server.refreshed(other["token"])) == GOOD
 
 
-def test_what_introspection_tells(server: Server, tokens: dict[str, Any]) -> None:
+def test_what_introspection_tells(server: ProtocolServer, tokens: dict[str, Any]) -> None:
     """RFC 7662, of a service's token to the service that it is meant for; of others not even that they are tokens."""
     access_token = server.token(CREDENTIALS, server.tasks).json()["access_token"]
     found = server.introspected(access_token)
@@ -318,8 +320,8 @@ def test_what_introspection_tells(server: Server, tokens: dict[str, Any]) -> Non
     assert server.introspected(access_token, server.tasks) == {"active": False}
 
 
-def test_who_may_not_introspect(server: Server) -> None:
-    """Nobody who cannot prove who they are."""
+def test_who_may_not_introspect(server: ProtocolServer) -> None:
+    """Callers that cannot authenticate are refused."""
 
     def asked(form: dict[str, str], client: tuple[str, str] | None) -> Told:
         return told(server.post("introspection_endpoint", form, client))
@@ -329,7 +331,7 @@ def test_who_may_not_introspect(server: Server) -> None:
     assert asked({}, server.vault) == (400, "invalid_request", "Token not provided.")
 
 
-def test_userinfo(server: Server, tokens: dict[str, Any]) -> None:
+def test_userinfo(server: ProtocolServer, tokens: dict[str, Any]) -> None:
     """For access tokens with `openid`; others get a challenge and no body (RFC 6750 section 3)."""
 
     def challenge(token: str | None) -> tuple[int, str, bytes]:
@@ -346,7 +348,7 @@ def test_userinfo(server: Server, tokens: dict[str, Any]) -> None:
     assert challenge(narrow) == (403, missing, b"")
 
 
-def test_what_stands_in_the_tokens(server: Server, tokens: dict[str, Any]) -> None:
+def test_what_stands_in_the_tokens(server: ProtocolServer, tokens: dict[str, Any]) -> None:
     """The claims that the vault, the services and the page read."""
     issuer, vault = server.stack["ISSUER"], server.vault[0]
     access, identity, offline = (claims(tokens[f"{kind}_token"]) for kind in ("access", "id", "refresh"))
@@ -371,7 +373,7 @@ def test_what_stands_in_the_tokens(server: Server, tokens: dict[str, Any]) -> No
 
 
 @pytest.mark.parametrize("named", ["id_token_hint", "client_id"])
-def test_logging_out(server: Server, named: str) -> None:
+def test_logging_out(server: ProtocolServer, named: str) -> None:
     """OpenID Connect RP-Initiated Logout 1.0: the page's login ends, an offline grant of the same browser does not."""
     person = Person("alice")
     page = server.logged_in(person)
@@ -395,7 +397,7 @@ def test_logging_out(server: Server, named: str) -> None:
     ],
     ids=str,
 )
-def test_a_logout_goes_nowhere_else(server: Server, parameters: dict[str, str]) -> None:
+def test_a_logout_goes_nowhere_else(server: ProtocolServer, parameters: dict[str, str]) -> None:
     """And ends nothing when it is refused."""
     person = Person("alice")
     page = server.logged_in(person)
@@ -407,7 +409,7 @@ def test_a_logout_goes_nowhere_else(server: Server, parameters: dict[str, str]) 
 
 
 def claims(token: str) -> dict[str, Any]:
-    """What a JWT says, taken on trust."""
+    """The claims of a JWT, unverified."""
     return _part(token, 1)
 
 

@@ -55,7 +55,7 @@ def whole_again(two_servers: Stack) -> Iterator[Stack]:
 
 
 def claims(access_token: str) -> dict[str, Any]:
-    """What an access token says; its signature is its issuer's business."""
+    """The claims of an access token, unverified."""
     payload = access_token.split(".")[1]
     return dict(json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4))))
 
@@ -94,7 +94,7 @@ def test_each_type_has_its_own_end(alice: Api) -> None:
 
 
 def test_the_account_elsewhere_is_shown_and_the_token_is_alices(two_servers: Stack, alice: Api) -> None:
-    """Who consents there is another person than who asked here; the token is that account's."""
+    """The account that consents there is not the person who asked here. The token is that account's."""
     token_id = alice.grant(Person("bob"), provider="keycloak")
     account = alice.token(token_id)["account"]
     assert account["issuer"] == two_servers["SECOND_ISSUER"]
@@ -112,7 +112,7 @@ def test_somebody_elses_browser_cannot_bind_an_account(two_servers: Stack, alice
 
 
 def test_an_unknown_provider_is_a_clear_problem(alice: Api) -> None:
-    """It names no other one."""
+    """The problem names no other provider."""
     answer = alice.post(f"{MANAGER}/offline-consent", {"provider": "nobody"})
     assert problem(answer) == (422, "invalid_input")
     assert answer.json()["errors"][0]["pointer"] == "/provider"

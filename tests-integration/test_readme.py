@@ -25,7 +25,7 @@ def blocks(heading: str, language: str) -> list[str]:
 
 @pytest.fixture
 def shell(stack: Stack) -> Iterator["subprocess.Popen[str]"]:
-    """A shell in the checkout, as somebody has it who has started this stack."""
+    """A shell in the checkout, as after `make start`."""
     if os.environ.get("STACK") == "compose":
         pytest.skip("`make token` is a command of the native stack")
     with subprocess.Popen(
@@ -42,7 +42,7 @@ def shell(stack: Stack) -> Iterator["subprocess.Popen[str]"]:
 
 
 def paste(shell: "subprocess.Popen[str]", block: str, gateway: str) -> str:
-    """What the shell prints for one block; the port is this stack's."""
+    """The shell's output for one block; the port is this stack's."""
     assert shell.stdin is not None
     assert shell.stdout is not None
     shell.stdin.write(block.replace("http://localhost:3000", gateway) + f"\necho '{END}'\n")

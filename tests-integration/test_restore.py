@@ -20,6 +20,8 @@ from stack import ROOT, Stack, eventually
 
 from local_stack.options import package_folder
 
+pytestmark = pytest.mark.any_server
+
 ARCHIVING = ("wal_level", "archive_mode", "archive_timeout", "archive_command")
 RESTORING = ("restore_command", "recovery_target_timeline", "hot_standby")
 TO_A_POINT = (*RESTORING, "recovery_target_time", "recovery_target_action")
@@ -74,10 +76,10 @@ def test_restored_to_the_last_moment(archived: tuple[Stack, Path]) -> None:
 
 
 def test_restored_to_a_point_in_time(archived: tuple[Stack, Path]) -> None:
-    """What came after the point has not happened here, but at the authorization server.
+    """Changes after the point are lost here, but not at the authorization server.
 
-    A grant revoked since is active again, and is found to be over when it is used; a token rotated once since is good
-    for its one reuse, one rotated twice is spent; the audit is whole up to the point.
+    A grant revoked since is active again, and fails at its next use. A token rotated once since works by its one reuse;
+    one rotated twice does not. The audit is complete up to the point.
     """
     stack, folder = archived
     alice = Api(stack, command_line_token(stack, "alice"))
@@ -199,7 +201,7 @@ def _restore(folder: Path, data: Path, settings: list[str], *, leave_out: str = 
 
 
 def _vault(stack: Stack, *words: str, status: int = 0) -> str:
-    """What a command of the vault's prints."""
+    """The output of one of the vault's commands."""
     command = [str(ROOT / ".venv" / "bin" / "vault-service"), *words]
     done = subprocess.run(command, env=stack.values, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == status, done.stdout + done.stderr

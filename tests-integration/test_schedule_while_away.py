@@ -6,7 +6,7 @@ from typing import Any
 import psycopg
 from api import Api, problem
 from person import Person
-from protocol import Server
+from protocol import ProtocolServer
 from stack import Stack, eventually
 
 RUNS = 3
@@ -30,7 +30,7 @@ def test_a_schedule_runs_three_times_while_its_owner_is_logged_out(stack: Stack,
 
     The test looks at the tasks with an access token that was issued before.
     """
-    server, person = Server(stack), Person("alice")
+    server, person = ProtocolServer(stack), Person("alice")
     page = server.logged_in(person)
     token_id = alice.grant(person)
     wish = {"name": "nightly", "persistentTokenId": token_id, "schedule": {"cron": "* * * * *", "timezone": "UTC"}}

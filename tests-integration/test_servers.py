@@ -1,4 +1,4 @@
-"""The vault with authorization servers that nobody here wrote: node-oidc-provider and django-oauth-toolkit.
+"""The vault with authorization servers of other projects: node-oidc-provider and django-oauth-toolkit.
 
 One vault has all of them as providers, next to the development server where people log in. `make .venv/servers`
 installs them. Keycloak is in test_providers.py.
@@ -23,6 +23,8 @@ from api import MANAGER, Api, command_line_token, problem
 from person import Person
 from stack import ROOT, TIMEOUT, Stack, eventually, free_port
 
+pytestmark = pytest.mark.any_server
+
 FOLDER = ROOT / "tests-integration" / "servers"
 PYTHON = ROOT / ".venv" / "servers" / "bin" / "python"
 CLIENT = "token-vault"
@@ -31,8 +33,8 @@ LIFE = 300
 
 
 @dataclass(frozen=True)
-class Server:
-    """What is particular about one of them.
+class ServerUnderTest:
+    """The differences of one server.
 
     others_end: revoking one grant ends the person's others there; narrows: a narrow access token leaves the refresh
     token as it is; table: its part of the providers file.
@@ -63,10 +65,10 @@ account_endpoint = "{url}/o/userinfo/"
 account_pointer = "/sub"
 """
 SERVERS = (
-    Server("node-rotating", "", "/me", "/token", True, "revoked", True, True, NODE),
-    Server("node-constant", "", "/me", "/token", False, "revoked", True, True, NODE),
-    Server("django-rotating", "/o", "/o/userinfo/", "/o/token/", True, "not_offered", False, False, DJANGO),
-    Server("django-plain", "/o", "/o/userinfo/", "/o/token/", False, "revoked", False, False, PLAIN),
+    ServerUnderTest("node-rotating", "", "/me", "/token", True, "revoked", True, True, NODE),
+    ServerUnderTest("node-constant", "", "/me", "/token", False, "revoked", True, True, NODE),
+    ServerUnderTest("django-rotating", "/o", "/o/userinfo/", "/o/token/", True, "not_offered", False, False, DJANGO),
+    ServerUnderTest("django-plain", "/o", "/o/userinfo/", "/o/token/", False, "revoked", False, False, PLAIN),
 )
 each_server = pytest.mark.parametrize("server", SERVERS, ids=lambda server: server.name)
 
@@ -91,18 +93,18 @@ class Visitor(Person):
 
 
 @dataclass(frozen=True)
-class World:
+class ServersWorld:
     """The stack, with the servers beside it. urls: their addresses, by name; secret: of the vault's client there."""
 
     stack: Stack
     urls: dict[str, str]
     secret: str
 
-    def stolen(self, server: Server) -> str:
+    def stolen(self, server: ServerUnderTest) -> str:
         """The refresh token that the server has issued last, as a thief would know it."""
         return requests.get(f"{self.urls[server.name]}/last-refresh-token", timeout=TIMEOUT).text
 
-    def refresh(self, server: Server, refresh_token: str) -> int:
+    def refresh(self, server: ServerUnderTest, refresh_token: str) -> int:
         """Use a refresh token past the vault; the status."""
         form = {"grant_type": "refresh_token", "refresh_token": refresh_token}
         url = self.urls[server.name] + server.token
@@ -133,7 +135,7 @@ def answers(url: str) -> bool:
 
 
 @pytest.fixture(scope="module")
-def world() -> Iterator[World]:
+def world() -> Iterator[ServersWorld]:
     """A stack whose vault has four providers more."""
     if os.environ.get("STACK") == "compose":
         pytest.skip("brings a stack without containers of its own")
@@ -166,7 +168,7 @@ def world() -> Iterator[World]:
         for server in SERVERS:
             url = f"{urls[server.name]}{server.path}/.well-known/openid-configuration"
             eventually(lambda url=url: answers(url), f"{server.name} answers")  # type: ignore[misc]
-        yield World(stack, urls, secret)
+        yield ServersWorld(stack, urls, secret)
 
 
 def write_providers(state_dir: Path, stack: Stack, urls: dict[str, str], secret: str) -> Path:
@@ -186,7 +188,7 @@ def write_providers(state_dir: Path, stack: Stack, urls: dict[str, str], secret:
 
 
 @pytest.fixture
-def alice(world: World) -> Api:
+def alice(world: ServersWorld) -> Api:
     """Alice at the command line, logged in at the development server."""
     return Api(world.stack, command_line_token(world.stack, "alice"))
 
@@ -199,13 +201,13 @@ def issued(caller: Api, token_id: str, **parameters: Any) -> dict[str, Any]:
 
 
 def refused(access_token: str) -> str:
-    """How a caller names an access token that an API has refused: the vault refreshes it."""
+    """The form in which a caller names an access token that an API has refused, so that the vault refreshes it."""
     return hashlib.sha256(access_token.encode()).hexdigest()
 
 
 @each_server
-def test_tokens_are_obtained_refreshed_and_revoked(world: World, alice: Api, server: Server) -> None:
-    """Three refreshes in a row; the token opens the server's own resource; a revoked refresh token is of no use."""
+def test_tokens_are_obtained_refreshed_and_revoked(world: ServersWorld, alice: Api, server: ServerUnderTest) -> None:
+    """Three refreshes in a row. The token opens the server's own resource. A revoked refresh token does not work."""
     token_id = alice.grant(Visitor("alice"), provider=server.name)
     seen = alice.token(token_id)
     assert (seen["status"], set(seen["scopes"]) - {"offline_access"}) == ("active", {"openid", "read"})
@@ -230,7 +232,7 @@ def test_tokens_are_obtained_refreshed_and_revoked(world: World, alice: Api, ser
 
 
 @each_server
-def test_a_narrow_token_leaves_the_grant_as_wide_as_it_was(alice: Api, server: Server) -> None:
+def test_a_narrow_token_leaves_the_grant_as_wide_as_it_was(alice: Api, server: ServerUnderTest) -> None:
     """A refresh that asks for one scope gets that one; the next one gets all.
 
     A refresh token of django-oauth-toolkit would stay narrow: there the vault asks for nothing.
@@ -249,7 +251,7 @@ def test_a_narrow_token_leaves_the_grant_as_wide_as_it_was(alice: Api, server: S
 
 @each_server
 def test_a_stolen_refresh_token_that_was_used_ends_the_grant_where_tokens_rotate(
-    world: World, alice: Api, server: Server
+    world: ServersWorld, alice: Api, server: ServerUnderTest
 ) -> None:
     """The server refuses the vault's token, which was used already; the vault sends it once and asks for consent."""
     token_id = alice.grant(Visitor("bob"), provider=server.name)
@@ -267,7 +269,7 @@ def test_a_stolen_refresh_token_that_was_used_ends_the_grant_where_tokens_rotate
 
 
 @each_server
-def test_a_grant_that_ends_with_another_one_is_noticed(alice: Api, server: Server) -> None:
+def test_a_grant_that_ends_with_another_one_is_noticed(alice: Api, server: ServerUnderTest) -> None:
     """No server here names sessions: after a revocation the person's other grant is checked once."""
     person = Visitor("alice")
     revoked, other = (alice.grant(person, provider=server.name) for _ in range(2))
@@ -282,7 +284,7 @@ def test_a_grant_that_ends_with_another_one_is_noticed(alice: Api, server: Serve
 
 
 @each_server
-def test_who_says_no_is_believed(alice: Api, server: Server, world: World) -> None:
+def test_who_says_no_is_believed(alice: Api, server: ServerUnderTest, world: ServersWorld) -> None:
     """The grant fails with the server's word, and nothing is kept."""
     person = Visitor("alice")
     answer = alice.post(f"{MANAGER}/offline-consent", {"provider": server.name})
@@ -292,7 +294,7 @@ def test_who_says_no_is_believed(alice: Api, server: Server, world: World) -> No
     assert alice.token(answer.json()["persistentTokenId"])["status"] == "failed"
 
 
-def test_every_server_is_ready(world: World) -> None:
+def test_every_server_is_ready(world: ServersWorld) -> None:
     """Their discovery documents, or their configured endpoints, are usable."""
     checks = requests.get(f"{world.stack['VAULT_URL']}/readyz", timeout=TIMEOUT).json()["checks"]
     assert {server.name: checks[f"provider {server.name}"] for server in SERVERS} == dict.fromkeys(world.urls, "ok")

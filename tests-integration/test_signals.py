@@ -1,4 +1,4 @@
-"""What the vault does unasked: it keeps grants alive that nobody uses, and tells services. A stack of its own."""
+"""The vault's own actions: it keeps unused grants alive, and tells services. Uses its own stack."""
 
 import base64
 import json
@@ -17,9 +17,12 @@ from person import Person
 from stack import Stack, eventually
 from standardwebhooks import Webhook
 
-pytestmark = pytest.mark.skipif(
-    os.environ.get("STACK") == "compose", reason="needs the development authorization server with an idle limit"
-)
+pytestmark = [
+    pytest.mark.any_server,
+    pytest.mark.skipif(
+        os.environ.get("STACK") == "compose", reason="needs the development authorization server with an idle limit"
+    ),
+]
 IDLE = 24
 """Seconds after which the authorization server ends an unused grant."""
 GRANTS = 4
@@ -52,7 +55,7 @@ def receiver() -> Iterator[Receiver]:
     """Of the task service's messages, on loopback."""
     receiver = Receiver(f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}")
 
-    class Handler(BaseHTTPRequestHandler):
+    class HttpHandler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             message = Webhook(receiver.secret).verify(body, {name.lower(): v for name, v in self.headers.items()})
@@ -66,7 +69,7 @@ def receiver() -> Iterator[Receiver]:
         def log_message(self, *_: object) -> None:
             """Log nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), HttpHandler)
     receiver.url = f"http://127.0.0.1:{server.server_port}/events"
     threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     yield receiver
@@ -110,7 +113,9 @@ def lines(alice: Api, grant_id: str, event: str) -> list[dict[str, Any]]:
 
 @pytest.mark.usefixtures("limited")
 def test_grants_that_nobody_uses_outlive_the_idle_limit_of_their_server(short: Stack, receiver: Receiver) -> None:
-    """Each is refreshed in time, at a moment of its own; the audit says why, no use is counted, and nobody is told."""
+    """Each is refreshed in time, at its own moment. The audit has the reason, no use is counted, and no service is
+    told.
+    """
     alice, person = Api(short, command_line_token(short, "alice")), Person("alice")
     granted = [alice.grant(person) for _ in range(GRANTS)]
     began = time.monotonic()
@@ -168,6 +173,6 @@ def test_without_a_refresh_the_server_ends_the_grant(short: Stack) -> None:
 
 
 def subject_of(alice: Api) -> str:
-    """Who a bearer is, says its own token."""
+    """The subject in a bearer's own token."""
     payload = str(alice.bearer).split(".")[1]
     return str(json.loads(base64.urlsafe_b64decode(payload + "=="))["sub"])

@@ -1,4 +1,4 @@
-"""What an operator does: start, start again, look, stop; in the foreground too. A stack of its own."""
+"""The commands of a stack: start, start again, status, stop; in the foreground too. Uses its own stack."""
 
 import os
 import signal
@@ -12,15 +12,18 @@ import requests
 from api import Api
 from stack import ROOT, Stack, eventually, is_running
 
-pytestmark = pytest.mark.skipif(
-    os.environ.get("STACK") == "compose", reason="the native stack's own commands; compose has its own"
-)
+pytestmark = [
+    pytest.mark.any_server,
+    pytest.mark.skipif(
+        os.environ.get("STACK") == "compose", reason="the native stack's own commands; compose has its own"
+    ),
+]
 PARTS = ("postgres", "redis", "idp", "vault", "tasks", "worker", "gateway")
 
 
 @pytest.fixture
 def fresh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """A stack that nobody has started yet."""
+    """A stack that was not started yet."""
     fresh = Stack.create(tmp_path_factory.mktemp("commands") / "state", "dev")
     yield fresh
     fresh.command("clean")
@@ -33,7 +36,7 @@ def pids(stack: Stack) -> list[int]:
 
 
 def test_a_stack_is_started_once_mended_when_half_dead_and_stopped_whole(fresh: Stack) -> None:
-    """`start` says what it found; `token` prints what the API takes; `stop` leaves nothing; data stay."""
+    """`start` names the parts that it found. `token` prints a token for the API. `stop` ends all; data stay."""
     fresh.start()
     first = pids(fresh)
     assert fresh.command("start").stdout == f"already up: {fresh.gateway}/tasks\n"

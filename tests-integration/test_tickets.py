@@ -58,7 +58,7 @@ def test_a_ticket_in_a_url_reaches_no_log(stack: Stack, alice_person: Person) ->
 
 
 def test_a_ticket_outlives_a_killed_vault(healthy: Stack, alice_person: Person) -> None:
-    """What counts is in the database."""
+    """The ticket's state is in the database."""
     token_id, secret = ticket(healthy, alice_person, maxUses=2)
     holder = Api(healthy, secret)
     assert holder.get(f"{MANAGER}/access-token").json()["persistentTokenId"] == token_id

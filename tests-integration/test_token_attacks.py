@@ -35,7 +35,7 @@ def all_refused(stack: Stack, address: str, good: str, tokens: Mapping[str, str]
 
 @BOTH
 def test_algorithms_that_the_attacker_chooses(stack: Stack, forger: Forger, address: str) -> None:
-    """`none` in every spelling; HS256 with the public key in every form; others by name only."""
+    """`none` in every spelling, HS256 with the public key in every form, and other algorithms by name only."""
     unsigned = {
         f"{name!r}, {len(signature)}": f"{encoded({**forger.header, 'alg': name})}.{encoded(forger.claims)}.{signature}"
         for name in ("none", "None", "NONE", "nOnE", "", "RS256")
@@ -63,7 +63,7 @@ def test_keys_that_the_token_brings_along(stack: Stack, forger: Forger, address:
 
 @BOTH
 def test_shapes_that_are_no_compact_jws(stack: Stack, forger: Forger, address: str) -> None:
-    """A JWE to the realm's key, with a good token inside; more, fewer and empty parts; lax base64."""
+    """A JWE to the realm's key with a good token inside, wrong numbers of parts, empty parts, and lax base64."""
     header, payload, signature = forger.good.split(".")
     shapes = {
         "encrypted claims": forger.encrypted(json.dumps(forger.claims)),
@@ -119,7 +119,7 @@ def test_what_only_the_realm_could_sign(dev_stack: Stack, forger: Forger, addres
 
 @BOTH
 def test_a_realm_s_other_tokens(stack: Stack, forger: Forger, address: str) -> None:
-    """Those that come with an access token: refresh token and ID token."""
+    """The tokens that come with an access token: refresh token and ID token."""
     form = {"grant_type": "password", "client_id": "dev-cli", "username": "alice", "password": "alice"}
     form["scope"] = "openid"
     answer = requests.post(f"{stack['ISSUER']}/protocol/openid-connect/token", data=form, timeout=TIMEOUT).json()

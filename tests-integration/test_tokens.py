@@ -1,4 +1,4 @@
-"""What the vault gives, and the promises R23 to R26."""
+"""Access tokens from the vault, and requirements R23 to R26."""
 
 import base64
 import json
@@ -70,7 +70,7 @@ def test_every_use_is_recorded(stack: Stack, alice: Api, task_service: Api, alic
 
 
 def test_the_owner_reads_what_has_happened(alice: Api, bob: Api, task_service: Api, alice_person: Person) -> None:
-    """R25, page by page, also after the token is over; nobody else does."""
+    """R25, page by page, also after the token has ended; other people cannot read it."""
     token_id = alice.grant(alice_person)
     owner = alice.task(alice.create_task())["userId"]
     used = [task_service.access_token(token_id, subject=owner).headers["X-Request-ID"] for _ in range(3)]

@@ -21,9 +21,10 @@ from faults.vault_process import VaultProcess
 from person import Person
 from stack import ROOT, Stack, eventually
 
-pytestmark = pytest.mark.skipif(
-    os.environ.get("STACK") == "compose", reason="test_compose_scale.py shows it with containers"
-)
+pytestmark = [
+    pytest.mark.any_server,
+    pytest.mark.skipif(os.environ.get("STACK") == "compose", reason="test_compose_scale.py shows it with containers"),
+]
 EX_CONFIG = 78
 PREPARED, FINISHED = "9998_newer.pre.sql", "9999_newer.post.sql"
 NEWER_RELEASE = {
@@ -47,7 +48,7 @@ ROLES = {
 
 
 @dataclass
-class Upgrade:
+class StackUpgrade:
     """A stack of the old release. newer: the folder with the newer release's packages."""
 
     stack: Stack
@@ -63,14 +64,14 @@ class Upgrade:
         )
 
     def migrate(self, *options: str) -> list[str]:
-        """What the newer release's two `migrate` say."""
+        """The output of the newer release's two `migrate` commands."""
         done = [self.run(f"{service}-service", "migrate", *options, newer=True) for service in NEWER_RELEASE]
         assert [each.returncode for each in done] == [0, 0], [each.stderr for each in done]
         return [each.stdout.strip() for each in done]
 
 
 @pytest.fixture(scope="module")
-def upgrade() -> Iterator[Upgrade]:
+def upgrade() -> Iterator[StackUpgrade]:
     """A stack of its own, since its schema does not stay as it is; with tasks that run a second or two."""
     folder = Path(tempfile.mkdtemp(prefix="offline-token-vault-upgrade-"))
     folder.chmod(0o755)  # PostgreSQL runs as somebody else when we are root
@@ -83,21 +84,21 @@ def upgrade() -> Iterator[Upgrade]:
             (folder / "newer" / package / "migrations" / name).write_text(statements)
     try:
         stack.start()
-        yield Upgrade(stack, folder / "newer")
+        yield StackUpgrade(stack, folder / "newer")
     finally:
         stack.clean()
         shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="module")
-def alice(upgrade: Upgrade) -> Api:
+def alice(upgrade: StackUpgrade) -> Api:
     """Alice at the command line."""
     return Api(upgrade.stack, command_line_token(upgrade.stack, "alice"))
 
 
 @contextmanager
 def asking(ask: Callable[[], int]) -> Iterator[Counter[int]]:
-    """Somebody asks all the time, as long as the block lasts; the statuses of the answers."""
+    """Send requests continuously during the block. Returns the statuses of the answers."""
     statuses: Counter[int] = Counter()
     over = threading.Event()
 
@@ -124,7 +125,7 @@ def assert_works(alice: Api, token_id: str, scope: str) -> None:
     assert alice.finished(task_id)["status"] == "completed"
 
 
-def test_an_upgrade_in_three_steps(upgrade: Upgrade, alice: Api) -> None:
+def test_an_upgrade_in_three_steps(upgrade: StackUpgrade, alice: Api) -> None:
     """Old code serves on the prepared schema, starts on it, stands beside the new; on the finished one it refuses."""
     stack = upgrade.stack
     token_id = alice.grant(Person("alice"))

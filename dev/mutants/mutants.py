@@ -66,7 +66,9 @@ def tried(name: str, target: dict[str, Any], copy: Path, most: int) -> dict[str,
     """Try a target's changes; their numbers: possible, tried, noticed."""
     environ = {**os.environ, "PYTHONPATH": os.pathsep.join(str(copy / each) for each in SOURCES)}
     tests = [str(PYTHON), "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *target["tests"]]
-    subprocess.run(tests, cwd=copy, env=environ, check=True, stdout=subprocess.DEVNULL)
+    unchanged = subprocess.run(tests, cwd=copy, env=environ, check=False, capture_output=True, text=True)
+    if unchanged.returncode:
+        sys.exit(f"{name}: its tests fail without a change, so they can notice none:\n{unchanged.stdout[-4000:]}")
     config, session = copy / f"{name}.toml", copy / f"{name}.sqlite"
     config.write_text(
         f'[cosmic-ray]\nmodule-path = "{target["module"]}"\ntimeout = {TEST_SECONDS}\nexcluded-modules = []\n'

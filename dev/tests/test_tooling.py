@@ -79,7 +79,7 @@ def test_the_dev_container_runs_the_services_python() -> None:
 
 
 def test_renovate_knows_every_file_that_pins_something() -> None:
-    """Its patterns find the hash-pinned requirements, and its managers stand for the other kinds of files."""
+    """Renovate's patterns find the hash-pinned requirements, and its managers cover the other kinds of files."""
     config = json.loads((ROOT / "renovate.json").read_text())
     (pattern,) = config["pip_requirements"]["managerFilePatterns"]
     names = {path.relative_to(ROOT).as_posix() for path in (ROOT / "requirements").iterdir()}
@@ -93,7 +93,7 @@ def test_renovate_knows_every_file_that_pins_something() -> None:
 
 @pytest.mark.parametrize("form", ["bug.yml", "proposal.yml"])
 def test_issue_forms_are_complete(form: str) -> None:
-    """What GitHub demands of a form: a name, a description, and a body whose inputs have ids and labels."""
+    """GitHub demands of a form: a name, a description, and a body whose inputs have ids and labels."""
     content = yaml.safe_load((ROOT / ".github" / "ISSUE_TEMPLATE" / form).read_text())
     assert content["name"]
     assert content["description"]

@@ -1,4 +1,4 @@
-"""Lays out the site's sources: `stage.py FOLDER`. With `--check` it only looks for dead links and orphans.
+"""Lays out the site's sources: `stage.py FOLDER`. With `--check` it only looks for broken links and orphans.
 
 The pages of docs/ are written for a reader of the repository. On the site, PAGES join them, links between pages stay
 links, and links to files that the site does not have become plain text. A link is checked with its heading.

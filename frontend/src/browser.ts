@@ -1,4 +1,5 @@
 /** What the application needs of the browser beyond the document; tests hand in a stand-in. */
+import { fits } from "./api/shapes";
 
 export interface Browser {
   fetch: typeof fetch;
@@ -37,6 +38,16 @@ export function realBrowser(): Browser {
 /** Whether plain http to this host stays on this machine. */
 export function isLoopback(url: URL): boolean {
   return /^(localhost|.+\.localhost|127(\.\d{1,3}){3}|\[::1\])$/.test(url.hostname);
+}
+
+/** What a storage holds under a key, if it is JSON of that shape (`api/shapes.ts`): other pages of this origin may write there. */
+export function kept(storage: Storage, key: string, shape: object): unknown {
+  try {
+    const value: unknown = JSON.parse(storage.getItem(key) ?? "null");
+    return fits(value, shape) ? value : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 export const pathOf = (url: URL): string => url.pathname + url.search;

@@ -1,4 +1,5 @@
 /** Text that was typed and not sent: it survives a sign-in in this tab, for the same person only. */
+import { kept } from "./browser";
 
 const DRAFT = "task-draft";
 
@@ -14,10 +15,8 @@ export class Drafts {
   }
 
   of(subject: string): Draft | undefined {
-    const kept = this.storage.getItem(DRAFT);
-    if (kept === null) return undefined;
-    const { subject: owner, draft } = JSON.parse(kept) as { subject: string; draft?: Draft };
-    if (owner === subject) return draft;
+    const known = kept(this.storage, DRAFT, { subject: "", draft: {} }) as { subject: string; draft: Draft } | undefined;
+    if (known?.subject === subject) return known.draft;
     this.storage.removeItem(DRAFT);
     return undefined;
   }

@@ -1,7 +1,7 @@
 /** A sign-in that has left for the authorization server: what is kept of it, and the request it leaves with. */
 import * as oauth from "oauth4webapi";
 
-import { pathOf, type Browser } from "./browser";
+import { kept, pathOf, type Browser } from "./browser";
 
 export interface Flight {
   state: string;
@@ -41,7 +41,7 @@ export async function takeOff(browser: Browser, endpoint: string, client: { id: 
 
 /** The flight of this tab, if there is one; it lands once. */
 export function land(browser: Browser): Flight | undefined {
-  const kept = browser.tabStorage.getItem(FLIGHT);
+  const flight = kept(browser.tabStorage, FLIGHT, { state: "", nonce: "", verifier: "", returnTo: "", silent: true });
   browser.tabStorage.removeItem(FLIGHT);
-  return kept === null ? undefined : (JSON.parse(kept) as Flight);
+  return flight as Flight | undefined;
 }

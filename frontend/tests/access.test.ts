@@ -61,6 +61,11 @@ describe("the words of a grant", () => {
     expect(endOf(grant())).toBeUndefined();
   });
 
+  it("have no end before it has begun", () => {
+    expect(one({ status: "pending", notAfter: iso(365 * 24 * HOUR) }).end).toBeUndefined();
+    expect(one({ status: "active", notAfter: iso(365 * 24 * HOUR) }).end).toBe(NOW + 365 * 24 * HOUR);
+  });
+
   it("do not count an idle end that the vault moves", () => {
     expect(endOf(grant({ expiresAt: iso(HOUR), keptAlive: true }))).toBeUndefined();
     expect(endOf(grant({ expiresAt: iso(HOUR), keptAlive: true, notAfter: iso(2 * HOUR) }))).toBe(NOW + 2 * HOUR);

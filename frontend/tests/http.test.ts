@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { Api } from "../src/api/client";
 import { ApiError, Http, retryAfter, Unreachable } from "../src/api/http";
 import { SessionEnded } from "../src/auth";
-import { json, scripted, task } from "./stand-ins";
+import { grant, json, scripted, task } from "./stand-ins";
 
 const TASKS = { tasks: [task()] };
 
@@ -96,7 +96,7 @@ describe("a request", () => {
 
 describe("the grants", () => {
   it("are all pages, each grant once", async () => {
-    const page = (ids: string[], next?: string) => ({ tokens: ids.map((id) => ({ persistentTokenId: id })), next });
+    const page = (ids: string[], next?: string) => ({ tokens: ids.map((id) => grant({ persistentTokenId: id })), next });
     const all = new Api(
       scripted({
         "GET /api/auth/manager/tokens": Response.json(page(["a", "b"], "x")),
@@ -112,7 +112,18 @@ describe("every call", () => {
   it("goes to its address, with what it is about", async () => {
     const calls: string[] = [];
     const file = new Response("at,event\r\n", { headers: { "Content-Type": "text/csv" } });
-    const answers = { "GET /api/auth/manager/tokens": json(200, { tokens: [] }), "GET /api/auth/manager/tokens/p%2F1/audit/export?format=csv": file };
+    const answers = {
+      "GET /api/tasks?status=failed&limit=100": { tasks: [] },
+      "POST /api/tasks": task(),
+      "POST /api/tasks/task-1/link-persistent-id": task(),
+      "POST /api/tasks/task-1/execute": { status: "executing", message: "Task is now running" },
+      "POST /api/auth/manager/offline-consent": { persistentTokenId: "p1", consentUrl: "https://login.example/" },
+      "GET /api/auth/manager/tokens": { tokens: [] },
+      "GET /api/auth/manager/tokens/p1/audit?limit=20": { lines: [] },
+      "GET /api/auth/manager/tokens/p1/audit?limit=20&before=7": { lines: [] },
+      "GET /api/auth/manager/tokens/p%2F1/audit/export?format=csv": file,
+      "POST /api/auth/manager/tokens/p1/check": grant(),
+    };
     const all = new Api(scripted(answers, calls));
     await all.listTasks({ status: "failed", limit: 100 }, undefined, new AbortController().signal);
     await all.createTask({ name: "n", description: "d" });

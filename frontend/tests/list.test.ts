@@ -33,9 +33,9 @@ describe("the list of tasks", () => {
   const plain: TaskQuery = { filter: "all", text: "", sort: "newest" };
 
   it("asks the server for a page, its filter, its order and the counts", () => {
-    expect(requestOf(plain)).toEqual({ sort: "-createdAt", limit: 100, counts: true });
+    expect(requestOf(plain)).toEqual({ sort: "-createdAt", limit: 100, counts: true, lastRuns: true });
     expect(requestOf({ ...plain, filter: "running", text: " report ", sort: "nameDown", after: "c1" })).toEqual({
-      status: "running,queued,waiting", search: "report", cursor: "c1", sort: "-name", limit: 100, counts: true,
+      status: "running,queued,waiting", search: "report", cursor: "c1", sort: "-name", limit: 100, counts: true, lastRuns: true,
     });
     expect(requestOf({ ...plain, filter: "needsYou" })).toMatchObject({ needsConsent: true });
     expect(requestOf({ ...plain, filter: "scheduled" })).toMatchObject({ schedule: "standing" });

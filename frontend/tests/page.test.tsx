@@ -1,11 +1,12 @@
 /** The page as it is rendered: names, roles and what the buttons do. */
 import { render } from "preact";
 import { act } from "preact/test-utils";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 
 import type { Task } from "../src/api/types";
 import { createApp, type App } from "../src/app";
 import { ServerClock } from "../src/clock";
+import { navigate } from "../src/navigation";
 import { Root } from "../src/shell/Root";
 import { speak } from "../src/texts";
 import { FakeBrowser, ISSUER, json, task } from "./stand-ins";
@@ -70,6 +71,14 @@ describe("the list", () => {
     expect(bar.getAttribute("aria-valuenow")).toBe("40");
     expect(bar.getAttribute("aria-label")).toBe("Progress of Data Processing");
     expect(one("article").textContent).toContain("40%");
+  });
+
+  it("shows how the last runs ended, the latest on the right, in words too", async () => {
+    await show(task({ status: "failed", lastRuns: ["failed", "completed", "completed"] }), task({ id: "task-2", lastRuns: ["completed"] }));
+    const [strip, ...others] = root.querySelectorAll(".run-strip");
+    expect(strip?.getAttribute("aria-label")).toBe("The last 3 runs: Completed: 2, Failed: 1");
+    expect([...(strip?.children ?? [])].map((bar) => bar.getAttribute("title"))).toEqual(["Completed", "Completed", "Failed"]);
+    expect(others).toHaveLength(0); // one run is told by the badge
   });
 
   it("renders what people wrote as text", async () => {
@@ -142,6 +151,18 @@ describe("a session that ends", () => {
     await act(() => app.auth.leave());
     expect(buttons(root)).toEqual(["Sign in"]);
     expect(root.querySelector("article")).toBeNull();
+  });
+});
+
+describe("a fault while something is shown", () => {
+  it("stays within it: the bar is there, and another page is shown", async () => {
+    vi.spyOn(console, "error").mockImplementation(() => undefined);
+    await show(task({ lastRuns: { length: 2 } as unknown as [] }));
+    expect(one("[data-no-page=broken] h1").textContent).toBe("This part of the page can't be shown");
+    expect(one(".bar").textContent).toContain("Tasks");
+    await act(() => navigate("/nowhere"));
+    expect(one("h1").textContent).toBe("There is no such page");
+    expect(root.querySelector("[data-no-page]")).toBeNull();
   });
 });
 

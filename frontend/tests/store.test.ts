@@ -6,7 +6,7 @@ import { addressOf, type TaskQuery } from "../src/tasks/query";
 import { TaskStore } from "../src/tasks/store";
 import { json, scripted, task } from "./stand-ins";
 
-const LIST = "GET /api/tasks?sort=-createdAt&limit=100&counts=true";
+const LIST = "GET /api/tasks?sort=-createdAt&limit=100&counts=true&lastRuns=true";
 const LINKED = "GET /api/tasks?limit=1000";
 const plain: TaskQuery = { filter: "all", text: "", sort: "newest" };
 const counts = { total: 200, pending: 200, waiting: 0, queued: 0, running: 0, completed: 0, failed: 0, cancelled: 0, needsConsent: 200, scheduled: 0 };
@@ -21,7 +21,7 @@ beforeEach(() => {
   calls = [];
   answers = {
     [LIST]: { tasks: [task({ id: "task-1" }), task({ id: "task-2" })], nextCursor: "c1", counts },
-    [`GET /api/tasks?cursor=c1&sort=-createdAt&limit=100&counts=true`]: { tasks: [task({ id: "task-3" })], counts },
+    [`GET /api/tasks?cursor=c1&sort=-createdAt&limit=100&counts=true&lastRuns=true`]: { tasks: [task({ id: "task-3" })], counts },
     [LINKED]: { tasks: [task({ id: "task-1", persistentTokenId: "p1" })], nextCursor: "c9" },
     "GET /api/tasks/task-2": task({ id: "task-2", name: "Alone" }),
     "GET /api/tasks/task-9": json(404, { title: "Not found", status: 404, code: "task_not_found" }),
@@ -56,6 +56,29 @@ describe("the tasks in sight", () => {
     expect(calls.filter((call) => call === LINKED)).toHaveLength(1);
   });
 
+  it("are no list while those of a single task are still there", async () => {
+    store.watch();
+    store.show({ taskId: "task-2" });
+    await settle();
+    expect(store.rows.value).toHaveLength(1);
+    expect(store.listed).toBeUndefined();
+    store.show({ list: plain });
+    await settle();
+    expect(store.listed).toHaveLength(2);
+  });
+
+  it("keep what only a list tells of them when their own answers come between", async () => {
+    answers[LIST] = { tasks: [task({ id: "task-2", lastRuns: ["failed", "completed"] })], counts };
+    store.watch();
+    store.show({ list: plain });
+    await settle();
+    answers[LIST] = new Error("no answer");
+    store.put(task({ id: "task-2", name: "Linked" }));
+    expect(store.find("task-2")).toMatchObject({ name: "Linked", lastRuns: ["failed", "completed"] });
+    store.put(task({ id: "task-4" }));
+    expect(store.find("task-4")).not.toHaveProperty("lastRuns");
+  });
+
   it("stay until those of the next page are there, which is not told as news", async () => {
     store.watch();
     store.show({ list: plain });
@@ -72,7 +95,7 @@ describe("the tasks in sight", () => {
   it("begin anew when a cursor does not hold", async () => {
     const lost = addressOf({ ...plain, after: "old" });
     expect(lost).toBe("/tasks?after=old");
-    answers["GET /api/tasks?cursor=old&sort=-createdAt&limit=100&counts=true"] = json(422, { title: "No", status: 422, code: "cursor_invalid" });
+    answers["GET /api/tasks?cursor=old&sort=-createdAt&limit=100&counts=true&lastRuns=true"] = json(422, { title: "No", status: 422, code: "cursor_invalid" });
     store.watch();
     store.show({ list: { ...plain, after: "old" } });
     await settle();

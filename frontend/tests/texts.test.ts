@@ -2,7 +2,8 @@ import { compileMessage } from "@lingui/message-utils/compileMessage";
 import { describe, expect, it } from "vitest";
 
 import type { components } from "../src/api/generated/vault";
-import { preferredLanguage } from "../src/texts";
+import { preferredLanguage, say, speak } from "../src/texts";
+import "../src/texts/later";
 import german from "../src/texts/de.json?raw";
 import first from "../src/texts/en.json?raw";
 import later from "../src/texts/en.later.json?raw";
@@ -54,6 +55,14 @@ describe("the catalogue", () => {
 
   it.each(Object.keys(en))("%s has the same placeholders in every language", (key) => {
     expect(placeholders(de[key])).toEqual(placeholders(en[key]));
+  });
+
+  it("gives each key its text in every language, whatever was loaded first", async () => {
+    const plain = Object.keys(en).filter((key) => !/['{]/.test(`${en[key] ?? ""}${de[key] ?? ""}`));
+    await speak("de");
+    expect(Object.fromEntries(plain.map((key) => [key, say(key)]))).toEqual(Object.fromEntries(plain.map((key) => [key, de[key]])));
+    await speak("en");
+    expect(say("task.took", { duration: "5 s" })).toBe("took 5 s");
   });
 
   it.each(Object.keys(EVENTS))("has words for the vault's event %s", (event) => {

@@ -6,7 +6,7 @@ import { grantsOnlyUsedBy, viewOf } from "../src/tasks/view";
 import { task } from "./stand-ins";
 
 const startable: TaskStatus[] = ["pending", "failed", "cancelled"];
-const underWay: TaskStatus[] = ["queued", "running", "completed"];
+const underWay: TaskStatus[] = ["waiting", "queued", "running"];
 const unusable: (TokenStatus | undefined)[] = [undefined, "pending", "failed"];
 
 function withToken(status: TaskStatus, token: TokenStatus | undefined) {
@@ -33,6 +33,12 @@ describe("badges (R17, R18)", () => {
     expect(viewOf(withToken("pending", token)).token).toMatchObject({ label: `Token ${token}`, tone });
   });
 
+  it("a state of a later version of the service is shown by its own word", () => {
+    expect(viewOf(task({ status: "dreaming" as "pending", offlineTokenStatus: "frozen" as "active" }))).toMatchObject({
+      status: { label: "dreaming", tone: "gray" }, token: { label: "frozen", tone: "gray" },
+    });
+  });
+
   it("a task without a token has no token badge", () => {
     expect(viewOf(task()).token).toBeUndefined();
   });
@@ -46,6 +52,15 @@ describe("buttons (R20)", () => {
 
   it.each(startable)("a %s task with an active token offers the execution only", (status) => {
     expect(viewOf(withToken(status, "active"))).toMatchObject({ canRequestToken: false, canExecute: true });
+  });
+
+  it.each(unusable)("a completed task with token %s offers the request, so that it can be run again", (token) => {
+    expect(viewOf(withToken("completed", token))).toMatchObject({ canRequestToken: true, canExecute: false, canRunAgain: false });
+    expect(viewOf(withToken("completed", token)).hint).toBeDefined();
+  });
+
+  it("a completed task with an active token is run again, without a button that looks like its first execution", () => {
+    expect(viewOf(withToken("completed", "active"))).toMatchObject({ canRequestToken: false, canExecute: false, canRunAgain: true });
   });
 
   it.each(underWay)("a %s task offers neither", (status) => {

@@ -1,4 +1,4 @@
-"""Where a package's sources write a problem code."""
+"""Finds the places where a package's sources write a problem code."""
 
 import ast
 import re

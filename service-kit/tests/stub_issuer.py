@@ -81,7 +81,7 @@ def hs256(secret: bytes) -> Callable[[bytes], bytes]:
 
 
 def es256(data: bytes) -> bytes:
-    """Signed with a P-256 key of nobody's."""
+    """A token signed with a P-256 key that the issuer does not publish."""
     return ec.generate_private_key(ec.SECP256R1()).sign(data, ec.ECDSA(hashes.SHA256()))
 
 
@@ -125,7 +125,7 @@ class StubIssuer:
 
     @property
     def key_fetches(self) -> int:
-        """How often the keys were asked for."""
+        """The number of requests for the keys."""
         return self.requests.count("/realms/demo/certs")
 
     def header(self, **members: object) -> dict[str, object]:
@@ -158,7 +158,7 @@ class StubIssuer:
         self._server.server_close()
 
     def _handler(stub) -> type[BaseHTTPRequestHandler]:  # noqa: N805 - `self` is the request's
-        class Handler(BaseHTTPRequestHandler):
+        class HttpHandler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 stub.requests.append(self.path)
                 if stub.hold is not None:
@@ -173,7 +173,7 @@ class StubIssuer:
             def log_message(self, *_: object) -> None:
                 """Say nothing."""
 
-        return Handler
+        return HttpHandler
 
 
 def _merge(usual: dict[str, object], members: Mapping[str, object]) -> dict[str, object]:

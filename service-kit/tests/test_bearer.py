@@ -156,7 +156,7 @@ def test_a_remembered_token_vouches_for_no_other(server: StubIssuer, verifier: V
 
 
 def test_audiences_share_no_memory(server: StubIssuer, verifier: Verifier, wall_clock: Clock) -> None:
-    """What the vault believes, the task service does not have to."""
+    """A token that the vault has verified is verified again by the task service."""
     token = server.token()
     verifier.verify(token)
     with pytest.raises(InvalidTokenError):

@@ -79,7 +79,7 @@ def test_an_encrypted_token(refused: Refused, server: StubIssuer, signing_key: S
 
 
 def test_a_token_in_json_serialization(refused: Refused, server: StubIssuer) -> None:
-    """RFC 7515 section 7.2, general and flattened; a good signature, and members that nobody signed."""
+    """RFC 7515 section 7.2, general and flattened; a good signature, and unsigned members."""
     protected, payload, signature = server.token().split(".")
     parts = {"protected": protected, "signature": signature, "header": {"kid": "key-9"}}
     refused(json.dumps({"payload": payload, **parts}))

@@ -90,7 +90,7 @@ def test_a_bound_token_is_taken_with_a_proof_and_once(client: FlaskClient, bound
 def test_keycloaks_word_for_a_bound_token_is_understood_with_a_key_only(
     client: FlaskClient, server: StubIssuer, key: ProofKey
 ) -> None:
-    """Its claim `typ` is `DPoP` then; without `cnf` that is no access token."""
+    """Keycloak's claim `typ` is `DPoP` then; without `cnf` such a token is no access token."""
     confirmation = {"jkt": key.thumbprint, "kc-jkt-type": "DPoP", "x5t#S256": None}  # as Keycloak 26.7 writes it
     token = server.token(payload=server.claims(typ="DPoP", cnf=confirmation))
     assert ask(client, "DPoP", token, key.proof("GET", URL, token, NOW)).status_code == 200
@@ -138,7 +138,7 @@ def test_several_proofs_are_refused(client: FlaskClient, bound: str, key: ProofK
 def test_an_unbound_token_is_not_taken_for_a_bound_one(
     client: FlaskClient, server: StubIssuer, key: ProofKey, scheme: str, with_proof: bool
 ) -> None:
-    """Its caller believes that a thief could do nothing with it."""
+    """The caller of a bound token relies on a proof for each request."""
     token = server.token()
     proofs = [key.proof("GET", URL, token, NOW)] if with_proof else []
     assert refusal(ask(client, scheme, token, *proofs)) == NOT_BOUND
@@ -163,7 +163,7 @@ def test_an_unbound_token_is_not_taken_for_a_bound_one(
 def test_other_confirmations_are_refused(
     client: FlaskClient, server: StubIssuer, key: ProofKey, confirmation: dict[str, Any], scheme: str
 ) -> None:
-    """mTLS (RFC 8705 section 3.1), and what nobody knows: the token was not meant for everybody who has it."""
+    """mTLS (RFC 8705 section 3.1), and unknown methods: such a token is not meant for every holder."""
     token = server.token(payload=server.claims(cnf=confirmation))
     assert refusal(ask(client, scheme, token, key.proof("GET", URL, token, NOW))) == UNSUPPORTED
 
@@ -194,7 +194,7 @@ def test_a_null_confirmation_is_no_token(client: FlaskClient, server: StubIssuer
 
 @pytest.mark.parametrize("thumbprint", ["", "x", "A" * 42, "A" * 44, "A" * 42 + "=", "é" * 43, "A" * 43 + "\n"])
 def test_a_broken_thumbprint_is_no_token(client: FlaskClient, server: StubIssuer, thumbprint: str) -> None:
-    """It cannot be anybody's."""
+    """No caller can hold the key of such a token."""
     token = server.token(payload=server.claims(cnf={"jkt": thumbprint}))
     assert refusal(ask(client, "Bearer", token))[:2] == (401, "unauthorized")
 
@@ -202,7 +202,7 @@ def test_a_broken_thumbprint_is_no_token(client: FlaskClient, server: StubIssuer
 def test_a_service_that_checks_no_proofs_takes_no_bound_token(
     issuer: Issuer, wall_clock: Clock, bound: str, key: ProofKey
 ) -> None:
-    """It was told no URL that a proof could name."""
+    """A verifier without proofs has no URL that a proof could name."""
     with application(Verifier(issuer, AUDIENCE, clock=wall_clock)).test_client() as client:
         assert refusal(ask(client, "DPoP", bound, key.proof("GET", URL, bound, NOW))) == UNSUPPORTED
         assert refusal(ask(client, "Bearer", bound)) == UNSUPPORTED
@@ -229,7 +229,7 @@ def test_binding_can_be_demanded_of_callers(
 def test_the_fast_path_knows_no_bound_token(
     issuer: Issuer, wall_clock: Clock, proofs: ProofChecker, bound: str, server: StubIssuer
 ) -> None:
-    """What is remembered is enough by itself; a bound token never is."""
+    """The fast path needs a token that is sufficient alone; a bound token is not."""
     verifier = Verifier(issuer, AUDIENCE, clock=wall_clock, proofs=proofs)
     verifier.verify(bound)
     assert verifier.remembered(bound) is None

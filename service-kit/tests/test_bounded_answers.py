@@ -89,7 +89,7 @@ def test_a_drip_ends_in_time(session: Session, framing: str) -> None:
 
 
 def test_a_drip_of_header_fields_ends_in_time(session: Session) -> None:
-    """It never comes to a body."""
+    """The answer's body is never reached."""
 
     def drip(send: Callable[[bytes], None]) -> None:
         send(b"HTTP/1.1 200 OK\r\n")
@@ -124,7 +124,7 @@ def test_an_encoding_that_was_not_asked_for_is_refused(session: Session, encodin
 
 @pytest.mark.parametrize("damage", [lambda body: body[:-9], lambda body: b"x" + body])
 def test_a_damaged_compressed_body_is_an_error(session: Session, damage: Callable[[bytes], bytes]) -> None:
-    """It is not taken for a shorter one."""
+    """A damaged body does not count as a shorter one."""
     body = damage(gzip.compress(b"{}" * 1000))
     with pytest.raises(requests.RequestException):
         get(session, lambda send: send(head(f"Content-Length: {len(body)}", "Content-Encoding: gzip") + body))
@@ -156,7 +156,7 @@ def test_a_drip_in_the_tls_handshake_ends_in_time(session: Session) -> None:
 
 
 def test_a_drip_of_a_proxy_ends_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its answer to CONNECT never ends."""
+    """The proxy's answer to CONNECT never ends."""
     monkeypatch.setattr(outbound, "TOTAL_SECONDS", SOON)
 
     def drip(send: Callable[[bytes], None]) -> None:

@@ -82,7 +82,7 @@ def test_the_rfcs_thumbprint_and_hash_are_ours() -> None:
 
 
 def test_the_rfcs_proof_for_a_token_endpoint_opens_no_resource() -> None:
-    """It has no `ath`."""
+    """That proof has no `ath`."""
     checker = ProofChecker(["https://server.example.com"], ProofsInMemory(), Clock(1562262616))
     with pytest.raises(InvalidProofError, match="ath"):
         checker.check(BoundRequest("POST", "/token", RFC_TOKEN, RFC_THUMBPRINT, RFC_TOKEN_PROOF))
@@ -384,7 +384,7 @@ def test_a_replay_is_refused_until_the_proof_is_too_old(key: ProofKey, wall_cloc
 
 
 def test_a_refused_proof_uses_nothing_up(checker: ProofChecker, key: ProofKey) -> None:
-    """Somebody who can guess a `jti` cannot have it refused."""
+    """An attacker who can guess a `jti` cannot have a later proof with it refused."""
     bad = key.proof("GET", URL, TOKEN, NOW, claims={"jti": "1"}, sign=ProofKey().es256)
     with pytest.raises(InvalidProofError, match="signature"):
         checker.check(presented(key, bad))
@@ -414,7 +414,7 @@ def test_of_many_at_once_one_is_the_first(key: ProofKey, wall_clock: Clock) -> N
 
 
 def test_the_memory_of_proofs_is_bounded_and_forgets_none_early() -> None:
-    """When it is full, none is accepted before one has expired."""
+    """A full memory accepts no proof until one has expired."""
     clock = Clock(0)
     seen = ProofsInMemory(size=3, clock=clock)
     assert [seen.is_first(each) for each in (b"1", b"2", b"3")] == [True] * 3

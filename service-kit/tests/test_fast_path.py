@@ -150,7 +150,7 @@ def test_it_answers_again_and_again(service: Service) -> None:
     ids=lambda value: repr(value)[:60] if isinstance(value, bytes) else "",
 )
 def test_the_route_answers_all_others(service: Service, data: bytes) -> None:
-    """Once, and the connection goes on."""
+    """Each request is answered once, and the connection stays open."""
     with closing(connected(service)) as connection:
         connection.sock.sendall(data)
         response = HTTPResponse(connection.sock, method=data.split(b" ")[0].decode())

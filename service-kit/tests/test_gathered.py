@@ -49,7 +49,7 @@ def test_one_order_for_each_turn() -> None:
 
 
 def test_an_error_is_that_of_all_in_the_order() -> None:
-    """Whether the work failed or could not be submitted."""
+    """The rule holds for failed work, and for work that could not be submitted."""
     work = Doubles()
 
     def refuse(_: Sequence[int]) -> "Future[Sequence[int]]":

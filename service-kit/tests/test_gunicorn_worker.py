@@ -120,7 +120,7 @@ def test_sigterm_lets_requests_finish(tmp_path: Path) -> None:
 
 
 def test_sigterm_lets_background_work_finish(tmp_path: Path) -> None:
-    """As a refresh whose caller has left: its thread goes on after the last connection has ended."""
+    """A refresh without callers, for example: its thread continues after the last connection has ended."""
     with served(tmp_path, APPLICATION, workers=1) as service:
         assert asked(service, "/background") == "begun"
         eventually((tmp_path / "working").exists)
@@ -185,13 +185,13 @@ def test_a_process_that_was_killed_is_replaced(tmp_path: Path) -> None:
 
 
 def test_connections_are_shared_evenly(tmp_path: Path) -> None:
-    """Those that come together do not all go to one process of two."""
+    """Connections that arrive together do not all go to one process of two."""
     with served(tmp_path, APPLICATION, workers=2) as service:
         eventually(lambda: max(together(service.port, 8).values()) <= 5)
 
 
 def together(port: int, number: int) -> Counter[str]:
-    """How many of so many connections each process got, which are opened at the same time and kept."""
+    """The number of connections of each process, when so many are opened at the same time and kept."""
     with ExitStack() as kept:
         opened = [kept.enter_context(closing(HTTPConnection("127.0.0.1", port, timeout=30))) for _ in range(number)]
         for connection in opened:

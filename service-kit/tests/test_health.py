@@ -60,7 +60,7 @@ def test_without_parts_it_is_ready() -> None:
     ("database", "status", "word"), [(fine, 200, "degraded"), (broken, 503, "unavailable")], ids=["well", "broken"]
 )
 def test_what_is_merely_useful_does_not_make_it_unready(database: Callable[[], None], status: int, word: str) -> None:
-    """It says what is amiss; what is needed counts more."""
+    """The answer names the failing part; needed parts decide about readiness."""
     app = create_app("test", {})
     app.register_blueprint(health.blueprint({"database": database}, {"redis": broken}))
     answer = app.test_client().get("/readyz")

@@ -196,7 +196,7 @@ def test_other_issuers(refused: Refused, server: StubIssuer) -> None:
     ],
 )
 def test_claims_of_other_types(refused: Refused, server: StubIssuer, claims: dict[str, object]) -> None:
-    """What we read must have the type that we read it as."""
+    """Each claim that is read must have the expected type."""
     refused(server.token(payload=server.claims(**claims)))
 
 

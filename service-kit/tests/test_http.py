@@ -7,7 +7,7 @@ import structlog
 from flask import Flask, Response
 from flask.testing import FlaskClient
 from structlog.typing import EventDict
-from stub_issuer import StubIssuer
+from stub_issuer import NOW, StubIssuer
 
 from service_kit.http import app as http
 from service_kit.http.app import create_app, respond
@@ -18,7 +18,7 @@ from service_kit.tokens.bearer import Verifier
 
 
 class Answer(Output, frozen=True, kw_only=True):
-    """What the test application answers."""
+    """The answer of the test application."""
 
     name: str
     token: str | None = None
@@ -70,7 +70,7 @@ def client(app: Flask) -> FlaskClient:
 
 @pytest.fixture
 def logged() -> Iterator[list[EventDict]]:
-    """What is logged."""
+    """The logged lines."""
     with structlog.testing.capture_logs() as events:
         yield events
 
@@ -87,7 +87,7 @@ def test_a_request_id_of_the_right_shape_is_taken_and_echoed(client: FlaskClient
     "given", ["", "short77", "x" * 65, "with blank", 'quote"quote', "{json}{}", "ümlaut-ü", "a;b;c;d;e"]
 )
 def test_any_other_request_id_is_replaced(client: FlaskClient, given: str) -> None:
-    """Nobody writes into our logs."""
+    """Callers cannot write into the log."""
     ids = {client.get("/fine", headers={"X-Request-ID": given}).headers["X-Request-ID"] for _ in range(3)}
     assert len(ids) == 3
     assert given not in ids
@@ -183,12 +183,34 @@ def test_without_a_bearer_token_it_is_401_with_a_plain_challenge(client: FlaskCl
 
 @pytest.mark.parametrize("given", ["x", "a.b.c", "x=", "-", "A" * 9000])
 def test_a_bad_token_is_401_and_is_not_quoted(client: FlaskClient, given: str, server: StubIssuer) -> None:
-    """`invalid_token`, and not a word about why."""
-    for token in (given, server.token(payload=server.claims(exp=1))):
+    """`invalid_token`, and not a word about why where it is not the issuer's for this service."""
+    for token in (given, server.token(payload=server.claims(exp=1, aud="another"))):
         answer = client.get("/mine", headers={"Authorization": f"Bearer {token}"})
         assert answer.status_code == 401
         assert answer.headers["WWW-Authenticate"] == 'Bearer realm="offline-token-vault", error="invalid_token"'
         assert answer.get_json()["detail"] == "The bearer access token is not accepted."
+
+
+@pytest.mark.parametrize(
+    ("times", "said"),
+    [
+        ({"exp": NOW - 70}, "The access token expired 70 s ago by our database's clock."),
+        (
+            {"iat": NOW + 37, "exp": NOW + 337},
+            "The access token is not valid yet: our database's clock is 37 s or more behind its issuer's.",
+        ),
+        ({"nbf": NOW + 90, "exp": NOW + 390}, "The access token is not valid yet; it will be in 90 s."),
+        ({"nbf": 1e300}, "The bearer access token is not accepted."),
+        ({"exp": -1e300}, "The bearer access token is not accepted."),
+    ],
+)
+def test_the_time_of_a_token_is_told_with_the_clock_that_judged_it(
+    client: FlaskClient, server: StubIssuer, times: dict[str, float], said: str
+) -> None:
+    """Which of two clocks is wrong is known only when a token was made in the future."""
+    answer = client.get("/mine", headers={"Authorization": f"Bearer {server.token(payload=server.claims(**times))}"})
+    assert (answer.status_code, answer.get_json()["code"]) == (401, "unauthorized")
+    assert answer.get_json()["detail"] == said
 
 
 def test_a_token_in_the_query_or_the_body_is_none(client: FlaskClient, server: StubIssuer) -> None:
@@ -198,7 +220,7 @@ def test_a_token_in_the_query_or_the_body_is_none(client: FlaskClient, server: S
 
 
 def test_two_authorization_headers_are_none(client: FlaskClient, server: StubIssuer) -> None:
-    """Servers join them with a comma; which one counts is nobody's guess."""
+    """Servers join repeated headers with a comma, so that neither can be trusted."""
     token = server.token()
     given = f"Bearer {token},Bearer {token}"
     assert client.get("/mine", headers={"Authorization": given}).status_code == 401
@@ -208,7 +230,7 @@ def test_two_authorization_headers_are_none(client: FlaskClient, server: StubIss
 def test_without_the_issuer_s_keys_it_is_503_and_nobody_is_logged_out(
     client: FlaskClient, server: StubIssuer, issuer_name: str | None
 ) -> None:
-    """It is away, or says to be somebody else."""
+    """The issuer is unavailable, or its document names another issuer."""
     server.status = 200 if issuer_name else 503
     server.describe(issuer=issuer_name or server.url)
     answer = client.get("/mine", headers={"Authorization": f"Bearer {server.token()}"})

@@ -197,7 +197,7 @@ def test_the_largest_body(service: Service, size: int, is_chunked: bool) -> None
 
 
 def test_a_client_that_waits_for_100_continue(service: Service) -> None:
-    """Is told to go on; not when its body would be too large."""
+    """The client is told to continue, unless its body would be too large."""
     expecting = HEAD + b"Expect: 100-Continue\r\nConnection: close\r\n"
     with service.connect() as connection:
         connection.sendall(expecting + b"Content-Length: 12\r\n\r\n")
@@ -224,7 +224,7 @@ def test_a_malformed_request_behind_a_good_one(service: Service) -> None:
 
 
 def test_a_flood_of_requests_in_one_piece_is_cut_off(service: Service) -> None:
-    """Those that fit are answered."""
+    """The requests within the limit are answered."""
     taken = answers(service.exchange(SEEN % 1 * 5000))
     assert {status for status, _, _ in taken} == {200}
     assert 1 <= len(taken) <= 40
@@ -273,7 +273,7 @@ def test_a_request_that_does_not_arrive_in_time(service: Service, data: bytes, s
 
 
 def test_a_request_that_has_to_wait_for_an_earlier_one_is_not_late(service: Service) -> None:
-    """Its body is not read before the earlier answer has gone; then its time begins."""
+    """A request's body is read, and its time begins, after the earlier answer was sent."""
     with service.connect() as connection:
         connection.sendall(b"GET /held HTTP/1.1\r\nHost: x\r\n\r\n" + HEAD + b"Content-Length: 9\r\n\r\n{")
         connection.settimeout(2.5)
@@ -297,7 +297,7 @@ def test_slow_clients_hold_no_thread(service: Service) -> None:
 
 
 def test_a_client_that_does_not_read(service: Service) -> None:
-    """Ends a large answer after a while, not before; nothing is held for it for ever."""
+    """A large answer to it is abandoned after the time limit, and its memory is freed."""
     with service.connect() as connection:
         connection.sendall(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
         first = connection.recv(100)
@@ -330,7 +330,7 @@ def test_an_application_s_fault_is_not_the_client_s(service: Service) -> None:
 
 
 def test_answers_without_a_body(service: Service) -> None:
-    """To HEAD, and with 204; the connection goes on."""
+    """Answers to HEAD and with 204 have no body; the connection stays open."""
     requests = b"HEAD /seen HTTP/1.1\r\nHost: x\r\n\r\n"
     with service.connect() as connection:
         connection.sendall(requests)

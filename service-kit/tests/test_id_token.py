@@ -93,7 +93,7 @@ def test_a_key_that_the_issuer_has_just_made_is_known_at_once(
 
 
 @dataclass(frozen=True)
-class Kind:
+class KeyKind:
     """A key with its JWK, and how it signs."""
 
     algorithm: str
@@ -101,13 +101,13 @@ class Kind:
     sign: Callable[[bytes], bytes]
 
 
-def _rsa(algorithm: str, key: SigningKey) -> Kind:
+def _rsa(algorithm: str, key: SigningKey) -> KeyKind:
     digest = {"256": hashes.SHA256(), "384": hashes.SHA384(), "512": hashes.SHA512()}[algorithm[2:]]
     scheme = padding.PKCS1v15() if algorithm[0] == "R" else padding.PSS(padding.MGF1(digest), digest.digest_size)
-    return Kind(algorithm, {**key.jwk, "alg": algorithm}, lambda data: key.private.sign(data, scheme, digest))
+    return KeyKind(algorithm, {**key.jwk, "alg": algorithm}, lambda data: key.private.sign(data, scheme, digest))
 
 
-def _elliptic(algorithm: str) -> Kind:
+def _elliptic(algorithm: str) -> KeyKind:
     curve, name, size, digest = {
         "ES256": (ec.SECP256R1(), "P-256", 32, hashes.SHA256()),
         "ES384": (ec.SECP384R1(), "P-384", 48, hashes.SHA384()),
@@ -121,25 +121,25 @@ def _elliptic(algorithm: str) -> Kind:
         r, s = decode_dss_signature(private.sign(data, ec.ECDSA(digest)))
         return r.to_bytes(size) + s.to_bytes(size)
 
-    return Kind(algorithm, {"kid": "key-1", "kty": "EC", "crv": name, "x": x, "y": y, "use": "sig"}, sign)
+    return KeyKind(algorithm, {"kid": "key-1", "kty": "EC", "crv": name, "x": x, "y": y, "use": "sig"}, sign)
 
 
-def _edwards(curve: str) -> Kind:
+def _edwards(curve: str) -> KeyKind:
     private: ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey = (
         ed25519.Ed25519PrivateKey.generate() if curve == "Ed25519" else ed448.Ed448PrivateKey.generate()
     )
     x = b64(private.public_key().public_bytes_raw())
-    return Kind("EdDSA", {"kid": "key-1", "kty": "OKP", "crv": curve, "x": x}, private.sign)
+    return KeyKind("EdDSA", {"kid": "key-1", "kty": "OKP", "crv": curve, "x": x}, private.sign)
 
 
-KINDS: dict[str, Callable[[SigningKey], Kind]] = {
+KINDS: dict[str, Callable[[SigningKey], KeyKind]] = {
     **{name: partial(_rsa, name) for name in ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512")},
     **{name: lambda _, name=name: _elliptic(name) for name in ("ES256", "ES384", "ES512")},  # type: ignore[misc]
     **{curve: lambda _, curve=curve: _edwards(curve) for curve in ("Ed25519", "Ed448")},  # type: ignore[misc]
 }
 
 
-def signed(server: StubIssuer, kind: Kind, header: dict[str, Any] | None = None, **claims: object) -> str:
+def signed(server: StubIssuer, kind: KeyKind, header: dict[str, Any] | None = None, **claims: object) -> str:
     """An ID token that this key signed."""
     now = time.time()
     usual: dict[str, object] = {"iat": now, "exp": now + 60, "aud": CLIENT, "azp": CLIENT, "typ": "ID", "nonce": "n-1"}
@@ -153,7 +153,7 @@ def subject(token: str, issuer: Issuer, **expected: Any) -> str:
 
 
 @pytest.fixture
-def kind(request: pytest.FixtureRequest, server: StubIssuer) -> Kind:
+def kind(request: pytest.FixtureRequest, server: StubIssuer) -> KeyKind:
     """A key that the server publishes, of an algorithm that its metadata name."""
     made_kind = KINDS[request.param](server.key)
     server.describe(id_token_signing_alg_values_supported=[made_kind.algorithm])
@@ -166,7 +166,7 @@ every_kind = pytest.mark.parametrize("kind", list(KINDS), indirect=True)
 
 @every_kind
 def test_each_asymmetric_algorithm_that_the_metadata_name_is_verified(
-    server: StubIssuer, issuer: Issuer, kind: Kind
+    server: StubIssuer, issuer: Issuer, kind: KeyKind
 ) -> None:
     """Also when the server has no key for the algorithm of bearer tokens."""
     assert subject(signed(server, kind), issuer) == "alice-id"
@@ -174,7 +174,7 @@ def test_each_asymmetric_algorithm_that_the_metadata_name_is_verified(
 
 
 @every_kind
-def test_a_changed_byte_is_refused_with_each_algorithm(server: StubIssuer, issuer: Issuer, kind: Kind) -> None:
+def test_a_changed_byte_is_refused_with_each_algorithm(server: StubIssuer, issuer: Issuer, kind: KeyKind) -> None:
     """The payload, the signature, or its length."""
     header, payload, signature = signed(server, kind).split(".")
     other = signed(server, kind, sub="mallory").split(".")[1]
@@ -186,7 +186,9 @@ def test_a_changed_byte_is_refused_with_each_algorithm(server: StubIssuer, issue
 
 
 @every_kind
-def test_an_algorithm_that_the_metadata_do_not_name_is_refused(server: StubIssuer, issuer: Issuer, kind: Kind) -> None:
+def test_an_algorithm_that_the_metadata_do_not_name_is_refused(
+    server: StubIssuer, issuer: Issuer, kind: KeyKind
+) -> None:
     """Though the key is published and the signature is right."""
     server.describe(id_token_signing_alg_values_supported=["HS256", "none", "nonsense", 5])
     with pytest.raises(InvalidTokenError, match="algorithm"):
@@ -198,7 +200,7 @@ def test_an_algorithm_that_the_metadata_do_not_name_is_refused(server: StubIssue
 @pytest.mark.parametrize("kind", ["ES256", "RS512"], indirect=True)
 @pytest.mark.parametrize("algorithms", [None, "ES256", {}, []])
 def test_metadata_without_algorithms_mean_rs256(
-    server: StubIssuer, issuer: Issuer, kind: Kind, algorithms: object
+    server: StubIssuer, issuer: Issuer, kind: KeyKind, algorithms: object
 ) -> None:
     """OpenID Connect Registration 1.0 section 2."""
     server.describe(id_token_signing_alg_values_supported=algorithms)
@@ -213,16 +215,16 @@ def test_a_public_key_is_never_a_shared_secret(server: StubIssuer, issuer: Issue
     server.describe(id_token_signing_alg_values_supported=["RS256", "HS256", "none"])
     for secret in (server.key.pem, server.key.pem.strip(), server.key.der):
         with pytest.raises(InvalidTokenError, match="algorithm"):
-            subject(signed(server, Kind("HS256", {}, hs256(secret))), issuer)
+            subject(signed(server, KeyKind("HS256", {}, hs256(secret))), issuer)
     for name in ("none", "None", "NONE", ""):
-        unsigned = signed(server, Kind(name, {}, lambda _: b"x"))
+        unsigned = signed(server, KeyKind(name, {}, lambda _: b"x"))
         for token in (unsigned, unsigned.rpartition(".")[0] + "."):
             with pytest.raises(InvalidTokenError):
                 subject(token, issuer)
 
 
 def test_a_key_verifies_only_what_it_was_made_for(server: StubIssuer, issuer: Issuer) -> None:
-    """Its `alg`, its `use`, its curve and its size count."""
+    """A key's `alg`, `use`, curve and size decide."""
     server.describe(id_token_signing_alg_values_supported=["RS256", "PS256", "ES256", "ES384"])
     rs256, ps256, es384 = _rsa("RS256", server.key), _rsa("PS256", server.key), _elliptic("ES384")
     weak = SigningKey("key-1", 1024)
@@ -230,7 +232,7 @@ def test_a_key_verifies_only_what_it_was_made_for(server: StubIssuer, issuer: Is
         (rs256.jwk, ps256),
         ({**rs256.jwk, "use": "enc"}, rs256),
         ({**rs256.jwk, "key_ops": ["encrypt"]}, rs256),
-        (es384.jwk, Kind("ES256", {}, es384.sign)),
+        (es384.jwk, KeyKind("ES256", {}, es384.sign)),
         (weak.jwk, _rsa("RS256", weak)),
     ]:
         server.publish(jwk)
@@ -313,6 +315,15 @@ def test_an_id_token_of_more_than_256_kib_is_refused(server: StubIssuer, issuer:
     """Before anything in it is read."""
     with pytest.raises(InvalidTokenError, match="too long"):
         subject(made(server, groups="g" * id_token.MAX_BYTES), issuer)
+
+
+def test_the_time_is_that_of_the_clock_that_is_given(server: StubIssuer, issuer: Issuer) -> None:
+    """The database's, in the vault; that of this machine does not count."""
+    late = time.time() + 7200
+    token = made(server, iat=late, exp=late + 300)
+    assert subject(token, issuer, clock=lambda: late) == "alice-id"
+    with pytest.raises(InvalidTokenError, match="its issuer's clock is ahead"):
+        subject(token, issuer)
 
 
 @pytest.mark.parametrize(

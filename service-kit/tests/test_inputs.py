@@ -40,7 +40,7 @@ class Filter(inputs.Input, frozen=True, kw_only=True):
 
 
 class Echo(inputs.Output, frozen=True, kw_only=True):
-    """What was understood."""
+    """The parsed input."""
 
     first: str
     second: str | None = None

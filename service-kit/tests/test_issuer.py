@@ -24,7 +24,7 @@ def test_nothing_is_fetched_before_it_is_needed(server: StubIssuer, issuer: Issu
 
 @pytest.mark.parametrize("internal", ["", "/"])
 def test_an_issuer_may_end_in_a_slash(server: StubIssuer, clock: Clock, internal: str) -> None:
-    """It is part of the name and no part of the paths (OpenID Connect Discovery 1.0 section 4.1)."""
+    """The slash is part of the name and no part of the paths (OpenID Connect Discovery 1.0 section 4.1)."""
     server.describe(issuer=f"{server.url}/")
     issuer = Issuer(f"{server.url}/", f"{server.url}{internal}", clock=clock)
     assert issuer.metadata().issuer == f"{server.url}/"
@@ -48,7 +48,7 @@ def test_a_known_key_costs_no_request(server: StubIssuer, issuer: Issuer, clock:
 
 
 def test_unknown_key_ids_refetch_once_in_thirty_seconds(server: StubIssuer, issuer: Issuer, clock: Clock) -> None:
-    """However many of them somebody sends."""
+    """The limit holds for any number of tokens."""
     issuer.key("key-1")
     for number in range(50):
         assert issuer.key(f"made-up-{number}") is None
@@ -145,7 +145,7 @@ def test_a_refused_connection_is_unavailable() -> None:
 def test_nobody_waits_for_a_refetch_while_the_key_is_known(
     server: StubIssuer, issuer: Issuer, clock: Clock, wait_until: Wait
 ) -> None:
-    """One thread looks again; the server hangs; the others go on with the key that they have."""
+    """One thread fetches the keys again from a server that hangs. The others continue with the key that they have."""
     issuer.key("key-1")
     clock.now += 601
     server.hold = threading.Event()
@@ -179,7 +179,7 @@ def test_another_issuer_s_document_is_refused(server: StubIssuer, suffix: str) -
 
 
 def test_the_public_name_is_reached_at_the_internal_address(server: StubIssuer) -> None:
-    """The document speaks of the public name; requests go to the internal address; the name stays in `iss`."""
+    """The document has the public name. Requests go to the internal address, and `iss` keeps the public name."""
     public = "https://login.example/realms/demo"
     server.describe(issuer=public, jwks_uri=f"{public}/certs", token_endpoint=f"{public}/token")
     issuer = Issuer(public, server.url)
@@ -199,7 +199,7 @@ def test_only_the_issuer_itself_is_moved_to_the_internal_address() -> None:
 
 
 def test_discovery_is_read_once(server: StubIssuer, issuer: Issuer) -> None:
-    """And then known for good, also while the server is away."""
+    """The document is then kept, also while the server is unavailable."""
     assert issuer.metadata().jwks_uri == f"{server.url}/certs"
     server.status = 503
     assert issuer.metadata() is issuer.metadata()
@@ -227,7 +227,7 @@ def test_an_oversized_key_set_is_unavailable(server: StubIssuer, issuer: Issuer,
 
 @pytest.mark.parametrize("place", ["not a url", "file:///etc/passwd", "http://[::1", "", "http://.example/", "//x"])
 def test_an_impossible_key_address_is_unavailable(server: StubIssuer, issuer: Issuer, place: str) -> None:
-    """What `requests` does not take is as good as a server that is away."""
+    """An address that `requests` refuses counts as an unavailable server."""
     server.describe(jwks_uri=place)
     with pytest.raises(IssuerUnavailableError):
         issuer.key("key-1")

@@ -21,7 +21,7 @@ def logged(*statements: str, level: str = "info") -> list[dict[str, Any]]:
 
 
 def test_an_event_is_a_line_of_json() -> None:
-    """Its name, its fields, where and when; a line feed in a field does not make a second line."""
+    """The line has the event's name, fields, place and time. A line feed in a field does not make a second line."""
     [line] = logged("log.info('grant.refreshed', grant='g-1', ms=1.5, text='a\\nb')")
     assert line.pop("timestamp").endswith("Z")
     assert line == {
@@ -64,7 +64,7 @@ def test_secrets_are_masked() -> None:
     "report", ["log.error('broken', exc_info=True)", "logging.getLogger('library').exception('broken')"]
 )
 def test_a_traceback_is_told_without_local_variables(report: str) -> None:
-    """They may hold tokens; causes are told, their locals not either."""
+    """Local variables may hold tokens. Causes are logged, without local variables too."""
     [line] = logged(
         "def fail(token):",
         "    local = 'hunter2' + token",

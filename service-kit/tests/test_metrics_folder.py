@@ -1,4 +1,4 @@
-"""The folder of a process's metrics: nobody else's is touched, and none is left behind for ever."""
+"""The folder of a process's metrics: other processes' folders stay, and abandoned ones are removed."""
 
 import os
 import signal

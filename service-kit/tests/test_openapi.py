@@ -24,7 +24,7 @@ class FullError(Exception):
 
 
 class BrokenError(Exception):
-    """It is broken."""
+    """The thing is broken."""
 
 
 class Colour(Enum):
@@ -34,7 +34,7 @@ class Colour(Enum):
     BLUE = "blue"
 
 
-class Part(Input, frozen=True, kw_only=True):
+class SubShape(Input, frozen=True, kw_only=True):
     """A nested body."""
 
     amount: Annotated[int, msgspec.Meta(ge=1)] = 1
@@ -45,7 +45,7 @@ class NewThing(Input, frozen=True, kw_only=True):
 
     full_name: Annotated[str, msgspec.Meta(min_length=1, pattern=LINE)]
     notes: Annotated[str, msgspec.Meta(pattern=TEXT)] = ""
-    parts: tuple[Part, ...] = ()
+    parts: tuple[SubShape, ...] = ()
 
 
 class Search(Input, frozen=True, kw_only=True):
@@ -145,7 +145,7 @@ def test_every_schema_in_it_is_valid(api: Api) -> None:
 
 
 def test_every_reference_leads_somewhere(api: Api) -> None:
-    """Those of parameters too."""
+    """References of parameters are checked too."""
     document = api.document()
     for reference in references(document):
         target: Any = document
@@ -187,13 +187,13 @@ def test_names_are_those_on_the_wire(api: Api) -> None:
 
 
 def test_words_that_an_installation_takes_are_listed(api: Api) -> None:
-    """What only a running service knows."""
+    """Values that only a running service knows."""
     document = api.document({(NewThing, "notes"): {"short", "none"}})
     assert document["components"]["schemas"]["NewThing"]["properties"]["notes"]["enum"] == ["none", "short"]
 
 
 def test_every_problem_that_can_come_is_described(api: Api) -> None:
-    """Those of the kind of route, and its own; two with one status do not hide each other."""
+    """An operation has the problems of its kind of route and its own. Two with one status are both described."""
     paths = api.document()["paths"]
     make, see = (paths["/api/things/{kind}/{place}"][method]["responses"] for method in ("post", "get"))
     assert set(make) == {"201", "400", "401", "404", "409", "413", "414", "415", "422", "429", "500", "503"}
@@ -229,7 +229,7 @@ def test_who_must_log_in_is_described(api: Api) -> None:
 
 
 def test_the_view_s_docstring_is_the_description(api: Api) -> None:
-    """Its first line the summary."""
+    """The docstring's first line is the summary."""
     operation = api.document()["paths"]["/api/things"]["get"]
     assert (operation["operationId"], operation["summary"]) == ("find_things", "Find things")
     assert operation["description"] == "As many as there are."
@@ -245,6 +245,6 @@ def test_operations_are_grouped_by_tags_that_are_explained(api: Api) -> None:
 
 
 def test_an_error_that_no_table_knows_cannot_be_declared(api: Api) -> None:
-    """It would be answered with a bare 500."""
+    """Such an error would be answered with a bare 500."""
     with pytest.raises(LookupError, match="KeyError"):
         api.route("GET", "/others", tag="Things", answers={200: Thing}, raises=(KeyError,))

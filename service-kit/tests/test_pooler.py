@@ -88,7 +88,7 @@ def test_a_pooler_is_refused_with_one_line(
 
 @needs_pgbouncer
 def test_nothing_is_migrated_through_a_pooler(pooled: Callable[[str, str], str], postgres_url: str) -> None:
-    """The advisory lock between two migrations would be held by nobody."""
+    """Behind a pooler no session would hold the advisory lock between two migrations."""
     url = pooled("transaction", "extra_float_digits,options")
     with pytest.raises(PoolerError):
         Migrations("service_kit", "kit", command="migrate").apply(url)
@@ -97,12 +97,12 @@ def test_nothing_is_migrated_through_a_pooler(pooled: Callable[[str, str], str],
 
 
 def test_a_direct_connection_is_accepted(postgres_url: str) -> None:
-    """Its process id is the server's own."""
+    """The process id of a direct connection is the server's own."""
     database(postgres_url).demand_direct()
 
 
 def test_a_wrong_password_is_named(postgres_url: str) -> None:
-    """It read `couldn't get a connection` before."""
+    """The message names the password, not a failed connection."""
     wrong = database(postgres_url.replace(f":{urlsplit(postgres_url).password}@", ":wrong@"))
     with pytest.raises(AwayError, match="password authentication failed"):
         wrong.demand_direct()

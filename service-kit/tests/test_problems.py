@@ -25,7 +25,7 @@ class NarrowestError(NarrowError):
 
 
 class ReasonedError(Exception):
-    """Its reason decides."""
+    """An error whose reason decides about its problem."""
 
     def __init__(self, reason: str, retry_after: float | None = None) -> None:
         super().__init__("not shown")

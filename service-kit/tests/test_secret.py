@@ -1,4 +1,4 @@
-"""A secret shows itself to nobody who did not ask by name."""
+"""A secret shows its value only when it is asked for by name."""
 
 import dataclasses
 import json

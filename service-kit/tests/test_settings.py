@@ -153,5 +153,5 @@ def test_an_issuer_on_another_machine_is_https(value: str) -> None:
 
 @pytest.mark.parametrize("value", ["https://login.example/x/", "http://localhost:8080/x", "http://127.0.0.1:1/x"])
 def test_an_issuer_by_https_or_on_this_machine_is_kept_to_the_letter(value: str) -> None:
-    """It is compared with `iss`."""
+    """The issuer is compared with `iss`, letter by letter."""
     assert settings.issuer(value) == value

@@ -1,4 +1,4 @@
-"""What a process closes before it does anything."""
+"""A process allows no core dump, and drops libpq's variables, before it starts its work."""
 
 import os
 import resource

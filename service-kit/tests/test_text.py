@@ -44,6 +44,7 @@ INVISIBLE = [
     "\u2061\u2065\ufff0",
     "\ufe0f\U000e0100",
     "\U000e0061\U000e007f",
+    "\U0001d159",
     "\u0301",
     " \u200b\u00a0 ",
 ]
@@ -51,7 +52,7 @@ TURNING = [*"\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\
 CONTROLS = [*"\x00\x01\x07\x1b\x7f\x80\x85\x9f\u2028\u2029"]
 
 
-class Note(Input, frozen=True, kw_only=True):
+class TextNote(Input, frozen=True, kw_only=True):
     """A body with both kinds of text."""
 
     short_title: Annotated[str, msgspec.Meta(min_length=1, max_length=20, pattern=LINE, extra_json_schema=VISIBLE)]
@@ -62,14 +63,14 @@ class Note(Input, frozen=True, kw_only=True):
 class Wrapped(Input, frozen=True, kw_only=True):
     """A body in a body."""
 
-    notes: list[Note]
+    notes: list[TextNote]
 
 
-def parsed(title: str, body: str | None = None) -> Note:
+def parsed(title: str, body: str | None = None) -> TextNote:
     """A note that came as JSON."""
     content = msgspec.json.encode({"shortTitle": title} | ({} if body is None else {"body": body}))
     with Flask("x").test_request_context(data=content, content_type="application/json"):
-        return inputs.body(request, Note)
+        return inputs.body(request, TextNote)
 
 
 def refusal(title: str, body: str | None = None) -> tuple[str, str]:
@@ -129,7 +130,7 @@ def test_blanks_around_are_removed(around: str) -> None:
 def test_an_empty_text_stays_empty_and_other_members_stay_as_they_are() -> None:
     """`min_length` decides about the first; ids and the like are no person's text."""
     assert parsed("x", "").body == ""
-    assert msgspec.convert({"shortTitle": "x", "machine": " y "}, Note).machine == " y "
+    assert msgspec.convert({"shortTitle": "x", "machine": " y "}, TextNote).machine == " y "
 
 
 def test_a_text_in_a_list_is_named_by_its_place() -> None:
@@ -145,10 +146,10 @@ def test_a_text_in_a_list_is_named_by_its_place() -> None:
 
 def test_a_query_follows_the_same_rule() -> None:
     """Search strings, say."""
-    assert inputs.parsed_query(b"shortTitle=%20a%C2%A0", Note).short_title == "a"
+    assert inputs.parsed_query(b"shortTitle=%20a%C2%A0", TextNote).short_title == "a"
     for encoded in (b"%E2%80%8B", b"%20", b"a%E2%80%AEb"):
         with pytest.raises(Problem):
-            inputs.parsed_query(b"shortTitle=" + encoded, Note)
+            inputs.parsed_query(b"shortTitle=" + encoded, TextNote)
 
 
 @pytest.mark.parametrize("words", ["", " ", "x" * 101])

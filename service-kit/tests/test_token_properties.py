@@ -47,7 +47,7 @@ def steady(signing_key: SigningKey) -> Iterator[StubIssuer]:
 
 @pytest.fixture(scope="module")
 def steady_verifier(steady: StubIssuer) -> Verifier:
-    """Its verifier, at a time that stands still."""
+    """The issuer's verifier, with a clock that does not move."""
     return Verifier(Issuer(steady.url, clock=Clock(1000)), AUDIENCE, clock=Clock(NOW))
 
 
@@ -79,7 +79,7 @@ def oracle_accepts(server: StubIssuer, token: str) -> dict[str, Any] | None:
 
 
 def agree(server: StubIssuer, verifier: Verifier, token: str) -> None:
-    """What we accept the oracle accepts, and reads the same."""
+    """Every token that we accept is accepted by the oracle, with the same claims."""
     ours = verdict(verifier, token)
     if ours is None:
         return

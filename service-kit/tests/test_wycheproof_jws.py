@@ -61,7 +61,7 @@ def signatures_are_as_told(key: Any, group: Group) -> None:
 
 
 def verifies(issuer: Issuer, token: str) -> bool:
-    """Whether a JWS is accepted; any other error than the one for refusals is a fault."""
+    """True when a JWS is accepted. Any other error than the one for refusals is a fault."""
     try:
         verify_signature(token, issuer)
     except InvalidTokenError:
@@ -70,7 +70,7 @@ def verifies(issuer: Issuer, token: str) -> bool:
 
 
 def signed_by(key: Any, test: dict[str, str]) -> bool:
-    """Whether a key verifies a signature; the library's errors count as no, as they do in its `jws.verify`."""
+    """True when a key verifies a signature. The library's errors count as False, as in its `jws.verify`."""
     try:
         return bool(key.verify(bytes.fromhex(test["msg"]), bytes.fromhex(test["sig"])))
     except ValueError:

@@ -104,7 +104,7 @@ def vault() -> ScriptedVault:
 
 @pytest.fixture
 def manage(tasks: PostgresTasks, database: Database, vault: ScriptedVault) -> ManageTasks:
-    """What owners do with definitions."""
+    """The use cases of definitions."""
     return ManageTasks(tasks, RefreshTokenStatuses(PostgresTokenStatuses(database), vault), vault, KINDS)
 
 
@@ -141,14 +141,14 @@ def watch(database: Database) -> ProcrastinateWatch:
 
 @pytest.fixture
 def alice() -> Person:
-    """Who calls."""
-    return Person(Owner(ISSUER, "alice-sub"), "alice-token")
+    """The caller."""
+    return Person(Owner(ISSUER, "alice-sub"))
 
 
 @pytest.fixture
 def bob() -> Person:
-    """Who else calls."""
-    return Person(Owner(ISSUER, "bob-sub"), "bob-token")
+    """Another caller."""
+    return Person(Owner(ISSUER, "bob-sub"))
 
 
 @pytest.fixture
@@ -173,7 +173,7 @@ def batch(manage: ManageTasks, tasks: PostgresTasks, database: Database, vault: 
 
 @pytest.fixture
 def results(tmp_path: Path) -> FolderStore:
-    """Where results that are files are kept."""
+    """The store of results that are files."""
     return FolderStore(tmp_path)
 
 
@@ -185,7 +185,7 @@ def files(database: Database) -> PostgresResultFiles:
 
 @pytest.fixture
 def past(database: Database) -> PostgresHistory:
-    """What is remembered of runs."""
+    """The use case of a task's history."""
     return PostgresHistory(database)
 
 

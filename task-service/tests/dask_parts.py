@@ -14,7 +14,7 @@ from pathlib import Path
 
 
 @dataclass
-class Cluster:
+class DaskCluster:
     """address: of the scheduler; workers: their processes."""
 
     address: str
@@ -27,7 +27,7 @@ class Cluster:
             worker.wait(30)
 
     def memory(self) -> bytes:
-        """What the workers and what they have started hold in memory, their environments too."""
+        """The memory of the workers and of their children, with their environments."""
         pids = [pid for worker in self.workers for pid in with_children(worker.pid)]
         return b"".join(writable(pid) for pid in pids)
 
@@ -56,7 +56,7 @@ def writable(pid: int) -> bytes:
 
 
 @contextmanager
-def dask_cluster() -> Iterator[Cluster]:
+def dask_cluster() -> Iterator[DaskCluster]:
     """Runs while the block does."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -82,7 +82,7 @@ def dask_cluster() -> Iterator[Cluster]:
                 start("distributed.cli.dask_worker", address, *options, "--local-directory", f"{folder}/{number}")
                 for number in (1, 2)
             ]
-            yield Cluster(address, workers)
+            yield DaskCluster(address, workers)
         finally:
             for process in reversed(processes):
                 process.kill()  # nothing of it is kept, and a worker that is told to stop waits for what runs
@@ -90,7 +90,7 @@ def dask_cluster() -> Iterator[Cluster]:
 
 
 def reachable(port: int) -> None:
-    """Wait until somebody listens."""
+    """Wait until the port accepts connections."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):

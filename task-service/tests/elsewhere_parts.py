@@ -1,4 +1,4 @@
-"""What tests of executors share: a vault over HTTP whose tickets can be revoked, and attempts that run elsewhere."""
+"""Parts that tests of executors share: a vault over HTTP whose tickets can be revoked, and attempts elsewhere."""
 
 import sys
 import time
@@ -81,10 +81,10 @@ class HttpVault:
         return ticket
 
     def extend(self, ticket_id: UUID, seconds: int) -> None:
-        """It has no end."""
+        """A ticket here has no end."""
 
     def end(self, ticket_id: UUID) -> None:
-        """It is usable no longer."""
+        """The ticket is usable no longer."""
         self.tickets.pop(ticket_id, None)
 
     def revoke(self, owner: str) -> None:

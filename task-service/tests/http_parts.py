@@ -26,7 +26,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Reply:
-    """What it answers. A dict is sent as JSON; bytes stand for themselves."""
+    """The answer of the server. A dict is sent as JSON, bytes as they are."""
 
     status: int = 200
     content: Mapping[str, Any] | bytes = field(default_factory=dict)
@@ -47,7 +47,7 @@ def serving(answer: Callable[[Asked], Reply]) -> Iterator[Server]:
     """A server on loopback that answers each request with what `answer` says."""
     asked: list[Asked] = []
 
-    class Handler(BaseHTTPRequestHandler):
+    class HttpHandler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             parts = urlsplit(self.path)
             query = {name: values[0] for name, values in parse_qs(parts.query).items()}
@@ -67,7 +67,7 @@ def serving(answer: Callable[[Asked], Reply]) -> Iterator[Server]:
         def log_message(self, *_: object) -> None:
             """Say nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), HttpHandler)
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()

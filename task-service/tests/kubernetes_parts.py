@@ -1,5 +1,7 @@
-"""An imitation of Kubernetes' API, for no cluster can run here: it checks objects by the API's schemas, and the rights
-of the worker's account; it runs the command of a Job as a process with what the pod would see, but for its file system.
+"""An imitation of Kubernetes' API, because no cluster runs in tests.
+
+It checks objects by the API's schemas, and the rights of the worker's account. It runs the command of a Job as a
+process with the environment that the pod would have, except its file system.
 """
 
 import base64
@@ -45,7 +47,7 @@ def role() -> set[tuple[str, str]]:
     return {(verb, resource) for rule in rules for verb in rule["verbs"] for resource in rule["resources"]}
 
 
-class Pod:
+class ImitatedPod:
     """A pod and its one process."""
 
     def __init__(self, job: Object) -> None:
@@ -109,7 +111,7 @@ class Pod:
                 self.log.append((datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f000Z"), line.rstrip(b"\n")))
 
     def end(self) -> None:
-        """SIGTERM, and SIGKILL when its time is over."""
+        """SIGTERM, and SIGKILL at the end of its grace period."""
         if self.process is not None:
             self.process.send_signal(signal.SIGTERM)
             with suppress(subprocess.TimeoutExpired):
@@ -134,7 +136,7 @@ class Cluster:
         self.url, self.account = url, account
         self.jobs: dict[str, Object] = {}
         self.secrets: dict[str, Object] = {}
-        self.pods: dict[str, Pod] = {}
+        self.pods: dict[str, ImitatedPod] = {}
         self.used: set[tuple[str, str]] = set()
         self.seen: list[Object] = []
         self.cut, self.waiting, self.away = 0, "", False
@@ -170,9 +172,9 @@ class Cluster:
         return made
 
     def _control(self, job: Object) -> None:
-        """What controllers and the kubelet do: the Job's pod, its Secret, its deadline, and what it owns."""
+        """Acts as the controllers and the kubelet: the Job's pod, its Secret, its deadline, and owned objects."""
         name, began = job["metadata"]["name"], time.monotonic()
-        pod = self.pods[name] = Pod(job)
+        pod = self.pods[name] = ImitatedPod(job)
         pod.waiting = self.waiting
         volume = job["spec"]["template"]["spec"]["volumes"][0]["secret"]["secretName"]
 
@@ -204,8 +206,8 @@ class Cluster:
         assert key == "batch.kubernetes.io/job-name"
         return [self.pods[name].shown()] if name in self.pods else []
 
-    def lines(self, pod: Pod, query: dict[str, str]) -> Iterator[bytes]:
-        """Its log with stamps."""
+    def lines(self, pod: ImitatedPod, query: dict[str, str]) -> Iterator[bytes]:
+        """The pod's log with time stamps."""
         self.logs += 1
         given = number = 0
         while not self.away:
@@ -225,7 +227,7 @@ class Cluster:
 
 
 def _handler(cluster: Cluster) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
+    class HttpHandler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
@@ -267,7 +269,7 @@ def _handler(cluster: Cluster) -> type[BaseHTTPRequestHandler]:
                     cluster.deadlines.append(body["spec"]["activeDeadlineSeconds"])
                     self._reply(200, cluster.jobs[name])
 
-        def _log(self, pods: list[Pod], query: dict[str, str]) -> None:
+        def _log(self, pods: list[ImitatedPod], query: dict[str, str]) -> None:
             if not pods:
                 self._reply(404, {})
                 return
@@ -291,7 +293,7 @@ def _handler(cluster: Cluster) -> type[BaseHTTPRequestHandler]:
         def log_message(self, *_: object) -> None:
             """Say nothing."""
 
-    return Handler
+    return HttpHandler
 
 
 @contextmanager

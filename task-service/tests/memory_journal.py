@@ -8,7 +8,7 @@ from task_service.domain.journal import AccessNote, LogLine
 
 
 class MemoryJournal(GroupedJournal):
-    """Its own store: `lines` and `notes` are what was written. unavailable: nothing can be."""
+    """A journal store in memory; `lines` and `notes` were written. unavailable: True when writing fails."""
 
     def __init__(self) -> None:
         super().__init__(self)

@@ -68,7 +68,7 @@ class PreviousVersion:
         self._one(self._tasks["link"], id=task_id, **self._owned, persistent_token_id=uuid4(), token_status="active")
 
     def see(self, task_id: UUID) -> dict[str, Any]:
-        """What its API showed."""
+        """The task as the previous version's API showed it."""
         row = self._one(self._tasks["find"], id=task_id, **self._owned)
         names = ("status", "created_at", "started_at", "completed_at", "token", "token_status")
         return dict(zip((*names, "result", "error", "progress"), row[5:], strict=True))
@@ -78,7 +78,7 @@ class PreviousVersion:
         return [row[0] for row in self._connection.execute(self._tasks["of_owner"], self._owned)]
 
     def list_version(self) -> int:
-        """What its API made the `ETag` of."""
+        """The value from which the previous version's API made the `ETag`."""
         return int(self._one(self._tasks["version"], **self._owned)[0])
 
     def enqueue(self, task_id: UUID) -> int | None:
@@ -135,7 +135,7 @@ class PreviousVersion:
         return True
 
     def orphans(self) -> list[tuple[UUID, int]]:
-        """What its sweep found without a job."""
+        """The attempts without a job that the previous version's sweep found."""
         return [(row[0], row[1]) for row in self._connection.execute(self._attempts["orphans"])]
 
     def _add_attempt(self, task_id: UUID, fence: int, token_id: UUID) -> None:

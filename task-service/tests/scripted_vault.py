@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 from task_service.application.errors import TaskError, TokenNotFoundError, VaultUnavailableError
 from task_service.application.ports.vault import AttemptTicket, LinkedGrant, OwnerToken
 from task_service.domain.attempt import Attempt, AttemptKey
+from task_service.domain.owner import Owner
 from task_service.domain.task import TokenStatus
 
 
@@ -15,7 +16,7 @@ class ScriptedVault:
     """`application.ports.OwnersVault` and `TicketVault`.
 
     script: what the next access tokens are refused with; tickets: the usable ones; made, extended, revoked: what was
-    asked for.
+    asked for; shared: tokens that other services may use too.
     """
 
     def __init__(self) -> None:
@@ -23,50 +24,56 @@ class ScriptedVault:
         self.asked = self.tokens_asked = 0
         self.script: deque[TaskError] = deque()
         self.lifetime = timedelta(minutes=5)
+        self.clock_ahead = timedelta()
         self.tickets: dict[UUID, Attempt] = {}
         self.revoked: list[UUID] = []
+        self.shared: set[UUID] = set()
         self.made: list[tuple[AttemptKey, int]] = []
         self.extended: list[tuple[UUID, int]] = []
-        self._grants: dict[str, dict[UUID, LinkedGrant]] = {}
+        self._grants: dict[Owner, dict[UUID, LinkedGrant]] = {}
         self._for_tasks: dict[UUID, frozenset[UUID]] = {}
 
-    def knows(self, bearer: str, status: TokenStatus, *task_ids: UUID) -> UUID:
-        """A new token of the person with that bearer token, asked for these tasks."""
+    def knows(self, owner: Owner, status: TokenStatus, *task_ids: UUID) -> UUID:
+        """A new token of the person, asked for these tasks."""
         token_id = uuid4()
         self._for_tasks[token_id] = frozenset(task_ids)
-        self.says(bearer, token_id, status)
+        self.says(owner, token_id, status)
         return token_id
 
-    def says(self, bearer: str, token_id: UUID, status: TokenStatus, ends_at: datetime | None = None) -> None:
+    def says(self, owner: Owner, token_id: UUID, status: TokenStatus, ends_at: datetime | None = None) -> None:
         """Change what it says of a token."""
-        self._grants.setdefault(bearer, {})[token_id] = LinkedGrant(
+        self._grants.setdefault(owner, {})[token_id] = LinkedGrant(
             token_id, status, ends_at, self._for_tasks.get(token_id, frozenset())
         )
 
-    def grant(self, persistent_token_id: UUID, bearer: str) -> LinkedGrant:
+    def grant(self, persistent_token_id: UUID, owner: Owner) -> LinkedGrant:
         """That token of the person."""
         self._answer()
         try:
-            return self._grants[bearer][persistent_token_id]
+            return self._grants[owner][persistent_token_id]
         except KeyError:
             raise TokenNotFoundError from None
 
-    def grants(self, bearer: str, task_id: UUID | None = None) -> Sequence[LinkedGrant]:
+    def grants(self, owner: Owner, task_id: UUID | None = None) -> Sequence[LinkedGrant]:
         """The person's tokens, newest first."""
         self._answer()
-        newest_first = reversed(self._grants.get(bearer, {}).values())
+        newest_first = reversed(self._grants.get(owner, {}).values())
         return [grant for grant in newest_first if task_id is None or task_id in grant.task_ids]
 
-    def revoke(self, persistent_token_id: UUID, bearer: str) -> None:
-        """It is of no use any more."""
-        if self.grant(persistent_token_id, bearer).status is not TokenStatus.FAILED:
+    def revoke(self, persistent_token_id: UUID, owner: Owner) -> bool:
+        """The token can no longer be used."""
+        is_over = self.grant(persistent_token_id, owner).status is TokenStatus.FAILED
+        if persistent_token_id in self.shared:
+            return False
+        if not is_over:
             self.revoked.append(persistent_token_id)
-        self.says(bearer, persistent_token_id, TokenStatus.FAILED)
+        self.says(owner, persistent_token_id, TokenStatus.FAILED)
+        return True
 
-    def linked(self, bearer: str, ids: Sequence[UUID]) -> Sequence[LinkedGrant]:
-        """Those of them that are the person's."""
+    def linked(self, owner: Owner, ids: Sequence[UUID]) -> Sequence[LinkedGrant]:
+        """The tokens among these that are the person's."""
         self._answer()
-        return [grant for grant in self._grants.get(bearer, {}).values() if grant.persistent_token_id in ids]
+        return [grant for grant in self._grants.get(owner, {}).values() if grant.persistent_token_id in ids]
 
     def open(self, attempt: Attempt, seconds: int) -> AttemptTicket:
         """A ticket that lives for `seconds`, unless it is ended."""
@@ -82,7 +89,7 @@ class ScriptedVault:
         self.extended.append((ticket_id, seconds))
 
     def end(self, ticket_id: UUID) -> None:
-        """It is usable no longer."""
+        """The ticket is usable no longer."""
         self._answer()
         self.tickets.pop(ticket_id, None)
 
@@ -93,7 +100,8 @@ class ScriptedVault:
         if self.script:
             raise self.script.popleft()
         owner = self.tickets[ticket.id].owner
-        return OwnerToken(f"access of {owner.sub}", datetime.now(UTC) + self.lifetime, frozenset({"openid"}))
+        at = datetime.now(UTC) + self.clock_ahead + self.lifetime
+        return OwnerToken(f"access of {owner.sub}", at, frozenset({"openid"}), self.lifetime.total_seconds())
 
     def _answer(self) -> None:
         self.asked += 1

@@ -66,11 +66,11 @@ class OneAttempt:
         return True
 
     def write_progress(self, *_: object) -> dict[AttemptKey, bool]:
-        """Nobody reports any."""
+        """No progress is reported."""
         return {}
 
 
-class Does:
+class RefusedHandler:
     """A handler that raises, or says that it is done."""
 
     def __init__(self, vault: ScriptedVault, error: Exception | None) -> None:
@@ -107,7 +107,7 @@ def test_an_attempt_has_one_ticket_and_it_ends_with_the_attempt(
 ) -> None:
     """However the attempt ends; the journal has the ticket's id."""
     store, access, journal = OneAttempt(), AttemptAccess(vault), MemoryJournal()
-    handler = Does(vault, error)
+    handler = RefusedHandler(vault, error)
     run = RunAttempt(store, GroupedProgress(store), journal, access, {"demo": handler})
     try:
         run.run(ATTEMPT.key, lambda: None)
@@ -134,7 +134,7 @@ def test_nothing_is_done_without_a_ticket(vault: ScriptedVault) -> None:
             """Refuse."""
             raise TokenRefusedError
 
-    store, handler = OneAttempt(), Does(vault, None)
+    store, handler = OneAttempt(), RefusedHandler(vault, None)
     run = RunAttempt(store, GroupedProgress(store), MemoryJournal(), AttemptAccess(Refusing()), {"demo": handler})
     assert run.run(ATTEMPT.key, lambda: None) == "token_failed"
     assert handler.usable == -1

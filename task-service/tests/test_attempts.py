@@ -31,31 +31,33 @@ Look = Callable[..., list[tuple[object, ...]]]
 def queued(manage: ManageTasks, execution: ExecuteTasks, vault: ScriptedVault, alice: Person) -> UUID:
     """A task whose first attempt is queued."""
     task = manage.create(alice, "Data Processing", "")
-    execution.link(alice, task.id, vault.knows(alice.bearer, TokenStatus.ACTIVE))
+    execution.link(alice, task.id, vault.knows(alice.owner, TokenStatus.ACTIVE))
     execution.execute(alice, task.id)
     return task.id
 
 
-class Userinfo:
+class UserinfoOf:
     """`application.ports.Identity`."""
 
     def __init__(self, sub: str = "alice-sub") -> None:
         self.sub = sub
 
     def who(self, token: OwnerToken) -> tuple[str, str]:
-        """Whoever the test says."""
+        """The person that the test names."""
         return self.sub, "alice"
 
 
 def never() -> Stop | None:
-    """Nobody wants it to stop."""
+    """The attempt is not to stop."""
     return None
 
 
 def runner(attempts: PostgresAttempts, vault: ScriptedVault, sub: str = "alice-sub") -> RunAttempt:
     """Runs the demonstration without waiting."""
     return runner_of(
-        attempts, vault, HereHandler(Demo(Tools(userinfo=Userinfo(sub), settings=KindSettings(demo_step_seconds=0.0))))
+        attempts,
+        vault,
+        HereHandler(Demo(Tools(userinfo=UserinfoOf(sub), settings=KindSettings(demo_step_seconds=0.0)))),
     )
 
 
@@ -134,7 +136,7 @@ def test_a_refused_token_fails_task_and_token(
 def test_a_vault_that_is_away_for_a_moment_is_waited_for(
     attempts: PostgresAttempts, vault: ScriptedVault, queued: UUID
 ) -> None:
-    """It asked to be tried again at once."""
+    """The vault's answer allows another request at once."""
     vault.script.extend([VaultUnavailableError(0.01)] * 3)
     assert runner(attempts, vault).run(AttemptKey(queued, 1), never) == "completed"
 
@@ -142,7 +144,7 @@ def test_a_vault_that_is_away_for_a_moment_is_waited_for(
 def test_a_vault_that_stays_away_fails_the_task(
     manage: ManageTasks, alice: Person, attempts: PostgresAttempts, vault: ScriptedVault, queued: UUID
 ) -> None:
-    """It asked for more time than there is; the token is not blamed."""
+    """The vault's Retry-After is longer than the attempt may wait; the token does not count as failed."""
     vault.script.append(VaultUnavailableError(3600.0))
     assert runner(attempts, vault).run(AttemptKey(queued, 1), never) == "vault_unavailable"
     task = manage.find(alice, queued)
@@ -214,7 +216,7 @@ def test_an_old_fence_changes_nothing(
 def test_after_too_many_crashes_the_task_fails(
     manage: ManageTasks, alice: Person, attempts: PostgresAttempts, queued: UUID
 ) -> None:
-    """A task that kills its worker does not do so for ever."""
+    """A task that kills its worker is not attempted without end."""
     for fence in range(1, MAX_CRASHES + 1):
         attempts.begin(AttemptKey(queued, fence))
         assert attempts.replace_crashed(AttemptKey(queued, fence))
@@ -226,7 +228,7 @@ def test_after_too_many_crashes_the_task_fails(
 def test_a_task_whose_job_is_gone_is_not_forgotten(
     manage: ManageTasks, alice: Person, attempts: PostgresAttempts, vault: ScriptedVault, queued: UUID, look: Look
 ) -> None:
-    """Its worker could not even write down that it failed: the sweep finds it, once."""
+    """The worker could not store the failure. The sweep finds the task, once."""
     attempts.begin(AttemptKey(queued, 1))
     assert attempts.orphans() == []
     look("delete from procrastinate_jobs returning 1")
@@ -259,7 +261,7 @@ def test_a_token_is_fetched_again_when_it_is_about_to_expire(
 def test_a_cancelled_attempt_stops_at_its_next_step(
     attempts: PostgresAttempts, vault: ScriptedVault, queued: UUID
 ) -> None:
-    """When it waits."""
+    """A waiting attempt stops, too."""
     attempt = attempts.begin(AttemptKey(queued, 1))
     assert attempt is not None
     with pytest.raises(Stopped):
@@ -294,7 +296,7 @@ def test_the_idempotency_key_is_one_for_all_attempts_of_a_run(attempts: Postgres
 def make_context(
     attempt: Attempt, attempts: PostgresAttempts, vault: ScriptedVault, stop: Stop | None = None
 ) -> HandlerContext:
-    """What a handler is given; its pauses take no time."""
+    """The context of a handler; its pauses take no time."""
     return HandlerContext(
         attempt,
         GroupedProgress(attempts),

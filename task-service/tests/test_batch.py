@@ -46,7 +46,7 @@ def test_a_filter_that_matches_100_000_is_done_in_steps_that_say_how_far(
     batch: BatchTasks, vault: ScriptedVault, alice: Person, bob: Person
 ) -> None:
     """Two steps as requests make them, which execute what they select; then on to the end, each task once."""
-    vault.says(alice.bearer, TOKEN, TokenStatus.ACTIVE)
+    vault.says(alice.owner, TOKEN, TokenStatus.ACTIVE)
     seen: list[UUID] = []
     cursor = None
     for left in (MANY - MOST, MANY - 2 * MOST):

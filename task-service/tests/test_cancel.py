@@ -1,4 +1,4 @@
-"""Cancelling what is under way (R33), having a task done once more, and the races with workers and deletions."""
+"""Cancelling a run under way (R33), running a task again, and races with workers and deletions."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -30,7 +30,7 @@ def queued(manage: ManageTasks, execution: ExecuteTasks, vault: ScriptedVault, a
 
     def make() -> UUID:
         task = manage.create(alice, "Data Processing", "")
-        execution.link(alice, task.id, vault.knows(alice.bearer, TokenStatus.ACTIVE))
+        execution.link(alice, task.id, vault.knows(alice.owner, TokenStatus.ACTIVE))
         execution.execute(alice, task.id)
         return task.id
 
@@ -46,7 +46,7 @@ def test_a_run_under_way_is_cancelled_with_its_reason(
     look: Look,
     state: TaskStatus,
 ) -> None:
-    """Whatever its state; the queue has no job of it, no attempt stays open, and no worker can go on with it."""
+    """In each state: the queue has no job of the run, no attempt stays open, and no worker can continue it."""
     task_id = queued()
     attempt = attempts.begin(AttemptKey(task_id, 1)) if state is not TaskStatus.QUEUED else None
     if attempt is not None and state is TaskStatus.WAITING:
@@ -207,7 +207,7 @@ def test_a_task_that_has_ended_is_run_again_as_a_new_run(
 
 
 def test_a_task_that_never_ran_is_not_run_again(manage: ManageTasks, execution: ExecuteTasks, alice: Person) -> None:
-    """It is executed."""
+    """Such a task is executed instead."""
     with pytest.raises(TaskNotRepeatableError):
         execution.run_again(alice, manage.create(alice, "a", "").id)
 

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
 
 import pytest
-from dask_parts import Cluster, dask_cluster
+from dask_parts import DaskCluster, dask_cluster
 from elsewhere_parts import PROGRAM, Elsewhere, HttpVault, http_vault
 
 from task_service.application.handler import Stop
@@ -19,14 +19,14 @@ pytestmark = pytest.mark.process
 
 
 @pytest.fixture
-def cluster() -> Iterator[Cluster]:
+def cluster() -> Iterator[DaskCluster]:
     """Of two workers."""
     with dask_cluster() as cluster:
         yield cluster
 
 
 @pytest.fixture
-def executor(cluster: Cluster) -> Iterator[DaskExecutor]:
+def executor(cluster: DaskCluster) -> Iterator[DaskExecutor]:
     """Connected to it."""
     executor = DaskExecutor(cluster.address, PROGRAM)
     yield executor
@@ -60,7 +60,7 @@ def test_two_owners_are_mixed_and_the_grant_of_one_is_revoked_in_mid_run(
 
 
 def test_a_dask_worker_holds_the_attempts_ticket_and_no_secret_of_the_service(
-    executor: DaskExecutor, cluster: Cluster, vault: HttpVault, monkeypatch: pytest.MonkeyPatch
+    executor: DaskExecutor, cluster: DaskCluster, vault: HttpVault, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Looked for in the whole memory of the workers and of what they run, while an attempt asks for tokens."""
     secret, other = f"secret-{uuid4().hex}", f"tvt_{uuid4().hex}"
@@ -80,7 +80,9 @@ def test_a_dask_worker_holds_the_attempts_ticket_and_no_secret_of_the_service(
     assert [word for word in (secret, other) if word.encode() in memory] == []
 
 
-def test_the_death_of_its_dask_worker_is_a_crash(executor: DaskExecutor, cluster: Cluster, vault: HttpVault) -> None:
+def test_the_death_of_its_dask_worker_is_a_crash(
+    executor: DaskExecutor, cluster: DaskCluster, vault: HttpVault
+) -> None:
     """Also where Dask would begin it anew on another one, or wait for one."""
     elsewhere = Elsewhere(executor, vault)
     killed: list[float] = []

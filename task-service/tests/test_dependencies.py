@@ -30,7 +30,7 @@ Look = Callable[..., list[tuple[object, ...]]]
 
 
 class Pipeline:
-    """Tasks of one person, each with an active token, and a worker and a tick that a test moves by hand."""
+    """Tasks of one person, each with an active token, and a worker and a tick that the test calls."""
 
     def __init__(self, database: Database, person: Person) -> None:
         self.tasks = PostgresTasks(database)
@@ -166,7 +166,7 @@ def test_after_a_failure_the_whole_line_can_be_run_again(line: Pipeline) -> None
 
 
 def test_a_run_under_way_is_left_alone_and_followed_by_another(line: Pipeline) -> None:
-    """The dependency has completed once more meanwhile."""
+    """The dependency has completed a second time meanwhile."""
     first = line.add()
     second = line.add(first)
     line.execute(first)
@@ -182,7 +182,7 @@ def test_a_run_under_way_is_left_alone_and_followed_by_another(line: Pipeline) -
 
 @pytest.mark.parametrize("token", [None, TokenStatus.PENDING, TokenStatus.FAILED])
 def test_without_a_usable_token_the_run_fails_and_says_so(line: Pipeline, token: TokenStatus | None) -> None:
-    """Its owner is not there to be asked."""
+    """The run cannot wait for its owner, who is absent."""
     first = line.add()
     second = line.add(first, token=token)
     line.execute(first)
@@ -290,7 +290,7 @@ def many(line: Pipeline, look: Look) -> list[UUID]:
 
 
 def test_a_task_can_depend_on_a_thousand(line: Pipeline, look: Look) -> None:
-    """It runs after the last of them; the graph shows them all."""
+    """The task runs after its last dependency; the graph shows all of them."""
     upstream = many(line, look)
     last = line.add(*upstream)
     set_completed(look, upstream[:990])
@@ -304,7 +304,7 @@ def test_a_task_can_depend_on_a_thousand(line: Pipeline, look: Look) -> None:
 
 
 def test_a_thousand_can_depend_on_a_task(line: Pipeline, look: Look) -> None:
-    """Its failure reaches each of them; then its success does."""
+    """The task's failure reaches each of them, and so does its later success."""
     first = line.add()
     downstream = many(line, look)
     look("insert into dependencies (task_id, depends_on) select unnest(%s::uuid[]), %s returning 1", downstream, first)
@@ -347,7 +347,7 @@ DEPENDENCIES = st.lists(
 def test_the_verdict_follows_from_states_and_runs(
     status: TaskStatus, wait_reason: WaitReason, dependencies: list[Dependency]
 ) -> None:
-    """Nothing for a run under way; a new bad end before all; a start only if all have completed."""
+    """A run under way stays. A dependency's new failure comes first. A run starts only if all have completed."""
     reason = wait_reason if status is TaskStatus.WAITING else None
     waits = reason is WaitReason.DEPENDENCY
     verdict = judge(status, reason, dependencies)

@@ -57,7 +57,7 @@ def settings(database_url: str, outside: Outside, results: str = "") -> TaskSett
 
 
 def states(database_url: str, outside: Outside) -> dict[str, str]:
-    """What each check says."""
+    """The outcome of each check, by name."""
     return {each.subject: each.state for each in doctor.examine(settings(database_url, outside))}
 
 

@@ -167,7 +167,7 @@ def test_it_stops_in_time_although_its_code_does_not_listen(elsewhere: Elsewhere
 
 @outside_only("its process is the worker, whose death is in test_worker.py")
 def test_a_lost_process_is_a_crash_and_another_attempt_is_queued(elsewhere: Elsewhere, vault: HttpVault) -> None:
-    """It counts like the death of a worker; its ticket ends."""
+    """A lost process counts like the death of a worker, and its ticket ends."""
     assert elsewhere.run("dies") == "lost"
     assert elsewhere.memory.ended == [("crashed", "")]
     assert elsewhere.log[0] == "about to die"
@@ -229,7 +229,7 @@ def test_a_run_that_outlives_its_token_gets_a_fresh_one(elsewhere: Elsewhere, va
     ],
 )
 def test_errors_are_those_of_the_worker(elsewhere: Elsewhere, what: str, outcome: str, message: str) -> None:
-    """What was meant for the owner reaches the owner; what was not stays in the worker's log."""
+    """Messages for the owner reach the owner. Other errors stay in the worker's log."""
     inside = {"passing": "slow", "other": "inside"}.get(what)
     raised = (RuntimeError, ConnectionError) if elsewhere.executor else (TimeoutError, KeyError)
     with pytest.raises(raised, match=inside) if inside else nullcontext():

@@ -1,4 +1,4 @@
-"""The queue between owners: order, priorities, and that nobody waits for another's ten thousand."""
+"""The queue between owners: order, priorities, and no wait for another owner's ten thousand runs."""
 
 from collections.abc import Callable
 from uuid import UUID, uuid4
@@ -113,7 +113,7 @@ def test_an_attempt_that_was_lost_comes_first(
     attempts: PostgresAttempts,
     alice: Person,
 ) -> None:
-    """It has waited already."""
+    """The lost attempt's run has waited already."""
     first = queue(alice)
     for _ in range(5):
         queue(alice)

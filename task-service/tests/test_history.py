@@ -50,7 +50,7 @@ def an_attempt(task_id: UUID | None = None) -> Attempt:
 
 @pytest.fixture
 def history(past: PostgresHistory) -> ReadHistory:
-    """What owners look at."""
+    """The history as its owner reads it."""
     return ReadHistory(past)
 
 
@@ -58,7 +58,7 @@ def history(past: PostgresHistory) -> ReadHistory:
 def queued(manage: ManageTasks, execution: ExecuteTasks, vault: ScriptedVault, alice: Person) -> UUID:
     """A task whose first attempt is queued."""
     task = manage.create(alice, "Data Processing", "")
-    execution.link(alice, task.id, vault.knows(alice.bearer, TokenStatus.ACTIVE))
+    execution.link(alice, task.id, vault.knows(alice.owner, TokenStatus.ACTIVE))
     execution.execute(alice, task.id)
     return task.id
 

@@ -35,6 +35,7 @@ from task_service.application.results import ReadResults, StoreResults
 from task_service.application.run_attempt import RunAttempt
 from task_service.application.schedules import ManageSchedules
 from task_service.domain.attempt import AttemptKey
+from task_service.domain.owner import Owner
 from task_service.domain.result import Document
 from task_service.domain.status import TaskStatus
 from task_service.domain.task import TokenStatus, parse_id
@@ -51,6 +52,7 @@ class Caller:
 
     client: FlaskClient
     bearer: str
+    owner: Owner
     headers: dict[str, str] = field(default_factory=dict)
 
     def ask(self, method: str, path: str = "", json: object = None, **headers: str) -> TestResponse:
@@ -75,7 +77,7 @@ def issuer() -> Iterator[StubIssuer]:
 
 @pytest.fixture
 def pings() -> dict[str, Callable[[], None]]:
-    """What `/readyz` looks at."""
+    """The checks of `/readyz`."""
     return {"database": lambda: None}
 
 
@@ -115,16 +117,21 @@ def client(
     return create_app(use_cases).test_client()
 
 
+def caller_of(client: FlaskClient, issuer: StubIssuer, sub: str) -> Caller:
+    """A person whose token is for the task service only: at the vault it is worth nothing."""
+    return Caller(client, issuer.token(payload=issuer.claims(aud="task-service", sub=sub)), Owner(issuer.url, sub))
+
+
 @pytest.fixture
 def ann(client: FlaskClient, issuer: StubIssuer) -> Caller:
     """A person."""
-    return Caller(client, issuer.token(payload=issuer.claims(aud="task-service", sub="ann-sub")))
+    return caller_of(client, issuer, "ann-sub")
 
 
 @pytest.fixture
 def ben(client: FlaskClient, issuer: StubIssuer) -> Caller:
     """Another one."""
-    return Caller(client, issuer.token(payload=issuer.claims(aud="task-service", sub="ben-sub")))
+    return caller_of(client, issuer, "ben-sub")
 
 
 def code(answer: TestResponse) -> tuple[int, str]:
@@ -150,7 +157,7 @@ def test_a_task_shows_its_latest_run(
     task = ann.task()
     path, task_id = f"/{task['id']}", parse_id(task["id"])
     assert task_id is not None
-    token_id = vault.knows(ann.bearer, TokenStatus.ACTIVE)
+    token_id = vault.knows(ann.owner, TokenStatus.ACTIVE)
     linked = ann.ask("POST", f"{path}/link-persistent-id", {"persistentTokenId": str(token_id)}).get_json()
     assert (linked["persistentTokenId"], linked["offlineTokenStatus"]) == (str(token_id), "active")
     assert ann.ask("POST", f"{path}/execute").get_json() == {
@@ -191,7 +198,7 @@ def test_the_messages_of_the_document(
     """R22, to the letter, with status 200."""
     task = ann.task()
     if status is not None:
-        vault.knows(ann.bearer, status, parse_id(task["id"]))
+        vault.knows(ann.owner, status, parse_id(task["id"]))
     said = ann.ask("POST", f"/{task['id']}/execute")
     assert said.status_code == 200
     assert (said.get_json()["status"], said.get_json()["message"]) == answer
@@ -214,7 +221,7 @@ def test_the_messages_of_the_document(
 def test_another_persons_task_is_answered_like_none(
     ann: Caller, ben: Caller, method: str, tail: str, body: object
 ) -> None:
-    """The same status, code and detail as an id that nobody has, and as one that is no id."""
+    """Status, code and detail are those of an unknown id, and of text that is no id."""
     task = ann.task()
     answers = []
     for name in (task["id"], f"task-{uuid4()}", "task-123"):
@@ -252,10 +259,25 @@ def test_a_list_that_goes_on_says_so(ann: Caller, ben: Caller) -> None:
         assert answer.get_json()["code"] in {"cursor_invalid", "invalid_input"}
 
 
+def test_a_list_tells_how_the_last_runs_ended_when_it_is_asked_to(ann: Caller, vault: ScriptedVault) -> None:
+    """Under an `ETag` of its own; a single task and a list that is not asked tell nothing of it."""
+    never, executed = ann.task(), ann.task()
+    token_id = vault.knows(ann.owner, TokenStatus.ACTIVE)
+    ann.ask("POST", f"/{executed['id']}/link-persistent-id", {"persistentTokenId": str(token_id)})
+    ann.ask("POST", f"/{executed['id']}/execute")
+    listed = ann.ask("GET", "?lastRuns=true")
+    told = {task["id"]: task.get("lastRuns") for task in listed.get_json()["tasks"]}
+    assert told == {never["id"]: None, executed["id"]: ["queued"]}
+    assert listed.headers["ETag"] != list_tag(ann)
+    assert all("lastRuns" not in task for task in ann.ask("GET").get_json()["tasks"])
+    assert "lastRuns" not in ann.ask("GET", f"/{executed['id']}").get_json()
+    assert ann.ask("GET", "?lastRuns=some").status_code == 422
+
+
 def test_a_list_can_be_filtered_searched_and_counted(ann: Caller, vault: ScriptedVault) -> None:
     """The counts are of all tasks."""
     task, other = ann.task(name="Weekly report"), ann.task(name="Other")
-    token_id = vault.knows(ann.bearer, TokenStatus.ACTIVE)
+    token_id = vault.knows(ann.owner, TokenStatus.ACTIVE)
     ann.ask("POST", f"/{task['id']}/link-persistent-id", {"persistentTokenId": str(token_id)})
     ann.ask("POST", f"/{task['id']}/execute")
     for query, found in {
@@ -302,7 +324,7 @@ def test_a_schedule_over_http(ann: Caller, ben: Caller, vault: ScriptedVault) ->
     assert ann.ask("GET", "?schedule=active").get_json()["tasks"] == []
     assert ann.ask("POST", f"{path}/resume").get_json()["schedule"] == task["schedule"]
     assert ann.ask("POST", f"{path}/run-now").get_json()["status"] == "needs_consent"
-    token_id = vault.knows(ann.bearer, TokenStatus.ACTIVE)
+    token_id = vault.knows(ann.owner, TokenStatus.ACTIVE)
     ann.ask("POST", f"/{task['id']}/link-persistent-id", {"persistentTokenId": str(token_id)})
     assert ann.ask("GET", path).get_json()["consentForecast"] == "unknown"
     assert ann.ask("POST", f"{path}/run-now").get_json()["status"] == "executing"
@@ -452,7 +474,7 @@ def test_an_unchanged_list_is_304(
     path, task_id = f"/{task['id']}", parse_id(task["id"])
     assert task_id is not None
     assert_changed("created")
-    token_id = vault.knows(ann.bearer, TokenStatus.ACTIVE)
+    token_id = vault.knows(ann.owner, TokenStatus.ACTIVE)
     ann.ask("POST", f"{path}/link-persistent-id", {"persistentTokenId": str(token_id)})
     assert_changed("linked")
     ann.ask("POST", f"{path}/execute")
@@ -545,7 +567,7 @@ def test_only_a_uuid_can_be_linked(ann: Caller) -> None:
 def test_another_token_cannot_be_linked_to_a_queued_task(ann: Caller, vault: ScriptedVault) -> None:
     """409; the same one can be linked again."""
     path = f"/{ann.task()['id']}"
-    first, second = (vault.knows(ann.bearer, TokenStatus.ACTIVE) for _ in range(2))
+    first, second = (vault.knows(ann.owner, TokenStatus.ACTIVE) for _ in range(2))
     ann.ask("POST", f"{path}/link-persistent-id", {"persistentTokenId": str(first)})
     ann.ask("POST", f"{path}/execute")
     again = ann.ask("POST", f"{path}/link-persistent-id", {"persistentTokenId": str(second)})
@@ -554,9 +576,9 @@ def test_another_token_cannot_be_linked_to_a_queued_task(ann: Caller, vault: Scr
 
 
 def test_an_unavailable_vault_is_503_with_retry_after(ann: Caller, vault: ScriptedVault, look: Look) -> None:
-    """For what needs it; reads go on with the last known status."""
+    """Operations that need the vault answer 503; reads answer with the last known status."""
     task = ann.task()
-    token_id = vault.knows(ann.bearer, TokenStatus.PENDING)
+    token_id = vault.knows(ann.owner, TokenStatus.PENDING)
     ann.ask("POST", f"/{task['id']}/link-persistent-id", {"persistentTokenId": str(token_id)})
     vault.unavailable = True
     look("update owners set token_checked_at = 'epoch' returning 1")
@@ -645,7 +667,7 @@ def test_a_tasks_history_on_the_wire(
     assert task_id is not None
     assert task["retry"] == {"maxAttempts": 3, "backoff": 10.0, "maxBackoff": 600.0}
     assert ann.ask("GET", f"{path}/runs").get_json() == {"runs": []}
-    vault.knows(ann.bearer, TokenStatus.ACTIVE, task_id)
+    vault.knows(ann.owner, TokenStatus.ACTIVE, task_id)
     ann.ask("POST", f"{path}/execute")
     run_demo.run(AttemptKey(task_id, 1), lambda: None)
     journal.flush()
@@ -711,7 +733,7 @@ def test_executing_with_a_key_happens_once(ann: Caller, vault: ScriptedVault, ru
     path, task_id = f"/{task['id']}", parse_id(task["id"])
     assert task_id is not None
     assert ann.ask("POST", f"{path}/execute", **keyed("k-1")).get_json()["status"] == "needs_consent"
-    vault.knows(ann.bearer, TokenStatus.ACTIVE, task_id)
+    vault.knows(ann.owner, TokenStatus.ACTIVE, task_id)
     with ThreadPoolExecutor(20) as pool:
         answers = list(pool.map(lambda _: ann.ask("POST", f"{path}/execute", **keyed("k-1")), range(20)))
     assert {(answer.status_code, answer.get_json()["status"]) for answer in answers} == {(200, "executing")}
@@ -727,7 +749,7 @@ def test_executing_with_a_key_happens_once(ann: Caller, vault: ScriptedVault, ru
 
 
 def test_a_key_is_free_again_after_24_hours(ann: Caller, look: Look, receipts: PostgresReceipts) -> None:
-    """Whether it was cleaned away or not."""
+    """The key is free whether or not its row was removed."""
     first = ann.ask("POST", json={"name": "a"}, **keyed("k-1"))
     look("update idempotency_keys set created_at = created_at - interval '24 hours' returning 1")
     second = ann.ask("POST", json={"name": "b"}, **keyed("k-1"))
@@ -741,7 +763,7 @@ def test_a_key_is_free_again_after_24_hours(ann: Caller, look: Look, receipts: P
 def test_a_batch_has_a_result_for_each_id(ann: Caller, ben: Caller, vault: ScriptedVault) -> None:
     """Foreign, unknown and impossible ids look the same; one that fails does not affect the others."""
     ready, without, his = ann.task(), ann.task(), ben.task()
-    vault.knows(ann.bearer, TokenStatus.ACTIVE, parse_id(ready["id"]))
+    vault.knows(ann.owner, TokenStatus.ACTIVE, parse_id(ready["id"]))
     ids = [his["id"], ready["id"], "nonsense", without["id"], ready["id"], f"task-{uuid4()}"]
     answer = ann.ask("POST", "/batch", {"action": "execute", "ids": ids}).get_json()
     assert [result["id"] for result in answer["results"]] == ids
@@ -761,7 +783,7 @@ def test_a_batch_has_a_result_for_each_id(ann: Caller, ben: Caller, vault: Scrip
 def test_a_batch_links_one_token_to_many_tasks(ann: Caller, ben: Caller, vault: ScriptedVault) -> None:
     """By ids or by a filter, as often as one likes; foreign tasks and foreign tokens do not exist."""
     mine, his = [ann.task()["id"] for _ in range(3)], ben.task()["id"]
-    token_id = str(vault.knows(ann.bearer, TokenStatus.PENDING, *map(parse_id, mine)))
+    token_id = str(vault.knows(ann.owner, TokenStatus.PENDING, *map(parse_id, mine)))
     vault.asked = 0
     wish = {"action": "link", "ids": [*mine, his], "persistentTokenId": token_id}
     for _ in range(2):
@@ -769,7 +791,7 @@ def test_a_batch_links_one_token_to_many_tasks(ann: Caller, ben: Caller, vault: 
         assert [result.get("status") for result in results] == ["linked"] * 3 + [None]
         assert results[3]["problem"]["code"] == "task_not_found"
     assert vault.asked == 2
-    vault.says(ann.bearer, UUID(token_id), TokenStatus.ACTIVE)
+    vault.says(ann.owner, UUID(token_id), TokenStatus.ACTIVE)
     by_filter = {**wish, "filter": {"persistentTokenId": token_id}}
     del by_filter["ids"]
     assert len(ann.ask("POST", "/batch", by_filter).get_json()["results"]) == 3
@@ -796,7 +818,9 @@ def test_a_batch_with_a_key_happens_once(ann: Caller, vault: ScriptedVault) -> N
 def test_a_batch_that_was_cut_off_goes_on_with_its_key(
     ann: Caller, vault: ScriptedVault, manage: ManageTasks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The database is away after two deeds: these are told, the rest is 503; sent again, all are done, once."""
+    """The database becomes unavailable after two tasks. These are answered, the rest with 503. The same request again
+    handles all, each once.
+    """
     ids = [ann.task()["id"] for _ in range(4)]
     wish = {"action": "delete", "ids": ids}
     delete, done = manage.delete, []
@@ -822,7 +846,7 @@ def test_a_batch_by_filter_works_in_steps_and_says_how_far(ann: Caller, ben: Cal
     other = ann.task(name="other")
     ben.task(name="n1")
     wish = {"action": "execute", "filter": {"search": "n", "status": ["pending"]}, "limit": 3}
-    vault.knows(ann.bearer, TokenStatus.ACTIVE)
+    vault.knows(ann.owner, TokenStatus.ACTIVE)
     seen, left, cursor = [], [], None
     while True:
         step = ann.ask("POST", "/batch", {**wish, "cursor": cursor} if cursor else wish).get_json()
@@ -876,7 +900,7 @@ def test_a_cursor_of_a_batch_is_its_owners(ann: Caller, ben: Caller) -> None:
 
 def test_a_batch_asks_the_vault_once_about_each_token(ann: Caller, vault: ScriptedVault) -> None:
     """One consent for many tasks; an unavailable vault is asked once."""
-    token_id = vault.knows(ann.bearer, TokenStatus.ACTIVE)
+    token_id = vault.knows(ann.owner, TokenStatus.ACTIVE)
     ids = [ann.task()["id"] for _ in range(5)]
     for task_id in ids:
         ann.ask("POST", f"/{task_id}/link-persistent-id", {"persistentTokenId": str(token_id)})
@@ -892,7 +916,7 @@ def test_a_batch_asks_the_vault_once_about_each_token(ann: Caller, vault: Script
 
 def test_access_that_is_granted_on_the_wire(ann: Caller, vault: ScriptedVault) -> None:
     """A task is created with a token, and deleted with it."""
-    token_id = str(vault.knows(ann.bearer, TokenStatus.ACTIVE))
+    token_id = str(vault.knows(ann.owner, TokenStatus.ACTIVE))
     task = ann.task(persistentTokenId=token_id)
     assert (task["persistentTokenId"], task["offlineTokenStatus"]) == (token_id, "active")
     body = {"name": "a", "persistentTokenId": str(uuid4())}
@@ -903,6 +927,10 @@ def test_access_that_is_granted_on_the_wire(ann: Caller, vault: ScriptedVault) -
     deleted = ann.ask("DELETE", f"/{task['id']}?revokeAccess=true").get_json()
     assert deleted == {"status": "deleted", "taskId": task["id"], "accessRevoked": True}
     assert [str(revoked) for revoked in vault.revoked] == [token_id]
+    task = ann.task(persistentTokenId=str(shared := vault.knows(ann.owner, TokenStatus.ACTIVE)))
+    vault.shared.add(shared)
+    deleted = ann.ask("DELETE", f"/{task['id']}?revokeAccess=true").get_json()
+    assert deleted == {"status": "deleted", "taskId": task["id"], "accessRevoked": False}
 
 
 def test_kinds_are_listed_with_the_schema_of_their_parameters(ann: Caller) -> None:
@@ -939,7 +967,7 @@ def test_a_task_of_an_unknown_kind_or_with_other_parameters_is_refused(
 def test_a_task_shows_its_kind_and_parameters_and_the_demonstration_shows_neither(
     ann: Caller, look: Look, database: Database
 ) -> None:
-    """What the customer's document describes is unchanged."""
+    """The members in the customer's document are unchanged."""
     task = ann.task()
     assert not {"kind", "parameters"} & set(task)
     assert ann.task(kind="demo", parameters={}).keys() == task.keys()
@@ -961,7 +989,7 @@ def test_a_result_that_is_a_file_is_fetched_by_its_owner_only(
     vault: ScriptedVault,
 ) -> None:
     """As an attachment of which a browser shows nothing."""
-    task = ann.task(persistentTokenId=str(vault.knows(ann.bearer, TokenStatus.ACTIVE)))
+    task = ann.task(persistentTokenId=str(vault.knows(ann.owner, TokenStatus.ACTIVE)))
     ann.ask("POST", f"/{task['id']}/execute")
     task_id = parse_id(task["id"])
     assert task_id is not None

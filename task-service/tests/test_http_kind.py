@@ -27,7 +27,7 @@ from task_service.kinds.registry import parsed
 pytestmark = pytest.mark.process
 
 
-class Api:
+class StubApi:
     """A web API: answers by path."""
 
     def __init__(self) -> None:
@@ -35,27 +35,27 @@ class Api:
         self.server: Server | None = None
 
     def answer(self, asked: Asked) -> Reply:
-        """What the test says."""
+        """The answer that the test has set."""
         return self.replies[asked.path]()
 
 
 @pytest.fixture
-def api() -> Iterator[Api]:
-    """It answers."""
-    api = Api()
+def api() -> Iterator[StubApi]:
+    """The API answers."""
+    api = StubApi()
     with serving(api.answer) as server:
         api.server = server
         yield api
 
 
-def url_of(api: Api) -> str:
-    """Its origin."""
+def url_of(api: StubApi) -> str:
+    """The API's origin."""
     assert api.server is not None
     return api.server.url
 
 
 def run(
-    api: Api,
+    api: StubApi,
     *,
     path: str = "/data",
     networks: tuple[str, ...] = ("127.0.0.0/8",),
@@ -82,7 +82,7 @@ def run(
     return kind.run(parsed(kind, {"url": url_of(api) + path, **parameters}), context)
 
 
-def test_the_request_has_the_token_and_a_key_for_the_run(api: Api) -> None:
+def test_the_request_has_the_token_and_a_key_for_the_run(api: StubApi) -> None:
     """And what the owner has said; the answer's text is the result."""
     api.replies["/data"] = lambda: Reply(201, b"created \xff", "text/plain")
     result = run(api, method="POST", headers={"X-Trace": "a b"}, body='{"ä": 1}')
@@ -97,7 +97,7 @@ def test_the_request_has_the_token_and_a_key_for_the_run(api: Api) -> None:
     assert asked.headers["Content-Type"] == "application/json; charset=utf-8"
 
 
-def test_private_addresses_are_refused_when_the_connection_is_made(api: Api) -> None:
+def test_private_addresses_are_refused_when_the_connection_is_made(api: StubApi) -> None:
     """Although the origin is allowed: its name may lead somewhere else tomorrow."""
     api.replies["/data"] = Reply
     with pytest.raises(HandlerError, match="private address"):
@@ -136,7 +136,7 @@ def test_which_addresses_are_public(address: str, expected: bool) -> None:
     assert is_public(address) is expected
 
 
-def test_redirects_are_followed_within_the_allowed_origins_only(api: Api) -> None:
+def test_redirects_are_followed_within_the_allowed_origins_only(api: StubApi) -> None:
     """The token never goes anywhere else; a POST that is answered by 303 becomes a GET."""
     api.replies["/data"] = lambda: Reply(303, headers={"Location": "/there"})
     api.replies["/there"] = lambda: Reply(200, b"there", "text/plain")
@@ -155,7 +155,7 @@ def test_redirects_are_followed_within_the_allowed_origins_only(api: Api) -> Non
 
 
 @pytest.mark.parametrize(("status", "can_pass"), [(503, True), (429, True), (404, False), (401, False), (304, False)])
-def test_other_statuses_fail_the_task_with_the_answer_s_first_line(api: Api, status: int, can_pass: bool) -> None:
+def test_other_statuses_fail_the_task_with_the_answer_s_first_line(api: StubApi, status: int, can_pass: bool) -> None:
     """Some can pass."""
     api.replies["/data"] = lambda: Reply(status, b"" if status == 304 else b"no luck\nmore", "text/plain")
     with pytest.raises(HandlerError, match=str(status)) as failed:
@@ -164,8 +164,8 @@ def test_other_statuses_fail_the_task_with_the_answer_s_first_line(api: Api, sta
     assert "more" not in str(failed.value)
 
 
-def test_an_answer_that_is_too_large_or_too_slow_is_broken_off(api: Api) -> None:
-    """Not cut short in silence."""
+def test_an_answer_that_is_too_large_or_too_slow_is_broken_off(api: StubApi) -> None:
+    """The run fails with a message; the answer is not truncated."""
     api.replies["/data"] = lambda: Reply(200, b"x" * ((1 << 20) + 1), "text/plain")
     with pytest.raises(HandlerError, match="more than 1048576 bytes"):
         run(api)
@@ -184,8 +184,8 @@ def test_an_answer_that_is_too_large_or_too_slow_is_broken_off(api: Api) -> None
     released.set()
 
 
-def test_a_cancelled_run_breaks_the_call_off(api: Api) -> None:
-    """It does not wait for the answer."""
+def test_a_cancelled_run_breaks_the_call_off(api: StubApi) -> None:
+    """A cancelled run does not wait for the answer."""
     released, waiting = threading.Event(), threading.Event()
 
     def late() -> Reply:
@@ -201,7 +201,7 @@ def test_a_cancelled_run_breaks_the_call_off(api: Api) -> None:
     released.set()
 
 
-def test_a_server_that_is_not_there_can_come_back(api: Api) -> None:
+def test_a_server_that_is_not_there_can_come_back(api: StubApi) -> None:
     """So another attempt may succeed. The message has no query of the URL."""
     with suppress(HandlerError), serving(lambda _: Reply()) as gone:
         pass
@@ -247,7 +247,7 @@ def test_an_origin_is_written_in_one_way(url: str) -> None:
     assert isinstance(HttpParameters(url=url), HttpParameters)
 
 
-def test_each_request_has_a_token_that_is_fresh(api: Api) -> None:
+def test_each_request_has_a_token_that_is_fresh(api: StubApi) -> None:
     """A redirect that comes after the token has ended gets another one."""
     vault = ScriptedVault()
     vault.lifetime = timedelta(0)

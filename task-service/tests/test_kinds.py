@@ -34,7 +34,7 @@ NEEDED = {
 
 
 def tools(**settings: Any) -> Tools:
-    """What kinds are made with."""
+    """The tools of kinds."""
     return Tools(userinfo=Userinfo(), settings=KindSettings(**settings))
 
 
@@ -229,7 +229,7 @@ def test_faulty_settings_of_kinds_are_refused_at_start(name: str, value: str) ->
 
 
 def test_settings_of_kinds_travel_without_secrets() -> None:
-    """What goes elsewhere is made of six settings."""
+    """The settings that travel are six."""
     settings = config.read({**NEEDED, "TASK_HTTP_ORIGINS": "https://API.example:443 http://b.example:80/"})
     sent = msgspec.json.encode(bootstrap.kind_settings(settings)).decode()
     assert msgspec.json.decode(sent)["http_origins"] == ["http://b.example", "https://api.example"]
@@ -244,7 +244,7 @@ def test_settings_of_kinds_travel_without_secrets() -> None:
 
 
 def test_the_example_of_the_developers_page_works() -> None:
-    """Its ten lines are taken from the page."""
+    """The example's ten lines are read from the page."""
     page = (Path(__file__).parents[2] / "docs" / "kinds.md").read_text(encoding="utf-8")
     example = page.partition("```python\n")[2].partition("```")[0]
     names: dict[str, Any] = {"__name__": "example"}

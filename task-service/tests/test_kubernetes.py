@@ -85,7 +85,7 @@ def order_of(elsewhere: Elsewhere) -> Order:
 
 
 def test_the_job_may_do_nothing_and_the_order_is_in_no_part_of_it(elsewhere: Elsewhere, cluster: Cluster) -> None:
-    """Whoever may read Jobs and pods finds no ticket; the Secret goes with the Job."""
+    """A role that may read Jobs and pods finds no ticket. The Secret is deleted with the Job."""
     assert elsewhere.run("steps", count=1) == "completed"
     cluster.expect_valid()
     job, secret = cluster.seen
@@ -121,7 +121,7 @@ def test_the_worker_s_role_has_exactly_the_rights_that_are_used(
 def test_a_lease_is_extended_as_long_as_the_worker_is_there(
     elsewhere: Elsewhere, cluster: Cluster, often_extended: None
 ) -> None:
-    """It is counted from the Job's beginning."""
+    """The deadline is counted from the Job's beginning."""
     assert elsewhere.run("steps", count=4, seconds=0.6) == "completed"
     assert len(cluster.deadlines) > 2
     assert cluster.deadlines == sorted(cluster.deadlines)
@@ -185,7 +185,7 @@ def test_lines_of_the_same_time_are_told_apart_by_their_number_and_a_gap_is_a_lo
 
 
 def test_a_pod_that_cannot_start_fails_with_the_reason(elsewhere: Elsewhere, cluster: Cluster) -> None:
-    """Somebody has to mend the image; until then the run is retried by its policy."""
+    """Until the image is repaired, the run is retried by its policy."""
     cluster.waiting = "ImagePullBackOff"
     assert elsewhere.run("steps", count=1) == "failed"
     assert elsewhere.result == "Kubernetes cannot start this task (ImagePullBackOff)."

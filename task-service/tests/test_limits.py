@@ -76,7 +76,7 @@ def ended(look: Look, task_id: UUID) -> None:
 def test_an_owner_runs_no_more_than_the_limit_and_others_go_on(
     queue: Callable[..., UUID], take: Callable[..., UUID | None], look: Look, alice: Person, bob: Person
 ) -> None:
-    """When one of the owner's ends, the next one comes, in the queue's order."""
+    """When a run of the owner ends, the owner's next run starts, in the queue's order."""
     hers, his = [queue(alice) for _ in range(100)], [queue(bob), queue(bob)]
     taken = [take(of_one_owner=2) for _ in range(5)]
     assert taken[-1] is None
@@ -108,7 +108,7 @@ def test_an_owner_behind_everything_of_another_is_found(
 def test_the_whole_queue_runs_no_more_than_the_limit(
     queue: Callable[..., UUID], take: Callable[..., UUID | None], look: Look, alice: Person, bob: Person
 ) -> None:
-    """Whoever they belong to."""
+    """The limit holds for the runs of all owners together."""
     for person in (alice, bob, alice):
         queue(person)
     taken = [take(at_once=2) for _ in range(3)]
@@ -201,7 +201,7 @@ def test_an_owner_has_no_more_tasks_than_the_limit(database: Database, alice: Pe
 
 
 def test_an_owner_has_no_more_open_tasks_than_the_limit(database: Database, alice: Person, bob: Person) -> None:
-    """Those that wait or run count; what has ended makes room; what was refused can be executed later."""
+    """Waiting and running tasks count. An ended task makes room, and a refused one can be executed later."""
     runs = PostgresRuns(database, OwnerLimits(tasks=100, open=2))
     hers, his = [ready(database, alice) for _ in range(3)], ready(database, bob)
     for task_id in hers[:2]:

@@ -17,6 +17,7 @@ from scripted_vault import ScriptedVault
 from service_kit.postgres.database import Database
 from task_service.adapters.postgres.attempts import PostgresAttempts
 from task_service.adapters.postgres.database import tasks_database
+from task_service.adapters.postgres.history import PostgresHistory
 from task_service.adapters.postgres.listing import PostgresTaskList
 from task_service.application.cursors import Cursors
 from task_service.application.errors import CursorError
@@ -24,14 +25,14 @@ from task_service.application.execute import ExecuteTasks
 from task_service.application.listing import ListTasks
 from task_service.application.manage import ManageTasks, Person
 from task_service.domain.attempt import AttemptKey
-from task_service.domain.listing import MOST_COUNTED, Position, ScheduleFilter, Sort, Standing, TaskQuery
+from task_service.domain.listing import LAST_RUNS, MOST_COUNTED, Position, ScheduleFilter, Sort, Standing, TaskQuery
 from task_service.domain.owner import Owner
 from task_service.domain.status import STARTS, UNDER_WAY, TaskStatus, can_follow
 from task_service.domain.task import TokenStatus
 
 Look = Callable[..., list[tuple[object, ...]]]
 EVERYTHING = TaskQuery()
-ALICE = Person(Owner("https://issuer.example/realms/demo", "alice-sub"), "alice-token")
+ALICE = Person(Owner("https://issuer.example/realms/demo", "alice-sub"))
 
 
 @pytest.fixture
@@ -126,7 +127,7 @@ def test_kind_and_grant_are_filters(
     """The tasks of one grant are those that stop when it is revoked."""
     add(3)
     other = add(2, kind="http")
-    token_id = vault.knows(alice.bearer, TokenStatus.ACTIVE)
+    token_id = vault.knows(alice.owner, TokenStatus.ACTIVE)
     task = manage.create(alice, "a", "")
     execution.link(alice, task.id, token_id)
     assert {each.id for each in listing.page(alice, TaskQuery(kind="http"), 10).tasks} == set(other)
@@ -147,9 +148,9 @@ def test_tasks_that_need_consent_are_those_that_nothing_but_an_active_token_keep
     wanted = {state: set(add(2, state)) for state in TaskStatus if state is not TaskStatus.PENDING}
     without = manage.create(alice, "never asked", "")
     ready = manage.create(alice, "ready", "")
-    execution.link(alice, ready.id, vault.knows(alice.bearer, TokenStatus.ACTIVE))
+    execution.link(alice, ready.id, vault.knows(alice.owner, TokenStatus.ACTIVE))
     asked = manage.create(alice, "asked", "")
-    execution.link(alice, asked.id, vault.knows(alice.bearer, TokenStatus.PENDING))
+    execution.link(alice, asked.id, vault.knows(alice.owner, TokenStatus.PENDING))
     manage.create(bob, "another person's", "")
     need = wanted[TaskStatus.FAILED] | wanted[TaskStatus.CANCELLED] | {without.id, asked.id}
     query = TaskQuery(needs_consent=True)
@@ -372,6 +373,46 @@ def test_what_changes_together_changes_the_list_once(
     assert look("select distinct status, stop_reason from schedules") == [("stopped", "token_failed")]
 
 
+def run_again(look: Look, task_id: UUID, ends: list[TaskStatus]) -> None:
+    """More runs of a task that has one: each ends like that, the first of them a week ago."""
+    for number, end in enumerate(ends, start=2):
+        look(
+            "insert into runs (task_id, number, issuer, subject, cause, status, fence, completed_at)"
+            " select id, %s, issuer, subject, 'user', %s, %s, now() - interval '7 days' from tasks where id = %s"
+            " returning 1",
+            *(number, end.value, number, task_id),
+        )
+    look("update tasks set last_run = %s where id = %s returning 1", 1 + len(ends), task_id)
+
+
+def test_the_last_runs_of_each_task_are_told_the_latest_first(
+    listing: ListTasks, add: Callable[..., list[UUID]], look: Look, alice: Person
+) -> None:
+    """So many of each at most; of a task that was never executed there is nothing to tell."""
+    ((never,), (once,), (often,)) = add(1), add(1, TaskStatus.FAILED), add(1, TaskStatus.COMPLETED)
+    ends = [TaskStatus.CANCELLED, TaskStatus.FAILED] * 4 + [TaskStatus.COMPLETED] * 3
+    run_again(look, often, ends)
+    told = listing.last_runs(listing.page(alice, EVERYTHING, 10).tasks)
+    assert told == {once: [TaskStatus.FAILED], often: list(reversed(ends))[:LAST_RUNS]}
+    assert never not in told
+    assert listing.last_runs([]) == {}
+
+
+def test_the_list_changes_when_an_old_run_is_cleaned_away(
+    listing: ListTasks, past: PostgresHistory, add: Callable[..., list[UUID]], look: Look, alice: Person
+) -> None:
+    """For the last runs of a task are in it; cleaning without anything to clean changes nothing."""
+    (task,) = add(1, TaskStatus.COMPLETED)
+    run_again(look, task, [TaskStatus.FAILED, TaskStatus.COMPLETED])
+    counts, before = listing.counts(alice), listing.version(alice)
+    assert past.remove_old(days=1, at_most=10) == 1
+    assert listing.version(alice) != before
+    assert listing.counts(alice) == counts
+    before = listing.version(alice)
+    assert past.remove_old(days=1, at_most=10) == 0
+    assert listing.version(alice) == before
+
+
 def test_a_task_that_is_executed_again_counts_by_its_new_run(
     manage: ManageTasks,
     listing: ListTasks,
@@ -390,7 +431,7 @@ def test_a_task_that_is_executed_again_counts_by_its_new_run(
         return state
 
     seen = [only()]
-    execution.link(alice, task.id, vault.knows(alice.bearer, TokenStatus.ACTIVE))
+    execution.link(alice, task.id, vault.knows(alice.owner, TokenStatus.ACTIVE))
     execution.execute(alice, task.id)
     seen.append(only())
     attempt = attempts.begin(AttemptKey(task.id, 1))
@@ -415,7 +456,7 @@ def test_a_task_that_is_executed_again_counts_by_its_new_run(
 def ten_thousand(
     migrated_tasks: None, new_database: Callable[[str, str], AbstractContextManager[str]]
 ) -> Iterator[str]:
-    """A database of completed tasks, and three that failed in their midst."""
+    """A database of completed tasks, with three failed ones among them."""
     with new_database("tasks", "tasks") as url:
         with psycopg.connect(url.replace("tasks:test@", "tasks_owner:test@"), autocommit=True) as connection:
             add = adder(lambda query, *values: connection.execute(query.encode(), values).fetchall(), ALICE)
@@ -440,13 +481,14 @@ QUERIES = {
 
 @pytest.mark.parametrize("name", QUERIES)
 def test_a_page_reads_no_more_of_a_long_list_than_of_a_short_one(ten_thousand: str, name: str) -> None:
-    """At its beginning and in its midst; in rows and index entries, which no neighbour on the machine changes."""
+    """At the beginning and in the middle of the list. The test counts rows and index entries, not time."""
     with closing(tasks_database(ten_thousand, name="test", size=2)) as database:
         listing = PostgresTaskList(database)
         after = None
         for _ in range(2):
             before = rows_read(database, ten_thousand)
-            _, following = listing.page(ALICE.owner, QUERIES[name], 50, after)
+            found, following = listing.page(ALICE.owner, QUERIES[name], 50, after)
+            listing.last_runs(found)
             listing.counts(ALICE.owner)
             listing.standing(ALICE.owner)
             listing.list_version(ALICE.owner)
@@ -456,7 +498,7 @@ def test_a_page_reads_no_more_of_a_long_list_than_of_a_short_one(ten_thousand: s
 
 
 def rows_read(database: Database, url: str) -> int:
-    """How many rows all statements so far have read, from tables and through indexes."""
+    """The number of rows that all statements so far have read, from tables and through indexes."""
     database.one(b"select pg_stat_force_next_flush()", {})
     database.ping()
     with psycopg.connect(url, autocommit=True) as connection:

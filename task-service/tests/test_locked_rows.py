@@ -1,4 +1,4 @@
-"""One forgotten transaction holds the rows of one owner: everybody else goes on, and what is refused is not done."""
+"""One forgotten transaction locks the rows of one owner. Others are served, and a refused request has no effect."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -76,7 +76,7 @@ def begin(
 
     def begin() -> Attempt:
         task = manage.create(alice, "Data Processing", "")
-        execution.link(alice, task.id, vault.knows(alice.bearer, TokenStatus.ACTIVE))
+        execution.link(alice, task.id, vault.knows(alice.owner, TokenStatus.ACTIVE))
         execution.execute(alice, task.id)
         attempt = attempts.begin(AttemptKey(task.id, 1))
         assert attempt is not None

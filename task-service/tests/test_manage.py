@@ -1,4 +1,4 @@
-"""What owners do with their tasks, on a real database."""
+"""Owners create, read, list and delete tasks, on a real database."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -33,7 +33,7 @@ Look = Callable[..., list[tuple[object, ...]]]
 def linked(manage: ManageTasks, execution: ExecuteTasks, vault: ScriptedVault, caller: Person) -> UUID:
     """A task with an active token."""
     task = manage.create(caller, "Data Processing", "")
-    execution.link(caller, task.id, vault.knows(caller.bearer, TokenStatus.ACTIVE))
+    execution.link(caller, task.id, vault.knows(caller.owner, TokenStatus.ACTIVE))
     return task.id
 
 
@@ -50,7 +50,7 @@ def test_another_persons_task_does_not_exist(
 ) -> None:
     """404 for every call, and nothing happens to it."""
     task = manage.create(alice, "hers", "")
-    token_id = vault.knows(bob.bearer, TokenStatus.ACTIVE)
+    token_id = vault.knows(bob.owner, TokenStatus.ACTIVE)
     calls: dict[str, Callable[[], object]] = {
         "find": lambda: manage.find(bob, task.id),
         "delete": lambda: manage.delete(bob, task.id),
@@ -68,7 +68,7 @@ def test_only_ones_own_token_can_be_linked(
     """The vault says whose it is."""
     task = manage.create(alice, "a", "")
     with pytest.raises(TokenNotFoundError):
-        execution.link(alice, task.id, vault.knows(bob.bearer, TokenStatus.ACTIVE))
+        execution.link(alice, task.id, vault.knows(bob.owner, TokenStatus.ACTIVE))
     assert manage.find(alice, task.id).persistent_token_id is None
 
 
@@ -77,9 +77,9 @@ def test_linking_is_idempotent_and_takes_the_vaults_status(
 ) -> None:
     """Pending before the consent, active after it."""
     task = manage.create(alice, "a", "")
-    token_id = vault.knows(alice.bearer, TokenStatus.PENDING)
+    token_id = vault.knows(alice.owner, TokenStatus.PENDING)
     for status in (TokenStatus.PENDING, TokenStatus.ACTIVE, TokenStatus.ACTIVE):
-        vault.says(alice.bearer, token_id, status)
+        vault.says(alice.owner, token_id, status)
         assert execution.link(alice, task.id, token_id).token_status is status
 
 
@@ -105,10 +105,10 @@ def test_the_four_answers(
 ) -> None:
     """R6; also when nothing was linked but the consent was asked for this very task."""
     task = manage.create(alice, "a", "")
-    vault.knows(alice.bearer, TokenStatus.ACTIVE, uuid4())
+    vault.knows(alice.owner, TokenStatus.ACTIVE, uuid4())
     token_id = None
     if status is not None:
-        token_id = vault.knows(alice.bearer, status, task.id)
+        token_id = vault.knows(alice.owner, status, task.id)
         if how == "linked":
             execution.link(alice, task.id, token_id)
     outcome = execution.execute(alice, task.id)
@@ -129,7 +129,7 @@ def test_a_linked_token_that_the_vault_forgot_has_failed(
 def test_a_vault_that_is_away_changes_nothing(
     manage: ManageTasks, listing: ListTasks, execution: ExecuteTasks, vault: ScriptedVault, alice: Person, look: Look
 ) -> None:
-    """503 for what needs it; the list goes on with what is known."""
+    """Operations that need the vault answer 503; the list shows the last known status."""
     task_id = linked(manage, execution, vault, alice)
     vault.unavailable = True
     look("update owners set token_checked_at = 'epoch' returning 1")
@@ -166,7 +166,7 @@ def test_a_deletion_against_a_run_or_an_execution_leaves_nothing_behind(
     alice: Person,
     look: Look,
 ) -> None:
-    """Whoever comes first: no run without a task, no job without a run, and the worker learns of it."""
+    """In either order: no run without a task, no job without a run, and the worker notices the deletion."""
 
     def execute(task_id: UUID) -> None:
         with suppress(TaskNotFoundError):
@@ -223,7 +223,7 @@ def test_another_token_cannot_be_linked_while_it_runs(
     task_id = linked(manage, execution, vault, alice)
     execution.execute(alice, task_id)
     with pytest.raises(TaskNotLinkableError):
-        execution.link(alice, task_id, vault.knows(alice.bearer, TokenStatus.ACTIVE))
+        execution.link(alice, task_id, vault.knows(alice.owner, TokenStatus.ACTIVE))
     same = manage.find(alice, task_id).persistent_token_id
     assert same is not None
     assert execution.link(alice, task_id, same).status is TaskStatus.QUEUED
@@ -237,7 +237,7 @@ def test_a_running_task_can_be_deleted(
     attempts: PostgresAttempts,
     look: Look,
 ) -> None:
-    """Its worker finds that it is not its any more."""
+    """The task's worker finds that the attempt has ended."""
     task_id = linked(manage, execution, vault, alice)
     execution.execute(alice, task_id)
     attempt = attempts.begin(AttemptKey(task_id, 1))
@@ -251,7 +251,7 @@ def test_a_running_task_can_be_deleted(
 def test_the_version_grows_with_each_change_and_only_then(
     manage: ManageTasks, listing: ListTasks, execution: ExecuteTasks, vault: ScriptedVault, alice: Person, bob: Person
 ) -> None:
-    """What the ETag of the list is made of; others' tasks do not count."""
+    """The ETag of the list is made of the version; other owners' tasks do not count."""
     assert listing.version(alice) == "0-"
     task_id = linked(manage, execution, vault, alice)
     before = listing.version(alice)

@@ -72,7 +72,7 @@ def begin(
 
     def begin() -> UUID:
         task = manage.create(alice, "Data Processing", "")
-        execution.link(alice, task.id, vault.knows(alice.bearer, TokenStatus.ACTIVE))
+        execution.link(alice, task.id, vault.knows(alice.owner, TokenStatus.ACTIVE))
         execution.execute(alice, task.id)
         (worker,) = look("select * from procrastinate_register_worker_v1()")
         look("select id from procrastinate_fetch_job_v2(null, %s)", worker[0])
@@ -109,7 +109,7 @@ def test_a_silent_workers_attempt_is_taken_over(
 def test_a_server_clock_that_is_set_ends_no_worker_that_beats(
     sweeper: Sweeper, begun: UUID, look: Look, hours: int
 ) -> None:
-    """Back or forward: the heartbeats go on, at other times."""
+    """A clock that is set back or forward: the heartbeats continue, with other times."""
     for second in range(20):
         beat = NOON + timedelta(hours=hours if second > 5 else 0, seconds=second)
         look("update procrastinate_workers set last_heartbeat = %s returning id", beat)
@@ -118,7 +118,7 @@ def test_a_server_clock_that_is_set_ends_no_worker_that_beats(
 
 
 def test_a_server_clock_that_is_set_back_hides_no_dead_worker(sweeper: Sweeper, begun: UUID, look: Look) -> None:
-    """Its last heartbeat lies an hour ahead."""
+    """The dead worker's last heartbeat lies an hour ahead."""
     look("update procrastinate_workers set last_heartbeat = now() + interval '1 hour' returning id")
     sweeper.sweep()
     sweeper.sweep(after=SILENT_SECONDS)
@@ -128,7 +128,7 @@ def test_a_server_clock_that_is_set_back_hides_no_dead_worker(sweeper: Sweeper, 
 def test_the_attempt_of_a_worker_that_is_not_registered_any_more_is_taken_over_at_once(
     sweeper: Sweeper, begun: UUID, look: Look
 ) -> None:
-    """It has left, and its job has no worker."""
+    """The worker has left, and its job has none."""
     look("delete from procrastinate_workers returning id")
     sweeper.sweep()
     assert sweeper.noticed == [("worker_silent", AttemptKey(begun, 1), True)]
@@ -237,7 +237,7 @@ def test_the_sweep_reads_no_more_of_a_long_queue_than_of_a_short_one(
 
 
 def rows_read(sweeper: Sweeper, database: Database, url: str) -> int:
-    """How many rows a sweep reads, from tables and through indexes."""
+    """The number of rows that a sweep reads, from tables and through indexes."""
 
     def so_far() -> int:
         with psycopg.connect(url, autocommit=True) as connection:

@@ -35,7 +35,7 @@ class Gives:
         self.result = result
 
     def run(self, context: HandlerContext) -> str | Document:
-        """It."""
+        """The run."""
         return self.result
 
 
@@ -57,7 +57,7 @@ def ran(
 
     def run(result: str | Document, store: ResultStore | None = results) -> UUID:
         task = manage.create(alice, "a", "")
-        execution.link(alice, task.id, vault.knows(alice.bearer, TokenStatus.ACTIVE))
+        execution.link(alice, task.id, vault.knows(alice.owner, TokenStatus.ACTIVE))
         execution.execute(alice, task.id)
         kept = StoreResults(attempts, files if store else None, store)
         work = RunAttempt(
@@ -121,7 +121,7 @@ def test_without_a_store_a_result_that_does_not_fit_fails_the_run_and_says_so(
 def test_an_attempt_that_was_taken_over_leaves_no_result(
     ran: Run, attempts: PostgresAttempts, files: PostgresResultFiles, look: Look
 ) -> None:
-    """Its file belongs to no run, and is removed one day."""
+    """The attempt's file belongs to no run, and the cleaning removes it."""
     task = ran("done")
     (attempt,) = [attempts.begin(AttemptKey(task, 1))]
     assert attempt is None
@@ -146,7 +146,7 @@ def test_every_store_keeps_gives_and_removes(kind: str, tmp_path: Path) -> None:
 
 
 def test_a_folder_s_files_are_private_and_whole(tmp_path: Path) -> None:
-    """Nobody else on the machine reads results."""
+    """Other users of the machine cannot read results."""
     store = store_at(str(tmp_path))
     store.put(uuid4(), b"x")
     (path,) = tmp_path.iterdir()

@@ -36,7 +36,7 @@ policies = st.builds(
 
 @given(policies, st.integers(1, 10_000), st.floats(0, 1), st.floats(0, 1e9))
 def test_a_delay_grows_up_to_its_limit(policy: RetryPolicy, failures: int, spread: float, asked: float) -> None:
-    """It is at least half of the doubled backoff, never beyond the limit, and never before what was asked for."""
+    """A delay is at least half of the doubled backoff, at most the limit, and never shorter than the requested time."""
     delay = policy.delay(failures, spread)
     assert policy.delay(1, 0.0) == pytest.approx(policy.backoff / 2)
     assert 0 <= delay <= policy.max_backoff
@@ -86,7 +86,7 @@ class Fails:
 def queued(manage: ManageTasks, execution: ExecuteTasks, vault: ScriptedVault, alice: Person) -> UUID:
     """A task that may be attempted three times; its first attempt is queued."""
     task = manage.create(alice, "Data Processing", "", Policy(retry=POLICY))
-    execution.link(alice, task.id, vault.knows(alice.bearer, TokenStatus.ACTIVE))
+    execution.link(alice, task.id, vault.knows(alice.owner, TokenStatus.ACTIVE))
     execution.execute(alice, task.id)
     return task.id
 
@@ -178,7 +178,7 @@ def test_what_cannot_pass_fails_at_once(
 def test_an_unexpected_connection_error_is_retried_without_its_words(
     queued: UUID, attempt: Callable[[UUID, int, Exception], str], manage: ManageTasks, alice: Person
 ) -> None:
-    """They may have a secret in them."""
+    """The error's text may contain a secret."""
     assert attempt(queued, 1, ConnectionResetError("https://user:secret@host")) == "unexpected"
     task = manage.find(alice, queued)
     assert (task.status, task.latest_run.reason) == (TaskStatus.WAITING, "The task failed unexpectedly.")
@@ -187,7 +187,7 @@ def test_an_unexpected_connection_error_is_retried_without_its_words(
 def test_an_unavailable_vault_is_retried_when_it_says(
     queued: UUID, run_demo: RunAttempt, vault: ScriptedVault, look: Look
 ) -> None:
-    """Its Retry-After is longer than the backoff."""
+    """The vault's Retry-After is longer than the backoff."""
     vault.script.append(VaultUnavailableError(90.0))
     assert run_demo.run(AttemptKey(queued, 1), lambda: None) == "retrying"
     assert look("select next_attempt_at - waiting_since from runs") == [(timedelta(seconds=90),)]
@@ -197,7 +197,7 @@ def test_an_unavailable_vault_is_retried_when_it_says(
 def test_a_clock_that_is_set_back_keeps_no_run_waiting(
     queued: UUID, attempt: Callable[[UUID, int, Exception], str], attempts: PostgresAttempts, look: Look, hours: int
 ) -> None:
-    """The run has waited since a time that lies ahead: it goes on at once."""
+    """The run has waited since a time that lies ahead: it is retried at once."""
     attempt(queued, 1, TimeoutError())
     assert attempts.queue_retries(10) == 0
     look(
@@ -212,7 +212,7 @@ def test_a_clock_that_is_set_back_keeps_no_run_waiting(
 def test_shutdowns_and_crashes_use_up_no_retries(
     queued: UUID, attempt: Callable[[UUID, int, Exception], str], attempts: PostgresAttempts, look: Look
 ) -> None:
-    """They have a limit of their own, which a policy with more attempts does not lift."""
+    """Shutdowns and crashes have their own limit, which a policy with more attempts does not raise."""
     first = attempts.begin(AttemptKey(queued, 1))
     assert first is not None
     assert attempts.give_back(first)
@@ -235,7 +235,7 @@ def test_two_workers_that_look_at_once_queue_each_run_once(
     """One job and one attempt more for each."""
     for _ in range(20):
         task = manage.create(alice, "a", "", Policy(retry=POLICY))
-        execution.link(alice, task.id, vault.knows(alice.bearer, TokenStatus.ACTIVE))
+        execution.link(alice, task.id, vault.knows(alice.owner, TokenStatus.ACTIVE))
         execution.execute(alice, task.id)
         begun = attempts.begin(AttemptKey(task.id, 1))
         assert begun is not None

@@ -65,7 +65,7 @@ def test_a_time_that_the_clock_repeats_comes_once_unless_it_is_of_every_hour(cro
 
 
 def test_a_tick_in_the_repeated_hour_does_not_run_it_again() -> None:
-    """It looks for the next time from 02:10, the second one."""
+    """The tick looks for the next time from 02:10, the second one."""
     assert local_times("30 2 * * *", BERLIN, datetime(2026, 10, 25, 1, 10, tzinfo=UTC), 1) == ["26. 02:30+0100"]
 
 
@@ -87,7 +87,7 @@ def test_times_come_in_order_and_none_before_it_is_asked_for(cron: str, zone: st
 
 @given(st.text(alphabet="0123456789*/,-LW# SUNMO@abc", max_size=30))
 def test_no_text_is_an_unexpected_error(cron: str) -> None:
-    """It is a cron expression, or what is wrong is said."""
+    """Any text is a cron expression, or its fault is named."""
     try:
         Rule(cron=cron).check(NOON)
         said = ("cron", "fires")
@@ -99,7 +99,7 @@ def test_no_text_is_an_unexpected_error(cron: str) -> None:
 
 @pytest.mark.parametrize("cron", ["0 0 30 2 *", "0 0 31 2,4,6,9,11 *", "0 0 30 2 */8"])
 def test_a_cron_expression_that_never_fires_is_refused_as_such(cron: str) -> None:
-    """It can be read, but its days do not exist."""
+    """The expression can be parsed, but its days do not exist."""
     with pytest.raises(ScheduleError, match="never fires"):
         Rule(cron=cron).check(NOON)
 

@@ -42,7 +42,7 @@ def scheduled(
 
     def make(rule: Rule = SELDOM) -> tuple[UUID, UUID]:
         task = manage.create(alice, "Data Processing", "", Policy(schedule=rule))
-        token_id = vault.knows(alice.bearer, TokenStatus.ACTIVE)
+        token_id = vault.knows(alice.owner, TokenStatus.ACTIVE)
         execution.link(alice, task.id, token_id)
         return task.id, token_id
 
@@ -112,7 +112,7 @@ def test_of_ticks_at_once_one_makes_the_run(
 def test_a_tick_waits_for_no_lock(
     tick: Tick, scheduled: Callable[..., tuple[UUID, UUID]], tasks_url: str, look: Look
 ) -> None:
-    """A task that somebody holds is run by a later tick; the others now."""
+    """A locked task is run by a later tick, the others now."""
     held, _ = scheduled()
     free, _ = scheduled()
     look(DUE)
@@ -229,7 +229,7 @@ def test_a_schedule_stops_with_its_grant_and_says_so(
 def test_a_schedule_without_a_usable_token_misses_its_runs_and_goes_on(
     tick: Tick, manage: ManageTasks, schedule_of: Callable[[UUID], Schedule], alice: Person, look: Look
 ) -> None:
-    """Its owner may grant access tomorrow."""
+    """The schedule's owner may grant access later."""
     task = manage.create(alice, "a", "", Policy(schedule=SELDOM))
     look(DUE)
     assert tick.tick() == 1
@@ -303,7 +303,7 @@ def test_the_outlook_says_ahead_whether_the_access_lasts(
         (TokenStatus.ACTIVE, late),
         (TokenStatus.FAILED, None),
     ):
-        vault.says(alice.bearer, token_id, status, ends_at)
+        vault.says(alice.owner, token_id, status, ends_at)
         outlook = schedules.outlook(alice, task_id, 5)
         said.append(outlook.forecast)
         assert len(outlook.next_runs) == 5
@@ -322,7 +322,7 @@ def test_the_outlook_says_ahead_whether_the_access_lasts(
 def test_a_tick_reads_no_more_among_many_schedules(
     database: Database, tick: Tick, scheduled: Callable[..., tuple[UUID, UUID]], tasks_url: str, look: Look
 ) -> None:
-    """What is not due costs nothing, and a due one is found by the index of what is due."""
+    """Schedules that are not due cost nothing. A due one is found by its index."""
     look(
         "with made as (insert into tasks (id, issuer, subject, name, description)"
         " select gen_random_uuid(), 'i', 's' || number, 'n', '' from generate_series(1, 20000) as number"

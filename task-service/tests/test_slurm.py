@@ -35,7 +35,7 @@ def parent(process_id: int) -> int:
 def test_the_job_does_not_inherit_the_worker_s_environment(
     elsewhere: Elsewhere, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Slurm and submitit pass on the environment of whoever submits."""
+    """Slurm and submitit pass on the environment of the submitting program."""
     monkeypatch.setenv("TASK_SERVICE_CLIENT_SECRET", SECRET)
     assert elsewhere.run("ancestors", count=3) == "completed"
     *program, job = json.loads(elsewhere.result)
@@ -44,7 +44,7 @@ def test_the_job_does_not_inherit_the_worker_s_environment(
 
 
 def test_the_death_of_the_job_is_a_crash(elsewhere: Elsewhere, tmp_path: Path) -> None:
-    """Its program ends with it, and its files are removed."""
+    """The job's program ends with it, and its files are removed."""
     killed: list[int] = []
 
     def kill() -> Stop | None:

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from uuid import uuid4
@@ -10,7 +11,9 @@ from uuid import uuid4
 import psycopg
 import pytest
 from http_parts import Asked, Reply, serving
+from stub_issuer import SigningKey, StubIssuer
 
+from service_kit.postgres.clock import DatabaseClock
 from service_kit.postgres.migrations import SchemaMismatchError
 from service_kit.process.settings import SettingsError
 from service_kit.tokens.issuer import IssuerMismatchError
@@ -129,6 +132,21 @@ def test_the_wired_service_is_ready_when_all_it_needs_answers(tasks_url: str, is
     }
 
 
+def test_tokens_are_judged_by_the_databases_clock(tasks_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in the vault: one that was made two hours from now by this machine's clock is good."""
+
+    class Ahead(DatabaseClock):
+        def seconds(self) -> float:
+            return super().seconds() + 7200.0
+
+    monkeypatch.setattr(bootstrap, "DatabaseClock", Ahead)
+    with closing(StubIssuer(SigningKey("key-1"))) as issuer:
+        late = time.time() + 7200
+        token = issuer.token(payload=issuer.claims(aud="task-service", iat=late, exp=late + 300))
+        with closing(bootstrap.build_service(settings(tasks_url, issuer.url))) as service:
+            assert service.verifier.verify(token).subject == "alice-id"
+
+
 def test_building_connects_to_nothing(issuer: str) -> None:
     """Pools and clients open when they are first used."""
     bootstrap.build_service(settings(NOBODY, "http://127.0.0.1:9/realms/demo"))
@@ -153,7 +171,7 @@ def test_unusable_settings_end_the_process_with_one_line(program: str, words: st
 
 @pytest.mark.process
 def test_gunicorns_entry_point_is_the_wired_application(tasks_url: str, issuer: str) -> None:
-    """It logs its settings without secrets."""
+    """The entry point logs its settings without secrets."""
     environ = {
         "TASK_DATABASE_URL": tasks_url,
         "ISSUER": issuer,

@@ -49,7 +49,7 @@ Seen = dict[tuple[UUID, int], tuple[TaskStatus, int]]
 
 
 @dataclass(frozen=True)
-class Work:
+class AttemptAtWork:
     """An attempt that a worker makes, with its job; it may have been taken over since."""
 
     attempt: Attempt
@@ -67,7 +67,7 @@ class Tasks(RuleBasedStateMachine):
         self.attempts, self.listing = PostgresAttempts(database), PostgresTaskList(database)
         self.schedules, self.dependencies = PostgresSchedules(database), PostgresDependencies(database)
         self.ids: list[UUID] = []
-        self.at_work: list[Work] = []
+        self.at_work: list[AttemptAtWork] = []
         self.seen: Seen = {}
 
     @initialize()
@@ -159,7 +159,7 @@ class Tasks(RuleBasedStateMachine):
         assert held == []
 
     def _queue_retries(self) -> None:
-        """Those that are due: all, after a hundredth of a second."""
+        """Queue all retries; all are due after a hundredth of a second."""
         self.look("update runs set next_attempt_at = now() where next_attempt_at is not null returning 1")
         self.attempts.queue_retries(100)
         assert self.look("select 1 from runs where wait_reason = 'retry'") == []
@@ -176,7 +176,7 @@ class Tasks(RuleBasedStateMachine):
         if attempt is None:
             self._end_job(job_id)
         else:
-            self.at_work.append(Work(attempt, job_id))
+            self.at_work.append(AttemptAtWork(attempt, job_id))
 
     @rule(attempts=st.integers(1, 3))
     def start(self, attempts: int) -> None:
@@ -205,7 +205,7 @@ class Tasks(RuleBasedStateMachine):
 
     @rule(place=places, returns=st.booleans())
     def crash(self, place: int, returns: bool) -> None:
-        """The sweep takes it over. returns: its worker was only frozen, and goes on with what it had."""
+        """The sweep takes the attempt over. returns: the worker was only frozen, and continues its attempt."""
         self._have_work()
         work = self.at_work[place % len(self.at_work)]
         if not returns:

@@ -154,7 +154,7 @@ def test_exactly_the_waiting_runs_name_what_they_wait_for(
 
 
 def test_the_page_knows_the_same_states() -> None:
-    """Its generated type, its badges, its words, and from where a task can be executed."""
+    """The page's generated type, badges, words, and the states in which a task can be executed."""
     (listed,) = re.findall(r'TaskStatus: ((?:"\w+"(?: \| )?)+);', (PAGE / "api/generated/tasks.d.ts").read_text())
     assert set(re.findall(r'"(\w+)"', listed)) == set(TaskStatus)
     view = (PAGE / "tasks" / "view.ts").read_text()

@@ -12,6 +12,7 @@ from task_service.application.execute import ExecuteTasks
 from task_service.application.listing import ListTasks
 from task_service.application.manage import ManageTasks, Person
 from task_service.application.token_status import ASK_AT_MOST, CONFIRM_AT_MOST
+from task_service.domain.owner import Owner
 from task_service.domain.task import TokenStatus
 
 Look = Callable[..., list[tuple[object, ...]]]
@@ -37,13 +38,13 @@ def test_the_vault_is_asked_seldom_on_reads(
 ) -> None:
     """Once for many polls; a status that changed there is seen here."""
     task = manage.create(alice, "a", "")
-    token_id = vault.knows(alice.bearer, TokenStatus.PENDING)
+    token_id = vault.knows(alice.owner, TokenStatus.PENDING)
     execution.link(alice, task.id, token_id)
     asked = vault.asked
     for _ in range(10):
         listing.version(alice)
     assert vault.asked == asked + 1
-    vault.says(alice.bearer, token_id, TokenStatus.ACTIVE)
+    vault.says(alice.owner, token_id, TokenStatus.ACTIVE)
     look("update owners set token_checked_at = now() - interval '2 seconds' returning 1")
     assert manage.find(alice, task.id).token_status is TokenStatus.ACTIVE
     vault._grants.clear()
@@ -54,11 +55,11 @@ def test_the_vault_is_asked_seldom_on_reads(
 def test_a_failed_token_may_live_again(
     manage: ManageTasks, execution: ExecuteTasks, vault: ScriptedVault, alice: Person, look: Look
 ) -> None:
-    """Its person was enabled and had it checked: the task sees it the next time the vault is asked."""
+    """The person was enabled again and checked the token. The task shows it after the next request to the vault."""
     task = manage.create(alice, "a", "")
-    token_id = vault.knows(alice.bearer, TokenStatus.FAILED)
+    token_id = vault.knows(alice.owner, TokenStatus.FAILED)
     execution.link(alice, task.id, token_id)
-    vault.says(alice.bearer, token_id, TokenStatus.ACTIVE)
+    vault.says(alice.owner, token_id, TokenStatus.ACTIVE)
     look("update owners set token_checked_at = now() - interval '16 seconds' returning 1")
     assert manage.find(alice, task.id).token_status is TokenStatus.ACTIVE
 
@@ -69,14 +70,14 @@ def test_only_linked_tokens_are_asked_for_in_bounded_requests_and_each_in_its_tu
     """However many the person has granted."""
     linked = many_linked(look, alice, 2 * ASK_AT_MOST + 50)
     for token_id in linked:
-        vault.says(alice.bearer, token_id, TokenStatus.ACTIVE)
-    vault.knows(alice.bearer, TokenStatus.ACTIVE)
+        vault.says(alice.owner, token_id, TokenStatus.ACTIVE)
+    vault.knows(alice.owner, TokenStatus.ACTIVE)
     asked: list[list[UUID]] = []
     answer = vault.linked
 
-    def noted(bearer: str, ids: list[UUID]) -> object:
+    def noted(owner: Owner, ids: list[UUID]) -> object:
         asked.append(list(ids))
-        return answer(bearer, ids)
+        return answer(owner, ids)
 
     monkeypatch.setattr(vault, "linked", noted)
     for _ in range(3):
@@ -96,7 +97,7 @@ def test_a_token_beyond_any_list_of_the_vaults_does_not_fail(
     """Absence is no failure: the vault is asked for the very token, and what it says then counts."""
     linked = many_linked(look, alice, 3)
     for token_id in linked[:2]:
-        vault.says(alice.bearer, token_id, TokenStatus.ACTIVE)
+        vault.says(alice.owner, token_id, TokenStatus.ACTIVE)
     monkeypatch.setattr(vault, "linked", lambda *_: [])
     look(DUE)
     listing.version(alice)

@@ -69,11 +69,11 @@ class Upgrade:
         return PostgresAttempts(self.database)
 
     def expand(self) -> list[str]:
-        """What runs before the new version is rolled out."""
+        """Apply the migrations that run before the new version is rolled out."""
         return MIGRATIONS.apply(self.owner_url, pre_only=True)
 
     def contract(self) -> list[str]:
-        """What runs after it."""
+        """Apply the migrations that run after the roll-out."""
         return MIGRATIONS.apply(self.owner_url)
 
     def new_task(self) -> UUID:
@@ -83,7 +83,7 @@ class Upgrade:
         return task.id
 
     def find(self, task_id: UUID) -> Task:
-        """What the new version shows."""
+        """The task as the new version shows it."""
         return self.tasks.find(task_id, ALICE)
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
@@ -185,7 +185,7 @@ def test_a_run_under_way_is_finished_by_the_new_version(upgrade: Upgrade) -> Non
 
 
 def test_the_previous_version_survives_the_expansion(upgrade: Upgrade) -> None:
-    """Its whole life of a task, by its own statements; the new version sees the same."""
+    """A task's whole life by the previous version's statements, which the new version sees alike."""
     upgrade.expand()
     old = upgrade.old
     version = 0
@@ -260,7 +260,7 @@ def test_both_versions_agree_whoever_does_what(upgrade: Upgrade, steps: list[tup
 
 
 def may(upgrade: Upgrade, task_id: UUID, act: str) -> bool:
-    """What both versions should allow now."""
+    """The actions that both versions should allow now."""
     status = upgrade.find(task_id).status
     return {
         "enqueue": status in {TaskStatus.PENDING, TaskStatus.FAILED, TaskStatus.CANCELLED},
@@ -300,7 +300,7 @@ def do(upgrade: Upgrade, version: str, act: str, task_id: UUID) -> bool:
 
 
 def enqueued(upgrade: Upgrade, task_id: UUID) -> bool:
-    """Whether the new version has queued a run."""
+    """True when the new version has queued a run."""
     try:
         upgrade.runs.enqueue(task_id, ALICE, Cause.USER)
     except TaskNotExecutableError:
@@ -309,7 +309,7 @@ def enqueued(upgrade: Upgrade, task_id: UUID) -> bool:
 
 
 def attempt_of(upgrade: Upgrade, key: AttemptKey) -> Attempt | None:
-    """The attempt as a worker of the new version holds it, whoever has begun it."""
+    """The attempt as a worker of the new version holds it, begun by either version."""
     task = upgrade.find(key.task_id)
     if task.latest_run.number == 0 or task.persistent_token_id is None:
         return None

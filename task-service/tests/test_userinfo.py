@@ -63,7 +63,7 @@ def test_an_answer_without_a_person_fails_the_work(reply: Reply, words: str) -> 
 
 
 def test_an_authorization_server_that_does_not_answer_fails_the_work() -> None:
-    """Whether at discovery or later."""
+    """At discovery, and at a later request."""
     with pytest.raises(HandlerError, match="does not answer"):
         UserinfoEndpoint(Issuer("http://127.0.0.1:9/realms/demo"), Session()).who(TOKEN)
     with userinfo(Reply(content={"sub": "alice-sub"})) as (endpoint, _):

@@ -17,7 +17,6 @@ from service_kit.tokens.issuer import Issuer
 from task_service.adapters.vault.client import TicketsOverHttp, VaultOverHttp
 from task_service.adapters.vault.credentials import own_credentials
 from task_service.application.errors import (
-    BoundTokenError,
     TaskError,
     TicketExpiredError,
     TicketLimitReachedError,
@@ -50,7 +49,7 @@ DISCOVERY, TOKENS = "/realms/demo/.well-known/openid-configuration", "/realms/de
 
 
 class Adapters(NamedTuple):
-    """What persons ask, and what workers do."""
+    """The adapters for persons and for workers."""
 
     persons: VaultOverHttp
     tickets: TicketsOverHttp
@@ -84,7 +83,7 @@ def vault_that(answer: Callable[[Asked], Reply]) -> Iterator[tuple[Adapters, Ser
 
 
 def of_the_vault(server: Server) -> list[Asked]:
-    """What the vault was asked."""
+    """The requests to the vault."""
     return [asked for asked in server.asked if asked.path.startswith(PREFIX)]
 
 
@@ -109,13 +108,14 @@ def grant_body(token_id: UUID, status: str) -> dict[str, object]:
         ("a word of a later version", TokenStatus.FAILED),
     ],
 )
-def test_a_grant_is_asked_for_with_the_persons_own_token(said: str, status: TokenStatus) -> None:
+def test_a_grant_is_asked_for_in_the_services_name_and_names_its_owner(said: str, status: TokenStatus) -> None:
     """Any status but pending and active is of no use."""
     with vault_that(lambda _: Reply(content=grant_body(TOKEN_ID, said))) as (vault, server):
-        assert vault.persons.grant(TOKEN_ID, "alice-token") == LinkedGrant(TOKEN_ID, status)
+        assert vault.persons.grant(TOKEN_ID, ALICE) == LinkedGrant(TOKEN_ID, status)
         (asked,) = of_the_vault(server)
     assert (asked.method, asked.path) == ("GET", f"{PREFIX}/tokens/{TOKEN_ID}")
-    assert asked.headers["Authorization"] == "Bearer alice-token"
+    assert asked.query == {"subject": "alice-sub"}
+    assert asked.headers["Authorization"] == "Bearer service-token-1"
     assert asked.headers["X-Request-ID"] == "r-1"
 
 
@@ -125,12 +125,12 @@ def test_grants_are_asked_for_by_a_tasks_public_id_or_by_their_own() -> None:
     body = {"tokens": [grant_body(TOKEN_ID, "active"), grant_body(other, "pending")]}
     with vault_that(lambda _: Reply(content=body)) as (vault, server):
         linked = [LinkedGrant(TOKEN_ID, TokenStatus.ACTIVE), LinkedGrant(other, TokenStatus.PENDING)]
-        assert vault.persons.grants("alice-token", TASK_ID) == linked
-        assert vault.persons.grants("alice-token") == linked
-        assert vault.persons.linked("alice-token", [TOKEN_ID, other]) == linked
+        assert vault.persons.grants(ALICE, TASK_ID) == linked
+        assert vault.persons.grants(ALICE) == linked
+        assert vault.persons.linked(ALICE, [TOKEN_ID, other]) == linked
     queries = [{"taskId": f"task-{TASK_ID}"}, {}, {"ids": f"{TOKEN_ID},{other}"}]
-    assert [asked.query for asked in of_the_vault(server)] == queries
-    assert {asked.headers["Authorization"] for asked in of_the_vault(server)} == {"Bearer alice-token"}
+    assert [asked.query for asked in of_the_vault(server)] == [{"subject": "alice-sub", **query} for query in queries]
+    assert {asked.headers["Authorization"] for asked in of_the_vault(server)} == {"Bearer service-token-1"}
 
 
 def ticket_body(**more: object) -> dict[str, object]:
@@ -244,27 +244,35 @@ def test_what_a_refusal_of_an_access_token_means(reply: Reply, error: type[TaskE
         vault.tickets.access_token(TICKET)
 
 
-def test_a_token_is_revoked_in_the_persons_name() -> None:
+def test_a_token_is_revoked_in_the_services_name_unless_other_services_may_use_it() -> None:
     """One that the vault does not know is told apart from a vault that does not answer."""
     with vault_that(lambda _: Reply(content={"status": "revoked"})) as (vault, server):
-        vault.persons.revoke(TOKEN_ID, "alice-token")
+        assert vault.persons.revoke(TOKEN_ID, ALICE)
         (asked,) = of_the_vault(server)
-    assert (asked.method, asked.path) == ("DELETE", f"{PREFIX}/tokens/{TOKEN_ID}")
-    assert asked.headers["Authorization"] == "Bearer alice-token"
+    assert (asked.method, asked.path, asked.query) == (
+        "DELETE",
+        f"{PREFIX}/tokens/{TOKEN_ID}",
+        {"subject": "alice-sub"},
+    )
+    assert asked.headers["Authorization"] == "Bearer service-token-1"
+    with vault_that(lambda _: problem(403, "service_not_allowed")) as (vault, _):
+        assert not vault.persons.revoke(TOKEN_ID, ALICE)
+    with vault_that(lambda _: problem(403, "forbidden")) as (vault, _), pytest.raises(VaultUnavailableError):
+        vault.persons.revoke(TOKEN_ID, ALICE)
     with vault_that(lambda _: problem(404, "token_not_found")) as (vault, _), pytest.raises(TokenNotFoundError):
-        vault.persons.revoke(TOKEN_ID, "alice-token")
+        vault.persons.revoke(TOKEN_ID, ALICE)
     with vault_that(lambda _: problem(503, "audit_unavailable")) as (vault, _), pytest.raises(VaultUnavailableError):
-        vault.persons.revoke(TOKEN_ID, "alice-token")
+        vault.persons.revoke(TOKEN_ID, ALICE)
 
 
 def test_what_a_refusal_means_to_a_person() -> None:
     """Another person's token does not exist."""
     with vault_that(lambda _: problem(404, "token_not_found")) as (vault, _), pytest.raises(TokenNotFoundError):
-        vault.persons.grant(TOKEN_ID, "alice-token")
+        vault.persons.grant(TOKEN_ID, ALICE)
     with vault_that(lambda _: problem(401, "unauthorized")) as (vault, server):
         with pytest.raises(VaultUnavailableError):
-            vault.persons.grants("alice-token")
-        assert len(of_the_vault(server)) == 1
+            vault.persons.grants(ALICE)
+        assert len(of_the_vault(server)) == 2  # its own token is renewed once
 
 
 def test_the_vault_says_when_to_ask_again() -> None:
@@ -273,28 +281,27 @@ def test_the_vault_says_when_to_ask_again() -> None:
         vault_that(lambda _: problem(503, "provider_unavailable", {"Retry-After": "7"})) as (vault, _),
         pytest.raises(VaultUnavailableError) as unavailable,
     ):
-        vault.persons.grant(TOKEN_ID, "alice-token")
+        vault.persons.grant(TOKEN_ID, ALICE)
     assert unavailable.value.retry_after == 7.0
     with vault_that(lambda _: Reply()) as (vault, _):
         pass
     with pytest.raises(VaultUnavailableError) as unavailable:  # nothing listens there any more
-        vault.persons.grants("alice-token")
+        vault.persons.grants(ALICE)
     assert unavailable.value.retry_after == 2.0
 
 
 def test_the_services_own_token_is_fetched_by_discovery_when_first_needed() -> None:
-    """With its id and secret (RFC 6749 section 4.4), once for many calls; not for what persons ask."""
+    """With its id and secret (RFC 6749 section 4.4), once for many calls."""
     body = ticket_body(ticket="tvt_x")
     with vault_that(lambda asked: Reply(content=body if asked.path.endswith("/tickets") else {"tokens": []})) as (
         vault,
         server,
     ):
-        vault.persons.grants("alice-token")
-        assert [asked.path for asked in server.asked] == [f"{PREFIX}/tokens"]
+        assert server.asked == []
+        vault.persons.grants(ALICE)
         vault.tickets.open(ATTEMPT, 60)
-        vault.tickets.open(ATTEMPT, 60)
-    assert [asked.path for asked in server.asked[1:]] == [DISCOVERY, TOKENS, *[f"{PREFIX}/tickets"] * 2]
-    asked = server.asked[2]
+    assert [asked.path for asked in server.asked] == [DISCOVERY, TOKENS, f"{PREFIX}/tokens", f"{PREFIX}/tickets"]
+    asked = server.asked[1]
     assert (asked.method, asked.body) == ("POST", "grant_type=client_credentials")
     assert asked.headers["Authorization"] == "Basic dGFzay1zZXJ2aWNlOnMzY3JldA=="
 
@@ -307,19 +314,3 @@ def test_an_unreachable_authorization_server_looks_like_an_unavailable_vault() -
         with pytest.raises(VaultUnavailableError):
             TicketsOverHttp(vault, lambda _: vault).open(ATTEMPT, 60)
     assert server.asked == []
-
-
-def test_a_person_s_bound_token_cannot_be_passed_on_and_that_is_said() -> None:
-    """The vault wants a proof that only the person's client can make: asking again would not help."""
-    refusal = Reply(
-        401, {"code": "dpop_required", "title": "Unauthorized", "status": 401, "detail": "a proof is needed"}
-    )
-    with vault_that(lambda _: refusal) as (vault, _server):
-        for call in (
-            lambda: vault.persons.grant(TOKEN_ID, "bound"),
-            lambda: vault.persons.grants("bound", TASK_ID),
-            lambda: vault.persons.linked("bound", [TOKEN_ID]),
-            lambda: vault.persons.revoke(TOKEN_ID, "bound"),
-        ):
-            with pytest.raises(BoundTokenError):
-                call()

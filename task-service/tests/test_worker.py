@@ -118,7 +118,7 @@ def test_what_is_repeated_goes_on_after_errors_and_ends_with_its_block() -> None
 
 
 def ticket_reply(asked: Asked) -> Reply:
-    """What the vault answers when a ticket is made, extended or ended."""
+    """The vault's answer when a ticket is made, extended or ended."""
     info = {"ticketId": str(uuid4()), "name": "n", "expiresAt": "2099-01-01T00:00:00Z"}
     return Reply(201, {**info, "ticket": "tvt_x"}) if asked.path.endswith("/tickets") else Reply(200, info)
 
@@ -155,7 +155,7 @@ def played(userinfo: Reply) -> Iterator[dict[str, str]]:
 
 @pytest.fixture
 def outside() -> Iterator[dict[str, str]]:
-    """Where all goes well."""
+    """An environment without faults."""
     with played(Reply(content={"sub": "alice-sub", "preferred_username": "alice"})) as settings:
         yield settings
 
@@ -166,7 +166,7 @@ def queued(manage: ManageTasks, execution: ExecuteTasks, vault: ScriptedVault, a
 
     def make(person: Person = alice) -> UUID:
         task = manage.create(person, "Data Processing", "")
-        execution.link(person, task.id, vault.knows(person.bearer, TokenStatus.ACTIVE))
+        execution.link(person, task.id, vault.knows(person.owner, TokenStatus.ACTIVE))
         execution.execute(person, task.id)
         return task.id
 
@@ -221,7 +221,7 @@ def test_workers_keep_the_limits_of_an_owner_and_of_the_queue(
 ) -> None:
     """Two workers with eight places together run as many as the limits allow, and no more."""
     outside |= {"TASK_OWNER_CONCURRENCY": "2", "TASK_QUEUE_CONCURRENCY": "3"}
-    other = Person(Owner("https://other.example", alice.owner.sub), alice.bearer)
+    other = Person(Owner("https://other.example", alice.owner.sub))
     for person in [alice] * 12 + [other] * 4:
         queued(person)
     with worker(tasks_url, outside, "0.01"), worker(tasks_url, outside, "0.01"):
@@ -252,7 +252,7 @@ def test_a_deleted_task_stops_its_worker(
 def test_a_worker_without_its_heartbeat_is_replaced(
     tasks_url: str, outside: dict[str, str], look: Callable[..., list[tuple[object, ...]]]
 ) -> None:
-    """It does not run on, silent, while the sweep takes each of its attempts for a dead worker's."""
+    """A worker without a heartbeat does not keep running while the sweep takes its attempts over."""
     alive = "select id from procrastinate_workers where last_heartbeat > now() - interval '3 seconds'"
     with worker(tasks_url, outside, "0.01"):
         eventually(lambda: look(alive), "it is registered")
@@ -266,7 +266,7 @@ def test_a_worker_without_its_heartbeat_is_replaced(
 def test_a_worker_whose_listener_is_ended_listens_again(
     tasks_url: str, outside: dict[str, str], look: Callable[..., list[tuple[object, ...]]]
 ) -> None:
-    """It goes on to hear of new attempts at once."""
+    """The worker still learns of new attempts at once."""
     listening = "select pid from pg_stat_activity where datname = current_database() and starts_with(query, 'LISTEN')"
     with worker(tasks_url, outside, "0.01"):
         eventually(lambda: look(listening), "it listens")
@@ -303,7 +303,7 @@ def test_a_worker_queues_the_retries_that_are_due(
 ) -> None:
     """The authorization server answers 503: three attempts, then the run has failed."""
     task = manage.create(alice, "Data Processing", "", Policy(retry=RetryPolicy(3, 0.1, 0.1)))
-    execution.link(alice, task.id, vault.knows(alice.bearer, TokenStatus.ACTIVE))
+    execution.link(alice, task.id, vault.knows(alice.owner, TokenStatus.ACTIVE))
     execution.execute(alice, task.id)
     with played(Reply(503)) as outside, worker(tasks_url, outside, "0.01"):
         eventually(lambda: manage.find(alice, task.id).status is TaskStatus.FAILED, "it fails")
@@ -362,7 +362,7 @@ def test_the_attempt_of_a_killed_worker_is_made_by_another_within_15_s(
 def test_a_worker_whose_supervisor_was_killed_gives_back_what_it_runs(
     tasks_url: str, outside: dict[str, str], queued: Callable[[], UUID], manage: ManageTasks, alice: Person
 ) -> None:
-    """It does not go on unsupervised beside the next one."""
+    """The worker does not run unsupervised beside its successor."""
     with worker(tasks_url, outside, "60") as process:
         task_id = queued()
         eventually(lambda: manage.find(alice, task_id).status is TaskStatus.RUNNING, "it runs")

@@ -67,7 +67,7 @@ def test_a_granted_access_is_used_instead_of_a_new_consent(open_tab: Tabs, owner
 
 
 def test_runs_to_come_are_in_the_picture_and_in_what_a_revocation_breaks(open_tab: Tabs, owner: Api) -> None:
-    """Hollow ticks right of now; the dialog names each task with its next run; the ledger names the task."""
+    """The picture has hollow ticks right of now. The dialog names each task with its next run, the ledger the task."""
     tab = open_tab()
     tab.sign_in("bob")
     card = tab.create_ready("Every five minutes")
@@ -95,7 +95,7 @@ def test_runs_to_come_are_in_the_picture_and_in_what_a_revocation_breaks(open_ta
 
 
 def test_a_ticket_is_ended_in_the_page_and_its_grant_stays(open_tab: Tabs, stack: Stack) -> None:
-    """Its holder gets no token any more; the command that makes another one is copied."""
+    """The ticket's holder gets no more tokens. The command that makes another ticket can be copied."""
     owner = Api(stack, command_line_token(stack, "alice"))
     tab = open_tab()
     tab.sign_in()

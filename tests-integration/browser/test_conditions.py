@@ -56,13 +56,14 @@ class Hold:
             route.fallback()
 
     def release(self) -> int:
-        """Let them go on; how many there were."""
+        """Release the held requests. Returns their number."""
         self.tab.page.unroute(LIST, self._keep)
         for route in self.waiting:
             route.fallback()
         return len(self.waiting)
 
 
+@pytest.mark.any_server
 def test_a_slow_network_shows_that_something_comes_and_sends_a_task_once(open_tab: Tabs) -> None:
     """Bones of rows until the list is there; the button is busy, and a second click and Enter do nothing."""
     tab = open_tab()
@@ -110,6 +111,7 @@ def test_back_to_an_answer_that_was_used_shows_the_page(open_tab: Tabs, answer: 
     assert "state" not in tab.page.url
 
 
+@pytest.mark.any_server
 def test_a_translated_page_shows_each_new_state(open_tab: Tabs) -> None:
     """A translator replaces texts by elements; `frontend/tests/translated.test.tsx` has every state."""
     tab = open_tab()
@@ -133,6 +135,7 @@ def test_a_translated_page_shows_each_new_state(open_tab: Tabs) -> None:
     expect(tab.page.locator("[data-health]")).to_have_text("» Task service unavailable", timeout=STEP)
 
 
+@pytest.mark.any_server
 def test_a_thousand_errors_are_a_few_boxes_and_the_page_answers(open_tab: Tabs) -> None:
     """Each with a reason of its own: the most frequent are told, the others counted; no thread is blocked."""
     tab = open_tab()

@@ -95,7 +95,7 @@ def ask(service: Api, owner: Api, stack: Stack, name: str = "Nightly export") ->
 
 
 def test_a_service_asks_and_the_person_goes_on(tab: Tab, owner: Api, task_service: Api, stack: Stack) -> None:
-    """The page says who asks and for what; nothing happens before the click; the browser is back with the outcome."""
+    """The page says who asks and for what. Nothing happens before the click. The browser returns with the outcome."""
     token_id = ask(task_service, owner, stack)
     tab.open(f"/consent/{token_id}")
     tab.shows("Task Manager asks to act for you")
@@ -115,7 +115,7 @@ def test_a_service_asks_and_the_person_goes_on(tab: Tab, owner: Api, task_servic
 
 
 def test_a_person_says_no_to_a_service(tab: Tab, owner: Api, task_service: Api, stack: Stack) -> None:
-    """The service is told, and the question is over."""
+    """The service is told, and the question has ended."""
     token_id = ask(task_service, owner, stack)
     tab.open(f"/consent/{token_id}")
     tab.page.get_by_role("button", name="No", exact=True).click()
@@ -134,6 +134,6 @@ def test_a_question_to_somebody_else_is_not_shown(tab: Tab, task_service: Api, b
 
 
 def claims(caller: Api) -> dict[str, str]:
-    """What a caller's token says."""
+    """The claims of a caller's token."""
     payload = str(caller.bearer).split(".")[1]
     return dict(json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4))))

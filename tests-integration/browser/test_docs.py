@@ -9,6 +9,8 @@ from stack import Stack
 
 from browser.tab import SCHEMES, STEP, Tab, Tabs
 
+pytestmark = pytest.mark.any_server
+
 WATCH_BLOCKED = "blocked = []; addEventListener('securitypolicyviolation', e => blocked.push(e.blockedURI))"
 Visit = Callable[[str, str], Tab]
 

@@ -35,6 +35,7 @@ def owner(stack: Stack, bob_person: Person) -> Api:
     return owner
 
 
+@pytest.mark.any_server
 def test_ten_thousand_tasks_are_a_few_elements_and_all_within_reach(open_tab: Tabs) -> None:
     """The server's pages, of which only what is near the window is in the document; the server searches the rest."""
     tab = open_tab()
@@ -62,6 +63,7 @@ def test_ten_thousand_tasks_are_a_few_elements_and_all_within_reach(open_tab: Ta
     expect(tab.page.get_by_text("1 of 10,000 tasks")).to_be_visible(timeout=RUN)
 
 
+@pytest.mark.any_server
 def test_only_what_is_shown_is_asked_for_again(open_tab: Tabs) -> None:
     """The page of the list, with its validator; a change in it shows within three seconds, in that row alone."""
     tab = open_tab()
@@ -78,6 +80,7 @@ def test_only_what_is_shown_is_asked_for_again(open_tab: Tabs) -> None:
     assert tab.page.evaluate("[...touchedRows]") == ["task-3"]
 
 
+@pytest.mark.any_server
 def test_what_matches_is_found_counted_and_changed_by_the_server(open_tab: Tabs, owner: Api) -> None:
     """Filters, search and counts are the service's; an action on all that match reaches the other pages."""
     for number in range(103):
@@ -102,6 +105,7 @@ def test_what_matches_is_found_counted_and_changed_by_the_server(open_tab: Tabs,
     assert [task["name"] for task in owner.get("/api/tasks").json()["tasks"]] == ["Something else"]
 
 
+@pytest.mark.any_server
 def test_hostile_names_stay_text_and_stick_nowhere_out(open_tab: Tabs, owner: Api) -> None:
     """200 characters without a space, emoji, right to left, control marks, markup in every field."""
     script = "<img src=x onerror=document.title='owned'>"
@@ -125,7 +129,7 @@ def test_hostile_names_stay_text_and_stick_nowhere_out(open_tab: Tabs, owner: Ap
     ["error=consent_denied&task_id={task}", "error=%3Cscript%3E", "persistent_token_id={token}&task_id={task}"],
 )
 def test_a_crafted_link_starts_nothing(open_tab: Tabs, owner: Api, bob: Api, bob_person: Person, query: str) -> None:
-    """It may say something; it changes nothing, and leaves no trace in the address."""
+    """The page may show a message. The link changes nothing, and its parameters leave the address."""
     token = bob.grant(bob_person)
     task = owner.create_task("Target of a link")
     tab = open_tab()
@@ -185,6 +189,7 @@ def test_the_whole_way_by_keyboard_alone(open_tab: Tabs, owner: Api) -> None:
     assert tab.page.evaluate("document.activeElement !== document.body")
 
 
+@pytest.mark.any_server
 def test_the_scheme_and_the_language_are_chosen_and_kept(open_tab: Tabs) -> None:
     """Against the system's, and over a reload."""
     tab = open_tab()
@@ -201,6 +206,7 @@ def test_the_scheme_and_the_language_are_chosen_and_kept(open_tab: Tabs) -> None
     tab.is_accessible()
 
 
+@pytest.mark.any_server
 @pytest.mark.parametrize("media", [{"forced_colors": "active"}, {"reduced_motion": "reduce"}])
 def test_forced_colours_and_reduced_motion_are_respected(open_tab: Tabs, media: dict[str, str]) -> None:
     """Badges keep an outline; nothing moves."""

@@ -12,7 +12,7 @@ from playwright.sync_api import Route, expect
 from browser.many import ManyTasks
 from browser.tab import STEP, Tabs
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.any_server]
 AUDIT = re.compile(r"/api/auth/manager/tokens/([\w-]+)/audit\?")
 GRANTS = {"export": 9, "reports": 5, "mail": 6, "calendar": 4, "old": 8}
 """Days since each was granted, by name."""

@@ -84,6 +84,7 @@ def invented_run(lines: int, more: bool) -> dict[str, Any]:
     return {**run, **times, "attempts": attempts, "log": log, **({"logNext": lines} if more else {})}
 
 
+@pytest.mark.any_server
 def test_a_task_shows_how_its_runs_went_and_is_run_again(open_tab: Tabs, owner: Api) -> None:
     """The run has its attempt with scopes and ticket, and a log by level; a second run comes on top."""
     tab = open_tab()
@@ -124,6 +125,7 @@ def id_of(tab: Tab) -> str:
     return tab.page.url.rpartition("/")[2]
 
 
+@pytest.mark.any_server
 def test_a_run_is_cancelled_with_a_reason(open_tab: Tabs, owner: Api) -> None:
     """The row and the service say why."""
     tab = open_tab()
@@ -160,8 +162,9 @@ def test_access_that_is_revoked_in_mid_run_is_told_on_the_page_of_the_task(open_
     tab.pictures("revoked-in-mid-run")
 
 
+@pytest.mark.any_server
 def test_a_retry_policy_is_given_at_creation_and_shown(open_tab: Tabs, owner: Api) -> None:
-    """What cannot be is told at its field."""
+    """An impossible value is reported at its field."""
     tab = open_tab()
     tab.sign_in("bob")
     tab.page.keyboard.press("n")
@@ -181,6 +184,7 @@ def test_a_retry_policy_is_given_at_creation_and_shown(open_tab: Tabs, owner: Ap
     assert owner.task(id_of(tab))["retry"]["maxAttempts"] == 5
 
 
+@pytest.mark.any_server
 def test_a_kind_brings_its_fields_and_a_task_may_use_granted_access_from_the_beginning(
     open_tab: Tabs, owner: Api
 ) -> None:
@@ -217,6 +221,7 @@ def test_a_kind_brings_its_fields_and_a_task_may_use_granted_access_from_the_beg
     expect(tab.card("Borrows it").get_by_text("Token active")).to_be_visible(timeout=STEP)
 
 
+@pytest.mark.any_server
 def test_each_state_has_its_look_and_says_why(open_tab: Tabs) -> None:
     """Open and closed, at each width, in both schemes."""
     tab = open_tab()
@@ -235,8 +240,9 @@ def test_each_state_has_its_look_and_says_why(open_tab: Tabs) -> None:
     tab.pictures("cancel", whole=False)
 
 
+@pytest.mark.any_server
 def test_attempts_and_a_capped_log_are_shown_and_say_that_there_is_more(open_tab: Tabs) -> None:
-    """The next page of the log is added; the filter is over all that is loaded."""
+    """The next page of the log is added. The filter covers all loaded lines."""
     tab = open_tab()
     ManyTasks([{**TASK, **STATES["Done"], "id": "task-1", "name": "Long log"}]).serve(tab.page)
     run = invented_run(200, more=True)

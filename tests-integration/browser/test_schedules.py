@@ -21,8 +21,11 @@ def owner(stack: Stack, bob_person: Person) -> Api:
     return owner
 
 
+@pytest.mark.any_server
 def test_a_cron_schedule_shows_its_next_runs_before_it_is_saved_and_the_same_after(open_tab: Tabs, owner: Api) -> None:
-    """What is no expression is told; the server's list agrees with the preview; it is paused, resumed and removed."""
+    """A faulty expression is reported. The server's list agrees with the preview. The schedule is paused, resumed and
+    removed.
+    """
     tab = open_tab()
     tab.sign_in("bob")
     tab.page.keyboard.press("n")
@@ -102,6 +105,7 @@ def test_a_schedule_is_given_and_its_access_revoked_by_keyboard_alone(open_tab: 
     assert tab.page.evaluate("document.activeElement !== document.body")
 
 
+@pytest.mark.any_server
 def test_a_task_names_what_it_depends_on_and_what_depends_on_it(open_tab: Tabs, owner: Api) -> None:
     """With their states, as links; what stands behind them is counted."""
     load = owner.create_task("Load")
@@ -118,6 +122,7 @@ def test_a_task_names_what_it_depends_on_and_what_depends_on_it(open_tab: Tabs, 
     expect(tab.page.get_by_text("1 more task stands behind these.")).to_be_visible(timeout=STEP)
 
 
+@pytest.mark.any_server
 def test_dependencies_are_chosen_in_the_form_and_drawn_from_four_on(open_tab: Tabs, owner: Api) -> None:
     """By the server's search, with the keyboard; what was chosen in error is taken out again."""
     load = owner.create_task("Load")

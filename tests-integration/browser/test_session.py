@@ -60,6 +60,7 @@ def test_a_sign_out_in_one_tab_signs_out_all(open_tab: Tabs) -> None:
     expect(other.page.locator("[data-notice=elsewhere]")).to_be_visible(timeout=STEP)
 
 
+@pytest.mark.any_server
 @pytest.mark.parametrize(
     ("pattern", "code", "sentence"),
     [
@@ -69,7 +70,7 @@ def test_a_sign_out_in_one_tab_signs_out_all(open_tab: Tabs) -> None:
     ],
 )
 def test_the_health_sentence_names_the_part_that_fails(open_tab: Tabs, pattern: str, code: str, sentence: str) -> None:
-    """It says what to do, and that all is well when it is again."""
+    """The sentence says what to do, and later that all parts work again."""
     tab = open_tab()
     tab.sign_in()
     health = tab.page.locator("[data-health]")
@@ -83,8 +84,9 @@ def test_the_health_sentence_names_the_part_that_fails(open_tab: Tabs, pattern: 
     expect(health).to_have_attribute("data-health", "live", timeout=2 * STEP)
 
 
+@pytest.mark.any_server
 def test_a_worker_and_a_vault_that_are_gone_are_told_with_the_tasks_that_wait(open_tab: Tabs) -> None:
-    """The sentence says how many; what can still be done stays in reach; the rest of the list keeps its state."""
+    """The sentence has the number of waiting tasks. Possible actions stay enabled, and the list keeps its state."""
     tab = open_tab()
     tab.page.clock.install()
     many = ManyTasks.of(3)
@@ -111,6 +113,7 @@ def test_a_worker_and_a_vault_that_are_gone_are_told_with_the_tasks_that_wait(op
     expect(tab.card("Task 1")).to_contain_text("The vault cannot be reached.", timeout=STEP)
 
 
+@pytest.mark.any_server
 @pytest.mark.parametrize("body", ["<!doctype html><title>Welcome to the hotel</title>", '{"tasks": [{"id": "ta'])
 def test_an_answer_that_is_no_json_is_told_from_a_server_that_is_away(open_tab: Tabs, body: str) -> None:
     """A network's sign-in page answers 200 with HTML; a broken connection gives half an answer."""
@@ -120,6 +123,7 @@ def test_an_answer_that_is_no_json_is_told_from_a_server_that_is_away(open_tab: 
     expect(tab.page.locator("[data-health]")).to_contain_text("Something changes the server's answers", timeout=STEP)
 
 
+@pytest.mark.any_server
 def test_a_device_that_is_offline_is_told_so_and_recovers(open_tab: Tabs) -> None:
     """By itself, without a reload."""
     tab = open_tab()
@@ -139,6 +143,7 @@ def test_a_clock_that_is_wrong_is_told_and_made_up_for(open_tab: Tabs, hours: in
     expect(tab.page.locator("[data-health]")).to_contain_text(sentence, timeout=STEP)
 
 
+@pytest.mark.any_server
 @pytest.mark.parametrize(
     ("obstacle", "script"),
     [
@@ -147,7 +152,7 @@ def test_a_clock_that_is_wrong_is_told_and_made_up_for(open_tab: Tabs, hours: in
     ],
 )
 def test_a_browser_that_can_not_is_told_why(open_tab: Tabs, obstacle: str, script: str) -> None:
-    """Nobody is left before an empty page."""
+    """The page is not empty in such a browser."""
     tab = open_tab()
     tab.page.add_init_script(script)
     tab.open()
@@ -155,6 +160,7 @@ def test_a_browser_that_can_not_is_told_why(open_tab: Tabs, obstacle: str, scrip
     tab.is_accessible()
 
 
+@pytest.mark.any_server
 def test_a_configuration_that_does_not_arrive_is_told(open_tab: Tabs) -> None:
     """And asked for again by the button."""
     tab = open_tab()

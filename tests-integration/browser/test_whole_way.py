@@ -128,7 +128,7 @@ def test_a_revoked_token_shows_and_leads_to_a_new_request(open_tab: Tabs, stack:
 
 
 def test_a_waiting_consent_is_shown_as_such(open_tab: Tabs) -> None:
-    """Who leaves the consent page finds the task waiting."""
+    """A person who leaves the consent page finds the task waiting."""
     tab = open_tab()
     tab.sign_in()
     card = tab.create("Left half way")

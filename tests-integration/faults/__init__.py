@@ -1,1 +1,1 @@
-"""The fault suite: what it shows and how is told in docs/faults.md."""
+"""The fault suite; `docs/faults.md` explains its tests and figures."""

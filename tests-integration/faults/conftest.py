@@ -28,7 +28,7 @@ def world(stack: Stack, alice_person: Person) -> Iterator[World]:
 
 @pytest.fixture(scope="module")
 def shifted_clock(stack: Stack) -> str:
-    """A library that shifts the clock of whoever preloads it, where every part of the stack can read it."""
+    """A library that shifts the clock of a process that preloads it, readable for every part of the stack."""
     compiler = shutil.which("cc") or shutil.which("gcc")
     if compiler is None:
         pytest.skip("needs a C compiler, for a library that shifts a process's clock")

@@ -1,4 +1,4 @@
-"""The figures that the suite measures: printed as a table when it is over, and kept as JSON."""
+"""The figures that the suite measures: printed as a table at its end, and stored as JSON."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -19,7 +19,7 @@ class Figure:
 
 @dataclass
 class Figures:
-    """What has been measured so far."""
+    """The figures so far."""
 
     long: bool
     kept: list[Figure] = field(default_factory=list)

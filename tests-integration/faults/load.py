@@ -27,7 +27,7 @@ class Tally:
 
     @property
     def asked(self) -> int:
-        """How many requests were made."""
+        """The number of requests."""
         return self.outcomes.total()
 
     def note(self, answer: requests.Response | None) -> None:
@@ -38,7 +38,7 @@ class Tally:
                 self.given.add(answer.headers["X-Request-ID"])
 
     def unrecorded(self, world: World) -> int:
-        """How many tokens the audit does not know."""
+        """The number of tokens that are not in the audit."""
         with world.connect() as connection:
             rows = connection.execute("select request_id from audit where event = 'token.issued'")
             return len(self.given - {row[0] for row in rows})

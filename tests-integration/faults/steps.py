@@ -1,5 +1,5 @@
-"""A vault held at each step of the refresh protocol, from outside: by a lock in PostgreSQL that the test has taken, or
-by an authorization server that takes its time. Production code knows nothing of it.
+"""A vault that is held at each step of the refresh protocol, from outside: by a lock in PostgreSQL that the test has
+taken, or by a slow authorization server. Production code has no hook for it.
 
 The steps are those of docs/faults.md. They are taken in this order, each by a grant of its own, so that one process
 stands at all of them at once.
@@ -47,13 +47,13 @@ class Scene:
     held: dict[str, Held] = field(default_factory=dict)
 
     def ask(self, granted: Granted) -> "Future[requests.Response]":
-        """A caller that waits for a token that nobody has yet."""
+        """A caller that waits for a token that does not exist yet."""
         return self.callers.submit(
             self.vault.ask, self.world.bearer, granted.id, scope="openid", patience=self.patience
         )
 
     def lock(self, statement: str, *parameters: object) -> Lock:
-        """Take a lock until it is released or the scene is over."""
+        """Take a lock until it is released or the scene ends."""
         return self.scope.enter_context(self.world.locked(statement, *parameters))
 
     def asked_of_server(self, granted: Granted, **fault: float) -> "Future[requests.Response]":
@@ -74,7 +74,7 @@ class Scene:
         eventually(lambda: self.world.one(busy, waiting) == (0,), "nobody waits any more")
 
     def served(self) -> bool:
-        """Whether the authorization server has done all that it was asked for."""
+        """True when the authorization server has answered all requests."""
         return all(self.world.server_refreshes(self.held[step].granted) == 1 for step in ASKED)
 
 

@@ -53,7 +53,7 @@ from (
 
 @dataclass(frozen=True, slots=True)
 class TaskBooks:
-    """What became of the tasks. All numbers but `crashed` are to be 0.
+    """The ends of the tasks. All numbers but `crashed` are to be 0.
 
     lost: tasks without an end; given_up: that failed, for whatever reason; twice: that completed more than once, or in
     more than one run; open: attempts without an end; unsaid: attempts which were given a token that the ledger of
@@ -69,7 +69,7 @@ class TaskBooks:
     transitions: frozenset[tuple[str, str]]
 
 
-class ManyTasks:
+class TaskLoad:
     """Alice's tasks, straight at the service, and the service's rows as their owner sees them."""
 
     def __init__(self, world: World, tokens: Sequence[str]) -> None:
@@ -98,7 +98,7 @@ class ManyTasks:
         return self.count(left) == 0
 
     def ends(self) -> list[tuple[Any, ...]]:
-        """How many have which state and error."""
+        """The number of tasks by state and error."""
         query = "select status, error, reason, count(*) from runs where task_id = any (%(ids)s) group by 1, 2, 3"
         return self.rows(query)
 
@@ -153,7 +153,7 @@ class ManyTasks:
         return {worker for (worker,) in self.rows(query)}
 
     def heartbeats(self) -> dict[int, str]:
-        """When each worker has last shown that it lives, by the engine's id."""
+        """The last heartbeat of each worker, by the engine's id."""
         return dict(self.rows("select id, last_heartbeat::text from procrastinate_workers"))
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
@@ -162,7 +162,7 @@ class ManyTasks:
             return connection.execute(query.encode(), {"ids": self.ids, "locked": self._locked}).fetchall()
 
     def count(self, query: str) -> int:
-        """What a query counts."""
+        """The number that a query counts."""
         return int(self.rows(query)[0][0])
 
     def connect(self) -> "psycopg.Connection[tuple[Any, ...]]":

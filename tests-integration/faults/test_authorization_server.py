@@ -1,4 +1,6 @@
-"""An authorization server in trouble: what is certain is said at once, the rest costs one reuse, nobody hammers it."""
+"""An authorization server in trouble: certain failures are answered at once, uncertain ones cost one reuse, and the
+server is not flooded.
+"""
 
 import time
 from collections import Counter
@@ -62,7 +64,7 @@ UNCERTAIN: dict[str, tuple[dict[str, Any], int]] = {
 def test_an_answer_that_says_nothing_costs_one_reuse_at_most(
     world: World, vault: VaultProcess, figures: Figures, fault: str
 ) -> None:
-    """The old token is sent once more, not before the first request is certainly over."""
+    """The old token is sent a second time, after the first request has certainly ended."""
     trouble, reuses = UNCERTAIN[fault]
     if "hold" in trouble and not figures.long:
         pytest.skip("takes 13 s: part of the long form (FAULTS=long)")
@@ -102,7 +104,7 @@ def test_after_invalid_grant_nothing_more_is_sent(world: World, vault: VaultProc
 def test_during_an_outage_one_probe_at_a_time_is_sent(
     world: World, vault: VaultProcess, figures: Figures, status: int
 ) -> None:
-    """P7: eight callers with a grant each keep asking; tokens that are there go on being served."""
+    """P7: eight callers with a grant each keep asking. Cached tokens are still served."""
     if status == 503 and not figures.long:
         pytest.skip("the same with another status: part of the long form (FAULTS=long)")
     cached, *grants = [world.grant() for _ in range(CALLERS + 1)]

@@ -29,7 +29,7 @@ LOST_OTHERWISE = LOST + " and failure <> 'reauthorization_required'"
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How much of it. lifespan: seconds of access tokens; pause: seconds between two requests of a caller."""
+    """The size of the test. lifespan: seconds of access tokens; pause: seconds between two requests of a caller."""
 
     kills: int
     requests: int
@@ -80,7 +80,7 @@ class Killer:
 
 
 def refresh_seconds(world: World, vaults: list[VaultProcess], grants: list[Granted]) -> float:
-    """How long a refresh takes here, at the median."""
+    """The median of a refresh's time here, in seconds."""
 
     def seconds(vault: VaultProcess, granted: Granted) -> float:
         started = time.monotonic()

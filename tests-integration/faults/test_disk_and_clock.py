@@ -43,7 +43,9 @@ def small_disk(size: int) -> Iterator[Path]:
 
 
 def test_a_full_disk_lets_no_token_out(world: World, figures: Figures) -> None:
-    """P9: the audit's table grows until nothing fits any more; from then on no token leaves. With room it goes on."""
+    """P9: the audit's table grows until the disk is full. From then on no token is issued. With free space the vault
+    continues.
+    """
     world.settings(refreshTokenMaxReuse=0)
     world.plan()
     granted = world.grant()
@@ -91,6 +93,6 @@ def test_a_clock_that_is_five_minutes_off(world: World, shifted_clock: str, seco
 
 
 def lead_of(world: World, vault: VaultProcess) -> float:
-    """How far ahead of ours the clock is by which it writes its log, in seconds."""
+    """The seconds by which the clock of the part's log is ahead of ours."""
     *_, last = (world.stack.state_dir / "log" / f"{vault.name}.log").read_text().splitlines()
     return (datetime.fromisoformat(json.loads(last)["timestamp"]) - datetime.now(UTC)).total_seconds()

@@ -51,9 +51,10 @@ def test_others_wait_for_a_vault_that_freezes_for_a_while(waited_for: Outcomes, 
 
 @pytest.fixture(scope="module")
 def taken_over(world: World) -> Outcomes:
-    """A vault freezes and loses its connections with its locks; another takes over; then the first thaws.
+    """A vault freezes and loses its connections with its locks. Another takes over, then the first continues.
 
-    What the caller of the second got, what a caller of the first gets afterwards, and the books. One reuse is allowed.
+    Yields the token of the second's caller, the answer to a later caller of the first, and the books. One reuse is
+    allowed.
     """
     world.settings(refreshTokenMaxReuse=1)
     rival = world.vault("takeover")
@@ -82,7 +83,7 @@ def taken_over(world: World) -> Outcomes:
 
 @pytest.mark.parametrize("step", STEPS)
 def test_a_vault_that_wakes_up_too_late_changes_nothing(taken_over: Outcomes, step: str) -> None:
-    """What it brings is of a generation that is over; the grant goes on with what the other has stored."""
+    """The first vault's outcome is of an old generation. The grant keeps the outcome that the other has stored."""
     others, own, books = taken_over[step]
     assert (others, own) == ("ok", "ok")
     assert (books.status, books.ended, books.reuses) == ("active", "", int(step in SENT))

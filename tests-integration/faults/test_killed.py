@@ -11,7 +11,7 @@ from faults.world import Books, World, outcome
 
 @dataclass(frozen=True)
 class Aftermath:
-    """What a kill left of a grant. first: what its next caller got at once; later: and when he had waited."""
+    """A grant after a kill. first: the immediate answer to its next caller; later: the answer after waiting."""
 
     first: str
     later: str
@@ -58,7 +58,9 @@ def no_reuse(world: World) -> dict[str, Aftermath]:
 
 @pytest.mark.parametrize("step", STEPS)
 def test_a_grant_survives_the_kill(one_reuse: dict[str, Aftermath], step: str) -> None:
-    """It gives a token again: at once where nothing was sent or all was stored, else by one replay of the old token."""
+    """The grant gives a token again: at once when nothing was sent or all was stored, else by one replay of the old
+    token.
+    """
     after = one_reuse[step]
     assert after.later == "ok"
     assert after.first == ("provider_unavailable" if step in BEGUN else "ok")

@@ -12,7 +12,7 @@ PATIENCE = 3.0
 
 @pytest.fixture(scope="module")
 def hung_up(world: World) -> dict[str, Books]:
-    """The books when all callers have left, and the vault could go on. The server allows no reuse."""
+    """The books when all callers have left, and the vault has continued. The server allows no reuse."""
     world.settings(refreshTokenMaxReuse=0)
     vault = world.vault("left").start()
     with at_every_step(world, vault, PATIENCE) as scene:
@@ -34,7 +34,7 @@ def test_a_refresh_is_finished_although_its_caller_has_left(hung_up: dict[str, B
 
 @pytest.fixture(scope="module")
 def told_to_stop(world: World) -> dict[str, tuple[str, Books]]:
-    """What callers got from a vault that was told to stop, and the books. The server allows no reuse."""
+    """The answers of a vault that was told to stop, and the books. The server allows no reuse."""
     world.settings(refreshTokenMaxReuse=0)
     vault = world.vault("stopped").start()
     with at_every_step(world, vault) as scene:

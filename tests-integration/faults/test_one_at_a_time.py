@@ -52,7 +52,7 @@ def test_every_expiry_costs_one_refresh(world: World, vaults: list[VaultProcess]
 def test_a_server_that_takes_12_seconds_is_asked_once(
     world: World, vaults: list[VaultProcess], figures: Figures
 ) -> None:
-    """Those who find no place to wait are told to come back; whoever asks for what is there gets it."""
+    """Callers without a place to wait get 503 with Retry-After. Callers for whom a cached token is enough get it."""
     granted, cached = world.grant(), world.grant()
     world.settings(accessTokenLifespan=300)
     assert world.settled(vaults[0], cached, "openid") == "ok"

@@ -18,10 +18,10 @@ SPOOLED = frozenset({*ASKED, LOST_WRITE, ARRIVED_WRITE})
 
 @dataclass(frozen=True)
 class Outage:
-    """What was seen.
+    """The observations.
 
-    spooled: the steps whose grants were on the spool while PostgreSQL was away. seconds: until all gave tokens.
-    diskless: what became of the grant of a vault that had no disk either.
+    spooled: the steps whose grants were on the spool during the outage. seconds: until all gave tokens. diskless: the
+    outcome for the grant of a vault that had no disk either.
     """
 
     spooled: frozenset[str]
@@ -65,7 +65,7 @@ def outage(world: World, figures: Figures) -> Outage:
 
 
 def is_back(world: World) -> bool:
-    """Whether PostgreSQL takes connections."""
+    """True when PostgreSQL accepts connections."""
     try:
         world.connect().close()
     except psycopg.OperationalError:

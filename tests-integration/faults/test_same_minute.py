@@ -41,7 +41,7 @@ def vault(world: World) -> VaultProcess:
 def test_tokens_that_end_together_are_renewed_one_after_another(
     world: World, vault: VaultProcess, figures: Figures
 ) -> None:
-    """Each token is renewed in time, at a moment of its own; and nobody is refused."""
+    """Each token is renewed in time, at its own moment, and no caller is refused."""
     if not figures.long:
         pytest.skip("takes three minutes; `make faults` runs it")
     world.settings(accessTokenLifespan=LONG_LIFE)

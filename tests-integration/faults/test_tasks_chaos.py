@@ -14,7 +14,7 @@ import pytest
 from stack import eventually
 
 from faults.figures import Figures
-from faults.task_books import TRANSITIONS, ManyTasks
+from faults.task_books import TRANSITIONS, TaskLoad
 from faults.task_worker import ShiftedPostgres, TaskWorker
 from faults.world import World
 
@@ -26,11 +26,11 @@ HEARTBEAT_SECONDS = 4.0
 
 
 @dataclass(frozen=True, slots=True)
-class Size:
-    """How much of it. kills: beside those with another clock; freezes: of all kills, how many come with a freeze.
+class TaskChaosSize:
+    """The size of the test. kills: beside those with another clock; freezes: of all kills, how many come with a freeze.
 
-    shifts: of PostgreSQL's clock, in seconds; step: seconds of each of a task's ten steps; away: for how many seconds
-    the vault is, at each shift.
+    shifts: of PostgreSQL's clock, in seconds; step: seconds of each of a task's ten steps; away: seconds of the vault's
+    outage, at each shift.
     """
 
     tasks: int
@@ -41,15 +41,15 @@ class Size:
     away: float
 
 
-SHORT = Size(tasks=24, kills=0, freezes=1, shifts=(HOUR,), step=0.1, away=0)
-LONG = Size(tasks=1_000, kills=28, freezes=20, shifts=(HOUR, -HOUR), step=0.3, away=60)
+SHORT = TaskChaosSize(tasks=24, kills=0, freezes=1, shifts=(HOUR,), step=0.1, away=0)
+LONG = TaskChaosSize(tasks=1_000, kills=28, freezes=20, shifts=(HOUR, -HOUR), step=0.3, away=60)
 
 
 @dataclass
 class Chaos:
-    """What is done to workers, and how long it took until others had taken over what those did."""
+    """The faults of workers, and the seconds until others had taken their attempts over."""
 
-    tasks: ManyTasks
+    tasks: TaskLoad
     workers: list[TaskWorker]
     longest: float = 0.0
 
@@ -97,7 +97,7 @@ def chaos(world: World, shifted_clock: str, figures: Figures) -> Iterator[Chaos]
     ]
     for worker in workers:
         worker.start()
-    yield Chaos(ManyTasks(world, [world.grant().id for _ in range(4)]), workers)
+    yield Chaos(TaskLoad(world, [world.grant().id for _ in range(4)]), workers)
     for worker in workers:
         worker.end()
 

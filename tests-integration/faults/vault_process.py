@@ -44,7 +44,7 @@ class VaultProcess:
 
     @property
     def url(self) -> str:
-        """Where it listens; without the gateway before it."""
+        """The vault's own address, without the gateway."""
         return f"http://127.0.0.1:{self._port}"
 
     @property
@@ -128,7 +128,7 @@ class VaultProcess:
 
 
 def answers(url: str) -> bool:
-    """Whether somebody there says 200."""
+    """True when the address answers 200."""
     try:
         return requests.get(url, timeout=5).ok
     except requests.RequestException:

@@ -1,4 +1,4 @@
-"""What the fault tests look at: the vault's rows as their owner sees them, and the authorization server's own books."""
+"""The view of the fault tests: the vault's rows as their owner sees them, and the authorization server's own books."""
 
 import json
 import time
@@ -30,7 +30,7 @@ class Granted:
 
 @dataclass(frozen=True, slots=True)
 class Books:
-    """What both sides say of one grant. reuses: refreshes with a token that had been used; ended: "" or why."""
+    """One grant in the books of both sides. reuses: refreshes with a token that had been used; ended: "" or why."""
 
     status: str
     generation: int
@@ -55,7 +55,7 @@ class World:
     processes: list[VaultProcess] = field(default_factory=list)
 
     def vault(self, name: str, **options: Any) -> VaultProcess:
-        """Another vault, not started yet; it is stopped when the test is over."""
+        """Another vault, not started yet. The test's end stops it."""
         self.processes.append(VaultProcess(self.stack, f"vault-{name}", **options))
         return self.processes[-1]
 
@@ -72,7 +72,7 @@ class World:
         return Granted(asked["persistentTokenId"], sid)
 
     def books(self, granted: Granted) -> Books:
-        """What is written down about it on both sides."""
+        """The grant in the books of both sides."""
         session = next(session for session in self._sessions() if session["sid"] == granted.sid)
         status, generation, intent = self.one(
             "select status, generation, refresh_started_at is not null from grants where id = %s", granted.id
@@ -80,12 +80,12 @@ class World:
         return Books(status, generation, intent, session["refreshes"], session["reuses"], session["ended"])
 
     def server_refreshes(self, *grants: Granted) -> int:
-        """How often the authorization server has rotated their tokens."""
+        """The number of rotations of their tokens by the authorization server."""
         sids = {granted.sid for granted in grants}
         return sum(session["refreshes"] for session in self._sessions() if session["sid"] in sids)
 
     def issued(self, *grants: Granted) -> int:
-        """How many tokens of theirs the audit knows to have left."""
+        """The number of their tokens in the audit."""
         ids = [granted.id for granted in grants]
         row = self.one("select count(*) from audit where event = 'token.issued' and grant_id = any(%s::uuid[])", ids)
         return int(row[0])
@@ -100,7 +100,7 @@ class World:
             )
 
     def settled(self, vault: VaultProcess, granted: Granted, scope: str, seconds: float = 30.0) -> str:
-        """What a caller gets who tries again for as long as he is told to."""
+        """The final answer to a caller who repeats the request as long as the answers say so."""
 
         def answered() -> str:
             answer = vault.ask(self.bearer, granted.id, scope=scope)
@@ -113,7 +113,7 @@ class World:
         return int(self.stack.control("GET", "/requests").json().get(REFRESHES, 0))
 
     def plan(self, *faults: dict[str, Any]) -> None:
-        """What happens to the vault's next refreshes at the authorization server."""
+        """Plan the authorization server's answers to the vault's next refreshes."""
         fixed = {"endpoint": "token", "clientId": "token-vault", "grantType": "refresh_token"}
         self.stack.control("PUT", "/faults", [{**fixed, **fault} for fault in faults])
 
@@ -161,7 +161,7 @@ class Lock:
         return list(self.world.one(query, self.connection.info.backend_pid)[0] or [])
 
     def release(self) -> None:
-        """Let those who wait go on."""
+        """Release the waiting requests."""
         self.connection.close()
 
 

@@ -1,1 +1,1 @@
-"""Ways in: what people use the vault from, each run as they run it."""
+"""Clients of the vault: JupyterHub and the recipes, each run as people run it."""

@@ -34,12 +34,12 @@ class Hub:
 
     @property
     def url(self) -> str:
-        """Where browsers go."""
+        """The hub's address for browsers."""
         return f"http://127.0.0.1:{self.port}"
 
     @property
     def log(self) -> str:
-        """What the hub, its proxy and its services have written."""
+        """The output of the hub, its proxy and its services."""
         return (self.folder / "hub.log").read_text(errors="replace")
 
     def start(self) -> None:
@@ -78,7 +78,7 @@ class Hub:
             self._process.wait(START_SECONDS)
 
     def _kill_all(self) -> list[int]:
-        """Kill what is there now; what was there."""
+        """Kill the running processes. Returns them."""
         found = self._processes()
         for pid in found:
             with suppress(ProcessLookupError):
@@ -86,7 +86,7 @@ class Hub:
         return found
 
     def _processes(self) -> list[int]:
-        """What has its working directory in the hub's folder."""
+        """The processes whose working directory is in the hub's folder."""
         found = []
         for process in Path("/proc").glob("[0-9]*"):
             with suppress(OSError):
@@ -194,14 +194,14 @@ class Kernel:
         return dict(json.loads(line))
 
     def disconnect(self) -> None:
-        """Close the connection; the kernel goes on."""
+        """Close the connection; the kernel keeps running."""
         if self._driver is not None:
             self._driver.communicate(timeout=TIMEOUT)
             self._driver = None
 
 
 def free_ports(count: int) -> int:
-    """The first of several neighbouring ports that nobody uses now."""
+    """The first of several neighbouring free ports."""
     while True:
         first = free_port()
         if all(_is_free(port) for port in range(first + 1, first + count)):

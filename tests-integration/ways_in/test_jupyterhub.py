@@ -116,7 +116,7 @@ def count(kernel: Kernel, what: str) -> int:
 def test_work_in_a_notebook_goes_on_without_its_owner_and_ends_with_the_grant(
     stack: Stack, hub: Hub, reader: Person, kernel: Kernel
 ) -> None:
-    """It outlives three access tokens, the owner's sign-out, and a restart of the hub; a revoked grant ends it."""
+    """The work outlives three access tokens, the owner's sign-out and a restart of the hub. A revocation ends it."""
     alice = Api(stack, command_line_token(stack, "alice"))
     with short_lives(stack):
         grant = alice.grant(reader, services=["jupyterhub"])
@@ -172,6 +172,7 @@ def test_the_example_notebook_runs_in_jupyterlab(stack: Stack, hub: Hub, reader:
         page.screenshot(path=ARTIFACTS / "screenshots" / "notebook.png")
 
 
+@pytest.mark.any_server
 def test_a_hub_that_hangs_leaves_nothing_behind(stack: Stack, tmp_path: Path) -> None:
     """Neither itself nor what it has started: the tests of hubs end by the folder in which all of it runs."""
     hub = Hub(stack, tmp_path)
@@ -212,6 +213,7 @@ def test_a_kernel_chooses_name_and_scopes_of_a_question_and_nothing_else(
     assert len(grants_of(stack, "alice")) == before, "nothing was asked of the vault"
 
 
+@pytest.mark.any_server
 def test_a_question_that_is_no_object_is_refused(hub: Hub, kernel: Kernel) -> None:
     """A list of pairs neither, which Python would take for one."""
     bodies = ["", "{", "[]", '""', "null", "1", '[["name", "my analysis"]]', "\udcff"]
@@ -227,7 +229,7 @@ def grants_of(stack: Stack, who: str) -> list[dict[str, object]]:
 
 
 def asked_of(stack: Stack, address: str, who: str, step: str) -> requests.Response:
-    """What the vault's page does with a question, signed in as somebody: `begin` or `decline`."""
+    """Answer a question as the vault's page does, signed in as that person: `begin` or `decline`."""
     grant = address.rpartition("/")[2]
     return Api(stack, command_line_token(stack, who)).post(f"/api/auth/manager/offline-consent/{grant}/{step}")
 

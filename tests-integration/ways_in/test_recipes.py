@@ -114,7 +114,7 @@ def git_server(folder: Path, userinfo: str) -> Iterator[str]:
     (folder / "cert.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
     (folder / "key.pem").write_bytes(key.private_bytes(*plain))
 
-    class Handler(http.server.SimpleHTTPRequestHandler):
+    class HttpHandler(http.server.SimpleHTTPRequestHandler):
         """Git's files, as its dumb HTTP transport reads them."""
 
         def __init__(self, *args: Any) -> None:
@@ -137,7 +137,7 @@ def git_server(folder: Path, userinfo: str) -> Iterator[str]:
 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), HttpHandler) as server:
         server.socket = context.wrap_socket(server.socket, server_side=True)
         Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
         yield f"https://127.0.0.1:{server.server_port}"

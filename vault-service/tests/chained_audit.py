@@ -1,33 +1,55 @@
-"""An audit with checkpoints, and somebody who tampers with it."""
+"""An audit with checkpoints, and changes that an attacker makes to it."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import psycopg
 from replica import ALICE, Replica
 
+from service_kit.postgres.clock import DatabaseClock
 from vault_service.adapters.audit import checkpoints
 from vault_service.adapters.audit.checkpoints import CheckpointWriter
 from vault_service.adapters.audit.log import AuditLog
 from vault_service.adapters.audit.trail import PostgresAuditTrail
-from vault_service.adapters.postgres.clock import DatabaseClock
 from vault_service.application.verify_audit import AuditFinding, Kept, Verified, VerifyAudit
 from vault_service.domain.audit import Entry, Event
 from vault_service.domain.checkpoints import Checkpoint
+from vault_service.domain.writer import Writer
 
 LINES = 20
 
 
-class Chain:
-    """An audit with checkpoints, and a superuser who can tamper with it."""
+@dataclass(frozen=True)
+class Written:
+    """Lines that are there. database: its name; grant_id, writer_id: of the lines; lines: how many."""
 
-    def __init__(self, vault: Replica, superuser: psycopg.Connection) -> None:
+    database: str
+    grant_id: UUID
+    writer_id: UUID
+    lines: int
+
+    def writer(self) -> Writer:
+        """The process that has written them, to go on."""
+        ids = iter([self.writer_id])
+        writer = Writer(lambda: next(ids, None) or uuid4())
+        for _ in range(self.lines):
+            writer.settle(writer.take(), is_recorded=True)
+        return writer
+
+
+class Chain:
+    """An audit with checkpoints, and a superuser who can tamper with it. written: the lines that are there already."""
+
+    def __init__(self, vault: Replica, superuser: psycopg.Connection, written: Written | None = None) -> None:
         self.database, _ = vault.databases
         self.keyring = vault.keyring
         self.audit = AuditLog(self.database, self.keyring)
         self.writer = CheckpointWriter(self.database, self.keyring, DatabaseClock(self.database))
         self.superuser = superuser
         self.grant_id = uuid4()
+        if written is not None:
+            self.grant_id, self.audit.writer = written.grant_id, written.writer()
 
     def write(self, lines: int = LINES) -> None:
         """Add lines."""
@@ -52,7 +74,7 @@ class Chain:
             return list(verification.verify(kept)), verification.seen
 
     def found(self) -> list[str]:
-        """What the verification finds, as text."""
+        """The findings of the verification, as text."""
         return [str(finding) for finding in self.verify()[0]]
 
     def end(self) -> str:

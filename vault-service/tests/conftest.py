@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 import psycopg
 import pytest
 import replica
-from chained_audit import Chain
+from chained_audit import LINES, Chain, Written
 from consenting_issuer import ConsentingIssuer
 from replica import ALICE, CORP, Replica
 from scripted_provider import ScriptedProvider
@@ -17,6 +17,8 @@ from service_kit.postgres.database import Database
 from vault_service.adapters.postgres.database import MIGRATIONS, vault_database
 from vault_service.domain.terms import Terms
 
+NewDatabase = Callable[[str, str], AbstractContextManager[str]]
+
 
 @pytest.fixture(scope="session")
 def migrated(postgres_url: str) -> None:
@@ -25,10 +27,26 @@ def migrated(postgres_url: str) -> None:
     MIGRATIONS.apply(f"postgresql://vault_owner:test@{host}/vault")
 
 
-@pytest.fixture
-def database_url(migrated: None, new_database: Callable[[str, str], AbstractContextManager[str]]) -> Iterator[str]:
-    """URL of a fresh, migrated database for the runtime role."""
+@pytest.fixture(scope="session")
+def chained(migrated: None, new_database: NewDatabase, postgres_url: str) -> Iterator[Written]:
+    """A database whose audit has three checkpoints over 20 lines each: the template for tests with a `chain`."""
     with new_database("vault", "vault") as url:
+        name = url.rpartition("/")[2]
+        writer = replica.create(url, ScriptedProvider(ALICE))
+        with psycopg.connect(postgres_url, dbname=name, autocommit=True) as superuser:
+            made = Chain(writer, superuser)
+            for _ in range(3):
+                made.write()
+                made.cover()
+        writer.close()
+        yield Written(name, made.grant_id, made.audit.writer.id, 3 * LINES)
+
+
+@pytest.fixture
+def database_url(request: pytest.FixtureRequest, migrated: None, new_database: NewDatabase) -> Iterator[str]:
+    """URL of a fresh, migrated database for the runtime role; for a test with a `chain`, the chain is in it."""
+    template = request.getfixturevalue("chained").database if "chain" in request.fixturenames else "vault"
+    with new_database(template, "vault") as url:
         yield url
 
 
@@ -105,15 +123,11 @@ def rows_of_service(database_url: str) -> Callable[..., list[tuple[object, ...]]
 
 
 @pytest.fixture
-def chain(vault: Replica, database_url: str, postgres_url: str) -> Iterator[Chain]:
+def chain(vault: Replica, database_url: str, chained: Written, postgres_url: str) -> Iterator[Chain]:
     """An audit of three checkpoints over 20 lines each, and a superuser."""
     name = database_url.rpartition("/")[2]
     with psycopg.connect(postgres_url, dbname=name, autocommit=True) as superuser:
-        made = Chain(vault, superuser)
-        for _ in range(3):
-            made.write()
-            made.cover()
-        yield made
+        yield Chain(vault, superuser, chained)
 
 
 @pytest.fixture(scope="module")
@@ -125,9 +139,7 @@ def issuer() -> Iterator[ConsentingIssuer]:
 
 
 @pytest.fixture(scope="module")
-def served_database_url(
-    migrated: None, new_database: Callable[[str, str], AbstractContextManager[str]]
-) -> Iterator[str]:
+def served_database_url(migrated: None, new_database: NewDatabase) -> Iterator[str]:
     """A fresh database for the tests of a module, as the runtime role."""
     with new_database("vault", "vault") as url:
         yield url

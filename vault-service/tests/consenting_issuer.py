@@ -51,7 +51,7 @@ class ConsentingIssuer(StubIssuer):
         return self.remember(secrets.token_urlsafe(32), kind)
 
     def remember(self, value: str, kind: str) -> str:
-        """Remember a secret that somebody else has made; the secret."""
+        """Remember a secret that another part has made. Returns the secret."""
         self.known[value] = kind
         return value
 
@@ -68,8 +68,8 @@ class ConsentingIssuer(StubIssuer):
         return {"code": code, "state": asked["state"], "iss": self.url}
 
     def bearer(self, client: str, subject: str = PERSON, **claims: object) -> str:
-        """A caller's own access token."""
-        role = {"resource_access": {"token-vault": {"roles": ["token:mint"]}}} if client == "task-service" else {}
+        """A caller's own access token. A client whose name ends with `-service` has the role of a service."""
+        role = {"resource_access": {"token-vault": {"roles": ["token:mint"]}}} if client.endswith("-service") else {}
         usual = {"azp": client, "sub": subject, **_life(), "jti": secrets.token_hex(8), "resource_access": None, **role}
         token = self.token(payload=self.claims(**{**usual, **claims}))
         self.remember(token.rpartition(".")[2], f"signature of a token of {client}")
@@ -107,7 +107,7 @@ class ConsentingIssuer(StubIssuer):
     def _handler(stub) -> type[BaseHTTPRequestHandler]:  # noqa: N805 - `self` is the request's
         basic = base64.b64encode(f"{CLIENT}:{stub.client_secret}".encode()).decode()
 
-        class Handler(super()._handler()):  # type: ignore[misc]
+        class HttpHandler(super()._handler()):  # type: ignore[misc]
             def do_POST(self) -> None:  # noqa: N802 - http.server's name
                 form = dict(parse_qsl(self.rfile.read(int(self.headers["Content-Length"])).decode()))
                 stub.requests.append(self.path)
@@ -128,7 +128,7 @@ class ConsentingIssuer(StubIssuer):
                 self.end_headers()
                 self.wfile.write(body)
 
-        return Handler
+        return HttpHandler
 
 
 def _life() -> dict[str, object]:

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from replica import ALICE, ROOT_KEY, SERVICE, Replica
 
-from service_kit.server.fast_path import Answer, Head
+from service_kit.server.fast_path import FastAnswer, Head
 from service_kit.tokens.bearer import Claims, Verifier
 from vault_service import bootstrap, config
 from vault_service.http.app import create_app
@@ -32,7 +32,7 @@ class Known:
         }
 
     def must_be_bound(self, _: Claims) -> bool:
-        """As `Verifier.must_be_bound`, where nobody's token must."""
+        """Stands for `Verifier.must_be_bound`: no token must be bound."""
         return False
 
     def remembered(self, token: str) -> Claims | None:
@@ -68,12 +68,12 @@ def head(grant_id: object, bearer: str = "service", more: str = f"&subject={ALIC
     return Head(f"id={grant_id}{more}".encode(), f"Bearer {bearer}", "request-9")
 
 
-def fast(http: Vault, request: Head) -> Answer | None:
+def fast(http: Vault, request: Head) -> FastAnswer | None:
     """The answer of the fast path."""
     return asyncio.run(_answered(http, request))
 
 
-async def _answered(http: Vault, request: Head) -> Answer | None:
+async def _answered(http: Vault, request: Head) -> FastAnswer | None:
     return await CachedTokens(http).answer(request)
 
 

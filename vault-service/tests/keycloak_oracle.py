@@ -11,7 +11,7 @@ from vault_service.domain.grant import Failure, RefreshToken, Subject
 
 
 @dataclass
-class Session:
+class ServerSession:
     """The session of one consent. refreshes: answered with tokens; late_calls: refreshes after its end."""
 
     name: str
@@ -32,18 +32,18 @@ class KeycloakOracle(ScriptedProvider):
     def __init__(self, people: dict[str, Subject], max_reuse: int) -> None:
         super().__init__(next(iter(people.values())), max_reuse=max_reuse)
         self._people = people
-        self._sessions: list[Session] = []
-        self._parents: dict[str, tuple[Session, int]] = {}
+        self._sessions: list[ServerSession] = []
+        self._parents: dict[str, tuple[ServerSession, int]] = {}
         self.last_used = ""
 
-    def newest_session(self) -> Session:
+    def newest_session(self) -> ServerSession:
         """The latest session."""
         return self._sessions[-1]
 
     def redeem(self, code: str, code_verifier: str, nonce: str) -> tuple[Subject, TokenAnswer]:
         """Begin a session."""
         person = self._people[code]
-        session = Session(f"s{next(self._numbers)}", person)
+        session = ServerSession(f"s{next(self._numbers)}", person)
         self._sessions.append(session)
         return person, self._next(session, 0)
 
@@ -68,7 +68,7 @@ class KeycloakOracle(ScriptedProvider):
         session, _ = self._parents[token.value]
         session.ended = session.ended or "revoked"
 
-    def _next(self, session: Session, generation: int, scopes: frozenset[str] | None = None) -> TokenAnswer:
+    def _next(self, session: ServerSession, generation: int, scopes: frozenset[str] | None = None) -> TokenAnswer:
         words = f"{session.person.sub}/{session.name}/{next(self._numbers)}"
         refresh_token = RefreshToken(f"refresh/{words}")
         self._parents[refresh_token.value] = (session, generation)

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from scripted_provider import ScriptedProvider
 
+from service_kit.postgres.clock import DatabaseClock
 from service_kit.postgres.database import BY_INDEX, Database
 from vault_service.adapters.audit.log import AuditLog
 from vault_service.adapters.cache.access_tokens import MemoryAccessTokens, NoSharedAccessTokens
@@ -25,7 +26,6 @@ from vault_service.adapters.grants.spool import Spool
 from vault_service.adapters.grants.tickets import PostgresTickets
 from vault_service.adapters.grants.uses import Uses
 from vault_service.adapters.metrics.telemetry import PrometheusTelemetry
-from vault_service.adapters.postgres.clock import DatabaseClock
 from vault_service.adapters.postgres.database import vault_database
 from vault_service.adapters.postgres.locks import AdvisoryLocks
 from vault_service.application.ask import AskConsent
@@ -141,13 +141,12 @@ def create(
     terms: Mapping[str, Terms] | None = None,
     remembered: int = 100,
 ) -> Replica:
-    """A process on a database.
-
-    shared: the cache that it has in common with others, none if not given; terms: by the names of providers, all of
-    which are one server to talk to; just `default` if not given; remembered: how many tokens it keeps in memory.
+    """A process on a database. shared: the cache that it shares with others, none if not given; terms: by the names of
+    providers, all of which are one server to talk to; just `default` if not given; remembered: how many tokens it keeps
+    in memory.
     """
     database = vault_database(database_url, name="test", size=40, options=BY_INDEX)
-    lock_database = vault_database(database_url, name="test-locks", size=40)
+    lock_database = vault_database(database_url, name="test-locks", size=40, options=BY_INDEX)
     clock = DatabaseClock(database)
     keyring = Keyring(database, LocalRootKey(ROOT_KEY))
     sealer = Sealer(keyring)
@@ -157,14 +156,14 @@ def create(
     endings = Endings(sealer, audit, outbox)
     uses = Uses(database_url, database, audit)
     spool = Spool(Path(tempfile.mkdtemp()))
-    refreshes = PostgresRefreshes(database, sealer, audit, outbox, spool, REFUSED_BUDGET, ASSUMED_IDLE)
+    locks = AdvisoryLocks(lock_database)
+    refreshes = PostgresRefreshes(database, sealer, audit, outbox, spool, locks, REFUSED_BUDGET, ASSUMED_IDLE)
     consents = PostgresConsents(database, sealer, audit, outbox, ASSUMED_IDLE)
     cache = shared or NoSharedAccessTokens()
     telemetry = PrometheusTelemetry()
     memory = MemoryAccessTokens(sealer, remembered, clock.now, telemetry)
     owned, stored_tickets = PostgresOwnedGrants(database, endings, audit), PostgresTickets(database, audit)
     presented = PresentedTickets(stored_tickets, clock, telemetry)
-    locks = AdvisoryLocks(lock_database)
     terms = terms or {"default": Terms(issuer=provider.issuer)}
     refresher = Refresher(refreshes, locks, (memory, cache), providers, terms, clock, telemetry, THREADS)
     requests = AuthorizationRequests(providers, terms)

@@ -50,7 +50,7 @@ class ScriptedProvider:
         return 0.0
 
     def authorization_url(self, *, state: str, nonce: str, code_challenge: str, scopes: frozenset[str]) -> str:
-        """Where the person would consent."""
+        """The URL at which the person would consent."""
         return f"{self.issuer}/auth?state={state}&nonce={nonce}&code_challenge={code_challenge}&scope={sorted(scopes)}"
 
     def check_issuer(self, unverified_issuer: str | None) -> bool:

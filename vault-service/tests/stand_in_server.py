@@ -55,7 +55,7 @@ def stand_in() -> Iterator[StandIn]:
     """A running server; it ends with the block."""
     server = StandIn()
 
-    class Handler(BaseHTTPRequestHandler):
+    class HttpHandler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self._answer()
 
@@ -81,7 +81,7 @@ def stand_in() -> Iterator[StandIn]:
         def log_message(self, *_: object) -> None:
             """Log nothing."""
 
-    listening = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    listening = ThreadingHTTPServer(("127.0.0.1", 0), HttpHandler)
     server.url = f"http://127.0.0.1:{listening.server_port}"
     server.describe()
     thread = threading.Thread(target=listening.serve_forever, args=(0.02,), daemon=True)

@@ -105,7 +105,7 @@ def test_an_odd_member_never_loses_the_rotated_token(server: StandIn, member: st
     "nothing", [None, "", " ", "\n", "null", "undefined", 0, True, [], {}, [None], "\ud800"], ids=repr
 )
 def test_an_odd_refresh_token_does_not_replace_the_old_one(server: StandIn, nothing: Any) -> None:
-    """The access token is used; the refresh token that was sent goes on."""
+    """The access token is used. The refresh token that was sent stays."""
     server.says(200, {**GOOD, "refresh_token": nothing})
     answer = refreshed(server)
     assert (answer.access_token, answer.refresh_token) == ("access-1", None)
@@ -113,7 +113,7 @@ def test_an_odd_refresh_token_does_not_replace_the_old_one(server: StandIn, noth
 
 @pytest.mark.parametrize("member", sorted(GOOD.keys() - {"access_token"}))
 def test_an_absent_member_is_no_fault(server: StandIn, member: str) -> None:
-    """Only the access token is needed; without a new refresh token the old one goes on."""
+    """Only the access token is needed. Without a new refresh token the old one stays."""
     server.says(200, {name: value for name, value in GOOD.items() if name != member})
     answer = refreshed(server)
     assert answer.access_token == "access-1"
@@ -172,7 +172,7 @@ def test_answers_in_other_encodings_are_read(server: StandIn, body: bytes, kept:
     ],
 )
 def test_a_success_that_cannot_be_used_keeps_its_refresh_token(server: StandIn, body: bytes) -> None:
-    """It is the only one that is left."""
+    """The answer's refresh token is the only one that is left."""
     server.says(200, body)
     with pytest.raises(UnusableAnswerError) as unusable:
         refreshed(server)
@@ -281,7 +281,7 @@ def test_other_words_are_refusals_that_are_counted(server: StandIn, status: int,
 def test_later_words_and_silence_are_no_refusals(
     server: StandIn, status: int, body: object, kind: type[ProviderError]
 ) -> None:
-    """The grant goes on."""
+    """The grant stays active."""
     server.says(status, body)
     with pytest.raises(kind):
         refreshed(server)
@@ -400,7 +400,7 @@ def test_no_claim_hides_the_subject(server: StandIn, scope: Any, beside: str) ->
 
 @pytest.mark.parametrize("sub", [None, [], {}, True, 1.5, "", "a\0b", ["alice"]])
 def test_a_subject_that_cannot_be_read_equals_nobody(server: StandIn, sub: Any) -> None:
-    """What cannot be decided is refused."""
+    """A comparison without a result is a refusal."""
     server.says(200, {**GOOD, "access_token": jwt(sub=sub)})
     identity = refreshed(server).identity
     assert identity is not None
@@ -538,7 +538,7 @@ def test_a_code_whose_id_token_is_refused_has_its_token_told_for_revocation(serv
     ids=["entra", "okta", "rfc 9068"],
 )
 def test_scopes_and_client_of_an_access_token_have_several_names(server: StandIn, claims: dict[str, Any]) -> None:
-    """They count before those of the answer."""
+    """The claims of the token count before the members of the answer."""
     server.says(200, {**GOOD, "access_token": jwt(iss="i", sub="s", **claims)})
     answer = refreshed(server)
     assert answer.scopes == {"read", "write"}

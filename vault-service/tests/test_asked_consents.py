@@ -1,4 +1,4 @@
-"""Consents that a service asks for, over HTTP: who is asked sees it first, and nobody else can answer."""
+"""Consents that a service asks for, over HTTP: the person sees the question first, and only that person can answer."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -60,7 +60,7 @@ def bob(issuer: ConsentingIssuer) -> str:
 
 
 def question(**changes: object) -> dict[str, object]:
-    """What the hub asks of Alice."""
+    """The hub's question to Alice."""
     return {"subject": ALICE, "name": "Notebook of Alice", "returnTo": RETURN_TO, **changes}
 
 
@@ -74,7 +74,7 @@ def ask(vault: ServedVault, bearer: str, subject: str = ALICE, **changes: object
 
 
 def begin(vault: ServedVault, token_id: str, bearer: str) -> tuple[str, dict[str, str]]:
-    """Go on as the owner: the authorization server's address, and the cookie for the browser."""
+    """Accept the question as its owner. Returns the authorization server's address and the cookie for the browser."""
     answer = vault.call("POST", f"{API}/offline-consent/{token_id}/begin", bearer)
     assert answer.status_code == 200, answer.text
     name, _, value = answer.headers["Set-Cookie"].partition(";")[0].partition("=")
@@ -82,7 +82,7 @@ def begin(vault: ServedVault, token_id: str, bearer: str) -> tuple[str, dict[str
 
 
 def view(vault: ServedVault, token_id: str, bearer: str, **query: str) -> dict[str, Any]:
-    """A token as somebody sees it."""
+    """A token as this caller sees it."""
     return dict(vault.call("GET", f"{API}/tokens/{token_id}", bearer, params=query).json())
 
 
@@ -93,7 +93,7 @@ def refusal(answer: requests.Response) -> tuple[int, str, str]:
 
 
 def test_a_service_asks_and_gets_its_token(vault: ServedVault, issuer: ConsentingIssuer, hub: str, alice: str) -> None:
-    """Alice sees who asks and for what, goes on, and is back at the hub with id and outcome."""
+    """Alice sees who asks and for what, accepts, and returns to the hub with id and outcome."""
     token_id = ask(vault, hub, scopes=["email"], maxUses=3)
     seen = view(vault, token_id, alice)
     assert (seen["status"], seen["name"], seen["services"], seen["maxUses"]) == (
@@ -221,7 +221,7 @@ def test_what_a_service_must_say(vault: ServedVault, hub: str, member: str) -> N
 
 
 def test_who_may_ask(vault: ServedVault, issuer: ConsentingIssuer, alice: str) -> None:
-    """A service with the role whose address is listed; a person asks nobody else."""
+    """A service with the role may ask when its address is listed. A person cannot ask another person."""
     minter, unlisted = service(issuer, "hub", "token:mint"), service(issuer, "other", "consent:request")
     path = f"{API}/offline-consent"
     assert refusal(vault.call("POST", path, minter, json=question()))[:2] == (403, "forbidden")
@@ -243,7 +243,9 @@ def test_one_service_asks_one_person_a_bounded_number_of_times(
 
 
 def test_a_service_finds_its_tokens_by_name(vault: ServedVault, issuer: ConsentingIssuer, hub: str, alice: str) -> None:
-    """It keeps no table. It sees neither other services nor tokens that it may not use; names can be changed."""
+    """A service needs no table of its tokens. It sees neither other services nor tokens that it may not use. Owners can
+    change names.
+    """
     token_id = ask(vault, hub, "erin-id", name="Notebook of Erin")
     erin = issuer.bearer("task-ui", "erin-id")
     vault.ask(erin, services=["task-service"], name="Notebook of Erin")

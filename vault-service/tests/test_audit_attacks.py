@@ -1,4 +1,4 @@
-"""What the owner of the schema, and the role that can only add, try against the audit; and what is kept elsewhere."""
+"""Attacks on the audit by the schema's owner and by the role that can only add lines, and the copy outside."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -68,7 +68,7 @@ def test_a_line_that_is_added_again_is_found(chain: Chain, database_url: str) ->
 
 
 def test_a_line_of_an_older_version_that_is_added_again_is_found(chain: Chain) -> None:
-    """It has no place among its process's lines, but its time is long past."""
+    """The line has no place among its process's lines, but its time is long past."""
     old = replace(chain.entry("request-old"), at=datetime.now(UTC) - timedelta(hours=2))
     row = chain.audit.row(old, chain.audit.writer.take())
     key = chain.keyring.audit_key(row["key_id"])
@@ -81,7 +81,7 @@ def test_a_line_of_an_older_version_that_is_added_again_is_found(chain: Chain) -
 
 
 def test_a_place_that_is_taken_away_is_found(chain: Chain) -> None:
-    """It is a part of the MAC; half a place too."""
+    """The place, and each half of it, is a part of the MAC."""
     chain.tamper("update audit set writer_id = null, writer_seq = null, writer_mark = null where id = 60")
     chain.tamper("update audit set writer_mark = null where id = 59")
     chain.tamper("update audit set writer_mark = 0 where id = 58")
@@ -193,7 +193,7 @@ def test_uses_that_were_refused_leave_no_gap(vault: Replica, chain: Chain) -> No
 
 
 def test_a_connection_that_breaks_makes_no_false_finding(vault: Replica, chain: Chain) -> None:
-    """What nobody knows of is settled by going on as another writer."""
+    """When a line's fate is unknown, the process continues as another writer."""
     grant_id = vault.grant()
     for _ in range(3):
         vault.issue(grant_id)

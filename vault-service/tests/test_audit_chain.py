@@ -66,7 +66,7 @@ def test_a_change_to_a_line_or_checkpoint_is_found(chain: Chain, statement: str,
     ],
 )
 def test_a_change_to_ticket_or_reason_is_found(chain: Chain, change: str) -> None:
-    """They are a part of the MAC of lines that have them."""
+    """Ticket and reason are a part of the MAC of lines that have them."""
     line = replace(chain.entry("request-x"), via=Via(uuid4(), "attempt 7"), reason="left")
     chain.audit.append(line)
     assert chain.verify()[0] == []
@@ -86,7 +86,7 @@ def test_a_change_to_ticket_or_reason_is_found(chain: Chain, change: str) -> Non
     ],
 )
 def test_a_change_to_what_a_ticket_was_made_for_is_found(chain: Chain, change: str) -> None:
-    """It is a part of the MAC of lines that have it."""
+    """The purpose is a part of the MAC of lines that have one."""
     chain.audit.append(replace(chain.entry("request-x"), via=Via(uuid4(), "attempt 7", AuditedWork("task-1", 7))))
     assert chain.verify()[0] == []
     chain.tamper("alter table audit drop constraint audit_check, drop constraint audit_check1")
@@ -129,7 +129,7 @@ def test_lines_that_were_exchanged_are_found(chain: Chain) -> None:
 
 
 def test_a_line_inserted_afterwards_is_found(chain: Chain) -> None:
-    """Its MAC is right, but its number is one that a checkpoint has passed."""
+    """The line's MAC is right, but a checkpoint has passed its number."""
     chain.tamper("delete from audit where id = 10")
     chain.tamper("delete from audit_seals")
     chain.cover()
@@ -158,7 +158,7 @@ def test_a_cut_end_is_found_with_a_reference(chain: Chain) -> None:
 
 
 def test_a_line_that_commits_late_goes_into_a_later_checkpoint(chain: Chain) -> None:
-    """Its number is lower than those that are covered; it is not taken for a forgery."""
+    """The line's number is lower than covered ones, and it does not count as forged."""
     with chain.database.transaction() as late:
         chain.audit.append_within(late, chain.entry("late"))
         chain.write(3)
@@ -227,7 +227,7 @@ def test_a_signature_by_no_audit_key_is_found(chain: Chain, key_id: int) -> None
 
 
 def test_the_service_can_neither_prune_nor_change_checkpoints(chain: Chain, database_url: str) -> None:
-    """Its role may add and read, nothing else."""
+    """The service's role may add and read, nothing else."""
     for statement in (
         b"delete from audit",
         b"update audit_seals set lines = 0",

@@ -22,7 +22,7 @@ def names(chain: Chain) -> list[str]:
 
 
 def extended(chain: Chain) -> int:
-    """How many partitions are made now."""
+    """The number of partitions that are made now."""
     with chain.superuser.transaction():
         return extend(chain.superuser)
 
@@ -64,7 +64,7 @@ def test_pruning_drops_a_partition_whose_lines_are_all_old(chain: Chain) -> None
 
 
 def test_a_partition_with_a_line_that_stays_is_not_dropped(chain: Chain) -> None:
-    """Its old lines are deleted."""
+    """The partition's old lines are deleted."""
     now = datetime.now(UTC)
     assert prune(chain.superuser, chain.keyring, now + timedelta(minutes=1), now) == (2, 40, 0)
     assert names(chain)[0] == "audit_first"

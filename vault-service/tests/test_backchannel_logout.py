@@ -86,7 +86,7 @@ def test_offline_grants_end_by_their_event(vault: ServedVault, issuer: Consentin
 
 
 def test_person_and_session_must_both_fit(vault: ServedVault, issuer: ConsentingIssuer) -> None:
-    """A session of somebody else's name ends nothing."""
+    """A session with another person's name ends nothing."""
     alice = issuer.bearer("dev-cli")
     token_id = vault.grant(alice, tokenType="refresh")
     assert send(vault, logout_token(issuer, sub="mallory-id")).status_code == 200

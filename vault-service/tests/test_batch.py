@@ -46,7 +46,9 @@ def test_what_takes_too_long_is_unavailable(vault: Replica, monkeypatch: pytest.
 
 
 def test_remembered_tokens_do_not_wait_for_the_others(vault: Replica, monkeypatch: pytest.MonkeyPatch) -> None:
-    """They are recorded together, even while other batches wait; a grant that ended meanwhile gives its error."""
+    """Remembered tokens are recorded together, even while other batches wait. A grant that ended meanwhile gives its
+    error.
+    """
     monkeypatch.setattr(issue, "BATCH_THREADS", 1)
     many = IssueMany(vault.issuing)
     slow, *quick, limited, revoked = [vault.grant() for _ in range(5)] + [vault.grant(max_uses=5), vault.grant()]

@@ -11,7 +11,7 @@ import pytest
 from edge import by_the_route, fast, head, routes_of
 from replica import ALICE, Replica
 
-from service_kit.server.fast_path import Answer, Head
+from service_kit.server.fast_path import FastAnswer, Head
 from vault_service.application.errors import StorageUnavailableError
 from vault_service.http.fast_path import CachedTokens
 from vault_service.http.vault import Vault
@@ -88,7 +88,7 @@ def test_no_bearer_and_no_grant(http: Vault) -> None:
 
 
 def test_a_revoked_grant_gives_nothing_at_once(http: Vault, vault: Replica) -> None:
-    """Its token is still in memory, but the statement that records the use checks the grant."""
+    """The grant's token is still in memory, but the statement that records the use checks the grant."""
     grant_id = vault.grant()
     vault.issue(grant_id)
     vault.manage.revoke(grant_id, ALICE, "task-ui", "request-7")
@@ -142,7 +142,7 @@ def test_callers_that_come_together_are_recorded_together(http: Vault, vault: Re
     batches: list[int] = []
     write = vault.uses._write
 
-    async def together() -> list[Answer | None]:
+    async def together() -> list[FastAnswer | None]:
         path = CachedTokens(http)
         return await asyncio.gather(*(path.answer(head(grant_id)) for grant_id in grant_ids))
 

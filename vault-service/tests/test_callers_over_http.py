@@ -1,4 +1,4 @@
-"""Who gets which token over HTTP, and what every answer says to caches. Bearer tokens are verified for real."""
+"""Callers and their tokens over HTTP, and the `Cache-Control` of every answer. Bearer tokens are really verified."""
 
 import time
 from uuid import uuid4
@@ -111,6 +111,58 @@ def test_another_person_s_token_does_not_exist(served: ServedVault, token_id: st
     assert served.call("GET", f"{API}/tokens", bob).json()["tokens"] == []
 
 
+def test_a_service_ends_a_token_that_only_it_may_use(served: ServedVault, alice: str) -> None:
+    """For the owner that it names; inside the network; with its name in the owner's audit.
+
+    A service of its own: a process records few refusals of one client in a minute.
+    """
+    service = served.issuer.bearer("ending-service", "service-account")
+    names = ["ending-service"], ["ending-service", "hub"], ["hub"]
+    token_id, shared, others = (served.grant(alice, services=each) for each in names)
+    gateway = {"X-Gateway": "public"}
+
+    def end(wanted: str, subject: str, **headers: str) -> tuple[int, str]:
+        answer = served.call("DELETE", f"{API}/tokens/{wanted}", service, params={"subject": subject}, headers=headers)
+        return code(answer)
+
+    assert end(token_id, "bob-id") == NOT_FOUND
+    assert end(others, PERSON) == NOT_FOUND
+    assert end(shared, PERSON) == NOT_ALLOWED
+    assert end(token_id, PERSON, **gateway) == (403, "forbidden")
+    assert {served.status(each, alice)[0] for each in (token_id, shared, others)} == {"active"}
+    assert [end(token_id, PERSON) for _ in range(2)] == [OK, OK]
+    assert served.status(token_id, alice) == ("revoked", None)
+    lines = served.call("GET", f"{API}/tokens/{token_id}/audit", alice).json()["lines"]
+    assert [line["actor"] for line in lines if line["event"] == "grant.revoked"] == ["ending-service"]
+    refused = served.call("GET", f"{API}/tokens/{shared}/audit", alice).json()["lines"][0]
+    assert (refused["event"], refused["actor"]) == ("token.refused", "ending-service")
+    assert code(served.call("DELETE", f"{API}/tokens/{shared}?subject={PERSON}", alice)) == INVALID
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/tokens/{id}/check"),
+        ("POST", "/tokens/{id}/rename"),
+        ("GET", "/tokens/{id}/audit"),
+        ("GET", "/tokens/{id}/audit/export"),
+        ("GET", "/tokens/{id}/tickets"),
+        ("POST", "/offline-consent/{id}/begin"),
+        ("POST", "/offline-consent/{id}/decline"),
+        ("POST", "/offline-consent/{id}/confirm"),
+    ],
+)
+def test_what_only_an_owner_may_do_is_refused_to_a_service_that_names_the_owner(
+    served: ServedVault, token_id: str, service: str, method: str, path: str
+) -> None:
+    """The task service, which no longer has anybody's own token to pass on, cannot do it at all."""
+    body = {"json": {"name": "n", "secret": "s" * 43}} if method == "POST" else {}
+    address = f"{API}{path.format(id=token_id)}"
+    assert served.call(method, address, service, **body).status_code == 403
+    named = served.call(method, address, service, params={"subject": PERSON}, **body)
+    assert named.status_code in {403, 422}
+
+
 def test_a_person_asks_for_several_tokens_by_their_ids(served: ServedVault, token_id: str, alice: str) -> None:
     """Only the caller's are in the answer; what is no list of at most 100 ids is refused."""
     bob = served.issuer.bearer("dev-cli", "bob-id")
@@ -137,7 +189,7 @@ def test_a_person_asks_for_several_tokens_by_their_ids(served: ServedVault, toke
     ],
 )
 def test_a_service_owns_nothing(served: ServedVault, service: str, method: str, path: str) -> None:
-    """What is for people is refused to it."""
+    """Operations for people are refused to a service."""
     assert code(served.call(method, API + path, service)) == (403, "forbidden")
 
 

@@ -78,7 +78,7 @@ def test_a_grant_is_checked_once_a_minute(vault: Replica, new_replica: Callable[
 def test_an_unreachable_provider_does_not_change_the_grant(
     vault: Replica, rows: Rows, check: Callable[..., Grant]
 ) -> None:
-    """It stays as it is."""
+    """The grant's status stays."""
     grant_id = vault.grant()
     vault.provider.script.append(NotSentError("no connection", 3.0))
     with pytest.raises(ProviderUnavailableError):

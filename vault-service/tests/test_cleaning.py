@@ -91,7 +91,7 @@ def test_a_job_works_once_in_its_interval() -> None:
 
 
 def test_logout_tokens_are_forgotten_when_they_are_too_old(vault: Replica, rows: Rows) -> None:
-    """Those that could still be sent again are kept."""
+    """Logout tokens that could still be repeated are kept."""
     for number, age in enumerate(("2 hours", "1 minute")):
         rows(
             "insert into logout_tokens (provider, id_hash, expires_at)"

@@ -1,4 +1,4 @@
-"""How the vault proves who it is: what arrives at a server, and what the server can verify."""
+"""Authentication of the vault at a server: the request that arrives, and its verification."""
 
 import base64
 import json
@@ -15,7 +15,7 @@ from test_answer_shapes import GOOD, OLD
 
 from service_kit.tokens import signatures
 from service_kit.tokens.issuer import Issuer
-from service_kit.tokens.signatures import SigningKey
+from service_kit.tokens.signatures import ClientKey
 from vault_service.adapters.provider.accounts import IdTokenAccounts
 from vault_service.adapters.provider.authorization_server import AuthorizationServer, ClientRegistration
 from vault_service.adapters.provider.client_authentication import (
@@ -39,7 +39,7 @@ PRIVATE = {
 
 @pytest.fixture
 def server() -> Iterator[StandIn]:
-    """It grants tokens to everybody; the test looks at what it was sent."""
+    """A server that grants tokens to every client; tests read the requests that it got."""
     with stand_in() as running:
         running.says(200, GOOD)
         running.says(200, path="/revocation")
@@ -93,7 +93,7 @@ def opened(assertion: str, algorithm: str) -> tuple[dict[str, Any], dict[str, An
 def test_each_request_has_an_assertion_of_its_own(server: StandIn, algorithm: str) -> None:
     """RFC 7523 sections 2.2 and 3: for this endpoint, by and about this client, short-lived, used once."""
     pem = PRIVATE[algorithm].private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    key = SigningKey.of_pem(pem, algorithm, "key-7")
+    key = ClientKey.of_pem(pem, algorithm, "key-7")
     begun = time.time()
     forms = sent(server, PrivateKeyJwtAuthentication("vault", key, None, time.time))
     seen = set()
@@ -114,7 +114,7 @@ def test_each_request_has_an_assertion_of_its_own(server: StandIn, algorithm: st
 def test_the_audience_of_an_assertion_can_be_configured(server: StandIn) -> None:
     """Some servers take only their issuer; a key without an id sends no `kid`."""
     pem = PRIVATE["ES256"].private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    key = SigningKey.of_pem(pem, "ES256", None)
+    key = ClientKey.of_pem(pem, "ES256", None)
     for form in sent(server, PrivateKeyJwtAuthentication("vault", key, "https://id.example", time.time)):
         header, claims = opened(form["client_assertion"], "ES256")
         assert header == {"alg": "ES256", "typ": "JWT"}
@@ -123,10 +123,10 @@ def test_the_audience_of_an_assertion_can_be_configured(server: StandIn) -> None
 
 @pytest.mark.parametrize(("algorithm", "wanted"), [("ES256", "RS256"), ("ES256", "ES384"), ("RS256", "EdDSA")])
 def test_a_key_of_another_algorithm_is_refused(algorithm: str, wanted: str) -> None:
-    """When the providers file is read."""
+    """The refusal comes when the providers file is read."""
     pem = PRIVATE[algorithm].private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     with pytest.raises(ValueError, match=f"is not a key for {wanted}"):
-        SigningKey.of_pem(pem, wanted, None)
+        ClientKey.of_pem(pem, wanted, None)
 
 
 def test_no_proof_prints(server: StandIn) -> None:
@@ -134,6 +134,6 @@ def test_no_proof_prints(server: StandIn) -> None:
     pem = PRIVATE["ES256"].private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     proofs = [
         PostedSecret("vault", "s3cret").proof(server.url),
-        PrivateKeyJwtAuthentication("vault", SigningKey.of_pem(pem, "ES256", None), None, time.time).proof(server.url),
+        PrivateKeyJwtAuthentication("vault", ClientKey.of_pem(pem, "ES256", None), None, time.time).proof(server.url),
     ]
     assert [repr(proof) for proof in proofs] == ["***", "***"]

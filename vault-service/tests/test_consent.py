@@ -141,7 +141,7 @@ def test_a_grant_deleted_during_its_consent_stays_deleted(vault: Replica, rows: 
 
 
 def test_a_token_that_cannot_be_stored_is_revoked(vault: Replica, monkeypatch: pytest.MonkeyPatch, rows: Rows) -> None:
-    """It would be lost otherwise."""
+    """The token would be lost otherwise."""
     started = vault.consent.request(wish())
     monkeypatch.setattr(vault.consents, "activate", Mock(side_effect=StorageUnavailableError))
     with pytest.raises(StorageUnavailableError):

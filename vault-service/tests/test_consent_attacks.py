@@ -52,7 +52,7 @@ def attacked(
 
 @pytest.fixture(autouse=True)
 def quiet(servers: dict[str, ConsentingIssuer], attacked: ServedVault) -> None:
-    """What tests before have sent is forgotten."""
+    """Forget the requests of earlier tests."""
     attacked.answers.clear()
     for server in servers.values():
         server.forms.clear()
@@ -87,7 +87,7 @@ def asked(url: str) -> dict[str, str]:
 
 
 def answered(server: ConsentingIssuer, url: str) -> dict[str, str]:
-    """What an honest server without RFC 9207 sends back."""
+    """The callback of an honest server without RFC 9207."""
     parameters = server.consented(url, "account-of-alice")
     del parameters["iss"]
     return parameters
@@ -106,7 +106,7 @@ def test_each_provider_has_a_redirect_uri_of_its_own(attacked: ServedVault, alic
 def test_an_account_elsewhere_is_confirmed_in_the_page(
     attacked: ServedVault, servers: dict[str, ConsentingIssuer], alice: str
 ) -> None:
-    """The code reaches the server when Alice has said so; the browser then goes on to her task."""
+    """The code reaches the server after Alice's confirmation. The browser then returns to her task."""
     token_id, url, cookies = attacked.ask(alice, provider="corp", taskId="task-1")
     location = attacked.arrive(answered(servers["corp"], url), cookies, "corp")
     assert sent(servers) == []
@@ -127,7 +127,7 @@ def test_mix_up_leaks_no_code(
 ) -> None:
     """`evil`, which Alice wants to use, sends her on to `corp` with the challenge of Mallory's own consent there.
 
-    `corp` answers at its own redirect URI only, where the state of a consent at `evil` is nobody's. The code does not
+    `corp` answers at its own redirect URI only, where the state of a consent at `evil` is unknown. The code does not
     reach `evil`, so that Mallory cannot bring it into her consent.
     """
     _, of_mallory, _ = attacked.ask(mallory, provider="corp")
@@ -164,7 +164,7 @@ def test_a_planted_cookie_binds_nobody_s_account(
 def test_a_callback_in_another_browser_is_nobody_s(
     attacked: ServedVault, servers: dict[str, ConsentingIssuer], alice: str, mallory: str
 ) -> None:
-    """Without the cookie nothing is kept, and nothing is used up: Mallory's own browser could still go on."""
+    """Without the cookie nothing is stored, and the request stays usable: Mallory's own browser could continue."""
     _, url, cookies = attacked.ask(mallory, provider="corp")
     _, _, of_alice = attacked.ask(alice, provider="corp")
     answer = answered(servers["corp"], url)
@@ -196,7 +196,7 @@ def test_at_the_login_s_own_issuer_the_subject_still_decides(attacked: ServedVau
 def test_no_name_in_the_path_reaches_another_provider(
     attacked: ServedVault, servers: dict[str, ConsentingIssuer], alice: str
 ) -> None:
-    """The default provider's redirect URI has no name; unknown names are nobody's."""
+    """The default provider's redirect URI has no name. Unknown names reach no provider."""
     _, url, cookies = attacked.ask(alice)
     answer = attacked.issuer.consented(url)
     for name in ("default", "corp", "nobody", "DEFAULT", "%64efault"):

@@ -116,7 +116,7 @@ def test_an_id_token_that_is_not_of_this_consent_makes_no_token(
 
 
 def test_an_answer_without_an_id_token_makes_no_token(served: ServedVault, alice: str) -> None:
-    """Nobody knows who has consented."""
+    """Without an ID token the consenting account is unknown."""
     answer = {"access_token": served.issuer.secret("access token"), "token_type": "Bearer", "expires_in": 300}
     served.issuer.scripted.append((200, {**answer, "refresh_token": served.issuer.secret("refresh token")}))
     token_id, url, _ = served.ask(alice)
@@ -128,7 +128,7 @@ def test_an_answer_without_an_id_token_makes_no_token(served: ServedVault, alice
 
 
 def test_a_state_is_good_once(served: ServedVault, alice: str) -> None:
-    """A replay reaches neither the authorization server nor the token; nor does a state of nobody's."""
+    """A replay reaches neither the authorization server nor the token; nor does an unknown state."""
     token_id, url, _ = served.ask(alice)
     sent = served.issuer.consented(url)
     served.arrive(sent)

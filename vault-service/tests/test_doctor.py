@@ -1,20 +1,31 @@
 """`vault-service doctor` names what is wrong, with advice."""
 
+import io
 import os
-import subprocess
-import sys
 from base64 import urlsafe_b64encode
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
 from pathlib import Path
+from unittest.mock import patch
 
 import psycopg
 import pytest
 from replica import ROOT_KEY, Replica
 
-pytestmark = pytest.mark.process
+from vault_service import cli
 
 
-def doctor(database_url: str, folder: Path, **changes: str) -> "subprocess.CompletedProcess[str]":
-    """Runs it against a database, without Redis and authorization server."""
+@dataclass(frozen=True)
+class Done:
+    """How the command has ended, and what it has written."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def doctor(database_url: str, folder: Path, **changes: str) -> Done:
+    """Runs it in this process against a database, without Redis and authorization server."""
     key = folder / "root.key"
     if not key.exists():
         key.write_text(urlsafe_b64encode(ROOT_KEY).decode())
@@ -29,11 +40,13 @@ def doctor(database_url: str, folder: Path, **changes: str) -> "subprocess.Compl
         "VAULT_CLIENT_SECRET": "s",
         **changes,
     }
-    command = [sys.executable, "-m", "vault_service.cli", "doctor"]
-    return subprocess.run(command, env=environ, capture_output=True, text=True, check=False, timeout=60)
+    out, err = io.StringIO(), io.StringIO()
+    with patch.dict(os.environ, environ, clear=True), redirect_stdout(out), redirect_stderr(err):
+        status = cli.main(["doctor"])
+    return Done(status, out.getvalue(), err.getvalue())
 
 
-def state(done: "subprocess.CompletedProcess[str]", subject: str) -> str:
+def state(done: Done, subject: str) -> str:
     """The state of a check: ok, warn or fail."""
     (line,) = [line for line in done.stdout.splitlines() if line[7:].startswith(f"{subject}:")]
     return line.split()[0]

@@ -170,7 +170,7 @@ def test_proofs_in_redis_expire(redis_url: str) -> None:
 
 
 def test_without_redis_a_process_still_accepts_a_proof_once() -> None:
-    """And asks Redis once in a second; the proof may be used once more at another process, which is documented."""
+    """The process asks Redis once in a second. The proof may be used again at another process, as documented."""
     broken, reports = Mock(), []
     broken.set.side_effect = redis.ConnectionError("away")
     own = ProofsInRedis(broken, ProofsInMemory(), reports.append)

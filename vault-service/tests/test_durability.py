@@ -1,4 +1,4 @@
-"""What must outlive a power cut: the spool's files, and every commit. Deliberate faults were not noticed before."""
+"""The spool's files and every commit must outlive a power cut. Planted faults were not noticed before."""
 
 import os
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""How requests reach an authorization server: a private certificate authority, and a proxy."""
+"""Requests to an authorization server: with a private certificate authority, and through a proxy."""
 
 import ipaddress
 import socket
@@ -40,7 +40,7 @@ class Tls:
 
 
 @dataclass
-class Proxy:
+class ForwardProxy:
     """A proxy that leads everything to one port of loopback. asked: method and target of each request."""
 
     url: str = ""
@@ -115,12 +115,12 @@ def _listening(handler: type[BaseHTTPRequestHandler], context: ssl.SSLContext | 
 
 @pytest.fixture
 def tls(tmp_path: Path) -> Iterator[Tls]:
-    """Its certificate is from a private authority."""
+    """A server whose certificate is from a private authority."""
     authority, other = _certificate("private", None), _certificate("other", None)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(_written(tmp_path / "server.pem", *_certificate("login.test", authority)))
     posts: list[str] = []
-    listening = _listening(type("Handler", (_TokenHandler,), {"posts": posts}), context)
+    listening = _listening(type("HttpHandler", (_TokenHandler,), {"posts": posts}), context)
     ca, other_ca = _written(tmp_path / "ca.pem", authority[0]), _written(tmp_path / "other.pem", other[0])
     yield Tls(listening.server_port, ca, other_ca, posts)
     listening.shutdown()
@@ -128,11 +128,11 @@ def tls(tmp_path: Path) -> Iterator[Tls]:
 
 
 @pytest.fixture
-def proxy(tls: Tls) -> Iterator[Proxy]:
+def proxy(tls: Tls) -> Iterator[ForwardProxy]:
     """Tunnels to the server behind TLS (RFC 9110 section 9.3.6), and answers forwarded posts itself."""
-    known = Proxy()
+    known = ForwardProxy()
 
-    class Handler(_TokenHandler):
+    class HttpHandler(_TokenHandler):
         posts = tls.posts
 
         def do_CONNECT(self) -> None:
@@ -150,7 +150,7 @@ def proxy(tls: Tls) -> Iterator[Proxy]:
             known.asked.append((self.command, self.path))
             super().do_POST()
 
-    listening = _listening(Handler)
+    listening = _listening(HttpHandler)
     known.url = f"http://127.0.0.1:{listening.server_port}"
     yield known
     listening.shutdown()
@@ -192,7 +192,7 @@ def test_a_certificate_for_another_name_is_refused(tls: Tls) -> None:
     assert tls.posts == []
 
 
-def test_https_goes_through_a_tunnel_of_the_proxy(tls: Tls, proxy: Proxy) -> None:
+def test_https_goes_through_a_tunnel_of_the_proxy(tls: Tls, proxy: ForwardProxy) -> None:
     """The proxy learns the name and the port, and the certificate is still verified."""
     assert tokens("https://login.test/token", Egress(ca_bundle=tls.ca, proxy=proxy.url)) == "a"
     assert proxy.asked == [("CONNECT", "login.test:443")]
@@ -201,14 +201,14 @@ def test_https_goes_through_a_tunnel_of_the_proxy(tls: Tls, proxy: Proxy) -> Non
     assert len(tls.posts) == 1
 
 
-def test_http_is_forwarded_by_the_proxy(tls: Tls, proxy: Proxy) -> None:
+def test_http_is_forwarded_by_the_proxy(tls: Tls, proxy: ForwardProxy) -> None:
     """An `internal_url` may be without TLS."""
     assert tokens("http://keycloak.test/token", Egress(proxy=proxy.url)) == "a"
     assert proxy.asked == [("POST", "http://keycloak.test/token")]
     assert len(tls.posts) == 1
 
 
-def test_loopback_and_named_hosts_are_reached_without_the_proxy(tls: Tls, proxy: Proxy) -> None:
+def test_loopback_and_named_hosts_are_reached_without_the_proxy(tls: Tls, proxy: ForwardProxy) -> None:
     """Names below a direct host too. `login.test` cannot be resolved: a direct request to it fails."""
     assert tokens(f"https://127.0.0.1:{tls.port}/token", Egress(ca_bundle=tls.ca, proxy=proxy.url)) == "a"
     for direct in ("login.test", ".test", "*.test", "TEST", "*"):
@@ -217,7 +217,7 @@ def test_loopback_and_named_hosts_are_reached_without_the_proxy(tls: Tls, proxy:
     assert proxy.asked == []
 
 
-def test_without_a_proxy_none_is_used(tls: Tls, proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_proxy_none_is_used(tls: Tls, proxy: ForwardProxy, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever the environment says."""
     for name in ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, proxy.url)

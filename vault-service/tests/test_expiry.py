@@ -67,7 +67,7 @@ def test_an_active_grant_keeps_its_session(vault: Replica, rows: Rows) -> None:
 
 
 def test_the_token_of_a_late_refresh_is_revoked(vault: Replica, rows: Rows) -> None:
-    """Its grant has expired during the request."""
+    """The grant has expired during the request."""
     grant_id = vault.grant(not_after=datetime.now(UTC) + timedelta(hours=1))
 
     def ends() -> None:

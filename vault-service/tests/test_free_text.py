@@ -26,7 +26,7 @@ WORDS_OF_PROGRAMS = {
 
 
 def test_every_free_text_is_marked_or_is_a_programs_word() -> None:
-    """A new member is in neither, and fails here until somebody has decided."""
+    """A new member is in neither list, and this test fails until it is put into one."""
     assert unmarked(create_api(cast(Vault, object()))) <= WORDS_OF_PROGRAMS.keys()
 
 

@@ -22,12 +22,12 @@ from vault_service.domain.freshness import JITTER, RENEW_BELOW, Freshness, jitte
     ],
 )
 def test_the_rule(left: float, lifetime: float, min_valid: float, jitter: float, expected: Freshness) -> None:
-    """Serve; serve and renew below a third to a half; wait below max(30 s, 10 %) or what the caller requests."""
+    """A token is served; renewed, too, below a third to a half of its life; waited for below max(30 s, 10 %)."""
     assert judge(left, lifetime, min_valid, jitter) is expected
 
 
 def test_tokens_that_expire_in_the_same_second_have_different_jitters() -> None:
-    """They are spread evenly, and a token keeps its own."""
+    """The jitters are spread evenly, and a token keeps its own."""
     tokens = [1_796_000_000 + number * 0.000_997 for number in range(1000)]
     jitters = [jitter_of(expires_at) for expires_at in tokens]
     assert jitters == [jitter_of(expires_at) for expires_at in tokens]

@@ -1,4 +1,4 @@
-"""Who gets a token, how often, and what the audit records."""
+"""Issuing of tokens: permitted callers, counts, and the audit."""
 
 import threading
 from collections.abc import Callable
@@ -91,7 +91,7 @@ def test_after_its_time_a_grant_gives_nothing(vault: Replica, rows: Rows) -> Non
 
 
 def test_a_revocation_holds_at_once_on_every_replica(new_replica: Callable[[], Replica]) -> None:
-    """It holds where the token is cached, too."""
+    """The revocation holds for a cached token, too."""
     first, second = new_replica(), new_replica()
     grant_id = first.grant()
     for vault in (first, second):
@@ -133,7 +133,7 @@ def test_the_last_use_is_served_though_its_token_is_due_for_renewal(vault: Repli
 
 
 def test_no_token_leaves_unrecorded(vault: Replica, postgres_url: str, database_url: str) -> None:
-    """When the audit cannot be written, no token is issued, cached or not."""
+    """No token, cached or not, is issued while the audit cannot be written."""
     grant_id = vault.grant()
     vault.issue(grant_id)
     name = database_url.rpartition("/")[2]

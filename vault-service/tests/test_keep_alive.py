@@ -1,4 +1,4 @@
-"""Grants that nobody uses are kept alive, and ends that will come are announced."""
+"""Unused grants are kept alive, and coming ends are announced."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -62,7 +62,7 @@ def told(rows: Rows) -> list[object]:
 
 
 def test_an_unused_grant_is_refreshed_in_time_and_not_used(idle: Replica, rows: Rows) -> None:
-    """Its end moves; its owner sees why it was refreshed, and no use."""
+    """The grant's end moves. Its owner sees the reason of the refresh, and no use."""
     grant_id = idle.grant()
     rest(rows, 0.71)
     assert idle.unused.check_one()
@@ -151,7 +151,7 @@ def test_what_a_refresh_would_not_help_is_left_alone(
 
 
 def test_the_longest_life_is_no_idle_end(database_url: str, provider: ScriptedProvider, rows: Rows) -> None:
-    """When it comes first, no refresh moves it."""
+    """A longest life that ends first is not moved by refreshes."""
     rules = dict.fromkeys(TokenType, Expiry(idle=IDLE, maximum=IDLE - 60))
     vault = replica.create(database_url, provider, terms={"default": Terms(issuer=provider.issuer, expiry=rules)})
     grant_id = vault.grant()
@@ -178,7 +178,7 @@ def test_a_server_that_is_down_is_tried_again_before_the_end(idle: Replica, rows
 
 
 def test_a_grant_that_has_ended_there_fails_here(idle: Replica, rows: Rows) -> None:
-    """Its owner and its services are told before anybody needs it."""
+    """The grant's owner and services are told before a caller needs it."""
     grant_id = idle.grant()
     rest(rows, 0.71)
     idle.provider.script.append(GrantRefusedError(Failure.TOKEN_EXPIRED))
@@ -222,7 +222,7 @@ def test_an_end_that_is_set_is_announced_once(idle: Replica, ends: AnnounceEnds,
 
 
 def test_the_longest_life_is_announced(idle: Replica, ends: AnnounceEnds, rows: Rows) -> None:
-    """Nobody can move it."""
+    """The end of the longest life cannot be moved."""
     idle.grant()
     rows("update grants set max_seconds = 86400 returning 1")
     assert ends.announce() == 1
@@ -242,7 +242,7 @@ def test_an_idle_end_is_announced_only_when_keeping_alive_did_not_help(
 
 
 def test_a_token_of_a_login_session_is_not_announced(idle: Replica, ends: AnnounceEnds, rows: Rows) -> None:
-    """It ends with the login, as its owner has chosen."""
+    """Such a token ends with the login, as its owner has chosen."""
     session_bound(idle)
     rest(rows, 0.95)
     assert (idle.unused.check_one(), ends.announce()) == (False, 0)

@@ -76,7 +76,7 @@ def test_rotate_rewrap_and_retire(
 
 
 def test_a_running_process_takes_up_a_new_version(vault: Replica, operator: Keyring, rows: Rows) -> None:
-    """It opens values sealed by the new version at once, and seals by it after its next `load`."""
+    """The process opens values sealed by the new version at once, and seals by it after its next `load`."""
     operator.rotate("data")
     other = Sealer(operator)
     place = seal_context.grant_token(uuid4(), ALICE, 1, b"terms")
@@ -248,7 +248,8 @@ def test_rewrap_under_load(
         _keep(rows=count, rounds=len(busy), issued_per_second=rates, kept=round(rates[1] / rates[0], 3), said=said)
 
 
-ROUND_SECONDS = 2.0
+ROUND_SECONDS = 2.0 if os.environ.get("FAULTS") == "long" else 0.5
+"""The short form keeps figures of rounds that are too short to compare; what it asserts holds in them as well."""
 
 
 def _pause(seconds: float) -> None:

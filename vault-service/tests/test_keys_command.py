@@ -70,7 +70,7 @@ def test_unreadable_values_are_counted_and_fail(vault: Replica, keys: Keys, rows
 
 
 def test_nothing_is_retired_while_outcomes_wait_on_the_spool(vault: Replica, keys: Keys, tmp_path: Path) -> None:
-    """They may be sealed by the version to retire."""
+    """Outcomes on the spool may be sealed by the version to retire."""
     vault.grant()
     (tmp_path / "spool").mkdir()
     (tmp_path / "spool" / "grant.1").write_text("{}")
@@ -91,7 +91,7 @@ def test_a_new_root_key(vault: Replica, keys: Keys, tmp_path: Path) -> None:
 
 
 def test_a_new_root_key_that_everybody_can_read(vault: Replica, keys: Keys, tmp_path: Path) -> None:
-    """It is refused, and nothing changes."""
+    """The key is refused, and nothing changes."""
     vault.grant()
     new = key_file(tmp_path / "new.key", NEW_ROOT_KEY)
     Path(new).chmod(0o444)

@@ -56,7 +56,7 @@ def outcome(call: Future[object]) -> str:
 def test_what_a_slow_server_cannot_give_is_refused_after_one_refresh(
     vault: Replica, slow: tuple[UUID, SlowServer]
 ) -> None:
-    """24 callers at once: nobody waits for a second answer, and none but the bulkhead sends anybody away before."""
+    """24 callers at once: none waits for a second answer, and only the bulkhead refuses callers before it."""
     grant_id, server = slow
     with ThreadPoolExecutor(CALLERS) as pool:
         calls = [pool.submit(vault.issue, grant_id, min_valid=298.0) for _ in range(CALLERS)]
@@ -117,7 +117,7 @@ def test_a_new_token_is_judged_by_its_life_at_arrival(vault: Replica, rows: Rows
 
 
 def test_one_who_asks_for_less_gets_the_token_of_the_same_flight(vault: Replica, slow: tuple[UUID, SlowServer]) -> None:
-    """Whoever leads it."""
+    """Either caller may have started the flight."""
     grant_id, server = slow
     with ThreadPoolExecutor(2) as pool:
         much = pool.submit(vault.issue, grant_id, min_valid=298.0)
@@ -153,7 +153,7 @@ def test_one_who_joins_a_flight_that_finds_a_cached_token_flies_again(
 def test_a_replica_that_waits_for_another_s_refresh_learns_from_it(
     database_url: str, redis_url: str, provider: ScriptedProvider, rows: Rows
 ) -> None:
-    """It has read the grant before, when nothing was known, and does not ask the server once more."""
+    """The replica has read the grant before the other's refresh, and does not ask the server again."""
     pair = Pair(database_url, redis_url, provider)
     try:
         grant_id = pair.first.grant()

@@ -1,7 +1,7 @@
-"""All that a vault writes and answers while secrets pass through it: none of them is there.
+"""No secret is in anything that a vault writes or answers.
 
-The secrets are those that its authorization server has given or was given, callers' bearer tokens, the browser's
-cookie and the root key; opaque ones, so that only a look for each value finds them.
+The secrets are all values of the authorization server's exchanges, callers' bearer tokens, the browser's cookie and the
+root key. They are opaque, so that each is searched by its value.
 """
 
 import base64
@@ -148,7 +148,7 @@ def left_behind(vault: ServedVault, database_url: str, redis_url: str) -> Iterat
 def test_no_secret_is_in_what_a_vault_writes_or_answers(
     served: ServedVault, served_database_url: str, redis_url: str
 ) -> None:
-    """Its log, metrics, database, Redis, spool and answers, after every way that a secret takes."""
+    """Log, metrics, database, Redis, spool and answers are searched, after every way that a secret takes."""
     tour(served)
     known = {**served.issuer.known, served.root_key: "root key"}
     secrets = Secrets(known)

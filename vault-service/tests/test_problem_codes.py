@@ -40,7 +40,7 @@ def test_the_application_says_provider_unavailable_as_the_kit_does() -> None:
 
 
 def test_every_failure_of_a_grant_has_a_problem_type() -> None:
-    """Its word is the code."""
+    """The failure's word is the code."""
     assert {reason: kind.code for reason, kind in UNUSABLE.items()} == {reason: reason.value for reason in Failure}
 
 

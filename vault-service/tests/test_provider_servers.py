@@ -33,7 +33,7 @@ from vault_service.http.app import create_app
 
 
 @dataclass
-class Server:
+class StubProvider:
     """A server with a discovery document and one prepared answer to every form."""
 
     url: str = ""
@@ -43,11 +43,11 @@ class Server:
 
 
 @pytest.fixture
-def server() -> Iterator[Server]:
+def server() -> Iterator[StubProvider]:
     """Listens on loopback."""
-    known = Server()
+    known = StubProvider()
 
-    class Handler(BaseHTTPRequestHandler):
+    class HttpHandler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             known.asked.append(self.path)
             self._say(known.document)
@@ -66,7 +66,7 @@ def server() -> Iterator[Server]:
         def log_message(self, *_: object) -> None:
             """Log nothing."""
 
-    listening = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    listening = ThreadingHTTPServer(("127.0.0.1", 0), HttpHandler)
     known.url = f"http://127.0.0.1:{listening.server_port}"
     known.document = {
         "issuer": known.url,
@@ -99,7 +99,7 @@ def session() -> Iterator[LimitedSession]:
 
 
 def provider(
-    server: Server, session: LimitedSession, *, revokes: bool = True, **parameters: str
+    server: StubProvider, session: LimitedSession, *, revokes: bool = True, **parameters: str
 ) -> AuthorizationServer:
     """The adapter for a client at that server."""
     issuer = Issuer(server.url)
@@ -126,7 +126,7 @@ def jwt(**claims: object) -> str:
 # discovery
 
 
-def test_a_failure_holds_for_two_seconds(server: Server, session: LimitedSession) -> None:
+def test_a_failure_holds_for_two_seconds(server: StubProvider, session: LimitedSession) -> None:
     """Many callers of an unreachable server cause one request in two seconds."""
     clock = Clock()
     right, server.document = server.document, {}
@@ -141,7 +141,7 @@ def test_a_failure_holds_for_two_seconds(server: Server, session: LimitedSession
     assert len(server.asked) == 2
 
 
-def test_a_server_that_names_another_issuer_is_refused(server: Server, session: LimitedSession) -> None:
+def test_a_server_that_names_another_issuer_is_refused(server: StubProvider, session: LimitedSession) -> None:
     """Nothing is sent to the addresses that it names (RFC 8414 section 3.3)."""
     server.document["issuer"] = "https://other.example"
     refused = provider(server, session)
@@ -154,7 +154,7 @@ def test_a_server_that_names_another_issuer_is_refused(server: Server, session: 
     assert server.asked == ["/.well-known/openid-configuration"]
 
 
-def test_an_unreachable_server_is_no_mismatch(server: Server, session: LimitedSession) -> None:
+def test_an_unreachable_server_is_no_mismatch(server: StubProvider, session: LimitedSession) -> None:
     """An unreachable server does not make the vault unready."""
     server.document["issuer"] = "https://other.example"
     with pytest.raises(IssuerMismatchError):
@@ -165,8 +165,8 @@ def test_an_unreachable_server_is_no_mismatch(server: Server, session: LimitedSe
 # the consent's address
 
 
-def test_parameters_of_the_configuration_are_added(server: Server, session: LimitedSession) -> None:
-    """They join those of the protocol and those in the endpoint's URL."""
+def test_parameters_of_the_configuration_are_added(server: StubProvider, session: LimitedSession) -> None:
+    """Configured parameters join those of the protocol and those in the endpoint's URL."""
     asked = provider(server, session, access_type="offline", prompt="select_account consent").authorization_url(
         state="s", nonce="n", code_challenge="c", scopes=frozenset({"openid", "calendar"})
     )
@@ -186,7 +186,7 @@ def test_parameters_of_the_configuration_are_added(server: Server, session: Limi
 
 
 @pytest.mark.parametrize("promised", [True, False, None])
-def test_whose_answer_a_callback_brings(server: Server, session: LimitedSession, promised: bool | None) -> None:
+def test_whose_answer_a_callback_brings(server: StubProvider, session: LimitedSession, promised: bool | None) -> None:
     """RFC 9207 section 2.4: to the letter the issuer's, and absent only where the metadata do not promise it."""
     if promised is not None:
         server.document["authorization_response_iss_parameter_supported"] = promised
@@ -211,7 +211,7 @@ def test_whose_answer_a_callback_brings(server: Server, session: LimitedSession,
     ],
 )
 def test_a_refresh_tells_whose_token_it_is(
-    server: Server,
+    server: StubProvider,
     session: LimitedSession,
     access_token: str,
     id_token: str | None,
@@ -225,13 +225,13 @@ def test_a_refresh_tells_whose_token_it_is(
 
 
 @pytest.mark.parametrize("seconds", [0, None])
-def test_a_token_without_an_end(server: Server, session: LimitedSession, seconds: int | None) -> None:
+def test_a_token_without_an_end(server: StubProvider, session: LimitedSession, seconds: int | None) -> None:
     """Keycloak answers 0 for offline tokens, other servers nothing."""
     server.answer = {"access_token": "a", "token_type": "Bearer", "refresh_expires_in": seconds}
     assert provider(server, session).refresh(RefreshToken("r"), None, monotonic()).refresh_expires_in is None
 
 
-def test_revocation_where_it_is_not_offered(server: Server, session: LimitedSession) -> None:
+def test_revocation_where_it_is_not_offered(server: StubProvider, session: LimitedSession) -> None:
     """Switched off by configuration, or without an endpoint: nothing is sent."""
     with pytest.raises(RevocationNotOfferedError):
         provider(server, session, revokes=False).revoke(RefreshToken("r"))
@@ -257,12 +257,12 @@ class Everybody:
         return Claims(self.issuer, "alice-sub", "dev-cli", frozenset(), frozenset(), 2e9)
 
     def must_be_bound(self, _: Claims) -> bool:
-        """Nobody's token must."""
+        """No token must be bound."""
         return False
 
 
 @pytest.fixture
-def settings(server: Server, tmp_path: Path, database_url: str) -> Callable[..., config.VaultSettings]:
+def settings(server: StubProvider, tmp_path: Path, database_url: str) -> Callable[..., config.VaultSettings]:
     """Settings with a providers file; people log in at `good`."""
     key = tmp_path / "root.key"
     key.write_text(base64.urlsafe_b64encode(ROOT_KEY).decode())
@@ -301,7 +301,7 @@ def settings(server: Server, tmp_path: Path, database_url: str) -> Callable[...,
     ids=str,
 )
 def test_options_that_a_provider_does_not_allow_are_a_problem(
-    settings: Callable[..., config.VaultSettings], server: Server, wish: dict[str, str], pointer: str, detail: str
+    settings: Callable[..., config.VaultSettings], server: StubProvider, wish: dict[str, str], pointer: str, detail: str
 ) -> None:
     """The answer is 422 and points at the wrong member."""
     answer = ask(settings("good"), server.url, wish)
@@ -312,7 +312,7 @@ def test_options_that_a_provider_does_not_allow_are_a_problem(
 
 @pytest.mark.parametrize(("issuer", "is_bound"), [(None, False), ("https://login.example", True)])
 def test_an_account_elsewhere_needs_the_browser_whatever_client_asked(
-    settings: Callable[..., config.VaultSettings], server: Server, issuer: str | None, is_bound: bool
+    settings: Callable[..., config.VaultSettings], server: StubProvider, issuer: str | None, is_bound: bool
 ) -> None:
     """A command line client gets a cookie, too, if its person logs in at another issuer than the provider's."""
     answer = ask(settings("good"), issuer or server.url, {})
@@ -331,7 +331,7 @@ def ask(configured: config.VaultSettings, login: str, wish: dict[str, str]) -> T
 
 @pytest.mark.parametrize(("default", "status", "code"), [("good", "degraded", 200), ("wrong", "unavailable", 503)])
 def test_readiness_names_the_providers_that_cannot_be_used(
-    settings: Callable[..., config.VaultSettings], server: Server, default: str, status: str, code: int
+    settings: Callable[..., config.VaultSettings], server: StubProvider, default: str, status: str, code: int
 ) -> None:
     """One is unreachable, one names another issuer: the vault is ready unless the default is the latter."""
     port = server.url.rpartition(":")[2]

@@ -193,7 +193,7 @@ account_pointer = "/id"
     ids=str,
 )
 def test_fields_that_do_not_go_together_are_told(tmp_path: Path, change: tuple[str, str], told: str) -> None:
-    """What a server without OpenID Connect needs, and what a client's authentication needs."""
+    """The fields of a server without OpenID Connect, and of a client's authentication."""
     assert provider_file.read(write(tmp_path, PLAIN)).by_name["main"].plain is not None
     path = write(tmp_path, PLAIN.replace(*change))
     with pytest.raises(ValueError, match="provider main") as refused:
@@ -309,7 +309,7 @@ def test_a_grant_ends_by_the_servers_word_and_our_rules(
 def test_refreshing_moves_the_idle_end_and_never_the_last_one(
     database_url: str, provider: ScriptedProvider, rows: Rows
 ) -> None:
-    """It ends an hour after its last refresh, and two hours after its consent at the latest."""
+    """The grant ends an hour after its last refresh, and two hours after its consent at the latest."""
     rules = {TokenType.OFFLINE: Expiry(idle=3600, maximum=7200)}
     vault = replica.create(database_url, provider, terms={"default": Terms(issuer=provider.issuer, expiry=rules)})
     try:
@@ -396,7 +396,7 @@ def test_missing_claims_are_not_compared(
 def test_a_grant_of_a_provider_that_is_no_longer_configured(
     two: Replica, new_replica: Callable[[], Replica], provider: ScriptedProvider
 ) -> None:
-    """It cannot be refreshed, other grants work, and its owner can revoke it."""
+    """Such a grant cannot be refreshed, other grants work, and its owner can revoke it."""
     started = two.consent.request(replace(wish(), provider="corp"))
     bound = started.browser_secret
     two.confirm(two.consent.complete(answer(started.state, provider, browser_secret=bound, provider="corp")))

@@ -5,8 +5,9 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from unittest.mock import Mock
 from uuid import UUID
 
@@ -36,7 +37,7 @@ from vault_service.application.provider_errors import (
     VaultClientRefusedError,
 )
 from vault_service.domain.audit import Entry, Event
-from vault_service.domain.grant import Failure
+from vault_service.domain.grant import AccessToken, Failure
 
 Rows = Callable[..., list[tuple[object, ...]]]
 
@@ -71,6 +72,66 @@ def test_many_callers_cause_one_refresh_for_each_replica_at_most(
     with ThreadPoolExecutor(32) as pool:
         tokens = set(pool.map(call, range(32)))
     assert vaults[0].provider.refreshes == len(tokens) <= replicas
+
+
+def test_a_refresh_takes_its_lock_and_writes_its_intent_in_one_statement(
+    vault: Replica, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A lock that is free costs no round trip of its own."""
+    grant_id = vault.grant()
+
+    def fail(*_: object) -> None:
+        raise AssertionError("the lock was free and the grant unchanged")
+
+    monkeypatch.setattr(vault.issuing._refresher._locks, "hold", fail)
+    monkeypatch.setattr(vault.refreshes, "begin", fail)
+    assert vault.issue(grant_id).value == "access-2"
+
+
+def test_whoever_finds_the_lock_taken_waits_for_it_before_the_intent(
+    new_replica: Callable[[], Replica], rows: Rows
+) -> None:
+    """The process that waits writes no intent before it has the lock."""
+    one, other = new_replica(), new_replica()
+    grant_id = one.grant()
+    other.issue(grant_id)
+    other.issuing._memory._tokens.clear()  # type: ignore[attr-defined]
+    with ExitStack() as lock, ThreadPoolExecutor() as pool:
+        lock.enter_context(one.issuing._refresher._locks.hold(grant_id))
+        waiting = pool.submit(other.issue, grant_id)
+        eventually(lambda: rows("select 1 from pg_locks where locktype = 'advisory' and not granted"), "it waits")
+        assert rows("select refresh_started_at from grants") == [(None,)]
+        lock.close()
+        assert waiting.result().value == "access-3"
+
+
+def test_a_token_that_was_shared_just_before_is_taken_and_the_intent_removed(
+    vault: Replica, rows: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process can have released the lock between the look at Redis and the statement."""
+    grant_id = vault.grant()
+    refresher = vault.issuing._refresher
+    shared = AccessToken("from elsewhere", time.time() + 300, 300.0, frozenset({"openid"}))
+    monkeypatch.setattr(refresher, "_fitting", lambda _: shared)
+    assert vault.issue(grant_id) == shared
+    assert rows("select refresh_started_at, generation from grants") == [(None, 1)]
+    assert vault.provider.refreshes == 0
+
+
+def test_a_statement_that_fails_leaves_no_lock(vault: Replica, rows: Rows, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A session's lock outlives the transaction that took it, so the connection is closed."""
+    grant_id = vault.grant()
+    really = vault.refreshes._begun_alone
+
+    def breaks(*arguments: Any) -> None:
+        really(*arguments)
+        raise psycopg.errors.DataError("after the lock was taken")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(vault.refreshes, "_begun_alone", breaks)
+        with pytest.raises(psycopg.errors.DataError):
+            vault.issue(grant_id)
+    eventually(lambda: rows("select count(*) from pg_locks where locktype = 'advisory'") == [(0,)], "it is free")
 
 
 def test_an_uncertain_outcome_is_not_sent_again_at_once(vault: Replica, rows: Rows) -> None:
@@ -135,8 +196,15 @@ def test_an_intent_that_had_to_wait_is_written_again(
     monkeypatch.setattr(refresh, "PROMPT_INTENT", 0.2)
     grant_id = vault.grant()
     intents: list[datetime | None] = []
-    really = vault.refreshes.begin
-    monkeypatch.setattr(vault.refreshes, "begin", lambda grant: intents.append(really(grant)) or intents[-1])
+    alone, again = vault.refreshes._begun_alone, vault.refreshes.begin
+
+    def noted(*arguments: Any) -> tuple[bool, datetime | None]:
+        held, intent = alone(*arguments)
+        intents.append(intent)
+        return held, intent
+
+    monkeypatch.setattr(vault.refreshes, "_begun_alone", noted)
+    monkeypatch.setattr(vault.refreshes, "begin", lambda grant: intents.append(again(grant)) or intents[-1])
     with psycopg.connect(database_url) as other, ThreadPoolExecutor() as pool:
         other.execute("select from grants for update")
         issued = pool.submit(vault.issue, grant_id)
@@ -231,7 +299,7 @@ def test_more_life_than_the_server_gives_causes_no_refresh(vault: Replica) -> No
 
 
 def test_callers_with_other_requests_do_not_fail_each_other(vault: Replica) -> None:
-    """They share a flight; a caller that requests a longer life starts another, or gets its own error."""
+    """The callers share a flight. A caller that requests a longer life starts another, or gets its own error."""
     grant_id = vault.grant()
     flying, land = threading.Event(), threading.Event()
 
@@ -381,7 +449,7 @@ def test_a_spooled_token_is_revoked_with_its_grant(vault: Replica, spooled: Call
 def test_an_outcome_that_cannot_be_stored_does_not_block_others(
     vault: Replica, spooled: Callable[[], UUID], rows: Rows, damage: dict[str, object]
 ) -> None:
-    """It is set aside, counted, and kept for an operator."""
+    """Such an outcome is set aside, counted, and kept for an operator."""
     bad, good = sorted([spooled(), spooled()])
     folder = vault.refreshes._spool._folder
     path = folder / f"{bad}.1"

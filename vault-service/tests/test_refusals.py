@@ -24,7 +24,7 @@ from vault_service.application.provider_errors import (
     UnusableAnswerError,
 )
 from vault_service.domain.grant import Failure, FailureDetail, ObtainedToken, RefreshToken, Status
-from vault_service.domain.refusal import ANY_UNTIL_FINAL, EQUAL_UNTIL_FINAL, pause_after
+from vault_service.domain.refusal import ANY_UNTIL_FINAL, END_TOLERANCE, EQUAL_UNTIL_FINAL, failure_at, pause_after
 from vault_service.domain.revocation import LAST_ATTEMPT, RevocationOutcome
 from vault_service.domain.terms import Terms
 
@@ -83,7 +83,7 @@ def test_a_word_that_comes_again_and_again_is_final_on_every_replica(
 
 
 def test_a_success_forgets_the_refusals(vault: Replica, passes: Callable[[], object], rows: Rows) -> None:
-    """They count in a row only."""
+    """Only refusals in a row count."""
     grant_id = vault.grant()
     for _ in range(EQUAL_UNTIL_FINAL - 1):
         vault.provider.script.append(RefusedForNowError("access_denied", FailureDetail(403, "access_denied")))
@@ -94,7 +94,7 @@ def test_a_success_forgets_the_refusals(vault: Replica, passes: Callable[[], obj
 
 
 def test_one_grants_429_pauses_that_grant_on_every_replica(new_replica: Callable[[], Replica]) -> None:
-    """The other grant goes on."""
+    """The other grant is still refreshed."""
     one, other = new_replica(), new_replica()
     busy, healthy = one.grant(), one.grant()
     one.provider.script.append(BusyError("429", 60.0, FailureDetail(429)))
@@ -110,6 +110,49 @@ def test_the_reason_of_a_final_refusal_is_told(vault: Replica, rows: Rows) -> No
     with pytest.raises(GrantUnusableError):
         vault.issue(grant_id)
     assert rows("select failure_detail from grants") == [({"status": 400, "error": "invalid_grant"},)]
+
+
+@pytest.mark.parametrize("failure", [Failure.TOKEN_REVOKED, Failure.REAUTHORIZATION_REQUIRED])
+def test_a_token_that_is_refused_at_its_announced_end_has_expired(vault: Replica, rows: Rows, failure: Failure) -> None:
+    """Servers refuse expired and revoked tokens with the same words."""
+    grant_id = vault.grant()
+    rows("update grants set expires_at = now() + interval '20 seconds' returning 1")
+    vault.provider.script.append(GrantRefusedError(failure, FailureDetail(400, "invalid_grant")))
+    with pytest.raises(GrantUnusableError) as ended:
+        vault.issue(grant_id)
+    assert ended.value.reason is Failure.TOKEN_EXPIRED
+    assert rows("select failure from grants") == [("token_expired",)]
+
+
+@pytest.mark.parametrize("end", ["null", "now() + interval '10 minutes'"], ids=["no end", "an end to come"])
+def test_a_token_that_is_refused_before_its_end_was_revoked(vault: Replica, rows: Rows, end: str) -> None:
+    """The announced end tells the two apart."""
+    grant_id = vault.grant()
+    rows(f"update grants set expires_at = {end} returning 1")
+    vault.provider.script.append(GrantRefusedError(Failure.TOKEN_REVOKED, FailureDetail(400, "invalid_grant")))
+    with pytest.raises(GrantUnusableError) as ended:
+        vault.issue(grant_id)
+    assert ended.value.reason is Failure.TOKEN_REVOKED
+
+
+def test_the_end_does_not_excuse_another_persons_token() -> None:
+    """Only refusals that say no more than that the token is over are read by its end."""
+    assert failure_at(0.0, Failure.WRONG_USER) is Failure.WRONG_USER
+    assert failure_at(END_TOLERANCE, Failure.TOKEN_REVOKED) is Failure.TOKEN_EXPIRED
+    assert failure_at(END_TOLERANCE + 1, Failure.TOKEN_REVOKED) is Failure.TOKEN_REVOKED
+
+
+def test_a_grant_whose_server_says_that_its_life_is_over_gives_nothing_more(vault: Replica, rows: Rows) -> None:
+    """Neither the token that came with it nor another refresh; 0 seconds in the port stand for less than nothing."""
+    grant_id = vault.grant()
+    vault.provider.refresh_expires_in = 0.0
+    for _ in range(2):
+        with pytest.raises(GrantUnusableError) as over:
+            vault.issue(grant_id)
+        assert over.value.reason is Failure.TOKEN_EXPIRED
+    assert vault.provider.refreshes == 1
+    assert vault.manage.find(grant_id, ALICE).status is Status.EXPIRED
+    assert rows("select count(*) from audit where event = 'token.issued'") == [(0,)]
 
 
 def test_the_token_of_an_unusable_answer_is_stored_and_used_next(
@@ -197,7 +240,7 @@ def test_nothing_is_narrowed_at_a_server_that_would_narrow_the_grant(database_ur
 
 
 def test_a_revocation_that_is_refused_is_given_up_with_a_line(vault: Replica, rows: Rows) -> None:
-    """It would be refused again."""
+    """The revocation would be refused again."""
     vault.manage.revoke(vault.grant(), ALICE, "task-ui", "r")
     vault.provider.refuses_to_revoke = RevocationRefusedError(FailureDetail(400, "unsupported_token_type"))
     delivery = vault.deliver.deliver_one()

@@ -40,7 +40,7 @@ class SharedMemory:
 
 
 def hash_of(value: str) -> bytes:
-    """How callers name a token."""
+    """The hash by which callers name a token."""
     return hashlib.sha256(value.encode()).digest()
 
 
@@ -57,7 +57,7 @@ def request(grant_id: UUID, refused: str | None) -> TokenRequest:
 
 
 def test_the_current_token_is_refreshed_and_an_older_one_is_not(vault: Replica) -> None:
-    """Who names an older one gets the current one; this process's memory alone does not decide which that is."""
+    """A caller that names an older token gets the current one, also when another process has refreshed it."""
     grant_id = vault.grant()
     first = vault.issue(grant_id).value
     second = vault.issuing.issue(request(grant_id, first)).value

@@ -1,4 +1,4 @@
-"""Where a browser may go after a consent that a service has asked for."""
+"""Addresses to which a browser may return after a consent that a service has asked for."""
 
 from uuid import UUID
 
@@ -101,13 +101,13 @@ def test_addresses_that_are_not_listed(address: str) -> None:
     ],
 )
 def test_addresses_that_parsers_may_read_differently(address: str) -> None:
-    """They are refused whatever is listed."""
+    """Such addresses are refused, listed or not."""
     assert fault_of(address) is not None
     assert not is_listed(address, (*LISTED, address))
 
 
 def test_the_outcome_is_added_to_the_address() -> None:
-    """Its own query stays."""
+    """The address's own query stays."""
     grant_id = UUID(int=1)
     told = "persistent_token_id=00000000-0000-0000-0000-000000000001&outcome=active"
     assert ReturnTo("hub", "https://hub.example/done", grant_id).with_outcome("active") == (

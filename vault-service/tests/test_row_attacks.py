@@ -1,4 +1,4 @@
-"""Rows that somebody with the database has changed, added or put back give nothing, and no token goes elsewhere."""
+"""Rows that an attacker with the database has changed, added or restored give no token, and send none elsewhere."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -60,7 +60,7 @@ def two_providers(database_url: str, provider: ScriptedProvider) -> Replica:
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_a_grant_whose_terms_were_changed_is_not_refreshed(two_providers: Replica, rows: Rows, change: str) -> None:
-    """Whoever asks: the token does not open, so it is sent nowhere."""
+    """For every caller: the token does not open, so that it is sent nowhere."""
     vault = two_providers
     grant_id = vault.grant(max_uses=3, not_after=datetime.now(UTC) + timedelta(hours=1))
     rows(f"update grants set {change} returning 1")
@@ -159,7 +159,7 @@ def test_the_services_role_changes_nothing_that_decides(vault: Replica, database
     ],
 )
 def test_a_ticket_whose_row_was_changed_gives_nothing(vault: Replica, rows: Rows, change: str) -> None:
-    """It is unknown then."""
+    """A ticket with a changed row is unknown."""
     grant_id = vault.grant()
     options = TicketOptions(
         grant_id=grant_id, requester=SERVICE, name="cron", scopes=frozenset({"openid"}), max_uses=2, life=60
@@ -189,7 +189,7 @@ def test_a_ticket_that_somebody_has_added_gives_nothing(vault: Replica, database
 
 
 def test_an_extended_ticket_is_authentic(vault: Replica) -> None:
-    """Its new end is under the MAC."""
+    """The ticket's new end is under the MAC."""
     options = TicketOptions(
         grant_id=vault.grant(), requester=SERVICE, name="cron", scopes=frozenset(), max_uses=None, life=60
     )
@@ -200,7 +200,7 @@ def test_an_extended_ticket_is_authentic(vault: Replica) -> None:
 
 
 def test_a_limit_that_is_lowered_stops_a_cached_token(vault: Replica, rows: Rows) -> None:
-    """What the row says less than before holds at once: the statement checks it."""
+    """A lower limit in the row holds at once: the statement checks it."""
     grant_id = vault.grant()
     vault.issue(grant_id)
     rows("update grants set not_after = now() returning 1")
@@ -232,7 +232,7 @@ def test_a_consent_request_whose_row_was_changed_is_not_redeemed(vault: Replica,
 
 
 def test_a_question_whose_row_was_changed_is_not_asked(vault: Replica, rows: Rows) -> None:
-    """Its owner goes nowhere from it."""
+    """The question leads its owner nowhere."""
     asked = replace(wish(), asked_by="hub", return_to="https://hub.example", name="Notebook")
     grant_id = vault.asking.ask(asked).grant_id
     rows("update grants set return_to = 'https://elsewhere.example' returning 1")
@@ -245,7 +245,7 @@ def test_a_question_whose_row_was_changed_is_not_asked(vault: Replica, rows: Row
 
 
 def test_a_kept_code_is_confirmed_with_the_secret_that_it_was_kept_for(two: Replica, rows: Rows) -> None:
-    """Somebody who sets another hash, whose secret is known, confirms nothing."""
+    """An attacker who sets another hash, with a known secret, confirms nothing."""
     started = two.consent.request(replace(wish(), provider="corp"))
     given = {"browser_secret": started.browser_secret, "provider": "corp"}
     kept = two.consent.complete(answer(started.state, two.provider, **given))

@@ -103,7 +103,7 @@ def test_a_changed_value_does_not_open(plaintext: bytes, position: int, mask: in
 
 @given(st.integers(0, 65535).filter(lambda key_id: key_id != 1))
 def test_a_sealed_value_does_not_open_under_another_key_id(key_id: int) -> None:
-    """Whether such a key exists or not, and even if its bytes are equal."""
+    """The rule holds if the key exists or not, and even if its bytes are equal."""
     keyring = OneKey()
     sealed = Sealer(keyring).seal(b"secret", PLACE)
     renamed = sealed[:1] + key_id.to_bytes(2, "big") + sealed[3:]

@@ -221,7 +221,7 @@ def test_errors_show_no_token(
 def test_an_answer_of_an_authorization_server_does_not_show(status: int, body: str) -> None:
     """Neither the answer nor the request appears in the error."""
 
-    class Handler(BaseHTTPRequestHandler):
+    class HttpHandler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             self.rfile.read(int(self.headers["Content-Length"]))
             self.send_response(status)
@@ -231,7 +231,7 @@ def test_an_answer_of_an_authorization_server_does_not_show(status: int, body: s
         def log_message(self, *_: object) -> None:
             """Log nothing."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+    with ThreadingHTTPServer(("127.0.0.1", 0), HttpHandler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         endpoint = TokenEndpoint(LimitedSession(), BasicSecret("token-vault", MARK))
         with pytest.raises(Exception) as caught:

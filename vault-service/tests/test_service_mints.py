@@ -10,12 +10,12 @@ from consenting_issuer import PERSON, ConsentingIssuer
 from replica import ALICE, Replica
 from served_vault import API, ServedVault
 
+from service_kit.postgres.clock import DatabaseClock
 from service_kit.process.settings import SettingsError
 from vault_service import config
 from vault_service.adapters.audit.log import AuditLog
 from vault_service.adapters.grants.owned_grants import PostgresOwnedGrants
 from vault_service.adapters.metrics.telemetry import PrometheusTelemetry
-from vault_service.adapters.postgres.clock import DatabaseClock
 from vault_service.application.errors import ServiceNotAllowedError
 from vault_service.application.refusals import LINES_A_MINUTE, RecordRefusals
 from vault_service.domain.grant import DefaultLimits, Subject
@@ -57,7 +57,7 @@ def test_the_gateway_gives_services_no_access_tokens(served: ServedVault, issuer
 
 @pytest.mark.process
 def test_refusals_are_in_the_owners_audit(served: ServedVault, issuer: ConsentingIssuer) -> None:
-    """Whoever the service names."""
+    """The line is in the audit of the grant's owner, independent of the named subject."""
     owner, other = (
         issuer.bearer("dev-cli"),
         issuer.bearer("other-service", "service-account", resource_access={"token-vault": {"roles": ["token:mint"]}}),

@@ -96,7 +96,7 @@ def test_a_faulty_webhook_is_told_by_its_field(tmp_path: Path, change: tuple[str
 
 
 def test_a_private_webhook_may_use_http(tmp_path: Path) -> None:
-    """When it is configured."""
+    """A configured private webhook may use http."""
     secret(tmp_path)
     path = tmp_path / "services.toml"
     path.write_text(

@@ -21,7 +21,7 @@ from replica import ALICE, ROOT_KEY, SERVICE
 from scripted_provider import ScriptedProvider
 from test_sealing import OneKey
 
-from service_kit.server.fast_path import Answer
+from service_kit.server.fast_path import FastAnswer
 from vault_service.adapters.cache.access_tokens import MemoryAccessTokens, RedisAccessTokens, connect_redis
 from vault_service.adapters.encryption.keyring import Keyring
 from vault_service.adapters.encryption.root_key import LocalRootKey
@@ -99,7 +99,7 @@ def no_refresh(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pair.second.issuing._refresher._locks, "hold", fail)
 
 
-def body(answer: Answer | None) -> dict[str, object]:
+def body(answer: FastAnswer | None) -> dict[str, object]:
     """The body of an answer of the fast path."""
     assert answer is not None
     assert answer.status == 200
@@ -151,7 +151,7 @@ def test_callers_that_come_together_look_in_one_request(
     mget = pair.redis.mget
     monkeypatch.setattr(pair.redis, "mget", lambda names: (looked.append(len(names)), mget(names))[1])
 
-    async def together() -> list[Answer | None]:
+    async def together() -> list[FastAnswer | None]:
         path = CachedTokens(http)
         return await asyncio.gather(*(path.answer(head(grant_id)) for grant_id in (*granted, *granted)))
 
@@ -217,7 +217,7 @@ def test_a_row_that_was_changed_gives_nobody_a_shared_token(http: Vault, pair: P
 
 
 def test_a_refused_token_is_not_taken_from_redis_again(http: Vault, pair: Pair) -> None:
-    """It is refreshed once; then the new one is there for the other replica."""
+    """The token is refreshed once. The other replica then takes the new one."""
     grant_id, token = pair.grant()
     refused = f"&subject={ALICE.sub}&refused={hashlib.sha256(token.value.encode()).hexdigest()}"
     assert fast(http, head(grant_id, more=refused)) is None
@@ -305,7 +305,7 @@ def test_a_full_memory_drops_the_first_and_counts_it() -> None:
 
 
 def test_what_redis_evicts_is_measured(pair: Pair) -> None:
-    """Its use, its limit and its evictions, by its own account."""
+    """Redis's memory, limit and evictions, as Redis reports them."""
     pair.shared.measure()
     told = pair.redis.info()
     assert REGISTRY.get_sample_value("vault_shared_cache_limit_bytes") == told["maxmemory"] > 0

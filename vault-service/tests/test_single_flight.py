@@ -11,7 +11,7 @@ from vault_service.application.errors import ProviderUnavailableError
 from vault_service.application.single_flight import SingleFlight, Tell
 
 
-class Work:
+class SlowWork:
     """A call that lasts until it is released."""
 
     def __init__(self) -> None:
@@ -29,7 +29,7 @@ class Work:
 def test_one_call_at_a_time_and_all_get_its_outcome() -> None:
     """The others wait and share its outcome; other keys have their own flights."""
     flights: SingleFlight[int] = SingleFlight()
-    work = Work()
+    work = SlowWork()
     with ThreadPoolExecutor(8) as pool:
         joined = [flights.join("key", work, pool) for _ in range(5)]
         work.started.wait()
@@ -90,7 +90,7 @@ def test_a_caller_after_a_flight_begins_another() -> None:
 
 
 def test_a_process_that_shuts_down_fails_its_flights() -> None:
-    """No caller waits for ever."""
+    """No caller waits without end."""
     flights: SingleFlight[int] = SingleFlight()
     pool = ThreadPoolExecutor(1)
     pool.shutdown()
@@ -104,7 +104,7 @@ def test_half_of_the_threads_wait_for_a_slow_server(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(bulkhead, "PROMPT_SECONDS", 0.01)
     flights: SingleFlight[int] = SingleFlight()
     guard = Bulkhead("slow", threads=4)
-    work = Work()
+    work = SlowWork()
     flight = flights.join("key", work, guard.executor)
     with ThreadPoolExecutor(4) as callers:
         waiting = [callers.submit(guard.wait, flight) for _ in range(4)]

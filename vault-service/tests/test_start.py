@@ -83,7 +83,7 @@ def test_missing_settings_are_named_all_at_once() -> None:
 
 
 def test_the_wrong_root_key_for_this_database(tmp_path: Path, database_url: str) -> None:
-    """It is detected before the first request."""
+    """The wrong key is detected before the first request."""
     database = vault_database(database_url, name="test", size=1)
     Keyring(database, LocalRootKey(ROOT_KEY)).load()
     database.close()
@@ -135,7 +135,7 @@ def test_a_browser_client_cannot_be_an_owner_client(tmp_path: Path) -> None:
     ],
 )
 def test_a_schema_of_another_version(tmp_path: Path, owner_url: str, change: str, reason: str) -> None:
-    """It refuses a schema that is too new (`post`) or too old."""
+    """The vault refuses a schema that is too new (`post`) or too old."""
     with psycopg.connect(owner_url, autocommit=True) as owner:
         owner.execute(change.encode())
     key = key_file(tmp_path, urlsafe_b64encode(ROOT_KEY).decode())
@@ -186,7 +186,7 @@ class _OtherIssuer(BaseHTTPRequestHandler):
 
 
 def test_a_server_with_another_issuer_stops_the_start(tmp_path: Path, database_url: str) -> None:
-    """It is refused (RFC 8414 section 3.3)."""
+    """Another issuer is refused (RFC 8414 section 3.3)."""
     with ThreadingHTTPServer(("127.0.0.1", 0), _OtherIssuer) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         done = start(

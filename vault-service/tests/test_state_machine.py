@@ -1,7 +1,7 @@
 """The vault as a state machine: consents, refreshes, crashes and revocations in any order, on a real database.
 
-The authorization server is the oracle. A refresh token is used once, and once more for each mishap after which nobody
-could know whether it had been used; so a grant is lost only when more mishaps hit one rotation than reuses are allowed.
+The authorization server is the oracle. A refresh token is used once, and once again for each mishap that leaves its use
+unknown. A grant is therefore lost only when more mishaps hit one rotation than reuses are allowed.
 """
 
 import os
@@ -17,7 +17,7 @@ import pytest
 import replica
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
-from keycloak_oracle import KeycloakOracle, Session
+from keycloak_oracle import KeycloakOracle, ServerSession
 from replica import ALICE, Replica
 from trouble import TROUBLES, Killed, Trouble, unheard
 
@@ -59,7 +59,7 @@ class Consented:
 
     id: UUID
     owner: Subject
-    session: Session
+    session: ServerSession
 
 
 class Vaults(RuleBasedStateMachine):
@@ -142,7 +142,7 @@ class Vaults(RuleBasedStateMachine):
 
     @invariant()
     def books_agree(self) -> None:
-        """Each token is used once, and once more for each mishap; generations equal the server's refreshes."""
+        """Each token is used once, and once again for each mishap. Generations equal the server's refreshes."""
         for grant, status, generation, recorded in self._rows():
             session = grant.session
             mishaps = sum(self._mishaps[token] for token in session.uses)

@@ -1,4 +1,4 @@
-"""What no statement may cross, so that the tables can be divided by owner (docs/scaling.md).
+"""No statement crosses owners, so that the tables can be divided by owner (docs/scaling.md).
 
 A statement of a request names one grant, one ticket, one consent request or one owner. The statements that look over
 whole tables are listed here with their reason: each of them works on one shard by itself.

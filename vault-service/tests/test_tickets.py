@@ -10,10 +10,10 @@ from uuid import UUID, uuid4
 import pytest
 from replica import ALICE, SERVICE, TICKETS_PER_GRANT, Replica
 
+from service_kit.postgres.clock import DatabaseClock
 from vault_service.adapters.audit.checkpoints import CheckpointWriter
 from vault_service.adapters.audit.trail import PostgresAuditTrail
 from vault_service.adapters.jobs.cleaning import Cleaning
-from vault_service.adapters.postgres.clock import DatabaseClock
 from vault_service.application.errors import (
     GrantNotFoundError,
     GrantUnusableError,
@@ -82,7 +82,7 @@ def use_fast(vault: Replica, text: str) -> bool:
 
 
 def fault_of(vault: Replica, text: str) -> TicketFault:
-    """Why a ticket is refused."""
+    """The reason why a ticket is refused."""
     with pytest.raises(TicketRefusedError) as refused:
         use(vault, text)
     return refused.value.reason
@@ -181,7 +181,7 @@ def test_40_parallel_uses_of_7_give_exactly_7(new_replica: NewReplica, rows: Row
 def test_limits_of_grant_and_ticket_hold_together(
     new_replica: NewReplica, rows: Rows, of_grant: int, of_ticket: int | None, given: int
 ) -> None:
-    """What the one refuses does not count for the other."""
+    """A use that one of them refuses does not count for the other."""
     replicas = [new_replica(), new_replica()]
     grant_id = replicas[0].grant(max_uses=of_grant)
     text, _ = make(replicas[0], grant_id, max_uses=of_ticket)
@@ -278,7 +278,7 @@ def test_the_maker_and_the_owner_extend_a_ticket_and_nobody_else(vault: Replica,
     ],
 )
 def test_a_ticket_that_is_over_stays_so(vault: Replica, rows: Rows, life: int, change: str, fault: TicketFault) -> None:
-    """It cannot be extended, and the answer says why."""
+    """An ended ticket cannot be extended, and the answer says why."""
     _, ticket_id = make(vault, vault.grant(), life=life, max_uses=1)
     rows(f"update tickets set {change} returning 1")
     with pytest.raises(TicketOverError) as refused:
@@ -305,7 +305,7 @@ def test_a_grant_has_a_bounded_number_of_usable_tickets(new_replica: NewReplica)
 
 
 def test_who_may_make_a_ticket_for_what(vault: Replica) -> None:
-    """Those who may use the grant now, for scopes that it has."""
+    """Callers that may use the grant now make tickets, for scopes that it has."""
     grant_id, over = vault.grant(), vault.grant()
     vault.manage.revoke(over, ALICE, "task-ui", "request-7")
     bob = Requester("dev-cli", is_owner=True, owner=Subject(ALICE.issuer, "bob-sub"))
@@ -323,7 +323,7 @@ def test_who_may_make_a_ticket_for_what(vault: Replica) -> None:
 
 
 def test_scopes_are_narrowed_to_the_tickets_and_never_beyond(vault: Replica) -> None:
-    """What is requested is a part of the ticket's, all of them without a request."""
+    """Requested scopes are a part of the ticket's. Without a request all of them are given."""
     text, _ = make(vault, vault.grant(), scopes=frozenset({"openid", "email"}))
     assert use(vault, text).scopes == {"openid", "email"}
     assert use(vault, text, "openid").scopes == {"openid"}

@@ -329,7 +329,7 @@ def test_the_metadata_name_both_endpoints(served: ServedVault, made: dict[str, A
 def test_a_refused_token_is_not_given_again(
     served: ServedVault, token_id: str, alice: str, made: dict[str, Any]
 ) -> None:
-    """It is refreshed when it is the current one; who names an older one gets the current one."""
+    """A refused current token is refreshed. A caller that names an older one gets the current one."""
     first = served.token(token_id, alice).json()["accessToken"]
     refused = hashlib.sha256(first.encode()).hexdigest()
     second = served.token(token_id, alice, refused=refused).json()["accessToken"]

@@ -60,7 +60,7 @@ def serving() -> Iterator[Callable[..., int]]:
 
 
 def _secured(connection: socket.socket, tls: ssl.SSLContext | None) -> socket.socket:
-    """It is closed when the TLS handshake fails."""
+    """The connection is closed when the TLS handshake fails."""
     return connection if tls is None else tls.wrap_socket(connection, server_side=True)
 
 

@@ -15,7 +15,7 @@ from vault_service.domain.audit import Entry, Event
 Rows = Callable[..., list[tuple[object, ...]]]
 
 
-class Writer:
+class ScriptedWriter:
     """Writes when the test allows it, and remembers the batches."""
 
     def __init__(self) -> None:
@@ -34,7 +34,7 @@ class Writer:
 
 def test_those_who_come_meanwhile_are_written_together() -> None:
     """The first alone, all others in one batch, each with its own outcomes, in their order."""
-    writer = Writer()
+    writer = ScriptedWriter()
     group: Grouped[int, int] = Grouped(writer, "test")
     first = group.submit([0])
     writer.began.acquire()
@@ -47,7 +47,7 @@ def test_those_who_come_meanwhile_are_written_together() -> None:
 
 def test_submitting_does_not_wait() -> None:
     """Nothing is written yet when the future is there; it cannot be cancelled, for it may be written already."""
-    writer = Writer()
+    writer = ScriptedWriter()
     outcomes = Grouped(writer, "test").submit([1])
     assert not outcomes.done()
     assert not outcomes.cancel()
@@ -57,7 +57,7 @@ def test_submitting_does_not_wait() -> None:
 
 def test_a_failure_is_that_of_its_batch_only() -> None:
     """Later items are written."""
-    writer = Writer()
+    writer = ScriptedWriter()
     group: Grouped[int, int] = Grouped(writer, "test")
     before = group.submit([1])
     writer.began.acquire()
@@ -68,8 +68,8 @@ def test_a_failure_is_that_of_its_batch_only() -> None:
 
 
 def test_many_callers_for_long() -> None:
-    """Nobody is forgotten, and nobody's outcome is mixed up."""
-    writer = Writer()
+    """No caller is forgotten, and no two outcomes are mixed up."""
+    writer = ScriptedWriter()
     writer.go.release(100_000)
     group: Grouped[int, int] = Grouped(writer, "test")
 

@@ -1,4 +1,4 @@
-"""Answers that are held back: until a change, until their time is over, and never so many that no thread is left."""
+"""Delayed answers: until a change, at most for their time, and never so many that no thread is left."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor

@@ -17,7 +17,7 @@ import pytest
 from replica import ALICE, Replica, answer, wish
 from standardwebhooks import Webhook as Receiver
 
-from vault_service.adapters.postgres.clock import DatabaseClock
+from service_kit.postgres.clock import DatabaseClock
 from vault_service.adapters.webhooks import sender as sending
 from vault_service.adapters.webhooks.messages import PostgresMessages
 from vault_service.adapters.webhooks.sender import PrivateAddressError, WebhookSender, demand_global
@@ -56,7 +56,7 @@ def service() -> Iterator[Listening]:
     """On loopback; it verifies what it hears with the convention's own package."""
     listening = Listening()
 
-    class Handler(BaseHTTPRequestHandler):
+    class HttpHandler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             listening.paths.append(self.path)
             body = self.rfile.read(int(self.headers["Content-Length"]))
@@ -72,7 +72,7 @@ def service() -> Iterator[Listening]:
         def log_message(self, *_: object) -> None:
             """Log nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), HttpHandler)
     listening.url = f"http://127.0.0.1:{server.server_port}/hook"
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     yield listening
@@ -102,7 +102,7 @@ def drain(deliver: DeliverWebhooks) -> None:
 
 
 def refused(vault: Replica, grant_id: UUID) -> None:
-    """The authorization server refuses a refresh for good."""
+    """The authorization server refuses a refresh finally."""
     vault.provider.script.append(GrantRefusedError(Failure.REAUTHORIZATION_REQUIRED))
     with pytest.raises(GrantUnusableError):
         vault.issue(grant_id, scopes=frozenset({"openid"}))
@@ -220,7 +220,7 @@ def test_a_message_has_an_end(
     status: int,
     outcome: str,
 ) -> None:
-    """It is given up after the last attempt, and at once when the receiver wants no more."""
+    """A message is given up after the last attempt, and at once when the receiver wants no more."""
     service.statuses = [status]
     vault.grant()
     rows("update webhook_messages set attempts = %s returning 1", attempts)
@@ -251,7 +251,7 @@ def test_two_processes_send_each_message_once(vault: Replica, service: Listening
 def test_a_receiver_that_answers_slowly_is_cut(
     vault: Replica, deliver: DeliverWebhooks, service: Listening, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It holds up the others for so long at most."""
+    """A slow receiver delays the others for at most that long."""
     monkeypatch.setattr(sending, "TOTAL_SECONDS", 0.5)
     service.delay = 5.0
     vault.grant()
@@ -282,7 +282,7 @@ def test_addresses_that_are_not_global(address: str) -> None:
 
 @pytest.mark.parametrize("address", ["93.184.215.14", "1.1.1.1", "2606:4700::1111", "::ffff:1.1.1.1"])
 def test_global_addresses(address: str) -> None:
-    """They are allowed."""
+    """Global addresses are allowed."""
     demand_global(address)
 
 

@@ -20,7 +20,7 @@ HEADER = b"\x01\x00\x01"
 """Version 1, key id 1."""
 
 
-class OneKey(Keyring):
+class FixedKey(Keyring):
     """A keyring of one key, without a database."""
 
     def __init__(self, key: bytes) -> None:
@@ -58,7 +58,7 @@ def sealer(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> S
     test = request.node.callspec.params["test"]
     monkeypatch.setattr(sealing, "_associated_data", lambda *_: part(test, "aad"))
     monkeypatch.setattr(secrets, "token_bytes", lambda size: part(test, "iv")[:size])
-    return Sealer(OneKey(part(test, "key")))
+    return Sealer(FixedKey(part(test, "key")))
 
 
 @pytest.mark.parametrize("test", cases(of_ours=True))

@@ -1,7 +1,7 @@
 """Failures during a refresh, by the step at which they occur."""
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from unittest.mock import patch
 
@@ -12,6 +12,8 @@ from vault_service.application.ports.refresh import Finished
 from vault_service.application.provider_errors import NotSentError, UncertainError
 
 INTENT, ROTATION, STORE, RECORD = "begin", "refresh", "_store", "record"
+METHODS = {INTENT: ("begin", "_begun_alone")}
+"""The methods that do a step, where there are several."""
 
 
 class Killed(BaseException):
@@ -37,19 +39,23 @@ class Trouble:
         done: list[object] = []
         holders = {ROTATION: vault.provider, RECORD: vault.uses}
         holder: object = holders.get(self.step, vault.refreshes)
-        really: Callable[..., object] = getattr(holder, self.step)
 
-        def break_down(*arguments: object) -> object:
-            if self.after:
-                done.append(really(*arguments))
-            raise self.error
+        def breaking(really: Callable[..., object]) -> Callable[..., object]:
+            def break_down(*arguments: object) -> object:
+                if self.after:
+                    done.append(really(*arguments))
+                raise self.error
 
-        with patch.object(holder, self.step, break_down):
+            return break_down
+
+        with ExitStack() as patches:
+            for name in METHODS.get(self.step, (self.step,)):
+                patches.enter_context(patch.object(holder, name, breaking(getattr(holder, name))))
             yield done
 
 
 def unheard(done: Iterable[object]) -> int:
-    """How many uses were recorded by steps after which the process failed, so that no caller got the token."""
+    """The number of uses whose process failed after recording them, so that no caller got the token."""
     return sum(result.is_used if isinstance(result, Finished) else result is True for result in done)
 
 

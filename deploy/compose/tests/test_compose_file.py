@@ -1,4 +1,4 @@
-"""What docker-compose.yml says, read as it stands: no container engine is needed."""
+"""docker-compose.yml, read as a file: no container engine is needed."""
 
 import re
 from functools import cache
@@ -9,6 +9,7 @@ import yaml
 import task_service.bootstrap
 import task_service.worker.engine
 import vault_service.bootstrap
+import vault_service.bootstrap.foundation
 from local_stack.options import ROOT
 from task_service import config as task_config
 from vault_service import config as vault_config
@@ -43,7 +44,7 @@ def max_connections():
 
 @pytest.fixture
 def opened(monkeypatch, tmp_path):
-    """How many connections a container of each service may open, by the pools that its code makes."""
+    """The number of connections that a container of each service may open, by the pools that its code makes."""
     sizes = []
 
     def counted(module, name):
@@ -55,7 +56,7 @@ def opened(monkeypatch, tmp_path):
 
         monkeypatch.setattr(module, name, counting)
 
-    counted(vault_service.bootstrap, "vault_database")
+    counted(vault_service.bootstrap.foundation, "vault_database")
     counted(task_service.bootstrap, "tasks_database")
     root_key = tmp_path / "root_key"
     root_key.write_text("A" * 43 + "=")
@@ -132,14 +133,14 @@ def test_a_part_of_a_volume_is_never_filled_from_an_image(service):
 
 @pytest.mark.parametrize("service", ["postgres", "redis", "keycloak", "task-worker", "prometheus", "grafana"])
 def test_what_stays_has_a_health_check(service):
-    """Those of our own images have theirs in the Dockerfile."""
+    """Health checks of our own images are in the Dockerfile."""
     check = services()[service]["healthcheck"]
     assert check["test"][0] in {"CMD", "CMD-SHELL"}
     assert {"interval", "timeout", "start_period", "retries"} <= set(check)
 
 
 def test_keycloak_has_time_to_start_on_a_slow_machine():
-    """It imports its realm first. Failed checks within the start period do not count."""
+    """Keycloak imports its realm first. Failed checks within the start period do not count."""
     check = services()["keycloak"]["healthcheck"]
     assert check["start_period"] == "180s"
     assert int(check["retries"]) >= 5

@@ -83,7 +83,7 @@ def _changed(tmp_path: Path, folder: str, **more: object) -> tuple[Object, ...]:
 
 
 def of_kind(objects: tuple[Object, ...], *kinds: str) -> list[Object]:
-    """Those of some kinds."""
+    """The objects of these kinds."""
     return [each for each in objects if each["kind"] in kinds]
 
 

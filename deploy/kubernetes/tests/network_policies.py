@@ -1,4 +1,4 @@
-"""Who may talk to whom, worked out from NetworkPolicies: rules add up, and both ends have to allow it."""
+"""Connections that NetworkPolicies allow: rules add up, and both ends have to allow a connection."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field

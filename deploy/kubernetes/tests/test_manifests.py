@@ -1,4 +1,4 @@
-"""What must hold of the manifests: they fit the API's schemas, and each pod keeps to the README's rules."""
+"""Rules of the manifests: they fit the API's schemas, and each pod keeps to the README's rules."""
 
 import re
 from pathlib import Path

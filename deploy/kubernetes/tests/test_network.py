@@ -1,4 +1,4 @@
-"""Who reaches whom: exactly what the README's picture says, in each overlay."""
+"""The allowed connections are exactly those of the README's picture, in each overlay."""
 
 import itertools
 from pathlib import Path
@@ -56,7 +56,7 @@ def _pods(objects: tuple[Object, ...]) -> list[Pod]:
 
 
 def _ways(objects: tuple[Object, ...]) -> set[tuple[str, str, int]]:
-    """Every connection that gets through, of all that might be tried at a port where somebody listens."""
+    """Every allowed connection, of all that might be tried at a port with a listener."""
     policies, pods = of_kind(objects, "NetworkPolicy"), _pods(objects)
     return {
         (source.name, target.name, port)

@@ -1,4 +1,4 @@
-"""The gateway before one replica or two: which requests go on to another, and who is left alone."""
+"""The gateway before one replica or two: requests that are passed on to the other, and replicas that are skipped."""
 
 import json
 import socket
@@ -23,7 +23,7 @@ VAULT = "/api/auth/manager"
 CALLBACK = f"{VAULT}/offline-callback?state=s&code=c"
 
 
-class Replica(ThreadingHTTPServer):
+class NginxUpstream(ThreadingHTTPServer):
     """A service that is well or not, and counts what it is asked."""
 
     daemon_threads = True
@@ -31,10 +31,10 @@ class Replica(ThreadingHTTPServer):
     asked = 0
 
 
-class Handler(BaseHTTPRequestHandler):
+class HttpHandler(BaseHTTPRequestHandler):
     """Answers everything with the replica's status and a code that only a service has; closes each connection."""
 
-    server: Replica
+    server: NginxUpstream
 
     def do_GET(self) -> None:
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
@@ -56,9 +56,9 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def replica(address: str, port: int) -> Iterator[Replica]:
+def replica(address: str, port: int) -> Iterator[NginxUpstream]:
     """One on a loopback address of its own; all have the same port, as containers do."""
-    server = Replica((address, port), Handler)
+    server = NginxUpstream((address, port), HttpHandler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:
@@ -103,7 +103,7 @@ class Before:
     """A gateway before replicas."""
 
     url: str
-    replicas: list[Replica] = field(default_factory=list)
+    replicas: list[NginxUpstream] = field(default_factory=list)
 
     def send(self, method: str = "GET", path: str = f"{VAULT}/access-token?id=1") -> requests.Response:
         """One request through the gateway."""
@@ -155,7 +155,7 @@ def before(tmp_path: Path) -> Iterator[Callable[[int], Before]]:
 
 @pytest.mark.parametrize("path", [f"{VAULT}/access-token?id=1", f"{VAULT}/tokens", "/api/tasks"])
 def test_what_one_replica_cannot_answer_is_asked_of_the_other(before: Callable[[int], Before], path: str) -> None:
-    """Nobody notices; and the one that has failed is left alone, by POST too."""
+    """Callers get an answer. The replica that has failed is then skipped, by POST too."""
     gate = before(2)
     gate.replicas[0].status = 503
     assert gate.statuses(6, path=path) == {200}
@@ -166,7 +166,7 @@ def test_what_one_replica_cannot_answer_is_asked_of_the_other(before: Callable[[
 
 @pytest.mark.parametrize("number", [1, 2])
 def test_when_all_say_503_it_is_their_own_that_is_heard(before: Callable[[int], Before], number: int) -> None:
-    """An authorization server that is away takes no replica out: cached tokens are still served."""
+    """An unavailable authorization server takes no replica out: cached tokens are still served."""
     gate = before(number)
     for each in gate.replicas:
         each.status = 503
@@ -190,7 +190,7 @@ def test_what_must_not_be_done_twice_is_asked_once(before: Callable[[int], Befor
 
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
 def test_a_replica_that_is_gone_is_not_noticed(before: Callable[[int], Before], method: str) -> None:
-    """Its address refuses connections, while the name server still gives it."""
+    """The replica's address refuses connections, while the name server still gives it."""
     gate = before(2)
     gate.replicas[0].shutdown()
     gate.replicas[0].server_close()

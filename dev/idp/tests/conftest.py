@@ -63,7 +63,7 @@ def rendered(tmp_path: Path) -> Path:
 
 @dataclass
 class Clock:
-    """Seconds since the epoch, moved by hand."""
+    """A clock that the test moves, in seconds since the epoch."""
 
     time: int = 1_800_000_000
 
@@ -120,8 +120,8 @@ class Program:
 
 
 @dataclass
-class Person:
-    """Someone with a browser; `seen` lists the pages that were shown."""
+class IdpPerson:
+    """A person with a browser; `seen` lists the pages that were shown."""
 
     http: FlaskClient
     name: str = "alice"
@@ -187,7 +187,7 @@ def request_for(client_id: str, verifier: str = "v" * 43, **changes: str) -> dic
 
 
 def claims(token: str) -> dict[str, Any]:
-    """What a JWT says, unverified."""
+    """The claims of a JWT, unverified."""
     payload = token.split(".")[1]
     return dict(json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4))))
 
@@ -199,14 +199,14 @@ def refusal(answer: TestResponse) -> tuple[int, str, str]:
 
 
 @dataclass
-class World:
-    """What the tests talk about, in one place."""
+class IdpWorld:
+    """The development server under test, and its clock."""
 
     app: Flask
     clock: Clock
 
-    def person(self, name: str = "alice", **how: Any) -> Person:
-        return Person(self.app.test_client(), name, **how)
+    def person(self, name: str = "alice", **how: Any) -> IdpPerson:
+        return IdpPerson(self.app.test_client(), name, **how)
 
     def program(self, client_id: str = "token-vault") -> Program:
         return Program(self.app.test_client(use_cookies=False), client_id)
@@ -231,5 +231,5 @@ class World:
 
 
 @pytest.fixture
-def world(app: Flask, clock: Clock) -> World:
-    return World(app, clock)
+def world(app: Flask, clock: Clock) -> IdpWorld:
+    return IdpWorld(app, clock)

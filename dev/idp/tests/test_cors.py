@@ -1,4 +1,4 @@
-"""What a page may read from its own origin."""
+"""Answers that a page may read from its own origin."""
 
 import pytest
 

@@ -20,7 +20,7 @@ def cli(world):
 
 @pytest.fixture
 def asked(cli):
-    """What a device authorization request is answered with."""
+    """The answer to a device authorization request."""
     answer = begin(cli)
     assert answer.status_code == 200, answer.text
     return answer.get_json()

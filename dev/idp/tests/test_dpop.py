@@ -1,4 +1,4 @@
-"""DPoP (RFC 9449) at the development server: bound tokens for whoever sends a proof."""
+"""DPoP (RFC 9449) at the development server: tokens are bound when the client sends a proof."""
 
 import base64
 import hashlib

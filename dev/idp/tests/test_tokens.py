@@ -1,4 +1,4 @@
-"""What the tokens of each flow say, and who accepts them."""
+"""The tokens of each flow: their claims, and the endpoints that accept them."""
 
 import base64
 import hashlib

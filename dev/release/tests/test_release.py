@@ -1,4 +1,4 @@
-"""What a release is made of: one version everywhere, and a bill of materials for each image."""
+"""Parts of a release: one version everywhere, and a bill of materials for each image."""
 
 import json
 import re
@@ -23,7 +23,7 @@ def test_all_files_state_the_version_of_the_source() -> None:
 
 
 def test_the_changelog_has_a_place_for_the_next_version() -> None:
-    """Its first section is the unreleased one, or the current version."""
+    """The changelog's first section is the unreleased one, or the current version."""
     first = re.search(r"^## \[?([^\]\s]+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
     assert first is not None
     assert first[1] in {"Unreleased", CURRENT}

@@ -144,6 +144,12 @@ def test_make_takes_out_what_would_change_python_pip_npm_or_libpq(tmp_path):
         "PYTHONHOME": "/nowhere",
         "PYTHONPATH": "/nowhere",
         "PYTHONWARNINGS": "error",
+        "PYTHONSTARTUP": "/nowhere",
+        "NODE_OPTIONS": "--require /nowhere",
+        "npm_config_global": "true",
+        "NPM_CONFIG_PACKAGE_LOCK": "false",
+        "UV_SYSTEM_PYTHON": "1",
+        "PGSERVICE": "elsewhere",
         "NODE_ENV": "production",
         "npm_config_omit": "dev",
         "PIP_USER": "1",
@@ -174,7 +180,7 @@ def test_a_closed_umask_leaves_the_data_reachable_for_the_unprivileged_user(open
     """umask 077 as root: the folder was closed, and initdb could not enter it."""
     program = (
         "import os, sys, pathlib; os.umask(0o077); from local_stack import postgres;"
-        "folder = pathlib.Path(sys.argv[1]); server = postgres.Server(folder, 1, 'x'); server._initialize();"
+        "folder = pathlib.Path(sys.argv[1]); server = postgres.PostgresServer(folder, 1, 'x'); server._initialize();"
         "print((folder / 'data' / 'PG_VERSION').exists())"
     )
     folder = open_folder / "postgres"

@@ -269,7 +269,19 @@ def test_forwarding_headers_are_the_gateways_own(get, running):
     forged = {"X-Forwarded-For": "6.6.6.6", "X-Forwarded-Host": "evil.example", "X-Forwarded-Proto": "https"}
     sent = get(API, headers=forged).json()["headers"]
     assert sent["x-forwarded-for"] == "127.0.0.1"
-    assert (sent["x-forwarded-host"], sent["x-forwarded-proto"]) == (f"localhost:{running.port}", "http")
+    assert (sent["x-forwarded-host"], sent["x-forwarded-proto"]) == ("localhost", "http")
+
+
+def test_of_two_hosts_in_a_request_the_address_s_own_counts_and_the_other_does_not_travel(running):
+    """RFC 9112 section 3.2.2: an absolute address replaces `Host`, which could then claim anything."""
+    ask = f"GET http://{{}}{API} HTTP/1.1\r\nHost: {{}}\r\nConnection: close\r\n\r\n"
+    served = raw(running, ask.format(f"localhost:{running.port}", "evil.example").encode())
+    assert served.startswith("HTTP/1.1 200")
+    assert "evil.example" not in served
+    refused = raw(running, ask.format("evil.example", f"localhost:{running.port}").encode())
+    assert refused.startswith("HTTP/1.1 421")
+    twice = f"GET {API} HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\nConnection: close\r\n\r\n"
+    assert raw(running, twice.encode()).startswith("HTTP/1.1 400")
 
 
 def test_credentials_and_conditions_travel(get):
@@ -294,7 +306,7 @@ def test_every_answer_carries_the_security_headers(get, path):
 
 
 def test_the_documentation_has_a_policy_of_its_own(get):
-    """Its elements may have styles; scripts are files there too, and nothing comes from elsewhere."""
+    """The policy allows styles of elements. Scripts are files, and all content is from the same origin."""
     answer = get("/docs/")
     assert "Documentation" in answer.text
     policy = answer.headers["Content-Security-Policy"]
@@ -371,14 +383,14 @@ def held_connections(running, number, sent):
 
 
 def test_4500_half_requests_of_one_address_keep_nobody_out(running):
-    """They filled all connections, and others waited for 11 s."""
+    """Such requests once filled all connections, and others waited for 11 s."""
     half = b"GET /api/tasks HTTP/1.1\r\nHost: localhost\r\nX-Slow: "
     with held_connections(running, 4500, half):
         assert requests.get(running.url + API, timeout=3).status_code == 200
 
 
 def test_slow_bodies_of_one_address_are_counted_and_others_served(running):
-    """They come in two crowds, so that the limit of requests a second lets them all in."""
+    """The bodies come in two groups, so that the limit of requests a second admits them all."""
     slow = b"POST /api/tasks HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nx"
     with held_connections(running, 380, slow):
         time.sleep(2)  # the limit of requests a second forgets the first crowd

@@ -1,4 +1,4 @@
-"""What may be chosen, and what a stack remembers of it."""
+"""The options of a stack, and those that it remembers."""
 
 import pytest
 

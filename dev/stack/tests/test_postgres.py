@@ -27,7 +27,7 @@ def pristine():
     """A server that has never run, its data folder made: most tests need no `initdb` of their own."""
     folder = Path(tempfile.mkdtemp(prefix="offline-token-vault-pristine-"))
     folder.chmod(0o755)
-    postgres.Server(folder / "postgres", 1, "secret").part()
+    postgres.PostgresServer(folder / "postgres", 1, "secret").part()
     yield folder / "postgres"
     shutil.rmtree(folder)
 
@@ -36,7 +36,7 @@ def pristine():
 def server(open_folder, pristine):
     subprocess.run(["cp", "-a", pristine, open_folder], check=True, timeout=60)
     port = ports.choose(open_folder / "ports.json", ["postgres"], set())["postgres"]
-    return postgres.Server(open_folder / "postgres", port, "secret")
+    return postgres.PostgresServer(open_folder / "postgres", port, "secret")
 
 
 @pytest.fixture
@@ -48,6 +48,27 @@ def start(server, processes):
 
     yield run
     processes.stop("postgres", signal.SIGINT)
+
+
+@pytest.fixture(scope="module")
+def shared(pristine, tmp_path_factory):
+    """A running server with the databases, and its processes, for all tests that neither stop nor damage it."""
+    folder = Path(tempfile.mkdtemp(prefix="offline-token-vault-shared-"))
+    folder.chmod(0o755)
+    subprocess.run(["cp", "-a", pristine, folder], check=True, timeout=60)
+    port = ports.choose(folder / "ports.json", ["postgres"], set())["postgres"]
+    server = postgres.PostgresServer(folder / "postgres", port, "secret")
+    notes = tmp_path_factory.mktemp("shared")
+    processes = Processes(notes, notes)
+    part = server.part("fsync=off")
+    processes.start(part)
+    try:
+        processes.wait_ready(part)
+        postgres.create_databases(server.url, PASSWORDS)
+        yield server, processes
+    finally:
+        processes.stop("postgres", signal.SIGINT)
+        shutil.rmtree(folder)
 
 
 def eventually(condition, seconds=10.0):
@@ -96,23 +117,22 @@ def test_a_frozen_server_is_not_taken_for_a_dead_one(server, start, processes, o
         os.kill(pid, signal.SIGCONT)
 
 
-def test_it_asks_for_the_password(server, start):
-    start()
+def test_it_asks_for_the_password(shared):
+    server, _ = shared
     with pytest.raises(psycopg.OperationalError, match="password"):
         psycopg.connect(server.url.replace(":secret@", ":guess@"))
 
 
-def test_it_listens_on_loopback_only(server, start):
-    start()
+def test_it_listens_on_loopback_only(shared):
+    server, _ = shared
     assert execute(server, "show listen_addresses") == [("127.0.0.1",)]
     assert execute(server, "show unix_socket_directories") == [("",)]
     assert execute(server, "show password_encryption") == [("scram-sha-256",)]
 
 
 @pytest.mark.parametrize("role", PASSWORDS)
-def test_each_role_opens_its_own_database_and_no_other(server, start, role):
-    start()
-    postgres.create_databases(server.url, PASSWORDS)
+def test_each_role_opens_its_own_database_and_no_other(shared, role):
+    server, _ = shared
     own = role.removesuffix("_owner")
     psycopg.connect(address(server, role, own)).close()
     for other in {"vault", "tasks"} - {own}:
@@ -120,9 +140,8 @@ def test_each_role_opens_its_own_database_and_no_other(server, start, role):
             psycopg.connect(address(server, role, other))
 
 
-def test_only_the_owner_makes_tables(server, start):
-    start()
-    postgres.create_databases(server.url, PASSWORDS)
+def test_only_the_owner_makes_tables(shared):
+    server, _ = shared
     with psycopg.connect(address(server, "vault_owner", "vault")) as connection:
         connection.execute("create table grants ()")
     with (
@@ -132,21 +151,24 @@ def test_only_the_owner_makes_tables(server, start):
         connection.execute("create table mine ()")
 
 
-def test_databases_are_made_once_and_passwords_follow(server, start):
-    start()
-    postgres.create_databases(server.url, PASSWORDS)
-    postgres.create_databases(server.url, {**PASSWORDS, "vault": "another"})
-    psycopg.connect(address(server, "vault", "vault").replace("secret%20of%20vault@", "another@")).close()
+def test_databases_are_made_once_and_passwords_follow(shared):
+    server, _ = shared
+    try:
+        postgres.create_databases(server.url, {**PASSWORDS, "vault": "another"})
+        psycopg.connect(address(server, "vault", "vault").replace("secret%20of%20vault@", "another@")).close()
+    finally:
+        postgres.create_databases(server.url, PASSWORDS)
+    psycopg.connect(address(server, "vault", "vault")).close()
 
 
 @pytest.mark.skipif(not IS_ROOT, reason="only root can be somebody else")
-def test_root_runs_it_as_an_unprivileged_user(start, processes, open_folder):
-    start()
+def test_root_runs_it_as_an_unprivileged_user(shared):
+    server, processes = shared
     nobody = pwd.getpwnam(postgres.UNPRIVILEGED)
     told = Path(f"/proc/{processes.pid('postgres')}/status").read_text()
     assert f"Uid:\t{nobody.pw_uid}\t{nobody.pw_uid}" in told
     assert f"Gid:\t{nobody.pw_gid}\t{nobody.pw_gid}" in told
-    data = (open_folder / "postgres" / "data").stat()
+    data = Path(execute(server, "show data_directory")[0][0]).stat()
     assert (data.st_uid, stat.S_IMODE(data.st_mode)) == (nobody.pw_uid, 0o700)
 
 
@@ -157,7 +179,7 @@ def test_a_folder_that_the_unprivileged_user_cannot_reach_gets_a_stand_in(open_f
     port = ports.choose(open_folder / "ports.json", ["postgres"], set())["postgres"]
     far = postgres.fallback_folder(folder)
     try:
-        part = postgres.Server(folder, port, "secret").part("fsync=off")
+        part = postgres.PostgresServer(folder, port, "secret").part("fsync=off")
         processes.start(part)
         processes.wait_ready(part)
         processes.stop("postgres", signal.SIGINT)
@@ -177,7 +199,7 @@ def test_a_stand_in_that_somebody_else_has_prepared_is_refused(open_folder):
     os.chown(far, 65534, 65534)
     try:
         with pytest.raises(StackError, match="belongs to somebody else"):
-            postgres.Server(folder, 1, "secret").part()
+            postgres.PostgresServer(folder, 1, "secret").part()
     finally:
         far.rmdir()
 

@@ -14,7 +14,7 @@ from local_stack import options
 from local_stack.authorization_server import render_realm
 from local_stack.options import ROOT, StackError, read_env_file, write_private
 from local_stack.progress import ProgressLine
-from local_stack.stack import INNER_PARTS, Stack
+from local_stack.stack import INNER_PARTS, LocalStack
 
 SECRETS = {"VAULT_CLIENT_SECRET": "v", "TASK_SERVICE_CLIENT_SECRET": "t"}
 
@@ -22,7 +22,7 @@ SECRETS = {"VAULT_CLIENT_SECRET": "v", "TASK_SERVICE_CLIENT_SECRET": "t"}
 @pytest.fixture
 def stack(tmp_path):
     def make(**environ):
-        return Stack(
+        return LocalStack(
             options.read({"STATE_DIR": str(tmp_path / "state"), **environ}), environ, ProgressLine(io.StringIO())
         )
 
@@ -51,7 +51,7 @@ def command(tmp_path, *words, **environ):
 def test_each_stack_has_secrets_of_its_own_and_keeps_them(stack, tmp_path):
     first = environment(stack())
     assert environment(stack()) == first
-    other = Stack(options.read({"STATE_DIR": str(tmp_path / "other")}), {}, ProgressLine(io.StringIO()))
+    other = LocalStack(options.read({"STATE_DIR": str(tmp_path / "other")}), {}, ProgressLine(io.StringIO()))
     for name in ("VAULT_CLIENT_SECRET", "TASK_SERVICE_CLIENT_SECRET", "VAULT_DATABASE_URL", "REDIS_URL"):
         assert environment(other)[name] != first[name]
 

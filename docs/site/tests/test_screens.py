@@ -12,7 +12,7 @@ NAMES = {"svg": "http://www.w3.org/2000/svg"}
 
 
 def words(svg: str) -> str:
-    """What a screen says, spaces as spaces."""
+    """The text of a screen, with plain spaces."""
     texts = ElementTree.fromstring(svg).iterfind(".//svg:text", NAMES)
     return "".join(f"{text.text} " for text in texts).replace("\N{NO-BREAK SPACE}", " ")
 

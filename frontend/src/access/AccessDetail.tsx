@@ -13,6 +13,7 @@ import { Download } from "../ui/icons";
 import { Time } from "../ui/Time";
 import { AuditTable } from "./AuditTable";
 import { Rename } from "./Rename";
+import { End } from "./End";
 import { AxisLabels } from "./LanePicture";
 import { LaneRow } from "./LaneRow";
 import { RevokeDialog } from "./RevokeDialog";
@@ -68,7 +69,8 @@ function KnownAccess({ access }: { access: Access }) {
   );
 }
 
-function Facts({ access: { grant, end } }: { access: Access }) {
+function Facts({ access }: { access: Access }) {
+  const { grant } = access;
   const when = (at: string | undefined) => (at === undefined ? "—" : <Time at={at} />);
   return (
     <section class="sheet panel" aria-labelledby="facts">
@@ -84,7 +86,7 @@ function Facts({ access: { grant, end } }: { access: Access }) {
         <div><dt>{t("fact.granted")}</dt><dd>{when(grant.activatedAt)}</dd></div>
         <div><dt>{t("fact.used")}</dt><dd>{when(grant.lastUsedAt)}</dd></div>
         <div><dt>{t("fact.refreshed")}</dt><dd>{when(grant.lastRefreshedAt)}</dd></div>
-        <div><dt>{t("fact.end")}</dt><dd>{end === undefined ? t("access.endUnknown") : <Time at={new Date(end).toISOString()} />}</dd></div>
+        <div><dt>{t("fact.end")}</dt><dd><End access={access} /></dd></div>
         {grant.maxUses !== undefined && <div><dt>{t("fact.left")}</dt><dd>{Math.max(0, grant.maxUses - grant.uses)}</dd></div>}
         <div><dt>{t("fact.id")}</dt><dd><code>{grant.persistentTokenId}</code></dd></div>
       </dl>

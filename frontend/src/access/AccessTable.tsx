@@ -1,6 +1,7 @@
 import { moment } from "../dates";
 import { language, t } from "../texts/later";
 import { Time } from "../ui/Time";
+import { End } from "./End";
 import { nameOf, type Access } from "./view";
 
 /** The picture's twin: the same grants as a table. */
@@ -15,7 +16,7 @@ export function AccessTable({ all }: { all: readonly Access[] }) {
           </thead>
           <tbody>
             {all.map((access) => {
-              const { grant, tasks, end } = access;
+              const { grant, tasks } = access;
               return (
                 <tr key={grant.persistentTokenId}>
                   <th scope="row" dir="auto"><a href={`/access/${grant.persistentTokenId}`}>{nameOf(access, moment(grant.createdAt, language.value))}</a></th>
@@ -26,7 +27,7 @@ export function AccessTable({ all }: { all: readonly Access[] }) {
                   <td>{grant.activatedAt === undefined ? "—" : <Time at={grant.activatedAt} />}</td>
                   <td class="number">{grant.uses}</td>
                   <td>{grant.lastUsedAt === undefined ? "—" : <Time at={grant.lastUsedAt} />}</td>
-                  <td>{end === undefined ? t("access.endUnknown") : <Time at={new Date(end).toISOString()} />}</td>
+                  <td><End access={access} /></td>
                 </tr>
               );
             })}

@@ -23,7 +23,7 @@ export function AuditTable({ grant }: { grant: Grant }) {
               <tr role="row" key={`${line.requestId} ${line.event} ${trail.lines.length - index}`}>
                 <td role="cell"><Time at={line.at} /></td>
                 <td role="cell">{maybe(`event.${line.event}`) ?? line.event}</td>
-                <td role="cell">{line.actor}{line.taskId && <> · <TaskLink id={line.taskId} /></>}</td>
+                <td role="cell">{line.actor}{line.taskId && <> · <TaskLink id={line.taskId} /></>}{line.attempt && <> · {t("attempt.name", { number: line.attempt })}</>}</td>
                 <td role="cell" class={line.outcome === "ok" ? "" : "bad"}>{line.outcome === "ok" ? t("audit.ok") : (maybe(`failure.${line.outcome}`) ?? line.outcome)}</td>
                 <td role="cell"><code>{line.requestId}</code></td>
               </tr>

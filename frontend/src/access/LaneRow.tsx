@@ -40,7 +40,7 @@ export function LaneRow({ access, range, onRevoke, heading: Heading = "h3" }: La
       </div>
       <LanePicture access={access} range={range} />
       <div class="lane-words">
-        <p key={`${grant.status} ${grant.uses} ${access.end ?? ""}`}>{mandateOf(grant)} <Uses access={access} /> {grant.status === "active" && <Until end={access.end} />}</p>
+        <AccessWords access={access} />
         {reason !== undefined && <p key={reason} class="lane-reason">{reason}</p>}
       </div>
       <div class="lane-actions">
@@ -61,20 +61,26 @@ export function LaneRow({ access, range, onRevoke, heading: Heading = "h3" }: La
   );
 }
 
+/** Who may act for whom, how often it was used and by what, and until when. */
+export function AccessWords({ access }: { access: Access }) {
+  const { grant, end } = access;
+  return <p key={`${grant.status} ${grant.uses} ${end ?? ""}`}>{mandateOf(grant)} <Uses access={access} /> {grant.status === "active" && <Until end={end} />}</p>;
+}
+
 function Until({ end }: { end: number | undefined }) {
   return <>{end === undefined ? t("access.noEnd") : t("access.goodUntil", { when: timestamp(new Date(end).toISOString(), now.value, language.value) })}</>;
 }
 
-/** "Used 14 times, last 2 minutes ago by Nightly export." */
+/** "Used 14 times, last 2 minutes ago by Nightly export, Attempt 14." */
 function Uses({ access: { grant, tasks } }: { access: Access }) {
   const { trails } = useApp();
-  const { taskId } = trails.of(grant.persistentTokenId)?.lines.find(({ event, outcome }) => event === "token.issued" && outcome === "ok") ?? {};
+  const { taskId, attempt } = trails.of(grant.persistentTokenId)?.lines.find(({ event, outcome }) => event === "token.issued" && outcome === "ok") ?? {};
   const by = tasks.find(({ id }) => id === taskId);
   if (grant.uses === 0) return <>{t("access.unused")}</>;
   return (
     <>
       {grant.maxUses === undefined ? t("access.uses", { count: grant.uses }) : t("access.usesOf", { count: grant.uses, most: grant.maxUses })}
-      {grant.lastUsedAt !== undefined && <> {t("access.last")} <Time at={grant.lastUsedAt} ago />{by && <> {t("access.lastBy")} <a href={`/tasks/${by.id}`} dir="auto">{by.name}</a></>}.</>}
+      {grant.lastUsedAt !== undefined && <> {t("access.last")} <Time at={grant.lastUsedAt} ago />{by && <> {t("access.lastBy")} <a href={`/tasks/${by.id}`} dir="auto">{by.name}</a>{attempt !== undefined && attempt !== null && `, ${t("attempt.name", { number: attempt })}`}</>}.</>}
     </>
   );
 }

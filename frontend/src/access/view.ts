@@ -10,7 +10,7 @@ export interface Access {
   group: Group;
   /** The tasks that use it, as far as the list has them. */
   tasks: readonly Task[];
-  /** Milliseconds since the epoch; undefined when nobody knows of an end. */
+  /** Milliseconds since the epoch; undefined when nobody knows of an end, and before it has begun. */
   end: number | undefined;
 }
 
@@ -30,7 +30,7 @@ export function accessOf(grants: readonly Grant[], tasks: readonly Task[], now: 
   }
   return grants.map((grant) => {
     const using = users.get(grant.persistentTokenId) ?? [];
-    const end = endOf(grant);
+    const end = grant.status === "pending" ? undefined : endOf(grant);
     return { grant, tasks: using, end, group: groupOf(grant, using, end, now) };
   });
 }

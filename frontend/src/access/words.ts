@@ -13,8 +13,8 @@ const BADGES: Record<GrantStatus, readonly [Tone, BadgeIcon]> = {
 };
 
 export function grantBadge(status: GrantStatus): Badge {
-  const [tone, icon] = BADGES[status];
-  return { label: t(`grant.${status}`), tone, icon };
+  const [tone, icon] = (BADGES as Partial<typeof BADGES>)[status] ?? ["gray", "dot"];
+  return { label: maybe(`grant.${status}`) ?? status, tone, icon };
 }
 
 /** Why it needs the person, or why it has ended. */

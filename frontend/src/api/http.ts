@@ -3,6 +3,7 @@
  * when the new one is refused too, the session has ended.
  */
 import { SessionEnded } from "../auth";
+import { fits } from "./shapes";
 import type { Problem } from "./types";
 
 export interface TokenSource {
@@ -25,6 +26,7 @@ export class ApiError extends Error {
 export class Unreachable extends Error {}
 
 const TIMEOUT = 15_000;
+const ERRORS = [{ pointer: "", detail: "" }];
 
 export class Http {
   constructor(
@@ -73,8 +75,9 @@ function firstOf(...signals: readonly AbortSignal[]): AbortSignal {
 export function problemOf(body: unknown, { headers, status }: Response): ApiError {
   const requestId = headers.get("X-Request-ID") ?? undefined;
   const fallback: Problem = { title: `The server answered ${status}`, status, code: "unknown" };
-  const read: Partial<Problem> = typeof body === "object" && body !== null ? body : {};
-  const problem: Problem = { ...fallback, ...(requestId !== undefined && { requestId }), ...read };
+  const read: [string, unknown][] = typeof body === "object" && body !== null ? Object.entries(body) : [];
+  const said = read.filter(([name, value]) => (name === "errors" ? fits(value, ERRORS) : typeof value === "string"));
+  const problem: Problem = { ...fallback, ...(requestId !== undefined && { requestId }), ...Object.fromEntries(said) };
   return new ApiError(problem, retryAfter(headers.get("Retry-After")));
 }
 

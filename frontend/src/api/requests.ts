@@ -4,6 +4,8 @@
  */
 import type { Client } from "openapi-fetch";
 
+import { withoutNulls } from "./shapes";
+
 type Method = "GET" | "POST" | "PUT" | "DELETE";
 
 interface Options {
@@ -18,7 +20,7 @@ export function clientOf<Paths extends object>(send: (request: Request) => Promi
   const of = (method: Method) => async (path: string, options: Options = {}) => {
     const response = await send(requestOf(method, path, options));
     if (!response.ok) return { error: parsed(await response.text()), response };
-    return { data: options.parseAs === "blob" ? await response.blob() : ((await response.json()) as unknown), response };
+    return { data: options.parseAs === "blob" ? await response.blob() : withoutNulls((await response.json()) as unknown), response };
   };
   return { GET: of("GET"), POST: of("POST"), PUT: of("PUT"), DELETE: of("DELETE") } as unknown as Pick<Client<Paths>, Method>;
 }

@@ -72,6 +72,7 @@ export class Decisions {
   }
 
   private leave(location: string): "leaving" {
+    consentPage(location, this.browser.url()); // refuses what is no web page
     this.browser.leaveFor(location);
     return "leaving";
   }

@@ -3,7 +3,7 @@
  * which reaches no server. It is taken out of the address before anything else happens, and kept in this tab, so that
  * signing in does not lose it.
  */
-import type { Browser } from "../browser";
+import { kept, type Browser } from "../browser";
 
 export interface Kept {
   persistentTokenId: string;
@@ -28,8 +28,7 @@ export function keepConfirmation(browser: Browser): void {
 }
 
 export function keptConfirmation(storage: Storage): Kept | undefined {
-  const kept = storage.getItem(KEPT);
-  return kept === null ? undefined : (JSON.parse(kept) as Kept);
+  return kept(storage, KEPT, { persistentTokenId: "", secret: "" }) as Kept | undefined;
 }
 
 export function forgetConfirmation(storage: Storage): void {

@@ -1,7 +1,7 @@
 import { useLayoutEffect } from "preact/hooks";
 import { tinykeys } from "tinykeys";
 
-import { navigate } from "../navigation";
+import { visit } from "../navigation";
 
 /** The keys that work on every page, unless somebody types or a dialog is open. */
 export function useKeys(onHelp: () => void): void {
@@ -23,17 +23,6 @@ export function useKeys(onHelp: () => void): void {
       },
     });
   }, []);
-}
-
-/** Puts the focus into a field of the list of tasks, going there first when another page is shown. What is typed next goes there. */
-function visit(field: "search" | "new"): void {
-  const focus = () => dispatchEvent(new CustomEvent("visit-field", { detail: field }));
-  if (location.pathname === "/tasks") {
-    focus();
-    return;
-  }
-  navigate("/tasks");
-  requestAnimationFrame(focus);
 }
 
 /** Moves the focus to the next or the previous row. */

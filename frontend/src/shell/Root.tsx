@@ -3,13 +3,14 @@ import type { Session } from "../auth";
 import { t } from "../texts";
 import { Spin } from "../ui/icons";
 import { ToastList } from "../ui/ToastList";
+import { Guard } from "./Guard";
 import { Landing } from "./Landing";
 import { Shell } from "./Shell";
 
 export function Root({ app }: { app: App }) {
   return (
     <AppContext.Provider value={app}>
-      <Page session={app.auth.session.value} />
+      <Guard at={app.auth.session.value.kind}><Page session={app.auth.session.value} /></Guard>
       <ToastList />
       <div role="status" class="unseen">{app.status.text.value}</div>
     </AppContext.Provider>

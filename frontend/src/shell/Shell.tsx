@@ -6,9 +6,9 @@ import type { Session } from "../auth";
 import { connectRouter } from "../navigation";
 import { t } from "../texts";
 import { TasksPage } from "../tasks/TasksPage";
-import { Button } from "../ui/Button";
 import { useChunk } from "../ui/useChunk";
 import { Bar } from "./Bar";
+import { Guard, NoPage } from "./Guard";
 import { HealthStrip } from "./HealthStrip";
 import { useKeys } from "./Keys";
 import { SessionDialog } from "./SessionDialog";
@@ -51,15 +51,17 @@ function Pages({ session }: { session: PersonSession }) {
       <a class="skip" href="#page-title">{t("app.skip")}</a>
       <Bar session={session} path={path} onHelp={() => setHelp(true)} />
       <HealthStrip />
-      <Router onRouteChange={focusTitle}>
-        <Route path="/tasks" component={TasksPage} />
-        <Route path="/tasks/:id" component={TaskPage} />
-        <Route path="/access" component={AccessPage} />
-        <Route path="/access/:id" component={AccessDetail} />
-        <Route path="/consent/confirm" component={ConfirmPage} />
-        <Route path="/consent/:id" component={RequestPage} />
-        <Route default component={UnknownPage} />
-      </Router>
+      <Guard at={path}>
+        <Router onRouteChange={focusTitle}>
+          <Route path="/tasks" component={TasksPage} />
+          <Route path="/tasks/:id" component={TaskPage} />
+          <Route path="/access" component={AccessPage} />
+          <Route path="/access/:id" component={AccessDetail} />
+          <Route path="/consent/confirm" component={ConfirmPage} />
+          <Route path="/consent/:id" component={RequestPage} />
+          <Route default component={UnknownPage} />
+        </Router>
+      </Guard>
       {help && keys && <keys.KeysDialog onClose={() => setHelp(false)} />}
       {session.kind === "ended" && <SessionDialog notice={session.notice} />}
     </>
@@ -71,17 +73,7 @@ function focusTitle(): void {
   document.getElementById("page-title")?.focus({ preventScroll: true });
 }
 
-function UnloadedPage() {
-  return (
-    <main class="page" id="main">
-      <div class="sheet empty" role="alert">
-        <h1 id="page-title" tabIndex={-1}>{t("unloaded.title")}</h1>
-        <p>{t("unloaded.text")}</p>
-        <Button look="primary" onClick={() => location.reload()}>{t("unloaded.reload")}</Button>
-      </div>
-    </main>
-  );
-}
+const UnloadedPage = () => <NoPage why="unloaded" />;
 
 function UnknownPage() {
   return (

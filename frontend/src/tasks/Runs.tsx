@@ -13,6 +13,8 @@ import { RunDetail } from "./RunDetail";
 import { RunStrip } from "./RunStrip";
 import { barsOf, endOfRun, longestOf, runBadge } from "./runs";
 
+/** Runs of the strip, at most. */
+const IN_STRIP = 20;
 /** A run is asked for until so many milliseconds after its end: the last lines of its log come a moment later. */
 const SETTLES = 10_000;
 
@@ -27,7 +29,7 @@ export function Runs({ task }: { task: Task }) {
       <h2 id="runs">{t("runs.title")}</h2>
       {known === undefined && <p class="soft">{t(history.hasFailed(task.id) ? "runs.failed" : "runs.loading")}</p>}
       {known?.runs.length === 0 && <p class="soft">{t("runs.none")}</p>}
-      {known !== undefined && known.runs.length > 1 && <RunStrip runs={known.runs} />}
+      {known !== undefined && known.runs.length > 1 && <RunStrip runs={known.runs.slice(0, IN_STRIP)} />}
       {known !== undefined && known.runs.length > 0 && <RunList task={task} runs={known.runs} tick={tick} />}
       {known?.next !== undefined && (
         <Button small look="quiet" busy={work.busy.value.has(task.id)} onClick={() => void work.attempt(consents.row(task.id), () => history.older(task.id))}>{t("runs.older")}</Button>

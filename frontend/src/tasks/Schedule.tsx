@@ -1,7 +1,7 @@
 import type { Outlook, ScheduleStatus, Task } from "../api/types";
 import { useApp } from "../app";
 import { moment } from "../dates";
-import { language, t } from "../texts/later";
+import { language, maybe, t } from "../texts/later";
 import { Badge, type BadgeView } from "../ui/Badge";
 import { Button } from "../ui/Button";
 import { Clock, Pause, Play } from "../ui/icons";
@@ -19,8 +19,8 @@ const SCHEDULES: Record<ScheduleStatus, readonly [Tone, BadgeIcon]> = {
 };
 
 export function scheduleBadge(status: ScheduleStatus): BadgeView {
-  const [tone, icon] = SCHEDULES[status];
-  return { label: t(`schedule.${status}`), tone, icon };
+  const [tone, icon] = (SCHEDULES as Partial<typeof SCHEDULES>)[status] ?? ["gray", "dot"];
+  return { label: maybe(`schedule.${status}`) ?? status, tone, icon };
 }
 
 /** When a task runs by itself next, whether its access lasts until then, and what can be done about it. */

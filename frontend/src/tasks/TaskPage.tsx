@@ -2,8 +2,8 @@ import { useEffect, useLayoutEffect, useState } from "preact/hooks";
 
 import { AuditTable } from "../access/AuditTable";
 import { LanePicture } from "../access/LanePicture";
+import { AccessWords } from "../access/LaneRow";
 import { useAccess, useGrantWatch } from "../access/useAccess";
-import { mandateOf } from "../access/words";
 import type { Task } from "../api/types";
 import { useApp } from "../app";
 import { nextOf } from "../lanes/coming";
@@ -110,7 +110,7 @@ function AccessItUses({ task }: { task: Task }) {
           <h2 id="its-access">{t("task.access")}</h2>
           <a class="link" href={`/access/${grant.persistentTokenId}`}>{t("access.detail")}</a>
         </div>
-        <p class="soft">{mandateOf(grant)}</p>
+        <AccessWords access={access} />
         <LanePicture access={access} range={rangeFor([grant], now.value, nextOf([task]))} />
       </section>
       <section class="sheet panel" aria-labelledby="ledger">

@@ -9,6 +9,7 @@ import { Progress } from "../ui/Progress";
 import { Time } from "../ui/Time";
 import { TroubleBox } from "../ui/TroubleBox";
 import { MainButton } from "./MainButton";
+import { RunStrip } from "./RunStrip";
 import { TaskCard } from "./TaskCard";
 import { stateOf, viewOf, type TaskView } from "./view";
 
@@ -43,6 +44,7 @@ export const TaskRow = memo(({ task, onDelete }: TaskRowProps) => {
         <div class="row-badges">
           <div class="row-status"><Badge {...view.status} /></div>
           <div class="row-token">{view.token && <Badge {...view.token} />}</div>
+          {task.lastRuns && task.lastRuns.length > 1 && <div class="row-strip"><RunStrip runs={task.lastRuns.map((status) => ({ status }))} /></div>}
         </div>
         <div class="row-when">{task.schedule?.nextRunAt ? <NextRun at={task.schedule.nextRunAt} /> : <Time at={task.completedAt ?? task.createdAt} />}</div>
         <div class="row-action">

@@ -3,6 +3,7 @@ import { useLocation } from "preact-iso";
 
 import type { Task } from "../api/types";
 import { useApp } from "../app";
+import { useField } from "../navigation";
 import { HowItWorks } from "../shell/HowItWorks";
 import { t } from "../texts";
 import { Button } from "../ui/Button";
@@ -21,7 +22,7 @@ export function TasksPage() {
   const [creating, setCreating] = useState(false);
   const dialogs = useChunk(deleting ?? "soon", () => import("./DeleteDialog"));
   const nameField = useRef<HTMLInputElement>(null);
-  const tasks = store.rows.value;
+  const tasks = store.listed;
   const { query, show } = useQuery();
   const address = addressOf(query);
   useLayoutEffect(() => {
@@ -117,15 +118,6 @@ function useTop(after: string | undefined): void {
 function useQuery(): { query: TaskQuery; show: (query: TaskQuery) => void } {
   const { url, route } = useLocation();
   return { query: readQuery(new URL(url, location.origin).searchParams), show: (query) => route(addressOf(fromStart(query)), true) };
-}
-
-/** Runs `act` when a key asks for that field. */
-function useField(field: string, act: () => void): void {
-  useLayoutEffect(() => {
-    const listen = (event: Event) => (event as CustomEvent<string>).detail === field && act();
-    addEventListener("visit-field", listen);
-    return () => removeEventListener("visit-field", listen);
-  });
 }
 
 /** Whoever has had a task completed knows how it works. */

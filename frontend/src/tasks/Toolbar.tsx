@@ -1,5 +1,6 @@
-import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 
+import { useField } from "../navigation";
 import { language, t } from "../texts";
 import { Search } from "../ui/icons";
 import { Words } from "../ui/Words";
@@ -20,11 +21,7 @@ const COUNTED = 1000;
 export function Toolbar({ query, counts, onChange }: ToolbarProps) {
   const field = useRef<HTMLInputElement>(null);
   const { text, type } = useText(query, onChange);
-  useLayoutEffect(() => {
-    const listen = (event: Event) => (event as CustomEvent<string>).detail === "search" && field.current?.focus();
-    addEventListener("visit-field", listen);
-    return () => removeEventListener("visit-field", listen);
-  }, []);
+  useField("search", () => field.current?.focus());
   return (
     <div class="toolbar">
       <div class="chips" role="group" aria-label={t("tasks.filter")}>

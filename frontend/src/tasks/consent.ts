@@ -1,5 +1,5 @@
 /** The way to the consent page and back: what is kept of it is the pending id, and what it is for. Never a token. */
-import { isLoopback } from "../browser";
+import { isLoopback, kept } from "../browser";
 
 /** How the vault's callback sends the browser back to /tasks. */
 export type ConsentReturn =
@@ -44,14 +44,14 @@ export function keepPlan(storage: Storage, plan: Plan): void {
 
 /** The plan of the consent that this tab has left for; it is good for one return. */
 export function takePlan(storage: Storage): Plan | undefined {
-  const kept = storage.getItem(PLAN);
+  const plan = kept(storage, PLAN, { persistentTokenId: "", subject: "", taskIds: [""], replaces: [""], returnTo: "" });
   storage.removeItem(PLAN);
-  return kept === null ? undefined : (JSON.parse(kept) as Plan);
+  return plan as Plan | undefined;
 }
 
-/** Refuses to send the browser anywhere but to a web page over TLS, or on this machine. */
-export function consentPage(consentUrl: string): string {
-  const url = new URL(consentUrl);
+/** Refuses to send the browser anywhere but to a web page over TLS, or on this machine. base: of an address that is a path. */
+export function consentPage(consentUrl: string, base?: URL): string {
+  const url = new URL(consentUrl, base);
   if (url.protocol !== "https:" && !(url.protocol === "http:" && isLoopback(url))) {
     throw new Error("the consent page is not at a safe address");
   }

@@ -47,6 +47,7 @@ export function requestOf(query: TaskQuery): TaskListQuery {
     sort: ORDERS[query.sort],
     limit: PAGE,
     counts: true,
+    lastRuns: true,
   };
 }
 

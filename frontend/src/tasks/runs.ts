@@ -1,6 +1,6 @@
 /** What the page shows of runs, attempts and log lines. */
 import type { AttemptOutcome, LogLevel, LogLine, Run, RunRecord } from "../api/types";
-import { t } from "../texts/later";
+import { maybe, t } from "../texts/later";
 import { statusBadge, type Badge, type BadgeIcon, type Tone } from "./view";
 
 /** What a bar stands for: waiting for a worker or the next attempt, an attempt under way, or one that has ended. */
@@ -27,8 +27,8 @@ export const runBadge = (run: Run | RunRecord): Badge => statusBadge(run.status,
 
 export function attemptBadge(outcome: AttemptOutcome | undefined, started: boolean): Badge {
   if (outcome === undefined) return { label: t(started ? "status.running" : "status.queued"), tone: started ? "blue" : "purple", icon: "spin" };
-  const [tone, icon] = OUTCOMES[outcome];
-  return { label: t(`attempt.${outcome}`), tone, icon };
+  const [tone, icon] = (OUTCOMES as Partial<typeof OUTCOMES>)[outcome] ?? ["gray", "dot"];
+  return { label: maybe(`attempt.${outcome}`) ?? outcome, tone, icon };
 }
 
 /** When it ended; `now` while it is under way. Milliseconds since the epoch. */

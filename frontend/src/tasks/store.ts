@@ -83,8 +83,15 @@ export class TaskStore extends Collection<Task> {
   /** A task that is not on this page of the list is shown where it belongs. */
   override put(task: Task): void {
     this.linked.put(task);
-    if (this.isOnTop || this.rows.value?.some(({ id }) => id === task.id)) super.put(task);
+    const { lastRuns } = this.find(task.id) ?? {}; // only a list tells them
+    if (this.isOnTop || this.rows.value?.some(({ id }) => id === task.id)) super.put({ ...(lastRuns && { lastRuns }), ...task });
     else this.refresh();
+  }
+
+  /** The rows of the list; undefined while those of a single task are still there. */
+  get listed(): readonly Task[] | undefined {
+    const rows = this.rows.value;
+    return this.view !== undefined && "list" in this.view ? rows : undefined;
   }
 
   /** True when the list is in sight from its beginning, where a new task stands. */

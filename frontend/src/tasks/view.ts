@@ -1,6 +1,6 @@
 /** What the page shows of a task, and what it offers to do with it. Words and colours are the document's. */
 import type { Task, TaskStatus, TokenStatus, WaitReason } from "../api/types";
-import { t, type TextKey } from "../texts";
+import { maybe, t } from "../texts";
 
 export type Tone = "gray" | "blue" | "green" | "red" | "yellow" | "purple";
 export type BadgeIcon = "dot" | "check" | "cross" | "spin" | "again";
@@ -51,9 +51,9 @@ const STARTABLE: ReadonlySet<TaskStatus> = new Set(["pending", "failed", "cancel
 /** Changes when anything does that an error about the task could be mended by. */
 export const stateOf = (task: Task): string => `${task.status} ${task.offlineTokenStatus ?? ""} ${task.persistentTokenId ?? ""}`;
 
-/** Whether the task waits for its person to grant access. */
-export function needsToken(task: Task): boolean {
-  return STARTABLE.has(task.status) && task.offlineTokenStatus !== "active";
+/** Whether the task can't be executed, or run again, before its person grants access. */
+export function needsToken({ status, offlineTokenStatus }: Task): boolean {
+  return (STARTABLE.has(status) || status === "completed") && offlineTokenStatus !== "active";
 }
 
 export function canExecute(task: Task): boolean {
@@ -102,8 +102,9 @@ function noteOf({ status, statusReason, waitReason, nextAttemptAt, retry }: Task
   return { tone: "yellow", text, ...advice, ...(nextAttemptAt !== undefined && { nextAttemptAt }) };
 }
 
-function badge(kind: "status" | "token", word: string, [tone, icon]: readonly [Tone, BadgeIcon]): Badge {
-  return { label: t(`${kind}.${word}` as TextKey), tone, icon };
+/** A state of a later version of the service is shown by its own word. */
+function badge(kind: "status" | "token", word: string, [tone, icon]: readonly [Tone, BadgeIcon] = ["gray", "dot"]): Badge {
+  return { label: maybe(`${kind}.${word}`) ?? word, tone, icon };
 }
 
 function hintOf(token: "pending" | "failed" | undefined): NonNullable<TaskView["hint"]> {

@@ -1,6 +1,8 @@
 /**
  * The one catalogue of texts. `en.json` and `en.later.json` are the source; every other language has the same keys. ICU
  * MessageFormat, compiled when the page is built. The customer's strings stand in `en.json` verbatim.
+ *
+ * A translation comes as a list: its texts in the order of the source's keys.
  */
 import { setupI18n, type Messages } from "@lingui/core";
 import { signal } from "@preact/signals";
@@ -11,7 +13,12 @@ export type TextKey = keyof typeof en;
 export const LANGUAGES = { en: "English", de: "Deutsch" } as const;
 export type Language = keyof typeof LANGUAGES;
 
+type Message = Messages[string];
+
 const i18n = setupI18n({ locale: "en", messages: { en: en } });
+/** The keys of the source, as far as it is loaded: its two files in their order. */
+let keys = Object.keys(en);
+const translations = new Map<Language, readonly Message[]>();
 
 /** The language that is shown now. Components that call `t` render again when it changes. */
 export const language = signal<Language>("en");
@@ -31,6 +38,14 @@ export function say(key: string, values?: Record<string, string | number>): stri
 /** More English texts. */
 export function add(messages: object): void {
   i18n.load("en", messages as Messages);
+  keys = [...keys, ...Object.keys(messages)];
+  for (const wanted of translations.keys()) translate(wanted);
+}
+
+/** Gives the texts of a translation their keys. */
+function translate(wanted: Language): void {
+  const texts = translations.get(wanted) ?? [];
+  i18n.load(wanted, Object.fromEntries(keys.map((key, place) => [key, texts[place] ?? key])));
 }
 
 /** The text of a key that was put together at run time, or undefined when there is none. */
@@ -39,7 +54,10 @@ export function maybe(key: string, values?: Record<string, string | number>): st
 }
 
 export async function speak(wanted: Language): Promise<void> {
-  if (wanted !== "en") i18n.load(wanted, (await import("./de.json")).default as unknown as Messages);
+  if (wanted !== "en" && !translations.has(wanted)) {
+    translations.set(wanted, (await import("./de.json")).default as unknown as readonly Message[]);
+    translate(wanted);
+  }
   document.documentElement.lang = wanted;
   language.value = wanted;
 }

@@ -1,4 +1,4 @@
-"""What `configure` adds to a hub's configuration."""
+"""`configure` adds the service, its roles and the spawner hook to a hub's configuration."""
 
 import asyncio
 from types import SimpleNamespace

@@ -27,7 +27,7 @@ class Proxy(ThreadingHTTPServer):
     asked: "list[tuple[str, bytes]]"
 
 
-class Handler(BaseHTTPRequestHandler):
+class HttpHandler(BaseHTTPRequestHandler):
     """One request."""
 
     server: Proxy
@@ -54,7 +54,7 @@ class Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def proxy(monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
     """A proxy that this process's environment names, as in a kernel."""
-    with Proxy(("127.0.0.1", 0), Handler) as server:
+    with Proxy(("127.0.0.1", 0), HttpHandler) as server:
         server.answers, server.bearers, server.asked = [], [], []
         Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
         monkeypatch.setenv("TOKEN_VAULT_URL", f"http://127.0.0.1:{server.server_port}/services/token-vault")
@@ -83,7 +83,7 @@ def test_a_404_of_the_proxy_is_waited_out(proxy: Proxy, monkeypatch: pytest.Monk
 def test_a_404_of_the_proxy_is_named_when_it_stays(proxy: Proxy) -> None:
     proxy.answers = [(404, None)] * 2
     with pytest.raises(VaultUnavailable, match="HubUnavailable"):
-        tv.vault().run(tv.vault().calls._call("GET", "/access-token", patience=0.0))
+        tv.vault().run(tv.vault().calls._vault.call("GET", "/access-token", patience=0.0))
 
 
 @pytest.mark.parametrize("name", ["TOKEN_VAULT_URL", "JUPYTERHUB_API_TOKEN"])

@@ -7,6 +7,7 @@ from math import ceil
 from typing import Any
 
 from service_kit.outbound.session import Session
+from service_kit.postgres.clock import DatabaseClock
 from service_kit.process import logs
 from service_kit.process.settings import SettingsError
 from service_kit.tokens.bearer import Verifier
@@ -69,13 +70,15 @@ REQUEST_LOCK_SECONDS = 1.5
 forgotten transaction has locked refuse that owner only."""
 VAULT_ANSWER_BYTES = 4 << 20
 """A page of many tokens is larger than other answers."""
+CLOCK_SECONDS = 10.0
+"""How often a process reads the database's clock, by which it judges tokens."""
 STATUS_ANSWER_SECONDS = 5.0
 """How long a request of a person's waits for the vault."""
 
 
 @dataclass(frozen=True)
 class WorkerParts:
-    """What a worker needs. close: ends its connections."""
+    """The wired parts of a worker. close: ends their connections."""
 
     run: RunAttempt
     progress: GroupedProgress
@@ -130,7 +133,7 @@ def build_service(settings: TaskSettings) -> TaskService:
     catalogue = Kinds(kinds, placed(settings, kinds))
     manage, cursors = ManageTasks(tasks, token_statuses, vault, catalogue), Cursors(settings.client_secret.reveal())
     return TaskService(
-        verifier=_verifier(settings, issuer),
+        verifier=_verifier(settings, issuer, DatabaseClock(database, CLOCK_SECONDS)),
         tasks=manage,
         listing=ListTasks(listed, token_statuses, cursors),
         execution=ExecuteTasks(tasks, runs, vault),
@@ -182,7 +185,7 @@ def build_work(settings: TaskSettings) -> WorkerParts:
 
 
 def result_store(settings: TaskSettings) -> ResultStore | None:
-    """Where results that are files are kept; None for nowhere. Raises SettingsError."""
+    """The store of results that are files; None without one. Raises SettingsError."""
     try:
         return store_at(settings.results) if settings.results else None
     except ValueError as fault:
@@ -190,7 +193,7 @@ def result_store(settings: TaskSettings) -> ResultStore | None:
 
 
 def kind_settings(settings: TaskSettings) -> KindSettings:
-    """What travels of the settings to wherever a task runs."""
+    """The settings of kinds, which travel to the place where a task runs."""
     return KindSettings(
         demo_step_seconds=settings.demo_step_seconds,
         http_origins=settings.http_origins,
@@ -202,7 +205,7 @@ def kind_settings(settings: TaskSettings) -> KindSettings:
 
 
 def handlers_of(settings: TaskSettings, kinds: Mapping[str, Kind[Any]]) -> Mapping[str, Handler]:
-    """What runs the attempts of each kind: the kind itself in this process, or its executor."""
+    """The handlers by kind: the kind itself in this process, or its executor."""
     places = placed(settings, kinds)
     executors = executors_of(settings, places)
     servers = Servers(
@@ -262,10 +265,11 @@ def _own_credentials(issuer: Issuer, settings: TaskSettings) -> Credentials:
     return own_credentials(issuer, settings.client_id, settings.client_secret, dpop=settings.dpop)
 
 
-def _verifier(settings: TaskSettings, issuer: Issuer) -> Verifier:
-    """Each process remembers the proofs that it has seen: one that somebody has read can be used once at each other."""
-    proofs = ProofChecker([settings.public_url], ProofsInMemory()) if settings.public_url else None
-    return Verifier(issuer, settings.audience, proofs=proofs)
+def _verifier(settings: TaskSettings, issuer: Issuer, clock: DatabaseClock) -> Verifier:
+    """Verifies tokens and proofs. Processes share no proofs: a stolen one can be used once at each other process."""
+    now = clock.seconds
+    proofs = ProofChecker([settings.public_url], ProofsInMemory(), now) if settings.public_url else None
+    return Verifier(issuer, settings.audience, clock=now, proofs=proofs)
 
 
 def _log_takeover(reason: str, key: AttemptKey, replaced: bool) -> None:

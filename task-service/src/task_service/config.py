@@ -112,7 +112,7 @@ def pairs(value: str) -> Mapping[str, str]:
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class TaskSettings:
-    """What `task-service` reads from its environment."""
+    """The settings that `task-service` reads from its environment."""
 
     database_url: Secret = setting("TASK_DATABASE_URL", secret, "PostgreSQL URL of the runtime role.")
     issuer: str = setting("ISSUER", issuer, "The authorization server's issuer, as its tokens name it.")

@@ -134,7 +134,10 @@ def _clock(database: Database) -> TaskServiceDiagnosis:
     if abs(offset) < CLOCK_SECONDS:
         return TaskServiceDiagnosis("ok", "clock", detail)
     return TaskServiceDiagnosis(
-        "warn", "clock", detail, "let both follow a time server: schedules follow the database's clock"
+        "warn",
+        "clock",
+        detail,
+        "let the database follow a time server, as the issuer does: all times are judged by its clock",
     )
 
 
@@ -169,7 +172,7 @@ def _issuer(issuer: Issuer) -> TaskServiceDiagnosis:
 
 
 def _vault(settings: TaskSettings, issuer: Issuer) -> TaskServiceDiagnosis:
-    """Asked for a token that nobody has: a vault that knows the service says so, with the service's credentials."""
+    """Asks for a token that does not exist: a vault that accepts the service's credentials answers 404."""
     credentials = own_credentials(issuer, settings.client_id, settings.client_secret, dpop=settings.dpop)
     vault = TokenVaultClient(settings.vault_url, credentials, session=Session(), patience=0.0, cache=None)
     try:

@@ -97,7 +97,7 @@ class GivenTicket:
         )
 
     def open(self, attempt: Attempt) -> AttemptTicket:  # noqa: ARG002 - there is one
-        """It is given."""
+        """The source is given; nothing is opened."""
         return self._ticket
 
     def token(self, attempt: Attempt) -> tuple[OwnerToken, UUID]:  # noqa: ARG002 - there is one

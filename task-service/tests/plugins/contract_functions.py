@@ -44,7 +44,7 @@ def looks(context: HandlerContext, paths: list[str], processes: list[int]) -> di
 
 
 def searches(context: HandlerContext) -> dict[str, Any]:
-    """What it was given: command line, environment, the files of its folder, and what its descriptors are open on."""
+    """Reports all that the function can see: command line, environment, files of its folder, open descriptors."""
     files = {
         str(path): path.read_bytes().decode("utf-8", "replace") for path in Path.cwd().rglob("*") if path.is_file()
     }

@@ -12,13 +12,13 @@ from token_vault_client import ClientCredentials, Credentials, TokenCache, Token
 from token_vault_client.aio import AsyncTokenVaultClient
 
 
-class Caller(Protocol):
+class ClientCaller(Protocol):
     """Calls a method of a client by its name."""
 
     def __call__(self, name: str, *args: Any, **kwargs: Any) -> Any: ...
 
 
-MakeCaller = Callable[..., Caller]
+MakeCaller = Callable[..., ClientCaller]
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def make_caller(request: pytest.FixtureRequest, answers: Answers, service: Crede
     """Makes a caller with a cache of its own, on `requests` and on `httpx`; arguments: those of the clients."""
     closing: list[Callable[[], None]] = []
 
-    def make(credentials: Credentials = service, base_url: str = answers.url, **how: Any) -> Caller:
+    def make(credentials: Credentials = service, base_url: str = answers.url, **how: Any) -> ClientCaller:
         how = {"cache": TokenCache(), "patience": 0.0, **how}
         if request.param == "blocking":
             blocking = TokenVaultClient(base_url, credentials, **how)
@@ -57,6 +57,6 @@ def make_caller(request: pytest.FixtureRequest, answers: Answers, service: Crede
 
 
 @pytest.fixture
-def call(make_caller: MakeCaller) -> Caller:
+def call(make_caller: MakeCaller) -> ClientCaller:
     """A service that calls the vault."""
     return make_caller(request_id=lambda: "request-1")

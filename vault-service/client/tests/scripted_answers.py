@@ -33,7 +33,7 @@ def token(value: str = "secret", seconds: float = 300, **members: Any) -> dict[s
 
 
 @dataclass
-class Asked:
+class ReceivedRequest:
     """A request that came."""
 
     method: str
@@ -60,8 +60,8 @@ Reply = tuple[int, Any, dict[str, str]]
 class Answers:
     """Answers by path; a callable decides by the request. The last one queued for a path stays."""
 
-    queues: dict[str, list[Reply | Callable[[Asked], Reply]]] = field(default_factory=dict)
-    asked: list[Asked] = field(default_factory=list)
+    queues: dict[str, list[Reply | Callable[[ReceivedRequest], Reply]]] = field(default_factory=dict)
+    asked: list[ReceivedRequest] = field(default_factory=list)
     url: str = ""
     delay: float = 0.0
 
@@ -69,7 +69,7 @@ class Answers:
         """Queue an answer."""
         self.queues.setdefault(path, []).append((status, body, headers))
 
-    def decides(self, path: str, answer: Callable[[Asked], Reply]) -> None:
+    def decides(self, path: str, answer: Callable[[ReceivedRequest], Reply]) -> None:
         """Let a function answer from now on."""
         self.queues[path] = [answer]
 
@@ -77,12 +77,12 @@ class Answers:
         """Replace what is queued."""
         self.queues[path] = [(status, body, headers)]
 
-    def to(self, path: str) -> list[Asked]:
-        """What was asked of a path."""
+    def to(self, path: str) -> list[ReceivedRequest]:
+        """The requests to a path."""
         return [asked for asked in self.asked if asked.path == path]
 
-    def reply(self, asked: Asked) -> Reply:
-        """What to answer now."""
+    def reply(self, asked: ReceivedRequest) -> Reply:
+        """The next answer."""
         self.asked.append(asked)
         if self.delay:
             time.sleep(self.delay)
@@ -108,13 +108,13 @@ def serving() -> Iterator[Answers]:
 
 
 def _handler(answers: Answers) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
+    class HttpHandler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
             parts, headers = urlsplit(self.path), self.headers
             status, body, more = answers.reply(
-                Asked(
+                ReceivedRequest(
                     self.command,
                     parts.path,
                     {name: values[0] for name, values in parse_qs(parts.query).items()},
@@ -147,4 +147,4 @@ def _handler(answers: Answers) -> type[BaseHTTPRequestHandler]:
         def log_message(self, *_: object) -> None:
             """Be quiet."""
 
-    return Handler
+    return HttpHandler

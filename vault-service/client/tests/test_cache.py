@@ -28,8 +28,8 @@ from token_vault_client.flow import Flow, Join
 
 
 @dataclass
-class World:
-    """A clock that is moved by hand, and a cache by that clock whose renewals are not spread."""
+class CacheWorld:
+    """A clock that the test moves, and a cache by that clock whose renewals are not spread."""
 
     time: float = 1000.0
     life: float = 300.0
@@ -55,8 +55,8 @@ class World:
 
 
 @pytest.fixture
-def world() -> World:
-    return World()
+def world() -> CacheWorld:
+    return CacheWorld()
 
 
 def test_a_token_is_served_until_two_thirds_of_its_life_are_over_and_then_renewed(world):

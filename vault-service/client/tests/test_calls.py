@@ -301,7 +301,7 @@ def test_a_consent_that_is_not_given_says_why(answers, call, members, code):
 
 def test_waiting_for_consent_has_an_end(answers, call):
     answers.says(f"{TOKENS}/id-1", 200, {**GRANT, "status": "pending"})
-    with pytest.raises(client.ConsentPending, match="nobody has answered within 0 s"):
+    with pytest.raises(client.ConsentPending, match="the owner has not answered within 0 s"):
         call("wait_for_consent", "id-1", seconds=0.2)
 
 
@@ -313,7 +313,9 @@ def test_audit_and_revocation(answers, call):
     assert (page.lines[0].event, page.lines[0].at.microsecond, page.next) == ("used", 123456, 7)
     assert answers.asked[-1].query == {"limit": "5", "before": "9"}
     assert call("revoke", "id-1") is None
-    assert answers.asked[-1].method == "DELETE"
+    assert (answers.asked[-1].method, answers.asked[-1].query) == ("DELETE", {})
+    assert call("revoke", "id-1", subject="sub-1") is None
+    assert (answers.asked[-1].method, answers.asked[-1].query) == ("DELETE", {"subject": "sub-1"})
 
 
 def test_tickets_are_made_listed_extended_and_ended(answers, call):
@@ -396,7 +398,7 @@ def test_all_pages_of_grants_are_fetched(answers, call):
 
 
 def test_pages_without_end_are_an_error(answers, call, monkeypatch):
-    """The vault's list cannot hold the caller for ever."""
+    """A list without an end cannot block the caller."""
     monkeypatch.setattr("token_vault_client.calls.MOST_PAGES", 3)
     answers.says(TOKENS, 200, {"tokens": [GRANT], "next": "again"})
     with pytest.raises(client.UnexpectedAnswer, match="more than 3 pages"):

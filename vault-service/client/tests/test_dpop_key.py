@@ -54,7 +54,7 @@ def test_token_and_calls_carry_a_proof_of_one_key(answers, make_caller, bound, k
 
 
 def test_a_server_that_binds_nothing_is_not_used(answers, make_caller, bound):
-    """Its token would be a bearer token (section 5), which is what the caller wanted to avoid."""
+    """Such a server's token would be a bearer token (section 5), which the caller did not want."""
     answers.only(OWN, 200, {**BOUND, "token_type": "Bearer"})
     with pytest.raises(NotAuthenticated) as refused:
         make_caller(bound)("access_token", "id-1", "alice")
@@ -123,7 +123,7 @@ def test_a_token_at_hand_may_be_bound_too(answers, make_caller, key):
 
 
 def test_a_signed_assertion_is_made_anew_for_the_second_request(answers, make_caller, key):
-    """Its `jti` counts once."""
+    """The assertion's `jti` counts once."""
     answers.only(OWN, 400, {"error": "use_dpop_nonce"}, DPoP_Nonce="n1")
     answers.says(OWN, 200, BOUND)
     answers.says(ACCESS, 200, token())

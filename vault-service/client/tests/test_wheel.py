@@ -29,7 +29,7 @@ def python_of(version: str) -> str:
 
 
 def run(*words: str | Path, **environ: str) -> str:
-    """What a command prints."""
+    """The output of a command."""
     how = {"env": {**os.environ, **environ}, "capture_output": True, "text": True, "timeout": 300}
     done = subprocess.run([*map(str, words)], check=False, **how)
     assert done.returncode == 0, done.stderr
@@ -37,7 +37,7 @@ def run(*words: str | Path, **environ: str) -> str:
 
 
 def uv(*words: str | Path) -> str:
-    """What uv prints."""
+    """The output of uv."""
     program = shutil.which("uv", path=str(Path(sys.executable).parent))
     assert program
     return run(program, *words)

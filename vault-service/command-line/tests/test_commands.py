@@ -162,6 +162,13 @@ def test_a_first_status_says_what_to_do(command: Command, tmp_path: Path):
     assert "token-vault login" in command("status", HOME=str(tmp_path / "new")).stderr
 
 
+def test_what_nobody_has_answered_has_no_end_yet(answers: Answers, command: Command):
+    asked = {**GRANT, "status": "pending", "notAfter": "2199-01-01T00:00:00Z"}
+    answers.says(TOKENS, 200, {"tokens": [asked, {**asked, "persistentTokenId": "id-2", "status": "active"}]})
+    _, pending, active = command("list").stdout.splitlines()
+    assert (" d " in pending, " d " in active) == (False, True)
+
+
 def test_what_the_vault_says_is_not_taken_for_markup(answers: Answers, command: Command):
     answers.says(TOKENS, 200, {"tokens": [{**GRANT, "persistentTokenId": ID, "taskId": "[red]x[/red] [/]\x1b[2J"}]})
     answers.says(ACCESS, 403, {"code": "service_not_allowed", "detail": "No [/bold] way."})
@@ -202,7 +209,7 @@ def test_a_profile_is_kept_and_used(command: Command, tmp_path: Path):
 def test_a_clock_that_is_wrong_by_years_makes_no_token_old_or_young(
     answers: Answers, command: Command, tmp_path: Path, ends: str
 ):
-    """Its life counts from when it came, not from the time of day that the vault names."""
+    """A token's life counts from its arrival, not from the time of day that the vault names."""
     answers.says(ACCESS, 200, token("fresh", expiresAt=ends))
     assert command("get", ID).stdout == "fresh\n"
     assert command("file", ID, "out", "--once").returncode == 0

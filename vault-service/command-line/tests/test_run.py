@@ -1,4 +1,4 @@
-"""What `run` does with its command, in this process."""
+"""`run` and its command, in this process."""
 
 import os
 import signal

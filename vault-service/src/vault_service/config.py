@@ -66,7 +66,7 @@ def limits(value: str) -> DefaultLimits:
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class VaultSettings:
-    """What `vault-service` reads from its environment."""
+    """The settings that `vault-service` reads from its environment."""
 
     database_url: Secret = setting("VAULT_DATABASE_URL", secret, "PostgreSQL URL of the runtime role.")
     root_key: LocalRootKey = setting(
@@ -259,7 +259,7 @@ class VaultSettings:
 
     @property
     def providers(self) -> Providers:
-        """Those of the file, or the issuer under the name `default`. Raises SettingsError."""
+        """The providers of the file, or the issuer under the name `default`. Raises SettingsError."""
         if self.provider_file is not None:
             return self.provider_file
         if self.client_secret is None:
@@ -273,12 +273,12 @@ class VaultSettings:
 
     @property
     def checkpoint_file(self) -> Path:
-        """Where the last checkpoint of the audit is kept."""
+        """The file that keeps the last checkpoint of the audit."""
         return self.kept_checkpoints or self.spool_dir / "checkpoints"
 
     @property
     def egress(self) -> Egress:
-        """How requests leave, to providers that have no rule of their own."""
+        """The way of requests to providers that have no rule of their own."""
         proxy = self.egress_proxy.reveal() if self.egress_proxy else None
         return Egress(self.ca_bundle, proxy, self.no_proxy)
 

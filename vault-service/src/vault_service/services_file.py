@@ -17,7 +17,7 @@ from service_kit.http.text import LINE, visible
 from service_kit.process.secret import demand_private
 from service_kit.process.settings import exact_url
 from vault_service.domain.return_address import fault_of
-from vault_service.domain.service import Service
+from vault_service.domain.service import KnownService
 from vault_service.domain.webhook import Webhook, key_of
 
 
@@ -48,13 +48,13 @@ def optional_services(value: str) -> "Services":
 class Services:
     """All services by client id. Prints as their ids."""
 
-    by_client: Mapping[str, Service]
+    by_client: Mapping[str, KnownService]
 
     def __str__(self) -> str:
         return " ".join(self.by_client)
 
 
-def read(path: Path) -> Mapping[str, Service]:
+def read(path: Path) -> Mapping[str, KnownService]:
     """The services in a file. Raises ValueError with one line that says what is wrong, OSError."""
     try:
         file = msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), _File)
@@ -67,7 +67,7 @@ def read(path: Path) -> Mapping[str, Service]:
     }
 
 
-def _service(folder: Path, where: str, content: Any) -> Service:
+def _service(folder: Path, where: str, content: Any) -> KnownService:
     try:
         table = msgspec.convert(content, _Table)
     except msgspec.ValidationError as error:
@@ -76,7 +76,7 @@ def _service(folder: Path, where: str, content: Any) -> Service:
         fault = fault_of(address) or ("has a query" if "?" in address else None)
         if fault is not None:
             raise ValueError(f"{where}: return_to: {fault}")
-    return Service(name=table.name, return_to=tuple(table.return_to), webhook=_webhook(folder, where, table))
+    return KnownService(name=table.name, return_to=tuple(table.return_to), webhook=_webhook(folder, where, table))
 
 
 def _webhook(folder: Path, where: str, table: _Table) -> Webhook | None:

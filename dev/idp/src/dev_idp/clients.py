@@ -16,7 +16,7 @@ class Client(ClientMixin):  # type: ignore[misc]  # Authlib has no types
         self._secret = secret
 
     def get_client_id(self) -> str:
-        """Its id."""
+        """The client's id."""
         return self.client_id
 
     def get_default_redirect_uri(self) -> None:

@@ -20,7 +20,7 @@ class TokenUse:
 
 
 def refusal(rules: Lifetimes, use: TokenUse) -> str | None:
-    """The reason why the token must not be used once more, which ends its grant; None if it may.
+    """The reason why the token must not be used again, which ends its grant; None if it may.
 
     A token may be used `1 + max_reuse` times, but not after its successor was used.
     """

@@ -49,7 +49,7 @@ class Store:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """A transaction; nobody else reads or writes meanwhile."""
+        """An exclusive transaction: no other reads or writes meanwhile."""
         with self._lock:
             self._connection.execute("begin immediate")
             try:

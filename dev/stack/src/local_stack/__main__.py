@@ -13,7 +13,7 @@ import requests
 from local_stack import environments, options
 from local_stack.options import Options, StackError, read_env_file
 from local_stack.progress import ProgressLine
-from local_stack.stack import Stack
+from local_stack.stack import LocalStack
 
 WATCH_SECONDS = 0.5
 
@@ -30,7 +30,7 @@ def main() -> int:
         chosen = options.read()
         if arguments.command == "token":
             return _token(chosen, arguments.who)
-        stack = Stack(chosen, dict(os.environ), ProgressLine(sys.stdout))
+        stack = LocalStack(chosen, dict(os.environ), ProgressLine(sys.stdout))
         return {"run": _run, "start": _start, "stop": _stop, "clean": _clean, "status": _status}[arguments.command](
             stack, chosen
         )
@@ -39,7 +39,7 @@ def main() -> int:
         return 1
 
 
-def _start(stack: Stack, chosen: Options) -> int:
+def _start(stack: LocalStack, chosen: Options) -> int:
     started = time.monotonic()
     if not stack.start():
         print(f"already up: {chosen.gateway_url}/tasks")
@@ -48,7 +48,7 @@ def _start(stack: Stack, chosen: Options) -> int:
     return 0
 
 
-def _run(stack: Stack, chosen: Options) -> int:
+def _run(stack: LocalStack, chosen: Options) -> int:
     """Start, and stay in the foreground until Ctrl-C (or SIGTERM, or the terminal is closed)."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(
@@ -71,7 +71,7 @@ def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
     raise KeyboardInterrupt
 
 
-def _watch(stack: Stack) -> None:
+def _watch(stack: LocalStack) -> None:
     """Report each part that dies, until all have ended.
 
     A part that a command stops has no pid file and is not reported.
@@ -95,19 +95,19 @@ def _keep_loopback_from_proxies() -> None:
         os.environ[name] = ",".join(filter(None, (os.environ.get(name), "localhost", "127.0.0.1")))
 
 
-def _stop(stack: Stack, _chosen: Options) -> int:
+def _stop(stack: LocalStack, _chosen: Options) -> int:
     stopped = stack.stop()
     print(f"stopped: {', '.join(stopped)}" if stopped else "nothing was running")
     return 0
 
 
-def _clean(stack: Stack, chosen: Options) -> int:
+def _clean(stack: LocalStack, chosen: Options) -> int:
     stack.clean()
     print(f"forgot everything in {chosen.state_dir}")
     return 0
 
 
-def _status(stack: Stack, _chosen: Options) -> int:
+def _status(stack: LocalStack, _chosen: Options) -> int:
     alive = stack.alive()
     for name, is_alive in alive.items():
         print(f"{name:<10}{'up' if is_alive else 'down'}")

@@ -35,7 +35,7 @@ NOT_FOR_THE_COMMAND = ("PYTHONPATH", "PIP_QUIET", "PIP_VERBOSE")
 
 
 class Progress(Protocol):
-    """How far a command is, as told by its log."""
+    """The progress of a command, read from its log."""
 
     def read(self, line: str) -> None:
         """Take one line of the log."""
@@ -44,7 +44,7 @@ class Progress(Protocol):
         """The part that is done, 0 to 1; 0 when it is not known."""
 
     def state(self) -> str:
-        """What is being done: `downloading 12 of 47, flask`."""
+        """The current step: `downloading 12 of 47, flask`."""
 
 
 class InstallStep:

@@ -26,7 +26,7 @@ SUPERUSER = "postgres"
 CHILDREN_SECONDS = 10.0
 
 
-class Server:
+class PostgresServer:
     """A PostgreSQL server over one data folder."""
 
     def __init__(self, folder: Path, port: int, password: str) -> None:
@@ -180,11 +180,11 @@ def create_databases(url: str, passwords: dict[str, str]) -> None:
 
 
 @contextmanager
-def running(folder: Path, port: int, *settings: str) -> Iterator[Server]:
+def running(folder: Path, port: int, *settings: str) -> Iterator[PostgresServer]:
     """Run a server during a `with` block; for tests."""
     from local_stack.process import Processes  # noqa: PLC0415 - the stack itself does not use this
 
-    server = Server(folder, port, "test")
+    server = PostgresServer(folder, port, "test")
     processes = Processes(folder, folder)
     part = server.part(*settings)
     processes.start(part)

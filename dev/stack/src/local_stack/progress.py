@@ -64,9 +64,9 @@ def duration(seconds: float) -> str:
 
 
 def remaining(fraction: float, elapsed: float) -> str:
-    """`about 12 s left`, if the rest goes on as fast as the part that is done (fraction, 0 to 1) in elapsed seconds.
+    """An estimate such as `about 12 s left`, from the part that is done (fraction, 0 to 1) and the elapsed seconds.
 
-    Empty as long as too little is done for an estimate.
+    Empty while too little is done for an estimate.
     """
     if elapsed < ESTIMATE_AFTER or fraction <= 0:
         return ""

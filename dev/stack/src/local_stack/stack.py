@@ -36,7 +36,7 @@ OWN_CLIENT_SECRETS = (*CLIENT_SECRETS, "JUPYTERHUB_CLIENT_SECRET")
 """Of the clients in the realm that a stack brings; of an existing issuer, only the services' clients are used."""
 
 
-class Stack:
+class LocalStack:
     """One stack, in one state folder."""
 
     def __init__(self, options: Options, environ: dict[str, str], line: ProgressLine) -> None:
@@ -169,8 +169,8 @@ class Stack:
         ]
         return {part.name: part for part in parts}
 
-    def _postgres(self, port: int) -> postgres.Server:
-        return postgres.Server(self._options.folder("postgres"), port, self._secret("postgres"))
+    def _postgres(self, port: int) -> postgres.PostgresServer:
+        return postgres.PostgresServer(self._options.folder("postgres"), port, self._secret("postgres"))
 
     def _idp_part(self, environ: dict[str, str]) -> list[Part]:
         if self._options.idp_kind == "external":
@@ -262,14 +262,18 @@ class Stack:
         }
         if self._options.idp_kind == "dev" and self._options.idp_control:
             environ["CONTROL_URL"] = f"http://localhost:{self._options.idp_port}/_control"
-        if self._options.second_idp:
-            file = providers.write(self._options.state_dir, self._options.issuer, self._options.second_issuer)
-            environ["VAULT_PROVIDERS_FILE"] = str(file)
-        own = services.write(self._options.state_dir, environ["PUBLIC_URL"])
-        environ["VAULT_SERVICES_FILE"] = self._environ.get("VAULT_SERVICES_FILE") or str(own)
         if self._options.idp_kind == "keycloak":
             environ |= {"KEYCLOAK_ADMIN_USER": "admin", "KEYCLOAK_ADMIN_PASSWORD": self._secret("keycloak_admin")}
-        return environ
+        return environ | self._configuration_files()
+
+    def _configuration_files(self) -> dict[str, str]:
+        """Write the vault's providers and services files; the settings that name them."""
+        own = services.write(self._options.state_dir, self._options.gateway_url)
+        files = {"VAULT_SERVICES_FILE": self._environ.get("VAULT_SERVICES_FILE") or str(own)}
+        if self._options.second_idp:
+            file = providers.write(self._options.state_dir, self._options.issuer, self._options.second_issuer)
+            files["VAULT_PROVIDERS_FILE"] = str(file)
+        return files
 
     def _clients(self) -> dict[str, str]:
         if self._options.idp_kind != "external":

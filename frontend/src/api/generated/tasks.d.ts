@@ -63,7 +63,7 @@ export interface paths {
         /**
          * Delete a task
          * @description A running task stops at its next step. The task's offline token is revoked only with `revokeAccess`, and only if
-         *     no other task is linked to it.
+         *     no other task is linked to it and no other service may use it.
          */
         delete: operations["delete_task"];
         options?: never;
@@ -141,8 +141,9 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Have a task done once more that is completed, failed or cancelled
-         * @description It gets a new run; the earlier ones stay in its history. The answers are those of `execute`.
+         * Run an ended task again
+         * @description A completed, failed or cancelled task gets a new run. The earlier runs stay in its history. The answers are
+         *     those of `execute`.
          */
         post: operations["run_again"];
         delete?: never;
@@ -287,8 +288,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Resume a task's schedule that is paused or stopped
-         * @description A schedule that was stopped because its token failed needs a usable token again, or it stops once more.
+         * Resume a paused or stopped schedule
+         * @description A schedule that stopped because its token failed needs a usable token. Without one it stops again.
          */
         post: operations["resume_schedule"];
         delete?: never;
@@ -384,7 +385,7 @@ export interface components {
         };
         /**
          * BatchAction
-         * @description What can be done with many tasks.
+         * @description The actions on many tasks.
          * @enum {unknown}
          */
         BatchAction: "cancel" | "delete" | "execute" | "link" | "retry";
@@ -428,7 +429,7 @@ export interface components {
         };
         /**
          * BatchResult
-         * @description What became of one task: a word, or a problem. status: that of `execute`, `cancelled`, `deleted`, `linked`.
+         * @description The outcome for one task: a word, or a problem. status: that of `execute`, `cancelled`, `deleted`, `linked`.
          */
         BatchResult: {
             id: string;
@@ -461,7 +462,7 @@ export interface components {
         };
         /**
          * Cancellation
-         * @description Why the run is cancelled: one line for people.
+         * @description The reason of a cancellation: one line for people.
          */
         Cancellation: {
             /** @default  */
@@ -478,7 +479,8 @@ export interface components {
         };
         /**
          * Deletion
-         * @description revokeAccess: revoke the task's offline token too, unless another task is linked to it.
+         * @description revokeAccess: revoke the task's offline token too, unless another task is linked to it or another service may use
+         *         it.
          */
         Deletion: {
             /** @default false */
@@ -557,7 +559,8 @@ export interface components {
          * @description limit: tasks on a page; cursor: `nextCursor` of the page before, with the same filter and sort; status: one or
          *         several states, separated by commas; search: words, or beginnings of words, of name and description; schedule: its
          *         state, `any`, `none` or `standing` (not ended); needsConsent: list only tasks that cannot run until their person
-         *         grants access; sort: `-` means descending; counts: whether to count all tasks.
+         *         grants access; sort: `-` means descending; counts: whether to count all tasks; lastRuns: whether to tell
+         *         the states of each task's last runs.
          */
         ListQuery: {
             /** @default 1000 */
@@ -580,6 +583,8 @@ export interface components {
             sort?: components["schemas"]["Sort"];
             /** @default false */
             counts?: boolean;
+            /** @default false */
+            lastRuns?: boolean;
         };
         /**
          * Sort
@@ -596,7 +601,7 @@ export interface components {
         };
         /**
          * NewSchedule
-         * @description When a task runs by itself: `runAt` or `cron`.
+         * @description The schedule of a task: `runAt` or `cron`.
          *
          *         cron: five fields, read in `timezone` (IANA); overlap: whether a run that is due while the task is under way is left
          *         out (`skip`) or waits (`queue`).
@@ -612,14 +617,14 @@ export interface components {
         };
         /**
          * Overlap
-         * @description What happens when a run is due while the task is still under way: it is left out, or it waits (one at most).
+         * @description The rule for a run that is due while the task is under way: it is left out, or it waits (one at most).
          * @enum {unknown}
          */
         Overlap: "queue" | "skip";
         /**
          * NewTask
          * @description A task to create. name: one line; description: may have several lines; retry: without it
-         *         nothing is retried; schedule: when it runs by itself; dependsOn: the tasks that must have completed
+         *         nothing is retried; schedule: when it runs without a request; dependsOn: the tasks that must have completed
          *         before; persistentTokenId: an offline token of yours to link; priority: its place among the
          *         caller's own; kind: what it does, one of `GET /api/tasks/kinds`; parameters: those of the kind, at most 16 KiB.
          */
@@ -642,7 +647,7 @@ export interface components {
         };
         /**
          * NewRetry
-         * @description When failed attempts are followed by another. maxAttempts: of one run; backoff, maxBackoff: seconds.
+         * @description The retries of failed attempts. maxAttempts: of one run; backoff, maxBackoff: seconds.
          */
         NewRetry: {
             maxAttempts: number;
@@ -671,7 +676,7 @@ export interface components {
         };
         /**
          * OutlookView
-         * @description A schedule and what it has ahead.
+         * @description A schedule and its outlook.
          *
          *         consentForecast: whether the access that was granted lasts until the next run, `unknown` where the vault knows no
          *         end or does not answer; accessEndsAt: when it ends, where that is known.
@@ -689,7 +694,7 @@ export interface components {
          * @description A task's schedule.
          *
          *         nextRunAt: while it is active; held: a run is due and waits for the one under way; lastRunAt: the time for which the
-         *         last run was made; missedAt: the last time at which none was made; stopReason: why a stopped one cannot go on.
+         *         last run was made; missedAt: the last time at which none was made; stopReason: why a stopped one cannot continue.
          */
         ScheduleView: {
             /** @default null */
@@ -712,19 +717,19 @@ export interface components {
         };
         /**
          * ScheduleStatus
-         * @description active: runs are to come; paused by its owner; ended: it has run; stopped: it cannot go on, see StopReason.
+         * @description active: runs are to come; paused by its owner; ended: it has run; stopped: it cannot continue, see StopReason.
          * @enum {unknown}
          */
         ScheduleStatus: "active" | "ended" | "paused" | "stopped";
         /**
          * StopReason
-         * @description Why a schedule stopped: its token gives no access any more, or its cron expression has no time left.
+         * @description Reasons why a schedule stopped: its token gives no access any more, or its cron expression has no time left.
          * @enum {unknown}
          */
         StopReason: "never_again" | "token_failed";
         /**
          * Forecast
-         * @description Whether the access that was granted lasts until the next run.
+         * @description Tells whether the granted access lasts until the next run.
          * @enum {unknown}
          */
         Forecast: "covered" | "ends_before_next_run" | "no_access" | "unknown";
@@ -738,7 +743,8 @@ export interface components {
         };
         /**
          * RunView
-         * @description A run of a task. number: from 1, in order; cause: who or what wished for it; progress: percent.
+         * @description A run of a task. number: from 1, in order; cause: the owner (`user`), a schedule, a dependency or a batch;
+         *         progress: percent.
          *
          *         statusReason: why it was cancelled or waits; failures: attempts that ended with an error and were followed by
          *         another; crashes: attempts that ended with the death of their worker.
@@ -770,13 +776,13 @@ export interface components {
         };
         /**
          * Cause
-         * @description Who or what wished for the run.
+         * @description The cause of a run.
          * @enum {unknown}
          */
         Cause: "batch" | "dependency" | "schedule" | "user";
         /**
          * WaitReason
-         * @description What a `waiting` run waits for: another task, the time of its next attempt, or its owner's consent.
+         * @description Reasons why a run is `waiting`: another task, the time of its next attempt, or its owner's consent.
          * @enum {unknown}
          */
         WaitReason: "dependency" | "grant" | "retry";
@@ -854,7 +860,7 @@ export interface components {
         };
         /**
          * AttemptOutcome
-         * @description How an attempt ended.
+         * @description The outcome of an attempt.
          * @enum {unknown}
          */
         AttemptOutcome: "cancelled" | "completed" | "crashed" | "failed" | "requeued" | "token_failed";
@@ -871,7 +877,7 @@ export interface components {
         };
         /**
          * Level
-         * @description How much a line matters.
+         * @description The severity of a line.
          * @enum {unknown}
          */
         Level: "debug" | "error" | "info" | "warning";
@@ -925,7 +931,8 @@ export interface components {
          * @description A task with its latest run laid over it (R11). userId: the owner's `sub`; progress: percent, 0 to 100.
          *
          *         statusReason: why it was cancelled or waits; waitReason: what it waits for; nextAttemptAt: when it is retried; kind:
-         *         what it does, absent for the demonstration.
+         *         what it does, absent for the demonstration; lastRuns: the states of the last ten runs, the latest first, in lists
+         *         that are asked for them.
          */
         TaskView: {
             id: string;
@@ -954,6 +961,7 @@ export interface components {
             priority?: components["schemas"]["Priority"];
             kind?: string;
             parameters?: Record<string, never>;
+            lastRuns?: components["schemas"]["TaskStatus"][];
         };
         /**
          * TokenStatus
@@ -972,7 +980,7 @@ export interface components {
         };
         /**
          * TaskCounts
-         * @description How many tasks the caller has: in all, and in each state.
+         * @description The number of the caller's tasks: in all, and in each state.
          *
          *         needsConsent: tasks that cannot run until their person grants access; scheduled: tasks with a schedule that has not
          *         ended. These two are counted up to 1,000.
@@ -1019,6 +1027,7 @@ export interface operations {
                 needsConsent?: boolean;
                 sort?: components["schemas"]["Sort"];
                 counts?: boolean;
+                lastRuns?: boolean;
             };
             header?: never;
             path?: never;
@@ -1057,18 +1066,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
                         code: "unauthorized" | "dpop_required" | "invalid_dpop_proof" | "token_not_bound" | "confirmation_unsupported";
-                    };
-                };
-            };
-            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
-                        /** @enum {unknown} */
-                        code: "token_bound";
                     };
                 };
             };
@@ -1199,19 +1196,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
-                        /** @enum {unknown} */
-                        code: "token_bound";
-                    };
-                };
-            };
-            /** @description - `token_not_found`: There is no such token. */
+            /** @description - `token_not_found`: There is no such token of yours that this service may use. */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -1356,18 +1341,6 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
-                        /** @enum {unknown} */
-                        code: "token_bound";
-                    };
-                };
-            };
             /** @description - `body_too_large`: The body is larger than this service accepts. */
             413: {
                 headers: {
@@ -1457,18 +1430,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
                         code: "unauthorized" | "dpop_required" | "invalid_dpop_proof" | "token_not_bound" | "confirmation_unsupported";
-                    };
-                };
-            };
-            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
-                        /** @enum {unknown} */
-                        code: "token_bound";
                     };
                 };
             };
@@ -1578,18 +1539,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
                         code: "unauthorized" | "dpop_required" | "invalid_dpop_proof" | "token_not_bound" | "confirmation_unsupported";
-                    };
-                };
-            };
-            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
-                        /** @enum {unknown} */
-                        code: "token_bound";
                     };
                 };
             };
@@ -1732,22 +1681,10 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
-                        /** @enum {unknown} */
-                        code: "token_bound";
-                    };
-                };
-            };
             /**
              * @description - `not_found`: There is nothing at this address.
              *     - `task_not_found`: There is no such task.
-             *     - `token_not_found`: There is no such token.
+             *     - `token_not_found`: There is no such token of yours that this service may use.
              */
             404: {
                 headers: {
@@ -1908,18 +1845,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
                         code: "unauthorized" | "dpop_required" | "invalid_dpop_proof" | "token_not_bound" | "confirmation_unsupported";
-                    };
-                };
-            };
-            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
-                        /** @enum {unknown} */
-                        code: "token_bound";
                     };
                 };
             };
@@ -2093,18 +2018,6 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
-                        /** @enum {unknown} */
-                        code: "token_bound";
-                    };
-                };
-            };
             /**
              * @description - `not_found`: There is nothing at this address.
              *     - `task_not_found`: There is no such task.
@@ -2270,18 +2183,6 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
-                        /** @enum {unknown} */
-                        code: "token_bound";
-                    };
-                };
-            };
             /**
              * @description - `not_found`: There is nothing at this address.
              *     - `task_not_found`: There is no such task.
@@ -2436,18 +2337,6 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
-                        /** @enum {unknown} */
-                        code: "token_bound";
-                    };
-                };
-            };
             /**
              * @description - `not_found`: There is nothing at this address.
              *     - `task_not_found`: There is no such task.
@@ -2571,18 +2460,6 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
-                        /** @enum {unknown} */
-                        code: "token_bound";
-                    };
-                };
-            };
             /**
              * @description - `not_found`: There is nothing at this address.
              *     - `task_not_found`: There is no such task.
@@ -2701,18 +2578,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
                         code: "unauthorized" | "dpop_required" | "invalid_dpop_proof" | "token_not_bound" | "confirmation_unsupported";
-                    };
-                };
-            };
-            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
-                        /** @enum {unknown} */
-                        code: "token_bound";
                     };
                 };
             };
@@ -2846,18 +2711,6 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
-                        /** @enum {unknown} */
-                        code: "token_bound";
-                    };
-                };
-            };
             /** @description - `body_too_large`: The body is larger than this service accepts. */
             413: {
                 headers: {
@@ -2978,18 +2831,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
                         code: "unauthorized" | "dpop_required" | "invalid_dpop_proof" | "token_not_bound" | "confirmation_unsupported";
-                    };
-                };
-            };
-            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
-                        /** @enum {unknown} */
-                        code: "token_bound";
                     };
                 };
             };
@@ -3132,18 +2973,6 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
-                        /** @enum {unknown} */
-                        code: "token_bound";
-                    };
-                };
-            };
             /**
              * @description - `not_found`: There is nothing at this address.
              *     - `task_not_found`: There is no such task.
@@ -3275,18 +3104,6 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
-                        /** @enum {unknown} */
-                        code: "token_bound";
-                    };
-                };
-            };
             /**
              * @description - `not_found`: There is nothing at this address.
              *     - `task_not_found`: There is no such task.
@@ -3411,18 +3228,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
                         code: "unauthorized" | "dpop_required" | "invalid_dpop_proof" | "token_not_bound" | "confirmation_unsupported";
-                    };
-                };
-            };
-            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
-                        /** @enum {unknown} */
-                        code: "token_bound";
                     };
                 };
             };
@@ -3577,18 +3382,6 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
-                        /** @enum {unknown} */
-                        code: "token_bound";
-                    };
-                };
-            };
             /**
              * @description - `not_found`: There is nothing at this address.
              *     - `task_not_found`: There is no such task.
@@ -3737,18 +3530,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
                         code: "unauthorized" | "dpop_required" | "invalid_dpop_proof" | "token_not_bound" | "confirmation_unsupported";
-                    };
-                };
-            };
-            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
-                        /** @enum {unknown} */
-                        code: "token_bound";
                     };
                 };
             };
@@ -3901,18 +3682,6 @@ export interface operations {
                     };
                 };
             };
-            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
-                        /** @enum {unknown} */
-                        code: "token_bound";
-                    };
-                };
-            };
             /**
              * @description - `not_found`: There is nothing at this address.
              *     - `task_not_found`: There is no such task.
@@ -4036,18 +3805,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
                         code: "unauthorized" | "dpop_required" | "invalid_dpop_proof" | "token_not_bound" | "confirmation_unsupported";
-                    };
-                };
-            };
-            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
-                        /** @enum {unknown} */
-                        code: "token_bound";
                     };
                 };
             };
@@ -4179,18 +3936,6 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
                         code: "unauthorized" | "dpop_required" | "invalid_dpop_proof" | "token_not_bound" | "confirmation_unsupported";
-                    };
-                };
-            };
-            /** @description - `token_bound`: Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token. */
-            403: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
-                        /** @enum {unknown} */
-                        code: "token_bound";
                     };
                 };
             };

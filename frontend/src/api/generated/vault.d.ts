@@ -36,8 +36,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Go on to the authorization server, for a consent that a service has asked for
-         * @description Returns the URL at which the owner grants consent, as when the owner had requested it.
+         * Accept a service's question about consent
+         * @description Returns the URL at the authorization server where the owner grants consent, as if the owner had requested it.
          */
         post: operations["begin_offline_consent"];
         delete?: never;
@@ -139,8 +139,8 @@ export interface paths {
         /**
          * Get an access token
          * @description Returns a fresh access token for a persistent token id. The caller is a service with a token of its own and the
-         *     role to mint, which names the owner in `subject`; or the owner, through a client that is allowed to; or whoever
-         *     holds a ticket and sends it as the bearer token.
+         *     role to mint, which names the owner in `subject`; or the owner, through a client that is allowed to; or the
+         *     holder of a ticket, who sends it as the bearer token.
          */
         get: operations["issue_access_token"];
         put?: never;
@@ -224,7 +224,7 @@ export interface paths {
         };
         /**
          * Export an offline token's audit events
-         * @description The file contains all events, the oldest first.
+         * @description The file contains all events, the oldest first. While many exports are being sent, the answer is 429.
          */
         get: operations["export_token_audit"];
         put?: never;
@@ -254,7 +254,8 @@ export interface paths {
         /**
          * Revoke an offline token
          * @description The vault stops issuing access tokens for it at once. The authorization server is told as soon as it can be
-         *     reached.
+         *     reached. A service names the owner of a token that it may use; one that other services may use too is ended by
+         *     its owner only.
          */
         delete: operations["revoke_token"];
         options?: never;
@@ -520,7 +521,7 @@ export interface components {
         };
         /**
          * ConfirmedConsent
-         * @description The offline token is active. location: where the browser goes on, a path of the page or a service's address.
+         * @description The offline token is active. location: the browser's next address, a path of the page or a service's address.
          */
         ConfirmedConsent: {
             /** Format: uuid */
@@ -529,12 +530,20 @@ export interface components {
         };
         /**
          * DeclinedConsent
-         * @description The owner has said no. location: where the browser goes on, a path of the page or a service's address.
+         * @description The owner has said no. location: the browser's next address, a path of the page or a service's address.
          */
         DeclinedConsent: {
             /** Format: uuid */
             persistentTokenId: string;
             location: string;
+        };
+        /**
+         * EndQuery
+         * @description subject: the owner, when a service ends a token that no other service may use.
+         */
+        EndQuery: {
+            /** @default null */
+            subject?: string | null;
         };
         /**
          * EndedTicket
@@ -623,13 +632,13 @@ export interface components {
         TokenType: "offline" | "refresh";
         /**
          * Failure
-         * @description Why a grant gives no tokens. The values are problem codes of the API.
+         * @description Reasons why a grant gives no tokens. The values are problem codes of the API.
          * @enum {unknown}
          */
         Failure: "consent_denied" | "consent_expired" | "provider_error" | "reauthorization_required" | "token_expired" | "token_revoked" | "wrong_user";
         /**
          * FailureDetails
-         * @description What the authorization server answered.
+         * @description The authorization server's answer.
          *
          *         status: of HTTP; error: the server's word; check: which of the vault's checks failed.
          */
@@ -777,7 +786,7 @@ export interface components {
         };
         /**
          * NewName
-         * @description What an offline token is for, in its owner's words.
+         * @description The purpose of an offline token, in its owner's words.
          */
         NewName: {
             name: string;
@@ -1716,7 +1725,7 @@ export interface operations {
                 };
             };
             /**
-             * @description - `confirmation_invalid`: There is nothing to confirm: it was confirmed before, its time is over, or another browser brought the answer.
+             * @description - `confirmation_invalid`: There is nothing to confirm: it was confirmed before, it has expired, or another browser brought the answer.
              *     - `consent_denied`: The owner has denied consent.
              *     - `consent_expired`: The owner did not answer the consent request in time.
              *     - `wrong_user`: The authorization server answered for another person than the owner.
@@ -2759,7 +2768,9 @@ export interface operations {
     };
     revoke_token: {
         parameters: {
-            query?: never;
+            query?: {
+                subject?: string | null;
+            };
             header?: never;
             path: {
                 token_id: string;
@@ -2810,6 +2821,7 @@ export interface operations {
             /**
              * @description - `ticket_not_allowed`: A ticket only gives access tokens. This call needs an access token of the owner or of a service.
              *     - `forbidden`: The caller may not do this.
+             *     - `service_not_allowed`: This client may not use this token.
              */
             403: {
                 headers: {
@@ -2818,7 +2830,7 @@ export interface operations {
                 content: {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
-                        code: "ticket_not_allowed" | "forbidden";
+                        code: "ticket_not_allowed" | "forbidden" | "service_not_allowed";
                     };
                 };
             };
@@ -2858,6 +2870,18 @@ export interface operations {
                     "application/problem+json": components["schemas"]["ProblemDocument"] & {
                         /** @enum {unknown} */
                         code: "uri_too_long";
+                    };
+                };
+            };
+            /** @description - `invalid_input`: A part of the body or of the query is not valid. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDocument"] & {
+                        /** @enum {unknown} */
+                        code: "invalid_input";
                     };
                 };
             };

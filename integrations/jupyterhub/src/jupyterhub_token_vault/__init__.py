@@ -1,4 +1,4 @@
-"""Access tokens in notebooks: the kernel asks the hub's service, the service asks the vault, and nobody stores a token.
+"""Access tokens in notebooks: the kernel asks the hub's service, and the service asks the vault. No token is stored.
 
 | module | runs in | what it is |
 |---|---|---|

@@ -41,7 +41,6 @@ def configure(
     (JupyterHub's own scopes, and access to the service).
     """
     own_url = f"{hub_url.rstrip('/')}/services/{SERVICE}"
-    access = f"access:services!service={SERVICE}"
     c.JupyterHub.services.append(
         {
             "name": SERVICE,
@@ -57,15 +56,18 @@ def configure(
             },
         }
     )
-    c.JupyterHub.load_roles.extend(
-        [
-            {"name": SERVICE, "scopes": ["admin:auth_state", "read:users"], "services": [SERVICE]},
-            {"name": "user", "scopes": [*USER_SCOPES, access]},
-            {"name": "server", "scopes": [*SERVER_SCOPES, access]},
-        ]
-    )
+    c.JupyterHub.load_roles.extend(_roles())
     before = c.Spawner.pre_spawn_hook if "pre_spawn_hook" in c.Spawner else None
     c.Spawner.pre_spawn_hook = spawner_hook(own_url, before)
+
+
+def _roles() -> list[dict[str, object]]:
+    access = f"access:services!service={SERVICE}"
+    return [
+        {"name": SERVICE, "scopes": ["admin:auth_state", "read:users"], "services": [SERVICE]},
+        {"name": "user", "scopes": [*USER_SCOPES, access]},
+        {"name": "server", "scopes": [*SERVER_SCOPES, access]},
+    ]
 
 
 def spawner_hook(service_url: str, before: Hook | None = None) -> Hook:

@@ -19,7 +19,7 @@ from jupyterhub.services.auth import HubAuth
 from tornado.httpserver import HTTPServer
 from tornado.web import Application, RequestHandler
 
-from jupyterhub_token_vault.upstream import MANAGER, Hub, ProblemError, Query, Settings, UpstreamVault
+from jupyterhub_token_vault.upstream import MANAGER, HubApi, ProblemError, Query, Settings, UpstreamVault
 from token_vault_client import VaultError
 
 ROUTES = {"GET": re.compile(r"access-token|tokens/[0-9a-f-]{36}"), "POST": re.compile(r"offline-consent")}
@@ -34,10 +34,10 @@ PASSED_BACK = ("Content-Type", "Retry-After", "X-Request-ID")
 class HubHandler(RequestHandler):
     """Answers refusals as problem documents (RFC 9457)."""
 
-    hub: Hub
+    hub: HubApi
     vault: UpstreamVault
 
-    def initialize(self, hub: Hub, vault: UpstreamVault) -> None:
+    def initialize(self, hub: HubApi, vault: UpstreamVault) -> None:
         """The parts of this service."""
         self.hub, self.vault = hub, vault
 
@@ -50,7 +50,7 @@ class HubHandler(RequestHandler):
         return await self.hub.subject(token if scheme.lower() in {"bearer", "token"} else "")
 
     def answer_as(self, answer: httpx.Response) -> None:
-        """The vault's answer as it is; nobody stores it."""
+        """The vault's answer, unchanged, with `Cache-Control: no-store`."""
         self.set_status(answer.status_code)
         for name in PASSED_BACK:
             if name in answer.headers:
@@ -59,7 +59,7 @@ class HubHandler(RequestHandler):
         self.finish(answer.content)
 
     def answer_json(self, status: int, body: dict[str, Any]) -> None:
-        """One answer; nobody stores it."""
+        """An answer in JSON, with `Cache-Control: no-store`."""
         self.set_status(status)
         self.set_header("Content-Type", "application/json" if status < 400 else "application/problem+json")
         self.set_header("Cache-Control", "no-store")
@@ -127,7 +127,7 @@ class VaultHandler(HubHandler):
 
 
 class DoneHandler(RequestHandler):
-    """Where the browser returns after the person's answer; the kernel asks the vault what it was."""
+    """The page to which the browser returns after the person's answer. The kernel asks the vault for the answer."""
 
     def get(self) -> None:
         """A page of one line. It shows nothing of the address: a browser can invent that."""
@@ -146,7 +146,7 @@ class HealthHandler(RequestHandler):
 
 def application(settings: Settings, http: httpx.AsyncClient) -> Application:
     """The service as a Tornado application."""
-    parts = {"hub": Hub(HubAuth(cache_max_age=HUB_MEMORY_SECONDS), http), "vault": UpstreamVault(settings, http)}
+    parts = {"hub": HubApi(HubAuth(cache_max_age=HUB_MEMORY_SECONDS), http), "vault": UpstreamVault(settings, http)}
     prefix = re.escape(settings.prefix)
     return Application(
         [

@@ -37,7 +37,7 @@ def token(grant: str) -> str:
 
 
 def requests(grant: str) -> Session:
-    """A session whose requests carry an access token of a grant; a request that is answered by 401 is sent once more
+    """A session whose requests carry an access token of a grant. A request that is answered by 401 is sent again, once,
     with a fresh token.
     """
     session = Session()
@@ -46,11 +46,11 @@ def requests(grant: str) -> Session:
 
 
 def consent(name: str, *, scopes: Iterable[str] = (), seconds: float = 600.0) -> str:
-    """Ask the notebook's owner for access; the grant's id, when they have granted it.
+    """Ask the notebook's owner for access. Returns the grant's id when the owner has granted it.
 
-    The address to open is printed: there the vault shows the owner, and nobody else, who asks and for what. name: what
-    for, at most 100 characters; scopes: beyond `openid`; seconds: how long it waits. Raises GrantUnusable when the
-    owner says no, ConsentPending when nobody has answered in time.
+    The address to open is printed. Its page shows only the owner who asks and for what. name: what for, at most 100
+    characters; scopes: beyond `openid`; seconds: how long it waits. Raises GrantUnusable when the owner says no,
+    ConsentPending when the owner has not answered in time.
     """
     asked = vault().request_consent(name=name, scopes=scopes)
     print(f"Open {asked.url} and grant access.", flush=True)  # noqa: T201 - for the reader

@@ -63,7 +63,7 @@ class Settings:
         )
 
 
-class Hub:
+class HubApi:
     """The hub's API: whose a token is."""
 
     def __init__(self, auth: HubAuth, http: httpx.AsyncClient) -> None:
@@ -106,7 +106,7 @@ class UpstreamVault:
 
     @property
     def return_to(self) -> str:
-        """Where browsers go after a consent; the vault's services file lists it for the hub's client."""
+        """The address of browsers after a consent; the vault's services file lists it for the hub's client."""
         return self._settings.return_to
 
     async def send(self, method: str, path: str, query: Query, body: bytes) -> httpx.Response:

@@ -22,7 +22,7 @@ from service_kit.process import logs, metrics
 from service_kit.tokens.bearer import Claims, UnsupportedConfirmationError, Verifier
 from service_kit.tokens.dpop import BoundRequest, InvalidProofError, TooManyProofsError
 from service_kit.tokens.issuer import IssuerMismatchError, IssuerUnavailableError
-from service_kit.tokens.jwt import InvalidTokenError
+from service_kit.tokens.jwt import ExpiredTokenError, InvalidTokenError, NotYetValidError
 
 log = logs.get(__name__)
 
@@ -77,8 +77,8 @@ def authenticate(verifier: Verifier) -> Claims:
         claims = verifier.verify(token)
     except UnsupportedConfirmationError:
         raise problems.CONFIRMATION_UNSUPPORTED.problem() from None
-    except InvalidTokenError:
-        raise unauthorized("The bearer access token is not accepted.", ', error="invalid_token"') from None
+    except InvalidTokenError as error:
+        raise unauthorized(_refusal(error), ', error="invalid_token"') from None
     except (IssuerUnavailableError, IssuerMismatchError) as error:
         log.warning("issuer.unavailable", reason=str(error))
         detail = "The authorization server's keys cannot be fetched now."
@@ -91,6 +91,21 @@ def authenticate(verifier: Verifier) -> Claims:
     else:
         demand_no_proof()
     return claims
+
+
+def _refusal(error: InvalidTokenError) -> str:
+    """What the caller is told. Nothing is told about a token that the issuer has not signed for this service."""
+    match error:
+        case ExpiredTokenError(since=since):
+            return f"The access token expired {since:.0f} s ago by our database's clock."
+        case NotYetValidError(is_dated_ahead=True, begins_in=behind):
+            log.warning("issuer.clock_differs", behind=round(behind, 1))
+            clocks = f"our database's clock is {behind:.0f} s or more behind its issuer's"
+            return f"The access token is not valid yet: {clocks}."
+        case NotYetValidError(begins_in=seconds):
+            return f"The access token is not valid yet; it will be in {seconds:.0f} s."
+        case _:
+            return "The bearer access token is not accepted."
 
 
 def demand_no_proof() -> None:

@@ -19,7 +19,7 @@ from service_kit.http.inputs import Input, Output
 from service_kit.http.problems import ProblemTable, ProblemType, Raises
 
 View = Callable[..., Response]
-Answer = type[Output] | tuple[str, ...] | None
+AnswerBody = type[Output] | tuple[str, ...] | None
 """What a body is: a struct in JSON, text of one of these media types, or nothing."""
 Words = Mapping[tuple[type[Input], str], Collection[str]]
 """By a body's type and a member's name on the wire: the values that one installation accepts there."""
@@ -51,7 +51,7 @@ class Operation:
     path: str
     view: View
     tag: str
-    answers: Mapping[int, Answer]
+    answers: Mapping[int, AnswerBody]
     problems: Mapping[ProblemType, str]
     query: type[Input] | None = None
     body: type[Input] | None = None
@@ -100,7 +100,7 @@ class Api:
         path: str,
         *,
         tag: str,
-        answers: Mapping[int, Answer],
+        answers: Mapping[int, AnswerBody],
         raises: Raises = (),
         query: type[Input] | None = None,
         body: type[Input] | None = None,

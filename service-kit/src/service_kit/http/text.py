@@ -22,9 +22,10 @@ TEXT: Final = rf"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029{TURNS}]*$"
 _NOT_SEEN: Final = frozenset({"Cc", "Cf", "Mn", "Me", "Zl", "Zp", "Zs"})
 _IGNORABLE: Final = (
     *(range(0x115F, 0x1161), range(0x2065, 0x2066), range(0x2800, 0x2801), range(0x3164, 0x3165)),
-    *(range(0xFFA0, 0xFFA1), range(0xFFF0, 0xFFF9), range(0xE0000, 0xE1000)),
+    *(range(0xFFA0, 0xFFA1), range(0xFFF0, 0xFFF9), range(0x1D159, 0x1D15A), range(0xE0000, 0xE1000)),
 )
-"""Beyond `_NOT_SEEN`: the rest of Default_Ignorable_Code_Point (UAX 44), with Hangul's fillers; Braille's blank."""
+"""Beyond `_NOT_SEEN`: the rest of Default_Ignorable_Code_Point (UAX 44), with Hangul's fillers, Braille's blank and
+music's null notehead."""
 _BLANKS: Final = "\u00ad\u180e\u200b\u2060\u2800\u3164\ufeff\uffa0"
 """Removed at both ends, with all white space."""
 

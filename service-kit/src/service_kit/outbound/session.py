@@ -33,7 +33,7 @@ class AnswerTooLargeError(requests.RequestException):
 
 @dataclass(frozen=True, slots=True)
 class Egress:
-    """How requests leave the machine.
+    """The way of requests out of the machine.
 
     ca_bundle: path of a PEM file with the certificate authorities to trust instead of the usual ones; proxy: URL of an
     HTTP proxy; direct: hosts that are reached without it, with all below them, `*` for all. Loopback never uses it.
@@ -113,7 +113,9 @@ class Session(requests.Session):
 
 
 def _longest(timeout: float | tuple[float, float]) -> float:
-    """How long a call may wait by its time-outs, in seconds; one number is for the connection and for the answer."""
+    """The longest wait of a call by its time-outs, in seconds. A single number limits the connection and the answer
+    each.
+    """
     return sum(timeout) if isinstance(timeout, tuple) else 2 * timeout
 
 

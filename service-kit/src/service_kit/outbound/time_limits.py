@@ -1,8 +1,8 @@
 """Deadlines of a request that hold whatever the other side does.
 
-urllib3 limits each wait, but not their sum: a server that sends a byte now and then could be waited for without end.
-A process can also be frozen after it has decided to send. Therefore a request that cannot leave in time does not leave,
-and one that has not ended in time loses its connection.
+urllib3 limits each wait, but not their sum: a call to a server that sends a byte now and then could wait without end. A
+process can also be frozen after it has decided to send. A request that cannot leave in time is therefore not sent. A
+request that has not ended in time loses its connection.
 """
 
 import socket
@@ -27,7 +27,7 @@ class TooLateError(Exception):
 
 @dataclass(eq=False, slots=True)
 class RequestDeadlines:
-    """Of one request, in monotonic time.
+    """The deadlines of one request, in monotonic time.
 
     connection: set when the request is about to leave; opened: a second handle of a connection that was opened for it,
     which can be cut while a proxy answers or TLS begins.

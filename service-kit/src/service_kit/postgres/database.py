@@ -1,7 +1,7 @@
 """PostgreSQL for a service's adapters: a lazy pool, transactions and time-outs. Driver errors stop here.
 
 Nothing connects before the first call. When the server has closed a connection (a restart, a failover), the pool
-replaces all dead ones, and a single statement or the beginning of a transaction is tried once more.
+replaces all broken ones. A single statement or the beginning of a transaction is then tried a second time.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -12,6 +12,7 @@ from weakref import WeakKeyDictionary
 import psycopg
 from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 
+from service_kit.postgres.statement import Statement
 from service_kit.process.settings import SettingsError
 
 POOL_TIMEOUT_SECONDS = 3.0
@@ -41,7 +42,7 @@ _waiting: WeakKeyDictionary[psycopg.Connection, list[Tell]] = WeakKeyDictionary(
 
 
 def when_ended(connection: psycopg.Connection, tell: Tell) -> None:
-    """Have the end of the transaction told that `Database.transaction` has begun on this connection.
+    """Register a callback for the end of the transaction that `Database.transaction` has begun on this connection.
 
     tell: called with True after the commit, False after a rollback, None when the commit was not answered.
     """
@@ -95,7 +96,7 @@ class Database:
         """url: libpq URL; size: the maximum of connections; unavailable: the service's error for an unavailable
         database; the others as in `session`.
         """
-        self._unavailable = unavailable
+        self.unavailable = unavailable
         self._url = url
         self._parameters = parameters = session(
             name, options, statement_timeout=statement_timeout, lock_timeout=lock_timeout
@@ -126,9 +127,9 @@ class Database:
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
             if is_connection_lost(error):
                 self._pool.check()  # other connections are probably dead too: replace them now, not one by one
-            raise self._unavailable from error
+            raise self.unavailable from error
         except (PoolTimeout, PoolClosed) as error:
-            raise self._unavailable from error
+            raise self.unavailable from error
 
     @contextmanager
     def transaction(self) -> Iterator[psycopg.Connection]:
@@ -145,7 +146,7 @@ class Database:
                 tell(is_committed)
 
     def one(self, query: bytes, parameters: Parameters) -> Row | None:
-        """The first row of one statement, or None."""
+        """The first row of one statement, or None. A `Statement` costs a third of what a text costs."""
         return self.retried(lambda: self._one(query, parameters))
 
     def once(self, query: bytes, parameters: Parameters) -> Row | None:
@@ -171,14 +172,14 @@ class Database:
                 demand_direct(connection)
         except psycopg.OperationalError as error:
             if "unsupported startup parameter" not in str(error):
-                raise self._unavailable(str(error).strip()) from error
+                raise self.unavailable(str(error).strip()) from error
             raise PoolerError from error
 
     def retried(self, work: Callable[[], T]) -> T:
         """The result of work that is safe to repeat; it is repeated once if its connection has died."""
         try:
             return work()
-        except self._unavailable as error:
+        except self.unavailable as error:
             if not is_connection_lost(error.__cause__):
                 raise
             return work()
@@ -191,6 +192,8 @@ class Database:
 
     def _one(self, query: bytes, parameters: Parameters) -> Row | None:
         with self.connection() as connection:
+            if isinstance(query, Statement):
+                return query.one(connection, parameters)
             return connection.execute(query, parameters).fetchone()
 
     def _all(self, query: bytes, parameters: Parameters) -> list[Row]:

@@ -1,8 +1,8 @@
 """Metrics for Prometheus, on their own address (`METRICS_BIND`), which the gateway never routes.
 
 gunicorn's processes write their numbers to files in one folder (prometheus_client's multiprocess mode). An exporter
-process adds them up and answers. It reads from a pipe that nobody writes to and ends when the pipe closes, so it ends
-with the process that started it, even if that one is killed.
+process adds them up and answers. It reads from a pipe without a writer and ends when the pipe closes. It therefore ends
+with the process that started it, even if that process is killed.
 """
 
 import fcntl

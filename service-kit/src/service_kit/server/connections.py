@@ -1,8 +1,8 @@
 """Shares new connections out among a service's processes: they go to the process that has the fewest.
 
-Without it the process that wakes first accepts all connections that come together, and keeps them: behind a gateway
-that keeps its connections, one core would do all the work. gunicorn's master forks the processes, so that they share
-a table of how many connections each of them has.
+Otherwise the process that wakes first accepts all connections that arrive together. Behind a gateway that keeps its
+connections, one core would then do all the work. gunicorn's master forks the processes, so that they share a table of
+how many connections each of them has.
 """
 
 import socket
@@ -32,7 +32,7 @@ class Place:
 
     @property
     def connections(self) -> int:
-        """How many the process has."""
+        """The number of connections of the process."""
         return _table[self._index]
 
     def count(self, change: int) -> None:
@@ -54,7 +54,7 @@ class Listener(socket.socket):
     place: Place
 
     def accept(self) -> tuple[socket.socket, Any]:
-        """As `socket.accept`; the connection is counted, and its end is to be counted by whoever gets it."""
+        """Like `socket.accept`. The connection is counted; the caller counts its end."""
         if self.place.has_more_than_another():
             time.sleep(HESITATION_SECONDS)
         accepted = super().accept()

@@ -17,7 +17,7 @@ EXTENSION = "service_kit.server.fast_path"
 
 
 class Head(NamedTuple):
-    """What a fast path sees of a GET without a body, without repeated header fields and without a DPoP proof.
+    """The head of a GET without a body, without repeated header fields and without a DPoP proof.
 
     query: as it was sent; authorization, request_id: values of `Authorization` and `X-Request-ID`, empty without them;
     is_public: True when it came through the public gateway.
@@ -29,7 +29,7 @@ class Head(NamedTuple):
     is_public: bool = False
 
 
-class Answer(NamedTuple):
+class FastAnswer(NamedTuple):
     """A whole answer; the server adds the header fields that frame it."""
 
     status: int
@@ -38,12 +38,12 @@ class Answer(NamedTuple):
 
 
 class FastPath(Protocol):
-    """What an application offers."""
+    """A fast path, which an application can offer."""
 
     path: str
     """The address that it answers: without a query, spelled as clients send it."""
 
-    async def answer(self, head: Head) -> Answer | None:
+    async def answer(self, head: Head) -> FastAnswer | None:
         """The answer, or None to have the route answer. Runs in the event loop and must not block it.
 
         What it raises is logged, and the route answers.
@@ -51,16 +51,16 @@ class FastPath(Protocol):
         ...
 
 
-def json(answer: msgspec.Struct, request_id: str) -> Answer:
+def json(answer: msgspec.Struct, request_id: str) -> FastAnswer:
     """A 200 with a JSON body that no cache may keep, as `service_kit.http.app.respond` makes it."""
-    return Answer(200, _headers("application/json", request_id), msgspec.json.encode(answer))
+    return FastAnswer(200, _headers("application/json", request_id), msgspec.json.encode(answer))
 
 
-def problem(refusal: Problem, request_id: str) -> Answer:
+def problem(refusal: Problem, request_id: str) -> FastAnswer:
     """A problem (RFC 9457) as an answer."""
     document = msgspec.structs.replace(refusal.document(), request_id=request_id)
     headers = _headers(problems.CONTENT_TYPE, request_id)
-    return Answer(refusal.status, {**headers, **refusal.headers}, msgspec.json.encode(document))
+    return FastAnswer(refusal.status, {**headers, **refusal.headers}, msgspec.json.encode(document))
 
 
 def _headers(content_type: str, request_id: str) -> dict[str, str]:

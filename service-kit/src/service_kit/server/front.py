@@ -1,7 +1,7 @@
 """The ASGI application that uvicorn runs for a Flask application: its fast path first, else its routes in threads.
 
-A request's body is read as a whole in the event loop, up to the limit of all bodies: a client that sends slowly holds
-no thread, and the application gets a `Content-Length` that is true, also for a body that came in chunks.
+The event loop reads a request's body as a whole, up to the limit of all bodies. A client that sends slowly therefore
+holds no thread. The application gets a correct `Content-Length`, also for a body that came in chunks.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from service_kit.http.problems import answer_for
 from service_kit.process import logs
 from service_kit.server import fast_path
 from service_kit.server.asgi import Message, Receive, Scope, Send
-from service_kit.server.fast_path import Answer, FastPath, Head
+from service_kit.server.fast_path import FastAnswer, FastPath, Head
 from service_kit.server.wsgi import Threads
 
 log = logs.get(__name__)
@@ -90,7 +90,7 @@ class Front:
             await asyncio.sleep(BEAT_SECONDS)
 
 
-async def _fast(fast: FastPath, scope: Scope) -> Answer | None:
+async def _fast(fast: FastPath, scope: Scope) -> FastAnswer | None:
     fields = dict(scope["headers"])
     if len(fields) != len(scope["headers"]) or not _NOT_FAST.isdisjoint(fields):
         return None
@@ -138,7 +138,7 @@ def _raise_unless_sendable(headers: Sequence[tuple[bytes, bytes]]) -> None:
             raise ValueError(f"{name!r} has a value that HTTP does not allow")
 
 
-async def _send(answer: Answer, send: Send) -> None:
+async def _send(answer: FastAnswer, send: Send) -> None:
     headers = [(name.encode(), value.encode("latin-1")) for name, value in answer.headers.items()]
     headers.append((b"Content-Length", str(len(answer.body)).encode()))
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})

@@ -156,7 +156,9 @@ class HttpProtocol(HttpToolsProtocol):
             self._refuse(problems.BAD_REQUEST)
 
     def shutdown(self) -> None:
-        """uvicorn: the service stops. A kept connection may be used once more: its client may be sending already."""
+        """uvicorn: the service stops. A kept connection gets one more answer, because its client may be sending
+        already.
+        """
         if self._is_answering():
             super().shutdown()
         elif not self._is_over:

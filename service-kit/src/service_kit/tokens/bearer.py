@@ -74,7 +74,7 @@ class Verifier:
     def verify(self, token: str) -> Claims:
         """The claims of a valid token. Raises InvalidTokenError, or IssuerUnavailableError if no keys are known.
 
-        UnsupportedConfirmationError: it is valid, but nobody could show that it is the caller's.
+        UnsupportedConfirmationError: it is valid, but bound in a way that this service cannot check.
         """
         now = self._clock()
         digest = _digest(token)

@@ -60,7 +60,7 @@ def is_valid(algorithm: str, key: PublicKey, signed: bytes, signature: bytes) ->
 
 
 @dataclass(frozen=True, slots=True)
-class SigningKey:
+class ClientKey:
     """A private key of a client, for `private_key_jwt`. key_id: the `kid` under which the server knows it."""
 
     algorithm: str
@@ -68,7 +68,7 @@ class SigningKey:
     private: PrivateKey = field(repr=False)
 
     @classmethod
-    def of_pem(cls, pem: bytes, algorithm: str, key_id: str | None) -> "SigningKey":
+    def of_pem(cls, pem: bytes, algorithm: str, key_id: str | None) -> "ClientKey":
         """From PEM without a password. Raises ValueError when the key does not fit the algorithm."""
         try:
             private = load_pem_private_key(pem, password=None)

@@ -23,6 +23,7 @@ from task_service.application.manage import ManageTasks, Person
 from task_service.application.ports.tasks import TaskListStore
 from task_service.application.ports.vault import LinkedGrant, OwnersVault
 from task_service.domain.listing import TaskQuery
+from task_service.domain.owner import Owner
 from task_service.domain.receipt import Receipt
 from task_service.domain.status import TaskStatus
 
@@ -31,7 +32,7 @@ MOST = 100
 
 
 class BatchAction(enum.StrEnum):
-    """What can be done with many tasks."""
+    """The actions on many tasks."""
 
     EXECUTE = "execute"
     CANCEL = "cancel"
@@ -42,7 +43,7 @@ class BatchAction(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class BatchOptions:
-    """What to do with each task. reason: of a cancellation; persistent_token_id: what to link, given with `link`."""
+    """The action on each task. reason: of a cancellation; persistent_token_id: what to link, given with `link`."""
 
     action: BatchAction
     reason: str = ""
@@ -51,7 +52,7 @@ class BatchOptions:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one task. task_id: None for an id that is none; status: a word; error: why there is no status."""
+    """The outcome for one task. task_id: None for an id that is none; status: a word; error: why there is no status."""
 
     task_id: UUID | None
     status: str | None = None
@@ -171,11 +172,11 @@ class AskedOnce:
         self._vault = vault
         self._known: dict[UUID, LinkedGrant | None] = {}
 
-    def grant(self, persistent_token_id: UUID, bearer: str) -> LinkedGrant:
+    def grant(self, persistent_token_id: UUID, owner: Owner) -> LinkedGrant:
         """One token of the person."""
         if persistent_token_id not in self._known:
             try:
-                self._known[persistent_token_id] = self._vault.grant(persistent_token_id, bearer)
+                self._known[persistent_token_id] = self._vault.grant(persistent_token_id, owner)
             except TokenNotFoundError:
                 self._known[persistent_token_id] = None
         found = self._known[persistent_token_id]
@@ -183,15 +184,15 @@ class AskedOnce:
             raise TokenNotFoundError
         return found
 
-    def grants(self, bearer: str, task_id: UUID | None = None) -> Sequence[LinkedGrant]:
+    def grants(self, owner: Owner, task_id: UUID | None = None) -> Sequence[LinkedGrant]:
         """The person's tokens, newest first."""
-        return self._vault.grants(bearer, task_id)
+        return self._vault.grants(owner, task_id)
 
-    def revoke(self, persistent_token_id: UUID, bearer: str) -> None:
+    def revoke(self, persistent_token_id: UUID, owner: Owner) -> bool:
         """Revoke a token of the person."""
         self._known.pop(persistent_token_id, None)
-        self._vault.revoke(persistent_token_id, bearer)
+        return self._vault.revoke(persistent_token_id, owner)
 
-    def linked(self, bearer: str, ids: Sequence[UUID]) -> Sequence[LinkedGrant]:
-        """Those of these tokens that are the person's."""
-        return self._vault.linked(bearer, ids)
+    def linked(self, owner: Owner, ids: Sequence[UUID]) -> Sequence[LinkedGrant]:
+        """The tokens among these that are the person's."""
+        return self._vault.linked(owner, ids)

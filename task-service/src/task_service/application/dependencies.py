@@ -40,7 +40,7 @@ class CarryOn:
         self._news = news
 
     def tick(self) -> int:
-        """How many tasks were looked at. Raises TaskStorageUnavailableError."""
+        """Start the tasks that are due. Returns the number of tasks checked. Raises TaskStorageUnavailableError."""
         total = 0
         for _ in range(BATCHES):
             looked_at = self._news.take_news(AT_ONCE)

@@ -18,8 +18,7 @@
     ├── CursorError                      a page was asked for with a cursor that its list did not give
     ├── KeyReusedError                   the idempotency key stands for another request
     ├── AlreadyDoneError                 the idempotency key stands for this request, which was answered before
-    ├── TokenNotFoundError               the vault knows no such token of this person
-    ├── BoundTokenError                  the person's access token cannot be passed on to the vault
+    ├── TokenNotFoundError               the vault knows no such token of this person that this service may use
     ├── TokenRefusedError                the vault no longer gives access tokens for it
     ├── TicketExpiredError               the attempt's ticket was not extended in time; another can be made
     ├── VaultUnavailableError            the vault does not answer
@@ -126,15 +125,11 @@ class AlreadyDoneError(TaskError):
 
 
 class TokenNotFoundError(TaskError):
-    """There is no such token."""
+    """There is no such token of yours that this service may use."""
 
 
 class TokenRefusedError(TaskError):
     """Token request failed. Please try again."""
-
-
-class BoundTokenError(TaskError):
-    """Your access token is bound to a key, so this service cannot ask the token vault with it. Use a bearer token."""
 
 
 class VaultUnavailableError(TaskError):

@@ -64,7 +64,7 @@ class ExecuteTasks:
         Raises TaskNotFoundError, TokenNotFoundError, TaskNotLinkableError, VaultUnavailableError.
         """
         self._tasks.find(task_id, person.owner)
-        grant = self._vault.grant(persistent_token_id, person.bearer)
+        grant = self._vault.grant(persistent_token_id, person.owner)
         task = self._tasks.link(task_id, person.owner, grant)
         self._revoke_replaced(person, task, grant)
         return task
@@ -134,17 +134,17 @@ class ExecuteTasks:
     def _revoke_replaced(self, person: Person, task: Task, grant: LinkedGrant) -> None:
         """Revoke the token of the first consent once the second one for the same task is given.
 
-        It stays if it was not asked for this task, if another task uses it, or if it was asked for another task too
-        that has no other. While the vault is unavailable it is kept in mind for the next time.
+        It stays if it was not asked for this task, if another task or service uses it, or if it was asked for another
+        task too that has no other. While the vault is unavailable it is kept in mind for the next time.
         """
         replaced = task.replaces_token_id
         if replaced is None or grant.status is not TokenStatus.ACTIVE:
             return
         try:
-            first = self._vault.grant(replaced, person.bearer)
+            first = self._vault.grant(replaced, person.owner)
             is_replaced = task.id in first.task_ids and task.id in grant.task_ids
             if is_replaced and self._tasks.links(person.owner, replaced, 1, first.task_ids) == 0:
-                self._vault.revoke(replaced, person.bearer)
+                self._vault.revoke(replaced, person.owner)
         except TokenNotFoundError:
             pass
         except VaultUnavailableError:
@@ -154,8 +154,8 @@ class ExecuteTasks:
     def _grant_of(self, person: Person, task: Task) -> LinkedGrant | None:
         """The task's token as the vault sees it: the linked one, else the newest that was requested for this task."""
         if task.persistent_token_id is None:
-            return next(iter(self._vault.grants(person.bearer, task.id)), None)
+            return next(iter(self._vault.grants(person.owner, task.id)), None)
         try:
-            return self._vault.grant(task.persistent_token_id, person.bearer)
+            return self._vault.grant(task.persistent_token_id, person.owner)
         except TokenNotFoundError:
             return LinkedGrant(task.persistent_token_id, TokenStatus.FAILED)

@@ -1,14 +1,13 @@
-"""What a handler is, and what it is given: a token of the task's owner, a way to report progress, a pause.
+"""The interface of handlers. A handler is given a token of the task's owner, a way to report progress, and a pause.
 
-A handler may be started twice for the same run, by a worker that died or froze and by the one that took over. Work
-that must not happen twice passes `Attempt.idempotency_key` on.
+A handler may be started twice for the same run: by a worker that died or froze, and by the one that took over. Pass
+`Attempt.idempotency_key` on to an API that must not act twice.
 """
 
 import enum
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Protocol, TypeVar
 from uuid import UUID
 
@@ -29,7 +28,7 @@ LONGEST_PAUSE_SECONDS = 0.1
 
 
 class Stop(enum.Enum):
-    """Why a running attempt should stop: its run is not wanted any more, or its worker shuts down."""
+    """Reasons to stop a running attempt: its run is not wanted any more, or its worker shuts down."""
 
     CANCELLED = enum.auto()
     SHUTDOWN = enum.auto()
@@ -77,15 +76,14 @@ class Access(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Time:
-    """The clocks of an attempt. now: the wall clock, aware; monotonic: seconds; pause: waits that many seconds."""
+    """The time of an attempt. monotonic: seconds; pause: waits that many seconds."""
 
-    now: Callable[[], datetime] = lambda: datetime.now(UTC)
     monotonic: Callable[[], float] = time.monotonic
     pause: Callable[[float], object] = time.sleep
 
 
 class HandlerContext:
-    """What a handler may do. It is made for one attempt."""
+    """The actions that a handler may take, for one attempt."""
 
     def __init__(
         self,
@@ -125,10 +123,9 @@ class HandlerContext:
         An unavailable vault is asked again for VAULT_PATIENCE_SECONDS. Raises TokenRefusedError, VaultUnavailableError.
         """
         if self._token is None or self._time.monotonic() >= self._renew_at:
-            self._token, ticket_id = self._patiently(lambda: self._access.token(self.attempt))
+            (self._token, ticket_id), asked_at = self._patiently(self._new_token)
             self._journal.access(self.attempt, ticket_id, self._token)
-            lifetime = self._token.expires_at - self._time.now()
-            self._renew_at = self._time.monotonic() + lifetime / timedelta(seconds=1) - MIN_VALID_SECONDS
+            self._renew_at = asked_at + self._token.expires_in - MIN_VALID_SECONDS
         return self._token
 
     def log(self, message: str, level: Level = Level.INFO) -> None:
@@ -155,6 +152,11 @@ class HandlerContext:
             if left <= 0:
                 return
             self._time.pause(min(left, LONGEST_PAUSE_SECONDS))
+
+    def _new_token(self) -> tuple[tuple[OwnerToken, UUID], float]:
+        """A token, and when it was asked for: its life counts from then, whatever the clocks of others say."""
+        asked_at = self._time.monotonic()
+        return self._access.token(self.attempt), asked_at
 
     def _patiently(self, ask: Callable[[], T]) -> T:
         give_up = self._time.monotonic() + VAULT_PATIENCE_SECONDS

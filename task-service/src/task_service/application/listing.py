@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from uuid import UUID
 
 from task_service.application.cursors import Cursors
 from task_service.application.manage import Person
@@ -30,7 +31,7 @@ class ListTasks:
 
     def version(self, person: Person) -> str:
         """A word that differs whenever something in the list differs; token statuses are brought up to date first."""
-        self._token_statuses.when_due(person.owner, person.bearer)
+        self._token_statuses.when_due(person.owner)
         return self._store.list_version(person.owner)
 
     def page(self, person: Person, query: TaskQuery, limit: int, cursor: str | None = None) -> TaskPage:
@@ -39,10 +40,14 @@ class ListTasks:
         tasks, following = self._store.page(person.owner, query, limit, after)
         return TaskPage(tasks, self._cursors.write(person.owner, query, following) if following else None)
 
+    def last_runs(self, tasks: Sequence[Task]) -> Mapping[UUID, Sequence[TaskStatus]]:
+        """The states of each task's last runs, the latest first; nothing for a task that was never executed."""
+        return self._store.last_runs(tasks)
+
     def counts(self, person: Person) -> Mapping[TaskStatus, int]:
-        """How many of the person's tasks are in each state."""
+        """The number of the person's tasks in each state."""
         return self._store.counts(person.owner)
 
     def standing(self, person: Person) -> Standing:
-        """How many of the person's tasks need their consent, and how many have a schedule that has not ended."""
+        """The number of the person's tasks that need their consent, and of those whose schedule has not ended."""
         return self._store.standing(person.owner)

@@ -1,7 +1,7 @@
-"""What owners do with the definitions of their tasks: create, look at, delete."""
+"""Lets owners create, read and delete the definitions of their tasks."""
 
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from uuid import UUID
 
 from task_service.application.errors import TokenNotFoundError
@@ -16,10 +16,9 @@ from task_service.domain.work import DEMONSTRATION, Work
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """The person who calls, with the access token of the request. The token is passed on to the vault only."""
+    """The person who calls. The access token of the request stays at the HTTP edge: nothing is passed on with it."""
 
     owner: Owner
-    bearer: str = field(repr=False)
 
 
 class ManageTasks:
@@ -52,12 +51,12 @@ class ManageTasks:
         VaultUnavailableError, AlreadyDoneError, KeyReusedError.
         """
         self.kinds.check(work)
-        grant = self._vault.grant(persistent_token_id, person.bearer) if persistent_token_id else None
+        grant = self._vault.grant(persistent_token_id, person.owner) if persistent_token_id else None
         return self._tasks.add(person.owner, name, description, policy, grant, receipt, work)
 
     def find(self, person: Person, task_id: UUID) -> Task:
         """One task. Raises TaskNotFoundError."""
-        self._token_statuses.when_due(person.owner, person.bearer)
+        self._token_statuses.when_due(person.owner)
         return self._tasks.find(task_id, person.owner)
 
     def delete(self, person: Person, task_id: UUID, receipt: Receipt | None = None) -> None:
@@ -68,15 +67,15 @@ class ManageTasks:
         self._tasks.delete(task_id, person.owner, receipt)
 
     def delete_with_access(self, person: Person, task_id: UUID) -> bool:
-        """Revoke the task's token unless another task uses it, then remove the task; True if there is no access left.
+        """Revoke the task's token unless another task or service uses it, then remove the task.
 
-        The token comes first, so that an unavailable vault leaves both. Raises TaskNotFoundError,
-        VaultUnavailableError.
+        True if there is no access left. The token comes first, so that an unavailable vault leaves both. Raises
+        TaskNotFoundError, VaultUnavailableError.
         """
         token_id = self._tasks.find(task_id, person.owner).persistent_token_id
         is_last = token_id is not None and self._tasks.links(person.owner, token_id, 2) == 1
         if token_id is not None and is_last:
             with suppress(TokenNotFoundError):
-                self._vault.revoke(token_id, person.bearer)
+                is_last = self._vault.revoke(token_id, person.owner)
         self._tasks.delete(task_id, person.owner)
         return is_last

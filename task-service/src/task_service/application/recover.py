@@ -1,7 +1,7 @@
 """The sweep: finds workers that died or froze, and queues another attempt in the place of each of theirs.
 
 A worker counts as silent when its heartbeat has not changed for SILENT_SECONDS by this process's monotonic clock. The
-heartbeats' own times are compared for equality only, so a wall clock that is set back or forward ends nobody.
+heartbeats' own times are compared for equality only, so a wall clock that is set back or forward ends no attempt.
 """
 
 import time

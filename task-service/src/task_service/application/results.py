@@ -49,14 +49,14 @@ class StoreResults:
 
 
 class ReadResults:
-    """What owners get of them."""
+    """Lets owners read the results of their runs."""
 
     def __init__(self, files: ResultFileStore, store: ResultStore | None) -> None:
         self._files = files
         self._store = store
 
     def find(self, person: Person, task_id: UUID, number: int) -> ResultFile | None:
-        """What is known of the file of one of the person's runs."""
+        """The description of the file of one of the person's runs."""
         return self._files.find(task_id, person.owner, number)
 
     def read(self, person: Person, task_id: UUID, number: int) -> tuple[ResultFile, bytes]:

@@ -20,7 +20,7 @@ BATCHES = 50
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """What a schedule has ahead. forecast: None while it has no next run; ends_at: when the granted access ends."""
+    """The outlook of a schedule. forecast: None while it has no next run; ends_at: when the granted access ends."""
 
     task: Task
     schedule: Schedule
@@ -40,6 +40,10 @@ class ManageSchedules:
     def check(self, rule: Rule) -> None:
         """Raises ScheduleError for a rule without times."""
         rule.check(self._schedules.now())
+
+    def has_passed(self, rule: Rule) -> bool:
+        """True when the rule's one time is not ahead any more."""
+        return rule.run_at is not None and rule.run_at <= self._schedules.now()
 
     def put(self, person: Person, task_id: UUID, rule: Rule) -> Schedule:
         """Set the task's schedule; a time that has passed is due at once. Raises TaskNotFoundError, ScheduleError."""
@@ -67,7 +71,7 @@ class ManageSchedules:
         return self._schedules.change(task_id, person.owner, lambda schedule, _: schedule.paused())
 
     def resume(self, person: Person, task_id: UUID) -> Schedule:
-        """Go on after a pause, or after a stop. Idempotent. Raises TaskNotFoundError, ScheduleNotFoundError."""
+        """Resume after a pause or a stop. Idempotent. Raises TaskNotFoundError, ScheduleNotFoundError."""
         return self._schedules.change(task_id, person.owner, Schedule.resumed)
 
     def remove(self, person: Person, task_id: UUID) -> None:
@@ -78,7 +82,7 @@ class ManageSchedules:
         if task.persistent_token_id is None:
             return Forecast.NO_ACCESS, None
         try:
-            grant = self._vault.grant(task.persistent_token_id, person.bearer)
+            grant = self._vault.grant(task.persistent_token_id, person.owner)
         except TokenNotFoundError:
             return Forecast.NO_ACCESS, None
         except VaultUnavailableError:
@@ -93,7 +97,9 @@ class Tick:
         self._due = due
 
     def tick(self) -> int:
-        """How many schedules were due. Raises TaskStorageUnavailableError."""
+        """Make the runs that are due. Returns the number of schedules that were due. Raises
+        TaskStorageUnavailableError.
+        """
         total = 0
         for _ in range(BATCHES):
             handled = self._due.fire_due(AT_ONCE)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from uuid import UUID
 
-from task_service.application.errors import BoundTokenError, TokenNotFoundError, VaultUnavailableError
+from task_service.application.errors import TokenNotFoundError, VaultUnavailableError
 from task_service.application.ports.tasks import TokenStatusStore
 from task_service.application.ports.vault import LinkedGrant, OwnersVault
 from task_service.domain.owner import Owner
@@ -22,11 +22,11 @@ class RefreshTokenStatuses:
         self._statuses = statuses
         self._vault = vault
 
-    def when_due(self, owner: Owner, bearer: str) -> None:
+    def when_due(self, owner: Owner) -> None:
         """Ask the vault when that is due. While it is unavailable, the last known statuses stand.
 
-        A check costs one request, and at most CONFIRM_AT_MOST more when tokens are missing in an answer: a token has
-        failed when the vault says so of this very token, not when a list lacks it.
+        A check costs one request, and at most CONFIRM_AT_MOST more when tokens are missing in an answer. A token that a
+        list lacks has not failed; it has failed when the vault says so about this token alone.
         """
         if not self._statuses.claim_check(owner):
             return
@@ -34,16 +34,16 @@ class RefreshTokenStatuses:
         if not asked:
             return
         try:
-            found = {grant.persistent_token_id: grant.status for grant in self._vault.linked(bearer, asked)}
+            found = {grant.persistent_token_id: grant.status for grant in self._vault.linked(owner, asked)}
             missing = [token_id for token_id in asked if token_id not in found]
-            found |= {grant.persistent_token_id: grant.status for grant in self._confirmed(bearer, missing)}
-        except (BoundTokenError, VaultUnavailableError):
+            found |= {grant.persistent_token_id: grant.status for grant in self._confirmed(owner, missing)}
+        except VaultUnavailableError:
             return
         self._statuses.update(owner, found)
 
-    def _confirmed(self, bearer: str, missing: Sequence[UUID]) -> Iterator[LinkedGrant]:
+    def _confirmed(self, owner: Owner, missing: Sequence[UUID]) -> Iterator[LinkedGrant]:
         for token_id in missing[:CONFIRM_AT_MOST]:
             try:
-                yield self._vault.grant(token_id, bearer)
+                yield self._vault.grant(token_id, owner)
             except TokenNotFoundError:
                 yield LinkedGrant(token_id, TokenStatus.FAILED)

@@ -14,7 +14,7 @@ MAX_CRASHES = 5
 
 
 class AttemptOutcome(enum.StrEnum):
-    """How an attempt ended."""
+    """The outcome of an attempt."""
 
     COMPLETED = "completed"
     FAILED = "failed"

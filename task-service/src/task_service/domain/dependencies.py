@@ -41,7 +41,7 @@ class Dependency:
 
 
 class Step(enum.Enum):
-    """What becomes of a task when something on which it depends has ended."""
+    """The next step of a task when one of its dependencies has ended."""
 
     NOTHING = enum.auto()
     START = enum.auto()
@@ -59,7 +59,7 @@ class DependencyVerdict:
 
 
 def judge(status: TaskStatus, wait_reason: WaitReason | None, dependencies: Sequence[Dependency]) -> DependencyVerdict:
-    """What becomes of a task. status, wait_reason: those of its latest run."""
+    """Decide the next step of a task. status, wait_reason: those of its latest run."""
     waits = status is TaskStatus.WAITING and wait_reason is WaitReason.DEPENDENCY
     if (status in UNDER_WAY and not waits) or not dependencies:
         return DependencyVerdict(Step.NOTHING)  # its own end is news, too
@@ -79,7 +79,7 @@ _ENDS_BADLY = {
 
 
 def must_wait(dependencies: Sequence[TaskStatus]) -> bool:
-    """True when a run that somebody wishes for has to wait: a dependency's latest run has not completed."""
+    """True when a new run has to wait, because the latest run of a dependency has not completed."""
     return any(status is not TaskStatus.COMPLETED for status in dependencies)
 
 

@@ -16,7 +16,7 @@ GREATEST_TAG = 2**31 - 1
 
 @dataclass(frozen=True, slots=True)
 class OwnerLimits:
-    """What one owner may have: tasks, and open ones among them, which are waiting, queued or running.
+    """The limits of one owner: tasks, and open ones among them, which are waiting, queued or running.
 
     Runs of schedules and dependencies are not refused: a task has one at a time, so that `tasks` limits them too.
     Requests at the same moment may each pass.

@@ -1,4 +1,4 @@
-"""What is remembered of a task: its runs, their attempts with the access they used, and what they logged."""
+"""The history of a task: its runs, their attempts with the access they used, and their log."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

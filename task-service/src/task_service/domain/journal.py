@@ -1,4 +1,4 @@
-"""What an attempt leaves for its owner to read: lines of a log, and what it did with the owner's access."""
+"""The journal of an attempt, for its owner: lines of a log, and its use of the owner's access."""
 
 import enum
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ FULL = f"The log of this attempt is full ({MAX_LINES} lines). Later lines are dr
 
 
 class Level(enum.StrEnum):
-    """How much a line matters."""
+    """The severity of a line."""
 
     DEBUG = "debug"
     INFO = "info"
@@ -42,7 +42,7 @@ class TokenNote:
 
 @dataclass(frozen=True, slots=True)
 class AccessNote:
-    """What an attempt did with its owner's access. ticket_id: its ticket at the vault; token: the last that it got."""
+    """An attempt's use of its owner's access. ticket_id: its ticket at the vault; token: the last that it got."""
 
     ticket_id: UUID
     token: TokenNote | None = None

@@ -1,4 +1,4 @@
-"""What a person may ask the list of their tasks for: a filter, an order, and where a page begins."""
+"""A query of a person's tasks: a filter, an order, and the beginning of a page."""
 
 import enum
 from dataclasses import dataclass
@@ -75,7 +75,7 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How many tasks need their person's consent, and how many have a schedule that has not ended; each at most
+    """The number of tasks that need their person's consent, and of those whose schedule has not ended; each at most
     `MOST_COUNTED`.
     """
 
@@ -85,3 +85,6 @@ class Standing:
 
 MOST_COUNTED = 1000
 """Where the counts of `Standing` end."""
+
+LAST_RUNS = 10
+"""Runs of each task whose states a list can tell."""

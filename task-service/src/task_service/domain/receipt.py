@@ -11,7 +11,7 @@ VALID_HOURS = 24
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What is stored with a deed, in its transaction.
+    """The receipt of a repeatable request, stored in the transaction of its effect.
 
     key: the caller's, unique among the owner's; fingerprint: SHA-256 of what was asked, so that a key is not used for
     two things; render: makes the answer from the deed's result.

@@ -1,4 +1,4 @@
-"""What a run leaves as its result: a text in its row, or a document in the result store."""
+"""The result of a run: a text in its row, or a document in the result store."""
 
 from dataclasses import dataclass, field
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""When a failed attempt is followed by another: exponentially later, spread at random, a limited number of times."""
+"""Retries of failed attempts: exponentially later, spread at random, a limited number of times."""
 
 from dataclasses import dataclass
 

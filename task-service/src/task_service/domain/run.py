@@ -8,7 +8,7 @@ from task_service.domain.status import TaskStatus, WaitReason
 
 
 class Cause(enum.StrEnum):
-    """Who or what wished for the run."""
+    """The cause of a run."""
 
     USER = "user"
     SCHEDULE = "schedule"
@@ -20,7 +20,8 @@ class Cause(enum.StrEnum):
 class Run:
     """One run of a task. number: from 1, in order; progress: percent; times are aware and in UTC.
 
-    reason: why the run was cancelled or waits, for people; next_attempt_at: when a run that waits for a retry goes on.
+    reason: why the run was cancelled or waits, for people; next_attempt_at: the time of the retry for which a run
+    waits.
     """
 
     number: int

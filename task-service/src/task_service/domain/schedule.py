@@ -1,8 +1,8 @@
-"""When a task runs by itself (R28): once at a time, or by a cron expression in a time zone.
+"""Schedules of tasks (R28): once at a time, or by a cron expression in a time zone.
 
-Cron expressions have five fields and mean what Debian's cron means by them (`cronsim`). Where clocks are put forward, a
-run whose time does not exist is made right after the gap; where they are put back, a run at a fixed time is made once,
-and one of every hour or every few minutes goes on through both hours.
+Cron expressions have five fields and mean what Debian's cron means by them (`cronsim`). When clocks are put forward, a
+run whose time does not exist is made right after the gap. When they are put back, a run at a fixed time is made once,
+and an hourly or more frequent one runs through both hours.
 """
 
 import enum
@@ -31,14 +31,14 @@ class ScheduleError(Exception):
 
 
 class Overlap(enum.StrEnum):
-    """What happens when a run is due while the task is still under way: it is left out, or it waits (one at most)."""
+    """The rule for a run that is due while the task is under way: it is left out, or it waits (one at most)."""
 
     SKIP = "skip"
     QUEUE = "queue"
 
 
 class ScheduleStatus(enum.StrEnum):
-    """active: runs are to come; paused by its owner; ended: it has run; stopped: it cannot go on, see StopReason."""
+    """active: runs are to come; paused by its owner; ended: it has run; stopped: it cannot continue, see StopReason."""
 
     ACTIVE = "active"
     PAUSED = "paused"
@@ -47,7 +47,7 @@ class ScheduleStatus(enum.StrEnum):
 
 
 class StopReason(enum.StrEnum):
-    """Why a schedule stopped: its token gives no access any more, or its cron expression has no time left."""
+    """Reasons why a schedule stopped: its token gives no access any more, or its cron expression has no time left."""
 
     TOKEN_FAILED = "token_failed"  # noqa: S105 - a reason, not a password
     NEVER_AGAIN = "never_again"
@@ -146,7 +146,7 @@ def begun(rule: Rule, now: datetime, before: Schedule | None = None) -> Schedule
 
 
 class Firing(enum.Enum):
-    """What becomes of a run that is due."""
+    """The decision about a run that is due."""
 
     RUN = enum.auto()
     MISS = enum.auto()
@@ -157,7 +157,7 @@ class Firing(enum.Enum):
 def fire(
     schedule: Schedule, now: datetime, latest_run: TaskStatus, token: TokenStatus | None
 ) -> tuple[Firing, Schedule]:
-    """What becomes of a schedule whose next run is due, and how the schedule goes on.
+    """Decide about the run that is due, and the next state of its schedule.
 
     However many times have passed, one run is made; the next is the first after now. latest_run: the task's state;
     token: the status of its linked offline token, None without one.
@@ -181,7 +181,7 @@ def fire(
 
 
 class Forecast(enum.StrEnum):
-    """Whether the access that was granted lasts until the next run."""
+    """Tells whether the granted access lasts until the next run."""
 
     COVERED = "covered"
     ENDS_BEFORE_NEXT_RUN = "ends_before_next_run"
@@ -190,7 +190,7 @@ class Forecast(enum.StrEnum):
 
 
 def forecast(next_run_at: datetime | None, token: TokenStatus | None, ends_at: datetime | None) -> Forecast:
-    """What can be said ahead. ends_at: when the access ends; None when the vault knows no end."""
+    """Forecast the access at the next run. ends_at: when the access ends; None when the vault knows no end."""
     if token is not TokenStatus.ACTIVE:
         return Forecast.NO_ACCESS
     if ends_at is None:

@@ -20,7 +20,7 @@ class TaskStatus(enum.StrEnum):
 
 
 class WaitReason(enum.StrEnum):
-    """What a `waiting` run waits for: another task, the time of its next attempt, or its owner's consent."""
+    """Reasons why a run is `waiting`: another task, the time of its next attempt, or its owner's consent."""
 
     DEPENDENCY = "dependency"
     RETRY = "retry"

@@ -1,4 +1,4 @@
-"""A task: the definition of work that goes on when its owner has left. It holds an offline token's id, no token."""
+"""A task: the definition of work that runs while its owner is away. It holds an offline token's id, no token."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,10 +22,10 @@ PREFIX = "task-"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """How a task is run.
+    """The policy of a task's runs.
 
-    retry: what follows a failed attempt; schedule: when it runs by itself, if it does; depends_on: the tasks that must
-    have completed before; priority: its place among its owner's own.
+    retry: what follows a failed attempt; schedule: its schedule, if it has one; depends_on: the tasks that must have
+    completed before; priority: its place among its owner's own.
     """
 
     retry: RetryPolicy = NO_RETRY

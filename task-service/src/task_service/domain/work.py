@@ -1,4 +1,4 @@
-"""What a task does: its kind, and the parameters of the kind."""
+"""The work of a task: its kind, and the parameters of the kind."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

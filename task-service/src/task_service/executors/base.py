@@ -1,4 +1,4 @@
-"""What an executor is, and the handler that has attempts run by one."""
+"""The interface of executors, and the handler that has attempts run by one."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -138,7 +138,7 @@ class _Relay:
         return self._end is not None
 
     def result(self) -> str | Document:
-        """What the attempt has ended with. Raises what it has failed with."""
+        """The result of the attempt. Raises the error with which it has failed."""
         match self._end:
             case Completed(media_type=None):
                 return self._content.decode("utf-8", "replace")

@@ -1,7 +1,7 @@
-"""A program of its own for one attempt: started in a clean environment, followed by line, ended with all it started.
+"""A separate program for one attempt: started in a clean environment, read line by line, ended with all it started.
 
-The program is given its order on standard input, which stays open for as long as it may run: the end of its input
-tells its keeper (`keeper.py`) that whoever started it is gone.
+The program gets its order on standard input, which stays open for as long as it may run. The end of its input tells its
+keeper (`keeper.py`) that its parent has ended.
 """
 
 import os

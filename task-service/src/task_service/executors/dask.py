@@ -1,8 +1,8 @@
 """`dask`: attempts on the workers of an existing Dask cluster (extra `dask`), where the package is installed too.
 
 On its Dask worker an attempt runs in the same program as everywhere: the Dask task starts it, and passes its lines on
-as events of a topic. Dask does not interrupt what runs, so the task looks whether it is still wanted: its future can be
-cancelled, the client that submitted it can be gone, and the Dask worker can shut down.
+as events of a topic. Dask does not interrupt running tasks. The task therefore checks whether it is still wanted: its
+future can be cancelled, the client that submitted it can have ended, and the Dask worker can shut down.
 """
 
 import queue
@@ -131,7 +131,7 @@ class DaskRunning:
 
 
 def run_on_worker(order: bytes, command: Sequence[str], topic: str) -> None:
-    """What a Dask worker runs: the program of the attempt, until it ends or is not wanted any more."""
+    """Run the program of the attempt on a Dask worker, until it ends or is not wanted any more."""
     from distributed import get_worker  # noqa: PLC0415 - an extra
 
     worker = get_worker()

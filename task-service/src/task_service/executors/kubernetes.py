@@ -162,14 +162,14 @@ def _states(pod: Any, state: str) -> list[str]:
 
 
 def _demand_startable(pod: Any) -> None:
-    """Raises HandlerError when the container waits for somebody."""
+    """Raises HandlerError when the container cannot start without an operator."""
     for reason in _states(pod, "waiting"):
         if reason in CANNOT_START:
             raise HandlerError(f"Kubernetes cannot start this task ({reason}).", can_pass=True)
 
 
 def _end(pod: Any) -> str:
-    """How the pod has ended; empty while it runs."""
+    """The end of the pod; empty while it runs."""
     status = pod["status"]
     if status.get("phase") in {"Succeeded", "Failed"}:
         reason = status.get("reason") or ", ".join(_states(pod, "terminated")) or status["phase"]

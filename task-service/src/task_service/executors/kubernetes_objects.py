@@ -20,7 +20,7 @@ GONE_NODE_SECONDS = 15
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PodSettings:
-    """What attempts run in. cpu, memory: quantities of Kubernetes, requested and the limit."""
+    """The settings of pods that run attempts. cpu, memory: quantities of Kubernetes, both request and limit."""
 
     image: str
     cpu: str = "1"

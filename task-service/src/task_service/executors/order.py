@@ -1,4 +1,4 @@
-"""What travels between a worker and the program that runs an attempt elsewhere: an order out, events back.
+"""The messages between a worker and the program that runs an attempt elsewhere: an order out, events back.
 
 An order is one JSON document. An event is one line: RECORD_SEPARATOR (as in RFC 7464), then JSON. All other lines of
 the output are what the kind's code has printed; they become lines of the run's log.
@@ -23,7 +23,7 @@ MAX_LINE_BYTES = 64 * 1024
 
 
 class Servers(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the program reaches vault and issuer. They are URLs."""
+    """The URLs at which the program reaches vault and issuer."""
 
     vault_url: str
     issuer: str
@@ -31,7 +31,7 @@ class Servers(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Sandbox(msgspec.Struct, frozen=True, kw_only=True):
-    """What the program may see of the machine's files beside Python and the system's libraries. None: everything."""
+    """The files that the program may open, beside Python and the system's libraries. None: all."""
 
     readable: tuple[str, ...] = ()
     writable: tuple[str, ...] = ()
@@ -125,7 +125,7 @@ def line_of(event: Event) -> bytes:
 
 
 def split(line: bytes) -> tuple[bytes, Event | None]:
-    """What was printed on a line, and the event at its end, if there is one."""
+    """Split a line into printed text and the event at its end, if there is one."""
     printed, separator, rest = line.rpartition(RECORD_SEPARATOR)
     if not separator:
         return line, None

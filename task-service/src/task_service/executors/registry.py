@@ -22,7 +22,7 @@ PROCESS = "process"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExecutorSettings:
-    """What executors need of the configuration. sandboxed: programs on this machine are to be closed in."""
+    """The settings of executors. sandboxed: True to run programs on this machine in a sandbox."""
 
     sandboxed: bool = True
     dask_address: str | None = None

@@ -1,6 +1,6 @@
-"""Closes the machine's files to a program, for good, by Landlock (Linux 5.13; `man 7 landlock`).
+"""Closes the machine's files to a program by Landlock (Linux 5.13; `man 7 landlock`). A program cannot undo it.
 
-A program under it opens nothing but what is listed here or in its order: neither files with secrets nor the environment
+The program opens only files that are listed here or in its order: neither files with secrets nor the environment
 of other processes in `/proc`. It has no capabilities, also as root. From Linux 6.12 on it can send signals to its own
 children only.
 """

@@ -1,8 +1,8 @@
 """`slurm`: each attempt as a Slurm job, submitted by submitit (extra `slurm`), with a folder that all nodes share.
 
-Slurm gives a job the environment of whoever submits it. So the worker submits nothing: a program in a clean environment
-does (`slurm_agent.py`), and passes the job's lines on. The job ends when the agent has removed its file `wanted`, or
-has not touched it for SILENT_SECONDS.
+Slurm gives a job the environment of the program that submits it. The worker therefore submits nothing: a program in a
+clean environment does (`slurm_agent.py`), and passes the job's lines on. The job ends when the agent has removed its
+file `wanted`, or has not touched it for SILENT_SECONDS.
 """
 
 import json
@@ -88,7 +88,7 @@ class SlurmRunning:
 
 
 def run_in_job(folder: str, order: bytes, command: Sequence[str]) -> None:
-    """What a Slurm job runs: the program of the attempt, until it ends or is not wanted any more."""
+    """Run the program of the attempt in a Slurm job, until it ends or is not wanted any more."""
     wanted = Beats(Path(folder) / WANTED)
     child = Child(msgspec.json.decode(order, type=Order), command)
     beat_at = time.monotonic()
@@ -110,7 +110,7 @@ def run_in_job(folder: str, order: bytes, command: Sequence[str]) -> None:
 
 
 class Beats:
-    """Watches a file that somebody else keeps alive. Other machines' clocks do not matter: only changes count."""
+    """Watches a file that another process touches. Only changes count, so that other machines' clocks do not matter."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

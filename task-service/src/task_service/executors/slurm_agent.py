@@ -1,7 +1,7 @@
 """Submits one Slurm job and passes its lines on: `python -I -m task_service.executors.slurm_agent ARGUMENTS`.
 
-It has the order on its standard input, like the program of an attempt, and ends like one: at SIGTERM, and at the end of
-its input, which means that the worker is gone.
+The agent gets the order on its standard input, like the program of an attempt. It ends at SIGTERM, and at the end of
+its input, which means that the worker has ended.
 """
 
 import contextlib

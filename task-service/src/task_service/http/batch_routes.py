@@ -79,7 +79,7 @@ class Batch(Input, frozen=True, kw_only=True):
 
 
 class BatchResult(Output, frozen=True, kw_only=True):
-    """What became of one task: a word, or a problem. status: that of `execute`, `cancelled`, `deleted`, `linked`."""
+    """The outcome for one task: a word, or a problem. status: that of `execute`, `cancelled`, `deleted`, `linked`."""
 
     id: str
     status: str | None = None

@@ -1,4 +1,4 @@
-"""What a person does with the dependencies of a task (R30)."""
+"""The routes of a task's dependencies (R30)."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager

@@ -33,7 +33,8 @@ class RunQuery(Input, frozen=True, kw_only=True):
 
 
 class RunView(Output, frozen=True, kw_only=True):
-    """A run of a task. number: from 1, in order; cause: who or what wished for it; progress: percent.
+    """A run of a task. number: from 1, in order; cause: the owner (`user`), a schedule, a dependency or a batch;
+    progress: percent.
 
     statusReason: why it was cancelled or waits; failures: attempts that ended with an error and were followed by
     another; crashes: attempts that ended with the death of their worker.

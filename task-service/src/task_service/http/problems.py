@@ -22,7 +22,6 @@ TABLE: ProblemTable = {
     errors.CursorError: ProblemType(422, "cursor_invalid"),
     errors.KeyReusedError: ProblemType(422, "idempotency_key_reused"),
     errors.TokenNotFoundError: ProblemType(404, "token_not_found"),
-    errors.BoundTokenError: ProblemType(403, "token_bound"),
     errors.VaultUnavailableError: ProblemType(503, "vault_unavailable", retry_after=2.0),
     errors.ResultStoreUnavailableError: ProblemType(503, "results_unavailable", retry_after=2.0),
     errors.TaskStorageUnavailableError: ProblemType(503, "storage_unavailable", retry_after=2.0),

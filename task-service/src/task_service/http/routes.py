@@ -11,10 +11,9 @@ from msgspec import UNSET
 
 import task_service
 from service_kit.http import inputs
-from service_kit.http.app import authenticate, bearer_token, respond
+from service_kit.http.app import authenticate, respond
 from service_kit.http.openapi import Api, Link
 from task_service.application.errors import (
-    BoundTokenError,
     CursorError,
     KeyReusedError,
     KindNotFoundError,
@@ -98,18 +97,20 @@ def create_api(service: TaskService) -> Api:
         task_service.__version__,
         "/api/tasks",
         table=TABLE,
-        raises=(TaskStorageUnavailableError, BoundTokenError),
+        raises=(TaskStorageUnavailableError,),
         tags=TAGS,
         links=LINKS,
     )
 
     def caller() -> Person:
         claims = authenticate(service.verifier)
-        return Person(Owner(claims.issuer, claims.subject), bearer_token())
+        return Person(Owner(claims.issuer, claims.subject))
 
-    _collection(api, service, caller)
+    _listing(api, service, caller)
+    _creation(api, service, caller)
     kind_routes.declare(api, service, caller, TASKS)
     _single(api, service, caller)
+    _linking(api, service, caller)
     _execution(api, service, caller)
     run_routes.declare(api, service, caller, RUNS)
     batch_routes.declare(api, service, caller, RUNS)
@@ -118,7 +119,7 @@ def create_api(service: TaskService) -> Api:
     return api
 
 
-def _collection(api: Api, service: TaskService, caller: Callable[[], Person]) -> None:
+def _listing(api: Api, service: TaskService, caller: Callable[[], Person]) -> None:
     @api.route("GET", "", tag=TASKS, query=ListQuery, answers={200: TaskList, 304: None}, raises=(CursorError,))
     def list_tasks() -> Response:
         """List the caller's tasks.
@@ -132,13 +133,16 @@ def _collection(api: Api, service: TaskService, caller: Callable[[], Person]) ->
         if etag in {given.strip() for given in request.headers.get("If-None-Match", "").split(",")}:
             return Response(status=304, headers={"ETag": etag, "Cache-Control": "no-store"})
         page = service.listing.page(who, query.filtered(), query.limit, query.cursor)
+        runs = service.listing.last_runs(page.tasks) if query.last_runs else {}
         listed = TaskList(
-            tasks=[task_view(task) for task in page.tasks],
+            tasks=[task_view(task, runs.get(task.id, ())) for task in page.tasks],
             next_cursor=page.next_cursor,
             counts=counts_view(service.listing.counts(who), service.listing.standing(who)) if query.counts else None,
         )
         return respond(listed, headers={"ETag": etag})
 
+
+def _creation(api: Api, service: TaskService, caller: Callable[[], Person]) -> None:
     @api.route(
         "POST",
         "",
@@ -196,7 +200,7 @@ def _single(api: Api, service: TaskService, caller: Callable[[], Person]) -> Non
         """Delete a task.
 
         A running task stops at its next step. The task's offline token is revoked only with `revokeAccess`, and only if
-        no other task is linked to it.
+        no other task is linked to it and no other service may use it.
         """
         who = caller()
         if not inputs.query(request, Deletion).revoke_access:
@@ -206,7 +210,7 @@ def _single(api: Api, service: TaskService, caller: Callable[[], Person]) -> Non
         return respond(Deleted(status="deleted", task_id=task_id, access_revoked=revoked))
 
 
-def _execution(api: Api, service: TaskService, caller: Callable[[], Person]) -> None:
+def _linking(api: Api, service: TaskService, caller: Callable[[], Person]) -> None:
     @api.route(
         "POST",
         "/<task_id>/link-persistent-id",
@@ -224,6 +228,8 @@ def _execution(api: Api, service: TaskService, caller: Callable[[], Person]) -> 
         wanted = inputs.body(request, TokenLink)
         return respond(task_view(service.execution.link(who, task_id_in(task_id), wanted.persistent_token_id)))
 
+
+def _execution(api: Api, service: TaskService, caller: Callable[[], Person]) -> None:
     @api.route(
         "POST",
         "/<task_id>/execute",
@@ -265,7 +271,7 @@ def _of_query() -> str:
 
 
 def _policy(service: TaskService, wanted: NewTask) -> Policy:
-    """How the new task is run. Problem: 422 `invalid_input`."""
+    """The policy of the new task. Problem: 422 `invalid_input`."""
     policy = Policy(depends_on=dependency_routes.ids_of(wanted.depends_on), priority=wanted.priority)
     if wanted.retry is not UNSET:
         policy = replace(policy, retry=wanted.retry.policy())

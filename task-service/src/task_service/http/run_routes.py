@@ -1,4 +1,4 @@
-"""What a person does with a task's runs: cancel (R33), have the task done once more, look back (R32)."""
+"""The routes of a task's runs: cancel (R33), run again, history (R32)."""
 
 import re
 from collections.abc import Callable
@@ -34,12 +34,13 @@ OCTETS = "application/octet-stream"
 
 def declare(api: Api, service: TaskService, caller: Callable[[], Person], tag: str) -> None:
     """Add the routes. caller: who sends the request."""
-    _actions(api, service, caller, tag)
+    _cancellation(api, service, caller, tag)
+    _repetition(api, service, caller, tag)
     _history(api, service, caller, tag)
     _result(api, service, caller, tag)
 
 
-def _actions(api: Api, service: TaskService, caller: Callable[[], Person], tag: str) -> None:
+def _cancellation(api: Api, service: TaskService, caller: Callable[[], Person], tag: str) -> None:
     @api.route(
         "POST",
         "/<task_id>/cancel",
@@ -57,6 +58,8 @@ def _actions(api: Api, service: TaskService, caller: Callable[[], Person], tag: 
         wanted = inputs.optional_body(request, Cancellation)
         return respond(task_view(service.execution.cancel(who, task_id_in(task_id), wanted.reason)))
 
+
+def _repetition(api: Api, service: TaskService, caller: Callable[[], Person], tag: str) -> None:
     @api.route(
         "POST",
         "/<task_id>/retry",
@@ -74,9 +77,10 @@ def _actions(api: Api, service: TaskService, caller: Callable[[], Person], tag: 
         headers=idempotency.HEADERS,
     )
     def run_again(task_id: str) -> Response:
-        """Have a task done once more that is completed, failed or cancelled.
+        """Run an ended task again.
 
-        It gets a new run; the earlier ones stay in its history. The answers are those of `execute`.
+        A completed, failed or cancelled task gets a new run. The earlier runs stay in its history. The answers are
+        those of `execute`.
         """
         who = caller()
         wanted = inputs.optional_body(request, NoBody)

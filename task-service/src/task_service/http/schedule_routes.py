@@ -1,8 +1,7 @@
-"""What a person does with a task's schedule (R28)."""
+"""The routes of a task's schedule (R28)."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 
 from flask import Response, request
 
@@ -40,7 +39,8 @@ FOUND = (TaskNotFoundError, ScheduleNotFoundError)
 def declare(api: Api, service: TaskService, caller: Callable[[], Person], tag: str) -> None:
     """Add the routes. caller: who sends the request."""
     _definition(api, service, caller, tag)
-    _actions(api, service, caller, tag)
+    _pausing(api, service, caller, tag)
+    _running(api, service, caller, tag)
 
 
 def _definition(api: Api, service: TaskService, caller: Callable[[], Person], tag: str) -> None:
@@ -62,7 +62,7 @@ def _definition(api: Api, service: TaskService, caller: Callable[[], Person], ta
         with faults_named("/"):
             rule = wanted.rule()
             schedule = service.schedules.put(who, task_id_in(task_id), rule)
-        return _answer(task_id, schedule, said_of(rule))
+        return _answer(task_id, schedule, _said(service, rule))
 
     @api.route("GET", "/<task_id>/schedule", tag=tag, query=OutlookQuery, answers={200: OutlookView}, raises=FOUND)
     def get_schedule(task_id: str) -> Response:
@@ -81,7 +81,7 @@ def _definition(api: Api, service: TaskService, caller: Callable[[], Person], ta
         return respond(ScheduleRemoved(status="deleted", task_id=task_id))
 
 
-def _actions(api: Api, service: TaskService, caller: Callable[[], Person], tag: str) -> None:
+def _pausing(api: Api, service: TaskService, caller: Callable[[], Person], tag: str) -> None:
     @api.route(
         "POST",
         "/<task_id>/schedule/pause",
@@ -108,15 +108,17 @@ def _actions(api: Api, service: TaskService, caller: Callable[[], Person], tag: 
         raises=FOUND,
     )
     def resume_schedule(task_id: str) -> Response:
-        """Resume a task's schedule that is paused or stopped.
+        """Resume a paused or stopped schedule.
 
-        A schedule that was stopped because its token failed needs a usable token again, or it stops once more.
+        A schedule that stopped because its token failed needs a usable token. Without one it stops again.
         """
         who = caller()
         inputs.optional_body(request, NoBody)
         schedule = service.schedules.resume(who, task_id_in(task_id))
-        return _answer(task_id, schedule, said_of(schedule.rule) if schedule.next_run_at else None)
+        return _answer(task_id, schedule, _said(service, schedule.rule) if schedule.next_run_at else None)
 
+
+def _running(api: Api, service: TaskService, caller: Callable[[], Person], tag: str) -> None:
     @api.route(
         "POST",
         "/<task_id>/schedule/run-now",
@@ -145,9 +147,9 @@ def faults_named(prefix: str) -> Iterator[None]:
         raise inputs.invalid(pointer, str(error)) from None
 
 
-def said_of(rule: Rule) -> str | None:
+def _said(service: TaskService, rule: Rule) -> str | None:
     """A message about a rule whose time has passed."""
-    return IN_THE_PAST if rule.run_at is not None and rule.run_at <= datetime.now(UTC) else None
+    return IN_THE_PAST if service.schedules.has_passed(rule) else None
 
 
 def _answer(task_id: str, schedule: Schedule, message: str | None = None) -> Response:

@@ -25,7 +25,7 @@ YEARS = range(1970, 9999)
 
 
 class NewSchedule(Input, frozen=True, kw_only=True):
-    """When a task runs by itself: `runAt` or `cron`.
+    """The schedule of a task: `runAt` or `cron`.
 
     cron: five fields, read in `timezone` (IANA); overlap: whether a run that is due while the task is under way is left
     out (`skip`) or waits (`queue`).
@@ -58,7 +58,7 @@ class ScheduleView(Output, frozen=True, kw_only=True):
     """A task's schedule.
 
     nextRunAt: while it is active; held: a run is due and waits for the one under way; lastRunAt: the time for which the
-    last run was made; missedAt: the last time at which none was made; stopReason: why a stopped one cannot go on.
+    last run was made; missedAt: the last time at which none was made; stopReason: why a stopped one cannot continue.
     """
 
     run_at: Moment | None = None
@@ -82,7 +82,7 @@ class ScheduleAnswer(Output, frozen=True, kw_only=True):
 
 
 class OutlookView(Output, frozen=True, kw_only=True):
-    """A schedule and what it has ahead.
+    """A schedule and its outlook.
 
     consentForecast: whether the access that was granted lasts until the next run, `unknown` where the vault knows no
     end or does not answer; accessEndsAt: when it ends, where that is known.

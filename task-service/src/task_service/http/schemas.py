@@ -1,6 +1,6 @@
 """The bodies of the task API on the wire."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any
@@ -40,7 +40,7 @@ Seconds = Annotated[float, msgspec.Meta(ge=0, le=MAX_BACKOFF_SECONDS)]
 
 
 class NewRetry(Input, frozen=True, kw_only=True):
-    """When failed attempts are followed by another. maxAttempts: of one run; backoff, maxBackoff: seconds."""
+    """The retries of failed attempts. maxAttempts: of one run; backoff, maxBackoff: seconds."""
 
     max_attempts: Annotated[int, msgspec.Meta(ge=1, le=MAX_ATTEMPTS)]
     backoff: Seconds = DEFAULT_BACKOFF_SECONDS
@@ -58,7 +58,7 @@ class NewRetry(Input, frozen=True, kw_only=True):
 
 class NewTask(Input, frozen=True, kw_only=True):
     """A task to create. name: one line; description: may have several lines; retry: without it
-    nothing is retried; schedule: when it runs by itself; dependsOn: the tasks that must have completed
+    nothing is retried; schedule: when it runs without a request; dependsOn: the tasks that must have completed
     before; persistentTokenId: an offline token of yours to link; priority: its place among the
     caller's own; kind: what it does, one of `GET /api/tasks/kinds`; parameters: those of the kind, at most 16 KiB.
     """
@@ -75,13 +75,15 @@ class NewTask(Input, frozen=True, kw_only=True):
 
 
 class Deletion(Input, frozen=True, kw_only=True):
-    """revokeAccess: revoke the task's offline token too, unless another task is linked to it."""
+    """revokeAccess: revoke the task's offline token too, unless another task is linked to it or another service may use
+    it.
+    """
 
     revoke_access: bool = False
 
 
 class Cancellation(Input, frozen=True, kw_only=True):
-    """Why the run is cancelled: one line for people."""
+    """The reason of a cancellation: one line for people."""
 
     reason: Annotated[str, msgspec.Meta(max_length=500, pattern=LINE, extra_json_schema=VISIBLE)] = ""
 
@@ -90,7 +92,8 @@ class ListQuery(Input, frozen=True, kw_only=True):
     """limit: tasks on a page; cursor: `nextCursor` of the page before, with the same filter and sort; status: one or
     several states, separated by commas; search: words, or beginnings of words, of name and description; schedule: its
     state, `any`, `none` or `standing` (not ended); needsConsent: list only tasks that cannot run until their person
-    grants access; sort: `-` means descending; counts: whether to count all tasks.
+    grants access; sort: `-` means descending; counts: whether to count all tasks; lastRuns: whether to tell
+    the states of each task's last runs.
     """
 
     limit: Annotated[int, msgspec.Meta(ge=1, le=MAX_LIMIT)] = MAX_LIMIT
@@ -105,6 +108,7 @@ class ListQuery(Input, frozen=True, kw_only=True):
     needs_consent: bool = False
     sort: Sort = Sort.NEWEST
     counts: bool = False
+    last_runs: bool = False
 
     def filtered(self) -> TaskQuery:
         """The filter and the order."""
@@ -141,7 +145,8 @@ class TaskView(Output, frozen=True, kw_only=True):
     """A task with its latest run laid over it (R11). userId: the owner's `sub`; progress: percent, 0 to 100.
 
     statusReason: why it was cancelled or waits; waitReason: what it waits for; nextAttemptAt: when it is retried; kind:
-    what it does, absent for the demonstration.
+    what it does, absent for the demonstration; lastRuns: the states of the last ten runs, the latest first, in lists
+    that are asked for them.
     """
 
     id: str
@@ -165,10 +170,11 @@ class TaskView(Output, frozen=True, kw_only=True):
     priority: Priority | None = None
     kind: str | None = None
     parameters: dict[str, Any] | None = None
+    last_runs: list[TaskStatus] | None = None
 
 
 class TaskCounts(Output, frozen=True, kw_only=True):
-    """How many tasks the caller has: in all, and in each state.
+    """The number of the caller's tasks: in all, and in each state.
 
     needsConsent: tasks that cannot run until their person grants access; scheduled: tasks with a schedule that has not
     ended. These two are counted up to 1,000.
@@ -211,8 +217,8 @@ class Deleted(Output, frozen=True, kw_only=True):
     access_revoked: bool | None = None
 
 
-def task_view(task: Task) -> TaskView:
-    """The wire form of a task."""
+def task_view(task: Task, last_runs: Sequence[TaskStatus] = ()) -> TaskView:
+    """The wire form of a task. last_runs: the states of its last runs, for lists."""
     run = task.latest_run
     return TaskView(
         id=public_id(task.id),
@@ -236,6 +242,7 @@ def task_view(task: Task) -> TaskView:
         priority=None if task.priority is Priority.NORMAL else task.priority,
         kind=None if task.kind == DEFAULT_KIND else task.kind,
         parameters=dict(task.parameters) or None,
+        last_runs=list(last_runs) or None,
     )
 
 

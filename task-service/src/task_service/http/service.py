@@ -1,4 +1,4 @@
-"""What the routes need of a wired task service."""
+"""The wired task service as the routes need it."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""What a kind of work is made of: the class of its parameters, and what it does with them.
+"""The base of kinds of work: a class of parameters, and a function that runs an attempt with them.
 
 A kind is a subclass of `Kind`, an entry point of the group `task_service.kinds`. This module has all that it imports;
 `docs/kinds.md` has an example.
@@ -37,7 +37,8 @@ class NoParameters(Parameters, frozen=True, kw_only=True):
 
 
 class KindSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What an installation says about kinds. It has no secrets: it travels to wherever a task runs.
+    """The settings of kinds in an installation. They contain no secrets, because they travel to the place where a task
+    runs.
 
     demo_step_seconds: how long each tenth of the demonstration takes; http_origins: what `http` may call;
     http_networks: private networks in which that may be; http_seconds: for one call in all; functions: the entry points
@@ -53,7 +54,7 @@ class KindSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Tools(msgspec.Struct, frozen=True, kw_only=True):
-    """What kinds are made with. vault_url: where tickets are used."""
+    """The tools with which kinds are made. vault_url: where tickets are used."""
 
     userinfo: UserinfoSource
     settings: KindSettings = KindSettings()

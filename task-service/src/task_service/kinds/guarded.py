@@ -57,13 +57,13 @@ class GuardedCalls:
         self._lock = threading.Lock()
         self._sockets: list[socket.socket] = []
         self._closed = False
-        self._adapter = _Adapter(self)
+        self._adapter = _GuardedAdapter(self)
 
     def call(self, work: Callable[[], T], wait: Callable[[float], None]) -> T:
         """The result of `work`, which sends a request, in a thread of its own.
 
-        wait: called meanwhile; what it raises breaks the call off. Raises what `work` raises; Aborted when the time is
-        over.
+        wait: called meanwhile; an error that it raises aborts the call. Raises the errors of `work`; Aborted at the end
+        of the time.
         """
         done: list[Any] = []
 
@@ -130,7 +130,7 @@ class GuardedCalls:
         raise ForbiddenAddressError(f"{host} leads to a private address, which may not be called here.")
 
 
-class _Adapter(HTTPAdapter):
+class _GuardedAdapter(HTTPAdapter):
     """Makes connections by `GuardedCalls.connect`. No proxy, no repetition."""
 
     def __init__(self, calls: GuardedCalls) -> None:

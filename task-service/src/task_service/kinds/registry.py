@@ -44,7 +44,7 @@ class Kinds:
         ]
 
     def check(self, work: Work) -> None:
-        """Whether a task of this kind can have these parameters."""
+        """Check that a task of this kind can have these parameters."""
         if work.kind not in self._kinds:
             raise KindNotFoundError(work.kind)
         size = stored_bytes(work.parameters)
@@ -97,7 +97,8 @@ def parsed(kind: Kind[Any], parameters: Mapping[str, Any]) -> Any:
 
 
 def stored_bytes(value: Any, levels: int = MAX_LEVELS) -> int:
-    """How long a value is as JSON in PostgreSQL, which writes numbers out. levels: how deep it may be nested.
+    """The length in bytes of a value as JSON in PostgreSQL, which writes numbers out. levels: how deep it may be
+    nested.
 
     Raises ParametersError; also for U+0000, which PostgreSQL cannot store.
     """

@@ -67,7 +67,7 @@ def create_app(settings: TaskSettings, run: RunAttempt) -> procrastinate.App:
 
 @dataclass(frozen=True, slots=True)
 class RunningLimits:
-    """How many attempts run at the same time over all workers: in all, and of one owner. 0: no limit."""
+    """Limits of attempts that run at the same time over all workers: in all, and of one owner. 0: no limit."""
 
     at_once: int = 0
     of_one_owner: int = 0

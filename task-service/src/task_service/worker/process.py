@@ -1,8 +1,8 @@
 """The worker process: the engine's worker on the event loop, and beside it threads on monotonic time.
 
-They write progress and journals of all attempts in groups, sweep, make the runs of schedules and queue the retries that
-are due, start what depends on a run that has ended, and clean the history.
-They need no place among the attempts, so they go on when all places are taken.
+The threads write progress and journals of all attempts in groups, sweep, make the runs of schedules, queue the retries
+that are due, start tasks whose dependencies have completed, and clean the history. They need no place among the
+attempts, so they continue when all places are taken.
 """
 
 import asyncio

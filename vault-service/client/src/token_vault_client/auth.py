@@ -12,8 +12,8 @@ from token_vault_client.model import FreshAccessToken
 class VaultAuth(AuthBase):
     """Sends a fresh access token with each request (RFC 6750 section 2.1).
 
-    When the API answers 401 the vault is told which token was refused, and the request is sent once more with another
-    one. A body that cannot be sent twice (a generator) is not: then the 401 is the answer.
+    When the API answers 401, the vault is told which token was refused, and the request is sent again, once, with
+    another. A body that cannot be sent twice (a generator) is not: then the 401 is the answer.
     """
 
     def __init__(self, access_token: Callable[..., FreshAccessToken]) -> None:
@@ -61,7 +61,7 @@ def _carries(request: requests.PreparedRequest, token: str) -> bool:
 
 
 def _position(body: Any) -> int | None:
-    """Where a body begins; None when there is none, or when it cannot be read twice."""
+    """The position at which a body begins; None when there is none, or when it cannot be read twice."""
     if isinstance(body, (str, bytes)):
         return 0
     try:

@@ -36,7 +36,7 @@ class Fetched:
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """What a caller needs. refused: a token that an API has refused, or empty.
+    """A caller's demand on a token. refused: a token that an API has refused, or empty.
 
     min_valid: seconds of life that the token must have left; prefer_valid: that it should have, where that can be had.
     """
@@ -78,8 +78,8 @@ class TokenCache:
     def obtain(self, key: Hashable, fetch: Fetch, demand: Demand = Demand()) -> Flow[FreshAccessToken]:
         """The cached token, or the one that `fetch` brings, for which other callers of the same key wait.
 
-        From two thirds of its life on a token is renewed by one caller; the others go on with the old one, and so
-        does that caller when the vault is unavailable.
+        After two thirds of a token's life one caller renews it. The others keep the old one, and so does that caller
+        when the vault is unavailable.
         """
         while True:
             token, flight, leads = self._look(key, demand)
@@ -102,7 +102,7 @@ class TokenCache:
             return entry.fetched.token if entry is not None and entry.fetched is not None and fresh else None
 
     def keep(self, key: Hashable, fetched: Fetched) -> None:
-        """Remember a token, to be renewed when about two thirds of its life are over."""
+        """Remember a token, to be renewed after about two thirds of its life."""
         with self._lock:
             now, entry = self._now(), self._entry(key)
             entry.fetched = fetched
@@ -184,7 +184,7 @@ class TokenCache:
         return entry
 
     def _sweep(self) -> None:
-        """Drop what cannot be used; when that is nothing, everything that nobody is fetching."""
+        """Drop tokens that cannot be used; when there are none, every token that no caller is fetching."""
         now, nothing = self._now(), Demand()
         dead = [k for k, entry in self._entries.items() if not entry.flight and not entry.usable(nothing, now)]
         for key in dead or [k for k, entry in self._entries.items() if not entry.flight]:

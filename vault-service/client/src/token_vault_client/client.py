@@ -89,9 +89,9 @@ class TokenVaultClient:
         """base_url: the vault or its gateway; timeout: to connect and to answer, in seconds. Raises ValueError.
 
         session: by default one that reads nothing from the environment: no proxies, no `.netrc`, no CA bundle.
-        patience: seconds for which a call goes on asking an unavailable vault; 0: raises VaultUnavailable at once.
-        cache: where access tokens are kept; None: every call asks the vault, which records each use and notices a
-        revocation at once. request_id: gives the `X-Request-ID` that is sent along.
+        patience: seconds for which a call repeats its request to an unavailable vault; 0: raises VaultUnavailable at
+        once. cache: of access tokens; None: every call asks the vault, which records each use and notices a revocation
+        at once. request_id: returns the `X-Request-ID` to send.
         """
         self.calls = Calls(base_url, credentials, cache=cache, patience=patience, request_id=request_id)
         self._transport = _Transport(session, timeout)

@@ -1,4 +1,4 @@
-"""How a caller proves who it is to the vault; each kind brings the bearer token of a call.
+"""Credentials with which a caller proves its identity to the vault. Each kind brings the bearer token of a call.
 
 | class | for |
 |---|---|

@@ -70,7 +70,7 @@ class DPoPKey:
 
 
 def exchange(build: Callable[[], Request], key: DPoPKey | None, token: str = "") -> Flow[Outcome]:
-    """Send a request, with a proof if there is a key; once more, built anew, when the server asks for its nonce."""
+    """Send a request, with a proof if there is a key. Send it a second time when the server demands a nonce."""
     if key is None:
         unproven: Outcome = yield Send(build())
         return unproven

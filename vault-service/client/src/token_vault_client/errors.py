@@ -1,4 +1,4 @@
-"""What the vault can answer instead of what was asked for.
+"""Errors of a call to the vault.
 
 VaultError
 ├── NotAuthenticated    the credentials are not accepted, or cannot be read: log in, or replace them
@@ -6,7 +6,7 @@ VaultError
 ├── ConsentPending      the owner has not granted consent yet: ask again later
 ├── GrantUnusable       the grant gives no access any more: the owner has to consent anew; `code` says why
 ├── NotAllowed          this client may not use the grant, or asks for what was not granted
-├── VaultUnavailable    nobody can say now: try again after `retry_after` seconds
+├── VaultUnavailable    the vault cannot answer now: try again after `retry_after` seconds
 └── UnexpectedAnswer    not an answer of a vault
 
 `code` is stable: a problem code of the vault's API (`docs/api.md`), or one of the codes that this library adds:
@@ -15,6 +15,8 @@ VaultError
 
 MAKE_ANOTHER = "Have another ticket made by the owner of the grant, or by the service that made this one."
 CONSENT_ANEW = "The owner has to grant consent anew."
+UNKNOWN_PARAMETER = {"invalid_input", "bad_request"}
+"""Codes with which a vault of an older version refuses a parameter that it does not know."""
 _ADVICE = {
     "credentials_refused": "Check the client id and its secret or key at the authorization server.",
     "credentials_unreadable": "Check that the file exists, and that this process may read it.",

@@ -73,9 +73,9 @@ Flow = Generator[Effect, Any, T]
 
 
 def boot_clock() -> Callable[[], float]:
-    """A clock for durations, in seconds, that goes on while the machine is suspended where the system has one.
+    """A clock for durations, in seconds. It counts the time of suspension, where the system has such a clock.
 
-    A token goes on expiring while a laptop sleeps; `time.monotonic` stands still then on Linux and macOS.
+    A token expires while a laptop is suspended, and `time.monotonic` stops then on Linux and macOS.
     """
     for name in ("CLOCK_BOOTTIME", "CLOCK_MONOTONIC"):
         number = getattr(time, name, None)

@@ -70,6 +70,6 @@ def _with(request: httpx.Request, token: str) -> httpx.Request:
 
 
 def _was_refused(answer: httpx.Response, request: httpx.Request, token: str) -> bool:
-    """True when the API has refused that token, and the request can be sent once more."""
+    """True when the API has refused that token, and the request can be sent again."""
     carried = answer.request.headers.get("Authorization") == f"Bearer {token}"
     return answer.status_code == httpx.codes.UNAUTHORIZED and carried and isinstance(request.stream, httpx.ByteStream)

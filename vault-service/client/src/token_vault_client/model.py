@@ -1,4 +1,4 @@
-"""What the vault answers, as values. Times are aware, in UTC."""
+"""Values in the vault's answers. Times are aware and in UTC."""
 
 import hashlib
 from dataclasses import dataclass, field

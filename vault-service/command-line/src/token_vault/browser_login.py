@@ -85,6 +85,6 @@ class _Callback:
                     callback._arrived.set()
 
             def log_message(self, *_: object) -> None:
-                """The codes are nobody's business."""
+                """Logs no requests: their URLs contain authorization codes."""
 
         return LoginCallbackHandler

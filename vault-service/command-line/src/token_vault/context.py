@@ -1,4 +1,4 @@
-"""What every command needs: the profile, the credentials, the client."""
+"""The context of every command: the profile, the credentials, the client."""
 
 import os
 import re
@@ -31,7 +31,7 @@ class LoginCredentials(Bearer):
 
 @dataclass
 class Context:
-    """How this command was called. ticket_file: of `--ticket-file`."""
+    """The options of this call. ticket_file: of `--ticket-file`."""
 
     profile: Profile
     ticket_file: Path | None = None

@@ -15,7 +15,7 @@ SHORTEST_SECONDS = 1.0
 
 
 class Keeper:
-    """Keeps one file fresh: replaced when half of the token's life is over, whole or not at all."""
+    """Keeps one file fresh: replaced at half of the token's life, whole or not at all."""
 
     def __init__(self, fetch: Callable[[int], FreshAccessToken], path: Path, mode: int = 0o600) -> None:
         """fetch: gives a token that should live for so many seconds."""
@@ -32,7 +32,7 @@ class Keeper:
     def keep(self, life: float, stopped: threading.Event) -> None:
         """Keep the file fresh until `stopped`; life: seconds of what it holds now.
 
-        While the vault is unavailable it goes on trying. Raises VaultError when the grant gives no tokens any more.
+        While the vault is unavailable, it keeps trying. Raises VaultError when the grant gives no tokens any more.
         """
         self._holds(life)
         while not stopped.wait(self._pause):

@@ -21,7 +21,7 @@ DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 
 @dataclass(frozen=True)
 class LoginTokens:
-    """What a login gives. expires_in: seconds of the access token's life."""
+    """The tokens of a login. expires_in: seconds of the access token's life."""
 
     access_token: str = field(repr=False)
     expires_in: float
@@ -74,7 +74,7 @@ class LoginServer:
         return bool(self._metadata.get("authorization_response_iss_parameter_supported"))
 
     def authorization_url(self, redirect_uri: str, state: str, challenge: Challenge) -> str:
-        """Where the person logs in (RFC 6749 section 4.1.1)."""
+        """The URL at which the person logs in (RFC 6749 section 4.1.1)."""
         query = {
             "response_type": "code",
             "client_id": self.profile.client_id,
@@ -117,7 +117,7 @@ class LoginServer:
             except CommandError as error:
                 if error.status != LATER:  # a connection that fails once is no answer
                     raise
-        raise CommandError(LOG_IN, "nobody has answered in time", "token-vault login --device")
+        raise CommandError(LOG_IN, "the login was not completed in time", "token-vault login --device")
 
     def revoke(self, refresh_token: str) -> None:
         """RFC 7009. Raises CommandError."""

@@ -1,4 +1,4 @@
-"""What is printed where: the answer alone on stdout, everything else on stderr. Exit statuses."""
+"""Output of commands: the answer alone on stdout, everything else on stderr. Exit statuses."""
 
 import dataclasses
 import json

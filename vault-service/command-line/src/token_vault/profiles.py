@@ -70,12 +70,12 @@ class Profile:
 
 
 def config_file() -> Path:
-    """Where the profiles are."""
+    """The file with the profiles."""
     return _folder("XDG_CONFIG_HOME", ".config") / "config.toml"
 
 
 def state_folder() -> Path:
-    """Where logins are kept."""
+    """The folder with the logins."""
     return _folder("XDG_STATE_HOME", ".local/state")
 
 

@@ -26,7 +26,7 @@ _SERVICE = "token-vault"
 
 @dataclass
 class StoredLogin:
-    """What is kept of a login. ends_at: of the access token, seconds since the epoch; kept_in: FILE, KEYRING or empty.
+    """A login as it is stored. ends_at: of the access token, seconds since the epoch; kept_in: FILE, KEYRING or empty.
 
     issuer and client_id: where it is good; another profile's address does not get its tokens.
     """

@@ -1,1 +1,1 @@
-"""What the vault does: use cases over ports. Knows no Flask, psycopg, requests, redis or service_kit."""
+"""The vault's use cases, over ports. This package imports no Flask, psycopg, requests, redis or service_kit."""

@@ -1,8 +1,7 @@
-"""Consents that services ask for: the owner sees who asks and for what, and goes on to the authorization server, or
-says no.
+"""Consents that services ask for: the owner sees who asks and for what, then proceeds to the authorization server or
+declines.
 
-Nothing is sent to an authorization server before the owner has seen the question. A question that nobody answers
-expires.
+Nothing is sent to an authorization server before the owner has seen the question. An unanswered question expires.
 """
 
 from collections.abc import Mapping
@@ -33,7 +32,7 @@ class Question:
 
 
 class AskConsent:
-    """What services ask, and what owners answer before they are sent on."""
+    """Stores the questions of services, and the owners' answers before the authorization server is involved."""
 
     def __init__(
         self,
@@ -60,7 +59,7 @@ class AskConsent:
         return Question(grant.id, grant.consent_expires_at)
 
     def begin(self, grant_id: UUID, owner: Subject, *, browser_bound: bool) -> ConsentStarted:
-        """The owner goes on: where the owner consents.
+        """The URL at which the owner consents, after the owner has accepted the question.
 
         Raises GrantNotFoundError, ConsentNotOpenError, ProviderUnavailableError.
         """
@@ -79,7 +78,9 @@ class AskConsent:
         )
 
     def decline(self, grant_id: UUID, owner: Subject, client: str, request_id: str) -> ReturnTo | None:
-        """The owner says no: where the browser goes on. Raises GrantNotFoundError, ConsentNotOpenError."""
+        """End the question with the owner's no; the address to which the browser returns. Raises GrantNotFoundError,
+        ConsentNotOpenError.
+        """
         question = self._asked.open_question(grant_id, owner)
         denied = Failure.CONSENT_DENIED
         now = self._clock.now()

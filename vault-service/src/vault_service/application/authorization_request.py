@@ -16,7 +16,9 @@ from vault_service.domain.terms import Terms
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuthorizationRequest:
-    """Where the person consents, and what is stored of it. browser_secret: value of the cookie, None without one."""
+    """The URL at which the person consents, and the stored part of the request. browser_secret: value of the cookie,
+    None without one.
+    """
 
     url: str = field(repr=False)
     state: str = field(repr=False)

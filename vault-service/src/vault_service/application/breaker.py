@@ -1,8 +1,8 @@
 """A circuit breaker before a provider (`domain.circuit`): refreshes are paused while the provider is in trouble.
 
-Codes are redeemed and tokens revoked during a pause as well: a code does not live long enough to wait, and the outbox
-has delays of its own. When a refresh is told that the vault's client is refused, the client itself is probed: one
-grant's trouble pauses nobody else.
+Codes are redeemed and tokens revoked during a pause as well: a code expires too soon to wait, and the outbox has delays
+of its own. When a refresh is told that the vault's client is refused, the client itself is probed, so that one grant's
+trouble does not pause others.
 """
 
 import hashlib

@@ -1,8 +1,8 @@
 """Checks grants at their authorization servers without being asked, by a refresh each. No check counts as a use.
 
-There are two reasons. *Siblings*: at a server that names no sessions (no `session_state`), nobody knows which grants of
-an account share one, so the revocation of one may have ended the others there; the refresh shows it. *Unused grants*:
-many servers end a refresh token that nobody uses for some time; the refresh keeps it alive.
+There are two reasons. *Siblings*: a server that names no sessions (no `session_state`) does not show which grants of an
+account share one. The revocation of one grant may then have ended the others there, and a refresh shows it. *Unused
+grants*: many servers end a refresh token that is not used for some time. A refresh keeps it alive.
 """
 
 from collections.abc import Callable

@@ -43,7 +43,7 @@ VAULT = "vault"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsentOptions:
-    """What is requested of a person. provider: a configured one; token_type: one that its terms allow.
+    """A request for consent. provider: a configured one; token_type: one that its terms allow.
 
     browser_bound: True when the answer must come back through the browser that asked, whatever the provider; task_ids:
     opaque, each once; name: what it is for, for people; asked_by: the service that asks, None for the owner; return_to:
@@ -66,7 +66,7 @@ class ConsentOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsentStarted:
-    """Where the person consents. browser_secret: value of the cookie that binds the browser to the request."""
+    """The URL at which the person consents. browser_secret: the cookie that binds the browser to the request."""
 
     grant_id: UUID
     url: str = field(repr=False)

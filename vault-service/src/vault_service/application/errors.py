@@ -84,7 +84,7 @@ class ConsentError(VaultServiceError):
 
 
 class ConfirmationRefusedError(VaultServiceError):
-    """There is nothing to confirm: it was confirmed before, its time is over, or another browser brought the answer."""
+    """There is nothing to confirm: it was confirmed before, it has expired, or another browser brought the answer."""
 
 
 class ConsentNotOpenError(VaultServiceError):

@@ -16,7 +16,7 @@ class ExpireGrants:
     """A background job. Several replicas may run it at once: each takes other rows."""
 
     def __init__(self, grants: ExpiringGrants, clock: Clock, days: int) -> None:
-        """days: after which a failed grant that nobody has used or checked is expired."""
+        """days: after which a failed grant that was neither used nor checked is expired."""
         self._grants = grants
         self._clock = clock
         self._days = days

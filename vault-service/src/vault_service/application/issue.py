@@ -88,7 +88,7 @@ class IssueAccessToken:
         return None if request.refused else self._served(request, self._memory.get(*request.key))
 
     def find_soon(self, requests: Sequence[TokenRequest]) -> Future[Sequence[SharedToken | None]]:
-        """What the replicas share for these requests, without waiting. It is to be passed to `found`; never raises."""
+        """Tokens that the replicas share for these requests, without waiting: the argument of `found`. Never raises."""
         return self._shared.get_soon([request.key for request in requests])
 
     def found(self, request: TokenRequest, shared: SharedToken | None) -> AccessToken | None:
@@ -271,7 +271,7 @@ def _outcome(running: Future[AccessToken], deadline: float) -> AccessToken | Exc
 
 
 def _unattainable(request: TokenRequest, grant: StoredGrant) -> VaultServiceError | None:
-    """Why the grant cannot fit the request, or None. Found out before any server is asked."""
+    """The reason why the grant cannot fit the request, or None. Found before any server is asked."""
     if not request.scopes <= grant.scopes:
         return InvalidScopeError()
     if not grant.can_give(request.min_valid):

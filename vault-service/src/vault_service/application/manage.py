@@ -1,10 +1,15 @@
-"""What owners do with their grants: look at them, have them checked, and revoke them."""
+"""Lets owners list, check, rename and revoke their grants."""
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from uuid import UUID
 
-from vault_service.application.errors import PROVIDER_UNAVAILABLE, GrantNotFoundError, GrantUnusableError
+from vault_service.application.errors import (
+    PROVIDER_UNAVAILABLE,
+    GrantNotFoundError,
+    GrantUnusableError,
+    ServiceNotAllowedError,
+)
 from vault_service.application.ports.manage import AuditLines, GrantChecks, GrantFilter, OwnedGrants
 from vault_service.application.ports.runtime import Clock
 from vault_service.application.refresh import Refresher
@@ -98,8 +103,13 @@ class ManageGrants:
             self._audit.append(Entry(Event.GRANT_CHECKED, grant_id, owner, client, request_id, now, outcome))
         return self._grants.find(grant_id, owner)
 
-    def revoke(self, grant_id: UUID, owner: Subject, client: str, request_id: str) -> None:
-        """Revoke the grant: here at once, at the authorization server through the outbox. Raises GrantNotFoundError."""
+    def revoke(self, grant_id: UUID, owner: Subject, client: str, request_id: str, service: str | None = None) -> None:
+        """Revoke the grant: here at once, at the authorization server through the outbox.
+
+        service: one that ends a grant which only it may use. Raises GrantNotFoundError, ServiceNotAllowedError.
+        """
+        if service is not None and self._grants.find(grant_id, owner, service).limits.services != {service}:
+            raise ServiceNotAllowedError
         entry = Entry(Event.GRANT_REVOKED, grant_id, owner, client, request_id, self._clock.now())
         self._grants.revoke(grant_id, owner, entry)
         self._wake_outbox()

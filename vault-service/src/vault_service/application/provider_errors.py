@@ -1,4 +1,4 @@
-"""How a call to an authorization server can fail, sorted by what it means for the refresh token that was sent.
+"""Failures of a call to an authorization server, sorted by their meaning for the refresh token that was sent.
 
 ProviderError
 ├── GrantRefusedError       `invalid_grant` and its kin: the token (or code) can no longer be used
@@ -127,7 +127,7 @@ class UnusableAnswerError(ProviderError):
 
 
 class UncertainError(ProviderError):
-    """It is unknown whether the authorization server has handled the request."""
+    """The authorization server may or may not have handled the request."""
 
     outcome = "uncertain"
 

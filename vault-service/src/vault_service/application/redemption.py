@@ -27,7 +27,7 @@ from vault_service.domain.terms import Terms
 
 @dataclass(frozen=True, slots=True)
 class Author:
-    """Who does a step of a consent, for the audit: a client id or `vault`, and the request."""
+    """The author of a step of a consent, for the audit: a client id or `vault`, and the request."""
 
     actor: str
     request_id: str
@@ -95,7 +95,7 @@ class Redemption:
         self._activate(claimed, account, answer, author)
 
     def _refusal_of(self, account: Subject, answer: TokenAnswer, claimed: ClaimedConsent) -> ConsentRefusedError | None:
-        """Why an answer does not activate the grant, or None."""
+        """The reason why an answer does not activate the grant, or None."""
         if not _may_bind(account, claimed):
             return ConsentRefusedError(Failure.WRONG_USER, FailureDetail(check="account"))
         if answer.refresh_token is None:

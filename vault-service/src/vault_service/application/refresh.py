@@ -6,7 +6,8 @@ ends the session. The steps, in order:
 1. Single flight in the process, on a thread that continues when its callers have left; then the grant's lock across
    processes. A token that another process has fetched meanwhile is taken.
 2. The intent is committed before the request is sent, for a grant that has not changed since it was read. No
-   transaction stays open during the request.
+   transaction stays open during the request. One statement takes a free lock and writes the intent; whoever finds the
+   lock taken waits for it, and begins anew.
 3. The outcome is stored first, by compare-and-set on the generation; the same statement records the use of the caller
    that waits. Then the callers get their token. Then it is shared with other replicas, and the lock is released.
 4. An intent that is found while the lock is free was left by a crash, or its answer never came: it is unknown whether
@@ -26,33 +27,12 @@ from functools import partial
 from time import monotonic, perf_counter
 
 from vault_service.application.bulkhead import Bulkhead
-from vault_service.application.errors import (
-    InvalidScopeError,
-    MinValidUnattainableError,
-    ProviderUnavailableError,
-)
-from vault_service.application.ports.provider import GuardedProvider, TokenAnswer
+from vault_service.application.errors import MinValidUnattainableError, ProviderUnavailableError
+from vault_service.application.exchange import Begun, Exchanges
+from vault_service.application.ports.provider import GuardedProvider
 from vault_service.application.ports.refresh import Refreshes, StoredGrant
-from vault_service.application.ports.runtime import (
-    AccessTokens,
-    Clock,
-    Locks,
-    SharedAccessTokens,
-    SharedToken,
-    Telemetry,
-)
-from vault_service.application.provider_errors import (
-    BusyError,
-    GrantRefusedError,
-    IdentityChangedError,
-    NotSentError,
-    ProviderError,
-    RefusedForNowError,
-    ScopeRefusedError,
-    UncertainError,
-    UnusableAnswerError,
-)
-from vault_service.application.refresh_outcomes import REPLAY_AFTER, RefreshOutcomes, is_same_identity
+from vault_service.application.ports.runtime import AccessTokens, Clock, Locks, SharedAccessTokens, Telemetry
+from vault_service.application.refresh_outcomes import REPLAY_AFTER, RefreshOutcomes
 from vault_service.application.renewals import Renewals
 from vault_service.application.single_flight import SingleFlight, Tell
 from vault_service.application.token_request import Obtained, TokenRequest
@@ -94,7 +74,7 @@ class Refresher:
         self._locks = locks
         self._memory, self._shared = caches
         self._providers = providers
-        self._outcomes = RefreshOutcomes(grants, terms, clock)
+        self._exchanges = Exchanges(grants, caches, providers, RefreshOutcomes(grants, terms, clock), telemetry)
         self._clock = clock
         self._telemetry = telemetry
         self._bulkheads = {name: Bulkhead(name, threads) for name in providers}
@@ -176,9 +156,29 @@ class Refresher:
 
     def _obtain_alone(self, request: TokenRequest, seen: StoredGrant, tell: Tell[Obtained]) -> Obtained:
         started = perf_counter()
+        if request.refused is None and seen.intent_age is None and not self._pause(seen):
+            scopes, began_at = self._exchanges.scopes_to_request(request, seen), monotonic()
+            with self._grants.begin_alone(seen) as alone:
+                if alone.is_held:
+                    self._telemetry.lock_waited(perf_counter() - started)
+                    with suppress(_ChangedError):
+                        return self._obtain_begun(
+                            request, seen, scopes, self._promptly(seen, began_at, alone.intent), tell
+                        )
+                    return self._obtain_locked(request, seen, tell)
         with self._locks.hold(request.grant_id):
             self._telemetry.lock_waited(perf_counter() - started)
             return self._obtain_locked(request, seen, tell)
+
+    def _obtain_begun(
+        self, request: TokenRequest, seen: StoredGrant, scopes: frozenset[str], begun: Begun, tell: Tell[Obtained]
+    ) -> Obtained:
+        """The lock is held and the intent written. Another process may have shared a token just before."""
+        found = self._fitting(request)
+        if found is None:
+            return self._exchanges.run(request, seen, scopes, begun, tell)
+        self._grants.abandon(seen, begun.intent)
+        return Obtained(found)
 
     def _check_alone(self, request: TokenRequest, tell: Tell[Obtained]) -> Obtained:
         with self._locks.hold(request.grant_id):
@@ -223,6 +223,10 @@ class Refresher:
     def _left(self, token: AccessToken) -> float:
         return token.expires_at - self._clock.now().timestamp()
 
+    def _pause(self, grant: StoredGrant) -> float:
+        """Seconds for which no refresh of the grant is sent."""
+        return max(grant.pause, self._providers[grant.provider].paused_for())
+
     def _refresh(self, request: TokenRequest, grant: StoredGrant, tell: Tell[Obtained]) -> Obtained:
         """Refresh a grant that was read under the lock. The caller has to retry when it has changed nevertheless."""
         try:
@@ -236,79 +240,24 @@ class Refresher:
             raise ProviderUnavailableError(1.0)  # the outcome is stored now
         if grant.intent_age is not None and grant.intent_age < REPLAY_AFTER:
             raise ProviderUnavailableError(REPLAY_AFTER - grant.intent_age)
-        if pause := max(grant.pause, self._providers[grant.provider].paused_for()):
+        if pause := self._pause(grant):
             raise ProviderUnavailableError(pause)
-        scopes = self._outcomes.to_request(request, grant)
-        begun, intent = self._begin(grant)
-        try:
-            answer = self._ask(grant, scopes, begun)
-        except GrantRefusedError as refused:
-            self._count_replay(grant, is_refused=True)
-            raise self._outcomes.failed(request, grant, refused.failure, refused.detail) from refused
-        except RefusedForNowError as refused:
-            raise self._outcomes.refused_for_now(request, grant, refused) from refused
-        except ScopeRefusedError as refused:
-            self._abandon(grant, intent)
-            raise InvalidScopeError from refused
-        except BusyError as busy:
-            self._grants.postpone(grant, busy.retry_after, busy.detail)
-            raise ProviderUnavailableError(busy.retry_after) from busy
-        except NotSentError as failed:
-            self._abandon(grant, intent)
-            raise ProviderUnavailableError(failed.retry_after) from failed
-        except UnusableAnswerError as unusable:
-            raise self._outcomes.kept(request, grant, unusable) from unusable
-        except UncertainError as failed:
-            raise ProviderUnavailableError(REPLAY_AFTER) from failed
-        self._count_replay(grant, is_refused=False)
-        obtained = self._outcomes.stored(request, grant, answer)
-        self._share(request, grant, obtained, tell)
-        return obtained
+        scopes = self._exchanges.scopes_to_request(request, grant)
+        return self._exchanges.run(request, grant, scopes, self._begin(grant), tell)
 
-    def _begin(self, grant: StoredGrant) -> tuple[float, datetime]:
-        """Write the intent. Returns the monotonic time just before, and the intent.
+    def _begin(self, grant: StoredGrant) -> Begun:
+        """Write the intent. Raises _ChangedError."""
+        began_at = monotonic()
+        return self._promptly(grant, began_at, self._grants.begin(grant))
 
-        An intent that took long is written again: its time has to be right, and the grant may have changed meanwhile.
+    def _promptly(self, grant: StoredGrant, began_at: float, intent: datetime | None) -> Begun:
+        """An intent that took long is written again: its time has to be right, and the grant may have changed.
+
+        began_at: monotonic time just before it was written. Raises _ChangedError when the grant has changed.
         """
-        begun = monotonic()
-        intent = self._grants.begin(grant)
-        if intent is not None and monotonic() - begun > PROMPT_INTENT:
-            begun = monotonic()
+        if intent is not None and monotonic() - began_at > PROMPT_INTENT:
+            began_at = monotonic()
             intent = self._grants.begin(replace(grant, intent_age=0.0))
         if intent is None:
             raise _ChangedError
-        return begun, intent
-
-    def _ask(self, grant: StoredGrant, scopes: frozenset[str], begun: float) -> TokenAnswer:
-        started = perf_counter()
-        outcome = "ok"
-        try:
-            answer = self._providers[grant.provider].refresh(grant.refresh_token, scopes or None, begun)
-            if not is_same_identity(grant, answer):
-                outcome = IdentityChangedError.outcome
-        except ProviderError as error:
-            outcome = error.outcome
-            raise
-        finally:
-            self._telemetry.refreshed(grant.provider, outcome, perf_counter() - started)
-        return answer
-
-    def _share(self, request: TokenRequest, grant: StoredGrant, obtained: Obtained, tell: Tell[Obtained]) -> None:
-        """Hand a token to the callers, then to other replicas, whose callers look there once the lock is released.
-
-        The other replicas come first when a caller has named a refused token: it could name this one to them at once.
-        """
-        self._memory.put(*request.key, obtained.token)
-        if request.refused is None:
-            tell(obtained)
-        self._shared.put(*request.key, SharedToken(obtained.token, grant.requested))
-
-    def _count_replay(self, grant: StoredGrant, *, is_refused: bool) -> None:
-        """Measure whether the authorization server allows the one reuse; only a replay shows it."""
-        if grant.intent_age is not None:
-            self._telemetry.replayed(grant.provider, is_refused=is_refused)
-
-    def _abandon(self, grant: StoredGrant, intent: datetime) -> None:
-        """Remove the intent: the token was not used. The intent of an earlier attempt with unknown outcome stays."""
-        if grant.intent_age is None:
-            self._grants.abandon(grant, intent)
+        return Begun(began_at, intent)

@@ -19,7 +19,7 @@ from vault_service.application.provider_errors import RefusedForNowError, Unusab
 from vault_service.application.token_request import Obtained, TokenRequest
 from vault_service.domain.audit import Entry, Event
 from vault_service.domain.grant import AccessToken, Failure, FailureDetail, TokenIdentity
-from vault_service.domain.refusal import pause_after
+from vault_service.domain.refusal import failure_at, pause_after
 from vault_service.domain.terms import Terms
 
 REPLAY_AFTER = 15.0
@@ -72,6 +72,7 @@ class RefreshOutcomes:
         self, request: TokenRequest, grant: StoredGrant, failure: Failure, detail: FailureDetail
     ) -> VaultServiceError:
         """Make the grant failed, unless it has moved on: a lost race is no revocation. The error to raise."""
+        failure = failure_at(grant.ends_in, failure)
         entry = self._entry(Event.GRANT_FAILED, request, grant, failure.value)
         if self._grants.fail(grant, failure, entry, detail):
             return GrantUnusableError(failure)

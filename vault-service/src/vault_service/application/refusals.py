@@ -70,7 +70,7 @@ class RecordRefusals:
             return  # nothing was given, so nothing has to be recorded
 
     def _admitted(self, client: str) -> int | None:
-        """How many refusals were left out since the client's last line; None when this one is left out, too."""
+        """The number of refusals left out since the client's last line; None when this one is left out, too."""
         now = self._timer()
         with self._lock:
             minute = self._minutes.get(client)

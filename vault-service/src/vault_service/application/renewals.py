@@ -1,5 +1,5 @@
-"""Which tokens this process renews in the background: one thread for each, and a bounded number in all, so that the
-renewals of a slow server do not delay callers who wait for a token.
+"""The tokens that this process renews in the background: one thread for each, and a bounded number in all. Renewals at
+a slow server therefore do not delay callers who wait for a token.
 """
 
 import threading

@@ -1,6 +1,6 @@
 """Tickets (`domain.ticket`): their making, extension and end, and the ticket of a caller who presents one.
 
-A ticket ends with its grant, at its time, with its uses, or by its maker, the grant's owner, or whoever holds it.
+A ticket ends with its grant, at its time or with its last use. Its maker, the grant's owner and its holder can end it.
 """
 
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ REMEMBERED = 10_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TicketOptions:
-    """What a ticket is to be. scopes: empty for all of the grant's; life: seconds from now; work: what it is for."""
+    """The options of a new ticket. scopes: empty for all of the grant's; life: seconds from now; work: its purpose."""
 
     grant_id: UUID
     requester: Requester
@@ -44,7 +44,7 @@ class TicketOptions:
 
 @dataclass(frozen=True, slots=True)
 class TicketActor:
-    """Who changes a ticket. service: the client id of a service; owner: the person, when it is no service."""
+    """The caller who changes a ticket. service: the client id of a service; owner: the person, if it is none."""
 
     client: str
     request_id: str
@@ -133,7 +133,7 @@ class ManageTickets:
         self._end(self._changeable(ticket_id, actor), actor.client, actor.request_id)
 
     def end_presented(self, text: str, request_id: str) -> None:
-        """End the ticket that somebody presents; nothing happens when it is none (RFC 7009 section 2.2)."""
+        """End the ticket that a caller presents; no error when it is none (RFC 7009 section 2.2)."""
         secret = TicketSecret.parse(text)
         ticket = None if secret is None else self._tickets.presented(secret.id, secret.hash)
         if ticket is not None:
@@ -191,7 +191,7 @@ class PresentedTickets:
         return ticket
 
     def refusal(self, ticket_id: UUID) -> VaultServiceError | None:
-        """Why the ticket gives no access tokens now, or None when it may be used."""
+        """The reason why the ticket gives no access tokens now, or None when it may be used."""
         ticket = self._tickets.find(ticket_id)
         fault = TicketFault.UNKNOWN if ticket is None else ticket.fault_at(self._clock.now())
         return None if fault is None else self._refused(fault)

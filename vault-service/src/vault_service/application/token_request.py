@@ -17,7 +17,7 @@ class TokenRequest:
     """A request for an access token.
 
     scopes: empty for all; min_valid: seconds that it must still live; refused: SHA-256 of a token that an API has
-    refused, which is not given again; is_waiting: False for a renewal or a check, whose token nobody gets.
+    refused, which is not given again; is_waiting: False for a renewal or a check, whose token no caller gets.
     """
 
     grant_id: UUID
@@ -34,7 +34,7 @@ class TokenRequest:
         return self.grant_id, self.scopes
 
     def use(self, now: datetime) -> CallerUse:
-        """Its use, for the audit."""
+        """The use of this request, for the audit."""
         by = self.requester
         entry = Entry(Event.TOKEN_ISSUED, self.grant_id, by.owner, by.client, self.request_id, now, via=by.via)
         return CallerUse(by, entry)

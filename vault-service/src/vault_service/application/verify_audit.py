@@ -27,7 +27,7 @@ class AuditFinding:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What was kept of the audit outside of its database.
+    """The part of the audit that was kept outside of its database.
 
     references: of checkpoints that the chain must contain; marks: by a process's id in hexadecimal, the number up to
     which all of its lines must be there.
@@ -42,7 +42,7 @@ NOTHING_KEPT = Kept()
 
 @dataclass(slots=True)
 class Verified:
-    """How much was verified so far. pruned_through: the last checkpoint whose lines were lawfully removed."""
+    """The extent of the verification so far. pruned_through: the last checkpoint whose lines were lawfully removed."""
 
     checkpoints: int = 0
     lines: int = 0
@@ -100,7 +100,7 @@ class VerifyAudit:
         self.seen = Verified()
 
     def verify(self, kept: Kept = NOTHING_KEPT) -> Iterator[AuditFinding]:
-        """What is wrong, as it is found."""
+        """Every fault, as it is found."""
         yield from self._prunings()
         last, number, covered, references = ORIGIN, 0, NumberSet(), set(kept.references)
         for checkpoint in self._trail.checkpoints():

@@ -35,8 +35,8 @@ class WritersSeen:
     def add_pruned(self, checkpoint: Checkpoint) -> None:
         """Note the lines of a checkpoint that were removed lawfully.
 
-        A version that did not tell them can have made it while a newer one ran, too: nobody knows then which lines of
-        the processes of that hour were removed.
+        An old version, which did not name its lines, can have made the checkpoint while a newer one ran. It is then
+        unknown which lines of the processes of that hour were removed.
         """
         if checkpoint.writers is None:
             self._blind_until = checkpoint.written_at + LATE

@@ -5,18 +5,14 @@ from dataclasses import dataclass
 from functools import partial
 
 from service_kit.outbound.session import Session
-from service_kit.postgres.database import Database
 from service_kit.process import logs
 from vault_service.adapters.audit.checkpoints import BATCH_LINES, CheckpointWriter
 from vault_service.adapters.audit.kept import CheckpointKeeper, KeptFile
-from vault_service.adapters.audit.log import AuditLog
 from vault_service.adapters.audit.own_lines import OwnLines
-from vault_service.adapters.encryption.keyring import Keyring
 from vault_service.adapters.jobs.background import Background, Job, every, once
 from vault_service.adapters.jobs.cleaning import Cleaning
 from vault_service.adapters.jobs.expiring import AnnounceEnds
 from vault_service.adapters.metrics.telemetry import PrometheusTelemetry
-from vault_service.adapters.postgres.clock import DatabaseClock
 from vault_service.adapters.webhooks.messages import PostgresMessages
 from vault_service.adapters.webhooks.sender import WebhookSender
 from vault_service.application.check_due import CheckDue
@@ -24,6 +20,7 @@ from vault_service.application.deliver import DeliverRevocations
 from vault_service.application.expire import ExpireGrants
 from vault_service.application.ports.provider import Provider
 from vault_service.application.webhooks import DeliverWebhooks
+from vault_service.bootstrap.foundation import Foundation
 from vault_service.bootstrap.grants import GrantStores
 from vault_service.config import VaultSettings
 
@@ -46,7 +43,7 @@ log = logs.get(__name__)
 class BackgroundWork:
     """The background threads of one process.
 
-    refreshes: those that nobody waits for; webhooks: wait for receivers.
+    refreshes: those for which no caller waits; webhooks: wait for receivers.
     """
 
     housekeeping: Background
@@ -55,48 +52,22 @@ class BackgroundWork:
     webhooks: Background
 
     @classmethod
-    def of(  # noqa: PLR0913, PLR0917 - what the jobs work with
+    def of(
         cls,
-        settings: VaultSettings,
-        database: Database,
-        keyring: Keyring,
-        clock: DatabaseClock,
+        base: Foundation,
         stores: GrantStores,
         providers: Mapping[str, Provider],
-        telemetry: PrometheusTelemetry,
-        audit: AuditLog,
         checks: Sequence[CheckDue],
         more: Sequence[Job],
     ) -> "BackgroundWork":
         """Wire the jobs; nothing starts here. more: jobs for the housekeeping."""
-        expire = ExpireGrants(stores.expiring, clock, settings.grant_days)
-        jobs: list[Job] = [
-            partial(_replay, stores),
-            partial(_deliver, DeliverRevocations(stores.outbox, providers, clock)),
-            *more,
-            partial(_measure, stores, telemetry),
-            every(KEYS_SECONDS, keyring.load),
-            every(CLOCK_SECONDS, clock.read),
-            every(EXPIRY_SECONDS, expire.expire_ended),
-            every(EXPIRY_SECONDS, AnnounceEnds(database, settings.expiring_notice).announce),
-            every(CLEANING_SECONDS, expire.expire_forgotten),
-            every(CLEANING_SECONDS, partial(_clean, Cleaning(database, settings.grant_days))),
-        ]
-        writer = CheckpointWriter(database, keyring, clock)
-        own = OwnLines(database, keyring, audit.writer)
-        keeper = CheckpointKeeper(KeptFile(settings.checkpoint_file), audit.writer, _webhook(settings))
-        checkpoint_jobs: list[Job] = [
-            partial(_write_checkpoint, writer, keeper),
-            partial(_measure_lag, writer, own, telemetry),
-            every(KEEPING_SECONDS, keeper.keep),
-        ]
+        housekeeping = [*_delivery_jobs(base, stores, providers), *more, *_housekeeping_jobs(base, stores)]
+        refreshes = [check.check_one for check in checks]
         return cls(
-            housekeeping=Background("housekeeping", jobs, _report, HOUSEKEEPING_SECONDS),
-            checkpoints=Background("checkpoints", checkpoint_jobs, _report, CHECKPOINT_SECONDS),
-            refreshes=Background("refreshes", [check.check_one for check in checks], _report, REFRESHES_SECONDS),
-            webhooks=Background(
-                "webhooks", _webhook_jobs(settings, database, clock, telemetry), _report, WEBHOOK_SECONDS
-            ),
+            housekeeping=Background("housekeeping", housekeeping, _report, HOUSEKEEPING_SECONDS),
+            checkpoints=Background("checkpoints", _checkpoint_jobs(base), _report, CHECKPOINT_SECONDS),
+            refreshes=Background("refreshes", refreshes, _report, REFRESHES_SECONDS),
+            webhooks=Background("webhooks", _webhook_jobs(base), _report, WEBHOOK_SECONDS),
         )
 
     @property
@@ -105,12 +76,44 @@ class BackgroundWork:
         return self.housekeeping, self.checkpoints, self.refreshes, self.webhooks
 
 
-def _webhook_jobs(
-    settings: VaultSettings, database: Database, clock: DatabaseClock, telemetry: PrometheusTelemetry
-) -> list[Job]:
+def _delivery_jobs(base: Foundation, stores: GrantStores, providers: Mapping[str, Provider]) -> list[Job]:
+    return [
+        partial(_replay, stores),
+        partial(_deliver, DeliverRevocations(stores.outbox, providers, base.clock)),
+    ]
+
+
+def _housekeeping_jobs(base: Foundation, stores: GrantStores) -> list[Job]:
+    settings, database = base.settings, base.database
+    expire = ExpireGrants(stores.expiring, base.clock, settings.grant_days)
+    return [
+        partial(_measure, stores, base.telemetry),
+        every(KEYS_SECONDS, base.keyring.load),
+        every(CLOCK_SECONDS, base.clock.read),
+        every(EXPIRY_SECONDS, expire.expire_ended),
+        every(EXPIRY_SECONDS, AnnounceEnds(database, settings.expiring_notice).announce),
+        every(CLEANING_SECONDS, expire.expire_forgotten),
+        every(CLEANING_SECONDS, partial(_clean, Cleaning(database, settings.grant_days))),
+    ]
+
+
+def _checkpoint_jobs(base: Foundation) -> list[Job]:
+    settings, writer_of_lines = base.settings, base.audit.writer
+    writer = CheckpointWriter(base.database, base.keyring, base.clock)
+    own = OwnLines(base.database, base.keyring, writer_of_lines)
+    keeper = CheckpointKeeper(KeptFile(settings.checkpoint_file), writer_of_lines, _webhook(settings))
+    return [
+        partial(_write_checkpoint, writer, keeper),
+        partial(_measure_lag, writer, own, base.telemetry),
+        every(KEEPING_SECONDS, keeper.keep),
+    ]
+
+
+def _webhook_jobs(base: Foundation) -> list[Job]:
+    settings, telemetry = base.settings, base.telemetry
     told = {client: service.webhook for client, service in settings.services.by_client.items() if service.webhook}
-    messages = PostgresMessages(database)
-    webhooks = DeliverWebhooks(messages, told, WebhookSender(settings.egress.ca_bundle), clock)
+    messages = PostgresMessages(base.database)
+    webhooks = DeliverWebhooks(messages, told, WebhookSender(settings.egress.ca_bundle), base.clock)
     return [
         once(webhooks.configure),
         partial(_tell, webhooks, telemetry),

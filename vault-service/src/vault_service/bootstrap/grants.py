@@ -15,6 +15,7 @@ from vault_service.adapters.grants.refreshes import PostgresRefreshes
 from vault_service.adapters.grants.spool import Spool
 from vault_service.adapters.grants.tickets import PostgresTickets
 from vault_service.adapters.grants.uses import Uses
+from vault_service.adapters.postgres.locks import AdvisoryLocks
 from vault_service.config import VaultSettings
 
 
@@ -35,7 +36,9 @@ class GrantStores:
     spool: Spool
 
     @classmethod
-    def of(cls, settings: VaultSettings, database: Database, sealer: Sealer, audit: AuditLog) -> "GrantStores":
+    def of(
+        cls, settings: VaultSettings, database: Database, locks: AdvisoryLocks, sealer: Sealer, audit: AuditLog
+    ) -> "GrantStores":
         """Wire them over one database."""
         outbox = Outbox(database, sealer, audit)
         spool = Spool(settings.spool_dir)
@@ -43,7 +46,7 @@ class GrantStores:
         idle = settings.assumed_idle or None
         return cls(
             consents=PostgresConsents(database, sealer, audit, outbox, idle, settings.pending_consents),
-            refreshes=PostgresRefreshes(database, sealer, audit, outbox, spool, settings.refused_budget, idle),
+            refreshes=PostgresRefreshes(database, sealer, audit, outbox, spool, locks, settings.refused_budget, idle),
             uses=Uses(settings.database_url.reveal(), database, audit),
             owned=PostgresOwnedGrants(database, endings, audit),
             tickets=PostgresTickets(database, audit),

@@ -16,7 +16,6 @@ from vault_service.adapters.provider.client_authentication import (
     PostedSecret,
     PrivateKeyJwtAuthentication,
     PublicClient,
-    wall_clock,
 )
 from vault_service.adapters.provider.discovery import Discovery
 from vault_service.adapters.provider.endpoints import ConfiguredEndpoints, DiscoveredEndpoints
@@ -31,6 +30,8 @@ from vault_service.provider_file import ClientSettings, ProviderSettings
 
 Ping = Callable[[], None]
 CallbackOf = Callable[[str], str]
+EpochClock = Callable[[], float]
+"""Seconds since the epoch, for times that other machines write or compare."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +46,20 @@ class ProviderSet:
 
     @classmethod
     def of(
-        cls, settings: VaultSettings, login: Issuer, callback_of: CallbackOf, telemetry: PrometheusTelemetry
+        cls,
+        settings: VaultSettings,
+        login: Issuer,
+        callback_of: CallbackOf,
+        telemetry: PrometheusTelemetry,
+        clock: EpochClock,
     ) -> "ProviderSet":
         """Wire them. login: the issuer where people log in; callback_of: a provider's redirect URI, by its name."""
         configured = settings.providers.by_name
         issuers = {name: _issuer(provider, login, settings) for name, provider in configured.items()}
         discoveries = {name: Discovery(name, issuer) for name, issuer in issuers.items()}
         servers = {
-            name: _server(settings, name, issuers[name], discoveries[name], callback_of(name)) for name in configured
+            name: _server(settings, name, issuers[name], discoveries[name], callback_of(name), clock)
+            for name in configured
         }
         for name in servers:
             telemetry.paused(name, 0)
@@ -62,7 +69,7 @@ class ProviderSet:
             servers=servers,
             guarded={name: Breaker(server, partial(telemetry.paused, name)) for name, server in servers.items()},
             logout_tokens={
-                name: _logout_tokens(name, provider, issuers[name])
+                name: _logout_tokens(name, provider, issuers[name], clock)
                 for name, provider in configured.items()
                 if provider.terms.has_id_tokens
             },
@@ -88,8 +95,8 @@ def _issuer(provider: ProviderSettings, login: Issuer, settings: VaultSettings) 
     return Issuer(provider.terms.issuer, provider.internal_url, session=session)
 
 
-def _logout_tokens(name: str, provider: ProviderSettings, issuer: Issuer) -> IssuerLogoutTokens:
-    expected = ExpectedLogout(provider.client.client_id, _algorithms(provider), provider.clock_skew)
+def _logout_tokens(name: str, provider: ProviderSettings, issuer: Issuer, clock: EpochClock) -> IssuerLogoutTokens:
+    expected = ExpectedLogout(provider.client.client_id, _algorithms(provider), provider.clock_skew, clock)
     return IssuerLogoutTokens(name, issuer, expected)
 
 
@@ -98,13 +105,13 @@ def _algorithms(provider: ProviderSettings) -> frozenset[str] | None:
     return frozenset({provider.algorithm}) if provider.algorithm else None
 
 
-def authorization_servers(settings: VaultSettings) -> dict[str, AuthorizationServer]:
+def authorization_servers(settings: VaultSettings, clock: EpochClock) -> dict[str, AuthorizationServer]:
     """The servers by name, each by itself, to look at them from the command line."""
     login = login_issuer(settings)
     servers = {}
     for name, provider in settings.providers.by_name.items():
         issuer = _issuer(provider, login, settings)
-        servers[name] = _server(settings, name, issuer, Discovery(name, issuer), settings.public_url)
+        servers[name] = _server(settings, name, issuer, Discovery(name, issuer), settings.public_url, clock)
     return servers
 
 
@@ -114,11 +121,11 @@ def login_issuer(settings: VaultSettings) -> Issuer:
 
 
 def _server(
-    settings: VaultSettings, name: str, issuer: Issuer, discovery: Discovery, redirect_uri: str
+    settings: VaultSettings, name: str, issuer: Issuer, discovery: Discovery, redirect_uri: str, clock: EpochClock
 ) -> AuthorizationServer:
     provider = settings.providers.by_name[name]
     session = LimitedSession(provider.egress or settings.egress)
-    endpoint = TokenEndpoint(session, _authentication(provider.client), provider.dialect)
+    endpoint = TokenEndpoint(session, _authentication(provider.client, clock), provider.dialect)
     client = ClientRegistration(
         name=name,
         issuer=provider.terms.issuer,
@@ -132,14 +139,14 @@ def _server(
         plain = provider.plain
         account = EndpointAccounts(issuer.url, endpoint, plain.account_endpoint, plain.account_pointer)
         return AuthorizationServer(client, ConfiguredEndpoints(plain.addresses), endpoint, account, provider.dialect)
-    accounts = IdTokenAccounts(issuer, provider.client.client_id, _algorithms(provider), provider.clock_skew)
+    accounts = IdTokenAccounts(issuer, provider.client.client_id, _algorithms(provider), provider.clock_skew, clock)
     return AuthorizationServer(client, DiscoveredEndpoints(issuer, discovery), endpoint, accounts, provider.dialect)
 
 
-def _authentication(client: ClientSettings) -> ClientAuthentication:
+def _authentication(client: ClientSettings, clock: EpochClock) -> ClientAuthentication:
     match client.authentication:
         case "private_key_jwt" if client.key is not None:
-            return PrivateKeyJwtAuthentication(client.client_id, client.key, client.audience, wall_clock)
+            return PrivateKeyJwtAuthentication(client.client_id, client.key, client.audience, clock)
         case "client_secret_post" if client.secret is not None:
             return PostedSecret(client.client_id, client.secret.reveal())
         case "client_secret_basic" if client.secret is not None:

@@ -3,12 +3,13 @@
 import argparse
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import psycopg
 
+from service_kit.postgres.clock import DatabaseClock
 from service_kit.postgres.database import Database, session
 from vault_service import config
 from vault_service.adapters.audit.checkpoints import CheckpointWriter, last_checkpoint
@@ -17,7 +18,6 @@ from vault_service.adapters.audit.partitions import extend
 from vault_service.adapters.audit.pruning import prune
 from vault_service.adapters.audit.trail import PostgresAuditTrail
 from vault_service.adapters.encryption.keyring import Keyring
-from vault_service.adapters.postgres.clock import DatabaseClock
 from vault_service.adapters.postgres.database import vault_database
 from vault_service.application.verify_audit import Kept, VerifyAudit
 from vault_service.config import VaultSettings
@@ -119,9 +119,9 @@ def _prune(options: argparse.Namespace) -> int:
     if days <= 0:
         print("nothing is removed: VAULT_AUDIT_RETENTION_DAYS is 0, which keeps lines for ever")
         return 0
-    now = datetime.now(UTC)
     owner_url = config.migration_database_url().reveal()
-    with _opened(settings) as (_, keyring), psycopg.connect(owner_url, **session("vault-prune")) as connection:
+    with _opened(settings) as (database, keyring), psycopg.connect(owner_url, **session("vault-prune")) as connection:
+        now = DatabaseClock(database).now()
         pruned = prune(connection, keyring, now - timedelta(days=days), now)
         with connection.transaction():
             made = extend(connection)

@@ -83,7 +83,7 @@ def examine(settings: VaultSettings) -> Iterator[Diagnosis]:
         database.close()
     yield _spool(settings)
     yield _redis(settings)
-    for name, server in authorization_servers(settings).items():
+    for name, server in authorization_servers(settings, time.time).items():
         yield from _provider(f"provider {name}", server)
 
 
@@ -129,7 +129,7 @@ def _clock(database: Database) -> Diagnosis:
     detail = f"the database's clock is {offset:+.1f} s off this machine's"
     if abs(offset) < CLOCK_SECONDS:
         return Diagnosis("ok", "clock", detail)
-    advice = "let both follow a time server: grants end by the database's clock, callers' tokens by this machine's"
+    advice = "let the database follow a time server, as authorization servers do: all times are judged by its clock"
     return Diagnosis("warn", "clock", detail, advice)
 
 

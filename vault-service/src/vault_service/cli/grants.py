@@ -7,18 +7,19 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import Any
 from uuid import UUID, uuid4
 
 from service_kit.http import text
+from service_kit.postgres.clock import DatabaseClock
 from service_kit.postgres.database import Database
 from vault_service import config
 from vault_service.adapters.audit.log import AuditLog
 from vault_service.adapters.encryption.keyring import Keyring
 from vault_service.adapters.encryption.sealing import Sealer
 from vault_service.adapters.grants.endings import Endings
-from vault_service.adapters.grants.operator import FoundGrant, GrantsOfAll, Search
+from vault_service.adapters.grants.operator import FoundGrant, GrantSearch, GrantsOfAll
 from vault_service.adapters.grants.outbox import Outbox
 from vault_service.adapters.grants.owned_grants import PostgresOwnedGrants
 from vault_service.adapters.postgres.database import vault_database
@@ -83,7 +84,7 @@ def _list(options: argparse.Namespace) -> int:
 
 def _show(options: argparse.Namespace) -> int:
     with _opened(config.read()) as database:
-        found = GrantsOfAll(database).find(Search(id=options.id), 1)
+        found = GrantsOfAll(database).find(GrantSearch(id=options.id), 1)
     if not found:
         sys.stderr.write(f"vault-service: there is no grant {options.id}\n")
         return EX_NOT_FOUND
@@ -126,10 +127,9 @@ def _end(settings: VaultSettings, database: Database, grants: Sequence[FoundGran
     keyring.load()
     sealer, audit = Sealer(keyring), AuditLog(database, keyring)
     owned = PostgresOwnedGrants(database, Endings(sealer, audit, Outbox(database, sealer, audit)), audit)
-    request_id = uuid4().hex
+    clock, request_id = DatabaseClock(database), uuid4().hex
     for grant in grants:
-        now = datetime.now(UTC)
-        entry = Entry(Event.GRANT_REVOKED, grant.id, grant.owner, actor, request_id, now, reason=reason)
+        entry = Entry(Event.GRANT_REVOKED, grant.id, grant.owner, actor, request_id, clock.now(), reason=reason)
         owned.revoke(grant.id, grant.owner, entry)
 
 
@@ -146,8 +146,8 @@ def _stats(options: argparse.Namespace) -> int:
     return 0
 
 
-def _search(options: argparse.Namespace) -> Search:
-    return Search(
+def _search(options: argparse.Namespace) -> GrantSearch:
+    return GrantSearch(
         id=getattr(options, "id", None),
         subject=options.subject,
         service=options.service,

@@ -35,14 +35,14 @@ class Event(enum.StrEnum):
 
 
 class AuditedWork(NamedTuple):
-    """What a ticket was made for: an attempt of a task, in the words of the service that made the ticket."""
+    """The work that a ticket was made for: an attempt of a task, in the words of the service that made the ticket."""
 
     task_id: str
     attempt: int
 
 
 class Via(NamedTuple):
-    """The ticket with which somebody acted, or which an event is about."""
+    """The ticket with which a caller acted, or which an event is about."""
 
     ticket_id: UUID
     name: str
@@ -50,7 +50,7 @@ class Via(NamedTuple):
 
 
 class AuditPlace(NamedTuple):
-    """Where a line stands among those of one process (`domain.writer`).
+    """The position of a line among those of one process (`domain.writer`).
 
     writer: the process's random id; number: from 1, without a gap; mark: every line up to this number is recorded.
     """

@@ -29,7 +29,7 @@ LONGEST_JUMP = 1_000_000
 
 
 class ChainedLine(NamedTuple):
-    """What of a line goes into a checkpoint. place: None for lines of versions that did not number them."""
+    """The part of a line that goes into a checkpoint. place: None for lines of versions that did not number them."""
 
     number: int
     mac: bytes

@@ -1,9 +1,9 @@
-"""When a server that is in trouble is left alone: the state of a circuit breaker, with the time passed in.
+"""The state of a circuit breaker before one server, with the time passed in.
 
-Evidence about one grant is not evidence about the server: a server is paused when it cannot be reached, when it refuses
-the vault's own client, when `WITNESSES` different grants are told to come later, or after `UNCERTAIN_IN_A_ROW`
-uncertain outcomes of as many grants. After a pause one caller probes, and the others wait for its outcome. Times are in
-seconds by a monotonic clock.
+A refusal of one grant says nothing about the server. A server is paused when it cannot be reached, when it refuses the
+vault's own client, when `WITNESSES` different grants are told to try later, or after `UNCERTAIN_IN_A_ROW` uncertain
+outcomes of as many grants. After a pause one caller probes, and the others wait for its outcome. Times are in seconds
+by a monotonic clock.
 """
 
 from collections.abc import Hashable
@@ -58,7 +58,7 @@ class Circuit:
         return self._pause(now, seconds) if len(self._witnesses) >= WITNESSES else 0.0
 
     def uncertain(self, now: float, grant: Hashable) -> float:
-        """It is unknown whether the server has handled the call; for how many seconds to leave it alone, or 0."""
+        """The server may or may not have handled the call. Returns the seconds for which it is left alone, or 0."""
         self._is_probing = False
         self._uncertain += 1
         self._witness(grant)

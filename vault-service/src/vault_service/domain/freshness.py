@@ -1,4 +1,4 @@
-"""When a cached access token is served, and when it is renewed: a pure rule over numbers.
+"""Decides whether a cached access token is served or renewed: a pure rule over numbers.
 
 - More than a third of its life left: serve it.
 - Less than a third, or up to a half by the token's jitter: serve it, and let one caller renew it in the background. The
@@ -16,7 +16,7 @@ JITTER = 1 / 6
 
 
 class Freshness(enum.Enum):
-    """What to do with a cached access token."""
+    """The verdict about a cached access token."""
 
     SERVE = enum.auto()
     SERVE_AND_RENEW = enum.auto()
@@ -24,7 +24,7 @@ class Freshness(enum.Enum):
 
 
 def judge(left: float, lifetime: float, min_valid: float, jitter: float) -> Freshness:
-    """What to do with a token. left, lifetime, min_valid: seconds; jitter: `jitter_of` the token."""
+    """Judge a cached token. left, lifetime, min_valid: seconds; jitter: `jitter_of` the token."""
     useless = max(min(LEEWAY_SECONDS, lifetime / 2), lifetime * USELESS_BELOW)
     if left < max(useless, min_valid):
         return Freshness.WAIT
@@ -46,6 +46,6 @@ def attainable(min_valid: float, lifetime: float, age: float) -> bool:
     """False while it is known that the server gives no token with `min_valid` seconds left.
 
     lifetime: seconds that the last token had when it arrived, which a slow answer shortens; age: seconds since then.
-    What was learned from a token holds for half of its life: until then nobody else needs a new one.
+    The knowledge from one token holds for half of its life: until then no other caller needs a new one.
     """
     return min_valid <= lifetime or age >= lifetime / 2

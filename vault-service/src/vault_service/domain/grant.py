@@ -56,7 +56,7 @@ class TokenType(enum.StrEnum):
 
 
 class Failure(enum.StrEnum):
-    """Why a grant gives no tokens. The values are problem codes of the API."""
+    """Reasons why a grant gives no tokens. The values are problem codes of the API."""
 
     CONSENT_DENIED = "consent_denied"
     CONSENT_EXPIRED = "consent_expired"
@@ -69,7 +69,7 @@ class Failure(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What the owner allows: the services (client ids) that may use the grant, until when, and how often."""
+    """The owner's limits: the services (client ids) that may use the grant, until when, and how often."""
 
     services: frozenset[str]
     not_after: datetime | None = None
@@ -84,13 +84,13 @@ class DefaultLimits:
     uses: int | None = None
 
     def end(self, now: datetime) -> datetime | None:
-        """When a grant that is requested now ends."""
+        """The end of a grant that is requested now."""
         return None if self.days is None else now + timedelta(days=self.days)
 
 
 @dataclass(frozen=True, slots=True)
 class FailureDetail:
-    """Why an authorization server's answer was of no use; never a token.
+    """Details of an authorization server's useless answer; never a token.
 
     status: of HTTP; error: the server's word (RFC 6749 section 5.2); check: what of the vault's checks failed.
     """
@@ -149,7 +149,8 @@ class RefreshToken:
 class ObtainedToken:
     """A refresh token that an answer holds, whatever else is wrong with the answer.
 
-    expires_in: seconds from when the answer came, None: no end; session: the server's name for its session.
+    expires_in: seconds from when the answer came, 0: its end has passed, None: no end; session: the server's name for
+    its session.
     """
 
     token: RefreshToken

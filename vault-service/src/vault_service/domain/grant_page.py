@@ -1,4 +1,4 @@
-"""The order of an owner's grants, live ones first, and a position in it from which the next page goes on."""
+"""The order of an owner's grants, live ones first, and the position at which the next page begins."""
 
 import binascii
 from base64 import urlsafe_b64decode, urlsafe_b64encode

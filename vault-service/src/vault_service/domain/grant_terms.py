@@ -1,6 +1,6 @@
-"""What of a grant decides who gets which token from where: bound to the grant's refresh token.
+"""The terms of a grant, which decide who gets which token from where. They are bound to the grant's refresh token.
 
-A stored row can be changed by whoever can write to the database. The digest of its terms is a part of the associated
+Any role that can write to the database can change a stored row. The digest of its terms is a part of the associated
 data of its sealed token, so that the token of a changed row does not open. Before there is a token, the row carries a
 MAC of what was requested.
 """
@@ -21,8 +21,8 @@ from vault_service.domain.usability import Requester
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """What the owner is asked, as far as it ends with the answer.
+class QuestionTerms:
+    """The part of a question that ends with the owner's answer.
 
     scopes: requested, the authorization server may grant others; asked_by: the service that asks, None for the owner;
     return_to: where the browser goes then.
@@ -39,14 +39,14 @@ class Asked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestedTerms:
-    """What the owner was asked for, as far as it decides about the grant."""
+    """The requested terms, which decide about the grant."""
 
     provider: str
     token_type: TokenType
     limits: Limits
     expiry: Expiry
 
-    def mac(self, key: bytes, grant_id: UUID, owner: Subject, asked: Asked) -> bytes:
+    def mac(self, key: bytes, grant_id: UUID, owner: Subject, asked: QuestionTerms) -> bytes:
         """HMAC-SHA-256 for the row of a pending grant."""
         content = joined("grants", grant_id.hex, owner.issuer, owner.sub, *asked.parts(), *self.parts())
         return hmac.digest(key, content, hashlib.sha256)
@@ -75,7 +75,7 @@ class RequestedTerms:
 
 @dataclass(frozen=True, slots=True)
 class GrantTerms:
-    """What was granted. account: the person at the authorization server; identity: that of the first access token."""
+    """The granted terms. account: the person at the authorization server; identity: that of the first access token."""
 
     requested: RequestedTerms
     scopes: frozenset[str]
@@ -110,7 +110,9 @@ def terms_of(owner: Subject, columns: Sequence[Any]) -> GrantTerms:
 
 
 def requested_of(columns: Sequence[Any]) -> RequestedTerms:
-    """What was requested. columns: provider, token_type, services, not_after, max_uses, idle_seconds, max_seconds."""
+    """The requested terms from a row. columns: provider, token_type, services, not_after, max_uses, idle_seconds,
+    max_seconds.
+    """
     provider, token_type, services, not_after, max_uses, idle, maximum = columns
     return RequestedTerms(
         provider=provider,

@@ -33,7 +33,7 @@ def next_id(versions: Iterable[KeyVersion]) -> int:
 
 
 def refusal_to_retire(key_id: int, versions: Iterable[KeyVersion], sealed_values: int) -> str | None:
-    """Why a version cannot be destroyed, or None. sealed_values: how many stored values only it opens."""
+    """The reason why a version cannot be destroyed, or None. sealed_values: stored values that only it opens."""
     if sealed_values:
         return f"key {key_id} still seals {sealed_values} values: rewrap first"
     version = next((version for version in versions if version.id == key_id), None)

@@ -1,8 +1,8 @@
-"""Where a browser goes after a consent that a service has asked for: an address that the operator has listed.
+"""The address to which a browser returns after a service's consent request: one that the operator has listed.
 
-A listed address that ends with `/` covers everything below it, any other one itself only; both with any query. What
-parsers may read differently (RFC 9700 section 4.1.3) is refused, not repaired: user information, a backslash, another
-scheme, a fragment, dot segments, encoded slashes and dots.
+A listed address that ends with `/` covers everything below it, any other one itself only; both with any query. Forms
+that parsers may read differently (RFC 9700 section 4.1.3) are refused, not repaired: user information, a backslash,
+another scheme, a fragment, dot segments, encoded slashes and dots.
 """
 
 import re
@@ -21,7 +21,7 @@ _PORTS = {"http": ":80", "https": ":443"}
 
 @dataclass(frozen=True, slots=True)
 class ReturnTo:
-    """Where the browser goes on: the address that a service has named, for the grant that it asked for."""
+    """The address that a service has named for the browser's return, and the grant that it asked for."""
 
     service: str
     address: str
@@ -34,7 +34,7 @@ class ReturnTo:
 
 
 def fault_of(address: str) -> str | None:
-    """What is wrong with an address, whichever are listed; None when nothing is."""
+    """The fault of an address, whether listed or not; None without a fault."""
     if len(address) > LONGEST or not _PLAIN.fullmatch(address):
         return "is too long, or has a fragment, a backslash or other characters that are not allowed"
     if not address.lower().startswith(("http://", "https://")):

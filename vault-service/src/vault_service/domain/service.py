@@ -6,7 +6,7 @@ from vault_service.domain.webhook import Webhook
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Service:
+class KnownService:
     """One service. name: for people; return_to: where browsers may go after a consent that it asked for; webhook: where
     it is told what happens to its grants.
     """

@@ -13,7 +13,7 @@ IDENTITY_SCOPES = frozenset({OPENID, "profile", "email", OFFLINE_ACCESS})
 
 @dataclass(frozen=True, slots=True)
 class Expiry:
-    """When a grant ends by the vault's own rules, in seconds; None: no rule.
+    """The vault's own rules for the end of a grant, in seconds; None: no rule.
 
     idle: after its last refresh, if the authorization server does not tell when it ends; maximum: after its consent,
     whatever the server tells.

@@ -27,7 +27,7 @@ _RESEMBLING = re.compile(r"tvt_[A-Za-z0-9_-]{20}")
 
 
 class TicketFault(enum.StrEnum):
-    """Why a ticket gives no access tokens, although its grant may. The values are problem codes of the API."""
+    """Reasons why a ticket gives no access tokens, although its grant may. The values are problem codes of the API."""
 
     MISTYPED = "ticket_mistyped"
     UNKNOWN = "ticket_unknown"
@@ -93,12 +93,12 @@ class Ticket:
 
     @property
     def via(self) -> Via:
-        """How the audit names the ticket."""
+        """The name of the ticket in the audit."""
         return Via(self.id, self.name, self.work)
 
     @property
     def requester(self) -> Requester:
-        """Who requests an access token with this ticket: its maker, for the owner."""
+        """The requester of an access token with this ticket: its maker, for the owner."""
         return Requester(self.maker, is_owner=self.made_by_owner, owner=self.owner, via=self.via)
 
     def mac(self, key: bytes, secret_hash: bytes) -> bytes:
@@ -121,7 +121,7 @@ class Ticket:
         return hmac.digest(key, content, hashlib.sha256)
 
     def fault_at(self, now: datetime) -> TicketFault | None:
-        """Why the ticket gives no access tokens, or None."""
+        """The reason why the ticket gives no access tokens, or None."""
         if self.ended_at is not None:
             return TicketFault.ENDED
         if self.expires_at <= now:

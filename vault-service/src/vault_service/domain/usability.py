@@ -1,4 +1,4 @@
-"""Whether a grant gives access tokens now: a pure rule over its state and the requester."""
+"""Decides whether a grant gives access tokens now: a pure rule over its state and the requester."""
 
 import enum
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from vault_service.domain.grant import Failure, Status, Subject
 
 @dataclass(frozen=True, slots=True)
 class Requester:
-    """Who requests an access token.
+    """The requester of an access token.
 
     client: the `azp`; is_owner: True for the owner's own token, not a service's; via: the ticket that is used, which
     `client` has made.
@@ -23,7 +23,8 @@ class Requester:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GrantState:
-    """What the rule looks at. consent_expired: a consent can no longer be given; ended: its time or uses are up.
+    """The state of a grant as the rule needs it. consent_expired: a consent can no longer be given; ended: its time or
+    uses are up.
 
     services: the client ids that may use the grant; has_token: whether a refresh token is kept.
     """
@@ -37,7 +38,7 @@ class GrantState:
 
 
 class Obstacle(enum.Enum):
-    """Why a grant gives no token although nothing is wrong with it."""
+    """Reasons why a sound grant gives no token."""
 
     CONSENT_PENDING = enum.auto()
     SERVICE_NOT_ALLOWED = enum.auto()
@@ -47,14 +48,14 @@ Refusal = Failure | Obstacle
 
 
 def refusal_of_use(state: GrantState, requester: Requester) -> Refusal | None:
-    """Why the requester gets no access token, or None."""
+    """The reason why the requester gets no access token, or None."""
     if not requester.is_owner and requester.client not in state.services:
         return Obstacle.SERVICE_NOT_ALLOWED
     return _refusal(state)
 
 
 def refusal_of_check(state: GrantState) -> Refusal | None:
-    """Why the owner cannot have the grant checked, or None. A failed grant can be, while its token is kept."""
+    """The reason why the owner cannot check the grant, or None. A failed grant with a token can be checked."""
     if state.status is Status.FAILED and state.has_token:
         return None
     return _refusal(state)

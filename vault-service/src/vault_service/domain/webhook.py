@@ -31,8 +31,8 @@ class Delivery(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Webhook:
-    """Where a service is told. secret: the key of its signatures; allow_private: True when http, and addresses that are
-    not global, are allowed.
+    """The webhook of a service. secret: the key of its signatures; allow_private: True when http, and addresses that
+    are not global, are allowed.
     """
 
     url: str = field(repr=False)
@@ -42,7 +42,7 @@ class Webhook:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """What has happened to a grant. attempts: made so far, with this one; ends_at: of `grant.expiring`."""
+    """A message about a change of a grant. attempts: made so far, with this one; ends_at: of `grant.expiring`."""
 
     id: UUID
     service: str

@@ -45,9 +45,9 @@ class Writer:
             return AuditPlace(self.id, number, self._mark)
 
     def settle(self, place: AuditPlace, *, is_recorded: bool | None) -> None:
-        """Tell whether the line with this place was recorded; None when nobody knows.
+        """Tell whether the line with this place was recorded; None when that is unknown.
 
-        After None the process goes on as another writer, because the number can be neither skipped nor taken again.
+        After None the process continues as another writer, because the number can be neither skipped nor taken again.
         """
         with self._lock:
             if place.writer != self.id:
@@ -63,6 +63,6 @@ class Writer:
                     self._recorded.remove(self._mark)
 
     def restart(self) -> None:
-        """Go on as another writer."""
+        """Continue as another writer."""
         with self._lock:
             self._begin()

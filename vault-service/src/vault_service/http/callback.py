@@ -69,13 +69,13 @@ def receive(vault: Vault, provider: str) -> Response:
 
 
 def granted_location(vault: Vault, granted: ConsentGranted) -> str:
-    """Where the browser goes with a grant that is active."""
+    """The location for the browser after a grant became active."""
     page = f"{PAGE}?{_query(persistent_token_id=str(granted.grant_id), task_id=granted.task_id)}"
     return _of_service(vault, granted.back, "active") or page
 
 
 def declined_location(vault: Vault, back: ReturnTo | None) -> str:
-    """Where the browser goes after a no."""
+    """The location for the browser after a no."""
     return _of_service(vault, back, Failure.CONSENT_DENIED.value) or PAGE
 
 

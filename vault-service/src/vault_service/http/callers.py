@@ -53,10 +53,10 @@ class CallerPolicy:
         return owner(claims)
 
     def reader(self, claims: Claims, subject: str | None) -> tuple[Subject, str | None]:
-        """Whose grants the caller looks at: its own, or, for a service, those of `subject` that the service may use.
+        """The owner whose grants the caller looks at: the caller, or, for a service, `subject`.
 
-        The second member is the service. Problems: 422 `invalid_input` when a person names somebody; 403 `forbidden`
-        for a service that names nobody.
+        The second member is the service, whose view is limited to the grants that it may use. Problems: 422
+        `invalid_input` when a person names a subject; 403 `forbidden` for a service that names none.
         """
         if not self.is_service(claims):
             if subject is not None:
@@ -65,6 +65,16 @@ class CallerPolicy:
         if subject is None:
             raise FORBIDDEN.problem("A service must name the owner of the tokens that it looks at in `subject`.")
         return Subject(claims.issuer, subject), claims.client
+
+    def ender(self, claims: Claims, subject: str | None, *, is_public: bool) -> tuple[Subject, str | None]:
+        """Whose grant the caller ends, as in `reader`.
+
+        Problem: 403 `forbidden` too for a service that comes through the gateway and may get no access tokens there.
+        """
+        found = self.reader(claims, subject)
+        if found[1] is not None and is_public and not self.public_mints:
+            raise FORBIDDEN.problem("Services end tokens inside the network, not through the public gateway.")
+        return found
 
     def requester(self, claims: Claims, subject: str | None, *, is_public: bool) -> Requester:
         """The requester of an access token: a service for the owner that it names, or the owner with an allowed client.
@@ -149,7 +159,7 @@ def refused(
 
 
 def ticket_actor(claims: Claims, mint_role: str, request_id: str) -> TicketActor:
-    """Who extends or ends a ticket: a service, or a person."""
+    """The caller who extends or ends a ticket: a service, or a person."""
     if mint_role in claims.roles:
         return TicketActor(claims.client, request_id, service=claims.client)
     return TicketActor(claims.client, request_id, owner=owner(claims))

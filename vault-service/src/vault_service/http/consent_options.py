@@ -1,4 +1,4 @@
-"""What a body that requests a consent means, for a person and for a service.
+"""Options of a consent from a request's body, for a person and for a service.
 
 All problems are 422 `invalid_input` at a member.
 """
@@ -87,7 +87,7 @@ def _options(
 
 
 def _task_ids(wanted: NewConsent) -> tuple[str, ...]:
-    """What the consent is for: `taskId`, or each of `taskIds` once."""
+    """The tasks of the consent: `taskId`, or each of `taskIds` once."""
     if wanted.task_ids is UNSET:
         return () if wanted.task_id is UNSET else (wanted.task_id,)
     if wanted.task_id is not UNSET:

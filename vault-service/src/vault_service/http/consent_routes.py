@@ -78,9 +78,9 @@ def _answer_routes(api: Api, vault: Vault, tag: str) -> None:
         raises=(*asked, ProviderUnavailableError),
     )
     def begin_offline_consent(token_id: str) -> Response:
-        """Go on to the authorization server, for a consent that a service has asked for.
+        """Accept a service's question about consent.
 
-        Returns the URL at which the owner grants consent, as when the owner had requested it.
+        Returns the URL at the authorization server where the owner grants consent, as if the owner had requested it.
         """
         claims = authenticate(vault.verifier)
         owner, is_browser = vault.policy.person(claims), claims.client in vault.policy.browser_clients

@@ -11,7 +11,7 @@ from service_kit.http import inputs
 from service_kit.http.problems import Problem, problem_for
 from service_kit.process import logs
 from service_kit.server import fast_path
-from service_kit.server.fast_path import Answer, Head
+from service_kit.server.fast_path import FastAnswer, Head
 from service_kit.server.gathered import Gathered
 from vault_service.application.errors import VaultServiceError
 from vault_service.application.token_request import TokenRequest
@@ -33,7 +33,7 @@ class CachedTokens:
         self._shared = Gathered(vault.issue.find_soon)
         self._records = Gathered(vault.issue.record_soon)
 
-    async def answer(self, head: Head) -> Answer | None:
+    async def answer(self, head: Head) -> FastAnswer | None:
         """The token, once its use is on the disk; the problem when it cannot be recorded now; None otherwise."""
         started = time.perf_counter()
         try:
@@ -66,7 +66,7 @@ class CachedTokens:
         query = inputs.parsed_query(head.query, TokenQuery)
         return callers.token_request(query, self._vault.policy, claims, request_id, is_public=head.is_public)
 
-    async def _issued(self, request: TokenRequest, token: AccessToken) -> Answer | None:
+    async def _issued(self, request: TokenRequest, token: AccessToken) -> FastAnswer | None:
         try:
             is_recorded = await self._records.submit(request)
         except VaultServiceError as error:

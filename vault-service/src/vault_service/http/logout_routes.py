@@ -1,4 +1,6 @@
-"""Where authorization servers tell that a login has ended (OpenID Connect Back-Channel Logout 1.0 section 2.5)."""
+"""The endpoint at which authorization servers report the end of a login (OpenID Connect Back-Channel Logout 1.0 section
+2.5).
+"""
 
 from collections.abc import Mapping
 

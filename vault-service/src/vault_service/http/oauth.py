@@ -115,6 +115,9 @@ class ServerMetadata(Output, frozen=True, kw_only=True, rename=None):
     revocation_endpoint_auth_methods_supported: tuple[str, ...] = msgspec.field(default_factory=lambda: _AUTHENTICATION)
 
 
+_ERRORS: dict[int, type[Output]] = {400: OAuthError, 503: OAuthError}
+
+
 @dataclass(eq=False)
 class _Refusal(Exception):  # noqa: N818 - an answer, not a fault of this module
     """An error of RFC 6749 section 5.2."""
@@ -125,14 +128,17 @@ class _Refusal(Exception):  # noqa: N818 - an answer, not a fault of this module
 
 def add_routes(api: Api, vault: Vault, tag: str) -> None:
     """Declare `POST /token` and `POST /revoke`."""
-    errors = {400: OAuthError, 503: OAuthError}
+    _token(api, vault, tag)
+    _revocation(api, vault, tag)
 
+
+def _token(api: Api, vault: Vault, tag: str) -> None:
     @api.route(
         "POST",
         "/token",
         tag=tag,
         form=TokenForm,
-        answers={200: OAuthToken, 429: OAuthError, **errors},
+        answers={200: OAuthToken, 429: OAuthError, **_ERRORS},
         raises=(TicketMisplacedError,),
         public=True,
     )
@@ -159,12 +165,14 @@ def add_routes(api: Api, vault: Vault, tag: str) -> None:
         )
         return http.respond(answer, headers={"Pragma": "no-cache"})
 
+
+def _revocation(api: Api, vault: Vault, tag: str) -> None:
     @api.route(
         "POST",
         "/revoke",
         tag=tag,
         form=RevocationForm,
-        answers={200: Revocation, **errors},
+        answers={200: Revocation, **_ERRORS},
         raises=(TicketMisplacedError,),
         public=True,
     )

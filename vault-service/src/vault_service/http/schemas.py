@@ -70,21 +70,21 @@ class NewConfirmation(Input, frozen=True, kw_only=True):
 
 
 class ConfirmedConsent(Output, frozen=True, kw_only=True):
-    """The offline token is active. location: where the browser goes on, a path of the page or a service's address."""
+    """The offline token is active. location: the browser's next address, a path of the page or a service's address."""
 
     persistent_token_id: UUID
     location: str
 
 
 class DeclinedConsent(Output, frozen=True, kw_only=True):
-    """The owner has said no. location: where the browser goes on, a path of the page or a service's address."""
+    """The owner has said no. location: the browser's next address, a path of the page or a service's address."""
 
     persistent_token_id: UUID
     location: str
 
 
 class NewName(Input, frozen=True, kw_only=True):
-    """What an offline token is for, in its owner's words."""
+    """The purpose of an offline token, in its owner's words."""
 
     name: Name
 
@@ -116,6 +116,12 @@ class GrantQuery(Input, frozen=True, kw_only=True):
     wait: Annotated[int, msgspec.Meta(ge=0, le=60)] = 0
 
 
+class EndQuery(Input, frozen=True, kw_only=True):
+    """subject: the owner, when a service ends a token that no other service may use."""
+
+    subject: Annotated[str, msgspec.Meta(min_length=1, max_length=255, pattern=LINE)] | None = None
+
+
 class Account(Output, frozen=True, kw_only=True):
     """A person at an authorization server: `iss` and `sub`."""
 
@@ -132,7 +138,7 @@ class Asker(Output, frozen=True, kw_only=True):
 
 
 class FailureDetails(Output, frozen=True, kw_only=True):
-    """What the authorization server answered.
+    """The authorization server's answer.
 
     status: of HTTP; error: the server's word; check: which of the vault's checks failed.
     """

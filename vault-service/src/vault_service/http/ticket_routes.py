@@ -115,11 +115,12 @@ class EndedTicket(Output, frozen=True, kw_only=True):
 
 def add_routes(api: Api, vault: Vault, tag: str) -> None:
     """Declare the routes."""
-    _making(api, vault, tag)
-    _changing(api, vault, tag)
+    _creation(api, vault, tag)
+    _listing(api, vault, tag)
+    _changes(api, vault, tag)
 
 
-def _making(api: Api, vault: Vault, tag: str) -> None:
+def _creation(api: Api, vault: Vault, tag: str) -> None:
     @api.route(
         "POST",
         "/tickets",
@@ -161,6 +162,8 @@ def _making(api: Api, vault: Vault, tag: str) -> None:
         secret, ticket = vault.tickets.create(options, logs.request_id.get() or "")
         return respond(MadeTicket(ticket=secret.reveal(), **_members(ticket)), 201)
 
+
+def _listing(api: Api, vault: Vault, tag: str) -> None:
     @api.route(
         "GET",
         "/tokens/<token_id>/tickets",
@@ -178,7 +181,7 @@ def _making(api: Api, vault: Vault, tag: str) -> None:
         return respond(_listed(tickets))
 
 
-def _changing(api: Api, vault: Vault, tag: str) -> None:
+def _changes(api: Api, vault: Vault, tag: str) -> None:
     @api.route(
         "POST",
         "/tickets/<ticket_id>/extend",

@@ -1,4 +1,4 @@
-"""What the routes need: the wired use cases and the rules of the HTTP edge."""
+"""The wired vault as the routes need it: use cases, and the rules of the HTTP edge."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -14,9 +14,10 @@ from vault_service.application.manage import ManageGrants
 from vault_service.application.refusals import RecordRefusals
 from vault_service.application.tickets import ManageTickets, PresentedTickets
 from vault_service.domain.grant import DefaultLimits, Grant
-from vault_service.domain.service import Service
+from vault_service.domain.service import KnownService
 from vault_service.domain.terms import Terms
 from vault_service.http.callers import CallerPolicy
+from vault_service.http.export import Exports
 from vault_service.http.schemas import GrantView, grant_view
 from vault_service.http.waiting import Waiters
 
@@ -42,12 +43,13 @@ class Vault:
     tickets: ManageTickets
     ticket_max_life: int
     waiters: Waiters
+    exports: Exports
     now: Callable[[], datetime]
     providers: Mapping[str, Terms]
     default_provider: str
     default_services: frozenset[str]
     default_limits: DefaultLimits
-    services: Mapping[str, Service]
+    services: Mapping[str, KnownService]
     public_url: str
     is_https: bool
     needed: Pings

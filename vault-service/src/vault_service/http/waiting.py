@@ -20,7 +20,7 @@ class Waiters:
         self._places = threading.BoundedSemaphore(most)
 
     def wait(self, look: Callable[[], T], is_final: Callable[[T], bool], seconds: float) -> T:
-        """What `look` returns, as soon as `is_final` holds for it, after so many seconds, or when all places are taken.
+        """The value of `look`: as soon as `is_final` holds for it, after so many seconds, or when all places are taken.
 
         seconds: at most `LONGEST_SECONDS` count. Raises what `look` raises.
         """

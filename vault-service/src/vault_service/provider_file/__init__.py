@@ -16,7 +16,7 @@ import msgspec
 from service_kit.outbound.session import Egress, readable_ca_bundle
 from service_kit.process.secret import Secret, demand_private
 from service_kit.process.settings import exact_url, is_loopback, url
-from service_kit.tokens.signatures import SigningKey
+from service_kit.tokens.signatures import ClientKey
 from vault_service.adapters.provider.dialect import Dialect
 from vault_service.adapters.provider.endpoints import Addresses
 from vault_service.domain.grant import TokenType
@@ -108,7 +108,7 @@ def _client(folder: Path, table: ProviderTable, where: str) -> ClientSettings:
     elif needed == "client_key_file":
         pem = _private_text(folder / str(table.client_key_file), f"{where}: client_key_file")
         try:
-            key = SigningKey.of_pem(pem.encode(), table.client_key_algorithm, table.client_key_id)
+            key = ClientKey.of_pem(pem.encode(), table.client_key_algorithm, table.client_key_id)
         except ValueError as error:
             raise ValueError(f"{where}: client_key_file: {error}") from None
     return ClientSettings(

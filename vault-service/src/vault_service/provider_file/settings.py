@@ -1,4 +1,4 @@
-"""What the providers file says, as the rest of the vault uses it."""
+"""The content of the providers file, as the rest of the vault uses it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from service_kit.outbound.session import Egress
 from service_kit.process.secret import Secret
 from service_kit.tokens.id_token import USUAL_SKEW_SECONDS
-from service_kit.tokens.signatures import SigningKey
+from service_kit.tokens.signatures import ClientKey
 from vault_service.adapters.provider.dialect import Dialect
 from vault_service.adapters.provider.endpoints import Addresses
 from vault_service.domain.terms import Terms
@@ -20,7 +20,7 @@ class ClientSettings:
     client_id: str
     authentication: ClientAuthenticationName = "client_secret_basic"
     secret: Secret | None = None
-    key: SigningKey | None = None
+    key: ClientKey | None = None
     audience: str | None = None
 
 

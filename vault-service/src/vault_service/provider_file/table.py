@@ -23,7 +23,7 @@ ClientAuthenticationName = Literal["client_secret_basic", "client_secret_post", 
 
 
 class ExpiryTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """When grants of a token type end."""
+    """The table with the ends of grants of one token type."""
 
     idle: Duration | None = None
     maximum: Duration | None = None

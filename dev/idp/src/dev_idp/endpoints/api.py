@@ -29,10 +29,6 @@ def blueprint(server: OAuthServer) -> Blueprint:
 
     routes.register_error_handler(OAuth2Error, refusal)
 
-    def proven(endpoint: str, token: str = "") -> ProvenRequest:
-        urls = (f"{state.tokens.issuer}{OIDC}/{endpoint}", request.base_url)
-        return ProvenRequest(request.method, urls, token)
-
     @routes.post(f"{OIDC}/token")
     def token() -> Any:
         if any(len(values) > 1 for values in request.form.listvalues()):
@@ -41,7 +37,7 @@ def blueprint(server: OAuthServer) -> Blueprint:
             raise InvalidRequestError("Missing form parameter: grant_type")
         if request.form["grant_type"] not in GRANT_TYPES:
             raise UnknownFlowError
-        g.dpop_key = server.proofs.thumbprint(request.headers.getlist("DPoP"), proven("token"))
+        g.dpop_key = server.proofs.thumbprint(request.headers.getlist("DPoP"), _proven(server, "token"))
         return server.create_token_response()
 
     @routes.post(f"{OIDC}/revoke")
@@ -54,24 +50,36 @@ def blueprint(server: OAuthServer) -> Blueprint:
 
     @routes.route(f"{OIDC}/userinfo", methods=["GET", "POST"])
     def userinfo() -> Response:
-        scheme, _, bearer = request.headers.get("Authorization", "").partition(" ")
-        if scheme.lower() not in {"bearer", "dpop"} or not bearer:
-            return _challenge(state.realm.name, 401)
-        claims = state.verify(bearer)
-        key = (claims or {}).get("cnf", {}).get("jkt", "")
-        if key:
-            proven_key = server.proofs.thumbprint(request.headers.getlist("DPoP"), proven("userinfo", bearer))
-            if scheme.lower() != "dpop" or proven_key != key:
-                raise ProofRefusedError("it does not prove the key of the token")
-        user = state.realm.user(claims["sub"]) if claims else None
-        if claims is None or user is None:
-            return _challenge(state.realm.name, 401, "invalid_token", "Token verification failed")
-        if "openid" not in claims.get("scope", "").split():
-            return _challenge(state.realm.name, 403, "insufficient_scope", "Missing openid scope")
-        return as_json(profile(user, claims["scope"]))
+        return _userinfo(server)
 
     _add_public_documents(routes, lambda: state.keys.jwks, lambda: _discovery(state.tokens.issuer))
     return routes
+
+
+def _proven(server: OAuthServer, endpoint: str, token: str = "") -> ProvenRequest:
+    """The request as a DPoP proof may name it: by the issuer's address, or by the address that was called."""
+    urls = (f"{server.state.tokens.issuer}{OIDC}/{endpoint}", request.base_url)
+    return ProvenRequest(request.method, urls, token)
+
+
+def _userinfo(server: OAuthServer) -> Response:
+    """OpenID Connect Core 1.0 section 5.3; errors by RFC 6750 section 3."""
+    state = server.state
+    scheme, _, bearer = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() not in {"bearer", "dpop"} or not bearer:
+        return _challenge(state.realm.name, 401)
+    claims = state.verify(bearer)
+    key = (claims or {}).get("cnf", {}).get("jkt", "")
+    if key:
+        proven_key = server.proofs.thumbprint(request.headers.getlist("DPoP"), _proven(server, "userinfo", bearer))
+        if scheme.lower() != "dpop" or proven_key != key:
+            raise ProofRefusedError("it does not prove the key of the token")
+    user = state.realm.user(claims["sub"]) if claims else None
+    if claims is None or user is None:
+        return _challenge(state.realm.name, 401, "invalid_token", "Token verification failed")
+    if "openid" not in claims.get("scope", "").split():
+        return _challenge(state.realm.name, 403, "insufficient_scope", "Missing openid scope")
+    return as_json(profile(user, claims["scope"]))
 
 
 def _add_public_documents(

@@ -56,7 +56,7 @@ class ProcrastinateWatch:
         ]
 
     def end_job(self, job_id: int) -> None:
-        """Remove a job that nobody will end."""
+        """Remove a job whose worker has died."""
         with self._database.connection() as connection:
             end_job(connection, job_id)
 
@@ -66,7 +66,7 @@ class ProcrastinateWatch:
             self._database.all(_SQL["remove_workers"], {"silent": list(silent)})
 
     def waiting(self, at_most: int) -> int:
-        """How many jobs wait for a worker, counted up to a limit."""
+        """The number of jobs that wait for a worker, counted up to a limit."""
         row = self._database.one(_SQL["waiting"], {"queue": QUEUE, "at_most": at_most})
         return int(row[0]) if row else 0
 

@@ -51,7 +51,7 @@ class PostgresDependencies:
             return _of_task(connection, task_id)
 
     def graph(self, task_id: UUID, owner: Owner) -> Graph:
-        """What is connected with the task, upstream and downstream."""
+        """The tasks connected with the task, upstream and downstream."""
         with self._database.transaction() as connection:
             lock(connection, task_id, owner)
             rows = connection.execute(_SQL["graph"], {"task_id": task_id, "limit": MAX_NODES + 1}).fetchall()

@@ -1,4 +1,4 @@
-"""What is remembered of runs in PostgreSQL: `application.ports.HistoryStore` and `JournalStore`."""
+"""The history of runs in PostgreSQL: `application.ports.HistoryStore` and `JournalStore`."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""What one owner may have, checked within the transaction that adds to it."""
+"""The limits of one owner, checked within the transaction that adds to their tasks."""
 
 import psycopg
 

@@ -1,12 +1,13 @@
 """The list of an owner's tasks in PostgreSQL: `application.ports.TaskListStore`."""
 
 from collections.abc import Mapping, Sequence
+from uuid import UUID
 
 from service_kit.postgres import queries
 from service_kit.postgres.database import Database
 from task_service.adapters.postgres.locks import owned
 from task_service.adapters.postgres.tasks import tasks_by_id
-from task_service.domain.listing import MOST_COUNTED, Position, Sort, Standing, TaskQuery
+from task_service.domain.listing import LAST_RUNS, MOST_COUNTED, Position, Sort, Standing, TaskQuery
 from task_service.domain.owner import Owner
 from task_service.domain.status import TaskStatus
 from task_service.domain.task import Task
@@ -65,13 +66,20 @@ class PostgresTaskList:
         following = Position(str(shown[-1][1]), shown[-1][0]) if len(rows) > limit else None
         return [tasks[task_id] for task_id, _ in shown if task_id in tasks], following
 
+    def last_runs(self, tasks: Sequence[Task]) -> Mapping[UUID, Sequence[TaskStatus]]:
+        """The states of each task's last runs; the table of runs is read for tasks with more than one only."""
+        known = {task.id: [task.status] for task in tasks if task.latest_run.number == 1}
+        ids = [task.id for task in tasks if task.latest_run.number > 1]
+        rows = self._database.all(_SQL["last_runs"], {"ids": ids, "most": LAST_RUNS}) if ids else []
+        return known | {task_id: [TaskStatus(state) for state in states] for task_id, states in rows}
+
     def count_after(self, owner: Owner, sort: Sort, after: Position) -> int:
-        """How many of the owner's tasks come after a position."""
+        """The number of the owner's tasks after a position."""
         row = self._database.one(_COUNT_AFTER[sort], {**owned(owner), "after": after.key, "after_id": after.task_id})
         return int(row[0]) if row else 0
 
     def counts(self, owner: Owner) -> Mapping[TaskStatus, int]:
-        """How many of the owner's tasks are in each state."""
+        """The number of the owner's tasks in each state."""
         row = self._database.one(_SQL["counts"], owned(owner))
         total, waiting, at_work, running, completed, failed, cancelled = map(int, row or (0,) * 7)
         return {
@@ -85,7 +93,7 @@ class PostgresTaskList:
         }
 
     def standing(self, owner: Owner) -> Standing:
-        """How many of the owner's tasks need consent, and how many have a schedule that has not ended."""
+        """The number of the owner's tasks that need consent, and of those whose schedule has not ended."""
         row = self._database.one(_SQL["standing"], {**owned(owner), "most": MOST_COUNTED})
         return Standing(*map(int, row or (0, 0)))
 

@@ -65,6 +65,17 @@ from (
 order by found.created_at {direction}, found.id {direction}
 limit %(limit)s;
 
+-- name: last_runs
+-- The states of the last runs of each task, the latest first: each by the primary key, so many of each at most.
+select wanted.id, array(
+    select r.status
+    from runs r
+    where r.task_id = wanted.id
+    order by r.number desc
+    limit %(most)s
+)
+from unnest(%(ids)s::uuid[]) as wanted (id);
+
 -- name: count_after
 select count(*)
 from (

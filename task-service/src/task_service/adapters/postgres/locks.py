@@ -1,4 +1,4 @@
-"""What happens to one task happens one after the other: its row is locked first, then its latest run is read."""
+"""Serializes changes of one task: its row is locked first, then its latest run is read."""
 
 from typing import Any
 from uuid import UUID

@@ -32,7 +32,7 @@ class PostgresReceipts:
             settle(connection, owner, receipt, result)
 
     def remove_old(self, at_most: int) -> int:
-        """Remove keys whose time is over, up to a limit; how many."""
+        """Remove expired keys, up to a limit. Returns their number."""
         return len(self._database.all(_SQL["remove_old"], {"hours": VALID_HOURS, "at_most": at_most}))
 
 

@@ -67,7 +67,9 @@ class PostgresSchedules:
                 raise ScheduleNotFoundError
 
     def fire_due(self, at_most: int) -> int:
-        """Make the runs that are due, in one transaction that waits for nobody; how many schedules were looked at."""
+        """Make the runs that are due, in one transaction that skips locked rows. Returns the number of schedules
+        checked.
+        """
         with self._database.transaction() as connection:
             due = connection.execute(_SQL["due"], {"at_most": at_most}).fetchall()
             return sum(_fire(connection, row) for row in due)

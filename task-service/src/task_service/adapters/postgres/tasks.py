@@ -97,7 +97,7 @@ class PostgresTasks:
         self._database.one(_SQL["forget_replaced"], {"id": task_id, **owned(owner), "token_id": token_id})
 
     def links(self, owner: Owner, token_id: UUID, at_most: int, asked_for: Set[UUID] = frozenset()) -> int:
-        """How many of the owner's tasks are linked to a token, or are to find it."""
+        """The number of the owner's tasks that are linked to a token, or are to find it."""
         wanted = {**owned(owner), "token_id": token_id, "at_most": at_most, "asked_for": list(asked_for)}
         row = self._database.one(_SQL["links"], wanted)
         return int(row[0]) if row else 0
@@ -116,7 +116,7 @@ class PostgresTasks:
 
 
 def tasks_by_id(connection: psycopg.Connection, owner: Owner, ids: Sequence[UUID]) -> dict[UUID, Task]:
-    """Those of the tasks that exist and are the owner's, by id."""
+    """The tasks among these ids that exist and are the owner's, by id."""
     rows = connection.execute(_SQL["by_id"], {**owned(owner), "ids": list(ids)})
     return {task.id: task for task in map(_task, rows)}
 

@@ -1,1 +1,1 @@
-"""Where results that are files are kept."""
+"""Stores of results that are files."""

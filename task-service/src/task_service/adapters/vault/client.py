@@ -1,12 +1,10 @@
-"""The vault's API: called with a person's token for that person, with the service's own for a worker."""
+"""The vault's API: called with the service's own credentials, on behalf of a person that each call names."""
 
 from collections.abc import Callable, Sequence
 from uuid import UUID
 
 import token_vault_client as client
-from service_kit.http.problems import DPOP_REQUIRED
 from task_service.application.errors import (
-    BoundTokenError,
     TicketExpiredError,
     TicketLimitReachedError,
     TokenNotFoundError,
@@ -15,12 +13,15 @@ from task_service.application.errors import (
 )
 from task_service.application.ports.vault import AttemptTicket, LinkedGrant, OwnerToken
 from task_service.domain.attempt import Attempt
+from task_service.domain.owner import Owner
 from task_service.domain.task import TokenStatus, parse_id, public_id
 
 _STATUSES = {"pending": TokenStatus.PENDING, "active": TokenStatus.ACTIVE}
 
 _REFUSALS = (client.TokenNotFound, client.ConsentPending, client.GrantUnusable, client.NotAllowed)
 TOO_MANY = "too_many_tickets"
+SHARED = "service_not_allowed"
+"""Code of the vault when a service would end what other services may use."""
 EXPIRED = frozenset({"ticket_expired", "ticket_unknown"})
 """Codes of tickets that were not extended in time, or that a restored vault does not know."""
 
@@ -31,38 +32,41 @@ class VaultOverHttp:
     def __init__(self, vault: client.TokenVaultClient) -> None:
         self._vault = vault
 
-    def grant(self, persistent_token_id: UUID, bearer: str) -> LinkedGrant:
+    def grant(self, persistent_token_id: UUID, owner: Owner) -> LinkedGrant:
         """One token of the person."""
         try:
-            return _linked(self._vault.grant(str(persistent_token_id), bearer))
+            return _linked(self._vault.grant(str(persistent_token_id), subject=owner.sub))
         except client.TokenNotFound:
             raise TokenNotFoundError from None
         except client.VaultError as error:
-            raise _of_person(error) from error
+            raise _unavailable(error) from error
 
-    def grants(self, bearer: str, task_id: UUID | None = None) -> Sequence[LinkedGrant]:
+    def grants(self, owner: Owner, task_id: UUID | None = None) -> Sequence[LinkedGrant]:
         """The person's tokens, newest first."""
         try:
-            grants = self._vault.grants(bearer, task_id=public_id(task_id) if task_id else None)
+            grants = self._vault.grants(subject=owner.sub, task_id=public_id(task_id) if task_id else None)
         except client.VaultError as error:
-            raise _of_person(error) from error
+            raise _unavailable(error) from error
         return [_linked(grant) for grant in grants]
 
-    def revoke(self, persistent_token_id: UUID, bearer: str) -> None:
-        """Revoke a token of the person."""
+    def revoke(self, persistent_token_id: UUID, owner: Owner) -> bool:
+        """Revoke a token of the person that no other service may use."""
         try:
-            self._vault.revoke(str(persistent_token_id), bearer)
+            self._vault.revoke(str(persistent_token_id), subject=owner.sub)
         except client.TokenNotFound:
             raise TokenNotFoundError from None
         except client.VaultError as error:
-            raise _of_person(error) from error
+            if error.code == SHARED:
+                return False
+            raise _unavailable(error) from error
+        return True
 
-    def linked(self, bearer: str, ids: Sequence[UUID]) -> Sequence[LinkedGrant]:
-        """Those of these tokens that are the person's."""
+    def linked(self, owner: Owner, ids: Sequence[UUID]) -> Sequence[LinkedGrant]:
+        """The tokens among these that are the person's."""
         try:
-            grants = self._vault.grants(bearer, ids=[str(each) for each in ids])
+            grants = self._vault.grants(subject=owner.sub, ids=[str(each) for each in ids])
         except client.VaultError as error:
-            raise _of_person(error) from error
+            raise _unavailable(error) from error
         return [_linked(grant) for grant in grants]
 
 
@@ -130,7 +134,7 @@ def access_token_by(vault: client.TokenVaultClient) -> OwnerToken:
         raise TokenRefusedError from error
     except client.VaultError as error:
         raise _unavailable(error) from error
-    return OwnerToken(token.value, token.expires_at, token.scopes)
+    return OwnerToken(token.value, token.expires_at, token.scopes, token.expires_in)
 
 
 def _linked(grant: client.GrantInfo) -> LinkedGrant:
@@ -141,12 +145,6 @@ def _linked(grant: client.GrantInfo) -> LinkedGrant:
         ends_at=min(ends, default=None),
         task_ids=frozenset(filter(None, map(parse_id, grant.task_ids))),
     )
-
-
-def _of_person(error: client.VaultError) -> BoundTokenError | VaultUnavailableError:
-    """Why the vault refused a person's token. A proof for it can be made by nobody but the person's client."""
-    is_bound = isinstance(error, client.NotAuthenticated) and error.code == DPOP_REQUIRED.code
-    return BoundTokenError() if is_bound else _unavailable(error)
 
 
 def _unavailable(error: client.VaultError) -> VaultUnavailableError:

@@ -1,1 +1,1 @@
-"""What the application needs of the outside, grouped by its users."""
+"""The ports of the application, grouped by their users."""

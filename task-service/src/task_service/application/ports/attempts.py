@@ -81,7 +81,7 @@ class ResultStore(Protocol):
 
 
 class ProgressStore(Protocol):
-    """Where progress is written, for many attempts at a time."""
+    """Stores progress, of many attempts at a time."""
 
     def write_progress(self, reports: Sequence[tuple[Attempt, int]]) -> Mapping[AttemptKey, bool]:
         """Store the percentage of each attempt in one statement, without waiting for locked rows.
@@ -92,7 +92,7 @@ class ProgressStore(Protocol):
 
 
 class JournalStore(Protocol):
-    """Where the journals of attempts are written, for many attempts at a time."""
+    """Stores the journals of attempts, many at a time."""
 
     def write_log(self, lines: Lines) -> Lines:
         """Store log lines in one statement, without waiting for locked rows.

@@ -1,4 +1,4 @@
-"""What is found and mended after workers have died, and retries that are due."""
+"""Ports for recovery after workers have died, and for retries that are due."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ class LostJob:
 
 
 class EngineWatch(Protocol):
-    """What the engine knows of its workers and jobs."""
+    """The engine's view of its workers and jobs."""
 
     def heartbeats(self) -> Mapping[int, datetime]:
         """Each registered worker's last heartbeat, by worker id."""
@@ -29,7 +29,7 @@ class EngineWatch(Protocol):
         ...
 
     def end_job(self, job_id: int) -> None:
-        """Remove a job that nobody will end."""
+        """Remove a job whose worker has died."""
         ...
 
     def remove_workers(self, silent: Sequence[int]) -> None:
@@ -37,7 +37,7 @@ class EngineWatch(Protocol):
         ...
 
     def waiting(self, at_most: int) -> int:
-        """How many attempts wait for a worker, counted up to a limit."""
+        """The number of attempts that wait for a worker, counted up to a limit."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""What starts runs beside their owner: schedules and dependencies."""
+"""Ports for runs that their owner does not start: those of schedules and dependencies."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -41,7 +41,7 @@ class DependencyStore(Protocol):
         ...
 
     def of_task(self, task_id: UUID, owner: Owner) -> Sequence[Dependency]:
-        """What a task depends on, the oldest first. Raises TaskNotFoundError."""
+        """The dependencies of a task, the oldest first. Raises TaskNotFoundError."""
         ...
 
     def graph(self, task_id: UUID, owner: Owner) -> Graph:
@@ -61,10 +61,11 @@ class DependencyNews(Protocol):
 
 
 class DueSchedules(Protocol):
-    """What the tick needs."""
+    """Finds the schedules that are due, and makes their runs."""
 
     def fire_due(self, at_most: int) -> int:
-        """Make the runs that are due, of so many schedules; how many were. It waits for no lock.
+        """Make the runs that are due, of so many schedules. Returns the number of schedules that were due. Skips locked
+        rows.
 
         Raises TaskStorageUnavailableError.
         """

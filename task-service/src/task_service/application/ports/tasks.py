@@ -58,7 +58,7 @@ class TaskStore(Protocol):
         ...
 
     def links(self, owner: Owner, token_id: UUID, at_most: int, asked_for: Set[UUID] = frozenset()) -> int:
-        """How many of the owner's tasks are linked to a token, counted up to a limit.
+        """The number of the owner's tasks that are linked to a token, counted up to a limit.
 
         asked_for: tasks that count as linked to it while they are linked to none, because they would find it.
         """
@@ -74,16 +74,22 @@ class TaskListStore(Protocol):
         """At most `limit` tasks that come after a position, in order; the position at their end if there are more."""
         ...
 
+    def last_runs(self, tasks: Sequence[Task]) -> Mapping[UUID, Sequence[TaskStatus]]:
+        """The states of the last `LAST_RUNS` runs of each task, the latest first; nothing for a task without a run."""
+        ...
+
     def count_after(self, owner: Owner, sort: Sort, after: Position) -> int:
-        """How many of the owner's tasks come after a position, filtered or not, counted up to 100,000."""
+        """The number of the owner's tasks after a position, filtered or not, counted up to 100,000."""
         ...
 
     def counts(self, owner: Owner) -> Mapping[TaskStatus, int]:
-        """How many of the owner's tasks are in each state. Its cost does not grow with their number."""
+        """The number of the owner's tasks in each state. The cost does not grow with it."""
         ...
 
     def standing(self, owner: Owner) -> Standing:
-        """How many of the owner's tasks need consent, and have a schedule that has not ended, each up to a limit."""
+        """The number of the owner's tasks that need consent, and of those whose schedule has not ended, each up to a
+        limit.
+        """
         ...
 
     def list_version(self, owner: Owner) -> str:
@@ -92,7 +98,7 @@ class TaskListStore(Protocol):
 
 
 class RunQueue(Protocol):
-    """Where runs are put for workers."""
+    """The queue from which workers take runs."""
 
     def enqueue(
         self,
@@ -130,7 +136,7 @@ class ReceiptStore(Protocol):
         ...
 
     def remove_old(self, at_most: int) -> int:
-        """Remove keys whose time is over, up to a limit; how many."""
+        """Remove expired keys, up to a limit. Returns their number."""
         ...
 
 
@@ -168,7 +174,7 @@ class KindCatalogue(Protocol):
         ...
 
     def check(self, work: Work) -> None:
-        """Whether a task can be of this kind with these parameters.
+        """Check that a task can be of this kind with these parameters.
 
         Raises KindNotFoundError, ParametersError, ParametersTooLargeError.
         """

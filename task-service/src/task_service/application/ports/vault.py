@@ -7,16 +7,21 @@ from typing import Protocol
 from uuid import UUID
 
 from task_service.domain.attempt import Attempt
+from task_service.domain.owner import Owner
 from task_service.domain.task import TokenStatus
 
 
 @dataclass(frozen=True, slots=True)
 class OwnerToken:
-    """An owner's access token. It stays in memory for as long as a handler needs it, and does not print its value."""
+    """An owner's access token. It stays in memory for as long as a handler needs it, and does not print its value.
+
+    expires_at: by the vault's clock, for people; expires_in: seconds of life that it had left when it was given.
+    """
 
     value: str = field(repr=False)
     expires_at: datetime
     scopes: frozenset[str]
+    expires_in: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,22 +39,27 @@ class LinkedGrant:
 
 
 class OwnersVault(Protocol):
-    """The vault, asked with a person's own access token."""
+    """The vault, asked about the tokens of a person that this service may use, with its own credentials.
 
-    def grant(self, persistent_token_id: UUID, bearer: str) -> LinkedGrant:
+    No access token of a person leaves this service.
+    """
+
+    def grant(self, persistent_token_id: UUID, owner: Owner) -> LinkedGrant:
         """One token of the person. Raises TokenNotFoundError, VaultUnavailableError."""
         ...
 
-    def grants(self, bearer: str, task_id: UUID | None = None) -> Sequence[LinkedGrant]:
+    def grants(self, owner: Owner, task_id: UUID | None = None) -> Sequence[LinkedGrant]:
         """The person's tokens, newest first; with a task, those requested for it. Raises VaultUnavailableError."""
         ...
 
-    def revoke(self, persistent_token_id: UUID, bearer: str) -> None:
-        """Revoke a token of the person, for good; twice is once. Raises TokenNotFoundError, VaultUnavailableError."""
+    def revoke(self, persistent_token_id: UUID, owner: Owner) -> bool:
+        """Revoke a token of the person, for good; twice is once. False, and nothing is done, when other services may
+        use it too: only its owner ends it. Raises TokenNotFoundError, VaultUnavailableError.
+        """
         ...
 
-    def linked(self, bearer: str, ids: Sequence[UUID]) -> Sequence[LinkedGrant]:
-        """Those of these tokens that are the person's, in one request. ids: 1 to 100. Raises VaultUnavailableError."""
+    def linked(self, owner: Owner, ids: Sequence[UUID]) -> Sequence[LinkedGrant]:
+        """The tokens among these that are the person's, in one request. ids: 1 to 100. Raises VaultUnavailableError."""
         ...
 
 

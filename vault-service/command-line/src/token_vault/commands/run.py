@@ -43,7 +43,7 @@ def file_(
 ) -> None:
     """Keep a fresh token in a file until it is stopped: a sidecar.
 
-    The file is replaced as a whole when half of the token's life is over. The command ends with status 4 when the grant
+    The file is replaced as a whole at half of the token's life. The command ends with status 4 when the grant
     has ended.
     """
     here: Context = context.obj
@@ -122,7 +122,7 @@ def _split(here: Context, words: Sequence[str], expected: str) -> tuple[str | No
 
 
 def _environment() -> dict[str, str]:
-    """What the command inherits: all but the credentials of this program."""
+    """The command's environment: all variables but the credentials of this program."""
     return {name: value for name, value in os.environ.items() if not name.startswith("TOKEN_VAULT_TICKET")}
 
 

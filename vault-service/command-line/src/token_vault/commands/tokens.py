@@ -17,8 +17,8 @@ GrantOrNone = Annotated[
 ]
 
 
-class Shape(str, Enum):
-    """How a token is printed."""
+class TokenFormat(str, Enum):
+    """The form in which a token is printed."""
 
     RAW = "raw"
     JSON = "json"
@@ -37,7 +37,7 @@ def get(
     grant: GrantOrNone = None,
     scope: Annotated[list[str] | None, typer.Option(help="A part of the grant's scopes; may be repeated.")] = None,
     min_valid: Annotated[int, typer.Option(min=0, help="Seconds of life that it must have left.")] = 0,
-    shape: Annotated[Shape, typer.Option("--format", "-f", help="How it is printed.")] = Shape.RAW,
+    shape: Annotated[TokenFormat, typer.Option("--format", "-f", help="How it is printed.")] = TokenFormat.RAW,
     as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
 ) -> None:
     """Print a fresh access token, and nothing else.
@@ -47,15 +47,15 @@ def get(
     here: Context = context.obj
     with here.vault() as vault:
         token = vault.access_token(here.grant_id(grant), min_valid=min_valid, scopes=scope or ())
-    _print(token, Shape.JSON if as_json else shape)
+    _print(token, TokenFormat.JSON if as_json else shape)
 
 
-def _print(token: FreshAccessToken, shape: Shape) -> None:
-    if shape is Shape.RAW:
+def _print(token: FreshAccessToken, shape: TokenFormat) -> None:
+    if shape is TokenFormat.RAW:
         answer(token.value)
-    elif shape is Shape.HEADER:
+    elif shape is TokenFormat.HEADER:
         answer(f"Authorization: Bearer {token.value}")
-    elif shape is Shape.JSON:
+    elif shape is TokenFormat.JSON:
         answer_json(
             {
                 "accessToken": token.value,

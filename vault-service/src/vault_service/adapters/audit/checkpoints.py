@@ -1,6 +1,6 @@
 """Writes the audit's checkpoints (`domain.checkpoints`) to PostgreSQL. Their table is called `audit_seals`.
 
-Nothing that others write into the tables stops it: a checkpoint that is not authentic is passed over, and so is a line
+Rows that others write into the tables do not stop it. A checkpoint that is not authentic is passed over. So is a line
 whose number did not come from the sequence.
 """
 

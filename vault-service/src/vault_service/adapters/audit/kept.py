@@ -1,6 +1,6 @@
 """Keeps the end of the audit outside of its database: in a file, in the log, and at a webhook if one is set.
 
-Whoever can write to the database can cut off the end of the audit together with its checkpoints. What is kept elsewhere
+A role that can write to the database can cut off the end of the audit together with its checkpoints. The copy outside
 shows it: the last checkpoint, and for each process of this host the number up to which its lines are recorded.
 """
 
@@ -23,7 +23,7 @@ log = logs.get(__name__)
 
 
 class _Document(msgspec.Struct, frozen=True):
-    """What the file holds. writers: from a process's id to its mark, the newest last."""
+    """The content of the file. writers: from a process's id to its mark, the newest last."""
 
     checkpoint: str | None = None
     writers: dict[str, int] = {}
@@ -64,7 +64,7 @@ class KeptFile:
         self._write(_Document(reference))
 
     def kept(self) -> Kept:
-        """What a verification compares; nothing when there is no file. Raises OSError."""
+        """The values that a verification compares with the audit; empty without a file. Raises OSError."""
         document = self._read()
         return Kept(frozenset({document.checkpoint} if document.checkpoint else ()), document.writers)
 
@@ -112,7 +112,7 @@ class CheckpointKeeper:
 
 
 def read_lines(lines: Iterable[bytes]) -> Kept:
-    """What was kept in a log of the vault, or by a webhook that writes each document on a line of its own."""
+    """Reads the documents in a log of the vault, or in a file to which a webhook appends one document a line."""
     references: set[str] = set()
     marks: dict[str, int] = {}
     for line in lines:

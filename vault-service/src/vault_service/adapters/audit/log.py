@@ -52,8 +52,8 @@ class AuditLog:
     def record(self, statement: bytes, parameters: Mapping[str, Any], entry: Entry) -> bool:
         """Run a statement that adds the line itself, if it adds one; True when it did, by returning a row.
 
-        It is run once more when its connection has died: the line of the first time, if it was recorded after all, is
-        that of another writer. Raises StorageUnavailableError.
+        The statement is run a second time when its connection breaks. If the first run did record its line, that line
+        belongs to another writer. Raises StorageUnavailableError.
         """
         return self._retried(lambda: self._record(statement, parameters, entry, None)) is not None
 
@@ -153,7 +153,7 @@ def later_fields(
 
 
 def work_of(task_id: str | None, attempt: int | None) -> AuditedWork | None:
-    """What a ticket was made for, from its columns."""
+    """The work that a ticket was made for, from its columns."""
     return None if task_id is None or attempt is None else AuditedWork(task_id, attempt)
 
 

@@ -1,7 +1,7 @@
 """Looks after the lines that this process has written: checkpoints must cover them.
 
 The process knows from memory what it has recorded. Nothing in the database hides a line that is not covered: neither a
-trigger that deletes new lines, nor a checkpoint that somebody forged, nor an id far ahead.
+trigger that deletes new lines, nor a forged checkpoint, nor an id far ahead.
 """
 
 from collections import deque

@@ -1,7 +1,7 @@
 """The partitions of the table `audit`, by line number. Only the owner of the schema makes and drops them.
 
-Line numbers grow with time, so a partition holds the lines of some time. The last partition has no end: if nobody makes
-new ones, it takes all lines, and pruning deletes them one by one as without partitions.
+Line numbers grow with time, so a partition holds the lines of some time. The last partition has no end. While no new
+ones are made, it takes all lines, and pruning deletes them one by one.
 """
 
 import re
@@ -42,8 +42,8 @@ def partitions(connection: psycopg.Connection) -> list[Partition]:
 def extend(connection: psycopg.Connection) -> int:
     """Make partitions for the next days' lines, within the caller's transaction; their number.
 
-    Nobody adds lines meanwhile, which takes milliseconds. It takes longer only when the last partition has lines
-    already, because nobody has extended the table for long: then they are looked through once.
+    The table is locked against new lines meanwhile, for milliseconds. The lock lasts longer only when the last
+    partition has lines already: then all of them are read once.
     """
     size = max(_number(connection, "lines_of_a_day"), LEAST_LINES)
     made = 0

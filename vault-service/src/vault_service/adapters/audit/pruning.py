@@ -18,7 +18,7 @@ _QUERIES = queries.load(__package__, "pruning.sql")
 
 
 class Pruned(NamedTuple):
-    """How many lines were removed, how many checkpoints covered them, and how many partitions were dropped."""
+    """The result of a pruning: removed lines, the checkpoints that covered them, and dropped partitions."""
 
     checkpoints: int
     lines: int

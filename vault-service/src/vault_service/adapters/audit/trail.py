@@ -52,7 +52,7 @@ class PostgresAuditTrail:
         return (number for (number,) in self._pages("numbers_up_to", {"high": high}))
 
     def _pages(self, query: str, where: dict[str, Any]) -> Iterator[Sequence[Any]]:
-        """The rows of a query that goes on after the number in its first column."""
+        """The rows of a query, page by page. The query continues after the number in its first column."""
         position = {"after": None, "limit": PAGE_ROWS}
         while rows := self._connection.execute(_QUERIES[query], {**where, **position}).fetchall():
             yield from rows

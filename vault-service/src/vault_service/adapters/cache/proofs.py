@@ -1,7 +1,7 @@
 """DPoP proofs that were accepted, shared by replicas in Redis (`service_kit.tokens.dpop.SeenProofs`).
 
-Each process remembers its own proofs too. While Redis does not answer, and without any, that is all: then a proof that
-somebody has read can be used once more at each other process, for a minute, for the same request with the same token.
+Each process remembers its own proofs too. Without Redis, and while Redis does not answer, processes share no proofs. A
+stolen proof can then be used once at each other process, for a minute, for the same request with the same token.
 """
 
 from collections.abc import Callable

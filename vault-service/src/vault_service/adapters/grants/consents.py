@@ -27,7 +27,7 @@ from vault_service.application.ports.provider import TokenAnswer
 from vault_service.domain import seal_context
 from vault_service.domain.audit import Entry
 from vault_service.domain.grant import Failure, FailureDetail, ObtainedToken, Subject, TokenType
-from vault_service.domain.grant_terms import Asked, GrantTerms, RequestedTerms, requested_of
+from vault_service.domain.grant_terms import GrantTerms, QuestionTerms, RequestedTerms, requested_of
 from vault_service.domain.return_address import ReturnTo
 from vault_service.domain.seal_context import SealContext
 
@@ -201,12 +201,12 @@ class PostgresConsents:
         return requested if self._audit.append_if(_QUERIES["activate"], parameters, entry) else None
 
     def _requested(self, grant_id: UUID, owner: Subject) -> RequestedTerms:
-        """What the owner was asked for. Raises SealBrokenError when the row was changed since."""
+        """The terms for which the owner was asked. Raises SealBrokenError when the row was changed since."""
         row = self._database.one(_QUERIES["requested"], {"id": grant_id})
         if row is None:
             raise SealBrokenError(f"there is no grant {grant_id}")
         is_of_older_version, key_id, mac, scopes, asked_by, return_to, *columns = row
-        requested, asked = requested_of(columns), Asked(frozenset(scopes), asked_by, return_to)
+        requested, asked = requested_of(columns), QuestionTerms(frozenset(scopes), asked_by, return_to)
         key = self._audit.key_of(key_id) if key_id is not None else None
         is_authentic = key is not None and hmac.compare_digest(
             requested.mac(key, grant_id, owner, asked), bytes(mac or b"")
@@ -231,5 +231,5 @@ class PostgresConsents:
 
 
 def _back(grant_id: UUID, asked_by: str | None, return_to: str | None) -> ReturnTo | None:
-    """Where the browser goes, when a service has asked."""
+    """The address to which the browser returns, when a service has asked."""
     return None if asked_by is None or return_to is None else ReturnTo(asked_by, return_to, grant_id)

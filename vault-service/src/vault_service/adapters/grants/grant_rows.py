@@ -11,7 +11,7 @@ from service_kit.process import logs
 from vault_service.application.ports.consent import NewGrant
 from vault_service.application.ports.refresh import StoredGrant
 from vault_service.domain.grant import Failure, FailureDetail, Grant, Limits, Status, Subject, TokenType
-from vault_service.domain.grant_terms import Asked, RequestedTerms, account_of
+from vault_service.domain.grant_terms import QuestionTerms, RequestedTerms, account_of
 
 log = logs.get(__name__)
 
@@ -31,7 +31,7 @@ def new_grant_row(grant: NewGrant, key_id: int, key: bytes) -> dict[str, Any]:
     requested = RequestedTerms(
         provider=grant.provider, token_type=grant.token_type, limits=grant.limits, expiry=grant.expiry
     )
-    asked = Asked(grant.scopes, grant.asked_by, grant.return_to)
+    asked = QuestionTerms(grant.scopes, grant.asked_by, grant.return_to)
     return {
         "id": grant.id,
         **owned(grant.owner),

@@ -13,7 +13,7 @@ _QUERIES = queries.load(__package__, "operator.sql")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Search:
+class GrantSearch:
     """Which grants to look for; None: any. subject: the `sub`; service: a client id that may use the grant."""
 
     id: UUID | None = None
@@ -25,7 +25,7 @@ class Search:
     @property
     def is_empty(self) -> bool:
         """True when it finds every grant."""
-        return self == Search()
+        return self == GrantSearch()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +51,7 @@ class GrantsOfAll:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def find(self, search: Search, limit: int) -> Sequence[FoundGrant]:
+    def find(self, search: GrantSearch, limit: int) -> Sequence[FoundGrant]:
         """The grants that fit, the oldest first, no more than `limit`."""
         where = {
             "id": search.id,
@@ -83,5 +83,5 @@ class GrantsOfAll:
         return found
 
     def stats(self) -> Sequence[tuple[str, str, int]]:
-        """What is counted, its state, and how many there are."""
+        """Counts for operators: the counted things, their state, and their number."""
         return [(what, state, number) for what, state, number in self._database.all(_QUERIES["stats"], {})]

@@ -3,8 +3,8 @@
 A change and its audit line are one transaction. The outcome of a refresh is stored by one statement of its own.
 """
 
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -15,6 +15,7 @@ import psycopg
 
 from service_kit.postgres import queries
 from service_kit.postgres.database import Database
+from service_kit.postgres.statement import Statement
 from vault_service.adapters.audit.log import AuditLog
 from vault_service.adapters.encryption.sealing import Sealer
 from vault_service.adapters.grants.grant_rows import detail_row, fence, log_refusal, owned
@@ -22,6 +23,7 @@ from vault_service.adapters.grants.grant_tokens import GrantTokens
 from vault_service.adapters.grants.outbox import Discarded, Outbox
 from vault_service.adapters.grants.spool import Spool, Spooled
 from vault_service.adapters.grants.uses import use_of
+from vault_service.adapters.postgres.locks import AdvisoryLocks
 from vault_service.application.errors import (
     CheckedTooOftenError,
     GrantNotFoundError,
@@ -31,7 +33,7 @@ from vault_service.application.errors import (
     error_of,
 )
 from vault_service.application.ports.provider import TokenAnswer
-from vault_service.application.ports.refresh import USABLE, CallerUse, Finished, StoredGrant, Verdict
+from vault_service.application.ports.refresh import USABLE, Alone, CallerUse, Finished, StoredGrant, Verdict
 from vault_service.domain.audit import AuditPlace, Entry, Event
 from vault_service.domain.grant import (
     Failure,
@@ -45,6 +47,8 @@ from vault_service.domain.grant_terms import GrantTerms, terms_of
 from vault_service.domain.usability import GrantState, Requester, refusal_of_check, refusal_of_use
 
 _QUERIES = queries.load(__package__, "refreshes.sql")
+_STATE, _BEGIN_ALONE, _FINISH = (Statement(_QUERIES[name]) for name in ("state", "begin_alone", "finish"))
+"""The statements of each refresh."""
 _STATE_COLUMNS = (
     "status",
     "failure",
@@ -57,6 +61,7 @@ _STATE_COLUMNS = (
     "refusals",
     "pause",
     "ended",
+    "ends_in",
 )
 """The columns of `state` before the grant's terms, in their order."""
 
@@ -71,6 +76,7 @@ class PostgresRefreshes:
         audit: AuditLog,
         outbox: Outbox,
         spool: Spool,
+        locks: AdvisoryLocks,
         refused_budget: int,
         assumed_idle: int | None,
     ) -> None:
@@ -83,6 +89,7 @@ class PostgresRefreshes:
         self._audit = audit
         self._outbox = outbox
         self._spool = spool
+        self._locks = locks
         self._refused_budget = refused_budget
         self._assumed_idle = assumed_idle
 
@@ -123,6 +130,22 @@ class PostgresRefreshes:
         if self._database.one(_QUERIES["claim_forced"], claim) is None:
             row = self._database.one(_QUERIES["next_forced"], {"id": grant_id})
             raise RefusedTooOftenError(row[0] if row else 1.0)
+
+    @contextmanager
+    def begin_alone(self, grant: StoredGrant) -> Iterator[Alone]:
+        """Take the grant's lock if it is free, and write the intent, in one statement."""
+
+        def work(connection: psycopg.Connection, lock: int) -> tuple[bool, datetime | None]:
+            return self._begun_alone(connection, {**fence(grant), "status": grant.status.value, "lock": lock})
+
+        with self._locks.try_hold_and(grant.id, work) as (is_held, intent):
+            yield Alone(is_held, intent)
+
+    def _begun_alone(
+        self, connection: psycopg.Connection, parameters: Mapping[str, Any]
+    ) -> tuple[bool, datetime | None]:
+        row = _BEGIN_ALONE.one(connection, parameters)
+        return (False, None) if row is None else (row[0], row[1])
 
     def begin(self, grant: StoredGrant) -> datetime | None:
         """Write the intent to refresh."""
@@ -218,7 +241,7 @@ class PostgresRefreshes:
         return self._spool.replay(self._store_spooled)
 
     def _read(self, grant_id: UUID, owner: Subject) -> tuple[GrantState, Mapping[str, Any]]:
-        found = self._database.one(_QUERIES["state"], owned(owner, id=grant_id))
+        found = self._database.one(_STATE, owned(owner, id=grant_id))
         if found is None:
             raise GrantNotFoundError
         row = dict(zip(_STATE_COLUMNS, found[: len(_STATE_COLUMNS)], strict=True))
@@ -253,6 +276,7 @@ class PostgresRefreshes:
             refresh_token=self._tokens.open(row["refresh_token"], grant_id, owner, row["generation"], digest),
             refusals=tuple(row["refusals"]),
             pause=row["pause"] or 0.0,
+            ends_in=row["ends_in"],
         )
 
     def _store(self, outcome: Spooled, entry: Entry, use: CallerUse | None = None) -> Finished:
@@ -283,8 +307,8 @@ class PostgresRefreshes:
                 def as_written(place: AuditPlace) -> str:
                     return msgspec.json.encode([use_of(self._audit, *use, place)]).decode()
 
-                return self._audit.record_with_use(_QUERIES["finish"], write, entry, as_written)
-        is_stored = self._audit.record(_QUERIES["finish"], {**write, "uses": "[]"}, entry)
+                return self._audit.record_with_use(_FINISH, write, entry, as_written)
+        is_stored = self._audit.record(_FINISH, {**write, "uses": "[]"}, entry)
         return False if is_stored else None
 
     def _store_spooled(self, outcome: Spooled) -> None:

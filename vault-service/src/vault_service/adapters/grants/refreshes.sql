@@ -5,6 +5,7 @@ select status, failure, generation, refresh_token, access_lifetime,
        consent_expires_at <= now(),
        refusals, greatest(extract(epoch from retry_at - clock_timestamp()), 0)::float8,
        coalesce(not_after <= now(), false) or coalesce(expires_at <= now(), false) or coalesce(uses >= max_uses, false),
+       extract(epoch from expires_at - clock_timestamp())::float8,
        provider, token_type, services, not_after, max_uses, idle_seconds, max_seconds, scopes, account_issuer,
        account_subject, token_identity
 from grants
@@ -48,6 +49,25 @@ where id = %(id)s
   and status = %(status)s
   and (refresh_started_at is null) = %(is_idle)s
 returning refresh_started_at;
+
+-- name: begin_alone
+-- Take the grant's lock if it is free, and write the intent in the same round trip. The lock outlives the statement, and its
+-- transaction if that fails.
+with lock as materialized (
+    select pg_try_advisory_lock(%(lock)s) as is_held
+), begun as (
+    update grants
+    set refresh_started_at = clock_timestamp()
+    from lock
+    where lock.is_held
+      and id = %(id)s
+      and generation = %(generation)s
+      and status = %(status)s
+      and refresh_started_at is null
+    returning refresh_started_at
+)
+select is_held, (select refresh_started_at from begun)
+from lock;
 
 -- name: finish
 -- A failed grant is active again: that the authorization server has just given a token proves it. An answer that is of no

@@ -91,7 +91,7 @@ class PostgresTickets:
         return {"mac_key": key_id, "mac": ticket.mac(key, secret_hash)}
 
     def _authentic(self, row: Row) -> Ticket | None:
-        """The ticket of a row, or None when somebody else has written or changed the row."""
+        """The ticket of a row, or None when the row was not written by the vault."""
         ticket = _ticket(row)
         secret_hash, key_id, mac, is_of_older_version = row[_SECRET_HASH:]
         if is_of_older_version:

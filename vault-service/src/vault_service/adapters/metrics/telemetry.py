@@ -169,7 +169,7 @@ class PrometheusTelemetry:
         _EVICTED.inc()
 
     def shared_cache(self, used: int, limit: int, evicted: int) -> None:
-        """How many bytes Redis uses and may use, and how many keys it has evicted."""
+        """Redis's memory in bytes, its limit, and the number of evicted keys."""
         _SHARED_BYTES.set(used)
         _SHARED_LIMIT.set(limit)
         _SHARED_EVICTED.set(evicted)
@@ -189,7 +189,7 @@ class PrometheusTelemetry:
         _WEBHOOKS_OLDEST.set(oldest)
 
     def kept_alive(self, outcome: str) -> None:
-        """A grant that nobody uses was refreshed."""
+        """Count an unused grant that was refreshed to keep it alive."""
         _KEPT_ALIVE.labels(outcome).inc()
 
     def spooled(self, outcomes: int) -> None:

@@ -1,1 +1,1 @@
-"""What the vault needs of PostgreSQL beyond the kit: its pool, its clock, advisory locks, group commit."""
+"""PostgreSQL for the vault, beyond the kit: its pool, its clock, advisory locks, group commit."""

@@ -4,15 +4,23 @@ It is held during the request to the authorization server, without a transaction
 connection: it can neither expire during a slow answer nor be released by another process.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
+from typing import TypeVar
 from uuid import UUID
 
 import psycopg
 
 from service_kit.postgres.database import Database
+from service_kit.postgres.statement import Statement
 from vault_service.application.errors import ProviderUnavailableError
 
+T = TypeVar("T")
+
+_LOCK = Statement(b"select pg_advisory_lock(%(lock)s)")
+_TRY_LOCK = Statement(b"select pg_try_advisory_lock(%(lock)s)")
+_UNLOCK = Statement(b"select pg_advisory_unlock(%(lock)s)")
 LOCK_TIMEOUT_SECONDS = 15.0
 """No caller waits longer for the holder, which may be frozen: its request to the server has ended by then."""
 
@@ -26,7 +34,7 @@ class AdvisoryLocks:
     @contextmanager
     def hold(self, grant_id: UUID) -> Iterator[None]:
         """Wait for the lock and hold it during the block."""
-        with self._locked(b"select pg_advisory_lock(%s)", grant_id) as (connection, _):
+        with self._locked(partial(_first, _LOCK, grant_id)) as (connection, _):
             try:
                 yield
             finally:
@@ -35,7 +43,7 @@ class AdvisoryLocks:
     @contextmanager
     def try_hold(self, grant_id: UUID) -> Iterator[bool]:
         """Hold the lock during the block if it is free."""
-        with self._locked(b"select pg_try_advisory_lock(%s)", grant_id) as (connection, held):
+        with self._locked(partial(_first, _TRY_LOCK, grant_id)) as (connection, held):
             try:
                 yield bool(held)
             finally:
@@ -43,25 +51,50 @@ class AdvisoryLocks:
                     _release(connection, grant_id)
 
     @contextmanager
-    def _locked(self, query: bytes, grant_id: UUID) -> Iterator[tuple[psycopg.Connection, object]]:
-        """A connection on which the query was run, and its result. A dead connection is replaced once."""
-        scope, connection, answer = self._database.retried(lambda: self._run(query, grant_id))
-        with scope:
-            yield connection, answer
+    def try_hold_and(
+        self, grant_id: UUID, work: Callable[[psycopg.Connection, int], tuple[bool, T]]
+    ) -> Iterator[tuple[bool, T]]:
+        """The same by a statement that does more than to take the lock.
 
-    def _run(self, query: bytes, grant_id: UUID) -> tuple[ExitStack, psycopg.Connection, object]:
+        work: runs it, with the number of the lock; returns whether the lock is held, and more. It is repeated once on
+        another connection when the first one was dead.
+        """
+        with self._locked(lambda connection: work(connection, _number(grant_id))) as (connection, done):
+            try:
+                yield done
+            finally:
+                if done[0]:
+                    _release(connection, grant_id)
+
+    @contextmanager
+    def _locked(self, work: Callable[[psycopg.Connection], T]) -> Iterator[tuple[psycopg.Connection, T]]:
+        """A connection on which the work was done, and its result. A dead connection is replaced once."""
+        scope, connection, result = self._database.retried(lambda: self._run(work))
+        with scope:
+            yield connection, result
+
+    def _run(self, work: Callable[[psycopg.Connection], T]) -> tuple[ExitStack, psycopg.Connection, T]:
         with ExitStack() as scope:
             connection = scope.enter_context(self._database.connection())
             try:
-                row = connection.execute(query, [_number(grant_id)]).fetchone()
+                result = work(connection)
             except psycopg.errors.LockNotAvailable as error:
+                connection.close()
                 raise ProviderUnavailableError(1.0) from error
-            return scope.pop_all(), connection, row and row[0]
+            except BaseException:
+                connection.close()  # the lock ends with the session: it may have been taken
+                raise
+            return scope.pop_all(), connection, result
+
+
+def _first(query: Statement, grant_id: UUID, connection: psycopg.Connection) -> object:
+    row = query.one(connection, {"lock": _number(grant_id)})
+    return row and row[0]
 
 
 def _release(connection: psycopg.Connection, grant_id: UUID) -> None:
     try:
-        connection.execute(b"select pg_advisory_unlock(%s)", [_number(grant_id)])
+        _UNLOCK.one(connection, {"lock": _number(grant_id)})
     except psycopg.Error:
         connection.close()  # the lock ends with the session
 

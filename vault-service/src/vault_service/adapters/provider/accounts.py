@@ -1,10 +1,12 @@
-"""Who has consented: the account behind the answer to a code.
+"""The account that has consented, from the answer to a code.
 
-At a server with OpenID Connect the ID token says it. At another one a configured endpoint does, which the access token
-opens; a JSON pointer (RFC 6901) leads to the account's name there.
+At a server with OpenID Connect the ID token names the account. At another server the access token opens a configured
+endpoint, whose answer has the account's name at a JSON pointer (RFC 6901).
 """
 
 import json
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -29,16 +31,20 @@ class Accounts(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class IdTokenAccounts:
-    """By the verified ID token. clock_skew: seconds by which the server's clock may differ."""
+    """By the verified ID token.
+
+    clock_skew: seconds by which the server's clock may differ; clock: seconds since the epoch.
+    """
 
     issuer: Issuer
     client_id: str
     algorithms: frozenset[str] | None
     clock_skew: float
+    clock: Callable[[], float] = time.time
 
     def of(self, answer: TokenResponse, nonce: str) -> Subject:
         """The subject of the ID token (OpenID Connect Core 1.0 section 3.1.3.7)."""
-        expected = Expected(self.client_id, nonce, self.algorithms, self.clock_skew)
+        expected = Expected(self.client_id, nonce, self.algorithms, self.clock_skew, self.clock)
         try:
             return Subject(self.issuer.url, id_token.verify(answer.id_token or "", self.issuer, expected))
         except InvalidTokenError as error:

@@ -80,7 +80,7 @@ def read_tokens(body: bytes, members: Members | None, dialect: Dialect) -> Token
         access_token=found.get("access_token") if is_text(found.get("access_token")) else "",  # type: ignore[arg-type]
         expires_in=_life(found.get("expires_in")),
         refresh_token=_stored_text(found.get("refresh_token")),
-        refresh_expires_in=next(filter(None, (_life(found.get(name)) for name in _REFRESH_LIVES)), None),
+        refresh_expires_in=_refresh_life(found),
         scopes=dialect.read(found.get("scope")),
         id_token=found.get("id_token") if is_text(found.get("id_token")) else None,
         session_state=found.get("session_state") if is_text(found.get("session_state")) else None,
@@ -118,15 +118,30 @@ def _stored_text(value: Any) -> str | None:
     return value if is_text(value.replace("\0", "-")) else None
 
 
+def _refresh_life(found: Members) -> float | None:
+    """Seconds that the refresh token lives; 0.0 for less than nothing: its end has passed.
+
+    None for 0, which means no end at Keycloak, and where nothing readable is told.
+    """
+    told = next(filter(None, (_seconds(found.get(name)) for name in _REFRESH_LIVES)), None)
+    return None if told is None else max(told, 0.0)
+
+
 def _life(value: Any) -> float | None:
-    """Seconds of a life, at most ten years; None for 0 (Keycloak: no end), less, and what is no number."""
+    """Seconds of a life, at most ten years; None for 0, less, and what is no number."""
+    seconds = _seconds(value)
+    return seconds if seconds is not None and seconds > 0 else None
+
+
+def _seconds(value: Any) -> float | None:
+    """A number of seconds, at most ten years; None for what is no number."""
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         return None
     try:
         seconds = float(value)
     except (ValueError, OverflowError):
         return None
-    return min(seconds, LONGEST_LIFE) if 0 < seconds <= inf else None
+    return min(seconds, LONGEST_LIFE) if -inf <= seconds <= inf else None
 
 
 def _json(body: bytes) -> Any:

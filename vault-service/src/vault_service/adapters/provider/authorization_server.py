@@ -77,7 +77,7 @@ class AuthorizationServer:
         return self._client.revokes and self._endpoints.addresses().revocation is not None
 
     def authorization_url(self, *, state: str, nonce: str, code_challenge: str, scopes: frozenset[str]) -> str:
-        """Where the person consents."""
+        """The URL at which the person consents."""
         try:
             endpoint = self._endpoints.addresses().authorization
         except NotSentError as error:

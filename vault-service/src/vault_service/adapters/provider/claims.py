@@ -21,7 +21,7 @@ _TWICE: Final = object()
 
 @dataclass(frozen=True, slots=True)
 class UnverifiedClaims:
-    """What is read of a token.
+    """Claims read from a token without verification.
 
     scope: as it stands there; issued_at, expires_at: Unix times; typ: Keycloak's kind of token.
     """

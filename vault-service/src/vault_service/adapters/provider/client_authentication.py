@@ -1,15 +1,14 @@
-"""How the vault authenticates as a client at a token endpoint: `client_secret_basic` and `client_secret_post` (RFC 6749
+"""Authentication of the vault as a client at a token endpoint: `client_secret_basic` and `client_secret_post` (RFC 6749
 section 2.3.1), `private_key_jwt` (RFC 7523 section 2.2, OpenID Connect Core 1.0 section 9), or `none`.
 """
 
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import quote
 from uuid import uuid4
 
-from service_kit.tokens.signatures import SigningKey
+from service_kit.tokens.signatures import ClientKey
 
 ASSERTION_SECONDS = 60
 _ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -17,7 +16,7 @@ _ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 @dataclass(frozen=True, slots=True)
 class ClientProof:
-    """What a request carries to prove the client: HTTP Basic credentials, or more members of the form."""
+    """The parts of a request that prove the client: HTTP Basic credentials, or more members of the form."""
 
     basic: tuple[str, str] | None
     form: Mapping[str, str]
@@ -71,7 +70,7 @@ class PublicClient:
 class PrivateKeyJwtAuthentication:
     """`private_key_jwt`: a JWT for the endpoint, signed with the client's key, valid for a minute and used once."""
 
-    def __init__(self, client_id: str, key: SigningKey, audience: str | None, clock: Callable[[], float]) -> None:
+    def __init__(self, client_id: str, key: ClientKey, audience: str | None, clock: Callable[[], float]) -> None:
         """audience: the `aud`; None: the address of the endpoint. clock: seconds since the epoch."""
         self._client_id = client_id
         self._key = key
@@ -95,8 +94,3 @@ class PrivateKeyJwtAuthentication:
             "client_assertion": self._key.jwt(claims),
         }
         return ClientProof(None, form)
-
-
-def wall_clock() -> float:
-    """Seconds since the epoch, for claims that another machine compares with its own clock."""
-    return time.time()

@@ -1,4 +1,4 @@
-"""How one authorization server's answers differ from RFC 6749: configuration, with usual defaults."""
+"""The differences of one authorization server's answers from RFC 6749: configuration, with usual defaults."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -13,7 +13,9 @@ log = logs.get(__name__)
 
 
 class Discovery:
-    """`Issuer.metadata` for one provider. A failure holds for two seconds: nobody queues for timeouts."""
+    """`Issuer.metadata` for one provider. A failure is remembered for two seconds, so that callers do not queue for
+    time-outs.
+    """
 
     def __init__(self, name: str, issuer: Issuer, clock: Callable[[], float] = monotonic) -> None:
         """name: of the provider, for the log."""

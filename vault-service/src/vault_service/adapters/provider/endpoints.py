@@ -1,4 +1,4 @@
-"""Where an authorization server's endpoints are: by its discovery document, or by configuration."""
+"""The endpoints of an authorization server: by its discovery document, or by configuration."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -35,7 +35,7 @@ class Endpoints(Protocol):
 
 
 class DiscoveredEndpoints:
-    """Those of the discovery document."""
+    """Endpoints from the discovery document."""
 
     def __init__(self, issuer: Issuer, discovery: Discovery) -> None:
         self._issuer = issuer
@@ -62,7 +62,7 @@ class DiscoveredEndpoints:
 
 @dataclass(frozen=True, slots=True)
 class ConfiguredEndpoints:
-    """Those of the providers file."""
+    """Endpoints from the providers file."""
 
     configured: Addresses
 

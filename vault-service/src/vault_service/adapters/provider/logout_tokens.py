@@ -22,7 +22,7 @@ class IssuerLogoutTokens:
     expected: ExpectedLogout
 
     def read(self, unverified: str) -> LoginEnded:
-        """What the token says of a login."""
+        """The logout that the token reports."""
         try:
             logout = logout_token.verify(unverified, self.issuer, self.expected)
         except InvalidTokenError as error:

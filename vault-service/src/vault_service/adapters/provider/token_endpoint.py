@@ -28,8 +28,9 @@ from service_kit.outbound.time_limits import TooLateError, Watch
 from vault_service.adapters.provider.answers import TokenResponse, members_of, read_tokens
 from vault_service.adapters.provider.client_authentication import ClientAuthentication
 from vault_service.adapters.provider.dialect import Dialect
+from vault_service.adapters.provider.error_words import blamed, error_word
 from vault_service.adapters.provider.limited_session import LimitedSession
-from vault_service.adapters.provider.refusals import REVOKED_ALREADY, error_word, refusal, retry_after
+from vault_service.adapters.provider.refusals import REVOKED_ALREADY, refusal, retry_after
 from vault_service.application.provider_errors import (
     BusyError,
     GrantRefusedError,
@@ -55,7 +56,7 @@ _COMES_LATER: Final = frozenset({408, 425, 429})
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class EndpointReply:
     """An answer that was read whole."""
 
     status: int
@@ -92,7 +93,7 @@ class TokenEndpoint:
             raise refusal(reply.status, reply.headers, members, form, self._dialect)
         answer = read_tokens(reply.body, members, self._dialect)
         word = error_word(members, form.values())
-        if answer is None and word is not None:
+        if answer is None and (word is not None or blamed(members) is not None):
             raise refusal(reply.status, reply.headers, members, form, self._dialect)
         if answer is None:
             raise UncertainError("no_tokens", FailureDetail(reply.status, check="no_tokens"))
@@ -108,7 +109,7 @@ class TokenEndpoint:
         """
         reply = self._post(url, form, None)
         members = members_of(reply.body)
-        word = error_word(members, form.values())
+        word = error_word(members, form.values(), reply.status)
         detail = FailureDetail(reply.status, word)
         if word in REVOKED_ALREADY:
             raise GrantRefusedError(Failure.TOKEN_REVOKED, detail)
@@ -117,7 +118,7 @@ class TokenEndpoint:
         if reply.status in _COMES_LATER:
             raise BusyError(f"the server answered {reply.status}", retry_after(reply.headers), detail)
         failure = refusal(reply.status, reply.headers, members, form, self._dialect)
-        if isinstance(failure, VaultClientRefusedError):  # the client's secret can be mended
+        if isinstance(failure, (VaultClientRefusedError, GrantRefusedError)):  # a secret can be mended; a token is gone
             raise failure
         if HTTPStatus.BAD_REQUEST <= reply.status < HTTPStatus.INTERNAL_SERVER_ERROR:
             raise RevocationRefusedError(detail)
@@ -134,7 +135,7 @@ class TokenEndpoint:
             raise UncertainError(f"the server answered {reply.status}", FailureDetail(reply.status, check="account"))
         return reply.body
 
-    def _post(self, url: str, form: Mapping[str, str], begun: float | None) -> Reply:
+    def _post(self, url: str, form: Mapping[str, str], begun: float | None) -> EndpointReply:
         proof = self._authentication.proof(url)
         headers = {"Accept": "application/json", "Content-Type": "application/x-www-form-urlencoded"}
         if proof.basic is not None:
@@ -147,14 +148,16 @@ class TokenEndpoint:
         except (HTTPError, OSError) as error:
             raise _unanswered(error) from None
 
-    def _send(self, method: str, url: str, headers: Mapping[str, str], begun: float, body: str | None = None) -> Reply:
+    def _send(
+        self, method: str, url: str, headers: Mapping[str, str], begun: float, body: str | None = None
+    ) -> EndpointReply:
         with self._watch.limited(leave_by=begun + LEAVE_WITHIN, end_by=begun + TOTAL_TIMEOUT):
             answer = self._session.send(method, url, headers, _TIMEOUT, body)
             if answer.status < HTTPStatus.OK or answer.status in _BODILESS:
                 answer.close()  # the connection with it: what may still come is not the answer to the next request
-                return Reply(answer.status, answer.headers, b"")
+                return EndpointReply(answer.status, answer.headers, b"")
             try:
-                return Reply(answer.status, answer.headers, read_body(answer, MAX_ANSWER_BYTES))
+                return EndpointReply(answer.status, answer.headers, read_body(answer, MAX_ANSWER_BYTES))
             except BaseException:
                 answer.close()  # the connection with it: the rest of the answer is not for the next request
                 raise

@@ -74,7 +74,7 @@ class _Tls(LimitedConnection, HTTPSConnection):
     pass
 
 
-class _Adapter(HTTPAdapter):
+class _WebhookAdapter(HTTPAdapter):
     def __init__(self, plain: type[HTTPConnection], tls: type[HTTPSConnection]) -> None:
         self._pools = {
             "http": type("Pool", (HTTPConnectionPool,), {"ConnectionCls": plain}),
@@ -122,5 +122,5 @@ class WebhookSender:
 def _session(ca_bundle: str | None, plain: type[HTTPConnection], tls: type[HTTPSConnection]) -> Session:
     session = Session(egress=Egress(ca_bundle=ca_bundle))
     for scheme in ("http://", "https://"):
-        session.mount(scheme, _Adapter(plain, tls))
+        session.mount(scheme, _WebhookAdapter(plain, tls))
     return session

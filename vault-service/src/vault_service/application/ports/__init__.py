@@ -1,1 +1,1 @@
-"""What the use cases need from outside, as Protocols: a module for each use case, and one for what several share."""
+"""The ports of the use cases, as Protocols: a module for each use case, and one for those that several share."""

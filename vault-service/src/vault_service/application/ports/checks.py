@@ -1,4 +1,4 @@
-"""What `application.check_due` needs stored."""
+"""Ports of `application.check_due`."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -24,9 +24,9 @@ class DueChecks(Protocol):
         ...
 
     def postpone(self, grant_id: UUID, seconds: float) -> None:
-        """Its server is unavailable: it is due again after so many seconds at the earliest."""
+        """The grant's server is unavailable: the grant is due again after so many seconds at the earliest."""
         ...
 
     def finish(self, grant_id: UUID, *, is_alive: bool) -> None:
-        """It was checked. is_alive: True when the refresh has succeeded."""
+        """The grant was checked. is_alive: True when the refresh has succeeded."""
         ...

@@ -1,4 +1,4 @@
-"""What `application.consent` needs stored."""
+"""Ports of `application.consent`."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -37,7 +37,7 @@ class NewGrant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredConsentRequest:
-    """What the callback needs to know of the request that it answers.
+    """A consent request as the callback needs it.
 
     state_hash: SHA-256 of `state`; browser_hash: of the cookie that must come back, None when none was set.
     """
@@ -75,7 +75,7 @@ class ClaimedConsent:
 
 @dataclass(frozen=True, slots=True)
 class OpenQuestion:
-    """What a service asks of a person who has not answered. scopes: to request."""
+    """A service's question that the person has not answered. scopes: to request."""
 
     provider: str
     scopes: frozenset[str]
@@ -124,7 +124,7 @@ class Consents(Protocol):
     def take_kept(self, grant_id: UUID, owner: Subject, confirmation_hash: bytes) -> tuple[ClaimedConsent, str]:
         """Take the code that was kept. It can be taken once.
 
-        Raises GrantNotFoundError; ConfirmationRefusedError: none is kept, its time is over, or the secret is another.
+        Raises GrantNotFoundError; ConfirmationRefusedError: none is kept, it has expired, or the secret is another.
         """
         ...
 

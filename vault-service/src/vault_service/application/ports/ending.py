@@ -1,4 +1,4 @@
-"""What `application.expire` and `application.deliver` need stored."""
+"""Ports of `application.expire` and `application.deliver`."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class ExpiringGrants(Protocol):
         ...
 
     def expire_forgotten(self, days: int, entry_of: EntryOf) -> bool:
-        """The same for one grant that failed, and that nobody has used or checked for so many days."""
+        """The same for one grant that failed and was neither used nor checked for so many days."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""What `application.issue` needs beside `ports.refresh`."""
+"""Ports of `application.issue`, beside `ports.refresh`."""
 
 from collections.abc import Sequence
 from concurrent.futures import Future
@@ -12,7 +12,7 @@ from vault_service.domain.usability import Requester
 
 
 class TicketRefusals(Protocol):
-    """Why tickets give no access tokens."""
+    """Finds the reason why a ticket gives no access tokens."""
 
     def refusal(self, ticket_id: UUID) -> VaultServiceError | None:
         """TicketRefusedError, or None when the ticket may be used now. Raises StorageUnavailableError."""

@@ -1,4 +1,4 @@
-"""What `application.logout` needs: logout tokens read, and the grants of a login ended."""
+"""Ports of `application.logout`: read a logout token, end the grants of a login."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,7 +10,7 @@ from vault_service.domain.grant import Subject
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoginEnded:
-    """What a logout token says. account, session: at least one; both together mean this session of this account.
+    """The content of a logout token. account, session: at least one; both together mean this session of this account.
 
     id_hash: SHA-256 of the token's `jti`; ends_offline: True when offline grants end, too; expires_at: when the token
     is too old to be accepted again.

@@ -1,4 +1,4 @@
-"""What `application.manage` needs: the owner's view of grants and of the audit."""
+"""Ports of `application.manage`: the owner's view of grants and of the audit."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -37,7 +37,7 @@ class Provider(Protocol):
     """One authorization server, and the vault's client there. Errors: `application.provider_errors`."""
 
     def authorization_url(self, *, state: str, nonce: str, code_challenge: str, scopes: frozenset[str]) -> str:
-        """Where the person consents (RFC 6749 section 4.1.1, RFC 7636). Raises ProviderUnavailableError."""
+        """The URL at which the person consents (RFC 6749 section 4.1.1, RFC 7636). Raises ProviderUnavailableError."""
         ...
 
     def check_issuer(self, unverified_issuer: str | None) -> bool:

@@ -1,5 +1,6 @@
-"""What `application.refresh` needs stored."""
+"""Ports of `application.refresh`."""
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple, Protocol
@@ -32,7 +33,7 @@ class StoredGrant:
     arrived, or None before the first; lifetime_age: seconds since then; requested: who may use the grant, and until
     when; terms: the digest of all terms, to which the refresh token is bound (that it opened shows that they are as the
     owner granted them); refusals: error words of the server since the last success; pause: seconds for which no refresh
-    of this grant is sent.
+    of this grant is sent; ends_in: seconds until the authorization server ends the token, or None if it did not say.
     """
 
     id: UUID
@@ -51,6 +52,7 @@ class StoredGrant:
     refresh_token: RefreshToken
     refusals: tuple[str, ...] = ()
     pause: float = 0.0
+    ends_in: float | None = None
 
     def can_give(self, min_valid: float) -> bool:
         """False while it is known that the server gives no access token with so many seconds left."""
@@ -59,7 +61,7 @@ class StoredGrant:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the vault makes of an answer that it stores. failure: None while the grant goes on; pause: seconds.
+    """The vault's judgement of an answer that it stores. failure: None while the grant stays active; pause: seconds.
 
     is_usable: False when the answer's access token is of no use, which leaves the grant's status as it is.
     """
@@ -87,6 +89,13 @@ class Finished(NamedTuple):
     is_used: bool = False
 
 
+class Alone(NamedTuple):
+    """is_held: whether the grant's lock was free and is held now; intent: None when the grant has changed."""
+
+    is_held: bool
+    intent: datetime | None
+
+
 class UsableGrants(Protocol):
     """Grants that may be used now."""
 
@@ -95,7 +104,7 @@ class UsableGrants(Protocol):
         ...
 
     def refusal(self, grant_id: UUID, requester: Requester) -> VaultServiceError | None:
-        """Why the requester may not use the grant now, or None when it may.
+        """The error for a requester that may not use the grant now, or None when it may.
 
         GrantNotFoundError, ConsentPendingError, GrantUnusableError or ServiceNotAllowedError.
         """
@@ -116,6 +125,13 @@ class Refreshes(UsableGrants, Protocol):
         """Take one of the refreshes that callers may force in an hour by naming a refused token.
 
         Raises RefusedTooOftenError.
+        """
+        ...
+
+    def begin_alone(self, grant: StoredGrant) -> AbstractContextManager[Alone]:
+        """Take the grant's lock if it is free, and write the intent, in one round trip. It is held during the block.
+
+        Only for a grant without an intent. Raises ProviderUnavailableError, StorageUnavailableError.
         """
         ...
 

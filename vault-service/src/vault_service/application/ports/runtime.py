@@ -1,4 +1,4 @@
-"""What several use cases share: time, the lock of a grant, caches of access tokens, the audit, measurements."""
+"""Ports that several use cases share: time, the lock of a grant, caches of access tokens, the audit, measurements."""
 
 from collections.abc import Sequence
 from concurrent.futures import Future

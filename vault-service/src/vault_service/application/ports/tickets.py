@@ -1,4 +1,4 @@
-"""What `application.tickets` needs stored."""
+"""Ports of `application.tickets`."""
 
 from collections.abc import Sequence
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""What `application.webhooks` needs stored and sent."""
+"""Ports of `application.webhooks`."""
 
 from collections.abc import Collection
 from typing import Protocol

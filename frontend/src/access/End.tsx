@@ -1,0 +1,9 @@
+import { t } from "../texts/later";
+import { Time } from "../ui/Time";
+import type { Access } from "./view";
+
+/** When a grant ends, as far as that is known; what nobody has answered has not begun. */
+export function End({ access: { grant, end } }: { access: Access }) {
+  if (grant.status === "pending") return <>—</>;
+  return end === undefined ? <>{t("access.endUnknown")}</> : <Time at={new Date(end).toISOString()} />;
+}

@@ -244,7 +244,12 @@ def test_a_grant_that_has_moved_on_is_read_again(why: VaultServiceError | None) 
 
 @pytest.mark.parametrize(
     ("ends_in", "failure"),
-    [(None, Failure.TOKEN_REVOKED), (9000.0, Failure.TOKEN_REVOKED), (5.0, Failure.TOKEN_EXPIRED)],
+    [
+        (None, Failure.TOKEN_REVOKED),
+        (31.0, Failure.TOKEN_REVOKED),
+        (30.0, Failure.TOKEN_EXPIRED),
+        (5.0, Failure.TOKEN_EXPIRED),
+    ],
 )
 def test_a_final_refusal_fails_the_grant(ends_in: float | None, failure: Failure) -> None:
     """With the reason that the announced end tells."""
@@ -257,7 +262,16 @@ def test_a_final_refusal_fails_the_grant(ends_in: float | None, failure: Failure
 
 
 @pytest.mark.parametrize(
-    ("before", "pause"), [((), 10.0), (("a",), 30.0), (("no",), 30.0), (("no", "no"), None), (("a",) * 5, None)]
+    ("before", "pause"),
+    [
+        ((), 10.0),
+        (("a",), 30.0),
+        (("no",), 30.0),
+        (("no", "no"), None),
+        (("a", "b") * 2, 240.0),
+        (("a",) * 5, None),
+        (("a", "b") * 4, None),
+    ],
 )
 def test_a_passing_refusal_is_counted_until_it_is_final(before: tuple[str, ...], pause: float | None) -> None:
     """The same word three times, or six words."""

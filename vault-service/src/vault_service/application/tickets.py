@@ -175,12 +175,15 @@ class PresentedTickets:
         """
         secret = TicketSecret.parse(text)
         if secret is None:
-            raise self._refused(TicketFault.MISTYPED)
+            refusal = self._refused(TicketFault.MISTYPED)
+            raise refusal
         ticket = self._tickets.presented(secret.id, secret.hash)
         if ticket is None:
-            raise self._refused(TicketFault.UNKNOWN)
+            refusal = self._refused(TicketFault.UNKNOWN)
+            raise refusal
         if fault := ticket.fault_at(self._clock.now()):
-            raise self._refused(fault)
+            refusal = self._refused(fault)
+            raise refusal
         self._remembered.put((secret.id, secret.hash), ticket)
         return ticket
 

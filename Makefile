@@ -152,8 +152,8 @@ BENCH ?= # --rounds 9 --seconds 10, say
 bench-vault: .venv/dev frontend/dist/index.html ## Speed of the vault: figures P1 to P4; options in BENCH="--rounds 9"
 	@PYTHONPATH=tests-integration $(BIN)/python -m bench vault $(BENCH)
 
-bench-page: .venv/dev frontend/dist/index.html ## What 10,000 tasks cost the browser, by Chromium's counters
-	@PYTHONPATH=tests-integration $(BIN)/python -m bench.page
+bench-page: .venv/dev frontend/dist/index.html ## What 10,000 tasks cost the browser, by Chromium's counters; beside another state with BENCH="--before CHECKOUT"
+	@PYTHONPATH=tests-integration $(BIN)/python -m bench.page $(BENCH)
 
 bench-tasks: .venv/dev ## Speed of the task service: figures T2 to T6; options in BENCH="--rounds 9 --jobs 1000"
 	@PYTHONPATH=tests-integration $(BIN)/python -m bench tasks $(BENCH)

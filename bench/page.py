@@ -1,26 +1,33 @@
 """`python -m bench.page`: what 10,000 tasks cost the browser, by Chromium's counters (CDP `Performance.getMetrics`).
 
-The page is the built one, on a stack of its own; requests for the list are answered in the server's place.
+The page is the built one, on a stack of its own; requests for the list are answered in the server's place. With
+`--before`, the page of another checkout is measured in turn with it, its files answered in the gateway's place.
 """
 
 import argparse
 import json
 import statistics
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from browser.many import ManyTasks
 from browser.tab import RUN, Tab, Tabs, chromium
-from playwright.sync_api import Browser, CDPSession, expect
+from playwright.sync_api import Browser, CDPSession, Route, expect
 from stack import ARTIFACTS, ROOT, Stack
 
 from bench import report
 
+THIS = "this page"
 TASKS = 10_000
+LAST_RUNS = ["completed", "failed"] * 5
+ANSWERED_HERE = "--disable-features=LocalNetworkAccessChecks"
+"""A page whose files were answered in the gateway's place may ask servers on this machine."""
 POLLS = 10
 SETTLE = 700
 """Milliseconds in which the browser finishes what an answer has begun."""
@@ -45,17 +52,32 @@ Figures = Mapping[PageGoal, float]
 def main() -> int:
     """Measure, print, keep; the exit status is 1 when a goal is missed."""
     parser = argparse.ArgumentParser(prog="bench.page", description=__doc__)
+    parser.add_argument("--before", type=Path, help="a checkout of another state, which is built if it is not")
     parser.add_argument("--rounds", type=int, default=3, help="medians are taken over so many (default: %(default)s)")
     options = parser.parse_args()
-    with running() as stack, chromium() as browser:
-        rounds = [measure(browser, stack) for _ in range(options.rounds)]
-    medians = {"this page": {goal: statistics.median(one[goal] for one in rounds) for goal in GOALS}}
+    pages: dict[str, Path | None] = {"before": built(options.before)} if options.before else {}
+    pages[THIS] = None
+    with running() as stack, chromium(ANSWERED_HERE) as browser:
+        rounds = [
+            {name: measure(browser, stack, files) for name, files in pages.items()} for _ in range(options.rounds)
+        ]
+    medians = {name: {goal: statistics.median(one[name][goal] for one in rounds) for goal in GOALS} for name in pages}
     print(table(medians))
     kept = ARTIFACTS / "bench-page.json"
     figures = {name: {goal.name: value for goal, value in found.items()} for name, found in medians.items()}
     kept.write_text(json.dumps({"commit": report.commit(ROOT), "rounds": options.rounds, "figures": figures}, indent=2))
     print(f"\nkept in {kept.relative_to(ROOT)}")
-    return int(any(medians["this page"][goal] > goal.most for goal in GOALS))
+    return int(any(medians[THIS][goal] > goal.most for goal in GOALS))
+
+
+def built(checkout: Path) -> Path:
+    """The built page of a checkout."""
+    frontend = checkout / "frontend"
+    files = frontend / "dist"
+    if not (files / "index.html").exists():
+        for command in (["npm", "ci", "--no-audit", "--no-fund"], ["npm", "run", "build"]):
+            subprocess.run(command, cwd=frontend, check=True, timeout=600)
+    return files
 
 
 @contextmanager
@@ -71,13 +93,18 @@ def running() -> Iterator[Stack]:
             stack.clean()
 
 
-def measure(browser: Browser, stack: Stack) -> Figures:
-    """One visit: the first list, its elements, and polls that each change one row."""
+def measure(browser: Browser, stack: Stack, files: Path | None) -> Figures:
+    """One visit: the first list, its elements, and polls that each change one row. files: of another page."""
     tabs = Tabs(browser, stack)
     tab = tabs()
-    many = ManyTasks.of(TASKS)
+    if files is not None:
+        serve(tab, files)
+    many = ManyTasks.of(TASKS, unpaged=TASKS)
+    many.tasks = [{**task, "lastRuns": LAST_RUNS} for task in many.tasks]
     many.serve(tab.page)
-    tab.sign_in()
+    tab.open()
+    tab.page.get_by_role("button", name="Sign in").click()
+    tab.log_in()
     expect(tab.card("Task 0")).to_be_visible(timeout=RUN)
     counters = tab.page.context.new_cdp_session(tab.page)
     counters.send("Performance.enable")
@@ -86,6 +113,19 @@ def measure(browser: Browser, stack: Stack) -> Figures:
     polls = [spent(counters, "ScriptDuration", poll_of(tab, many, number)) for number in range(POLLS)]
     tabs.close()
     return {FIRST: first, ELEMENTS: elements, POLL: statistics.median(polls)}
+
+
+def serve(tab: Tab, files: Path) -> None:
+    """Answer requests for the page's own files from a folder: every other path of the gateway's is the page."""
+
+    def answer(route: Route) -> None:
+        path = urlsplit(route.request.url).path.lstrip("/")
+        if path.startswith("api/") or path == "config.json":
+            route.fallback()
+        else:
+            route.fulfill(path=files / path if (files / path).is_file() else files / "index.html")
+
+    tab.page.route(f"{tab.stack.gateway}/**", answer)
 
 
 def reload(tab: Tab) -> None:

@@ -14,7 +14,7 @@ import type { Status } from "./status";
 import { consentPage, keepPlan, readReturn, takePlan, withoutReturn, type ConsentReturn, type Plan } from "./tasks/consent";
 import type { TaskStore } from "./tasks/store";
 import { stateOf } from "./tasks/view";
-import { t } from "./texts";
+import { short, t } from "./texts";
 import type { Toasts } from "./toasts";
 import type { Troubles } from "./troubles";
 import type { Row, Work } from "./work";
@@ -63,7 +63,10 @@ export class Consents {
   takeReturn(): Arrival | undefined {
     const url = this.browser.url();
     const back = readReturn(url.searchParams);
-    if (back === undefined) return undefined;
+    if (back === undefined) {
+      if (withoutReturn(url) !== pathOf(url)) this.browser.replacePath(withoutReturn(url)); // of what the vault never says, nothing stays
+      return undefined;
+    }
     const kept = takePlan(this.browser.tabStorage);
     const session = this.auth.session.value;
     const mine = kept !== undefined && "subject" in session && session.subject === kept.subject;
@@ -89,7 +92,7 @@ export class Consents {
     const ready = linked.filter((task) => task.offlineTokenStatus === "active");
     const [only] = ready;
     if (only !== undefined) {
-      const said = ready.length === 1 ? t("done.ready", { name: only.name }) : t("done.readyMany", { count: ready.length });
+      const said = ready.length === 1 ? t("done.ready", { name: short(only.name) }) : t("done.readyMany", { count: ready.length });
       this.toasts.show(said);
       this.status.say(said);
       if (linked.length === plan.taskIds.length) await this.retire(plan);
@@ -134,7 +137,7 @@ export class Consents {
     await this.work.attempt(this.row(taskId), async () => {
       const task = await this.api.linkToken(taskId, persistentTokenId);
       this.tasks.put(task);
-      if (task.offlineTokenStatus === "active") this.toasts.show(t("done.ready", { name: task.name }));
+      if (task.offlineTokenStatus === "active") this.toasts.show(t("done.ready", { name: short(task.name) }));
     });
   }
 

@@ -61,8 +61,8 @@ describe("the words of a grant", () => {
     expect(endOf(grant())).toBeUndefined();
   });
 
-  it("have no end before it has begun", () => {
-    expect(one({ status: "pending", notAfter: iso(365 * 24 * HOUR) }).end).toBeUndefined();
+  it.each(["pending", "failed", "revoked", "expired"] as const)("have no end to come while it is %s", (status) => {
+    expect(one({ status, notAfter: iso(365 * 24 * HOUR) }).end).toBeUndefined();
     expect(one({ status: "active", notAfter: iso(365 * 24 * HOUR) }).end).toBe(NOW + 365 * 24 * HOUR);
   });
 

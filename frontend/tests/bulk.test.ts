@@ -69,7 +69,7 @@ describe("an action on many tasks", () => {
     expect(await runBulk(serve({ results }), "execute", { filter: {} })).toBe(false);
     const [told] = page.troubles.others.value;
     expect(told?.title).toBe("1,000 tasks stay as they were");
-    expect(told?.text).toBe("10 × Reason 990. 1 × Reason 0. 1 × Reason 1. 1 × Reason 2. 1 × Reason 3. 986 other reasons.");
+    expect(told?.text).toBe("10 × Reason 990 · 1 × Reason 0 · 1 × Reason 1 · 1 × Reason 2 · 1 × Reason 3 · 986 other reasons.");
   });
 
   it("stops when the person says so, and can go on", async () => {

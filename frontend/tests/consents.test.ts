@@ -165,6 +165,16 @@ describe("an address that this tab did not leave for", () => {
   });
 
   it("without an answer of the vault is an ordinary address", () => {
+    page.browser.open("/tasks?q=report");
     expect(page.consents.takeReturn()).toBeUndefined();
+    expect(page.browser.address.search).toBe("?q=report");
   });
+
+  it.each(["persistent_token_id=..%2F..%2Fetc&task_id=%00", "task_id=task-1", "persistent_token_id=", "task_id="])(
+    "keeps nothing of %s, which the vault never says", (query) => {
+      page.browser.open(`/tasks?q=report&${query}`);
+      expect(page.consents.takeReturn()).toBeUndefined();
+      expect(page.browser.address.search).toBe("?q=report");
+      expect(page.calls).toEqual([]);
+    });
 });

@@ -106,6 +106,22 @@ describe("a service that asks", () => {
     expect(page.browser.left).toEqual([]);
   });
 
+  it("cannot send the browser to what is no web page", async () => {
+    answers[DECLINE] = { persistentTokenId: "p1", location: "javascript:alert(1)" };
+    await page.decisions.decline(asked);
+    expect(page.browser.left).toEqual([]);
+  });
+
+  it("finds no question that is over, or another person's, and that is no error", async () => {
+    answers[FIND] = refused("token_not_found", 404);
+    await page.decisions.look("p1");
+    expect(page.decisions.grant.value).toBeNull();
+    expect(page.troubles.of("p1")).toBeUndefined();
+    answers[FIND] = refused("audit_unavailable", 503);
+    await page.decisions.look("p1");
+    expect(page.troubles.of("p1")?.title).toBe("The token vault is not available");
+  });
+
   it("is told a no", async () => {
     answers[DECLINE] = { persistentTokenId: "p1", location: "https://hub.example/hub/?outcome=consent_denied" };
     await page.decisions.decline(asked);

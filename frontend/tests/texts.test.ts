@@ -2,7 +2,7 @@ import { compileMessage } from "@lingui/message-utils/compileMessage";
 import { describe, expect, it } from "vitest";
 
 import type { components } from "../src/api/generated/vault";
-import { preferredLanguage, say, speak } from "../src/texts";
+import { preferredLanguage, say, short, speak } from "../src/texts";
 import "../src/texts/later";
 import german from "../src/texts/de.json?raw";
 import first from "../src/texts/en.json?raw";
@@ -77,6 +77,13 @@ describe("the catalogue", () => {
     ["hint.pending", "Waiting for user to grant consent"],
     ["hint.failed", "Token request failed. Please try again."],
   ])("%s is the customer's, verbatim", (key, text) => expect(en[key]).toBe(text));
+});
+
+describe("a name in a sentence", () => {
+  it("is its beginning when it is long, and never half a character", () => {
+    expect(short("Nightly export")).toBe("Nightly export");
+    expect(short("📅".repeat(100))).toBe(`${"📅".repeat(60)}…`);
+  });
 });
 
 describe("the language", () => {

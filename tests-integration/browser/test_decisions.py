@@ -77,6 +77,8 @@ def test_another_persons_consent_cannot_be_confirmed(tab: Tab, bob: Api) -> None
     token_id = bob.post(f"{MANAGER}/offline-consent", {}).json()["persistentTokenId"]
     tab.open(f"/consent/confirm#id={token_id}&secret=s3cret")
     tab.shows("There is nothing to confirm")
+    expect(tab.page.get_by_role("main")).to_contain_text("another person asked for it")
+    expect(tab.page.get_by_role("alert")).to_have_count(0)
     assert status(bob, token_id) == "pending"
     tab.pictures("confirm-none")
 

@@ -7,7 +7,7 @@ from person import Person
 from playwright.sync_api import expect
 from stack import Stack
 
-from browser.tab import REQUEST_TOKEN, STEP, Tabs
+from browser.tab import STEP, Tabs
 
 pytestmark = pytest.mark.browser
 
@@ -60,51 +60,6 @@ def test_a_cron_schedule_shows_its_next_runs_before_it_is_saved_and_the_same_aft
     expect(schedule).to_have_count(0, timeout=STEP)
 
 
-def test_a_schedule_is_given_and_its_access_revoked_by_keyboard_alone(open_tab: Tabs, owner: Api) -> None:
-    """Form, consent, page of the task, page of the access, dialog: the focus is never lost to the body."""
-    tab = open_tab()
-    keys = tab.page.keyboard
-    tab.sign_in("bob")
-    keys.press("n")
-    expect(tab.page.get_by_role("textbox", name="Name")).to_be_focused(timeout=STEP)
-    keys.type("By keyboard")
-    tab.tab_to(tab.page.get_by_text("More options"))
-    keys.press("Enter")
-    expect(tab.page.get_by_role("combobox", name="Runs")).to_be_visible(timeout=STEP)
-    tab.tab_to(tab.page.get_by_role("combobox", name="Runs"))
-    keys.type("again")
-    tab.tab_to(tab.page.get_by_role("textbox", name="Cron expression"))
-    keys.type("30 7 * * MON-FRI")
-    expect(tab.page.get_by_text("every weekday at 07:30")).to_be_visible(timeout=STEP)
-    keys.press("Enter")
-    card = tab.card("By keyboard")
-    expect(card).to_be_visible(timeout=STEP)
-    keys.press("Escape")
-    keys.press("j")
-    tab.tab_to(card.get_by_role("button", name=REQUEST_TOKEN))
-    keys.press("Enter")
-    tab.page.locator("[name=accept]").press("Enter", timeout=STEP)
-    expect(card.get_by_text("Token active")).to_be_visible(timeout=STEP)
-    keys.press("j")
-    tab.tab_to(card.get_by_role("link", name="Open By keyboard"))
-    keys.press("Enter")
-    tab.shows("By keyboard")
-    expect(tab.page.get_by_role("region", name="Schedule")).to_contain_text("every weekday at 07:30", timeout=STEP)
-    access = tab.page.get_by_role("region", name="Access it uses").get_by_role("link")
-    expect(access).to_be_visible(timeout=STEP)
-    tab.tab_to(access)
-    keys.press("Enter")
-    lane = tab.card("By keyboard")
-    tab.tab_to(lane.get_by_role("button", name="Revoke"))
-    keys.press("Enter")
-    expect(tab.dialog()).to_contain_text("1 task needs a new consent afterwards:", timeout=STEP)
-    tab.is_accessible()
-    tab.tab_to(tab.dialog().get_by_role("button", name="Revoke access"))
-    keys.press("Enter")
-    expect(lane).to_have_attribute("data-status", "revoked", timeout=STEP)
-    assert tab.page.evaluate("document.activeElement !== document.body")
-
-
 @pytest.mark.any_server
 def test_a_task_names_what_it_depends_on_and_what_depends_on_it(open_tab: Tabs, owner: Api) -> None:
     """With their states, as links; what stands behind them is counted."""
@@ -130,6 +85,7 @@ def test_dependencies_are_chosen_in_the_form_and_drawn_from_four_on(open_tab: Ta
     count = owner.post("/api/tasks", {"name": "Count " + "W" * 150, "dependsOn": [load]}).json()["id"]
     tab = open_tab()
     tab.sign_in("bob")
+    tab.page.keyboard.press("n")
     tab.page.get_by_role("textbox", name="Name").fill("Report")
     tab.page.get_by_text("More options").click()
     search = tab.page.get_by_role("searchbox", name="Runs when all of these have completed")

@@ -114,16 +114,6 @@ def test_a_worker_and_a_vault_that_are_gone_are_told_with_the_tasks_that_wait(op
 
 
 @pytest.mark.any_server
-@pytest.mark.parametrize("body", ["<!doctype html><title>Welcome to the hotel</title>", '{"tasks": [{"id": "ta'])
-def test_an_answer_that_is_no_json_is_told_from_a_server_that_is_away(open_tab: Tabs, body: str) -> None:
-    """A network's sign-in page answers 200 with HTML; a broken connection gives half an answer."""
-    tab = open_tab()
-    tab.sign_in()
-    tab.answer(TASKS, 200, body, "text/html")
-    expect(tab.page.locator("[data-health]")).to_contain_text("Something changes the server's answers", timeout=STEP)
-
-
-@pytest.mark.any_server
 def test_a_device_that_is_offline_is_told_so_and_recovers(open_tab: Tabs) -> None:
     """By itself, without a reload."""
     tab = open_tab()
@@ -148,6 +138,7 @@ def test_a_clock_that_is_wrong_is_told_and_made_up_for(open_tab: Tabs, hours: in
     ("obstacle", "script"),
     [
         ("storage", "Object.defineProperty(window, 'localStorage', { get() { throw new DOMException('no') } })"),
+        ("storage", "Storage.prototype.setItem = () => { throw new DOMException('full', 'QuotaExceededError') }"),
         ("browser", "delete HTMLDialogElement.prototype.showModal"),
     ],
 )

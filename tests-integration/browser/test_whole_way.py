@@ -9,7 +9,7 @@ from person import Person
 from playwright.sync_api import expect
 from stack import Stack
 
-from browser.tab import PHONE, REQUEST_TOKEN, RUN, STEP, Tabs
+from browser.tab import PHONE, RUN, STEP, Tabs
 
 pytestmark = pytest.mark.browser
 
@@ -53,44 +53,6 @@ def test_on_a_phone_nothing_sticks_out(open_tab: Tabs) -> None:
     tab.sign_in()
     tab.create("On a phone")
     tab.picture("phone")
-    assert tab.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    tab.is_accessible()
-
-
-def test_on_a_phone_from_sign_in_to_a_scheduled_task_whose_grant_is_revoked(open_tab: Tabs) -> None:
-    """Each step says what has come of it, and the last one what to do now."""
-    tab = open_tab("light", PHONE)
-    tab.sign_in()
-    tab.page.get_by_role("button", name="New task").click()
-    tab.page.get_by_role("textbox", name="Name").fill("Phone export")
-    tab.page.get_by_text("More options").click()
-    tab.page.get_by_role("combobox", name="Runs").select_option("again and again (cron)")
-    tab.page.get_by_role("textbox", name="Cron expression").fill("30 7 * * MON-FRI")
-    expect(tab.page.get_by_text("every weekday at 07:30")).to_be_visible(timeout=STEP)
-    tab.page.get_by_role("button", name="Create Task").click()
-    card = tab.card("Phone export")
-    expect(card).to_contain_text("Task needs offline token. Please request consent first.", timeout=STEP)
-    expect(card.locator(".row-coming, .times").first).to_contain_text("Next run")
-    card.get_by_role("button", name=REQUEST_TOKEN).click()
-    tab.consent()
-    expect(card.get_by_text("Token active")).to_be_visible(timeout=STEP)
-    card.get_by_role("link", name="Open Phone export").click()
-    schedule = tab.page.get_by_role("region", name="Schedule")
-    expect(schedule).to_contain_text("every weekday at 07:30", timeout=STEP)
-    expect(schedule.locator("[data-forecast=covered], [data-forecast=unknown]")).to_be_visible(timeout=STEP)
-    tab.page.get_by_role("link", name="Access", exact=False).first.click()
-    lane = tab.card("Phone export")
-    lane.get_by_role("button", name="Revoke").click()
-    expect(tab.dialog()).to_contain_text("1 task needs a new consent afterwards:", timeout=STEP)
-    expect(tab.dialog()).to_contain_text("Phone export")
-    tab.dialog().get_by_role("button", name="Revoke access").click()
-    expect(lane).to_have_attribute("data-status", "revoked", timeout=STEP)
-    tab.page.get_by_role("link", name="Tasks", exact=True).click()
-    expect(card.get_by_text("Token failed")).to_be_visible(timeout=STEP)
-    expect(card.get_by_role("button", name=REQUEST_TOKEN)).to_be_visible()
-    card.get_by_role("link", name="Open Phone export").click()
-    expect(schedule).to_contain_text("Its access was revoked, has ended or is refused.", timeout=STEP)
-    expect(schedule.get_by_role("button", name="Resume")).to_be_visible()
     assert tab.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     tab.is_accessible()
 

@@ -10,7 +10,7 @@ export interface Access {
   group: Group;
   /** The tasks that use it, as far as the list has them. */
   tasks: readonly Task[];
-  /** Milliseconds since the epoch; undefined when nobody knows of an end, and before it has begun. */
+  /** Milliseconds since the epoch; undefined when nobody knows of an end, before it has begun, and when it is over. */
   end: number | undefined;
 }
 
@@ -30,7 +30,7 @@ export function accessOf(grants: readonly Grant[], tasks: readonly Task[], now: 
   }
   return grants.map((grant) => {
     const using = users.get(grant.persistentTokenId) ?? [];
-    const end = grant.status === "pending" ? undefined : endOf(grant);
+    const end = grant.status === "active" ? endOf(grant) : undefined;
     return { grant, tasks: using, end, group: groupOf(grant, using, end, now) };
   });
 }

@@ -2,6 +2,7 @@
 import { signal } from "@preact/signals";
 
 import type { Api } from "../api/client";
+import { ApiError } from "../api/http";
 import type { Grant } from "../api/types";
 import type { Browser } from "../browser";
 import type { Work } from "../work";
@@ -67,7 +68,10 @@ export class Decisions {
   async look(id: string): Promise<void> {
     this.grant.value = undefined;
     await this.attempt(id, async () => {
-      this.grant.value = await this.api.findGrant(id);
+      this.grant.value = await this.api.findGrant(id).catch((error: unknown) => {
+        if (error instanceof ApiError && error.problem.status === 404) return null; // the page says what that means
+        throw error;
+      });
     });
   }
 

@@ -6,7 +6,7 @@ import { navigate } from "../navigation";
 import { explainExecution } from "../recovery";
 import type { Rows } from "../rows";
 import type { Status } from "../status";
-import { t } from "../texts";
+import { short, t } from "../texts";
 import type { Toasts } from "../toasts";
 import type { Troubles } from "../troubles";
 import type { Work } from "../work";
@@ -51,7 +51,7 @@ export class TaskActions {
     }
     const [only] = tasks;
     if (only === undefined || cancelled === 0) return;
-    this.succeed(tasks.length === 1 ? t("done.cancelled", { name: only.name }) : t("done.cancelledMany", { count: cancelled }));
+    this.succeed(tasks.length === 1 ? t("done.cancelled", { name: short(only.name) }) : t("done.cancelledMany", { count: cancelled }));
   }
 
   /** Deletes tasks and then, if asked to, the grants they used. */
@@ -70,7 +70,7 @@ export class TaskActions {
     const lost = new Set(gone.map((task) => task.persistentTokenId));
     const ended = await this.revoke(first.name, revoke.filter((id) => lost.has(id)));
     if (gone.length > 1) this.succeed(t("done.deletedMany", { count: gone.length }));
-    else this.succeed(t(ended ? "done.deletedAndRevoked" : "done.deleted", { name: first.name }));
+    else this.succeed(t(ended ? "done.deletedAndRevoked" : "done.deleted", { name: short(first.name) }));
   }
 
   private async start(taskId: string, call: () => Promise<Execution>): Promise<void> {
@@ -95,7 +95,7 @@ export class TaskActions {
         ended = false;
         const { title, text } = this.work.explain(error);
         const run = () => void this.revoke(name, [id]);
-        const said = { title: t("problem.notRevoked", { name }), text: [title, text].filter(Boolean).join(". ") };
+        const said = { title: t("problem.notRevoked", { name: short(name) }), text: [title, text].filter(Boolean).join(". ") };
         this.troubles.tell({ ...said, action: { label: t("action.retry"), run } });
       }
     }

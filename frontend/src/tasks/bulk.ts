@@ -97,7 +97,7 @@ function tell({ toasts, status, troubles }: App, action: BulkAction, tally: Tall
 
 function reasonsOf({ left }: Tally): string {
   const reasons = [...left].sort(([, one], [, other]) => other - one);
-  const told = reasons.slice(0, REASONS).map(([why, count]) => t("bulk.why", { count, why }));
+  const told = reasons.slice(0, REASONS).map(([why, count]) => t("bulk.why", { count, why: why.replace(/\.$/, "") }));
   if (reasons.length > REASONS) told.push(t("bulk.whys", { count: reasons.length - REASONS }));
-  return told.join(" ");
+  return told.join(" · ");
 }

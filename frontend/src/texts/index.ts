@@ -53,6 +53,15 @@ export function maybe(key: string, values?: Record<string, string | number>): st
   return key in en ? t(key as TextKey, values) : undefined;
 }
 
+/** So many characters of a name stand in a sentence. */
+const IN_SENTENCE = 60;
+
+/** A name as part of a sentence: of a long one, its beginning. */
+export function short(name: string): string {
+  const letters = Array.from(name);
+  return letters.length > IN_SENTENCE ? `${letters.slice(0, IN_SENTENCE).join("")}…` : name;
+}
+
 export async function speak(wanted: Language): Promise<void> {
   if (wanted !== "en" && !translations.has(wanted)) {
     translations.set(wanted, (await import("./de.json")).default as unknown as readonly Message[]);

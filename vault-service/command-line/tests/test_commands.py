@@ -21,6 +21,7 @@ INFO = {
     "maxUses": 5,
     "maker": "task-service",
 }
+STATES = ("pending", "active", "failed", "revoked", "expired")
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
@@ -162,11 +163,13 @@ def test_a_first_status_says_what_to_do(command: Command, tmp_path: Path):
     assert "token-vault login" in command("status", HOME=str(tmp_path / "new")).stderr
 
 
-def test_what_nobody_has_answered_has_no_end_yet(answers: Answers, command: Command):
+def test_only_what_is_active_has_an_end_to_come(answers: Answers, command: Command):
     asked = {**GRANT, "status": "pending", "notAfter": "2199-01-01T00:00:00Z"}
-    answers.says(TOKENS, 200, {"tokens": [asked, {**asked, "persistentTokenId": "id-2", "status": "active"}]})
-    _, pending, active = command("list").stdout.splitlines()
-    assert (" d " in pending, " d " in active) == (False, True)
+    answers.says(
+        TOKENS, 200, {"tokens": [{**asked, "persistentTokenId": status, "status": status} for status in STATES]}
+    )
+    told = {line.split()[0]: " d " in line for line in command("list", "--all").stdout.splitlines()[1:]}
+    assert told == {status: status == "active" for status in STATES}
 
 
 def test_what_the_vault_says_is_not_taken_for_markup(answers: Answers, command: Command):

@@ -85,7 +85,7 @@ def _row(grant: GrantInfo) -> list[str | Text]:
         " ".join(sorted(grant.services)),
         " ".join(sorted(grant.scopes - {"openid", "offline_access"})),
         when(grant.last_used_at),
-        "" if grant.status == "pending" else when(grant.not_after or grant.expires_at),
+        when(grant.not_after or grant.expires_at) if grant.status == "active" else "",
         f"{grant.uses}/{grant.max_uses}" if grant.max_uses else str(grant.uses),
     ]
 

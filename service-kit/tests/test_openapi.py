@@ -1,6 +1,8 @@
 """Routes and their description come from one declaration."""
 
+import json
 from enum import Enum
+from pathlib import Path
 from typing import Annotated, Any
 
 import jsonschema_rs
@@ -248,3 +250,11 @@ def test_an_error_that_no_table_knows_cannot_be_declared(api: Api) -> None:
     """Such an error would be answered with a bare 500."""
     with pytest.raises(LookupError, match="KeyError"):
         api.route("GET", "/others", tag="Things", answers={200: Thing}, raises=(KeyError,))
+
+
+@pytest.mark.parametrize("name", ["vault", "tasks"])
+def test_summaries_of_the_services_are_short(name: str) -> None:
+    """A summary is a heading: eight words at most. The description has the rest."""
+    document = json.loads((Path(__file__).parents[2] / "docs" / "openapi" / f"{name}.json").read_text())
+    summaries = [operation["summary"] for path in document["paths"].values() for operation in path.values()]
+    assert [summary for summary in summaries if len(summary.split()) > 8] == []

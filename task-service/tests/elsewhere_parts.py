@@ -1,6 +1,7 @@
 """Parts that tests of executors share: a vault over HTTP whose tickets can be revoked, and attempts elsewhere."""
 
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,9 +14,12 @@ import msgspec
 from http_parts import Asked, Reply, problem, serving
 from memory_attempts import ALICE, Memory
 from memory_journal import MemoryJournal
+from scripted_vault import Userinfo
 
+from service_kit.outbound.session import Session
+from task_service.adapters.vault.client import access_token_by
 from task_service.application.access import AttemptAccess
-from task_service.application.handler import Stop
+from task_service.application.handler import Handler, Stop
 from task_service.application.ports.vault import AttemptTicket, OwnerToken
 from task_service.application.progress import GroupedProgress
 from task_service.application.results import StoreResults
@@ -27,7 +31,10 @@ from task_service.domain.result import Document, ResultFile
 from task_service.domain.retry import NO_RETRY, RetryPolicy
 from task_service.executors.base import ElsewhereHandler, Executor
 from task_service.executors.order import Sandbox, Servers
-from task_service.kinds.base import KindSettings
+from task_service.kinds import registry
+from task_service.kinds.base import KindSettings, Tools
+from task_service.kinds.registry import HereHandler
+from token_vault_client import TicketCredentials, TokenVaultClient
 
 PLUGINS = Path(__file__).with_name("plugins")
 PROGRAM = (
@@ -45,6 +52,7 @@ FUNCTIONS = (
     "searches",
     "dies",
     "sleeps",
+    "hangs",
     "fetches",
     "prints",
     "gives",
@@ -105,13 +113,43 @@ class HttpVault:
         )
 
 
+class AskedHere(HttpVault):
+    """The same for attempts that run in the worker, which fetch their tokens themselves."""
+
+    def access_token(self, ticket: AttemptTicket) -> OwnerToken:
+        """Over HTTP, as an attempt elsewhere does."""
+        credentials = TicketCredentials(ticket.value)
+        return access_token_by(TokenVaultClient(self.url, credentials, session=Session(), patience=0.0, cache=None))
+
+
 @contextmanager
-def http_vault() -> Iterator[HttpVault]:
+def http_vault(kind: type[HttpVault] = HttpVault) -> Iterator[HttpVault]:
     """A vault that answers."""
-    vault = HttpVault()
+    vault = kind()
     with serving(vault.answer) as server:
         vault.url = server.url
         yield vault
+
+
+def eventually(holds: Callable[[], object], what: str, seconds: float = 15.0) -> None:
+    """Wait until a condition holds."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
+        time.sleep(0.01)
+
+
+def ended(process_id: int) -> None:
+    """Wait until a process is gone, or dead and not yet collected."""
+
+    def has_ended() -> bool:
+        try:
+            stat = Path(f"/proc/{process_id}/stat").read_text()
+        except (FileNotFoundError, ProcessLookupError):
+            return True
+        return stat.rpartition(")")[2].split()[0] == "Z"
+
+    eventually(has_ended, f"{process_id} ends")
 
 
 DEFAULTS = KindSettings(functions=FUNCTIONS)
@@ -131,9 +169,9 @@ class KeptIn(StoreResults):
 
 @dataclass
 class Elsewhere:
-    """Runs functions by an executor. journal, memory: what the last one has left."""
+    """Runs functions by an executor, or here without one. journal, memory: what the last one has left."""
 
-    executor: Executor
+    executor: Executor | None
     vault: HttpVault
     sandbox: Sandbox | None = None
     seconds: float = 60.0
@@ -164,21 +202,20 @@ class Elsewhere:
         )
         self.memory = Memory(attempt)
         access = AttemptAccess(self.vault)
-        handler = ElsewhereHandler(
-            self.executor,
-            Servers(vault_url=self.vault.url, issuer=ALICE.issuer),
-            self.settings,
-            self.seconds,
-            self.sandbox,
-        )
-        run = RunAttempt(
-            self.memory, GroupedProgress(self.memory), self.journal, access, {kind: handler}, KeptIn(self.memory)
-        )
+        handlers = {kind: self._handler(kind)}
+        run = RunAttempt(self.memory, GroupedProgress(self.memory), self.journal, access, handlers, KeptIn(self.memory))
         try:
             return run.run(attempt.key, should_stop)
         finally:
             access.end()
             self.journal.flush()
+
+    def _handler(self, kind: str) -> Handler:
+        if self.executor is None:
+            tools = Tools(userinfo=Userinfo(), settings=self.settings, vault_url=self.vault.url)
+            return HereHandler(registry.one(kind, tools))
+        servers = Servers(vault_url=self.vault.url, issuer=ALICE.issuer)
+        return ElsewhereHandler(self.executor, servers, self.settings, self.seconds, self.sandbox)
 
     @property
     def result(self) -> str:

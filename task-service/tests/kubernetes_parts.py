@@ -28,6 +28,7 @@ import kubernetes_validate
 import yaml
 from elsewhere_parts import PROGRAM
 
+from task_service.executors.child import kill_below
 from task_service.executors.kubernetes import KubernetesExecutor
 from task_service.executors.kubernetes_api import KubernetesApi
 from task_service.executors.kubernetes_objects import PodSettings
@@ -99,7 +100,7 @@ class ImitatedPod:
         reader = threading.Thread(target=self._keep, args=(self.process,))
         reader.start()
         status = self.process.wait()
-        self._signal(signal.SIGKILL)  # what is left ends with the first process
+        self._kill()
         reader.join()
         self.reason = "Completed" if status == 0 else "Error"
         self.phase = "Succeeded" if status == 0 else "Failed"
@@ -115,12 +116,14 @@ class ImitatedPod:
             self.process.send_signal(signal.SIGTERM)
             with suppress(subprocess.TimeoutExpired):
                 self.process.wait(self._spec["terminationGracePeriodSeconds"])
-            self._signal(signal.SIGKILL)
+            self._kill()
 
-    def _signal(self, number: int) -> None:
+    def _kill(self) -> None:
+        """What is left in a pod ends with its first process."""
         if self.process is not None:
+            kill_below(self.process.pid)
             with suppress(ProcessLookupError):
-                os.killpg(self.process.pid, number)
+                os.killpg(self.process.pid, signal.SIGKILL)
 
 
 class Cluster:

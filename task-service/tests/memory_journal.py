@@ -16,10 +16,16 @@ class MemoryJournal(GroupedJournal):
         self.lines: list[tuple[AttemptKey, LogLine]] = []
         self.notes: dict[AttemptKey, AccessNote] = {}
 
-    def write_journal(self, lines: Lines, notes: Notes) -> tuple[Lines, Notes]:
-        """Keep it."""
+    def write_log(self, lines: Lines) -> Lines:
+        """Keep them."""
         if self.unavailable:
             raise TaskStorageUnavailableError
         self.lines += [(attempt.key, line) for attempt, line in lines]
+        return []
+
+    def note_access(self, notes: Notes) -> Notes:
+        """Keep them."""
+        if self.unavailable:
+            raise TaskStorageUnavailableError
         self.notes.update(notes)
-        return [], {}
+        return {}

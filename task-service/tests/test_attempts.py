@@ -83,6 +83,36 @@ def test_the_demonstration_completes(
     ]
 
 
+def test_an_attempt_that_completes_removes_its_job_with_the_same_commit(
+    attempts: PostgresAttempts, queued: UUID, look: Look
+) -> None:
+    """The engine need not; an attempt that was taken over leaves the job of the one that follows."""
+    first = attempts.begin(AttemptKey(queued, 1))
+    assert first is not None
+    assert attempts.replace_crashed(AttemptKey(queued, 1))
+    jobs = "select id from procrastinate_jobs where id in (select job_id from runs)"
+    following = look(jobs)
+    assert not attempts.complete(first, "late")
+    assert look(jobs) == following != []
+    second = attempts.begin(AttemptKey(queued, 2))
+    assert second is not None
+    transaction = "select (select xmin::text from runs), (select xmin::text from attempts where fence = 2)"
+    assert attempts.complete(second, "done")
+    assert look(jobs) == []
+    ((run, attempt),) = look(transaction)
+    assert run == attempt
+
+
+def test_functions_of_triggers_keep_their_plans(look: Look) -> None:
+    """PostgreSQL plans the body of a function in SQL for each call, unless it becomes a part of the statement."""
+    unkept = """
+        select proname from pg_proc join pg_language l on l.oid = prolang
+        where lanname = 'sql' and provolatile <> 'i' and pronamespace = 'public'::regnamespace
+          and not starts_with(proname, 'procrastinate')
+    """
+    assert look(unkept) == []
+
+
 def test_a_token_of_somebody_else_fails_the_task(
     manage: ManageTasks, alice: Person, attempts: PostgresAttempts, vault: ScriptedVault, queued: UUID
 ) -> None:

@@ -1,6 +1,7 @@
 """`task-service doctor` and `workers`, and the health that says that no worker is there."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from http_parts import Asked, Reply, problem, serving
@@ -42,7 +43,7 @@ def outside() -> Iterator[Outside]:
         yield parts
 
 
-def settings(database_url: str, outside: Outside) -> TaskSettings:
+def settings(database_url: str, outside: Outside, results: str = "") -> TaskSettings:
     """The service's settings."""
     return config.read(
         {
@@ -50,6 +51,7 @@ def settings(database_url: str, outside: Outside) -> TaskSettings:
             "ISSUER": f"{outside.url}/realms/demo",
             "VAULT_URL": outside.url,
             "TASK_SERVICE_CLIENT_SECRET": "secret",
+            "TASK_RESULTS": results,
         }
     )
 
@@ -84,6 +86,25 @@ def test_each_fault_is_found_and_has_an_advice(tasks_url: str, outside: Outside,
     assert states(tasks_url, outside)["issuer"] == "fail"
     for each in doctor.examine(settings(tasks_url, outside)):
         assert each.state == "ok" or each.advice, each.subject
+
+
+@pytest.mark.parametrize("scheme", ["", "file://"])
+def test_the_result_store_is_tried(tasks_url: str, outside: Outside, tmp_path: Path, scheme: str) -> None:
+    """With a file that is removed; whatever the store is, what it says is passed on."""
+    if scheme:
+        pytest.importorskip("fsspec", reason="the extra `results` is not installed")
+
+    def result(place: Path) -> doctor.TaskServiceDiagnosis:
+        *_, last = doctor.examine(settings(tasks_url, outside, f"{scheme}{place}"))
+        return last
+
+    found = result(tmp_path)
+    assert (found.state, found.subject) == ("ok", "results")
+    assert list(tmp_path.iterdir()) == []
+    refused = result(tmp_path / "none")
+    assert (refused.state, refused.subject) == ("warn", "results")
+    assert str(tmp_path / "none") in refused.detail
+    assert refused.advice
 
 
 def test_a_database_that_does_not_answer_is_said_first(outside: Outside) -> None:

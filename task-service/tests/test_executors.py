@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from dask_parts import dask_cluster
-from elsewhere_parts import PROGRAM, Elsewhere, HttpVault, http_vault
+from elsewhere_parts import PLUGINS, PROGRAM, AskedHere, Elsewhere, HttpVault, ended, http_vault
 from kubernetes_parts import kubernetes_cluster
 
 from task_service.application.handler import Stop
@@ -55,29 +56,44 @@ def kubernetes() -> Iterator[Executor]:
         cluster.expect_valid()
 
 
-EXECUTORS: dict[str, Callable[[], Iterator[Executor]]] = {
-    "process": process,
+def local() -> Iterator[None]:
+    """In this process, as the worker runs the service's own kinds. Its functions are those that the others have."""
+    sys.path.insert(0, str(PLUGINS))
+    yield None
+    sys.path.remove(str(PLUGINS))
+
+
+EXECUTORS: dict[str, Callable[[], Iterator[Executor | None]]] = {
     "dask": dask,
-    "slurm": slurm,
     "kubernetes": kubernetes,
+    "process": process,
+    "slurm": slurm,
+    "local": local,
 }
+OUTSIDE = [name for name in EXECUTORS if name != "local"]
 
 
-@pytest.fixture(scope="module", params=sorted(EXECUTORS))
-def executor(request: pytest.FixtureRequest) -> Iterator[Executor]:
+def outside_only(why_not_local: str) -> pytest.MarkDecorator:
+    """For what a thread of the worker cannot hold."""
+    assert why_not_local
+    return pytest.mark.parametrize("executor", OUTSIDE, indirect=True, scope="module")
+
+
+@pytest.fixture(scope="module", params=EXECUTORS)
+def executor(request: pytest.FixtureRequest) -> Iterator[Executor | None]:
     """Each in turn."""
     yield from EXECUTORS[request.param]()
 
 
 @pytest.fixture
-def vault() -> Iterator[HttpVault]:
+def vault(executor: Executor | None) -> Iterator[HttpVault]:
     """Gives tokens by ticket."""
-    with http_vault() as answering:
+    with http_vault(HttpVault if executor else AskedHere) as answering:
         yield answering
 
 
 @pytest.fixture
-def elsewhere(executor: Executor, vault: HttpVault) -> Elsewhere:
+def elsewhere(executor: Executor | None, vault: HttpVault) -> Elsewhere:
     """Runs functions there."""
     return Elsewhere(executor, vault)
 
@@ -118,6 +134,7 @@ def test_result_progress_log_and_token_come_back(elsewhere: Elsewhere, vault: Ht
     assert vault.tickets == {}
 
 
+@outside_only("its output is the worker's")
 def test_what_is_printed_becomes_lines_of_the_log(elsewhere: Elsewhere) -> None:
     """Of both outputs, also of programs, and a last line without its end."""
     assert elsewhere.run("prints", text="hello") == "completed"
@@ -126,6 +143,18 @@ def test_what_is_printed_becomes_lines_of_the_log(elsewhere: Elsewhere) -> None:
     assert expected <= set(elsewhere.log)
 
 
+@pytest.mark.parametrize("reason", [Stop.CANCELLED, Stop.SHUTDOWN])
+def test_it_stops_at_its_next_step(elsewhere: Elsewhere, vault: HttpVault, reason: Stop) -> None:
+    """As kinds do that wait or report. A cancelled run stops, that of a worker that shuts down is given back."""
+    stop = StopsWhen(logged(elsewhere), reason)
+    word = elsewhere.run("steps", stop, count=600, seconds=0.05)
+    assert time.monotonic() - stop.at < 1.2
+    assert word == {Stop.CANCELLED: "stopped", Stop.SHUTDOWN: "requeued"}[reason]
+    assert elsewhere.memory.ended == ([("given back", "")] if reason is Stop.SHUTDOWN else [])
+    assert vault.tickets == {}
+
+
+@outside_only("a thread cannot be ended from outside; the service's kinds wait and report")
 @pytest.mark.parametrize("reason", [Stop.CANCELLED, Stop.SHUTDOWN])
 def test_it_stops_in_time_although_its_code_does_not_listen(elsewhere: Elsewhere, reason: Stop) -> None:
     """A cancelled run stops; that of a worker that shuts down is given back."""
@@ -136,6 +165,7 @@ def test_it_stops_in_time_although_its_code_does_not_listen(elsewhere: Elsewhere
     assert elsewhere.memory.ended == ([("given back", "")] if reason is Stop.SHUTDOWN else [])
 
 
+@outside_only("its process is the worker, whose death is in test_worker.py")
 def test_a_lost_process_is_a_crash_and_another_attempt_is_queued(elsewhere: Elsewhere, vault: HttpVault) -> None:
     """A lost process counts like the death of a worker, and its ticket ends."""
     assert elsewhere.run("dies") == "lost"
@@ -145,10 +175,14 @@ def test_a_lost_process_is_a_crash_and_another_attempt_is_queued(elsewhere: Else
     assert vault.tickets == {}
 
 
+@outside_only("its process is the worker, whose death is in test_worker.py")
 def test_a_program_that_is_killed_from_outside_is_taken_for_crashed_at_once(
     elsewhere: Elsewhere, vault: HttpVault
 ) -> None:
-    """kill -9, as of a machine without memory: whatever the policy says, another attempt is queued within 15 s."""
+    """kill -9, as of a machine without memory: whatever the policy says, another attempt is queued within 15 s.
+
+    What it has started ends, too, in whatever session it is.
+    """
     killed: list[float] = []
 
     def kill() -> None:
@@ -158,6 +192,7 @@ def test_a_program_that_is_killed_from_outside_is_taken_for_crashed_at_once(
 
     assert elsewhere.run("sleeps", kill) == "lost"
     assert time.monotonic() - killed[0] < 15
+    ended(int(elsewhere.log[0].split()[1]))
     assert elsewhere.memory.ended == [("crashed", "")]
     assert elsewhere.log[-1].endswith("Another attempt is queued.")
     assert vault.tickets == {}
@@ -195,8 +230,9 @@ def test_a_run_that_outlives_its_token_gets_a_fresh_one(elsewhere: Elsewhere, va
 )
 def test_errors_are_those_of_the_worker(elsewhere: Elsewhere, what: str, outcome: str, message: str) -> None:
     """Messages for the owner reach the owner. Other errors stay in the worker's log."""
-    inside = {"passing": "TimeoutError", "other": "KeyError"}.get(what)
-    with pytest.raises((RuntimeError, ConnectionError), match=inside) if inside else nullcontext():
+    inside = {"passing": "slow", "other": "inside"}.get(what)
+    raised = (RuntimeError, ConnectionError) if elsewhere.executor else (TimeoutError, KeyError)
+    with pytest.raises(raised, match=inside) if inside else nullcontext():
         elsewhere.run("raises", retry=RetryPolicy(2, 0.0, 0.0), what=what)
     assert elsewhere.memory.ended == [(outcome, message)]
 
@@ -214,6 +250,7 @@ def test_a_result_of_64_kib_comes_back_whole(elsewhere: Elsewhere) -> None:
     assert elsewhere.result == "ä" * 32768
 
 
+@outside_only("the service's kinds have limits of their own")
 def test_what_takes_too_long_fails(elsewhere: Elsewhere) -> None:
     """And is ended."""
     elsewhere.seconds = 2.0
@@ -221,6 +258,7 @@ def test_what_takes_too_long_fails(elsewhere: Elsewhere) -> None:
     assert elsewhere.result == "The task has taken longer than 2 s."
 
 
+@outside_only("it shares the worker's process with the service's secrets, so only the service's own kinds run there")
 def test_no_secret_of_the_service_is_given(
     elsewhere: Elsewhere, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,7 +14,7 @@ from scripted_vault import ScriptedVault
 from task_service.application.access import AttemptAccess
 from task_service.application.errors import TaskStorageUnavailableError, VaultUnavailableError
 from task_service.application.handler import VAULT_PATIENCE_SECONDS, HandlerContext, Stop, Stopped, Time
-from task_service.application.progress import GroupedProgress
+from task_service.application.progress import GROUP_SECONDS, PAUSE_SECONDS, GroupedProgress
 from task_service.application.run_attempt import RunAttempt
 from task_service.domain.attempt import AttemptKey
 from task_service.domain.result import Document
@@ -157,6 +157,25 @@ def test_progress_is_written_in_groups_the_latest_of_each_attempt() -> None:
     assert memory.written == [(first.key, 30), (second.key, 50)]
 
 
+def test_ten_steps_are_a_few_writes_however_long_they_take() -> None:
+    """The first is written with its group, later ones after a pause, the last one by the end of the attempt."""
+    for seconds in (0.01, 0.6, 1.0):
+        attempt, clocks = an_attempt(), Clocks()
+        memory = Memory(attempt)
+        progress = GroupedProgress(memory, lambda clocks=clocks: clocks.monotonic)  # type: ignore[misc]
+        for step in range(1, 11):
+            progress.report(attempt, 10 * step)
+            ends = clocks.monotonic + seconds
+            while clocks.monotonic < ends:
+                clocks.pause(min(GROUP_SECONDS, seconds))
+                progress.flush()
+        assert memory.written[0] == (attempt.key, 10)
+        assert len(memory.written) <= 7, (seconds, memory.written)
+        clocks.pause(PAUSE_SECONDS)
+        progress.flush()
+        assert memory.written[-1] == (attempt.key, 100)
+
+
 def test_an_attempt_that_was_taken_over_is_told_at_its_next_report() -> None:
     """Once the group has found it out; what has ended is forgotten."""
     attempt = an_attempt()
@@ -191,8 +210,8 @@ def test_progress_that_could_not_be_written_is_written_later() -> None:
 def test_groups_never_write_what_was_superseded_or_has_ended(steps: list[tuple[int, str, int]]) -> None:
     """Against a plain account."""
     attempts = [an_attempt() for _ in range(3)]
-    memory = Memory(attempts[0])
-    progress = GroupedProgress(memory)
+    memory, clocks = Memory(attempts[0]), Clocks()
+    progress = GroupedProgress(memory, lambda: clocks.monotonic)
     account: dict[AttemptKey, int] = {}
     for number, act, percent in steps:
         attempt = attempts[number]
@@ -204,6 +223,7 @@ def test_groups_never_write_what_was_superseded_or_has_ended(steps: list[tuple[i
             account.pop(attempt.key, None)
         else:
             memory.written.clear()
+            clocks.pause(PAUSE_SECONDS)
             progress.flush()
             assert dict(memory.written) == account
             account.clear()

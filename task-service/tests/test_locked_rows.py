@@ -130,6 +130,20 @@ def test_the_journal_of_a_workers_other_attempts_is_written_beside_a_locked_row(
     assert len(look(LOG)) == 3, "nothing is written twice"
 
 
+def test_an_end_waits_for_no_commit_of_another_task_of_the_same_owner(
+    begin: Callable[[], Attempt], attempts: PostgresAttempts, tasks_url: str, look: Look
+) -> None:
+    """Each takes a counter of the owner's that is free; a new one if none is. The sums are right in the end."""
+    ending = [begin() for _ in range(3)]
+    look("delete from list_versions where slot <> (select min(slot) from list_versions) returning 1")
+    with psycopg.connect(_as_owner(tasks_url)) as forgotten:
+        forgotten.execute("select from list_versions for update")
+        began = time.monotonic()
+        assert all(attempts.complete(each, "done") for each in ending)
+        assert time.monotonic() - began < LOCK_TIMEOUT_SECONDS
+    assert look("select sum(completed)::integer from list_versions") == [(3,)]
+
+
 def _as_owner(url: str) -> str:
     """The URL of the schema's owner, who may lock every row."""
     return url.replace("tasks:test@", "tasks_owner:test@")

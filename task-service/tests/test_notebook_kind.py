@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from elsewhere_parts import PROGRAM, Elsewhere, http_vault
+from elsewhere_parts import PROGRAM, Elsewhere, ended, http_vault
 from scripted_vault import Userinfo
 
 from task_service.application.handler import Stop
@@ -102,20 +102,7 @@ def test_a_cancelled_notebook_ends_with_its_kernel(folder: Path, elsewhere: Else
     assert elsewhere.run("", stop, kind="notebook", notebook="report.ipynb") == "stopped"
     assert time.monotonic() - began[0] < 2.5
     for each in note.read_text().split():
-        gone(int(each))
-
-
-def gone(process_id: int) -> None:
-    """Wait until a process has ended."""
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
-        try:
-            if Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
-                return
-        except OSError:
-            return
-        time.sleep(0.02)
-    pytest.fail(f"{process_id} is alive")
+        ended(int(each))
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from scripted_vault import ScriptedVault
 
 from task_service.adapters.postgres.attempts import PostgresAttempts
 from task_service.adapters.postgres.results import PostgresResultFiles
-from task_service.adapters.results.stores import FolderStore, FsspecStore, store_at
+from task_service.adapters.results.stores import FolderStore, store_at
 from task_service.application.access import AttemptAccess
 from task_service.application.errors import ResultNotFoundError, ResultStoreUnavailableError
 from task_service.application.execute import ExecuteTasks
@@ -129,12 +129,13 @@ def test_an_attempt_that_was_taken_over_leaves_no_result(
     assert look("select task_id from result_files where key = %s", file.key) == [(None,)]
 
 
-@pytest.mark.parametrize("kind", ["folder", "fsspec"])
+@pytest.mark.parametrize("kind", ["folder", "memory", "file"])
 def test_every_store_keeps_gives_and_removes(kind: str, tmp_path: Path) -> None:
-    """The same for a folder and for a file system of fsspec's."""
-    if kind == "fsspec":
+    """The same for a folder and for file systems of fsspec's."""
+    if kind != "folder":
         pytest.importorskip("fsspec", reason="the extra `results` is not installed")
-    store: ResultStore = FolderStore(tmp_path) if kind == "folder" else FsspecStore(f"memory://{uuid4()}")
+    places = {"folder": str(tmp_path), "memory": f"memory://{uuid4()}", "file": f"file://{tmp_path}"}
+    store: ResultStore = store_at(places[kind])
     key, content = uuid4(), bytes(range(256)) * 300
     store.put(key, content)
     assert store.get(key) == content

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from elsewhere_parts import PROGRAM, Elsewhere, HttpVault, http_vault
+from elsewhere_parts import PROGRAM, Elsewhere, HttpVault, ended, eventually, http_vault
 
 from task_service.executors import registry, sandbox
 from task_service.executors.order import Sandbox
@@ -79,8 +79,12 @@ def test_its_own_folder_can_be_written_and_is_removed(vault: HttpVault) -> None:
     assert not folder.exists()
 
 
-def test_the_program_ends_with_the_worker(tmp_path: Path) -> None:
-    """A worker that is killed leaves nothing: neither the program nor what the program has started."""
+@pytest.mark.parametrize("function", ["sleeps", "hangs"])
+def test_the_program_ends_with_the_worker(tmp_path: Path, function: str) -> None:
+    """A worker that is killed leaves nothing: neither the program, nor what the program has started, nor its folder.
+
+    Also when the program is in code that lets none of its threads run.
+    """
     script = tmp_path / "worker.py"
     script.write_text(
         "import sys\n"
@@ -98,31 +102,19 @@ def test_the_program_ends_with_the_worker(tmp_path: Path) -> None:
         "        running.take = told\n"
         "        return running\n"
         "with http_vault() as vault:\n"
-        "    Elsewhere(Telling(PROGRAM), vault).run('sleeps', note='ids ')\n"
+        f"    Elsewhere(Telling(PROGRAM), vault).run({function!r}, note='ids ')\n"
     )
     worker = subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, text=True)
     assert worker.stdout is not None
     line = next(line for line in worker.stdout if line.startswith("ids "))
     program, child = (int(word) for word in line.split()[1:])
+    folder = Path(f"/proc/{program}/cwd").readlink()
     worker.send_signal(signal.SIGKILL)
     worker.wait(30)
     worker.stdout.close()
     for each in (program, child):
         ended(each)
-
-
-def ended(process_id: int) -> None:
-    """Wait until a process is gone, or dead and not yet collected."""
-    for _ in range(1000):
-        try:
-            state = Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()[0]
-        except (FileNotFoundError, ProcessLookupError):
-            return
-        if state == "Z":
-            return
-        os.sched_yield()
-        signal.sigtimedwait([], 0.01)
-    pytest.fail(f"{process_id} is alive")
+    eventually(lambda: not folder.exists(), "its folder is removed")
 
 
 def test_a_kernel_without_landlock_is_refused_unless_the_sandbox_is_off(monkeypatch: pytest.MonkeyPatch) -> None:

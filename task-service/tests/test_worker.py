@@ -14,6 +14,7 @@ from uuid import UUID, uuid4
 
 import psycopg
 import pytest
+from elsewhere_parts import ended
 from http_parts import Asked, Reply, serving
 from scripted_vault import ScriptedVault
 
@@ -312,9 +313,16 @@ def test_a_worker_queues_the_retries_that_are_due(
 
 def children(process_id: int) -> list[int]:
     """The processes that a process has started."""
-    return [int(child) for child in Path(f"/proc/{process_id}/task/{process_id}/children").read_text().split()]
+    threads = Path(f"/proc/{process_id}/task").glob("*/children")
+    return [int(child) for thread in threads for child in thread.read_text().split()]
 
 
+def below(process_id: int) -> list[int]:
+    """The processes that a process has started, and what these have."""
+    return [each for child in children(process_id) for each in (child, *below(child))]
+
+
+@pytest.mark.parametrize("executor", ["local", "process"])
 def test_the_attempt_of_a_killed_worker_is_made_by_another_within_15_s(
     tasks_url: str,
     outside: dict[str, str],
@@ -322,14 +330,22 @@ def test_the_attempt_of_a_killed_worker_is_made_by_another_within_15_s(
     manage: ManageTasks,
     alice: Person,
     look: Look,
+    executor: str,
 ) -> None:
-    """kill -9 of supervisor and child; measured from there to the beginning of the next attempt."""
+    """kill -9 of supervisor and child; measured from there to the beginning of the next attempt.
+
+    The programs of the killed worker's attempts end.
+    """
+    outside["TASK_EXECUTORS"] = f"demo={executor}"
     with worker(tasks_url, outside, "60") as first:
         task_id = queued()
         eventually(lambda: manage.find(alice, task_id).status is TaskStatus.RUNNING, "it runs")
         with worker(tasks_url, outside, "0.01"):
             eventually(lambda: look("select count(*) from procrastinate_workers") == [(2,)], "a second worker")
             victims = [first.pid, *children(first.pid)]
+            number = {"local": 0, "process": 2}[executor]  # a program and its keeper
+            eventually(lambda: len(below(first.pid)) == len(victims) - 1 + number, "its program runs")
+            programs = [each for each in below(first.pid) if each not in victims]
             killed_at = time.monotonic()
             for victim in victims:
                 os.kill(victim, signal.SIGKILL)
@@ -337,6 +353,8 @@ def test_the_attempt_of_a_killed_worker_is_made_by_another_within_15_s(
             eventually(lambda: look(begun) == [(1,)], "another makes the next attempt")
             taken = time.monotonic() - killed_at
             eventually(lambda: manage.find(alice, task_id).status is TaskStatus.COMPLETED, "and completes it")
+            for each in programs:
+                ended(each)
     assert taken <= 15, taken
     assert look("select fence, outcome from attempts order by fence") == [(1, "crashed"), (2, "completed")]
 

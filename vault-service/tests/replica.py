@@ -30,6 +30,7 @@ from vault_service.adapters.postgres.database import vault_database
 from vault_service.adapters.postgres.locks import AdvisoryLocks
 from vault_service.application.ask import AskConsent
 from vault_service.application.authorization_request import AuthorizationRequests
+from vault_service.application.bounded import Bounded
 from vault_service.application.check_due import CheckDue
 from vault_service.application.consent import Callback, Confirmation, ConsentKept, ConsentOptions, OfflineConsent
 from vault_service.application.deliver import DeliverRevocations
@@ -43,6 +44,7 @@ from vault_service.application.tickets import ManageTickets, PresentedTickets
 from vault_service.application.token_request import TokenRequest
 from vault_service.domain.audit import Event
 from vault_service.domain.grant import AccessToken, Limits, Subject, TokenType
+from vault_service.domain.grant_terms import RequestedTerms
 from vault_service.domain.terms import Terms
 from vault_service.domain.usability import Requester
 
@@ -164,6 +166,7 @@ def create(
     memory = MemoryAccessTokens(sealer, remembered, clock.now, telemetry)
     owned, stored_tickets = PostgresOwnedGrants(database, endings, audit), PostgresTickets(database, audit)
     presented = PresentedTickets(stored_tickets, clock, telemetry)
+    known: Bounded[UUID, RequestedTerms] = Bounded(1_000, lambda: None)
     terms = terms or {"default": Terms(issuer=provider.issuer)}
     refresher = Refresher(refreshes, locks, (memory, cache), providers, terms, clock, telemetry, THREADS)
     requests = AuthorizationRequests(providers, terms)
@@ -177,7 +180,7 @@ def create(
         ),
         asking=AskConsent(consents, requests, terms, clock, timedelta(hours=1)),
         issuing=IssueAccessToken(
-            refreshes, uses, presented, (memory, cache), refresher, clock, telemetry, lambda _: None
+            refreshes, uses, presented, (memory, cache, known), refresher, clock, telemetry, lambda _: None
         ),
         tickets=ManageTickets(stored_tickets, refreshes, owned, clock, telemetry, TICKETS_PER_GRANT),
         presented=presented,

@@ -213,7 +213,7 @@ class TaskSettings:
     kubernetes_namespace: str | None = setting(
         "TASK_KUBERNETES_NAMESPACE",
         namespace,
-        "Namespace of the Jobs. It must be one without other Secrets, because whoever makes Jobs can mount them.",
+        "Namespace of the Jobs. It must be one without other Secrets, because a role that makes Jobs can mount them.",
         default="",
     )
     kubernetes_image: str | None = setting(

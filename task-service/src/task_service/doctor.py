@@ -4,6 +4,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from uuid import uuid4
 
 from service_kit.outbound.session import Session
 from service_kit.postgres import queries
@@ -13,8 +14,9 @@ from service_kit.tokens.issuer import Issuer, IssuerMismatchError, IssuerUnavail
 from task_service import config
 from task_service.adapters.engine.watch import ProcrastinateWatch
 from task_service.adapters.postgres.database import MIGRATIONS, tasks_database
+from task_service.adapters.results.stores import store_at
 from task_service.adapters.vault.credentials import own_credentials
-from task_service.application.errors import TaskStorageUnavailableError
+from task_service.application.errors import ResultStoreUnavailableError, TaskStorageUnavailableError
 from task_service.application.recover import COUNT_AT_MOST, SILENT_SECONDS
 from task_service.config import TaskSettings
 from token_vault_client import TokenVaultClient, VaultError, VaultUnavailable
@@ -82,6 +84,24 @@ def examine(settings: TaskSettings) -> Iterator[TaskServiceDiagnosis]:
     issuer = Issuer(settings.issuer, settings.issuer_internal_url)
     yield _issuer(issuer)
     yield _vault(settings, issuer)
+    if settings.results:
+        yield _results(settings.results)
+
+
+def _results(place: str) -> TaskServiceDiagnosis:
+    """A file is written, read and removed, as a worker and the API would."""
+    key, content = uuid4(), b"written by `task-service doctor`"
+    try:
+        store = store_at(place)
+        store.put(key, content)
+        is_same = store.get(key) == content
+        store.remove(key)
+    except (ValueError, ResultStoreUnavailableError) as error:
+        advice = "workers must be able to write it, the API to read it: check TASK_RESULTS, its rights and credentials"
+        return TaskServiceDiagnosis("warn", "results", f"{place}: {error.__cause__ or error}", advice)
+    if is_same:
+        return TaskServiceDiagnosis("ok", "results", f"{place} keeps files")
+    return TaskServiceDiagnosis("warn", "results", f"{place} gives another content back", "check TASK_RESULTS")
 
 
 def _database(database: Database) -> Iterator[TaskServiceDiagnosis]:

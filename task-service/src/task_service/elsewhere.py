@@ -1,18 +1,16 @@
 """The program that runs one attempt outside of the worker: `python -I -m task_service.elsewhere`.
 
 It reads an order from standard input, wires what the kind needs with the order's ticket as its only credential, and
-writes events to standard output (`executors/order.py`). It stops at SIGTERM, and kills itself when its input ends. In
-a pod the order is a file, named by the only argument, and the pod ends what is left.
+writes events to standard output (`executors/order.py`). It stops at SIGTERM. Its parent (`executors/keeper.py`) ends it
+when the input ends, and whatever it has started when it has ended. In a pod the order is a file, named by the only
+argument.
 """
 
-import ctypes
 import os
 import signal
 import sys
-import threading
 import traceback
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -37,8 +35,7 @@ from task_service.application.ports.vault import AttemptTicket, OwnerToken
 from task_service.domain.attempt import Attempt
 from task_service.domain.journal import Level, shortened, storable
 from task_service.domain.result import Document
-from task_service.executors import sandbox
-from task_service.executors.child import kill_below
+from task_service.executors import keeper, sandbox
 from task_service.executors.order import (
     Completed,
     Event,
@@ -56,7 +53,6 @@ from token_vault_client import TicketCredentials, TokenVaultClient
 
 ANSWER_SECONDS = (2.0, 20.0)
 MAX_WORDS = 1000
-_PR_SET_CHILD_SUBREAPER = 36
 
 
 class Events:
@@ -114,13 +110,12 @@ class GivenTicket:
 
 def main() -> int:
     """Run the attempt of the order; always 0, as the last event has the outcome."""
-    _adopt_orphans()
-    order, write = _take_over_the_pipes()
+    content = Path(sys.argv[1]).read_bytes() if sys.argv[1:] else sys.stdin.buffer.readline()
+    keeper.keep([] if sys.argv[1:] else [0])
+    order, write = msgspec.json.decode(content, type=Order), _take_over_the_pipes()
     if order.sandbox is not None:
         here = str(Path.cwd())
         sandbox.enter(order.sandbox.readable, (here, *order.sandbox.writable))
-    if not sys.argv[1:]:
-        threading.Thread(target=_end_with_the_input, name="input", daemon=True).start()
     signal.signal(signal.SIGTERM, _stop)
     events = Events(write)
     logs.request_id.set(order.attempt().key.request_id)
@@ -128,22 +123,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     sys.stdout.flush()
     events.emit(end)
-    _end_what_is_left()
     return 0
-
-
-def _adopt_orphans() -> None:
-    """Become the parent of what is left by a program that the attempt has started: `prctl(2)`, Linux only."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-
-
-def _end_what_is_left() -> None:
-    """Kill what the attempt has started and left behind, and wait for its end; the executor limits the wait."""
-    with suppress(ChildProcessError):
-        while sys.platform == "linux":
-            kill_below(os.getpid())
-            os.waitpid(-1, 0)
 
 
 def outcome(order: Order, events: Events) -> Completed | Failed:
@@ -181,34 +161,18 @@ def _completed(result: str | Document, events: Events) -> Completed:
     return Completed()
 
 
-def _take_over_the_pipes() -> tuple[Order, Callable[[bytes], Any]]:
-    """The order, and what writes a line of events. Code of kinds finds an empty input; what it prints is kept."""
-    content = Path(sys.argv[1]).read_bytes() if sys.argv[1:] else sys.stdin.buffer.readline()
-    order = msgspec.json.decode(content, type=Order)
-    os.dup2(0, INPUT)
-    os.set_inheritable(INPUT, False)
+def _take_over_the_pipes() -> Callable[[bytes], Any]:
+    """What writes a line of events. Code of kinds finds an empty input; what it prints is kept."""
     with Path(os.devnull).open("rb") as nothing:
         os.dup2(nothing.fileno(), 0)
     output = os.dup(1)
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
-    return order, lambda line: _write_all(output, line)
-
-
-INPUT = 200
-"""The descriptor that keeps the input."""
+    return lambda line: _write_all(output, line)
 
 
 def _write_all(descriptor: int, line: bytes) -> None:
     while line:
         line = line[os.write(descriptor, line) :]
-
-
-def _end_with_the_input() -> None:
-    """End this program and all it has started when its input ends."""
-    while os.read(INPUT, 4096):
-        pass
-    kill_below(os.getpid())
-    os.killpg(0, signal.SIGKILL)
 
 
 def _stop(*_: int | FrameType | None) -> None:

@@ -1,5 +1,6 @@
 """Functions that tests have run elsewhere: installed as the entry points of this folder's `dist-info`."""
 
+import ctypes
 import os
 import signal
 import subprocess
@@ -59,14 +60,25 @@ def dies(context: HandlerContext) -> None:
 
 def sleeps(context: HandlerContext, note: str = "") -> None:
     """Never asks whether it should stop, and has a program of its own under it. note: prints its process's id."""
-    child = subprocess.Popen(["sleep", "600"])
-    sys.stdout.write(f"{note}{os.getpid()} {child.pid}\n")
+    _started(note)
     context.progress(1)
     while True:
         try:
             time.sleep(600)
         except Exception:  # noqa: BLE001 - it does not want to stop
             continue
+
+
+def hangs(context: HandlerContext, note: str = "") -> None:
+    """The same in code that lets no other thread of its process run."""
+    _started(note)
+    ctypes.PyDLL(None).sleep(600)
+
+
+def _started(note: str) -> None:
+    """A program in a session of its own, as a notebook's kernel is."""
+    child = subprocess.Popen(["sleep", "600"], start_new_session=True)
+    sys.stdout.write(f"{note}{os.getpid()} {child.pid}\n")
 
 
 def fetches(context: HandlerContext, times: int, seconds: float) -> str:

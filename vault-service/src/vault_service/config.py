@@ -102,7 +102,8 @@ class VaultSettings:
     remembered_tokens: int = setting(
         "VAULT_REMEMBERED_TOKENS",
         whole(0, 10_000_000),
-        "How many access tokens each process remembers, at about 2 KB each; 0: none, each use looks in Redis.",
+        "How many access tokens each process remembers, at about 2 KB each; 0: none, each use looks in Redis. Of as"
+        " many grants, and at least 1,000, it remembers the terms, and as many tickets, at about 1 KB each.",
         default="10000",
     )
     public_url: str = setting("PUBLIC_URL", url, "URL at which browsers reach the gateway.")

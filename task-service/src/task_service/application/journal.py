@@ -53,21 +53,34 @@ class GroupedJournal:
             self._counts.pop(key, None)
 
     def flush(self) -> None:
-        """Write what is new. Raises TaskStorageUnavailableError; it is kept for the next time then."""
+        """Write what is new. Raises TaskStorageUnavailableError; what is not written is kept for the next time then."""
+        self._write_lines()
+        self._write_notes()
+
+    def _write_lines(self) -> None:
         with self._lock:
             lines, self._lines = self._lines, []
-            notes, self._notes = self._notes, {}
-        if not lines and not notes:
-            return
         try:
-            held = self._store.write_journal(lines, notes)
+            self._keep_lines(self._store.write_log(lines) if lines else ())
         except TaskStorageUnavailableError:
-            self._keep(lines, notes)
+            self._keep_lines(lines)
             raise
-        self._keep(*held)
 
-    def _keep(self, lines: Lines, notes: Notes) -> None:
+    def _write_notes(self) -> None:
+        with self._lock:
+            notes, self._notes = self._notes, {}
+        try:
+            self._keep_notes(self._store.note_access(notes) if notes else {})
+        except TaskStorageUnavailableError:
+            self._keep_notes(notes)
+            raise
+
+    def _keep_lines(self, lines: Lines) -> None:
         """For the next group, before what was added meanwhile."""
         with self._lock:
             self._lines = [*lines, *self._lines]
+
+    def _keep_notes(self, notes: Notes) -> None:
+        """For the next group, unless there is a later one of the attempt."""
+        with self._lock:
             self._notes = {**notes, **self._notes}

@@ -23,19 +23,18 @@ class StoreResults:
         self._files = files
         self._store = store
 
-    def complete(self, attempt: Attempt, result: str | Document) -> None:
-        """End the attempt with a result.
+    def complete(self, attempt: Attempt, result: str | Document) -> bool:
+        """End the attempt with a result; False when it was taken over.
 
         The file is announced, stored, and then attached to the run by the statement that completes it, so that neither
         is without the other. Raises HandlerError when there is no store for it, or it does not answer.
         """
         document = document_of(result)
         if document is None:
-            self._attempts.complete(attempt, storable(str(result)))
-            return
+            return self._attempts.complete(attempt, storable(str(result)))
         file = self._stored(document)
         words = document.summary or f"The result is a file: {file.name}, {file.size} bytes."
-        self._attempts.complete(attempt, storable(words), file)
+        return self._attempts.complete(attempt, storable(words), file)
 
     def _stored(self, document: Document) -> ResultFile:
         if self._files is None or self._store is None:

@@ -22,6 +22,8 @@ from task_service.domain.journal import Level, storable
 from task_service.domain.result import Document
 
 UNEXPECTED = "The task failed unexpectedly."
+COMPLETED = "completed"
+"""The word for an attempt that has ended with its result. Its job is removed with it."""
 
 
 class RunAttempt:
@@ -87,10 +89,10 @@ class RunAttempt:
 
     def _complete(self, attempt: Attempt, result: str | Document) -> str:
         try:
-            self._results.complete(attempt, result)
+            is_ours = self._results.complete(attempt, result)
         except HandlerError as error:
             return self._fail(attempt, error)
-        return "completed"
+        return COMPLETED if is_ours else "stopped"
 
     def _forget(self, key: AttemptKey) -> None:
         self._progress.forget(key)

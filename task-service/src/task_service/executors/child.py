@@ -1,7 +1,7 @@
 """A separate program for one attempt: started in a clean environment, read line by line, ended with all it started.
 
-The program gets its order on standard input, which stays open for as long as it may run. The end of its input tells it
-that its parent has ended.
+The program gets its order on standard input, which stays open for as long as it may run. The end of its input tells its
+keeper (`keeper.py`) that its parent has ended.
 """
 
 import os
@@ -26,6 +26,8 @@ PROGRAM = (sys.executable, "-I", "-m", "task_service.elsewhere")
 PATH = "/usr/local/bin:/usr/bin:/bin"
 STOP_SECONDS = 0.5
 """How long the program may take to clean up when it is told to stop; then it is killed."""
+KILL_SECONDS = 0.5
+"""How long its keeper may take for that; then the keeper is killed too."""
 READ_BYTES = 65536
 
 
@@ -66,9 +68,7 @@ class Child:
             return self._lines.add(read)
         if not ready and not self._has_ended():
             return ()
-        deadline = time.monotonic() + STOP_SECONDS  # it has closed its output, and may still be ending
-        while not self._has_ended() and time.monotonic() < deadline:
-            time.sleep(0.01)
+        self._wait(STOP_SECONDS)  # it has closed its output, and may still be ending
         raise LostError(_words(self._ended_with()))
 
     def stop(self) -> None:
@@ -76,9 +76,9 @@ class Child:
         try:
             if not self._has_ended():
                 self._process.terminate()
-                deadline = time.monotonic() + STOP_SECONDS
-                while not self._has_ended() and time.monotonic() < deadline:
-                    time.sleep(0.01)
+                self._wait(STOP_SECONDS)
+            self._input.close()  # its keeper kills what is left
+            self._wait(KILL_SECONDS)
             self._ended_with()
         finally:
             self._input.close()
@@ -88,6 +88,12 @@ class Child:
     def _give(self, order: bytes) -> None:
         with suppress(BrokenPipeError):  # it has ended already; `take` says how
             self._input.write(order)
+
+    def _wait(self, seconds: float) -> None:
+        """Until it has ended, at most so long."""
+        deadline = time.monotonic() + seconds
+        while not self._has_ended() and time.monotonic() < deadline:
+            time.sleep(0.01)
 
     def _has_ended(self) -> bool:
         """Looks without collecting its status, so that its group's id stays its own."""
@@ -107,9 +113,12 @@ class Child:
 def kill_below(process_id: int) -> None:
     """Kill what a process has started, and what that has started, also in sessions of their own. Linux only."""
     for thread in Path(f"/proc/{process_id}/task").glob("*"):
+        children = ""
         with suppress(OSError):  # it has ended meanwhile
-            for child in (thread / "children").read_text().split():
-                kill_below(int(child))
+            children = (thread / "children").read_text()
+        for child in children.split():
+            kill_below(int(child))
+            with suppress(OSError):
                 os.kill(int(child), signal.SIGKILL)
 
 

@@ -85,9 +85,10 @@ def declare(api: Api, service: TaskService, caller: Callable[[], Person], tag: s
 
     @api.route("GET", "/<task_id>/graph", tag=tag, answers={200: GraphView}, raises=(TaskNotFoundError,))
     def get_graph(task_id: str) -> Response:
-        """Get a task with all that it depends on and all that depends on it, directly or not.
+        """Get the graph around a task.
 
-        A graph shows 5000 tasks at most.
+        The graph has all tasks on which it depends and all that depend on it, directly or not. A graph shows
+        5000 tasks at most.
         """
         return respond(_graph_view(service.dependencies.graph(caller(), task_id_in(task_id))))
 

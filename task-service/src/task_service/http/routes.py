@@ -220,7 +220,7 @@ def _linking(api: Api, service: TaskService, caller: Callable[[], Person]) -> No
         raises=(TaskNotFoundError, TokenNotFoundError, TaskNotLinkableError, VaultUnavailableError),
     )
     def link_persistent_id(task_id: str) -> Response:
-        """Link one of the caller's offline tokens to a task.
+        """Link an offline token to a task.
 
         The task service asks the vault whether the token is the caller's.
         """

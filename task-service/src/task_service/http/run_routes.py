@@ -120,9 +120,10 @@ def _history(api: Api, service: TaskService, caller: Callable[[], Person], tag: 
         raises=(TaskNotFoundError, RunNotFoundError),
     )
     def get_run(task_id: str, number: str) -> Response:
-        """Get a run with its attempts, the access that they used, and its log.
+        """Get a run.
 
-        The log of an attempt has at most 1,000 lines; its last line says when there were more.
+        The answer has its attempts, the access that they used, and its log. The log of an attempt has at most 1,000
+        lines; its last line says when there were more.
         """
         who = caller()
         page = inputs.query(request, RunQuery)
@@ -140,7 +141,7 @@ def _result(api: Api, service: TaskService, caller: Callable[[], Person], tag: s
         raises=(TaskNotFoundError, RunNotFoundError, ResultNotFoundError, ResultStoreUnavailableError),
     )
     def get_result(task_id: str, number: str) -> Response:
-        """Get the result of a run as a file.
+        """Get a run's result as a file.
 
         Runs whose result is a file have `resultFile`, which says what it is.
         """

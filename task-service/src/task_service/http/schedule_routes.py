@@ -53,9 +53,10 @@ def _definition(api: Api, service: TaskService, caller: Callable[[], Person], ta
         raises=(TaskNotFoundError, INVALID_INPUT),
     )
     def put_schedule(task_id: str) -> Response:
-        """Have a task run by itself.
+        """Set a task's schedule.
 
-        It runs once at `runAt`, or whenever `cron` says. A time that has passed is due at once, and `message` says so.
+        The task runs once at `runAt`, or at the times of `cron`. A time that has passed is due at once, and `message`
+        says so.
         """
         who = caller()
         wanted = inputs.optional_body(request, NewSchedule)
@@ -66,7 +67,10 @@ def _definition(api: Api, service: TaskService, caller: Callable[[], Person], ta
 
     @api.route("GET", "/<task_id>/schedule", tag=tag, query=OutlookQuery, answers={200: OutlookView}, raises=FOUND)
     def get_schedule(task_id: str) -> Response:
-        """Get a task's schedule, its next runs, and whether the granted access lasts until the next."""
+        """Get a task's schedule.
+
+        The answer has the next runs, and says whether the granted access lasts until the next.
+        """
         who = caller()
         query = inputs.query(request, OutlookQuery)
         return respond(outlook_view(task_id, service.schedules.outlook(who, task_id_in(task_id), query.runs)))

@@ -21,7 +21,7 @@ from service_kit.postgres.database import session
 from service_kit.process import logs, metrics
 from task_service.adapters.engine.jobs import QUEUE, RUN_ATTEMPT
 from task_service.application.handler import Stop
-from task_service.application.run_attempt import RunAttempt
+from task_service.application.run_attempt import COMPLETED, RunAttempt
 from task_service.config import TaskSettings
 from task_service.domain.attempt import AttemptKey
 
@@ -58,7 +58,9 @@ def create_app(settings: TaskSettings, run: RunAttempt) -> procrastinate.App:
 
     @app.task(name=RUN_ATTEMPT, queue=QUEUE, pass_context=True)
     def run_attempt(context: procrastinate.JobContext, task_id: str, fence: int) -> None:
-        _measured(run, AttemptKey(UUID(task_id), fence), lambda: _stop(context))
+        outcome = _measured(run, AttemptKey(UUID(task_id), fence), lambda: _stop(context))
+        if outcome == COMPLETED and isinstance(context.app.job_manager, WatchedJobs):
+            context.app.job_manager.removed.add(context.job.id)
 
     return app
 
@@ -81,12 +83,15 @@ FETCH_WITHIN_LIMITS = (
 class WatchedJobs(JobManager):
     """The engine's jobs. `failed` ends with the error of the heartbeat or of the listener.
 
+    removed: jobs that their attempts have removed, in the statement that has completed these.
+
     The engine itself stops watching its side tasks when the first of them ends, and one ends at once: that for periodic
     tasks, of which there are none. A worker without its heartbeat would run on, and lose each attempt to the sweep.
     """
 
     def __init__(self, connector: BaseConnector, limits: RunningLimits = NO_LIMITS) -> None:
         super().__init__(connector)
+        self.removed: set[int | None] = set()
         self._limits = limits
         self._ended = 0
         self._wake: NotificationCallback | None = None
@@ -108,7 +113,10 @@ class WatchedJobs(JobManager):
 
     async def finish_job(self, job: Job, status: Status, delete_job: bool) -> None:
         """As the engine's. Then an attempt that a limit has held back is fetched at once, not at the next poll."""
-        await super().finish_job(job, status, delete_job)
+        if job.id in self.removed:
+            self.removed.remove(job.id)
+        else:
+            await super().finish_job(job, status, delete_job)
         self._ended += 1
         if self._wake is not None and self._limits != NO_LIMITS:
             await self._wake(channel=QUEUE, notification={"type": "job_inserted", "job_id": job.id or 0})
@@ -170,13 +178,14 @@ async def _run_worker(app: procrastinate.App, concurrency: int) -> None:
     )
 
 
-def _measured(run: RunAttempt, key: AttemptKey, should_stop: Callable[[], Stop | None]) -> None:
+def _measured(run: RunAttempt, key: AttemptKey, should_stop: Callable[[], Stop | None]) -> str:
     token = logs.request_id.set(key.request_id)
     started, outcome = perf_counter(), "error"
     try:
         with _RUNNING.track_inprogress():
             outcome = run.run(key, should_stop)
         log.info("attempt.ended", task=str(key.task_id), fence=key.fence, outcome=outcome)
+        return outcome
     finally:
         _ATTEMPTS.labels(outcome).observe(perf_counter() - started)
         logs.request_id.reset(token)

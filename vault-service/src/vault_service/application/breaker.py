@@ -48,7 +48,8 @@ class Breaker:
         try:
             answer = self._provider.refresh(token, scopes, begun)
         except VaultClientRefusedError as error:
-            raise self._judged(error, token) from error
+            judged = self._judged(error, token)
+            raise judged from error
         except ProviderError as error:
             self._note(error, token)
             raise

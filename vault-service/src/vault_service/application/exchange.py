@@ -70,9 +70,11 @@ class Exchanges:
             answer = self._ask(grant, scopes, begun.at)
         except GrantRefusedError as refused:
             self._count_replay(grant, is_refused=True)
-            raise self._outcomes.failed(request, grant, refused.failure, refused.detail) from refused
+            failure = self._outcomes.failed(request, grant, refused.failure, refused.detail)
+            raise failure from refused
         except RefusedForNowError as refused:
-            raise self._outcomes.refused_for_now(request, grant, refused) from refused
+            refusal = self._outcomes.refused_for_now(request, grant, refused)
+            raise refusal from refused
         except ScopeRefusedError as refused:
             self._abandon(grant, begun.intent)
             raise InvalidScopeError from refused
@@ -83,7 +85,8 @@ class Exchanges:
             self._abandon(grant, begun.intent)
             raise ProviderUnavailableError(failed.retry_after) from failed
         except UnusableAnswerError as unusable:
-            raise self._outcomes.kept(request, grant, unusable) from unusable
+            kept = self._outcomes.kept(request, grant, unusable)
+            raise kept from unusable
         except UncertainError as failed:
             raise ProviderUnavailableError(REPLAY_AFTER) from failed
         self._count_replay(grant, is_refused=False)

@@ -13,6 +13,7 @@ from itertools import compress
 from time import monotonic
 from uuid import UUID
 
+from vault_service.application.bounded import Bounded
 from vault_service.application.errors import (
     InvalidScopeError,
     MinValidUnattainableError,
@@ -32,8 +33,6 @@ from vault_service.domain.grant_terms import RequestedTerms
 
 BATCH_THREADS = 8
 BATCH_SECONDS = 20.0
-REMEMBERED = 50_000
-"""Grants whose verified terms a process remembers."""
 LAST_SECONDS = 2.0
 """A token with less life than this is not worth sending."""
 
@@ -46,22 +45,24 @@ class IssueAccessToken:
         grants: UsableGrants,
         uses: UseRecorder,
         tickets: TicketRefusals,
-        caches: tuple[AccessTokens, SharedAccessTokens],
+        caches: tuple[AccessTokens, SharedAccessTokens, Bounded[UUID, RequestedTerms]],
         refresher: Refresher,
         clock: Clock,
         telemetry: Telemetry,
         report: Callable[[Exception], None],
     ) -> None:
-        """caches: that of this process, and that of all replicas; report: called with the error of a failed renewal."""
+        """caches: that of this process, that of all replicas, and the verified terms of grants.
+
+        report: called with the error of a failed renewal.
+        """
         self._grants = grants
         self._uses = uses
         self._tickets = tickets
-        self._memory, self._shared = caches
+        self._memory, self._shared, self._terms = caches
         self._refresher = refresher
         self._clock = clock
         self._telemetry = telemetry
         self._report = report
-        self._terms: dict[UUID, RequestedTerms] = {}
 
     def issue(self, request: TokenRequest) -> AccessToken:
         """An access token that fits the request. Its use is recorded before this returns.
@@ -104,7 +105,7 @@ class IssueAccessToken:
         """The one that expires later; a shared one is remembered then, and the terms that came with it."""
         if shared is None:
             return own
-        self._remember(request.grant_id, shared.terms)
+        self._terms.put(request.grant_id, shared.terms)
         if own is not None and own.expires_at >= shared.token.expires_at:
             return own
         self._memory.put(*request.key, shared.token)
@@ -182,13 +183,8 @@ class IssueAccessToken:
     def _authorized(self, request: TokenRequest) -> StoredGrant:
         """The grant, whose terms are verified and remembered."""
         grant = self._grants.authorize(request.grant_id, request.requester)
-        self._remember(request.grant_id, grant.requested)
+        self._terms.put(request.grant_id, grant.requested)
         return grant
-
-    def _remember(self, grant_id: UUID, terms: RequestedTerms) -> None:
-        while len(self._terms) >= REMEMBERED:
-            self._terms.pop(next(iter(self._terms)), None)
-        self._terms[grant_id] = terms
 
     def _obtain(self, request: TokenRequest, old: AccessToken | None) -> Obtained:
         grant = self._authorized(request)

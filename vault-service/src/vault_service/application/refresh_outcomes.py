@@ -53,7 +53,8 @@ class RefreshOutcomes:
         GrantUnusableError for another person's answer, ScopeNotNarrowedError for a wider token than requested.
         """
         if not is_same_identity(grant, answer):
-            raise self._kept_for_wrong_user(request, grant, answer)
+            wrong_user = self._kept_for_wrong_user(request, grant, answer)
+            raise wrong_user
         entry = self._entry(Event.GRANT_REFRESHED, request, grant)
         expires_at = entry.at.timestamp() + answer.expires_in
         scopes = (request.scopes or grant.scopes) if answer.scopes is None else answer.scopes

@@ -75,8 +75,9 @@ class RecordRefusals:
         with self._lock:
             minute = self._minutes.get(client)
             if minute is None:
-                while len(self._minutes) >= MOST_CLIENTS:
-                    self._minutes.pop(next(iter(self._minutes)))
+                if len(self._minutes) >= MOST_CLIENTS:
+                    del self._minutes[next(iter(self._minutes))]
+                    self._telemetry.forgot("clients")
                 minute = self._minutes[client] = _Minute(now)
             if now - minute.began >= 60.0:
                 minute.began, minute.lines = now, 0

@@ -6,9 +6,11 @@ A ticket ends with its grant, at its time or with its last use. Its maker, the g
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from secrets import token_bytes
 from uuid import UUID, uuid4
 
+from vault_service.application.bounded import Bounded
 from vault_service.application.errors import (
     InvalidScopeError,
     TicketNotFoundError,
@@ -26,7 +28,7 @@ from vault_service.domain.ticket import SECRET_BYTES, Ticket, TicketFault, Ticke
 from vault_service.domain.usability import Requester
 
 REMEMBERED = 10_000
-"""Tickets that a process remembers, so that their use needs one statement. Nothing that is remembered can change."""
+"""Tickets that a process remembers, unless told otherwise: their use needs one statement. None of them can change."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,11 +159,14 @@ class ManageTickets:
 class PresentedTickets:
     """The tickets of callers who present one instead of an access token."""
 
-    def __init__(self, tickets: Tickets, clock: Clock, telemetry: Telemetry) -> None:
+    def __init__(self, tickets: Tickets, clock: Clock, telemetry: Telemetry, remembered: int = REMEMBERED) -> None:
+        """remembered: how many tickets that were used a moment ago are remembered."""
         self._tickets = tickets
         self._clock = clock
         self._telemetry = telemetry
-        self._remembered: dict[tuple[UUID, bytes], Ticket] = {}
+        self._remembered: Bounded[tuple[UUID, bytes], Ticket] = Bounded(
+            remembered, partial(telemetry.forgot, "tickets")
+        )
 
     def open(self, text: str) -> Ticket:
         """The ticket, usable a moment ago. Raises TicketRefusedError, StorageUnavailableError.
@@ -170,13 +175,16 @@ class PresentedTickets:
         """
         secret = TicketSecret.parse(text)
         if secret is None:
-            raise self._refused(TicketFault.MISTYPED)
+            refusal = self._refused(TicketFault.MISTYPED)
+            raise refusal
         ticket = self._tickets.presented(secret.id, secret.hash)
         if ticket is None:
-            raise self._refused(TicketFault.UNKNOWN)
+            refusal = self._refused(TicketFault.UNKNOWN)
+            raise refusal
         if fault := ticket.fault_at(self._clock.now()):
-            raise self._refused(fault)
-        self._remember(secret, ticket)
+            refusal = self._refused(fault)
+            raise refusal
+        self._remembered.put((secret.id, secret.hash), ticket)
         return ticket
 
     def remembered(self, text: str) -> Ticket | None:
@@ -190,6 +198,10 @@ class PresentedTickets:
             return None  # its row is looked at: it may have been extended, and its uses are counted there
         return ticket
 
+    def __len__(self) -> int:
+        """The number of tickets that this process remembers."""
+        return len(self._remembered)
+
     def refusal(self, ticket_id: UUID) -> VaultServiceError | None:
         """The reason why the ticket gives no access tokens now, or None when it may be used."""
         ticket = self._tickets.find(ticket_id)
@@ -199,8 +211,3 @@ class PresentedTickets:
     def _refused(self, fault: TicketFault) -> TicketRefusedError:
         self._telemetry.ticket(fault.value)
         return TicketRefusedError(fault)
-
-    def _remember(self, secret: TicketSecret, ticket: Ticket) -> None:
-        while len(self._remembered) >= REMEMBERED:
-            self._remembered.pop(next(iter(self._remembered)), None)
-        self._remembered[secret.id, secret.hash] = ticket

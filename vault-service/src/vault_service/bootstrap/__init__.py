@@ -190,4 +190,6 @@ def _callback(settings: VaultSettings, provider: str) -> str:
 
 def _measure_caches(access: AccessParts, base: Foundation) -> None:
     base.telemetry.remembered(len(access.memory))
+    base.telemetry.entries("terms", len(access.terms))
+    base.telemetry.entries("tickets", len(access.presented))
     access.shared.measure()

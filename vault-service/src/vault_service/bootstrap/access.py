@@ -1,6 +1,8 @@
 """Wires the issuing of access tokens: caches, refreshes, tickets, and refreshes that no caller requests."""
 
 from dataclasses import dataclass
+from functools import partial
+from uuid import UUID
 
 from service_kit.process import logs
 from vault_service.adapters.cache.access_tokens import (
@@ -9,6 +11,7 @@ from vault_service.adapters.cache.access_tokens import (
     RedisAccessTokens,
     connect_redis,
 )
+from vault_service.application.bounded import Bounded
 from vault_service.application.check_due import CheckDue
 from vault_service.application.issue import IssueAccessToken
 from vault_service.application.refresh import Refresher
@@ -17,18 +20,26 @@ from vault_service.bootstrap.foundation import Foundation
 from vault_service.bootstrap.grants import GrantStores
 from vault_service.bootstrap.providers import ProviderSet
 from vault_service.domain.audit import Event
+from vault_service.domain.grant_terms import RequestedTerms
 
 SharedAccessTokens = RedisAccessTokens | NoSharedAccessTokens
+
+LEAST_REMEMBERED = 1_000
+"""Grants' terms and tickets, also where no tokens are remembered: without them the fast path serves nobody."""
 
 log = logs.get(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class AccessParts:
-    """Use cases that obtain access tokens, and their caches. checks: refreshes that no caller requests."""
+    """Use cases that obtain access tokens, and their caches.
+
+    terms: of grants; checks: refreshes that no caller requests.
+    """
 
     memory: MemoryAccessTokens
     shared: SharedAccessTokens
+    terms: Bounded[UUID, RequestedTerms]
     refresher: Refresher
     presented: PresentedTickets
     issue: IssueAccessToken
@@ -51,15 +62,17 @@ class AccessParts:
             telemetry,
             settings.threads,
         )
-        presented = PresentedTickets(stores.tickets, clock, telemetry)
+        remembered = max(settings.remembered_tokens, LEAST_REMEMBERED)
+        presented = PresentedTickets(stores.tickets, clock, telemetry, remembered)
+        terms: Bounded[UUID, RequestedTerms] = Bounded(remembered, partial(telemetry.forgot, "terms"))
         issue = IssueAccessToken(
-            stores.refreshes, stores.uses, presented, caches, refresher, clock, telemetry, _report_renewal
+            stores.refreshes, stores.uses, presented, (*caches, terms), refresher, clock, telemetry, _report_renewal
         )
         checks = (
             CheckDue(Event.GRANT_CHECKED, stores.siblings, refresher, base.audit, clock),
             CheckDue(Event.GRANT_KEEP_ALIVE, stores.unused, refresher, base.audit, clock, telemetry.kept_alive),
         )
-        return cls(memory, shared, refresher, presented, issue, checks)
+        return cls(memory, shared, terms, refresher, presented, issue, checks)
 
 
 def report_redis(error: Exception) -> None:

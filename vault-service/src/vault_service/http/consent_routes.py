@@ -88,7 +88,7 @@ def _answer_routes(api: Api, vault: Vault, tag: str) -> None:
 
     @api.route("POST", "/offline-consent/<token_id>/decline", tag=tag, answers={200: DeclinedConsent}, raises=asked)
     def decline_offline_consent(token_id: str) -> Response:
-        """Decline a consent that a service has asked for.
+        """Decline a service's question about consent.
 
         The service is told by the address to which the browser returns, and by the token's status.
         """

@@ -144,7 +144,7 @@ def _token(api: Api, vault: Vault, tag: str) -> None:
     )
     @answering_errors
     def refresh_by_ticket() -> Response:
-        """Get an access token with a ticket, as an OAuth client.
+        """Redeem a ticket as an OAuth client.
 
         The ticket is the refresh token of a public client; it stays the same. Errors are those of OAuth.
         """
@@ -178,7 +178,7 @@ def _revocation(api: Api, vault: Vault, tag: str) -> None:
     )
     @answering_errors
     def revoke_ticket() -> Response:
-        """End a ticket that the caller holds (RFC 7009).
+        """End a ticket as its holder (RFC 7009).
 
         The answer is the same when the token is not a ticket, or has ended before.
         """

@@ -27,6 +27,8 @@ from vault_service.provider_file.table import ExpiryTable, File, ProviderTable
 __all__ = ["DEFAULT_NAME", "ClientSettings", "ProviderSettings", "Providers", "optional_providers", "read"]
 
 DEFAULT_NAME: Final = "default"
+_QUOTED: Final = re.compile(r"(Invalid enum value) '.*?'(?= - at )", re.DOTALL)
+"""What msgspec says of a wrong word, with the word, which may be a secret in the wrong place."""
 _NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,39}")
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _OURS: Final = frozenset(
@@ -50,7 +52,7 @@ def optional_providers(value: str) -> Providers | None:
 def read(path: Path) -> Providers:
     """The providers in a file. Raises ValueError with one line that says what is wrong, OSError."""
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(f"{path}: is not TOML ({error})") from None
     file = _converted(content, File, str(path))
@@ -63,7 +65,8 @@ def read(path: Path) -> Providers:
 def _provider(path: Path, name: str, content: Any) -> ProviderSettings:
     where = f"{path}: provider {name}"
     if not _NAME.fullmatch(name):
-        raise ValueError(f"{path}: provider {name!r}: a name is up to 40 of a-z, 0-9 and -, beginning with a letter")
+        shown = repr(name[:60])
+        raise ValueError(f"{path}: provider {shown}: a name is up to 40 of a-z, 0-9 and -, beginning with a letter")
     table = _converted(content, ProviderTable, where)
     if theirs := sorted(_OURS & table.authorization_parameters.keys()):
         raise ValueError(f"{where}: authorization_parameters: {', '.join(theirs)} is set by the vault itself")
@@ -165,8 +168,8 @@ def _egress(folder: Path, table: ProviderTable, where: str) -> Egress | None:
         return None
     try:
         bundle = readable_ca_bundle(folder / table.ca_bundle) if table.ca_bundle else None
-    except ValueError as error:
-        raise ValueError(f"{where}: ca_bundle: {error}") from None
+    except ValueError:
+        raise ValueError(f"{where}: ca_bundle: names no file with certificates in PEM") from None
     return Egress(ca_bundle=bundle, proxy=_url(table.proxy, f"{where}: proxy") if table.proxy else None)
 
 
@@ -174,7 +177,8 @@ def _converted(content: Any, shape: type[T], where: str) -> T:
     try:
         return msgspec.convert(content, shape)
     except msgspec.ValidationError as error:
-        raise ValueError(f"{where}: {error}") from None
+        told = _QUOTED.sub(r"\1", str(error))
+        raise ValueError(f"{where}: {told}") from None
 
 
 def _url(value: str, where: str, parse: Callable[[str], str] = url) -> str:
@@ -197,7 +201,7 @@ def _private_text(path: Path, where: str) -> str:
         value = path.read_text(encoding="utf-8").strip()
         demand_private(path)
     except OSError as error:
-        raise ValueError(f"{where}: cannot read {path} ({error.strerror})") from None
+        raise ValueError(f"{where}: cannot read the file that it names ({error.strerror})") from None
     except UnicodeDecodeError:
         raise ValueError(f"{where}: {path} is not UTF-8") from None
     except ValueError as error:

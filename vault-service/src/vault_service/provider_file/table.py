@@ -16,7 +16,7 @@ Duration = Annotated[str, msgspec.Meta(pattern=r"^[1-9][0-9]{0,5}[smhd]$(?!\n)")
 Word = Annotated[str, msgspec.Meta(pattern=r"^[\x21-\x7e]+$(?!\n)")]
 ScopeName = Annotated[str, msgspec.Meta(pattern=r"^[\x21\x23-\x5b\x5d-\x7e]+$(?!\n)")]
 ErrorWord = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9_.:-]{1,64}$(?!\n)")]
-Pointer = Annotated[str, msgspec.Meta(pattern=r"^(/[^\n]*)?$(?!\n)")]
+Pointer = Annotated[str, msgspec.Meta(pattern=r"^(/([^\n~]|~[01])*)?$(?!\n)")]
 FileName = Annotated[str, msgspec.Meta(min_length=1)]
 Algorithm = Annotated[str, msgspec.Meta(pattern=rf"^({'|'.join(sorted(ALGORITHMS))})$(?!\n)")]
 ClientAuthenticationName = Literal["client_secret_basic", "client_secret_post", "private_key_jwt", "none"]

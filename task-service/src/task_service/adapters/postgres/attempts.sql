@@ -24,34 +24,33 @@ select number, issuer, subject, name, kind, parameters, persistent_token_id, fai
 from begun;
 
 -- name: progress
--- The attempts that were not taken over, and whether their percentage is written. It is not when somebody else's
--- transaction has locked the run: one forgotten transaction would hold up the progress of all attempts of a worker.
+-- As all that attempts report, percentages are written to rows that nobody else has locked: one forgotten transaction would hold
+-- up those of all attempts of a worker. Gives the attempts that were not taken over, and whether theirs is written.
 with said as (
-    select task_id, number, fence, percent
+    select *
     from unnest(%(tasks)s::uuid[], %(runs)s::int[], %(fences)s::bigint[], %(percents)s::smallint[])
          as said (task_id, number, fence, percent)
 ), free as (
-    select r.task_id, r.number, r.fence, said.percent
+    select r.task_id, r.fence
     from runs r
-    join said on said.task_id = r.task_id and said.number = r.number and said.fence = r.fence
+    join said using (task_id, number, fence)
     where r.status = 'running'
     for no key update of r skip locked
 ), written as (
     update runs r
-    set progress = free.percent
-    from free
-    where r.task_id = free.task_id
-      and r.number = free.number
-      and r.fence = free.fence
-    returning r.task_id, r.fence
+    set progress = said.percent
+    from said
+    join free using (task_id, fence)
+    where r.task_id = said.task_id
+      and r.number = said.number
 )
-select r.task_id, r.fence, written.fence is not null
+select r.task_id, r.fence, (r.task_id, r.fence) in (select task_id, fence from free)
 from runs r
-join said on said.task_id = r.task_id and said.number = r.number and said.fence = r.fence
-left join written on written.task_id = r.task_id and written.fence = r.fence
+join said using (task_id, number, fence)
 where r.status = 'running';
 
 -- name: complete
+-- The job is removed with it, as the engine would do in a statement of its own (`procrastinate_finish_job_v1`).
 with ended as (
     update runs
     set status = 'completed', result = %(result)s, progress = 100, completed_at = now()
@@ -59,13 +58,18 @@ with ended as (
       and number = %(number)s
       and fence = %(fence)s
       and status = 'running'
-    returning number
+    returning number, job_id
 ), noted as (
     update attempts
     set ended_at = now(), outcome = 'completed'
     where task_id = %(task_id)s
       and fence = %(fence)s
       and exists (select from ended)
+), removed as (
+    delete from procrastinate_jobs j
+    using ended
+    where j.id = ended.job_id
+      and j.status in ('todo', 'doing')
 )
 select number
 from ended;

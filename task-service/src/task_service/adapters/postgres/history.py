@@ -1,10 +1,8 @@
 """The history of runs in PostgreSQL: `application.ports.HistoryStore` and `JournalStore`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
-
-import psycopg
 
 from service_kit.postgres import queries
 from service_kit.postgres.database import Database, Row
@@ -54,30 +52,21 @@ class PostgresHistory:
         """Remove old runs that are not the latest of their task."""
         return len(self._database.all(_SQL["remove_old"], {"days": days, "at_most": at_most}))
 
-    def write_journal(self, lines: Lines, notes: Notes) -> tuple[Lines, Notes]:
-        """Store lines and notes in one transaction; what is locked is left."""
-        with self._database.transaction() as connection:
-            runs = _held(connection, "hold_runs", _log_columns(lines)) if lines else {}
-            attempts = _held(connection, "hold_attempts", _note_columns(notes)) if notes else {}
-            free_lines = [each for each in lines if runs.get((each[0].key.task_id, each[0].run))]
-            free_notes = {key: note for key, note in notes.items() if attempts.get((key.task_id, key.fence))}
-            if free_lines:
-                connection.execute(_SQL["write_log"], _log_columns(free_lines))
-            if free_notes:
-                connection.execute(_SQL["note_access"], _note_columns(free_notes))
-        return (
-            [each for each in lines if runs.get((each[0].key.task_id, each[0].run)) is False],
-            {key: note for key, note in notes.items() if attempts.get((key.task_id, key.fence)) is False},
-        )
+    def write_log(self, lines: Lines) -> Lines:
+        """Store lines in one statement; those of locked runs are left."""
+        rows = self._database.all(_SQL["write_log"], _log_columns(lines))
+        locked = {(task_id, number) for task_id, number, is_written in rows if not is_written}
+        return [each for each in lines if (each[0].key.task_id, each[0].run) in locked]
+
+    def note_access(self, notes: Notes) -> Notes:
+        """Store notes in one statement; those of locked attempts are left."""
+        rows = self._database.all(_SQL["note_access"], _note_columns(notes))
+        locked = {AttemptKey(task_id, fence) for task_id, fence, is_written in rows if not is_written}
+        return {key: note for key, note in notes.items() if key in locked}
 
     def _demand(self, task_id: UUID, owner: Owner) -> None:
         if self._database.one(_SQL["owns"], {"task_id": task_id, **owned(owner)}) is None:
             raise TaskNotFoundError
-
-
-def _held(connection: psycopg.Connection, query: str, values: Mapping[str, Any]) -> dict[tuple[UUID, int], bool]:
-    """The existing rows, by task and number or fence; False: another transaction has locked the row."""
-    return {(task_id, number): is_held for task_id, number, is_held in connection.execute(_SQL[query], values)}
 
 
 def _log_columns(lines: Lines) -> dict[str, Any]:

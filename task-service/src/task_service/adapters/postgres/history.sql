@@ -32,59 +32,55 @@ where task_id = %(task_id)s
 order by id
 limit %(limit)s;
 
--- name: hold_runs
--- Which runs are there, and which of them are held until the lines are written: those that nobody else has locked.
--- The log of a worker's other attempts does not wait for one forgotten transaction.
+-- name: write_log
+-- Lines of locked runs are left, as with progress (`attempts.sql`). Gives the runs that are there, and whether theirs are written.
 with said as (
-    select distinct task_id, number
-    from unnest(%(tasks)s::uuid[], %(runs)s::int[]) as said (task_id, number)
-), held as (
+    select *
+    from unnest(%(tasks)s::uuid[], %(runs)s::int[], %(fences)s::bigint[], %(times)s::timestamptz[], %(levels)s::text[],
+                %(messages)s::text[])
+         with ordinality as said (task_id, number, fence, at, level, message, position)
+), free as (
     select r.task_id, r.number
     from runs r
-    join said on said.task_id = r.task_id and said.number = r.number
+    where (r.task_id, r.number) in (select task_id, number from said)
     for key share of r skip locked
+), written as (
+    insert into run_log (task_id, run, fence, at, level, message)
+    select said.task_id, said.number, said.fence, said.at, said.level, said.message
+    from said
+    join free using (task_id, number)
+    order by said.position
 )
-select r.task_id, r.number, held.number is not null
+select r.task_id, r.number, (r.task_id, r.number) in (select task_id, number from free)
 from runs r
-join said on said.task_id = r.task_id and said.number = r.number
-left join held on held.task_id = r.task_id and held.number = r.number;
-
--- name: hold_attempts
--- The same for the notes of attempts.
-with said as (
-    select task_id, fence
-    from unnest(%(tasks)s::uuid[], %(fences)s::bigint[]) as said (task_id, fence)
-), held as (
-    select a.task_id, a.fence
-    from attempts a
-    join said on said.task_id = a.task_id and said.fence = a.fence
-    for no key update of a skip locked
-)
-select a.task_id, a.fence, held.fence is not null
-from attempts a
-join said on said.task_id = a.task_id and said.fence = a.fence
-left join held on held.task_id = a.task_id and held.fence = a.fence;
-
--- name: write_log
-insert into run_log (task_id, run, fence, at, level, message)
-select said.task_id, said.run, said.fence, said.at, said.level, said.message
-from unnest(%(tasks)s::uuid[], %(runs)s::int[], %(fences)s::bigint[], %(times)s::timestamptz[], %(levels)s::text[],
-            %(messages)s::text[])
-     with ordinality as said (task_id, run, fence, at, level, message, position)
-join runs r on r.task_id = said.task_id and r.number = said.run
-order by said.position;
+where (r.task_id, r.number) in (select task_id, number from said);
 
 -- name: note_access
-update attempts a
-set ticket_id = said.ticket_id,
-    token_fetched_at = coalesce(said.fetched_at, a.token_fetched_at),
-    token_expires_at = coalesce(said.expires_at, a.token_expires_at),
-    token_scopes = coalesce(string_to_array(said.scopes, ' '), a.token_scopes)
-from unnest(%(tasks)s::uuid[], %(fences)s::bigint[], %(tickets)s::uuid[], %(fetched)s::timestamptz[],
-            %(expires)s::timestamptz[], %(scopes)s::text[])
-     as said (task_id, fence, ticket_id, fetched_at, expires_at, scopes)
-where a.task_id = said.task_id
-  and a.fence = said.fence;
+-- The same for what attempts did with their access.
+with said as (
+    select *
+    from unnest(%(tasks)s::uuid[], %(fences)s::bigint[], %(tickets)s::uuid[], %(fetched)s::timestamptz[],
+                %(expires)s::timestamptz[], %(scopes)s::text[])
+         as said (task_id, fence, ticket_id, fetched_at, expires_at, scopes)
+), free as (
+    select a.task_id, a.fence
+    from attempts a
+    join said using (task_id, fence)
+    for no key update of a skip locked
+), written as (
+    update attempts a
+    set ticket_id = said.ticket_id,
+        token_fetched_at = coalesce(said.fetched_at, a.token_fetched_at),
+        token_expires_at = coalesce(said.expires_at, a.token_expires_at),
+        token_scopes = coalesce(string_to_array(said.scopes, ' '), a.token_scopes)
+    from said
+    join free using (task_id, fence)
+    where a.task_id = said.task_id
+      and a.fence = said.fence
+)
+select a.task_id, a.fence, (a.task_id, a.fence) in (select task_id, fence from free)
+from attempts a
+join said using (task_id, fence);
 
 -- name: remove_old
 -- Attempts and logs go with their run. Several workers clean at once without waiting for each other.

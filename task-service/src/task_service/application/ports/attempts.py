@@ -21,7 +21,10 @@ class AttemptStore(Protocol):
         ...
 
     def complete(self, attempt: Attempt, result: str, file: ResultFile | None = None) -> bool:
-        """End attempt and run with a result. file: an announced one, which belongs to the run from then on."""
+        """End attempt and run with a result, and remove the attempt's job.
+
+        file: an announced one, which belongs to the run from then on.
+        """
         ...
 
     def fail(self, attempt: Attempt, error: str, *, token_failed: bool = False) -> bool:
@@ -91,9 +94,13 @@ class ProgressStore(Protocol):
 class JournalStore(Protocol):
     """Stores the journals of attempts, many at a time."""
 
-    def write_journal(self, lines: Lines, notes: Notes) -> tuple[Lines, Notes]:
-        """Store log lines and the access of attempts, in one transaction, without waiting for locked rows.
+    def write_log(self, lines: Lines) -> Lines:
+        """Store log lines in one statement, without waiting for locked rows.
 
-        Returns those whose rows were locked, which are not stored. Those of deleted runs are dropped.
+        Returns those whose runs were locked, which are not stored. Those of deleted runs are dropped.
         """
+        ...
+
+    def note_access(self, notes: Notes) -> Notes:
+        """The same for the access of attempts."""
         ...

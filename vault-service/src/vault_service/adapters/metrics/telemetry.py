@@ -53,6 +53,18 @@ _EVICTED = Counter(
     "vault_remembered_token_evictions",
     "Access tokens that a process dropped before they expired, because it remembers VAULT_REMEMBERED_TOKENS at most.",
 )
+_ENTRIES = Gauge(
+    "vault_remembered_entries",
+    "Entries in the other memories of the processes: `terms` of grants, and `tickets`.",
+    ("kind",),
+    multiprocess_mode="livesum",
+)
+_FORGOTTEN = Counter(
+    "vault_remembered_entry_evictions",
+    "Entries that a process dropped because that memory was full: `terms` of grants, `tickets`, and `clients` whose"
+    " refusals are counted.",
+    ("kind",),
+)
 _SHARED_BYTES = Gauge("vault_shared_cache_bytes", "Memory that Redis uses.", multiprocess_mode="livemostrecent")
 _SHARED_LIMIT = Gauge(
     "vault_shared_cache_limit_bytes", "Memory that Redis may use; 0: no limit.", multiprocess_mode="livemostrecent"
@@ -125,6 +137,8 @@ class PrometheusTelemetry:
             _WEBHOOKS.labels(outcome.value)
         for outcome in ("ok", "unavailable", *(failure.value for failure in Failure)):
             _KEPT_ALIVE.labels(outcome)
+        for kind in ("terms", "tickets", "clients"):
+            _FORGOTTEN.labels(kind)
         for event in ("created", "extended", "ended", "used", *TicketFault):
             _ticket(event)
 
@@ -163,6 +177,14 @@ class PrometheusTelemetry:
     def remembered(self, tokens: int) -> None:
         """The number of access tokens in this process's memory."""
         _REMEMBERED.set(tokens)
+
+    def entries(self, kind: str, number: int) -> None:
+        """The number of entries in another memory of this process."""
+        _ENTRIES.labels(kind).set(number)
+
+    def forgot(self, kind: str) -> None:
+        """A memory of this process was full, and its oldest entry gave way."""
+        _FORGOTTEN.labels(kind).inc()
 
     def evicted(self) -> None:
         """An access token was dropped from this process's memory before it expired."""

@@ -88,6 +88,10 @@ class Telemetry(Protocol):
         """An access token was requested; outcome: `memory` (cached), `obtained`, or the name of the error."""
         ...
 
+    def forgot(self, kind: str) -> None:
+        """A memory of this process was full, and its oldest entry gave way; kind: `terms`, `tickets` or `clients`."""
+        ...
+
     def refused(self, outcome: str) -> None:
         """A service was refused an access token; outcome: the name of the error."""
         ...

@@ -152,7 +152,7 @@ class Noted:
         self.running.discard(key.task_id)
         if len(self.together) == self.number:
             self.ended.set()
-        return "completed"
+        return "noted"  # the engine removes its job, unlike that of an attempt that has completed
 
 
 def test_a_worker_at_its_limits_takes_the_next_attempt_when_one_ends(

@@ -50,7 +50,8 @@ export function kept(storage: Storage, key: string, shape: object): unknown {
   }
 }
 
-export const pathOf = (url: URL): string => url.pathname + url.search;
+/** Within its origin: a path that begins with two slashes would name another host. */
+export const pathOf = (url: URL): string => url.pathname.replace(/^\/+/, "/") + url.search;
 
 function download(name: string, content: Blob): void {
   const href = URL.createObjectURL(content);

@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest";
 import { Api } from "../src/api/client";
 import { problemOf } from "../src/api/http";
 import { fits, SHAPES, withoutNulls } from "../src/api/shapes";
-import { kept } from "../src/browser";
+import { kept, pathOf } from "../src/browser";
 import { explain } from "../src/recovery";
 import { takePlan } from "../src/tasks/consent";
 import { fieldErrors } from "../src/tasks/form";
@@ -118,5 +118,12 @@ describe("what a storage holds", () => {
     storage.setItem("consent-in-flight", text);
     expect(kept(storage, "consent-in-flight", { taskIds: [""] })).toBeUndefined();
     expect(takePlan(storage)).toBeUndefined();
+  });
+});
+
+describe("the path of an address", () => {
+  it("names no other host", () => {
+    expect(pathOf(new URL("https://tasks.example//evil.example/tasks?q=a"))).toBe("/evil.example/tasks?q=a");
+    expect(pathOf(new URL("https://tasks.example/tasks"))).toBe("/tasks");
   });
 });

@@ -13,12 +13,14 @@ from prometheus_client import REGISTRY
 from replica import ALICE, Replica
 
 from vault_service import bootstrap
-from vault_service.adapters.cache.access_tokens import MemoryAccessTokens, NoSharedAccessTokens
+from vault_service.adapters.cache.access_tokens import NoSharedAccessTokens
 from vault_service.adapters.metrics.telemetry import PrometheusTelemetry
 from vault_service.application.bounded import Bounded
 from vault_service.application.errors import GrantNotFoundError
 from vault_service.application.refusals import MOST_CLIENTS, RecordRefusals
 from vault_service.application.tickets import PresentedTickets
+from vault_service.bootstrap.access import AccessParts
+from vault_service.bootstrap.foundation import Foundation
 from vault_service.domain.ticket import TicketSecret
 
 
@@ -94,12 +96,10 @@ def test_clients_whose_refusals_are_counted_are_bounded() -> None:
 def test_the_sizes_are_measured(vault: Replica) -> None:
     """By the process's own account."""
     vault.issue(vault.grant())
-    bootstrap._measure_memories(
-        cast(MemoryAccessTokens, vault.issuing._memory),
-        NoSharedAccessTokens(),
-        vault.issuing._terms,
-        vault.presented,
-        PrometheusTelemetry(),
+    parts = {"memory": vault.issuing._memory, "terms": vault.issuing._terms, "presented": vault.presented}
+    access = SimpleNamespace(**parts, shared=NoSharedAccessTokens())
+    bootstrap._measure_caches(
+        cast(AccessParts, access), cast(Foundation, SimpleNamespace(telemetry=PrometheusTelemetry()))
     )
     assert REGISTRY.get_sample_value("vault_remembered_entries", {"kind": "terms"}) == 1
     assert REGISTRY.get_sample_value("vault_remembered_entries", {"kind": "tickets"}) == 0

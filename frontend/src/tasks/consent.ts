@@ -1,5 +1,5 @@
 /** The way to the consent page and back: what is kept of it is the pending id, and what it is for. Never a token. */
-import { isLoopback, kept } from "../browser";
+import { isLoopback, kept, pathOf } from "../browser";
 
 /** How the vault's callback sends the browser back to /tasks. */
 export type ConsentReturn =
@@ -35,7 +35,7 @@ export function readReturn(search: URLSearchParams): ConsentReturn | undefined {
 export function withoutReturn(url: URL): string {
   const rest = new URL(url);
   for (const name of ["persistent_token_id", "task_id", "error"]) rest.searchParams.delete(name);
-  return rest.pathname + rest.search;
+  return pathOf(rest);
 }
 
 export function keepPlan(storage: Storage, plan: Plan): void {

@@ -81,7 +81,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Link one of the caller's offline tokens to a task
+         * Link an offline token to a task
          * @description The task service asks the vault whether the token is the caller's.
          */
         post: operations["link_persistent_id"];
@@ -180,8 +180,9 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Get a run with its attempts, the access that they used, and its log
-         * @description The log of an attempt has at most 1,000 lines; its last line says when there were more.
+         * Get a run
+         * @description The answer has its attempts, the access that they used, and its log. The log of an attempt has at most 1,000
+         *     lines; its last line says when there were more.
          */
         get: operations["get_run"];
         put?: never;
@@ -200,7 +201,7 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Get the result of a run as a file
+         * Get a run's result as a file
          * @description Runs whose result is a file have `resultFile`, which says what it is.
          */
         get: operations["get_result"];
@@ -240,11 +241,15 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Get a task's schedule, its next runs, and whether the granted access lasts until the next */
+        /**
+         * Get a task's schedule
+         * @description The answer has the next runs, and says whether the granted access lasts until the next.
+         */
         get: operations["get_schedule"];
         /**
-         * Have a task run by itself
-         * @description It runs once at `runAt`, or whenever `cron` says. A time that has passed is due at once, and `message` says so.
+         * Set a task's schedule
+         * @description The task runs once at `runAt`, or at the times of `cron`. A time that has passed is due at once, and `message`
+         *     says so.
          */
         put: operations["put_schedule"];
         post?: never;
@@ -347,8 +352,9 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * Get a task with all that it depends on and all that depends on it, directly or not
-         * @description A graph shows 5000 tasks at most.
+         * Get the graph around a task
+         * @description The graph has all tasks on which it depends and all that depend on it, directly or not. A graph shows
+         *     5000 tasks at most.
          */
         get: operations["get_graph"];
         put?: never;

@@ -56,7 +56,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Decline a consent that a service has asked for
+         * Decline a service's question about consent
          * @description The service is told by the address to which the browser returns, and by the token's status.
          */
         post: operations["decline_offline_consent"];
@@ -254,8 +254,8 @@ export interface paths {
         /**
          * Revoke an offline token
          * @description The vault stops issuing access tokens for it at once. The authorization server is told as soon as it can be
-         *     reached. A service names the owner of a token that it may use; one that other services may use too is ended by
-         *     its owner only.
+         *     reached. A service names the owner of a token that it may use. A token that other services may use too can be
+         *     ended by its owner only.
          */
         delete: operations["revoke_token"];
         options?: never;
@@ -394,7 +394,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Get an access token with a ticket, as an OAuth client
+         * Redeem a ticket as an OAuth client
          * @description The ticket is the refresh token of a public client; it stays the same. Errors are those of OAuth.
          */
         post: operations["refresh_by_ticket"];
@@ -414,7 +414,7 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * End a ticket that the caller holds (RFC 7009)
+         * End a ticket as its holder (RFC 7009)
          * @description The answer is the same when the token is not a ticket, or has ended before.
          */
         post: operations["revoke_ticket"];

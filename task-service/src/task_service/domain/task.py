@@ -1,4 +1,4 @@
-"""A task: the definition of work that runs while its owner is away. It holds an offline token's id, no token."""
+"""A task: the definition of work that runs without its owner. It holds an offline token's id, no token."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

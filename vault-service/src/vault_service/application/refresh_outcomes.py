@@ -1,4 +1,4 @@
-"""What becomes of an authorization server's answer to a refresh: it is stored first, then judged.
+"""Stores an authorization server's answer to a refresh, and judges it afterwards.
 
 Every method that stores is a compare-and-set on the grant's generation. When another caller has changed the grant, it
 returns the error that follows from the grant as it is now.
@@ -38,7 +38,7 @@ class RefreshOutcomes:
     def to_request(self, request: TokenRequest, grant: StoredGrant) -> frozenset[str]:
         """The scopes to request, empty for all.
 
-        Raises ScopeNotNarrowedError for fewer scopes at a server where a refresh token would then be narrow for ever.
+        Raises ScopeNotNarrowedError for fewer scopes at a server where a refresh token would then stay narrow.
         """
         if self._terms[grant.provider].narrows or not request.scopes:
             return request.scopes
@@ -99,7 +99,7 @@ class RefreshOutcomes:
         return ProviderUnavailableError(REPLAY_AFTER) if is_stored else self._error_of_lost_race(request)
 
     def _kept_for_wrong_user(self, request: TokenRequest, grant: StoredGrant, answer: TokenAnswer) -> VaultServiceError:
-        """Store the refresh token of an answer for somebody else, with the failure. The error to raise."""
+        """Store the refresh token of an answer for another person, with the failure. The error to raise."""
         failure = Failure.WRONG_USER
         verdict = Verdict(is_usable=False, failure=failure, detail=FailureDetail(check="identity"))
         entry = self._entry(Event.GRANT_FAILED, request, grant, failure.value)
@@ -107,7 +107,9 @@ class RefreshOutcomes:
         return GrantUnusableError(failure) if is_stored else self._error_of_lost_race(request)
 
     def _error_of_lost_race(self, request: TokenRequest) -> VaultServiceError:
-        """Why the grant, which another caller has changed, cannot be used; or else that the caller has to retry."""
+        """The error for a grant that another caller has changed: why it cannot be used, or that the caller has to
+        retry.
+        """
         return self._grants.refusal(request.grant_id, request.requester) or ProviderUnavailableError(1.0)
 
     def _entry(self, event: Event, request: TokenRequest, grant: StoredGrant, outcome: str = "ok") -> Entry:

@@ -25,7 +25,7 @@ from vault_service.domain.grant_terms import RequestedTerms
 SharedAccessTokens = RedisAccessTokens | NoSharedAccessTokens
 
 LEAST_REMEMBERED = 1_000
-"""Grants' terms and tickets, also where no tokens are remembered: without them the fast path serves nobody."""
+"""Grants' terms and tickets, also where no tokens are remembered: without them the fast path answers no request."""
 
 log = logs.get(__name__)
 

@@ -53,7 +53,7 @@ class OwnersVault(Protocol):
         ...
 
     def revoke(self, persistent_token_id: UUID, owner: Owner) -> bool:
-        """Revoke a token of the person, for good; twice is once. False, and nothing is done, when other services may
+        """Revoke a token of the person. Idempotent. False, and nothing is done, when other services may
         use it too: only its owner ends it. Raises TokenNotFoundError, VaultUnavailableError.
         """
         ...

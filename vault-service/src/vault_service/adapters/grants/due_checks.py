@@ -39,5 +39,5 @@ class PostgresDueChecks:
         self._database.one(self._postpone, {"id": grant_id, "seconds": seconds})
 
     def finish(self, grant_id: UUID, *, is_alive: bool) -> None:
-        """It was checked."""
+        """The grant was checked."""
         self._database.one(self._finish, {"id": grant_id, "is_alive": is_alive})

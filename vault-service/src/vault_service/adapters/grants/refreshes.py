@@ -101,7 +101,7 @@ class PostgresRefreshes:
         return self._stored(grant_id, requester.owner, state, row)
 
     def refusal(self, grant_id: UUID, requester: Requester) -> VaultServiceError | None:
-        """Why the requester may not use the grant now, or None when it may."""
+        """The error for a requester that may not use the grant now, or None when it may."""
         try:
             state, _ = self._read(grant_id, requester.owner)
         except GrantNotFoundError as error:

@@ -11,7 +11,6 @@ import psycopg
 
 from service_kit.postgres import queries
 from service_kit.postgres.database import Database
-from service_kit.postgres.statement import Statement
 from task_service.adapters.engine import watch
 from task_service.adapters.postgres.runs import add_attempt, replace_job
 from task_service.domain.attempt import MAX_CRASHES, Attempt, AttemptKey, AttemptOutcome
@@ -21,7 +20,6 @@ from task_service.domain.retry import RetryPolicy
 
 _SQL = queries.load(__package__, "attempts.sql")
 _RESULTS = queries.load(__package__, "results.sql")
-_BEGIN, _COMPLETE = Statement(_SQL["begin"]), Statement(_SQL["complete"])
 
 
 class PostgresAttempts:
@@ -32,7 +30,7 @@ class PostgresAttempts:
 
     def begin(self, key: AttemptKey) -> Attempt | None:
         """Take a queued attempt."""
-        row = self._database.one(_BEGIN, _named(key))
+        row = self._database.one(_SQL["begin"], _named(key))
         if row is None:
             return None
         number, issuer, subject, name, kind, parameters, persistent_token_id, failures, *retry = row
@@ -63,9 +61,9 @@ class PostgresAttempts:
         """End with a result."""
         values = {**_named(attempt.key), "number": attempt.run, "result": result}
         if file is None:
-            return self._database.one(_COMPLETE, values) is not None
+            return self._database.one(_SQL["complete"], values) is not None
         with self._database.transaction() as connection:
-            if connection.execute(_COMPLETE, values).fetchone() is None:
+            if connection.execute(_SQL["complete"], values).fetchone() is None:
                 return False
             connection.execute(_RESULTS["attach"], {**values, "key": file.key})
             return True

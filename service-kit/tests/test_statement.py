@@ -4,10 +4,12 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
+from weakref import WeakKeyDictionary
 
 import psycopg
 import pytest
 
+from service_kit.postgres import statement
 from service_kit.postgres.database import Database
 from service_kit.postgres.statement import Statement
 
@@ -103,6 +105,16 @@ def test_a_statement_that_psycopg_has_deallocated_is_prepared_again(connection: 
     connection.execute("select 2")
     prepared = connection.execute("select count(*) from pg_prepared_statements where name like 'kit%'").fetchone()
     assert prepared == (0,)
+    assert double.one(connection, {"value": 3}) == (6,)
+
+
+def test_a_statement_that_was_prepared_without_being_noted_is_used(
+    connection: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after an exception between preparing and noting, which a signal or a debugger raises."""
+    double = Statement(b"select 2 * %(value)s")
+    assert double.one(connection, {"value": 2}) == (4,)
+    monkeypatch.setattr(statement, "_sessions", WeakKeyDictionary())
     assert double.one(connection, {"value": 3}) == (6,)
 
 

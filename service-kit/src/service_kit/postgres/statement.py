@@ -24,6 +24,7 @@ _UNKNOWN: Final = 0
 """Has PostgreSQL infer a parameter's type, as psycopg does for texts and None."""
 _NO_SUCH_STATEMENT: Final = b"26000"
 """The statement was deallocated: psycopg sends `DEALLOCATE ALL` after a rollback and some DDL. Nothing has run."""
+_DUPLICATE_STATEMENT: Final = b"42P05"
 _OIDS: Final[Mapping[type, int]] = {bool: 16, bytes: 17, int: 20, float: 701, datetime: 1184, UUID: 2950}
 _PARAMETER: Final = re.compile(rb"%\((\w+)\)s|%%")
 
@@ -96,7 +97,8 @@ class Statement(bytes):
     def _prepare(self, connection: psycopg.Connection, session: _Session, types: tuple[int, ...]) -> bytes:
         name = b"kit_" + hashlib.sha256(self._query + repr(types).encode()).hexdigest()[:24].encode()
         result = connection.pgconn.prepare(name, self._query, types)
-        if result.status != pq.ExecStatus.COMMAND_OK:
+        is_known = result.error_field(pq.DiagnosticField.SQLSTATE) == _DUPLICATE_STATEMENT  # the name tells all of it
+        if result.status != pq.ExecStatus.COMMAND_OK and not is_known:
             raise _error(result)
         session.prepared[self, types] = name
         return name

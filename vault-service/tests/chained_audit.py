@@ -82,6 +82,21 @@ class Chain:
         with self.database.connection() as connection:
             return checkpoints.last_checkpoint(connection, self.keyring)[0].reference
 
+    def seem_large(self) -> None:
+        """Have PostgreSQL plan as for an audit of millions of lines."""
+        self.superuser.execute(
+            "update pg_class set reltuples = 1000000, relpages = 1 where oid = 'audit_first'::regclass"
+            " or oid in (select indexrelid from pg_index where indrelid = 'audit_first'::regclass)"
+        )
+
+    def lines_read(self) -> int:
+        """How many lines of the audit the superuser's transaction has read so far, by PostgreSQL's own count."""
+        row = self.superuser.execute(
+            "select sum(seq_tup_read + coalesce(idx_tup_fetch, 0)) from pg_stat_xact_user_tables"
+            " where relid in (select inhrelid from pg_inherits where inhparent = 'audit'::regclass)"
+        ).fetchone()
+        return int(row[0]) if row else 0
+
     def tamper(self, statement: str) -> None:
         """Do something that no role of the vault may do."""
         self.superuser.execute(statement.encode())

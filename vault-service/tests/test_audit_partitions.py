@@ -71,6 +71,16 @@ def test_a_partition_with_a_line_that_stays_is_not_dropped(chain: Chain) -> None
     assert chain.superuser.execute("select count(*) from audit").fetchone() == (20,)
 
 
+def test_pruning_reads_no_line_that_stays(chain: Chain) -> None:
+    """However many checkpoints it prunes."""
+    before = datetime.now(UTC)
+    chain.seem_large()
+    with chain.superuser.transaction():
+        pruned = prune(chain.superuser, chain.keyring, before, before)
+        assert pruned == (2, 40, 0)
+        assert chain.lines_read() <= pruned.lines
+
+
 def test_lines_that_nobody_made_a_partition_for_are_kept(chain: Chain) -> None:
     """The last partition takes them; when the table is extended at last, it becomes one with an end."""
     chain.tamper(f"select setval('audit_id_seq', {LEAST_LINES - 1})")

@@ -87,6 +87,24 @@ def test_grants_are_listed_with_their_uses_and_their_end(world):
     assert grant["ended"] == "detached"
 
 
+def test_grants_that_are_issued_in_bulk_are_like_those_of_a_consent(world):
+    consented = world.person().grant()
+    asked = {"username": "alice", "clientId": "token-vault", "scope": "openid offline_access", "number": 3}
+    issued = world.control("POST", "/grants", asked)["grants"]
+    listed = [(grant["sid"], grant["scope"], grant["ended"]) for grant in world.control("GET", "/grants")["grants"]]
+    assert listed[1:] == [(grant["sid"], consented["scope"], "") for grant in issued]
+    for grant in issued:
+        assert world.userinfo(grant["accessToken"]).get_json()["sub"] == world.claims(consented["access_token"])["sub"]
+        assert world.program().next_token(grant["refreshToken"])
+    assert {grant["expiresIn"] for grant in issued} == {consented["expires_in"]}
+
+
+@pytest.mark.parametrize("change", [{"username": "nobody"}, {"clientId": "nobody"}])
+def test_no_grants_are_issued_to_an_unknown_person_or_client(world, change):
+    asked = {"username": "alice", "clientId": "token-vault", "scope": "openid", "number": 1, **change}
+    assert world.app.test_client().post("/_control/grants", json=asked).status_code == 404
+
+
 def test_anything_can_be_minted(world):
     asked = {"claims": {"typ": "Bearer", "exp": "soon"}, "header": {"kid": "other", "crit": ["x"]}}
     token = world.control("POST", "/mint", asked)["token"]

@@ -10,7 +10,9 @@ from typing import Any
 from flask import Blueprint, Flask, Response, abort, jsonify, request
 
 from dev_idp.faults import Faults, PlannedFault
-from dev_idp.realm import User
+from dev_idp.grants import new_sid
+from dev_idp.logins import LoginSession
+from dev_idp.realm import ClientRecord, User
 from dev_idp.state import State
 
 _SETTINGS = {
@@ -36,6 +38,7 @@ def install(app: Flask) -> None:
     switches.register_error_handler(404, _explain)
     _realm_switches(switches, state)
     _people_switches(switches, state)
+    _grant_switches(switches, state)
     _fault_switches(switches, faults)
     _reset_switch(switches, state, faults)
     app.register_blueprint(switches)
@@ -68,9 +71,8 @@ def _realm_switches(switches: Blueprint, state: State) -> None:
 
     @switches.put("/secrets/<client>")
     def change_secret(client: str) -> Any:
-        if client not in state.realm.clients:
-            abort(404, f"no client {client}")
-        state.store.run("keep_client_secret", client_id=client, secret=request.get_json()["secret"])
+        name = _client(state, client).client_id
+        state.store.run("keep_client_secret", client_id=name, secret=request.get_json()["secret"])
         return _DONE
 
     @switches.post("/mint")
@@ -80,24 +82,34 @@ def _realm_switches(switches: Blueprint, state: State) -> None:
 
 
 def _people_switches(switches: Blueprint, state: State) -> None:
-    def person(name: str) -> User:
-        return state.realm.users.get(name) or abort(404, f"no user {name}")
-
     @switches.put("/users/<name>")
     def change_user(name: str) -> Any:
-        state.store.run("keep_user", user_id=person(name).id, enabled=bool(request.get_json()["enabled"]))
+        state.store.run("keep_user", user_id=_person(state, name).id, enabled=bool(request.get_json()["enabled"]))
         return _DONE
 
     @switches.delete("/sessions/<name>")
     def sign_out(name: str) -> Any:
-        for login in state.logins.of_user(person(name).id):
+        for login in state.logins.of_user(_person(state, name).id):
             state.grants.log_out(login.sid)
         return _DONE
 
     @switches.delete("/consents/<name>/<client>")
     def withdraw_consent(name: str, client: str) -> Any:
-        state.grants.withdraw_consent(person(name).id, client)
+        state.grants.withdraw_consent(_person(state, name).id, client)
         return _DONE
+
+
+def _grant_switches(switches: Blueprint, state: State) -> None:
+    @switches.post("/grants")
+    def issue_grants() -> Any:
+        asked = request.get_json()
+        client, user = _client(state, asked["clientId"]), _person(state, asked["username"])
+        scope = client.granted_scopes(asked["scope"])
+        login = state.logins.begin_without_browser(user)
+        state.logins.consent(user.id, client.client_id, set(scope.split()))
+        with state.store.transaction():
+            issued = [_issued(state, client, user, login, scope) for _ in range(asked["number"])]
+        return jsonify(grants=issued)
 
     @switches.get("/grants")
     def list_grants() -> Any:
@@ -146,6 +158,26 @@ def _reset_switch(switches: Blueprint, state: State, faults: Faults) -> None:
         state.store.run("forget_users")
         state.store.run("forget_client_secrets")
         return _DONE
+
+
+def _client(state: State, name: str) -> ClientRecord:
+    return state.realm.clients.get(name) or abort(404, f"no client {name}")
+
+
+def _person(state: State, name: str) -> User:
+    return state.realm.users.get(name) or abort(404, f"no user {name}")
+
+
+def _issued(state: State, client: ClientRecord, user: User, login: LoginSession, scope: str) -> dict[str, Any]:
+    """A new grant with its first tokens."""
+    grant = state.grants.begin(client.client_id, login, scope, new_sid(login.sid, scope))
+    return {
+        "sid": grant.sid,
+        "scope": scope,
+        "refreshToken": state.grants.first_refresh_token(grant),
+        "accessToken": state.tokens.access_token(client, user, scope, grant),
+        "expiresIn": state.realm.lifetimes.access_token,
+    }
 
 
 def _explain(error: Any) -> tuple[Response, int]:

@@ -20,6 +20,7 @@ from stack import ARTIFACTS, ROOT
 pytestmark = pytest.mark.any_server
 
 CONFIGURATION = ROOT / "tests-integration" / "openapi" / "schemathesis.toml"
+HOOKS = CONFIGURATION.with_name("schemathesis_hooks.py")
 EXAMPLES = 400 if os.environ.get("FAULTS") == "long" else 15
 ONE_BY_ONE = ("--phases", "examples,coverage,fuzzing")
 IN_SEQUENCE = ("--phases", "stateful")
@@ -45,7 +46,13 @@ def things(alice: Api, alice_person: Person) -> Things:
 
 def described(caller: Api, address: str, things: Things, report: Path, *options: str) -> str:
     """Run schemathesis on the API at an address, with the caller's token; it finds nothing. Its words."""
-    names = {"TOKEN_ID": things.token_id, "TASK_ID": things.task_id, "SUBJECT": things.subject}
+    names = {
+        "PYTHONPATH": str(HOOKS.parent),
+        "SCHEMATHESIS_HOOKS": HOOKS.stem,
+        "TOKEN_ID": things.token_id,
+        "TASK_ID": things.task_id,
+        "SUBJECT": things.subject,
+    }
     document = f"{caller.stack.gateway}{address}/openapi.json"
     run = ["run", document, "--max-examples", str(EXAMPLES), "--generation-database", "none"]
     done = subprocess.run(

@@ -159,7 +159,7 @@ bench-tasks: .venv/dev ## Speed of the task service: figures T2 to T6; options i
 	@PYTHONPATH=tests-integration $(BIN)/python -m bench tasks $(BENCH)
 
 .PHONY: test-compose
-test-compose: .venv/dev frontend/dist/index.html ## The same against docker-compose.yml, with several replicas and faults (a container engine)
+test-compose: .venv/dev .venv/integrations .venv/airflow .venv/servers frontend/dist/index.html artifacts/docs/index.html ## The same against docker-compose.yml, with several replicas and faults (a container engine)
 	@docker info >/dev/null 2>&1 || { echo "make test-compose needs a container engine, and none answers" >&2; exit 1; }
 	@echo "== integration and browser tests, against docker-compose.yml"
 	@STACK=compose $(PYTEST) tests-integration

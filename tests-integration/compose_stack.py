@@ -13,6 +13,8 @@ from typing import Any
 from stack import ROOT, Stack, eventually, free_port
 from testcontainers.compose import DockerCompose
 
+from local_stack import services
+
 SERVICES = {
     "postgres": "postgres",
     "redis": "redis",
@@ -43,7 +45,9 @@ class ComposeStack(Stack):
         self.ports |= {f"TEST_{name}_METRICS_PORT": free_port() for name in ("VAULT", "TASKS", "WORKER")}
         self.project = f"test-{state_dir.name}".lower()
         env_file = state_dir / "compose.env"
-        chosen = {"COMPOSE_PROJECT_NAME": self.project, **self.ports}
+        known = services.write(state_dir, f"http://localhost:{self.ports['GATEWAY_PORT']}")
+        known.chmod(0o644)  # the vault's container has another user
+        chosen = {"COMPOSE_PROJECT_NAME": self.project, "TEST_SERVICES_FILE": str(known), **self.ports}
         chosen |= {f"{name.upper().replace('-', '_')}_REPLICAS": number for name, number in (replicas or {}).items()}
         for name in chosen:  # make exports its variables, empty ones too, and the environment counts before the file
             os.environ.pop(name, None)

@@ -76,7 +76,8 @@ def test_a_full_worker_goes_on_sweeping(healthy: Stack, alice: Api, alice_person
     tasks = [alice.create_task(f"Task {number}") for number in range(20)]
     for task_id in tasks:
         assert alice.link(task_id, token_id).status_code == 200
-        assert alice.execute(task_id).json()["status"] == "executing"
+    results = alice.post("/api/tasks/batch", {"action": "execute", "ids": tasks}).json()["results"]
+    assert [result.get("status") for result in results] == ["executing"] * len(tasks)
 
     def measured(name: str) -> float:
         return sum(sample.value for sample in healthy.metrics("worker") if sample.name == name)

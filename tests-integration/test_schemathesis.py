@@ -20,6 +20,7 @@ from stack import ARTIFACTS, ROOT
 pytestmark = pytest.mark.any_server
 
 CONFIGURATION = ROOT / "tests-integration" / "openapi" / "schemathesis.toml"
+HOOKS = CONFIGURATION.with_name("schemathesis_hooks.py")
 EXAMPLES = 400 if os.environ.get("FAULTS") == "long" else 15
 ONE_BY_ONE = ("--phases", "examples,coverage,fuzzing")
 IN_SEQUENCE = ("--phases", "stateful")
@@ -35,6 +36,14 @@ class Things:
     task_id: str
     subject: str
 
+    def named_in(self, configuration: Path) -> str:
+        """The configuration with them in its dictionaries, where schemathesis reads no environment."""
+        text = configuration.read_text()
+        for name in ("TOKEN_ID", "TASK_ID", "SUBJECT"):
+            assert f"${{{name}}}" in text
+            text = text.replace(f"${{{name}}}", getattr(self, name.lower()))
+        return text.replace('"hostile.dict"', f'"{configuration.with_name("hostile.dict")}"')
+
 
 @pytest.fixture
 def things(alice: Api, alice_person: Person) -> Things:
@@ -45,11 +54,13 @@ def things(alice: Api, alice_person: Person) -> Things:
 
 def described(caller: Api, address: str, things: Things, report: Path, *options: str) -> str:
     """Run schemathesis on the API at an address, with the caller's token; it finds nothing. Its words."""
-    names = {"TOKEN_ID": things.token_id, "TASK_ID": things.task_id, "SUBJECT": things.subject}
+    names = {"PYTHONPATH": str(HOOKS.parent), "SCHEMATHESIS_HOOKS": HOOKS.stem}
+    configuration = report.with_suffix(".toml")
+    configuration.write_text(things.named_in(CONFIGURATION))
     document = f"{caller.stack.gateway}{address}/openapi.json"
     run = ["run", document, "--max-examples", str(EXAMPLES), "--generation-database", "none"]
     done = subprocess.run(
-        [Path(sys.executable).with_name("schemathesis"), "--config-file", CONFIGURATION, "--no-color", *run, *options],
+        [Path(sys.executable).with_name("schemathesis"), "--config-file", configuration, "--no-color", *run, *options],
         env={**os.environ, **names, "BEARER": caller.bearer or ""},
         cwd=report.parent,
         stdout=subprocess.PIPE,

@@ -172,7 +172,8 @@ def test_nonsense_is_uncertain(server: StubTokenServer, endpoint: TokenEndpoint,
 
 
 @pytest.mark.parametrize(
-    ("given", "kept"), [(9223372036854775807, LONGEST_LIFE), (1e300, LONGEST_LIFE), (0, None), (-1, None), (60, 60.0)]
+    ("given", "kept"),
+    [(9223372036854775807, LONGEST_LIFE), (1e300, LONGEST_LIFE), (0, None), (-1, None), (-2, 0.0), (60, 60.0)],
 )
 def test_lives_stay_within_what_a_date_can_hold(
     server: StubTokenServer, endpoint: TokenEndpoint, given: float, kept: float | None

@@ -20,6 +20,7 @@ from vault_service.domain.grant import ObtainedToken, RefreshToken
 LONGEST_LIFE: Final = 10 * 365 * 86400.0
 """Seconds. A longer life counts as ten years, because dates have an end."""
 _LONGEST_INTEGER: Final = 18
+_NO_END: Final = (None, 0.0, -1.0)
 _REFRESH_LIVES: Final = ("refresh_expires_in", "refresh_token_expires_in", "x_refresh_token_expires_in")
 _NO_TOKENS: Final = frozenset({"null", "none", "undefined", "nil"})
 """What careless servers write for a token that they do not give."""
@@ -121,10 +122,11 @@ def _stored_text(value: Any) -> str | None:
 def _refresh_life(found: Members) -> float | None:
     """Seconds that the refresh token lives; 0.0 for less than nothing: its end has passed.
 
-    None for 0, which means no end at Keycloak, and where nothing readable is told.
+    None for 0 (Keycloak) and -1 (a usual word for "never"), which mean no end, and where nothing readable is told.
     """
-    told = next(filter(None, (_seconds(found.get(name)) for name in _REFRESH_LIVES)), None)
-    return None if told is None else max(told, 0.0)
+    told = (_seconds(found.get(name)) for name in _REFRESH_LIVES)
+    seconds = next((each for each in told if each not in _NO_END), None)
+    return None if seconds is None else max(seconds, 0.0)
 
 
 def _life(value: Any) -> float | None:

@@ -1,4 +1,4 @@
-"""Memory and time of `audit verify` beside an audit that grows: `python -m bench.verify`, some minutes and 1 GB of disk.
+"""Memory and time of `audit verify` beside an audit that grows: `python -m bench.verify`, minutes and 1 GB of disk.
 
 The lines are made here, each with its MAC and its place, and covered by checkpoints as the vault makes them. The
 command is the operator's own, in a process of its own, whose largest resident size the kernel tells.

@@ -196,7 +196,18 @@ def test_a_revocation_of_a_token_that_is_unknown_has_ended(server: StandIn, body
 
 @pytest.mark.parametrize(
     ("told", "seconds"),
-    [(-2, 0), (-1, None), (-2_592_000, 0), ("-5", 0), (-0.5, 0), (0, None), ("0", None), (None, None), ("-", None), (7, 7)],
+    [
+        (-2, 0),
+        (-1, None),
+        (-2_592_000, 0),
+        ("-5", 0),
+        (-0.5, 0),
+        (0, None),
+        ("0", None),
+        (None, None),
+        ("-", None),
+        (7, 7),
+    ],
 )
 def test_a_refresh_life_of_less_than_nothing_is_over_and_zero_has_no_end(
     server: StandIn, told: object, seconds: float | None

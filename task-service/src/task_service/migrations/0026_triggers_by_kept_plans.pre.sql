@@ -4,35 +4,51 @@
 create or replace function change_lists(changes list_change[]) returns void language plpgsql as $$
 declare
     change list_change := changes[1];
-    new_slot integer := pg_backend_pid() % 16;
+    own integer := pg_backend_pid() % 64;
 begin
     if cardinality(changes) = 0 then
         return;
     end if;
-    -- One change takes a counter of its owner's that nobody has locked, or else a new one: it waits for no other commit.
+    -- A session has a counter of its own among its owner's 64, and two in reserve. One change takes the first of them that
+    -- nobody has locked, or else a new one: it waits for no other commit.
     if cardinality(changes) = 1 then
-        update list_versions l
-        set version = l.version + 1, tasks = l.tasks + change.tasks, waiting = l.waiting + change.waiting,
-            at_work = l.at_work + change.at_work, completed = l.completed + change.completed,
-            failed = l.failed + change.failed, cancelled = l.cancelled + change.cancelled
-        from (
+        with free as materialized (
             select f.slot
             from list_versions f
             where f.issuer = change.issuer
               and f.subject = change.subject
+              and f.slot in (own, (own + 21) % 64, (own + 42) % 64)
+            order by f.slot <> own
             for no key update skip locked
             limit 1
-        ) as free
+        )
+        update list_versions l
+        set version = l.version + 1, tasks = l.tasks + change.tasks, waiting = l.waiting + change.waiting,
+            at_work = l.at_work + change.at_work, completed = l.completed + change.completed,
+            failed = l.failed + change.failed, cancelled = l.cancelled + change.cancelled
+        from free
         where l.issuer = change.issuer
           and l.subject = change.subject
           and l.slot = free.slot;
         if found then
             return;
         end if;
-        new_slot := trunc(random() * 32767);
+        own := coalesce((
+            select places.slot
+            from generate_series(0, 63) as places (slot)
+            where not exists (
+                select
+                from list_versions l
+                where l.issuer = change.issuer
+                  and l.subject = change.subject
+                  and l.slot = places.slot
+            )
+            order by places.slot <> own, random()
+            limit 1
+        ), own);
     end if;
     insert into list_versions as l (issuer, subject, slot, version, tasks, waiting, at_work, completed, failed, cancelled)
-    select c.issuer, c.subject, new_slot, 1, c.tasks, c.waiting, c.at_work, c.completed, c.failed, c.cancelled
+    select c.issuer, c.subject, own, 1, c.tasks, c.waiting, c.at_work, c.completed, c.failed, c.cancelled
     from unnest(changes) as c
     order by c.issuer, c.subject
     on conflict (issuer, subject, slot) do update

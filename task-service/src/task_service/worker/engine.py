@@ -29,6 +29,8 @@ HEARTBEAT_SECONDS = 2.0
 HEARTBEAT_TIMEOUT_SECONDS = 4.0
 """Time for one heartbeat: together with HEARTBEAT_SECONDS less than `recover.SILENT_SECONDS`."""
 POLL_SECONDS = 1.0
+KEPT_PLANS = "plan_cache_mode=force_generic_plan"
+"""A setting of the engine's sessions: else each fetch from a long queue is planned anew."""
 NEVER_PRUNE_SECONDS = 10 * 365 * 86400.0
 """The engine prunes silent workers by the wall clock; the sweep does it by the monotonic one instead."""
 
@@ -44,7 +46,7 @@ _STOPS = {AbortReason.USER_REQUEST: Stop.CANCELLED, AbortReason.SHUTDOWN: Stop.S
 
 def create_app(settings: TaskSettings, run: RunAttempt) -> procrastinate.App:
     """The engine with its one task: make an attempt."""
-    limits = session("worker-engine")
+    limits = session("worker-engine", f"-c {KEPT_PLANS}")
     del limits["autocommit"]  # the connector sets it where it listens, `_autocommit` elsewhere
     connector = procrastinate.PsycopgConnector(
         pool_factory=_pool,

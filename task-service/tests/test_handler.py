@@ -162,7 +162,7 @@ def test_ten_steps_are_a_few_writes_however_long_they_take() -> None:
     for seconds in (0.01, 0.6, 1.0):
         attempt, clocks = an_attempt(), Clocks()
         memory = Memory(attempt)
-        progress = GroupedProgress(memory, lambda clocks=clocks: clocks.monotonic)  # type: ignore[misc]
+        progress = GroupedProgress(memory, lambda clocks=clocks: clocks.monotonic)  # type: ignore[misc] # its default cannot be inferred
         for step in range(1, 11):
             progress.report(attempt, 10 * step)
             ends = clocks.monotonic + seconds

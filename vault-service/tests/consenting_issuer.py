@@ -107,7 +107,7 @@ class ConsentingIssuer(StubIssuer):
     def _handler(stub) -> type[BaseHTTPRequestHandler]:  # noqa: N805 - `self` is the request's
         basic = base64.b64encode(f"{CLIENT}:{stub.client_secret}".encode()).decode()
 
-        class HttpHandler(super()._handler()):  # type: ignore[misc]
+        class HttpHandler(super()._handler()):  # type: ignore[misc] # a base class that is made when it runs
             def do_POST(self) -> None:  # noqa: N802 - http.server's name
                 form = dict(parse_qsl(self.rfile.read(int(self.headers["Content-Length"])).decode()))
                 stub.requests.append(self.path)

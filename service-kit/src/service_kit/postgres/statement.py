@@ -25,6 +25,7 @@ _UNKNOWN: Final = 0
 _NO_SUCH_STATEMENT: Final = b"26000"
 """The statement was deallocated: psycopg sends `DEALLOCATE ALL` after a rollback and some DDL. Nothing has run."""
 _DUPLICATE_STATEMENT: Final = b"42P05"
+"""The session has a statement of this name. The name is a hash of text and types, so it is the same statement."""
 _OIDS: Final[Mapping[type, int]] = {bool: 16, bytes: 17, int: 20, float: 701, datetime: 1184, UUID: 2950}
 _PARAMETER: Final = re.compile(rb"%\((\w+)\)s|%%")
 
@@ -97,7 +98,7 @@ class Statement(bytes):
     def _prepare(self, connection: psycopg.Connection, session: _Session, types: tuple[int, ...]) -> bytes:
         name = b"kit_" + hashlib.sha256(self._query + repr(types).encode()).hexdigest()[:24].encode()
         result = connection.pgconn.prepare(name, self._query, types)
-        is_known = result.error_field(pq.DiagnosticField.SQLSTATE) == _DUPLICATE_STATEMENT  # the name tells all of it
+        is_known = result.error_field(pq.DiagnosticField.SQLSTATE) == _DUPLICATE_STATEMENT
         if result.status != pq.ExecStatus.COMMAND_OK and not is_known:
             raise _error(result)
         session.prepared[self, types] = name

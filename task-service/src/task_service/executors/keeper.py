@@ -27,7 +27,7 @@ _WATCHED = (signal.SIGTERM, signal.SIGCHLD)
 def keep(inputs: Sequence[int]) -> None:
     """Fork: return in the program; the calling process stays until that and all that it has started have ended.
 
-    The caller ends as the program does. inputs: a descriptor whose end means that nobody wants the program any more.
+    The caller ends as the program does. inputs: descriptors; the end of one means that whoever started the program is gone.
     Must be called before any thread is started.
     """
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
@@ -95,7 +95,7 @@ def _end_all() -> None:
 
 
 def _remove_own_folder() -> None:
-    """Remove the folder that the attempt was given (`child.clean_environment`): nobody else is there to do it."""
+    """Remove the folder that the attempt was given (`child.clean_environment`): its worker is gone."""
     here = str(Path.cwd())
     if here == os.environ.get("HOME") == os.environ.get("TMPDIR"):
         shutil.rmtree(here, ignore_errors=True)

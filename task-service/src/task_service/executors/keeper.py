@@ -27,8 +27,8 @@ _WATCHED = (signal.SIGTERM, signal.SIGCHLD)
 def keep(inputs: Sequence[int]) -> None:
     """Fork: return in the program; the calling process stays until that and all that it has started have ended.
 
-    The caller ends as the program does. inputs: descriptors; the end of one means that whoever started the program is gone.
-    Must be called before any thread is started.
+    The caller ends as the program does. inputs: descriptors. The end of one means that
+    whoever started the program is gone. Must be called before any thread is started.
     """
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
     signal.pthread_sigmask(signal.SIG_BLOCK, _WATCHED)
